@@ -1,0 +1,198 @@
+"""Few-shot tasks and image pairs, drawn from a set of characters.
+
+An episode (Vinyals et al. 2016) is K classes with S labelled examples each to learn from (support)
+and Q others to be judged on (query); here T of them are drawn at once, the task axis first.
+Rotations follow Finn et al. 2017: each class of a task is turned by one multiple of 90 degrees,
+drawn anew, so that a task never holds one character at two rotations.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Batch(NamedTuple):
+    """Examples: x (T, N, ...), y (T, N, ...)."""
+
+    x: np.ndarray
+    y: np.ndarray
+
+
+class Tasks(NamedTuple):
+    """What to learn from, and what to be judged on."""
+
+    support: Batch
+    query: Batch
+
+
+class Pairs(NamedTuple):
+    """Images a, b (P, H, W, 1) float32; different (P,) bool: True for two characters, not one."""
+
+    a: np.ndarray
+    b: np.ndarray
+    different: np.ndarray
+
+
+@dataclass(frozen=True)
+class Characters:
+    """C classes, each drawn once by every drawer.
+
+    images (C, drawers, H, W) uint8, ink 1 and paper 0; alphabet (C,) int, an index into `alphabets`;
+    names: 'Alphabet/characterNN' for each class.
+    """
+
+    images: np.ndarray
+    alphabet: np.ndarray
+    names: tuple[str, ...]
+
+    def __post_init__(self):
+        if self.images.ndim != 4 or not len(self.images) == len(self.alphabet) == len(self.names):
+            raise ValueError(
+                f"Characters: images {self.images.shape} must be (C, drawers, H, W) with one alphabet "
+                f"and one name a class, got {len(self.alphabet)} and {len(self.names)}")
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __repr__(self) -> str:
+        _, drawers, h, w = self.images.shape
+        return (f"Characters({len(self)} characters of {len(self.alphabets)} alphabets, "
+                f"{drawers} drawers, {h}x{w})")
+
+    @property
+    def drawers(self) -> int:
+        return self.images.shape[1]
+
+    @property
+    def alphabets(self) -> tuple[str, ...]:
+        """The alphabets' names, in the order of their numbers."""
+        first = np.unique(self.alphabet, return_index=True)[1]
+        return tuple(self.names[i].split("/")[0] for i in first)
+
+    def select(self, indices) -> "Characters":
+        """The classes at `indices` (ints, or a bool mask); alphabets are numbered afresh from 0."""
+        indices = np.arange(len(self))[indices]
+        return Characters(self.images[indices],
+                          np.unique(self.alphabet[indices], return_inverse=True)[1],
+                          tuple(self.names[i] for i in indices))
+
+
+def join(*sets: Characters) -> Characters:
+    """One set of all classes. An alphabet found in two sets stays one alphabet.
+
+    Raises ValueError where the sets differ in image size or in their number of drawers.
+    """
+    shapes = {s.images.shape[1:] for s in sets}
+    if len(shapes) != 1:
+        raise ValueError(f"join: every set must have the same (drawers, H, W), got {sorted(shapes)}")
+    names = sum((s.names for s in sets), ())
+    alphabet = np.unique([name.split("/")[0] for name in names], return_inverse=True)[1]
+    return Characters(np.concatenate([s.images for s in sets]), alphabet, names)
+
+
+def episodes(characters: Characters, rng: np.random.Generator, *, way: int = 5, shot: int = 1,
+             query: int = 1, tasks: int = 32, rotations: bool = True) -> Tasks:
+    """Draw T tasks: support.x (T, K*S, H, W, 1) float32 with labels support.y (T, K*S) int64, and
+    query likewise with Q in place of S.
+
+    Within a task the K classes differ, and so do a class's drawers. Examples lie class by class:
+    y = 0 ... 0 1 ... 1 2 ...
+
+    Raises ValueError when there are fewer characters than ways or fewer drawers than shot + query.
+    """
+    _positive("episodes", way=way, shot=shot, query=query, tasks=tasks)
+    classes, drawers, h, w = characters.images.shape
+    if way > classes:
+        raise ValueError(f"episodes: way={way} needs {way} characters, and this set has {classes}; "
+                         f"lower way, or join more characters")
+    if shot + query > drawers:
+        raise ValueError(f"episodes: shot={shot} + query={query} needs {shot + query} drawers of a "
+                         f"character, and this set has {drawers}; lower shot or query")
+
+    chosen = _distinct(rng, tasks, classes, way)                                          # (T, K)
+    by = _distinct(rng, tasks * way, drawers, shot + query).reshape(tasks, way, shot + query)
+    x = characters.images[chosen[:, :, None], by]                                  # (T, K, S+Q, H, W)
+    if rotations:
+        x = _turn("episodes", x, rng.integers(4, size=(tasks, way)))
+
+    def batch(x):                                                                # (T, K, n, H, W)
+        n = x.shape[2]
+        y = np.tile(np.repeat(np.arange(way), n), (tasks, 1))                           # (T, K*n)
+        return Batch(x.reshape(tasks, way * n, h, w, 1).astype(np.float32), y)
+
+    return Tasks(batch(x[:, :, :shot]), batch(x[:, :, shot:]))
+
+
+def pairs(characters: Characters, rng: np.random.Generator, *, count: int = 128,
+          within: float = 0.5, same: float = 0.5, rotations: bool = False) -> Pairs:
+    """Draw P pairs of images, a share `same` of them showing one character twice.
+
+    Of the others a share `within` are two characters of one alphabet, the hard kind, and the rest
+    are of two alphabets. Shares are met exactly, up to rounding, in a random order. The two drawers
+    always differ, so that the drawer tells nothing; with rotations both images turn alike.
+
+    Raises ValueError for shares outside [0, 1] and where the set cannot give what a share asks for.
+    """
+    _positive("pairs", count=count)
+    for name, share in dict(within=within, same=same).items():
+        if not 0 <= share <= 1:
+            raise ValueError(f"pairs: {name}={share} must be a share between 0 and 1")
+    n_same = round(count * same)
+    n_within = round((count - n_same) * within)
+    n_between = count - n_same - n_within
+
+    # Sorted by alphabet, each alphabet is one stretch of a ring: a partner is a random step away.
+    ring = np.argsort(characters.alphabet, kind="stable")                                     # (C,)
+    _, which, sizes = np.unique(characters.alphabet, return_inverse=True, return_counts=True)
+    size = sizes[which][ring]                                       # (C,), of the place's alphabet
+    start = (np.cumsum(sizes) - sizes)[which][ring]
+    crowd = np.flatnonzero(size > 1)
+    if n_within and not len(crowd):
+        raise ValueError(f"pairs: within={within} needs an alphabet of two characters or more, and "
+                         f"each of these {len(sizes)} alphabets has one; use within=0")
+    if n_between and len(sizes) == 1:
+        raise ValueError(f"pairs: within={within} asks for pairs of two alphabets, and this set has "
+                         f"one, {characters.alphabets[0]}; use within=1")
+    if characters.drawers < 2:
+        raise ValueError("pairs: two drawers of each character are needed, and this set has one")
+
+    once = rng.integers(len(ring), size=n_same)
+    p = rng.choice(crowd, n_within) if n_within else np.zeros(0, int)
+    mate = start[p] + (p - start[p] + 1 + rng.integers(size[p] - 1)) % size[p]
+    q = rng.integers(len(ring), size=n_between)
+    other = (start[q] + size[q] + rng.integers(len(ring) - size[q])) % len(ring)
+
+    shuffled = rng.permutation(count)
+    first = ring[np.concatenate([once, p, q])][shuffled]                                      # (P,)
+    second = ring[np.concatenate([once, mate, other])][shuffled]
+    by = _distinct(rng, count, characters.drawers, 2)                                       # (P, 2)
+    a, b = characters.images[first, by[:, 0]], characters.images[second, by[:, 1]]       # (P, H, W)
+    if rotations:
+        a, b = _turn("pairs", np.stack([a, b], axis=1), rng.integers(4, size=count)).swapaxes(0, 1)
+    return Pairs(a[..., None].astype(np.float32), b[..., None].astype(np.float32), first != second)
+
+
+def _distinct(rng, rows: int, n: int, k: int) -> np.ndarray:
+    """In each row k different numbers below n, in random order: the places of the k smallest of n
+    random keys, ordered by key."""
+    keys = rng.random((rows, n), np.float32)
+    least = np.argpartition(keys, k - 1, axis=1)[:, :k]                                   # (rows, k)
+    return np.take_along_axis(least, np.take_along_axis(keys, least, 1).argsort(1), 1)
+
+
+def _turn(who: str, x: np.ndarray, turns: np.ndarray) -> np.ndarray:
+    """Rotate x (..., n, H, W) by `turns` (...) quarter turns, the n images of a row alike."""
+    h, w = x.shape[-2:]
+    if h != w:
+        raise ValueError(f"{who}: quarter turns need square images, got {h}x{w}; use rotations=False")
+    out = x.copy()
+    for k in (1, 2, 3):
+        out[turns == k] = np.rot90(x[turns == k], k, axes=(-2, -1))
+    return out
+
+
+def _positive(who: str, **numbers: int):
+    for name, number in numbers.items():
+        if isinstance(number, bool) or not isinstance(number, (int, np.integer)) or number < 1:
+            raise ValueError(f"{who}: {name}={number!r} must be a whole number of 1 or more")
