@@ -9,3 +9,11 @@ Tests    tests/data/
 
 from .episodes import Batch, Characters, Pairs, Tasks, episodes, join, pairs
 from .sinusoid import Sinusoids, Waves
+
+
+def __getattr__(name: str):
+    # Omniglot comes on demand, so that `python -m tinymeta.data.omniglot` doesn't import it twice.
+    if name in ("Omniglot", "Split"):
+        from . import omniglot
+        return getattr(omniglot, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,89 @@
+"""Fetch Omniglot's zips from its authors: all or nothing, checked, never half a file.
+
+A file is written beside its place under another name and moved there when it is complete and its
+checksum is right; whatever goes wrong (no network, full disk, Ctrl-C), no piece of it stays.
+"""
+
+import argparse
+import hashlib
+import os
+import sys
+import urllib.error
+import urllib.request
+from contextlib import contextmanager
+from http.client import HTTPException
+from pathlib import Path
+from typing import Iterator
+
+URL = "https://raw.githubusercontent.com/brendenlake/omniglot/master/python"
+CHECKSUMS = {                                       # path below URL: (algorithm, digest of the zip)
+    "images_background.zip": ("md5", "68d2efa1b9178cc56df9314c21c6e718"),
+    "images_evaluation.zip": ("md5", "6b91aef0f799c5bb55b94e3f2daec811"),
+    "one-shot-classification/all_runs.zip":
+        ("sha256", "437c1eeab0af8484112e1b4cc0f3d541ec727f7c47b9b202da738af9dfd6c325"),
+}
+PIECE = 1 << 16
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator:
+    """A binary file to write that takes path's place when all is written, and else leaves nothing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        with open(part, "wb") as file:
+            yield file
+        os.replace(part, path)
+    except BaseException:                               # Ctrl-C too
+        part.unlink(missing_ok=True)
+        raise
+
+
+def fetch(url: str, path: Path, algorithm: str, checksum: str):
+    """Download one file to `path`, unless it is there already with the right checksum.
+
+    Raises ConnectionError when the server can't be reached, breaks off, or sends another file;
+    OSError when the file can't be written.
+    """
+    if path.is_file() and hashlib.file_digest(path.open("rb"), algorithm).hexdigest() == checksum:
+        print(f"{path} is there", file=sys.stderr)
+        return
+    seen = hashlib.new(algorithm)
+    with replacing(path) as file:
+        for piece in _pieces(url):
+            seen.update(piece)
+            file.write(piece)
+        if seen.hexdigest() != checksum:
+            raise ConnectionError(f"{url} sent a file of {algorithm} {seen.hexdigest()}, not {checksum}; "
+                                  f"try again, or another --url")
+    print(f"{path} fetched", file=sys.stderr)
+
+
+def _pieces(url: str) -> Iterator[bytes]:
+    """The body in pieces; what goes wrong on the network is one kind of error with one remedy."""
+    try:
+        with urllib.request.urlopen(url, timeout=30) as response:
+            while piece := response.read(PIECE):
+                yield piece
+    except (urllib.error.URLError, HTTPException, TimeoutError, ConnectionError, ValueError) as error:
+        raise ConnectionError(f"{url} could not be fetched ({error}); check the network, name a mirror "
+                              f"by --url, or copy the zips into the folder by hand") from error
+
+
+def main(arguments: list[str] | None = None):
+    """The command line: fetch the zips into the folder that `Omniglot()` reads."""
+    from .omniglot import find_root
+
+    parser = argparse.ArgumentParser(
+        prog="python -m tinymeta.data.omniglot", description="Download Omniglot (18 MB, MIT licence).")
+    parser.add_argument("--root", help="folder to put it in (default: $TINYMETA_DATA, else the user cache)")
+    parser.add_argument("--url", default=URL, help="where the zips are (default: %(default)s)")
+    options = parser.parse_args(arguments)
+    root = find_root(options.root)
+    try:
+        for name, (algorithm, checksum) in CHECKSUMS.items():
+            fetch(f"{options.url.rstrip('/')}/{name}", root / Path(name).name, algorithm, checksum)
+    except OSError as error:                            # ConnectionError is one
+        sys.exit(f"{parser.prog}: {error}")
+    except KeyboardInterrupt:
+        sys.exit(f"{parser.prog}: stopped; files that were complete are kept in {root}")

@@ -1,0 +1,195 @@
+"""Omniglot: 1623 handwritten characters of 50 alphabets, each drawn once by 20 people, at 28x28.
+
+Lake, Salakhutdinov, Tenenbaum 2015, Science 350:1332. Get it by `python -m tinymeta.data.omniglot`.
+Decoded pictures are checked against a digest, so that a figure measured here was measured on
+Omniglot, whoever packed the zips; they are then kept as bits in the user's cache, about 1 MB.
+"""
+
+import hashlib
+import os
+import warnings
+import zipfile
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from .archive import read_characters
+from .download import main, replacing
+from .episodes import Characters, join
+
+
+class Contents(NamedTuple):
+    """What a set must hold: how many alphabets and characters, and `digest(characters)`."""
+
+    alphabets: int
+    characters: int
+    digest: str
+
+
+class Split(NamedTuple):
+    """What to learn from, what to tune on, what to report."""
+
+    train: Characters
+    validation: Characters
+    test: Characters
+
+
+CONTENTS = {
+    "background": Contents(30, 964, "b812ae7ad39c1220b03a806ed86c0b871d74178314b299d6c6ccfd064a44b3e1"),
+    "evaluation": Contents(20, 659, "f62156f63895b3c6bee1be1d7e70024f0a9db3a0f529360acfdd474095c249b3"),
+}
+SMALL1 = ("Balinese", "Early_Aramaic", "Greek", "Korean", "Latin")
+SMALL2 = ("Greek", "Japanese_(katakana)", "Latin", "Sanskrit", "Tagalog")
+
+# Vinyals et al. 2016, as listed by Snell et al. 2017: 1028, 172 and 423 characters. The lists come
+# down to whole alphabets, but for Gurmukhi, whose first 41 characters are learned from.
+VINYALS_VALIDATION = ("Armenian", "Bengali", "Early_Aramaic", "Hebrew", "Mkhedruli_(Georgian)")
+VINYALS_TEST = ("Gurmukhi", "Kannada", "Keble", "Malayalam", "Manipuri", "Mongolian",
+                "Old_Church_Slavonic_(Cyrillic)", "Oriya", "Sylheti", "Syriac_(Serto)", "Tengwar",
+                "Tibetan", "ULOG")
+GURMUKHI_TRAIN = tuple(f"Gurmukhi/character{i:02}" for i in range(1, 42))
+
+
+class Omniglot:
+    """The data set, read when first asked for.
+
+    `root` holds images_background.zip and images_evaluation.zip, or the folders unpacked from them;
+    without it, $TINYMETA_DATA, then the user's cache. What a set lacks is told when it is read:
+    FileNotFoundError for a missing zip, ValueError for a damaged or foreign one.
+    """
+
+    def __init__(self, root: str | os.PathLike | None = None):
+        self.root = find_root(root)
+
+    def __repr__(self) -> str:
+        return f"Omniglot({str(self.root)!r})"
+
+    @cached_property
+    def background(self) -> Characters:
+        """The 30 alphabets to learn from: 964 characters."""
+        return self._load("background")
+
+    @cached_property
+    def evaluation(self) -> Characters:
+        """The 20 alphabets to be judged on: 659 characters."""
+        return self._load("evaluation")
+
+    @property
+    def small1(self) -> Characters:
+        """Lake's first 'minimal' background set: 5 of the 30 alphabets, 136 characters."""
+        return _of(self.background, SMALL1)
+
+    @property
+    def small2(self) -> Characters:
+        """Lake's second 'minimal' background set: 5 of the 30 alphabets, 156 characters."""
+        return _of(self.background, SMALL2)
+
+    def split(self, name: str = "official", seed: int = 0) -> Split:
+        """Divide the characters into train, validation and test.
+
+        official            25 and 5 background alphabets (drawn by seed), the evaluation set
+        minimal1, minimal2  4 and 1 alphabets of small1 or small2 (drawn by seed), the evaluation set
+        vinyals             1028, 172 and 423 characters; the usual lists, seed is not used
+        random              1100, 100 and 423 of all characters, drawn by seed (as in Finn et al. 2017)
+
+        Do not score Lake's one-shot runs with what learned from vinyals or random: both train on
+        characters of the alphabets in these runs. Raises ValueError for another name.
+        """
+        if name in ("official", "minimal1", "minimal2"):
+            learn = {"official": self.background, "minimal1": self.small1, "minimal2": self.small2}[name]
+            held = np.random.default_rng(seed).permutation(learn.alphabets)[:len(learn.alphabets) // 6 or 1]
+            return Split(_of(learn, held, False), _of(learn, held), self.evaluation)
+
+        everything = join(self.background, self.evaluation)
+        if name == "random":
+            order = np.random.default_rng(seed).permutation(len(everything))
+            return Split(*(everything.select(part) for part in np.split(order, [1100, 1200])))
+        if name == "vinyals":
+            first = np.isin(everything.names, GURMUKHI_TRAIN)
+            rest = everything.select(~first)
+            test, validation = _of(rest, VINYALS_TEST), _of(rest, VINYALS_VALIDATION)
+            others = _of(rest, VINYALS_TEST + VINYALS_VALIDATION, False)
+            return Split(join(others, everything.select(first)), validation, test)
+        raise ValueError(f"split {name!r} is unknown; there are official, minimal1, minimal2, vinyals "
+                         f"and random")
+
+    def _load(self, name: str) -> Characters:
+        source = find_set(self.root, f"images_{name}")
+        cache = user_cache() / f"{name}-28.npz"
+        try:
+            return check(_unpack(cache), name, cache)
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+            pass                                     # no cache yet, or a damaged one: make it anew
+        characters = check(read_characters(source), name, source)
+        try:
+            with replacing(cache) as file:
+                _pack(characters, file)
+        except OSError as error:
+            warnings.warn(f"Omniglot is read, but could not be kept in {cache} ({error}); the next "
+                          f"start will decode it again", stacklevel=3)
+        return characters
+
+
+def user_cache() -> Path:
+    """Where data is put when nobody says where: the user's cache, after the XDG convention."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "tinymeta" / "omniglot"
+
+
+def find_root(root: str | os.PathLike | None = None) -> Path:
+    """The folder given, else $TINYMETA_DATA, else the user's cache."""
+    return Path(root or os.environ.get("TINYMETA_DATA") or user_cache()).expanduser()
+
+
+def find_set(root: Path, name: str) -> Path:
+    """The zip `name`.zip in root, or else the folder `name`.
+
+    Raises FileNotFoundError when there is neither.
+    """
+    for source in (root / f"{name}.zip", root / name):
+        if source.exists():
+            return source
+    raise FileNotFoundError(f"Omniglot: {root / name}.zip is missing, and there is no folder of that name; "
+                            f"run `python -m tinymeta.data.omniglot --root {root}`, or set $TINYMETA_DATA")
+
+
+def digest(characters: Characters) -> str:
+    """sha256 of the names and of all pixels as bits."""
+    content = hashlib.sha256("\n".join(characters.names).encode())
+    content.update(np.packbits(characters.images).tobytes())
+    return content.hexdigest()
+
+
+def check(characters: Characters, name: str, source: Path) -> Characters:
+    """Give back the characters if they are Omniglot's set `name`; raise ValueError if not."""
+    have, want = (len(characters.alphabets), len(characters)), CONTENTS[name]
+    if have != want[:2]:
+        raise ValueError(f"{source} holds {have[1]} characters of {have[0]} alphabets, and Omniglot's "
+                         f"{name} set {want[1]} of {want[0]}; download it again")
+    if digest(characters) != want.digest:
+        raise ValueError(f"{source} has the form of Omniglot's {name} set but other names or pixels; "
+                         f"download it again")
+    return characters
+
+
+def _of(characters: Characters, alphabets, inside: bool = True) -> Characters:
+    """The characters of these alphabets, or of all but these."""
+    own = np.array(characters.alphabets)[characters.alphabet]                                 # (C,)
+    return characters.select(np.isin(own, alphabets, invert=not inside))
+
+
+def _pack(characters: Characters, file):
+    np.savez_compressed(file, bits=np.packbits(characters.images), shape=characters.images.shape,
+                        alphabet=characters.alphabet, names=np.array(characters.names))
+
+
+def _unpack(path: Path) -> Characters:
+    with np.load(path, allow_pickle=False) as kept:
+        shape = tuple(kept["shape"])
+        images = np.unpackbits(kept["bits"], count=int(np.prod(shape))).reshape(shape)
+        return Characters(images, kept["alphabet"], tuple(kept["names"].tolist()))
+
+
+if __name__ == "__main__":
+    main()
