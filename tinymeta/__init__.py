@@ -1,0 +1,22 @@
+"""tinymeta: learning to learn, made visible and exact.
+
+A reverse-mode autodiff engine whose gradients are ordinary computations, and meta-learning built on it:
+
+    import tinymeta as tm
+    tm.grad(tm.grad(lambda x: x**3))(2.0)                  # 12.0
+    tm.meta.maml_loss(loss, params, tasks, lr=0.4, steps=1)     # differentiate it: the exact MAML gradient
+
+Rooms, in reading order: core (what is recorded, how derivatives are taken), ops (what each operation means),
+cpu (its kernels), nn (layers, losses, optimizers), meta (methods), data (few-shot tasks), testing (why believe it).
+"""
+
+from .core import tree
+from .core.device import device, devices
+from .core.grad import grad, stop_gradient, value_and_grad, vjp
+from .core.primitive import debug_nans, primitive
+from .core.scope import scope
+from .core.tensor import Tensor, asarray, tensor
+from .ops import *          # noqa: F403  the operations, under their own names
+from .ops import abs, max, min, sum
+
+__version__ = "0.1.0"

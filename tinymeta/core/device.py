@@ -1,0 +1,64 @@
+"""Where arrays live and where kernels are found: the one place that looks upwards, by name and lazily.
+
+A primitive of family "conv" named "conv_input" has its kernel in `tinymeta.<device>.conv.conv_input`.
+"""
+
+import importlib
+import importlib.util
+
+import numpy as np
+
+from .scope import setting, state
+
+DEVICES = ("cpu", "cuda")
+
+
+def device(name: str):
+    """`with tm.device("cuda"):` new tensors are made on that device, for this thread.
+
+    Raises ValueError for an unknown name, RuntimeError if the device is not usable here.
+    """
+    available = devices()
+    if name not in available:
+        raise ValueError(f"unknown device {name!r}: choose one of {', '.join(DEVICES)}")
+    if available[name] is not True:
+        raise RuntimeError(f"device {name!r} is not usable: {available[name]}")
+    return setting(device=name)
+
+
+def devices() -> dict:
+    """Each known device: True if it can be used, else one sentence that says why not."""
+    if importlib.util.find_spec("tinymeta.cuda") is None:
+        return {"cpu": True, "cuda": "this version of tinymeta ships CPU kernels only; use --device cpu"}
+    return {"cpu": True, "cuda": importlib.import_module("tinymeta.cuda").usable()}
+
+
+def device_of(value) -> str:
+    return "cuda" if hasattr(value, "__cuda_array_interface__") else "cpu"
+
+
+def move(value, name: str):
+    """`value` on that device: the array itself if it is there already."""
+    if device_of(value) == name:
+        return value
+    return importlib.import_module("tinymeta.cuda").move(value, name)
+
+
+def allocate(name: str, shape: tuple, dtype) -> np.ndarray:
+    """Fresh memory with any content."""
+    if name == "cpu":
+        return np.empty(shape, dtype)
+    return importlib.import_module("tinymeta.cuda").allocate(shape, dtype)
+
+
+def find_kernel(primitive, name: str):
+    """The kernel of a primitive on a device: given by hand, compiled from its text, or found by name."""
+    if name in primitive.kernels:
+        return primitive.kernels[name]
+    room = importlib.import_module(f"tinymeta.{name}.{primitive.family}")
+    kernel = room.compile_text(primitive.text) if primitive.text else getattr(room, primitive.name, None)
+    if kernel is None:
+        raise NotImplementedError(f"{primitive.name} has no {name} kernel: add {primitive.name} to "
+                                  f"tinymeta/{name}/{primitive.family}.py or pass kernels={{{name!r}: ...}}")
+    primitive.kernels[name] = kernel
+    return kernel

@@ -1,0 +1,194 @@
+"""Reverse mode, of any order, in one backward walk.
+
+`grad` gives the argument's leaves fresh identities, runs the function (bind records what touches them)
+and walks back over the recorded lines, newest first: serial numbers are a topological order already.
+The rules it calls are operations like all others. So if somebody outside is differentiating as well,
+the backward walk itself is recorded, and grad of grad needs no further mechanism.
+
+Whether somebody is, the data tell: an outer derivative exists if the argument, the lines walked or the
+cotangent touch a tracked tensor that is not one of our leaves. If none does, nothing is recorded and
+nothing that leaves has a history, so a loop of a million steps holds one step's graph.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from . import tree
+from .scope import setting, state
+from .tensor import Tensor, asarray, serials
+
+
+class Leaf:
+    """What made a leaf: for the derivatives outside, the identity of the tensor it stands for."""
+    name = "leaf"
+
+    @staticmethod
+    def pull(g, y, wanted):
+        return [g for _ in wanted]
+
+
+def fresh_leaf(x, path: str = "") -> Tensor:
+    x = asarray(x)
+    if np.dtype(x.dtype).kind != "f":
+        raise TypeError(f"cannot differentiate with respect to the {x.dtype} tensor at {path or 'the argument'}: "
+                        "cast it with astype('float32') or pass it as another argument")
+    return Tensor(x.value, Leaf, (x,) if x.serial and state.recording else (), {}, next(serials), state.order)
+
+
+class Lines(NamedTuple):
+    """The recorded way from some leaves to some outputs."""
+    oldest_first: list          # the tensors to pull back through
+    active: set                 # their serials, and the leaves'
+    outside: dict               # by serial, the older tracked tensors that the outputs are made of, too
+
+
+def lines_between(outputs: list, leaves: list, base: int) -> Lines:
+    """The lines younger than `base` that lead to the outputs; those on a path from a leaf are the way back."""
+    active = {t.serial for t in leaves}
+    found, stack, outside = {}, list(outputs), {}
+    while stack:
+        t = stack.pop()
+        if not t.serial or t.serial in found or t.serial in active:
+            continue
+        if t.serial < base:
+            outside[t.serial] = t
+        else:
+            found[t.serial] = t
+            stack.extend(t.inputs)
+    for serial in sorted(found):
+        if any(x.serial in active for x in found[serial].inputs):
+            active.add(serial)
+    return Lines([found[s] for s in sorted(found) if s in active], active, outside)
+
+
+def pull_back(lines: list, active: set, cotangents: dict) -> dict:
+    """Carry cotangents (by serial) from the outputs to the leaves. Empties `lines`, which frees memory on the way."""
+    while lines:
+        y = lines.pop()
+        g = cotangents.pop(y.serial, None)
+        if g is None:
+            continue
+        state.order = y.order + 1
+        wanted = [i for i, x in enumerate(y.inputs) if x.serial in active]
+        for i, share in zip(wanted, y.primitive.pull(g, y, wanted)):
+            if share is None:
+                continue
+            x = y.inputs[i]
+            if share.shape != x.shape:
+                raise ValueError(f"the derivative rule of {y.primitive.name} for input {i} returned shape "
+                                 f"{share.shape}, its input has {x.shape}: rules must keep the input's shape")
+            before = cotangents.get(x.serial)
+            cotangents[x.serial] = share if before is None else before + share
+    return cotangents
+
+
+def detach(x):
+    """The tensor without its history; anything that is not a Tensor as it is."""
+    return Tensor(x.value) if type(x) is Tensor and x.serial else x
+
+
+def record(f: Callable, args: tuple, has_aux: bool = False):
+    """Run `f` on fresh leaves. Returns (outputs as a tree, aux, pull), where
+    `pull(cotangents, once)` maps a tree like the outputs to a tuple like `args`."""
+    base, watched = next(serials), state.recording
+    flat, rebuild = tree.flatten(args)
+    leaves = [fresh_leaf(x, path) for x, path in zip(flat, tree.paths(args))]
+    with setting(recording=True):
+        result = f(*rebuild(leaves))
+    value, aux = result if has_aux else (result, None)
+    value = tree.map(asarray, value)
+    outputs, rebuild_outputs = tree.flatten(value)
+    watching = outputs + [t for t in tree.leaves(aux) if type(t) is Tensor]
+    lines, active, outside = lines_between(watching, leaves, base)
+    outside = watched and bool(outside or any(t.inputs for t in leaves))
+    serials_out = [t.serial for t in outputs]
+    if not outside:
+        value, aux = tree.map(detach, value), tree.map(detach, aux)
+
+    def pull(cotangents, once=False):
+        given = tree.leaves(cotangents)
+        recording = state.recording and (outside or any(g.serial for g in given))
+        sums = {}
+        with setting(recording=recording, order=state.order):
+            for serial, g in zip(serials_out, given):
+                if serial in active:
+                    sums[serial] = sums[serial] + g if serial in sums else g
+            pull_back(lines if once else list(lines), active, sums)
+        grads = [sums.get(t.serial) for t in leaves]
+        grads = [zeros_like(t) if g is None else g for g, t in zip(grads, leaves)]
+        return rebuild(grads if recording else [detach(g) for g in grads])
+
+    return value, aux, pull
+
+
+def zeros_like(t: Tensor) -> Tensor:
+    return asarray(np.zeros(t.shape, t.dtype))
+
+
+def value_and_grad(f: Callable, argnum: int | tuple[int, ...] = 0, has_aux: bool = False) -> Callable:
+    """The function that returns `(f(*args), gradient)`; with has_aux, `((value, aux), gradient)` for an `f` that
+    returns `(value, aux)`. The gradient is a tree like argument `argnum`, or a tuple of trees if it is a tuple.
+
+    Raises ValueError if `f` returns anything but one floating scalar, TypeError if a leaf is not floating.
+    """
+    argnums = argnum if isinstance(argnum, tuple) else (argnum,)
+
+    def wrapped(*args, **kwargs):
+        def of_chosen(*chosen):
+            full = list(args)
+            for n, x in zip(argnums, chosen):
+                full[n] = x
+            return f(*full, **kwargs)
+
+        for n in argnums:
+            if not -len(args) <= n < len(args):
+                raise ValueError(f"argnum {n} is out of range for the {len(args)} positional arguments given")
+        value, aux, pull = record(of_chosen, tuple(args[n] for n in argnums), has_aux)
+        if not (isinstance(value, Tensor) and value.shape == () and np.dtype(value.dtype).kind == "f"):
+            found = f"{value.dtype}{value.shape}" if isinstance(value, Tensor) else type(value).__name__
+            raise ValueError(f"grad needs a function that returns one floating scalar, got {found}: take its sum() "
+                             "or mean(), return extras with has_aux=True, or use vjp or jacobian")
+        grads = pull(asarray(np.ones((), value.dtype)), once=True)
+        grads = grads if isinstance(argnum, tuple) else grads[0]
+        return ((value, aux) if has_aux else value), grads
+
+    return wrapped
+
+
+def grad(f: Callable, argnum: int | tuple[int, ...] = 0, has_aux: bool = False) -> Callable:
+    """The function that returns the gradient of `f`, or `(gradient, aux)` with has_aux. See `value_and_grad`."""
+    both = value_and_grad(f, argnum, has_aux)
+
+    def wrapped(*args, **kwargs):
+        value, grads = both(*args, **kwargs)
+        return (grads, value[1]) if has_aux else grads
+
+    return wrapped
+
+
+def vjp(f: Callable, *args, has_aux: bool = False):
+    """`(f(*args), pull)`, and aux as a third with has_aux; `pull(cotangent)` is a tuple of vector-Jacobian products,
+    one tree for each argument. It may be called late, repeatedly, and be differentiated itself.
+
+    Raises ValueError if a cotangent differs from the output in structure, shape or dtype.
+    """
+    value, aux, pull = record(f, args, has_aux)
+
+    def checked(cotangent):
+        return pull(tree.map(like_output, value, cotangent))
+
+    return (value, checked, aux) if has_aux else (value, checked)
+
+
+def like_output(y: Tensor, g) -> Tensor:
+    g = asarray(g, y.dtype if not isinstance(g, (Tensor, np.ndarray)) else None)
+    if g.shape != y.shape or g.dtype != y.dtype:
+        raise ValueError(f"the cotangent is {g.dtype}{g.shape} but the output is {y.dtype}{y.shape}: they must agree")
+    return g
+
+
+def stop_gradient(x):
+    """The same values as constants, whatever they were computed from (`x` may be a tree)."""
+    return tree.map(lambda t: Tensor(asarray(t).value), x)

@@ -1,0 +1,45 @@
+"""Where are we? What this thread is doing, read by the doorway and by error messages.
+
+`recording`  are operations on tracked tensors recorded (False inside a backward nobody differentiates)
+`order`      how many derivatives deep the line being computed is: 0 forward, 1 gradient, 2 gradient of it
+`path`       names for people, such as ("inner 3",)
+`interpreter`, `device`   who runs a primitive, and where new arrays go
+"""
+
+import threading
+from contextlib import contextmanager
+
+
+class State(threading.local):
+    recording: bool = True
+    order: int = 0
+    path: tuple = ()
+    interpreter = None
+    device: str = "cpu"
+
+
+state = State()
+
+
+@contextmanager
+def setting(**values):
+    """Set fields of this thread's state for a `with` block and restore them, whatever happens."""
+    before = {name: getattr(state, name) for name in values}
+    for name, value in values.items():
+        setattr(state, name, value)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            setattr(state, name, value)
+
+
+def scope(name: str):
+    """Name a part of a computation, so that errors and printed programs can say where they are."""
+    return setting(path=(*state.path, name))
+
+
+def where() -> str:
+    """The present place as people read it: "inner 3 / forward", "inner 3 / backward", "backward of backward"."""
+    phase = " of ".join(["backward"] * state.order) or "forward"
+    return " / ".join((*state.path, phase))

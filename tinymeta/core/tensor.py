@@ -1,0 +1,135 @@
+"""A Tensor is an immutable value and where it came from.
+
+`value`                      an array (or, while tracing, a stand-in with the same shape and dtype)
+`primitive, inputs, static`  the operation that made it; None for constants and leaves
+`serial`                     0 for a constant; else larger than the serial of anything it was made from
+`order`                      how many derivatives deep the line is that made it
+
+Provenance is all that reverse mode needs: grad.py walks it backwards. The operators (`+`, `@`, `.sum`)
+are put on this class by ops/__init__.py, so that nothing here knows a particular operation.
+"""
+
+import itertools
+
+import numpy as np
+
+from .device import device_of, move
+from .scope import state
+
+serials = itertools.count(1)             # one counter for all threads: `next` is atomic
+WEAK = (bool, int, float, np.bool_, np.integer, np.floating)
+
+
+class Tensor:
+    __slots__ = ("value", "primitive", "inputs", "static", "serial", "order", "__weakref__")
+    __array_ufunc__ = None               # ndarray + Tensor asks Tensor.__radd__ instead of looping over items
+    __hash__ = object.__hash__           # `==` compares elements, identity stays the key
+
+    def __init__(self, value, primitive=None, inputs=(), static=None, serial=0, order=0):
+        self.value, self.primitive, self.inputs, self.static = value, primitive, inputs, static
+        self.serial, self.order = serial, order
+
+    shape = property(lambda self: self.value.shape)
+    dtype = property(lambda self: self.value.dtype)
+    ndim = property(lambda self: len(self.value.shape))
+    size = property(lambda self: int(np.prod(self.value.shape)))
+    device = property(lambda self: device_of(self.value))
+
+    def numpy(self) -> np.ndarray:
+        """The value as a read-only NumPy view (on a GPU: a copy on the host)."""
+        array = move(self.value, "cpu").view()
+        array.flags.writeable = False
+        return array
+
+    def item(self):
+        """The value of a one-element tensor as a Python number."""
+        if self.size != 1:
+            raise ValueError(f"item() needs a tensor of one element, got shape {self.shape}")
+        return self.numpy().item()
+
+    def to(self, device: str) -> "Tensor":
+        """The same value on "cpu" or "cuda", as a constant: no gradient flows between devices."""
+        return Tensor(move(self.value, device))
+
+    # ---- reading a value as Python or NumPy does ----
+    def __array__(self, dtype=None, copy=None):
+        return np.array(self.numpy(), dtype=dtype) if copy else np.asarray(self.numpy(), dtype=dtype)
+
+    def __array_function__(self, function, types, args, kwargs):
+        raise TypeError(f"np.{function.__name__} would read the value and drop the gradient: use "
+                        f"tm.{function.__name__}, or np.asarray(t) if the value is what you want")
+
+    def __dlpack__(self, **kwargs):
+        return self.value.__dlpack__(**kwargs)
+
+    def __dlpack_device__(self):
+        return self.value.__dlpack_device__()
+
+    def __bool__(self):
+        return bool(self.item())
+
+    def __float__(self):
+        return float(self.item())
+
+    def __int__(self):
+        return int(self.item())
+
+    def __len__(self):
+        if not self.shape:
+            raise TypeError("a 0-d tensor has no length")
+        return self.shape[0]
+
+    def __iter__(self):
+        return (self[i] for i in range(len(self)))
+
+    def __setitem__(self, index, value):
+        raise TypeError("tensors are immutable: build a new one with tm.where, tm.concatenate, tm.pad "
+                        "or `t = t + ...`")
+
+    # ---- looking at it ----
+    def __repr__(self):
+        text = np.array2string(np.asarray(self.value), precision=4, threshold=20, separator=", ") \
+            if isinstance(self.value, np.ndarray) else repr(self.value)
+        return f"Tensor({text}, {self.dtype}{self.shape}{', ' + self.history() if self.serial else ''})"
+
+    def history(self, depth: int = 3) -> str:
+        """How it was made, `depth` operations deep: "mul(leaf, exp(...))"."""
+        if self.primitive is None:
+            return "leaf" if self.serial else "constant"
+        inner = ", ".join(t.history(depth - 1) for t in self.inputs) if depth > 1 else "..."
+        return f"{self.primitive.name}({inner})"
+
+
+def tensor(data, dtype=None) -> Tensor:
+    """A Tensor holding a copy of `data`. Lists of floats become float32, of ints int64, of bools bool;
+    arrays and tensors keep their dtype. The copy carries no gradient.
+
+    Raises TypeError for what is not numeric (ragged lists, strings, objects, complex numbers).
+    """
+    return Tensor(move(np.array(_array(data), dtype=dtype, order="C"), state.device))
+
+
+def asarray(data, dtype=None) -> Tensor:
+    """A Tensor sharing memory with an array where it can (whoever shares promises not to write);
+    a Tensor is returned as it is. Anything with `__dlpack__` (a PyTorch tensor, say) is shared too."""
+    if type(data) is Tensor and dtype in (None, data.dtype):
+        return data
+    return Tensor(move(np.asarray(_array(data), dtype=dtype), state.device))
+
+
+def _array(data) -> np.ndarray:
+    if isinstance(data, Tensor):
+        return data.numpy()
+    typed = isinstance(data, (np.ndarray, np.generic))
+    if not typed and hasattr(data, "__dlpack__"):
+        return np.from_dlpack(data)
+    try:
+        array = np.asarray(data)
+    except ValueError as error:
+        raise TypeError(f"cannot make a tensor of {type(data).__name__}: {error}") from None
+    if array.dtype.kind not in "bif" and array.dtype.kind != "u":
+        raise TypeError(f"cannot make a tensor of {type(data).__name__} (NumPy dtype {array.dtype}): "
+                        "tensors hold bools, integers and floats")
+    if not typed and array.dtype.kind == "f":
+        return array.astype(np.float32)
+    return array

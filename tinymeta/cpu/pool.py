@@ -1,0 +1,29 @@
+"""Where the maximum of each window is."""
+
+import numpy as np
+from numba import njit
+
+
+def window_argmax(out, x, *, geometry):
+    """for n, i, j, c:  out[n,i,j,c] = the first (y, z), as y W + z, that maximises x[n,y,z,c] in window (i, j)"""
+    height, width, channels = x.shape[-3:]
+    _window_argmax(out.reshape(-1, *geometry.result, channels) if out.size else out.reshape(0, 1, 1, channels),
+                   x.reshape(int(np.prod(x.shape[:-3])), height, width, channels), *geometry.kernel, *geometry.stride,
+                   geometry.pads[0][0], geometry.pads[1][0])
+
+
+@njit(cache=True, nogil=True)
+def _window_argmax(out, x, h, w, stride_h, stride_w, top, left):
+    height, width = x.shape[1:3]
+    for n in range(out.shape[0]):
+        for i in range(out.shape[1]):
+            for j in range(out.shape[2]):
+                y0, z0 = max(i * stride_h - top, 0), max(j * stride_w - left, 0)
+                y1, z1 = min(i * stride_h - top + h, height), min(j * stride_w - left + w, width)
+                for c in range(out.shape[3]):
+                    best, place = x[n, y0, z0, c], y0 * width + z0
+                    for y in range(y0, y1):
+                        for z in range(z0, z1):
+                            if x[n, y, z, c] > best:
+                                best, place = x[n, y, z, c], y * width + z
+                    out[n, i, j, c] = place

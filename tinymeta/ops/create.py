@@ -1,0 +1,50 @@
+"""Tensors from nothing: constants, float32 unless asked otherwise."""
+
+import numpy as np
+
+from ..core.tensor import Tensor, asarray
+from .checks import as_shape
+
+
+def full(shape, value, dtype=None) -> Tensor:
+    """A tensor of one value. Raises ValueError for a negative size, as do the others here."""
+    dtype = dtype or (np.float32 if isinstance(value, float) else np.asarray(value).dtype)
+    return asarray(np.full(as_shape("full", shape), np.asarray(value), dtype))
+
+
+def zeros(shape, dtype=np.float32) -> Tensor:
+    return asarray(np.zeros(as_shape("zeros", shape), dtype))
+
+
+def ones(shape, dtype=np.float32) -> Tensor:
+    return asarray(np.ones(as_shape("ones", shape), dtype))
+
+
+def arange(*bounds, dtype=None) -> Tensor:
+    """arange(stop), arange(start, stop) or arange(start, stop, step): int64 of integers, else float32."""
+    if dtype is None and any(isinstance(b, float) for b in bounds):
+        dtype = np.float32
+    return asarray(np.arange(*bounds, dtype=dtype))
+
+
+def eye(n: int, m: int | None = None, dtype=np.float32) -> Tensor:
+    return asarray(np.eye(*as_shape("eye", (n, n if m is None else m)), dtype=dtype))
+
+
+def zeros_like(x) -> Tensor:
+    x = asarray(x)
+    return zeros(x.shape, x.dtype)
+
+
+def ones_like(x) -> Tensor:
+    x = asarray(x)
+    return ones(x.shape, x.dtype)
+
+
+def one_hot(labels, classes: int, dtype=np.float32) -> Tensor:
+    """(..,) integers -> (.., classes), 1 at the label. Raises ValueError for labels outside 0..classes-1."""
+    labels = np.asarray(asarray(labels).value)
+    if labels.dtype.kind not in "iu" or (labels.size and not 0 <= labels.min() <= labels.max() < classes):
+        raise ValueError(f"one_hot: labels must be integers from 0 to {classes - 1}, got {labels.dtype} "
+                         f"from {labels.min(initial=0)} to {labels.max(initial=0)}")
+    return asarray((labels[..., None] == np.arange(classes)).astype(dtype))

@@ -1,0 +1,151 @@
+"""Operations on corresponding elements: one scalar text for every device, and one rule per input.
+
+The text uses NumPy's names; a, b, c are the inputs. Evaluated on arrays it is the eager CPU kernel,
+pasted into a loop it is a line of a compiled one. Calling an operation brings its inputs to one dtype
+and one shape first; so a rule meets equal shapes, or an untracked 0-d constant that rides along.
+"""
+
+import re
+
+import numpy as np
+
+from ..core.primitive import Primitive
+from ..core.tensor import Tensor, asarray
+from . import movement
+from .promote import broadcast, promote
+
+# ---- what an elementwise operation is -----------------------------------------------------------
+
+
+class Elementwise(Primitive):
+    """A primitive given by a scalar text. The result has the inputs' dtype, or `result` if that is given;
+    `floating` operations turn integers into float32; the first `skip` inputs keep a dtype of their own."""
+
+    def __init__(self, name, text, vjps, *, result=None, floating=False, skip=0, branch=None):
+        self.arity = len(set(re.findall(r"\b[abc]\b", text)))
+        self.result, self.floating, self.skip = result, floating, skip
+        super().__init__(name, shape=self.common_shape, vjps=vjps, family="elementwise", text=text, branch=branch)
+
+    def __call__(self, *inputs, **static) -> Tensor:
+        if len(inputs) != self.arity:
+            raise TypeError(f"{self.name} takes {self.arity} inputs, got {len(inputs)}")
+        inputs = inputs[:self.skip] + promote(self.name, inputs[self.skip:], self.floating)
+        return super().__call__(*broadcast(self.name, inputs), **static)
+
+    def common_shape(self, *inputs, **static):
+        shape = ()
+        for x in inputs:
+            if x.shape and x.shape != shape:
+                if shape:
+                    raise ValueError(f"{self.name}: the shapes {[x.shape for x in inputs]} differ; primitives do not "
+                                     "broadcast: use the operators, or tm.broadcast_to first")
+                shape = x.shape
+        return shape, np.dtype(self.result or inputs[-1].dtype)
+
+
+def elementwise(text: str, vjps, *, name: str | None = None) -> Elementwise:
+    """An elementwise operation of your own, from a scalar text in a, b, c and NumPy's names, such as "a * exp(-b)".
+
+    vjps: for each input `rule(g, y, *inputs)`, written with tinymeta's operations, or None.
+    Raises ValueError for a name that is taken or a text that cannot be compiled.
+    """
+    return Elementwise(name or text, text, vjps, floating=True)
+
+
+# ---- arithmetic ---------------------------------------------------------------------------------
+
+add = Elementwise("add", "a + b", (lambda g, y, a, b: g,     lambda g, y, a, b: g))
+sub = Elementwise("sub", "a - b", (lambda g, y, a, b: g,     lambda g, y, a, b: -g))
+mul = Elementwise("mul", "a * b", (lambda g, y, a, b: g * b, lambda g, y, a, b: g * a))
+div = Elementwise("div", "a / b", (lambda g, y, a, b: g / b, lambda g, y, a, b: -g * y / b), floating=True)
+neg = Elementwise("neg", "-a",    (lambda g, y, a: -g,))
+square = Elementwise("square", "a * a", (lambda g, y, a: g * (2.0 * a),))
+
+# ---- smooth functions ---------------------------------------------------------------------------
+
+
+def smooth(name, text, rule):
+    return Elementwise(name, text, (rule,), floating=True)
+
+
+exp   = smooth("exp",   "exp(a)",         lambda g, y, a: g * y)
+expm1 = smooth("expm1", "expm1(a)",       lambda g, y, a: g * (y + 1.0))
+log   = smooth("log",   "log(a)",         lambda g, y, a: g / a)
+log1p = smooth("log1p", "log1p(a)",       lambda g, y, a: g / (a + 1.0))
+rsqrt = smooth("rsqrt", "1 / sqrt(a)",    lambda g, y, a: g * (-0.5 * (y * y * y)))
+sin   = smooth("sin",   "sin(a)",         lambda g, y, a: g * cos(a))
+cos   = smooth("cos",   "cos(a)",         lambda g, y, a: -g * sin(a))
+tanh  = smooth("tanh",  "tanh(a)",        lambda g, y, a: g - g * (y * y))
+# Both halves of the line without overflow: exp(a) / (1 + exp(a)) where a < 0, 1 / (1 + exp(-a)) elsewhere.
+sigmoid  = smooth("sigmoid",  "exp(minimum(a, 0)) / (1 + exp(-absolute(a)))",      lambda g, y, a: g * (y - y * y))
+softplus = smooth("softplus", "maximum(a, 0) + log1p(exp(-absolute(a)))",          lambda g, y, a: g * sigmoid(a))
+
+# sqrt'(0) := 0, at every order: the slope is made of 1/y, and `reciprocal_or_zero` and all its derivatives vanish at 0.
+reciprocal_or_zero = smooth("reciprocal_or_zero", "1 / where(a == 0, inf, a)",     lambda g, y, a: -g * (y * y))
+sqrt               = smooth("sqrt",               "sqrt(a)",        lambda g, y, a: g * (0.5 * reciprocal_or_zero(y)))
+
+# ---- kinks: a mask decides, and a mask has no derivative ------------------------------------------
+
+
+def compare(name, text):
+    return Elementwise(name, text, (None, None), result="bool")
+
+
+equal,      not_equal     = compare("equal",      "a == b"), compare("not_equal",     "a != b")
+less,       less_equal    = compare("less",       "a < b"),  compare("less_equal",    "a <= b")
+greater,    greater_equal = compare("greater",    "a > b"),  compare("greater_equal", "a >= b")
+
+# g where a > 0, else 0: the derivative of relu with relu'(0) = 0, linear in g and flat in a.
+gate = Elementwise("gate", "where(b > 0, a, 0)", (lambda u, y, g, a: gate(u, a), None), branch=lambda g, a: a > 0)
+relu = Elementwise("relu", "maximum(a, 0)", (lambda g, y, a: gate(g, a),),              branch=lambda a: np.sign(a))
+sign = Elementwise("sign", "sign(a)", (None,),                                          branch=lambda a: np.sign(a))
+abs  = Elementwise("abs", "absolute(a)", (lambda g, y, a: g * sign(a),),                branch=lambda a: np.sign(a))
+
+# 1 where a > b, 1/2 where they tie (both share the gradient equally), 0 elsewhere.
+wins    = Elementwise("wins", "(a > b) + 0.5 * (a == b)", (None, None))
+maximum = Elementwise("maximum", "maximum(a, b)", (lambda g, y, a, b: g * wins(a, b), lambda g, y, a, b: g * wins(b, a)),
+                      branch=lambda a, b: np.sign(a - b))
+minimum = Elementwise("minimum", "minimum(a, b)", (lambda g, y, a, b: g * wins(b, a), lambda g, y, a, b: g * wins(a, b)),
+                      branch=lambda a, b: np.sign(a - b))
+
+select = Elementwise("where", "where(a, b, c)", (None, lambda g, y, c, a, b: where(c, g, 0.0),
+                                                 lambda g, y, c, a, b: where(c, 0.0, g)), skip=1)
+
+
+def where(condition, a, b) -> Tensor:
+    """`a` where the bool tensor `condition` is true, else `b`. The gradient of the other branch is zero, but its
+    value is computed: make its input safe as well, or 0 * inf = NaN will reach the gradient."""
+    condition = asarray(condition)
+    if condition.dtype != bool:
+        raise TypeError(f"where needs a bool condition, got {condition.dtype}: compare first, as in x > 0")
+    return select(condition, a, b)
+
+
+def clip(x, min=None, max=None) -> Tensor:
+    """`x` limited to [min, max]; at a limit, x and the limit share the gradient equally."""
+    x = x if min is None else maximum(x, min)
+    return x if max is None else minimum(x, max)
+
+
+# ---- powers -------------------------------------------------------------------------------------
+
+# A Python exponent is static; its rule stops at 0, so that x**2 and x**3 are right at 0 to any order.
+static_power = Elementwise("static_power", "power(a, exponent)", (
+    lambda g, y, a, exponent: g * (exponent * power(a, exponent - 1)),))
+
+general_power = Elementwise("power", "power(a, b)", (
+    lambda g, y, a, b: g * (b * general_power(a, where(b == 0, 1.0, b - 1.0))),
+    lambda g, y, a, b: g * (y * where(a > 0, log(where(a > 0, a, 1.0)), 0.0))), floating=True)
+
+
+def power(x, exponent) -> Tensor:
+    """x ** exponent. A Python number is a static exponent: integer powers are exact at x <= 0 to any order.
+    A tensor exponent is differentiated too, and asks for x > 0 (where x <= 0 that derivative is taken as 0)."""
+    if not isinstance(exponent, (int, float)):
+        return general_power(x, exponent)
+    (x,) = promote("power", (x,), floating=isinstance(exponent, float) or exponent < 0)
+    if exponent == 0:
+        return movement.broadcast_to(asarray(np.ones((), x.dtype)), x.shape)
+    if exponent == 1:
+        return x
+    return square(x) if exponent == 2 else static_power(x, exponent=exponent)

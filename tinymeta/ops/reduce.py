@@ -1,0 +1,91 @@
+"""Reducing axes. `sum` is the adjoint of `broadcast_to`; `max` gives its gradient to where it came from.
+
+Primitives take `axes`, increasing and non-negative, and drop them; keepdims is a reshape afterwards.
+"""
+
+import numpy as np
+
+from ..core.grad import stop_gradient
+from ..core.primitive import Primitive
+from ..core.tensor import Tensor, asarray
+from . import elementwise, movement
+from .checks import as_axes, as_axis
+
+
+def without(shape: tuple, axes: tuple) -> tuple:
+    return tuple(n for i, n in enumerate(shape) if i not in axes)
+
+
+def with_ones(shape: tuple, axes: tuple) -> tuple:
+    return tuple(1 if i in axes else n for i, n in enumerate(shape))
+
+
+def back(g, x, axes):
+    """A reduced tensor, repeated to the shape of `x`."""
+    return movement.spread(movement.reshape(g, with_ones(x.shape, axes)), shape=x.shape)
+
+
+def first_of(name):
+    def shape(x, axes):
+        if any(x.shape[i] == 0 for i in axes):
+            raise ValueError(f"{name}: axis {axes} of {x.shape} is empty and has no {name}")
+        return without(x.shape, axes), x.dtype
+    return shape
+
+
+add_up = Primitive("sum", family="reduce",
+                   shape=lambda x, axes: (without(x.shape, axes), x.dtype),
+                   vjps=(lambda g, y, x, axes: back(g, x, axes),))
+
+largest = Primitive("max", family="reduce", shape=first_of("max"),
+                    vjps=(lambda g, y, x, axes: back(g, x, axes) * shares(x, y, axes),),
+                    branch=lambda x, axes: x == np.max(x, axis=axes, keepdims=True))
+
+position = Primitive("argmax", family="reduce", vjps=(None,),
+                     shape=lambda x, axes: (first_of("argmax")(x, axes)[0], np.dtype(np.int64)))
+
+
+def shares(x, y, axes):
+    """Who won, as constants: 1 at the maximum, 1/k at each of k that tie, 0 elsewhere."""
+    x = stop_gradient(x)
+    hits = movement.astype(elementwise.equal(x, back(stop_gradient(y), x, axes)), x.dtype)
+    return hits / back(add_up(hits, axes=axes), x, axes)
+
+
+# ---- the public functions -----------------------------------------------------------------------
+
+def reduced(primitive, x, axis, keepdims):
+    x = asarray(x)
+    axes = as_axes(primitive.name, axis, x.ndim)
+    y = primitive(x, axes=axes)
+    return movement.reshape(y, with_ones(x.shape, axes)) if keepdims else y
+
+
+def sum(x, axis=None, keepdims: bool = False) -> Tensor:
+    """The sum over `axis` (an int, a tuple, None for all). Bools are counted."""
+    x = asarray(x)
+    return reduced(add_up, movement.astype(x, np.int64) if x.dtype == bool else x, axis, keepdims)
+
+
+def max(x, axis=None, keepdims: bool = False) -> Tensor:
+    """The largest value over `axis`; elements that tie share the gradient equally."""
+    return reduced(largest, x, axis, keepdims)
+
+
+def min(x, axis=None, keepdims: bool = False) -> Tensor:
+    """The smallest value over `axis`; elements that tie share the gradient equally."""
+    return -max(-asarray(x), axis, keepdims)
+
+
+def argmax(x, axis: int | None = None) -> Tensor:
+    """Where the largest value is along `axis` (or in the flattened tensor): the first one in row-major order."""
+    x = asarray(x)
+    x, axis = (movement.reshape(x, -1), 0) if axis is None else (x, axis)
+    return position(x, axes=(as_axis("argmax", axis, x.ndim),))
+
+
+def sum_to(x, shape: tuple) -> Tensor:
+    """Undo a broadcast: sum over the axes along which something of `shape` was repeated."""
+    new = x.ndim - len(shape)
+    axes = tuple(i for i, n in enumerate(x.shape) if i < new or shape[i - new] != n)
+    return movement.reshape(add_up(x, axes=axes) if axes else x, shape)
