@@ -3,16 +3,20 @@
 Here     samplers of tasks and pairs; sinusoids; Omniglot; procedural glyphs that need no download.
 Imports  nothing
 Never    Tensors, gradients, models: a sampler returns NumPy arrays, the task axis first.
-Add one  a new file with a class whose sampler returns Tasks, or Characters for `episodes` to draw from
+Add one  a file whose sampler returns Tasks, or a set of Characters for `episodes` to draw from
 Tests    tests/data/
 """
 
 from .episodes import Batch, Characters, Pairs, Tasks, episodes, join, pairs
+from .glyphs import Glyphs
 from .sinusoid import Sinusoids, Waves
+
+__all__ = ["Batch", "Characters", "Glyphs", "Omniglot", "Pairs", "Sinusoids", "Split", "Tasks",
+           "Waves", "episodes", "join", "pairs"]
 
 
 def __getattr__(name: str):
-    # Omniglot comes on demand, so that `python -m tinymeta.data.omniglot` doesn't import it twice.
+    # Omniglot comes when asked for, so that `python -m tinymeta.data.omniglot` runs it only once.
     if name in ("Omniglot", "Split"):
         from . import omniglot
         return getattr(omniglot, name)

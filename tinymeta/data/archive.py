@@ -66,7 +66,7 @@ def _rows(data: bytes) -> bytes:
         size, kind = struct.unpack_from(">I4s", data, at)
         body, check = data[at + 8:at + 8 + size], data[at + 8 + size:at + 12 + size]
         if zlib.crc32(kind + body).to_bytes(4, "big") != check:
-            raise ValueError(f"checksum of its {kind.decode('latin1')} chunk is wrong, or it is truncated")
+            raise ValueError(f"its {kind.decode('latin1')} chunk is cut off or its checksum wrong")
         if kind == b"IHDR" and body != struct.pack(">IIBBBBB", SIDE, SIDE, 1, 0, 0, 0, 0):
             raise ValueError(f"it is not {SIDE}x{SIDE}, 1-bit grey, not interlaced")
         if kind == b"IDAT":
@@ -96,7 +96,8 @@ def read_characters(source: Path) -> Characters:
         if match:
             found[match[1], int(match[2])] = data
     if not found:
-        raise ValueError(f"{source} holds no ALPHABET/characterNN/IIII_DD.png; is it another archive?")
+        raise ValueError(f"{source} holds no ALPHABET/characterNN/IIII_DD.png, so it is not one of "
+                         f"Omniglot's image sets; download it again")
     names = tuple(sorted({name for name, _ in found}))
     drawers = sorted({drawer for _, drawer in found})
     lacking = [f"{n}, drawer {d:02}" for n in names for d in drawers if (n, d) not in found]

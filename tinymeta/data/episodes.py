@@ -38,8 +38,8 @@ class Pairs(NamedTuple):
 class Characters:
     """C classes, each drawn once by every drawer.
 
-    images (C, drawers, H, W) uint8, ink 1 and paper 0; alphabet (C,) int, an index into `alphabets`;
-    names: 'Alphabet/characterNN' for each class.
+    images (C, drawers, H, W) uint8, ink 1 and paper 0; alphabet (C,) int, numbered from 0 in the
+    order of `alphabets`; names: 'Alphabet/characterNN' for each class.
     """
 
     images: np.ndarray
@@ -49,8 +49,8 @@ class Characters:
     def __post_init__(self):
         if self.images.ndim != 4 or not len(self.images) == len(self.alphabet) == len(self.names):
             raise ValueError(
-                f"Characters: images {self.images.shape} must be (C, drawers, H, W) with one alphabet "
-                f"and one name a class, got {len(self.alphabet)} and {len(self.names)}")
+                f"Characters: images {self.images.shape} must be (C, drawers, H, W), with C "
+                f"alphabets and C names, got {len(self.alphabet)} and {len(self.names)}")
 
     def __len__(self) -> int:
         return len(self.names)
@@ -85,7 +85,7 @@ def join(*sets: Characters) -> Characters:
     """
     shapes = {s.images.shape[1:] for s in sets}
     if len(shapes) != 1:
-        raise ValueError(f"join: every set must have the same (drawers, H, W), got {sorted(shapes)}")
+        raise ValueError(f"join: all sets must have one (drawers, H, W), got {sorted(shapes)}")
     names = sum((s.names for s in sets), ())
     alphabet = np.unique([name.split("/")[0] for name in names], return_inverse=True)[1]
     return Characters(np.concatenate([s.images for s in sets]), alphabet, names)
@@ -101,7 +101,7 @@ def episodes(characters: Characters, rng: np.random.Generator, *, way: int = 5, 
 
     Raises ValueError when there are fewer characters than ways or fewer drawers than shot + query.
     """
-    _positive("episodes", way=way, shot=shot, query=query, tasks=tasks)
+    whole("episodes", way=way, shot=shot, query=query, tasks=tasks)
     classes, drawers, h, w = characters.images.shape
     if way > classes:
         raise ValueError(f"episodes: way={way} needs {way} characters, and this set has {classes}; "
@@ -112,7 +112,7 @@ def episodes(characters: Characters, rng: np.random.Generator, *, way: int = 5, 
 
     chosen = _distinct(rng, tasks, classes, way)                                          # (T, K)
     by = _distinct(rng, tasks * way, drawers, shot + query).reshape(tasks, way, shot + query)
-    x = characters.images[chosen[:, :, None], by]                                  # (T, K, S+Q, H, W)
+    x = characters.images[chosen[:, :, None], by]                             # (T, K, S+Q, H, W)
     if rotations:
         x = _turn("episodes", x, rng.integers(4, size=(tasks, way)))
 
@@ -134,7 +134,7 @@ def pairs(characters: Characters, rng: np.random.Generator, *, count: int = 128,
 
     Raises ValueError for shares outside [0, 1] and where the set cannot give what a share asks for.
     """
-    _positive("pairs", count=count)
+    whole("pairs", count=count)
     for name, share in dict(within=within, same=same).items():
         if not 0 <= share <= 1:
             raise ValueError(f"pairs: {name}={share} must be a share between 0 and 1")
@@ -142,7 +142,7 @@ def pairs(characters: Characters, rng: np.random.Generator, *, count: int = 128,
     n_within = round((count - n_same) * within)
     n_between = count - n_same - n_within
 
-    # Sorted by alphabet, each alphabet is one stretch of a ring: a partner is a random step away.
+    # Sorted by alphabet, each alphabet is a stretch of a ring: a partner is a random step away.
     ring = np.argsort(characters.alphabet, kind="stable")                                     # (C,)
     _, which, sizes = np.unique(characters.alphabet, return_inverse=True, return_counts=True)
     size = sizes[which][ring]                                       # (C,), of the place's alphabet
@@ -152,10 +152,11 @@ def pairs(characters: Characters, rng: np.random.Generator, *, count: int = 128,
         raise ValueError(f"pairs: within={within} needs an alphabet of two characters or more, and "
                          f"each of these {len(sizes)} alphabets has one; use within=0")
     if n_between and len(sizes) == 1:
-        raise ValueError(f"pairs: within={within} asks for pairs of two alphabets, and this set has "
-                         f"one, {characters.alphabets[0]}; use within=1")
+        raise ValueError(f"pairs: within={within} asks for pairs across alphabets, and this set "
+                         f"has one, {characters.alphabets[0]}; use within=1")
     if characters.drawers < 2:
-        raise ValueError("pairs: two drawers of each character are needed, and this set has one")
+        raise ValueError("pairs: a pair needs two drawers of a character, and this set has one; "
+                         "use a set with more")
 
     once = rng.integers(len(ring), size=n_same)
     p = rng.choice(crowd, n_within) if n_within else np.zeros(0, int)
@@ -177,7 +178,7 @@ def _distinct(rng, rows: int, n: int, k: int) -> np.ndarray:
     """In each row k different numbers below n, in random order: the places of the k smallest of n
     random keys, ordered by key."""
     keys = rng.random((rows, n), np.float32)
-    least = np.argpartition(keys, k - 1, axis=1)[:, :k]                                   # (rows, k)
+    least = np.argpartition(keys, k - 1, axis=1)[:, :k]                                  # (rows, k)
     return np.take_along_axis(least, np.take_along_axis(keys, least, 1).argsort(1), 1)
 
 
@@ -185,14 +186,16 @@ def _turn(who: str, x: np.ndarray, turns: np.ndarray) -> np.ndarray:
     """Rotate x (..., n, H, W) by `turns` (...) quarter turns, the n images of a row alike."""
     h, w = x.shape[-2:]
     if h != w:
-        raise ValueError(f"{who}: quarter turns need square images, got {h}x{w}; use rotations=False")
+        raise ValueError(f"{who}: quarter turns need square images, got {h}x{w}; "
+                         f"use rotations=False")
     out = x.copy()
     for k in (1, 2, 3):
         out[turns == k] = np.rot90(x[turns == k], k, axes=(-2, -1))
     return out
 
 
-def _positive(who: str, **numbers: int):
+def whole(who: str, least: int = 1, **numbers: int):
+    """Raise ValueError, in the name of `who`, for a number that is not whole or below `least`."""
     for name, number in numbers.items():
-        if isinstance(number, bool) or not isinstance(number, (int, np.integer)) or number < 1:
-            raise ValueError(f"{who}: {name}={number!r} must be a whole number of 1 or more")
+        if isinstance(number, bool) or not isinstance(number, (int, np.integer)) or number < least:
+            raise ValueError(f"{who}: {name}={number!r} must be a whole number >= {least}")

@@ -8,7 +8,6 @@ Omniglot, whoever packed the zips; they are then kept as bits in the user's cach
 import hashlib
 import os
 import warnings
-import zipfile
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
@@ -37,8 +36,10 @@ class Split(NamedTuple):
 
 
 CONTENTS = {
-    "background": Contents(30, 964, "b812ae7ad39c1220b03a806ed86c0b871d74178314b299d6c6ccfd064a44b3e1"),
-    "evaluation": Contents(20, 659, "f62156f63895b3c6bee1be1d7e70024f0a9db3a0f529360acfdd474095c249b3"),
+    "background": Contents(
+        30, 964, "b812ae7ad39c1220b03a806ed86c0b871d74178314b299d6c6ccfd064a44b3e1"),
+    "evaluation": Contents(
+        20, 659, "f62156f63895b3c6bee1be1d7e70024f0a9db3a0f529360acfdd474095c249b3"),
 }
 SMALL1 = ("Balinese", "Early_Aramaic", "Greek", "Korean", "Latin")
 SMALL2 = ("Greek", "Japanese_(katakana)", "Latin", "Sanskrit", "Tagalog")
@@ -89,17 +90,20 @@ class Omniglot:
     def split(self, name: str = "official", seed: int = 0) -> Split:
         """Divide the characters into train, validation and test.
 
-        official            25 and 5 background alphabets (drawn by seed), the evaluation set
-        minimal1, minimal2  4 and 1 alphabets of small1 or small2 (drawn by seed), the evaluation set
-        vinyals             1028, 172 and 423 characters; the usual lists, seed is not used
-        random              1100, 100 and 423 of all characters, drawn by seed (as in Finn et al. 2017)
+        official            25 and 5 background alphabets, the evaluation set
+        minimal1, minimal2  4 and 1 alphabets of small1 or small2, the evaluation set
+        vinyals             1028, 172 and 423 characters, the lists of the paper
+        random              1100, 100 and 423 characters of any alphabet (Finn et al. 2017)
+
+        The seed draws what is held out for validation; in random it draws all, in vinyals nothing.
 
         Do not score Lake's one-shot runs with what learned from vinyals or random: both train on
         characters of the alphabets in these runs. Raises ValueError for another name.
         """
         if name in ("official", "minimal1", "minimal2"):
-            learn = {"official": self.background, "minimal1": self.small1, "minimal2": self.small2}[name]
-            held = np.random.default_rng(seed).permutation(learn.alphabets)[:len(learn.alphabets) // 6 or 1]
+            learn = getattr(self, {"official": "background"}.get(name, f"small{name[-1]}"))
+            count = {30: 5, 5: 1}[len(learn.alphabets)]
+            held = np.random.default_rng(seed).choice(learn.alphabets, count, replace=False)
             return Split(_of(learn, held, False), _of(learn, held), self.evaluation)
 
         everything = join(self.background, self.evaluation)
@@ -112,29 +116,30 @@ class Omniglot:
             test, validation = _of(rest, VINYALS_TEST), _of(rest, VINYALS_VALIDATION)
             others = _of(rest, VINYALS_TEST + VINYALS_VALIDATION, False)
             return Split(join(others, everything.select(first)), validation, test)
-        raise ValueError(f"split {name!r} is unknown; there are official, minimal1, minimal2, vinyals "
-                         f"and random")
+        raise ValueError(f"split {name!r} is unknown; there are official, minimal1, minimal2, "
+                         f"vinyals and random")
 
     def _load(self, name: str) -> Characters:
         source = find_set(self.root, f"images_{name}")
         cache = user_cache() / f"{name}-28.npz"
         try:
             return check(_unpack(cache), name, cache)
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
-            pass                                     # no cache yet, or a damaged one: make it anew
+        except Exception:                    # no cache yet, or damaged in whatever way: make it anew
+            pass
         characters = check(read_characters(source), name, source)
         try:
             with replacing(cache) as file:
                 _pack(characters, file)
         except OSError as error:
-            warnings.warn(f"Omniglot is read, but could not be kept in {cache} ({error}); the next "
-                          f"start will decode it again", stacklevel=3)
+            warnings.warn(f"Omniglot is read, but could not be kept in {cache} ({error}); it will "
+                          f"be decoded anew each time", stacklevel=4)
         return characters
 
 
 def user_cache() -> Path:
     """Where data is put when nobody says where: the user's cache, after the XDG convention."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "tinymeta" / "omniglot"
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
+    return cache / "tinymeta" / "omniglot"
 
 
 def find_root(root: str | os.PathLike | None = None) -> Path:
@@ -150,8 +155,8 @@ def find_set(root: Path, name: str) -> Path:
     for source in (root / f"{name}.zip", root / name):
         if source.exists():
             return source
-    raise FileNotFoundError(f"Omniglot: {root / name}.zip is missing, and there is no folder of that name; "
-                            f"run `python -m tinymeta.data.omniglot --root {root}`, or set $TINYMETA_DATA")
+    raise FileNotFoundError(f"{root / name}.zip is missing, and so is the folder {name}; run "
+                            f"`python -m tinymeta.data.omniglot --root {root}`, or set $TINYMETA_DATA")
 
 
 def digest(characters: Characters) -> str:
@@ -165,11 +170,11 @@ def check(characters: Characters, name: str, source: Path) -> Characters:
     """Give back the characters if they are Omniglot's set `name`; raise ValueError if not."""
     have, want = (len(characters.alphabets), len(characters)), CONTENTS[name]
     if have != want[:2]:
-        raise ValueError(f"{source} holds {have[1]} characters of {have[0]} alphabets, and Omniglot's "
-                         f"{name} set {want[1]} of {want[0]}; download it again")
+        raise ValueError(f"{source} holds {have[1]} characters of {have[0]} alphabets, but "
+                         f"Omniglot's {name} set has {want[1]} of {want[0]}; download it again")
     if digest(characters) != want.digest:
-        raise ValueError(f"{source} has the form of Omniglot's {name} set but other names or pixels; "
-                         f"download it again")
+        raise ValueError(f"{source} has the size of Omniglot's {name} set but other names or "
+                         f"pixels; download it again")
     return characters
 
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .episodes import Batch, Tasks, _positive
+from .episodes import Batch, Tasks, whole
 
 
 class Waves(NamedTuple):
@@ -44,7 +44,7 @@ class Sinusoids:
 
     def draw(self, rng: np.random.Generator, tasks: int) -> Waves:
         """Draw T waves; for plots, and for an oracle that is told amplitude and phase."""
-        _positive("Sinusoids.draw", tasks=tasks)
+        whole("Sinusoids.draw", tasks=tasks)
         return Waves(rng.uniform(*self.amplitude, tasks), rng.uniform(*self.phase, tasks))
 
     def sample(self, rng: np.random.Generator, *, tasks: int = 25, shot: int = 10,
@@ -54,7 +54,7 @@ class Sinusoids:
         The waves are fresh ones, or those given (then `tasks` is their number).
         Raises ValueError when a count is not a whole number of 1 or more.
         """
-        _positive("Sinusoids.sample", shot=shot, query=query)
+        whole("Sinusoids.sample", shot=shot, query=query)
         waves = self.draw(rng, tasks) if waves is None else waves
         x = rng.uniform(*self.x, (len(waves.phase), shot + query, 1)).astype(np.float32)
         y = waves(x)                                                                   # (T, S+Q, 1)
