@@ -10,6 +10,7 @@ import os
 import sys
 import urllib.request
 from contextlib import contextmanager
+from functools import partial
 from http.client import HTTPException
 from pathlib import Path
 from typing import Iterator
@@ -44,10 +45,11 @@ def fetch(url: str, path: Path, algorithm: str, checksum: str):
     Raises ConnectionError when the server can't be reached, breaks off, or sends another file;
     OSError when the file can't be written.
     """
-    if path.is_file() and hashlib.new(algorithm, path.read_bytes(), usedforsecurity=False).hexdigest() == checksum:
+    new = partial(hashlib.new, algorithm, usedforsecurity=False)
+    if path.is_file() and new(path.read_bytes()).hexdigest() == checksum:
         print(f"{path} is there", file=sys.stderr)
         return
-    seen = hashlib.new(algorithm, usedforsecurity=False)
+    seen = new()
     with replacing(path) as file:
         for piece in _pieces(url):
             seen.update(piece)

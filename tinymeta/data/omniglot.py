@@ -124,7 +124,7 @@ class Omniglot:
         cache = user_cache() / f"{name}-28.npz"
         try:
             return check(_unpack(cache), name, cache)
-        except Exception:                    # no cache yet, or damaged in whatever way: make it anew
+        except Exception:                # no cache yet, or damaged in whatever way: make it anew
             pass
         characters = check(read_characters(source), name, source)
         try:
@@ -155,8 +155,8 @@ def find_set(root: Path, name: str) -> Path:
     for source in (root / f"{name}.zip", root / name):
         if source.exists():
             return source
-    raise FileNotFoundError(f"{root / name}.zip is missing, and so is the folder {name}; run "
-                            f"`python -m tinymeta.data.omniglot --root {root}`, or set $TINYMETA_DATA")
+    raise FileNotFoundError(f"{root / name}.zip is missing, and so is the folder {name}; get it "
+                            f"by `python -m tinymeta.data.omniglot --root {root}`")
 
 
 def digest(characters: Characters) -> str:

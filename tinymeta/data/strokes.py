@@ -20,20 +20,20 @@ WOBBLE = np.cos(pi * np.outer([1, 2, 3], (np.arange(P) + 0.5) / P)) / [[1], [2],
 # A kind of stroke is a list of pieces (length, bend along it, corner after it), drawn anew for each
 # alphabet by u = rng.uniform. Lengths are in heights of a large letter, angles in degrees.
 STRAIGHT = (
-    lambda u: [(u(0.8, 1.1), 0, 0)],                                                       # bar
-    lambda u: [(u(0.3, 0.6), 0, 0)],                                                     # short bar
+    lambda u: [(u(0.8, 1.1), 0, 0)],                                                    # bar
+    lambda u: [(u(0.3, 0.6), 0, 0)],                                                    # short bar
     lambda u: [(u(0.5, 1.0), 0, u(60, 130)), (u(0.4, 0.8), 0, 0)],                      # corner L V
-    lambda u: [(u(0.3, 0.5), 0, 90), (u(0.4, 0.8), 0, -90), (u(0.3, 0.5), 0, 0)],          # step
-    lambda u: [(0.5, 0, u(110, 140)), (u(0.6, 0.8), 0, u(-140, -110)), (0.5, 0, 0)],      # zigzag Z
-    lambda u: [(0.6, 0, 90), (u(0.4, 0.6), 0, 90), (0.6, 0, 0)],                           # cup
-    lambda u: [(0.6, 0, 120), (0.6, 0, 120), (0.6, 0, 0)],                                # triangle
+    lambda u: [(u(0.3, 0.5), 0, 90), (u(0.4, 0.8), 0, -90), (u(0.3, 0.5), 0, 0)],       # step
+    lambda u: [(0.5, 0, u(110, 140)), (u(0.6, 0.8), 0, u(-140, -110)), (0.5, 0, 0)],    # zigzag Z
+    lambda u: [(0.6, 0, 90), (u(0.4, 0.6), 0, 90), (0.6, 0, 0)],                        # cup
+    lambda u: [(0.6, 0, 120), (0.6, 0, 120), (0.6, 0, 0)],                              # triangle
 )
 ROUND = (
-    lambda u: [(u(0.7, 1.1), u(40, 100), 0)],                                              # bow
-    lambda u: [(u(0.9, 1.4), u(160, 270), 0)],                                             # arc C U
-    lambda u: [(u(1.0, 1.6), u(340, 380), 0)],                                             # ring O
-    lambda u: [(u(0.5, 0.8), 0, 0), (u(0.4, 0.6), u(120, 220), 0)],                        # hook J
-    lambda u: [(u(0.5, 0.8), u(90, 220), 0), (u(0.5, 0.8), u(-220, -90), 0)],              # wave S
+    lambda u: [(u(0.7, 1.1), u(40, 100), 0)],                                           # bow
+    lambda u: [(u(0.9, 1.4), u(160, 270), 0)],                                          # arc C U
+    lambda u: [(u(1.0, 1.6), u(340, 380), 0)],                                          # ring O
+    lambda u: [(u(0.5, 0.8), 0, 0), (u(0.4, 0.6), u(120, 220), 0)],                     # hook J
+    lambda u: [(u(0.5, 0.8), u(90, 220), 0), (u(0.5, 0.8), u(-220, -90), 0)],           # wave S
     lambda u: [(u(0.5, 0.9), 0, 0), (u(0.9, 1.3), u(290, 340), 0)],                     # stem, loop
     lambda u: [(0.7, u(160, 200), -180), (0.7, u(160, 200), 0)],                        # double bow
 )
@@ -43,16 +43,16 @@ DOT = [(0.07, 300, 0)]
 class Alphabet(NamedTuple):
     """The R strokes that an alphabet's characters are made of, and how it joins them."""
 
-    lengths: np.ndarray                                                # (R, P) length of each step
-    turns: np.ndarray                                               # (R, P) turn before it, radians
-    headings: np.ndarray                                               # where a stroke may head
-    counts: np.ndarray                                               # chances of 1, 2, 3, 4 strokes
-    apart: float                                                  # chance that a stroke stands free
-    stem: float                                                  # chance to begin as the others do
+    lengths: np.ndarray                         # (R, P) length of each step
+    turns: np.ndarray                           # (R, P) turn before it, radians
+    headings: np.ndarray                        # where a stroke may head
+    counts: np.ndarray                          # chances of 1, 2, 3, 4 strokes
+    apart: float                                # chance that a stroke stands free
+    stem: float                                 # chance to begin as the others do
 
 
 class Placed(NamedTuple):
-    """A stroke in its place: its point `own` lies `offset` from point `at` of stroke number `to`."""
+    """A stroke in its place: its point `own` is `offset` away from point `at` of stroke `to`."""
 
     stroke: int
     heading: float
