@@ -10,12 +10,15 @@ Rooms, in reading order: core (what is recorded, how derivatives are taken), ops
 cpu (its kernels), nn (layers, losses, optimizers), meta (methods), data (few-shot tasks), testing (why believe it).
 """
 
+from . import data, meta, nn
 from .core import tree
 from .core.device import device, devices
 from .core.grad import grad, stop_gradient, value_and_grad, vjp
 from .core.primitive import debug_nans, primitive
 from .core.scope import scope
 from .core.tensor import Tensor, asarray, tensor
+from .io import load, save
+from .nn import losses, optim
 from .ops import *          # noqa: F403  the operations, under their own names
 from .ops import abs, max, min, sum
 

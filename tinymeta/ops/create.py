@@ -43,8 +43,9 @@ def ones_like(x) -> Tensor:
 
 def one_hot(labels, classes: int, dtype=np.float32) -> Tensor:
     """(..,) integers -> (.., classes), 1 at the label. Raises ValueError for labels outside 0..classes-1."""
-    labels = np.asarray(asarray(labels).value)
-    if labels.dtype.kind not in "iu" or (labels.size and not 0 <= labels.min() <= labels.max() < classes):
-        raise ValueError(f"one_hot: labels must be integers from 0 to {classes - 1}, got {labels.dtype} "
-                         f"from {labels.min(initial=0)} to {labels.max(initial=0)}")
-    return asarray((labels[..., None] == np.arange(classes)).astype(dtype))
+    labels = asarray(labels)
+    values = np.asarray(labels.value)
+    if values.dtype.kind not in "iu" or (values.size and not 0 <= values.min() <= values.max() < classes):
+        raise ValueError(f"one_hot: labels must be integers from 0 to {classes - 1}, got {values.dtype} "
+                         f"from {values.min(initial=0)} to {values.max(initial=0)}")
+    return asarray((values[..., None] == np.arange(classes)).astype(dtype))

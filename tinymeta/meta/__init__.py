@@ -1,0 +1,14 @@
+"""
+Here     methods that learn to learn: one method, one file, equation and paper on top; the one training loop.
+Imports  core ops nn data cpu
+Never    kernels, a derivative rule; `train` alone knows of progress and threads.
+Add one  a function that returns a `Method` in a file of its own, and a row here.
+Tests    tests/meta/
+"""
+
+from ..data import Batch, Pairs, Tasks
+from .adapt import adapt
+from .maml import maml, maml_loss
+from .method import Method, Score, accuracy, evaluate
+from .siamese import siamese
+from .train import train

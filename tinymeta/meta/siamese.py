@@ -1,0 +1,72 @@
+"""Siamese networks: one embedding f for both members of a pair, trained so that distance means difference.
+
+    L = (1 - y) D^2 + y max(0, m - D)^2,   D = ||f(a) - f(b)||,   y = 1: different classes
+    (Hadsell, Chopra & LeCun 2006; one-shot classification by nearest neighbour after Koch et al. 2015)
+
+A pair is one sample from each of two tasks, the classes; `different` says whether the tasks differ.
+Each class is a tiny task of its own, "is this another of the same?", and what is learned, the metric, serves classes
+never seen.
+"""
+
+import numpy as np
+
+from .. import ops
+from ..core.grad import value_and_grad
+from ..nn.losses import contrastive
+from .method import Method, as_metrics
+
+
+def siamese(model, *, margin: float = 1.0) -> Method:
+    """The contrastive siamese network as a Method; its `meta_grad` takes Pairs(a, b, different).
+
+    model(params, x) embeds x (.., N, ..) as (.., N, D). `predict` returns minus the distance to each class's nearest
+    support example, (T, N, K): the largest is the nearest neighbour's class.
+    """
+    def loss(params, pairs):
+        embedded = model(params, np.concatenate([pairs.a, pairs.b], axis=-4))     # twins share batch statistics
+        half = embedded.shape[-2] // 2
+        a, b = embedded[..., :half, :], embedded[..., half:, :]
+        return ops.mean(contrastive(a, b, pairs.different, margin)), ops.norm(a - b, -1)
+
+    def meta_grad(params, pairs):
+        (value, distance), grads = value_and_grad(loss, has_aux=True)(params, pairs)
+        right = (distance.numpy() > margin / 2) == np.asarray(pairs.different)
+        return as_metrics(loss=value) | {"accuracy": float(right.mean())}, grads
+
+    def predict(params, support, x):
+        return -nearest(distances(model(params, x), model(params, support.x)), support.y)
+
+    return Method(model.init, meta_grad, predict)
+
+
+def distances(a, b) -> np.ndarray:
+    """Euclidean distances between embeddings: (.., N, D) and (.., M, D) -> (.., N, M)."""
+    a, b = np.asarray(a)[..., :, None, :], np.asarray(b)[..., None, :, :]
+    return np.sqrt(((a - b) ** 2).sum(-1))
+
+
+def nearest(distance: np.ndarray, labels) -> np.ndarray:
+    """The distance to the nearest example of each class: (.., N, M), labels (.., M) -> (.., N, K)."""
+    labels = np.asarray(labels)[..., None, :]                                     # (.., 1, M)
+    return np.stack([np.where(labels == k, distance, np.inf).min(-1) for k in range(labels.max() + 1)], -1)
+
+
+def pair_distances(model, params, pairs) -> np.ndarray:
+    """D of each pair, (.., P)."""
+    a, b = np.asarray(model(params, pairs.a)), np.asarray(model(params, pairs.b))
+    return np.sqrt(((a - b) ** 2).sum(-1))
+
+
+def best_threshold(distance: np.ndarray, different: np.ndarray) -> float:
+    """The threshold on D under which most pairs are judged rightly. Choose it on pairs that are not tested."""
+    order = np.argsort(distance, axis=None)
+    d, y = distance.ravel()[order], np.asarray(different, bool).ravel()[order]
+    right = np.concatenate([[0], np.cumsum(~y)]) + np.concatenate([np.cumsum(y[::-1])[::-1], [0]])
+    k = int(np.argmax(right))                       # the k nearest pairs are called "same"
+    edges = np.concatenate([[d[0] - 1], d, [d[-1] + 1]])
+    return float((edges[k] + edges[k + 1]) / 2)
+
+
+def verification_accuracy(distance: np.ndarray, different: np.ndarray, threshold: float) -> float:
+    """The share of pairs judged rightly, "different" being D > threshold."""
+    return float(((distance > threshold) == np.asarray(different, bool)).mean())

@@ -1,0 +1,70 @@
+"""Optimizers as pairs of functions: `init(params) -> state`, `update(grads, state, params) -> (params, state)`.
+
+They are made of operations on trees, so an update can be differentiated, the learning rate included:
+`lr` is a number, a tensor, or a tree of them like the parameters.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from .. import ops
+from ..core import tree
+from ..core.tensor import WEAK, Tensor, asarray
+
+
+class Optimizer(NamedTuple):
+    init: Callable
+    update: Callable
+
+
+class AdamState(NamedTuple):
+    count: Tensor           # updates done, as a number in float32: a device can keep it
+    mean: object            # running mean of the gradient, a tree like params
+    square: object          # running mean of its square
+
+
+def rates(lr, params):
+    """`lr` as a tree like `params`."""
+    return tree.map(lambda p: lr, params) if isinstance(lr, (*WEAK, Tensor)) else lr
+
+
+def zeros_of(params):
+    return tree.map(ops.zeros_like, params)
+
+
+def sgd(lr) -> Optimizer:
+    """theta <- theta - lr g"""
+    def update(grads, state, params):
+        return tree.map(lambda p, g, a: asarray(p) - a * g, params, grads, rates(lr, params)), state
+    return Optimizer(lambda params: None, update)
+
+
+def momentum(lr, beta: float = 0.9) -> Optimizer:
+    """v <- beta v + g;  theta <- theta - lr v   (Polyak 1964)"""
+    def update(grads, velocity, params):
+        velocity = tree.map(lambda v, g: beta * v + g, velocity, grads)
+        return tree.map(lambda p, v, a: asarray(p) - a * v, params, velocity, rates(lr, params)), velocity
+    return Optimizer(zeros_of, update)
+
+
+def adam(lr, beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8) -> Optimizer:
+    """Kingma & Ba 2015, algorithm 1. At g = 0 the step is 0 and so is its derivative (sqrt'(0) := 0)."""
+    def init(params):
+        return AdamState(asarray(np.zeros((), np.float32)), zeros_of(params), zeros_of(params))
+
+    def update(grads, state, params):
+        count = state.count + 1.0
+        mean = tree.map(lambda m, g: beta1 * m + (1.0 - beta1) * g, state.mean, grads)
+        square = tree.map(lambda s, g: beta2 * s + (1.0 - beta2) * ops.square(g), state.square, grads)
+        left1, left2 = (1.0 - ops.exp(count * float(np.log(beta))) for beta in (beta1, beta2))
+
+        def step(p, m, s, a):
+            p = asarray(p)
+            unbiased = ops.sqrt(s / ops.astype(left2, p.dtype)) + eps
+            return p - a * (m / ops.astype(left1, p.dtype)) / unbiased
+
+        return tree.map(step, params, mean, square, rates(lr, params)), AdamState(count, mean, square)
+
+    return Optimizer(init, update)

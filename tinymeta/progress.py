@@ -1,0 +1,45 @@
+"""A quiet progress bar: tqdm's where it is installed and someone watches, else a line now and then; on stderr."""
+
+import sys
+import time
+from contextlib import contextmanager
+
+try:
+    import tqdm
+except ImportError:
+    tqdm = None
+
+
+class Bar:
+    """`step` after each iteration, `note` for what should stay on the screen."""
+
+    def __init__(self, total: int, name: str):
+        self.total, self.name, self.done, self.start, self.shown = total, name, 0, time.perf_counter(), 0.0
+        watched = tqdm is not None and sys.stderr.isatty()
+        self.bar = tqdm.tqdm(total=total, desc=name, leave=False) if watched else None
+
+    def step(self, **values):
+        self.done += 1
+        if self.bar is not None:
+            self.bar.set_postfix({k: f"{v:.4g}" for k, v in values.items()}, refresh=False)
+            self.bar.update()
+
+    def note(self, **values):
+        spent = time.perf_counter() - self.start
+        left = spent / max(self.done, 1) * (self.total - self.done)
+        text = "  ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in values.items())
+        line = f"{self.name} {self.done + 1}/{self.total}  {text}  [{spent:.0f} s, {left:.0f} s left]"
+        if self.bar is not None:
+            self.bar.write(line, file=sys.stderr)
+        else:
+            print(line, file=sys.stderr, flush=True)
+
+
+@contextmanager
+def progress(total: int, name: str):
+    bar = Bar(total, name)
+    try:
+        yield bar
+    finally:
+        if bar.bar is not None:
+            bar.bar.close()
