@@ -13,6 +13,7 @@ cpu (its kernels), nn (layers, losses, optimizers), meta (methods), data (few-sh
 from . import data, meta, nn
 from .core import tree
 from .core.device import device, devices
+from .data import Batch, Tasks
 from .core.grad import grad, stop_gradient, value_and_grad, vjp
 from .core.primitive import debug_nans, primitive
 from .core.scope import scope

@@ -7,7 +7,7 @@ Tests    tests/meta/
 """
 
 from ..data import Batch, Pairs, Tasks
-from .adapt import adapt
+from .adapt import adapt, rates_except_norm
 from .maml import maml, maml_loss
 from .method import Method, Score, accuracy, evaluate
 from .siamese import siamese

@@ -29,3 +29,11 @@ def adapt(loss: Callable, params, support, *, lr, steps: int, first_order: bool 
             g = stop_gradient(g) if first_order else g
             params = tree.map(lambda p, g, a: p if type(a) is int and a == 0 else asarray(p) - a * g, params, g, rate)
     return params
+
+
+def rates_except_norm(params, lr):
+    """`lr` for every leaf but the offsets and scales of normalisation layers, which get 0: they are meta-learned and
+    not adapted, as in the code of Finn et al. 2017."""
+    flat, rebuild = tree.flatten(params)
+    norms = [path.endswith(("['offset']", "['scale']")) for path in tree.paths(params)]
+    return rebuild([0 if norm else lr for norm in norms])

@@ -51,10 +51,13 @@ def nearest(distance: np.ndarray, labels) -> np.ndarray:
     return np.stack([np.where(labels == k, distance, np.inf).min(-1) for k in range(labels.max() + 1)], -1)
 
 
-def pair_distances(model, params, pairs) -> np.ndarray:
-    """D of each pair, (.., P)."""
-    a, b = np.asarray(model(params, pairs.a)), np.asarray(model(params, pairs.b))
-    return np.sqrt(((a - b) ** 2).sum(-1))
+def pair_distances(model, params, pairs, batch: int = 500) -> np.ndarray:
+    """D of each of the pairs, (P,), embedded `batch` at a time."""
+    parts = []
+    for start in range(0, len(pairs.a), batch):
+        a, b = (np.asarray(model(params, x[start:start + batch])) for x in (pairs.a, pairs.b))
+        parts.append(np.sqrt(((a - b) ** 2).sum(-1)))
+    return np.concatenate(parts)
 
 
 def best_threshold(distance: np.ndarray, different: np.ndarray) -> float:
