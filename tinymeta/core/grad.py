@@ -29,12 +29,19 @@ class Leaf:
         return [g for _ in wanted]
 
 
-def fresh_leaf(x, path: str = "") -> Tensor:
-    x = asarray(x)
-    if np.dtype(x.dtype).kind != "f":
-        raise TypeError(f"cannot differentiate with respect to the {x.dtype} tensor at {path or 'the argument'}: "
-                        "cast it with astype('float32') or pass it as another argument")
+def fresh_leaf(x: Tensor) -> Tensor:
     return Tensor(x.value, Leaf, (x,) if x.serial and state.recording else (), {}, next(serials), state.order)
+
+
+def fresh_leaves(args) -> tuple[list[Tensor], Callable]:
+    """A fresh leaf for each leaf of a tree, and the function that rebuilds the tree."""
+    flat, rebuild = tree.flatten(args)
+    flat = [asarray(x) for x in flat]
+    for k, x in enumerate(flat):
+        if x.dtype.kind != "f":
+            raise TypeError(f"cannot differentiate with respect to the {x.dtype} tensor at argument "
+                            f"{tree.paths(args)[k]}: cast it with astype('float32') or pass it another way")
+    return [fresh_leaf(x) for x in flat], rebuild
 
 
 class Lines(NamedTuple):
@@ -93,8 +100,7 @@ def record(f: Callable, args: tuple, has_aux: bool = False):
     """Run `f` on fresh leaves. Returns (outputs as a tree, aux, pull), where
     `pull(cotangents, once)` maps a tree like the outputs to a tuple like `args`."""
     base, watched = next(serials), state.recording
-    flat, rebuild = tree.flatten(args)
-    leaves = [fresh_leaf(x, path) for x, path in zip(flat, tree.paths(args))]
+    leaves, rebuild = fresh_leaves(args)
     with setting(recording=True):
         result = f(*rebuild(leaves))
     value, aux = result if has_aux else (result, None)

@@ -10,6 +10,7 @@ are put on this class by ops/__init__.py, so that nothing here knows a particula
 """
 
 import itertools
+import math
 
 import numpy as np
 
@@ -32,7 +33,7 @@ class Tensor:
     shape = property(lambda self: self.value.shape)
     dtype = property(lambda self: self.value.dtype)
     ndim = property(lambda self: len(self.value.shape))
-    size = property(lambda self: int(np.prod(self.value.shape)))
+    size = property(lambda self: math.prod(self.value.shape))
     device = property(lambda self: device_of(self.value))
 
     def numpy(self) -> np.ndarray:

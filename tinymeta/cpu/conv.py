@@ -5,6 +5,8 @@ conv_weight  w    = cols(x)^T @ g
 conv_input   cols = g @ w^T              then col2im adds each row back to where im2col read it
 """
 
+from math import prod
+
 import numpy as np
 from numba import njit
 
@@ -36,12 +38,12 @@ def conv_input(out, g, w, *, geometry):
 def as_matrices(x, rows):
     """(.., r1, .., r_rows, m) -> (T, r1 * .. * r_rows, m)"""
     lead, inner = x.shape[:-rows - 1], x.shape[-rows - 1:-1]
-    return x.reshape(int(np.prod(lead)), int(np.prod(inner)), x.shape[-1])
+    return x.reshape(prod(lead), prod(inner), x.shape[-1])
 
 
 def columns(x, geometry):
     n, height, width, channels = x.shape[-4:]
-    x = x.reshape(int(np.prod(x.shape[:-4])), n, height, width, channels)
+    x = x.reshape(prod(x.shape[:-4]), n, height, width, channels)
     places, window = geometry.result, geometry.kernel
     cols = scratch("cols", (len(x), n * places[0] * places[1], window[0] * window[1] * channels), x.dtype)
     im2col(cols, x, *places, *window, *geometry.stride, geometry.pads[0][0], geometry.pads[1][0])

@@ -1,5 +1,7 @@
 """Where the maximum of each window is."""
 
+from math import prod
+
 import numpy as np
 from numba import njit
 
@@ -8,7 +10,7 @@ def window_argmax(out, x, *, geometry):
     """for n, i, j, c:  out[n,i,j,c] = the first (y, z), as y W + z, that maximises x[n,y,z,c] in window (i, j)"""
     height, width, channels = x.shape[-3:]
     _window_argmax(out.reshape(-1, *geometry.result, channels) if out.size else out.reshape(0, 1, 1, channels),
-                   x.reshape(int(np.prod(x.shape[:-3])), height, width, channels), *geometry.kernel, *geometry.stride,
+                   x.reshape(prod(x.shape[:-3]), height, width, channels), *geometry.kernel, *geometry.stride,
                    geometry.pads[0][0], geometry.pads[1][0])
 
 

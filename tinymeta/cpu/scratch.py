@@ -1,6 +1,7 @@
 """Working memory that kernels reuse: asking the system for megabytes anew costs more than filling them."""
 
 import threading
+from math import prod
 
 import numpy as np
 
@@ -9,7 +10,7 @@ kept = threading.local()
 
 def scratch(name: str, shape: tuple, dtype) -> np.ndarray:
     """An array with any content, good until this thread asks for the same name again."""
-    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    size = prod(shape) * np.dtype(dtype).itemsize
     buffer = getattr(kept, name, None)
     if buffer is None or buffer.nbytes < size:
         buffer = np.empty(size, np.uint8)

@@ -1,6 +1,7 @@
 """Initial values: each scheme is a function (rng, shape) -> array; the last two axes of a weight are in, out."""
 
 from collections.abc import Callable
+from math import prod
 
 import numpy as np
 
@@ -9,7 +10,7 @@ Init = Callable[[np.random.Generator, tuple], np.ndarray]
 
 def fans(shape: tuple) -> tuple[int, int]:
     """Inputs and outputs of one unit: (C, O) of a dense weight, (h w C, h w O) of a kernel."""
-    window = int(np.prod(shape[:-2]))
+    window = prod(shape[:-2])
     return window * shape[-2], window * shape[-1]
 
 

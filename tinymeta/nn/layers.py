@@ -7,6 +7,7 @@ Parameters align by inserting axes: a bias (T, O) is b[..., None, :] beside (T, 
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from math import prod
 
 import numpy as np
 
@@ -162,7 +163,7 @@ class Flatten:
 
     def __call__(self, params, x):
         x = asarray(x)
-        return x.reshape(*x.shape[:-3], int(np.prod(x.shape[-3:])))
+        return x.reshape(*x.shape[:-3], prod(x.shape[-3:]))
 
 
 @dataclass(frozen=True)

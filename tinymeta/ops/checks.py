@@ -1,11 +1,13 @@
 """Axes and shapes as callers write them, checked and made plain."""
 
+import math
+
 import numpy as np
 
 
 def size_of(shape) -> int:
     """How many elements a shape has."""
-    return int(np.prod(shape))
+    return math.prod(shape)
 
 
 def as_axis(name: str, axis: int, ndim: int) -> int:
