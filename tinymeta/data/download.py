@@ -8,6 +8,7 @@ import argparse
 import hashlib
 import os
 import sys
+import urllib.error
 import urllib.request
 from contextlib import contextmanager
 from functools import partial
@@ -67,6 +68,8 @@ def _pieces(url: str) -> Iterator[bytes]:
             while piece := response.read(PIECE):
                 yield piece
     except (OSError, HTTPException, ValueError) as error:
+        if isinstance(error, urllib.error.HTTPError):
+            error.close()                                                  # it holds a connection
         raise ConnectionError(f"{url} could not be fetched ({error}); check the network, name a "
                               f"mirror by --url, or copy the zips by hand") from error
 

@@ -54,11 +54,14 @@ class Glyphs:
 
     def _alphabet(self, number: int, count: int) -> np.ndarray:
         """(count, drawers, size, size)."""
-        author, writers = (np.random.default_rng((self.seed, number, who)) for who in (0, 1))
+        def rng(*role):                              # a stream of their own for author and writers
+            return np.random.default_rng((self.seed, number, *role))
+
+        author = rng(0)
         alphabet = invent(author)
-        habits = writers.normal(size=(4, self.drawers))
-        return np.stack([self._written(writers.spawn(1)[0], alphabet, character, habits)
-                         for character in distinct(author, alphabet, count)])
+        habits = rng(1).normal(size=(4, self.drawers))
+        return np.stack([self._written(rng(2, i), alphabet, character, habits)
+                         for i, character in enumerate(distinct(author, alphabet, count))])
 
     def _written(self, rng, alphabet, character, habits) -> np.ndarray:
         """One character by every drawer: (drawers, size, size)."""

@@ -6,6 +6,7 @@ Omniglot, whoever packed the zips; they are then kept as bits in the user's cach
 """
 
 import hashlib
+import io
 import os
 import warnings
 from functools import cached_property
@@ -129,7 +130,7 @@ class Omniglot:
         characters = check(read_characters(source), name, source)
         try:
             with replacing(cache) as file:
-                _pack(characters, file)
+                file.write(_pack(characters))
         except OSError as error:
             warnings.warn(f"Omniglot is read, but could not be kept in {cache} ({error}); it will "
                           f"be decoded anew each time", stacklevel=4)
@@ -184,13 +185,15 @@ def _of(characters: Characters, alphabets, inside: bool = True) -> Characters:
     return characters.select(np.isin(own, alphabets, invert=not inside))
 
 
-def _pack(characters: Characters, file):
+def _pack(characters: Characters) -> bytes:
+    file = io.BytesIO()
     np.savez_compressed(file, bits=np.packbits(characters.images), shape=characters.images.shape,
                         alphabet=characters.alphabet, names=np.array(characters.names))
+    return file.getvalue()
 
 
 def _unpack(path: Path) -> Characters:
-    with np.load(path, allow_pickle=False) as kept:
+    with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as kept:
         shape = tuple(kept["shape"])
         images = np.unpackbits(kept["bits"], count=int(np.prod(shape))).reshape(shape)
         return Characters(images, kept["alphabet"], tuple(kept["names"].tolist()))

@@ -1,0 +1,159 @@
+"""Tasks and pairs: shapes, disjointness, shares, fairness, and what they refuse."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings, strategies as st
+
+from tinymeta.data import Characters, episodes, join, pairs
+
+
+def labelled(classes=12, drawers=6, alphabets=3, side=4):
+    """Characters whose first row tells: class (low and high bits), drawer, and a corner mark."""
+    images = np.zeros((classes, drawers, side, side), np.uint8)
+    images[..., 0, 0] = np.arange(classes)[:, None]
+    images[..., 0, 1] = np.arange(drawers)
+    images[..., 0, 2] = 99
+    alphabet = np.sort(np.arange(classes) % alphabets)
+    names = tuple(f"A{a}/character{i:02}" for i, a in enumerate(alphabet))
+    return Characters(images, alphabet, names)
+
+
+def rng(seed=0):
+    return np.random.default_rng(seed)
+
+
+@settings(deadline=None, max_examples=40)
+@given(way=st.integers(1, 12), shot=st.integers(1, 3), query=st.integers(1, 3),
+       tasks=st.integers(1, 5), seed=st.integers(0, 2**32))
+def test_an_episode_never_shows_one_picture_twice(way, shot, query, tasks, seed):
+    support, queries = episodes(labelled(), rng(seed), way=way, shot=shot, query=query,
+                                tasks=tasks, rotations=False)
+    for batch, n in ((support, shot), (queries, query)):
+        assert batch.x.shape == (tasks, way * n, 4, 4, 1) and batch.x.dtype == np.float32
+        assert batch.y.shape == (tasks, way * n) and batch.y.dtype == np.int64
+        assert (batch.y == np.repeat(np.arange(way), n)).all()
+    x = np.concatenate([support.x, queries.x], axis=1)
+    y = np.concatenate([support.y, queries.y], axis=1)
+    for t in range(tasks):
+        classes, drawers = x[t, :, 0, 0, 0], x[t, :, 0, 1, 0]
+        assert len(set(zip(classes, drawers))) == way * (shot + query)
+        assert len(set(zip(classes, y[t]))) == way == len(set(classes))
+
+
+def test_a_class_is_turned_as_one_and_every_quarter_turn_occurs():
+    support, query = episodes(labelled(), rng(), way=3, shot=2, query=1, tasks=200)
+    x = np.concatenate([support.x.reshape(200, 3, 2, 4, 4),
+                        query.x.reshape(200, 3, 1, 4, 4)], axis=2)
+    originals = {labelled().images[c, d].tobytes() for c in range(12) for d in range(6)}
+    counts = [0, 0, 0, 0]
+    for images in x.reshape(600, 3, 4, 4):                             # a class: all its pictures
+        back = [k for k in range(4)
+                if all(np.rot90(i, -k).astype(np.uint8).tobytes() in originals for i in images)]
+        assert len(back) == 1
+        counts[back[0]] += 1
+    assert min(counts) > 110 and sum(counts) == 600
+
+
+def test_every_class_drawer_and_order_is_equally_likely():
+    support, query = episodes(labelled(4, 3), rng(), way=2, tasks=6000, rotations=False)
+    classes = support.x[:, :, 0, 0, 0].astype(int)
+    for first in range(4):
+        for second in set(range(4)) - {first}:
+            share = (classes == [first, second]).all(1).mean()
+            assert abs(share - 1 / 12) < 0.015
+    drawers = np.stack([support.x[:, 0, 0, 1, 0], query.x[:, 0, 0, 1, 0]], 1)
+    assert all(abs((drawers == [a, b]).all(1).mean() - 1 / 6) < 0.02
+               for a in range(3) for b in range(3) if a != b)
+
+
+def test_the_same_seed_draws_the_same_tasks():
+    one, two, other = (episodes(labelled(), rng(seed), shot=2) for seed in (1, 1, 2))
+    assert np.array_equal(one.query.x, two.query.x)
+    assert not np.array_equal(one.query.x, other.query.x)
+
+
+@pytest.mark.parametrize("wrong, words", [
+    (dict(way=13), "way=13 needs 13 characters, and this set has 12"),
+    (dict(shot=4, query=3), r"shot=4 \+ query=3 needs 7 drawers .*, and this set has 6"),
+    (dict(way=0), "way=0"), (dict(shot=-1), "shot=-1"), (dict(query=0), "query=0"),
+    (dict(tasks=2.5), r"tasks=2.5 must be a whole number"), (dict(way=True), "way=True"),
+])
+def test_episodes_refuse_what_the_set_cannot_give(wrong, words):
+    with pytest.raises(ValueError, match=words):
+        episodes(labelled(), rng(), **wrong)
+
+
+def test_only_square_pictures_can_be_turned():
+    oblong = Characters(np.zeros((5, 2, 3, 4), np.uint8), np.zeros(5, int), ("A/character01",) * 5)
+    with pytest.raises(ValueError, match="square images, got 3x4; use rotations=False"):
+        episodes(oblong, rng())
+    assert episodes(oblong, rng(), rotations=False).support.x.shape == (32, 5, 3, 4, 1)
+
+
+@settings(deadline=None, max_examples=40)
+@given(count=st.integers(1, 60), within=st.floats(0, 1), same=st.floats(0, 1),
+       seed=st.integers(0, 2**32))
+def test_pairs_keep_their_shares_and_their_word(count, within, same, seed):
+    characters = labelled()
+    a, b, different = pairs(characters, rng(seed), count=count, within=within, same=same)
+    assert a.shape == b.shape == (count, 4, 4, 1) and a.dtype == b.dtype == np.float32
+    first, second = a[:, 0, 0, 0].astype(int), b[:, 0, 0, 0].astype(int)
+    assert different.dtype == bool and (different == (first != second)).all()
+    assert (a[:, 0, 1] != b[:, 0, 1]).all()                           # never one drawer
+    alphabet = characters.alphabet
+    inside = (different & (alphabet[first] == alphabet[second])).sum()
+    assert (~different).sum() == round(count * same)
+    assert inside == round((count - round(count * same)) * within)
+
+
+def test_every_partner_occurs_and_order_is_mixed():
+    uneven = labelled(7).select([0, 1, 2, 3, 5])                         # alphabets of 3, 1 and 1
+    a, b, different = pairs(uneven, rng(), count=4000)
+    met = {(int(i), int(j)) for i, j in zip(a[:, 0, 0, 0], b[:, 0, 0, 0])}
+    assert len(met) == 25                                                # 5 of one, 20 of two
+    assert 0.4 < different[:1000].mean() < 0.6
+
+
+def test_the_pictures_of_a_turned_pair_turn_alike():
+    a, b, _ = pairs(labelled(), rng(), count=300, rotations=True)
+    marks = [(x == 99).reshape(300, 16).argmax(1) for x in (a, b)]
+    assert (marks[0] == marks[1]).all() and len(set(marks[0])) == 4
+
+
+@pytest.mark.parametrize("characters, wrong, words", [
+    (labelled(), dict(count=0), "count=0"),
+    (labelled(), dict(within=1.5), "within=1.5 must be a share"),
+    (labelled(), dict(same=-0.1), "same=-0.1 must be a share"),
+    (labelled(), dict(same=float("nan")), "same=nan must be a share"),
+    (labelled(alphabets=1), dict(within=0.9), "has one, A0; use within=1"),
+    (labelled(3, alphabets=3), dict(within=0.5), "each of these 3 alphabets has one; use within=0"),
+    (labelled(drawers=1), dict(), "two drawers"),
+])
+def test_pairs_refuse_what_the_set_cannot_give(characters, wrong, words):
+    with pytest.raises(ValueError, match=words):
+        pairs(characters, rng(), **wrong)
+
+
+def test_one_alphabet_will_do_for_pairs_within_it():
+    assert pairs(labelled(alphabets=1), rng(), within=1).different.sum() == 64
+    assert pairs(labelled(3, alphabets=3), rng(), within=0).different.sum() == 64
+
+
+def test_select_renumbers_and_join_keeps_alphabets_together():
+    characters = labelled()
+    part = characters.select([11, 0, 10])
+    assert part.names == ("A2/character11", "A0/character00", "A2/character10")
+    assert part.alphabet.tolist() == [1, 0, 1] and part.alphabets == ("A0", "A2")
+    assert part.images[:, 0, 0, 0].tolist() == [11, 0, 10] and part.drawers == 6
+    assert len(characters.select(characters.alphabet == 1)) == 4
+    whole = join(part, characters.select([1, 5]))
+    assert whole.alphabets == ("A0", "A1", "A2") and whole.alphabet.tolist() == [2, 0, 2, 0, 1]
+    with pytest.raises(ValueError, match="join: all sets must have one"):
+        join(characters, labelled(drawers=5))
+
+
+def test_characters_are_checked():
+    with pytest.raises(ValueError, match=r"images \(3, 2, 4\) must be \(C, drawers, H, W\)"):
+        Characters(np.zeros((3, 2, 4)), np.zeros(3, int), ("a",) * 3)
+    with pytest.raises(ValueError, match="got 2 and 3"):
+        Characters(np.zeros((3, 2, 4, 4)), np.zeros(2, int), ("a",) * 3)
