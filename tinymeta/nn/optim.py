@@ -20,7 +20,7 @@ class Optimizer(NamedTuple):
 
 
 class AdamState(NamedTuple):
-    count: Tensor           # updates done, as a number in float32: a device can keep it
+    count: Tensor           # updates done, as a 0-d float64: a device can keep it, and 1 - 0.999^count stays exact
     mean: object            # running mean of the gradient, a tree like params
     square: object          # running mean of its square
 
@@ -50,15 +50,15 @@ def momentum(lr, beta: float = 0.9) -> Optimizer:
 
 
 def adam(lr, beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8) -> Optimizer:
-    """Kingma & Ba 2015, algorithm 1. At g = 0 the step is 0 and so is its derivative (sqrt'(0) := 0)."""
+    """Kingma & Ba 2015, algorithm 1. At g = 0 the first step is 0 and its slope -lr / eps (sqrt'(0) := 0)."""
     def init(params):
-        return AdamState(asarray(np.zeros((), np.float32)), zeros_of(params), zeros_of(params))
+        return AdamState(asarray(np.zeros(())), zeros_of(params), zeros_of(params))
 
     def update(grads, state, params):
         count = state.count + 1.0
         mean = tree.map(lambda m, g: beta1 * m + (1.0 - beta1) * g, state.mean, grads)
         square = tree.map(lambda s, g: beta2 * s + (1.0 - beta2) * ops.square(g), state.square, grads)
-        left1, left2 = (1.0 - ops.exp(count * float(np.log(beta))) for beta in (beta1, beta2))
+        left1, left2 = (-ops.expm1(count * float(np.log(beta))) for beta in (beta1, beta2))
 
         def step(p, m, s, a):
             p = asarray(p)
