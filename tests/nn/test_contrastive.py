@@ -1,0 +1,96 @@
+"""The contrastive loss, (1 - y) D^2 + y max(0, m - D)^2, with its gradient and Hessian in closed form.
+
+With d = a - b and D = ||d||, the derivatives by a are, for one pair:
+
+    y = 0              2 d                    2 I
+    y = 1, 0 < D < m   -2 (m - D) d / D       2 d d'/D^2 - 2 (m - D) (I / D - d d'/D^3)
+    y = 1, D >= m      0                      0
+    y = 1, D = 0       0                      0        (by definition: sqrt'(0) := 0)
+"""
+
+import numpy as np
+import pytest
+
+import tinymeta as tm
+
+contrastive = tm.losses.contrastive
+B = np.array([0.5, -1.0])
+FAR = {"at the same point": (0.0, 0.0), "inside the margin": (0.6, -0.8),
+       "at the margin": (3.0, 4.0), "beyond it": (6.0, 8.0)}
+
+
+def closed_form(d, y, m):
+    D = np.sqrt(d @ d)
+    eye, outer = np.eye(2), np.outer(d, d)
+    if y == 0:
+        return D**2, 2 * d, 2 * eye
+    if D == 0 or D >= m:
+        return max(0, m - D) ** 2, 0 * d, 0 * eye
+    return (m - D) ** 2, -2 * (m - D) * d / D, 2 * outer / D**2 - 2 * (m - D) * (eye / D - outer / D**3)
+
+
+@pytest.mark.parametrize("y", [0, 1])
+@pytest.mark.parametrize("d", FAR.values(), ids=FAR)
+def test_value_gradient_and_hessian(d, y):
+    d = np.array(d)
+
+    def loss(a, b):
+        return contrastive(a[None], b[None], np.array([y]), margin=5.0)
+
+    value, gradient, hessian = closed_form(d, y, m=5.0)
+    a = tm.tensor(B + d)
+    g_a, g_b = tm.grad(loss, argnum=(0, 1))(a, tm.tensor(B))
+    np.testing.assert_allclose(loss(a, tm.tensor(B)).item(), value, rtol=1e-14)
+    np.testing.assert_allclose(g_a.numpy(), gradient, rtol=1e-13, atol=1e-15)
+    np.testing.assert_allclose(g_b.numpy(), -gradient, rtol=1e-13, atol=1e-15)
+    h = tm.hessian(lambda a: loss(a, tm.tensor(B)))(a).numpy()
+    np.testing.assert_allclose(h, hessian, rtol=1e-12, atol=1e-14)
+    mixed = tm.jacobian(lambda b: tm.grad(loss)(a, b))(tm.tensor(B)).numpy()
+    np.testing.assert_allclose(mixed, -hessian, rtol=1e-12, atol=1e-14)
+
+
+def test_the_mean_is_over_pairs():
+    rng = np.random.default_rng(0)
+    a, b, y = rng.normal(size=(9, 2)), rng.normal(size=(9, 2)), np.arange(9) % 2
+    parts = [closed_form(a[i] - b[i], y[i], m=1.5) for i in range(9)]
+    value, g = tm.value_and_grad(contrastive)(a, b, y, margin=1.5)
+    np.testing.assert_allclose(value.item(), np.mean([v for v, _, _ in parts]), rtol=1e-14)
+    np.testing.assert_allclose(g.numpy(), np.array([g for _, g, _ in parts]) / 9, rtol=1e-12, atol=1e-15)
+
+
+def test_one_means_different():
+    a, b = np.zeros((2, 3)), np.full((2, 3), 10.0)
+    assert contrastive(a, b, [1, 1]).item() == 0.0                   # different and far: nothing to learn
+    assert contrastive(a, a, [0, 0]).item() == 0.0                   # the same and equal: nothing to learn
+    assert contrastive(a, b, [0, 0]).item() == 300.0                 # the same but far: D^2
+    assert contrastive(a, a, [1, 1], margin=2.0).item() == 4.0       # different but equal: m^2
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_labels_may_be_bool_int_or_float(dtype):
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=(2, 6, 3)).astype(dtype)
+    y = np.array([0, 1, 1, 0, 1, 0])
+    kinds = (bool, np.int64, np.uint8, np.float32, np.float64)
+    results = [contrastive(a, b, y.astype(kind)) for kind in kinds]
+    assert {r.dtype for r in results} == {np.dtype(dtype)}
+    assert len({r.item() for r in results}) == 1
+
+
+def test_identical_pairs_stay_finite_through_two_derivatives():
+    """A network that maps both images of a pair to one point must not poison the meta-gradient."""
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(4, 3)), np.array([0, 1, 0, 1])
+    x_b = x.copy()
+    x_b[3] += 1.0                                                    # three identical pairs, one that is not
+
+    def loss(w):
+        return contrastive(x @ w, x_b @ w, y, margin=5.0)
+
+    def after_a_step(w):
+        return loss(w - 0.1 * tm.grad(loss)(w))
+
+    w = rng.normal(size=(3, 2))
+    with tm.debug_nans():
+        g = tm.grad(after_a_step)(w).numpy()
+    assert np.isfinite(g).all() and np.abs(g).max() > 0.1

@@ -1,0 +1,127 @@
+"""Optimizers against their update rules in NumPy, and differentiated, learning rate included."""
+
+import numpy as np
+import pytest
+
+import tinymeta as tm
+from tinymeta import optim
+
+rng = np.random.default_rng(0)
+START = {"w": rng.normal(size=(2, 3)), "b": rng.normal(size=3)}
+SLOPES = [tm.tree.map(lambda p: rng.normal(size=p.shape), START) for _ in range(5)]
+
+
+def sgd_by_hand(p, gs, lr):
+    for g in gs:
+        p = p - lr * g
+    return p
+
+
+def momentum_by_hand(p, gs, lr, beta=0.8):
+    v = 0.0
+    for g in gs:
+        v = beta * v + g
+        p = p - lr * v
+    return p
+
+
+def adam_by_hand(p, gs, lr, beta1=0.9, beta2=0.99, eps=1e-3):
+    m = v = 0.0
+    for t, g in enumerate(gs, 1):
+        m, v = beta1 * m + (1 - beta1) * g, beta2 * v + (1 - beta2) * g**2
+        p = p - lr * (m / (1 - beta1**t)) / (np.sqrt(v / (1 - beta2**t)) + eps)
+    return p
+
+
+RULES = {
+    "sgd": (optim.sgd, sgd_by_hand),
+    "momentum": (lambda lr: optim.momentum(lr, beta=0.8), momentum_by_hand),
+    "adam": (lambda lr: optim.adam(lr, beta1=0.9, beta2=0.99, eps=1e-3), adam_by_hand),
+}
+
+
+def run(optimizer, params, slopes):
+    state = optimizer.init(params)
+    for g in slopes:
+        params, state = optimizer.update(g, state, params)
+    return params
+
+
+@pytest.mark.parametrize("make, by_hand", RULES.values(), ids=RULES)
+def test_five_updates(make, by_hand):
+    params = run(make(0.1), START, SLOPES)
+    for name in START:
+        expected = by_hand(START[name], [g[name] for g in SLOPES], 0.1)
+        np.testing.assert_allclose(params[name].numpy(), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("make, by_hand", RULES.values(), ids=RULES)
+def test_float32_stays_float32_and_accurate(make, by_hand):
+    start, slopes = (tm.tree.map(lambda p: p.astype(np.float32), t) for t in (START, SLOPES))
+    params = run(make(0.1), start, slopes)
+    for name in START:
+        expected = by_hand(START[name], [g[name] for g in SLOPES], 0.1)
+        assert params[name].dtype == np.float32
+        np.testing.assert_allclose(params[name].numpy(), expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("make, by_hand", RULES.values(), ids=RULES)
+def test_a_rate_for_each_leaf(make, by_hand):
+    lr = {"w": 0.1, "b": np.array([0.0, 0.2, 0.3])}
+    params = run(make(lr), START, SLOPES)
+    for name in START:
+        expected = by_hand(START[name], [g[name] for g in SLOPES], lr[name])
+        np.testing.assert_allclose(params[name].numpy(), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("make, by_hand", RULES.values(), ids=RULES)
+def test_updates_are_differentiable(make, by_hand, central_differences):
+    """The loss after three updates, differentiated by the rates and by the starting point."""
+    def loss(p):
+        return tm.square(tm.tanh(p["w"]) + p["b"]).sum()
+
+    def after_three(chosen):
+        p, optimizer = chosen["start"], make(chosen["lr"])
+        state = optimizer.init(p)
+        for _ in range(3):
+            p, state = optimizer.update(tm.grad(loss)(p), state, p)
+        return loss(p)
+
+    chosen = {"start": START, "lr": {"w": np.array(0.1), "b": np.array(0.05)}}
+    exact, approximate = tm.grad(after_three)(chosen), central_differences(after_three, chosen)
+    for ours, theirs in zip(tm.tree.leaves(exact), tm.tree.leaves(approximate)):
+        assert np.abs(theirs).max() > 1e-3
+        np.testing.assert_allclose(ours.numpy(), theirs, rtol=1e-6, atol=1e-9)
+
+
+def test_one_number_as_a_differentiable_rate(central_differences):
+    def after_three(lr):
+        p, optimizer = np.array([1.0, -2.0]), optim.adam(lr)
+        state = optimizer.init(p)
+        for _ in range(3):
+            p, state = optimizer.update(tm.grad(lambda p: tm.square(p).sum())(p), state, p)
+        return tm.square(p).sum()
+
+    lr = np.array(0.1)
+    expected = central_differences(after_three, lr)
+    np.testing.assert_allclose(tm.grad(after_three)(lr).item(), expected, rtol=1e-8)
+
+
+def test_adam_where_there_is_no_gradient():
+    """At g = 0 the step is 0 and its slope by g is -lr / eps, that of lr g / (|g| + eps)."""
+    optimizer = optim.adam(0.1, eps=1e-2)
+
+    def moved(g):
+        return optimizer.update(g, optimizer.init(g), np.zeros(2))[0]
+
+    zero = tm.tensor(np.zeros(2))
+    np.testing.assert_array_equal(moved(zero).numpy(), 0.0)
+    np.testing.assert_allclose(tm.jacobian(moved)(zero).numpy(), -10.0 * np.eye(2), rtol=1e-12)
+    curved = tm.jacobian(tm.jacobian(moved))(zero).numpy()
+    np.testing.assert_array_equal(curved, 0.0)
+
+
+def test_adam_is_the_size_of_the_rate_at_first_whatever_the_gradient():
+    g = np.array([1e-4, -1.0, 1e4])
+    p, _ = optim.adam(0.1).update(g, optim.adam(0.1).init(g), np.zeros(3))
+    np.testing.assert_allclose(p.numpy(), [-0.1, 0.1, -0.1], rtol=2e-4)
