@@ -1,7 +1,7 @@
 """Optimizers as pairs of functions: `init(params) -> state`, `update(grads, state, params) -> (params, state)`.
 
 They are made of operations on trees, so an update can be differentiated, the learning rate included:
-`lr` is a number, a tensor, or a tree of them like the parameters.
+`lr` is a number, an array or tensor, or a tree of them like the parameters.
 """
 
 from collections.abc import Callable
@@ -11,7 +11,7 @@ import numpy as np
 
 from .. import ops
 from ..core import tree
-from ..core.tensor import WEAK, Tensor, asarray
+from ..core.tensor import Tensor, asarray
 
 
 class Optimizer(NamedTuple):
@@ -27,7 +27,7 @@ class AdamState(NamedTuple):
 
 def rates(lr, params):
     """`lr` as a tree like `params`."""
-    return tree.map(lambda p: lr, params) if isinstance(lr, (*WEAK, Tensor)) else lr
+    return tree.map(lambda p: lr, params) if tree.children(lr) is None else lr
 
 
 def zeros_of(params):
