@@ -1,4 +1,4 @@
-"""The contrastive loss, (1 - y) D^2 + y max(0, m - D)^2, with its gradient and Hessian in closed form.
+"""The contrastive loss, (1 - y) D^2 + y max(0, m - D)^2, its gradient and Hessian in closed form.
 
 With d = a - b and D = ||d||, the derivatives by a are, for one pair:
 
@@ -26,7 +26,8 @@ def closed_form(d, y, m):
         return D**2, 2 * d, 2 * eye
     if D == 0 or D >= m:
         return max(0, m - D) ** 2, 0 * d, 0 * eye
-    return (m - D) ** 2, -2 * (m - D) * d / D, 2 * outer / D**2 - 2 * (m - D) * (eye / D - outer / D**3)
+    hessian = 2 * outer / D**2 - 2 * (m - D) * (eye / D - outer / D**3)
+    return (m - D) ** 2, -2 * (m - D) * d / D, hessian
 
 
 @pytest.mark.parametrize("y", [0, 1])
@@ -55,13 +56,14 @@ def test_the_mean_is_over_pairs():
     parts = [closed_form(a[i] - b[i], y[i], m=1.5) for i in range(9)]
     value, g = tm.value_and_grad(contrastive)(a, b, y, margin=1.5)
     np.testing.assert_allclose(value.item(), np.mean([v for v, _, _ in parts]), rtol=1e-14)
-    np.testing.assert_allclose(g.numpy(), np.array([g for _, g, _ in parts]) / 9, rtol=1e-12, atol=1e-15)
+    expected = np.array([g for _, g, _ in parts]) / 9
+    np.testing.assert_allclose(g.numpy(), expected, rtol=1e-12, atol=1e-15)
 
 
 def test_one_means_different():
     a, b = np.zeros((2, 3)), np.full((2, 3), 10.0)
-    assert contrastive(a, b, [1, 1]).item() == 0.0                   # different and far: nothing to learn
-    assert contrastive(a, a, [0, 0]).item() == 0.0                   # the same and equal: nothing to learn
+    assert contrastive(a, b, [1, 1]).item() == 0.0             # different and far: nothing to learn
+    assert contrastive(a, a, [0, 0]).item() == 0.0            # the same and equal: nothing to learn
     assert contrastive(a, b, [0, 0]).item() == 300.0                 # the same but far: D^2
     assert contrastive(a, a, [1, 1], margin=2.0).item() == 4.0       # different but equal: m^2
 
@@ -82,7 +84,7 @@ def test_identical_pairs_stay_finite_through_two_derivatives():
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(4, 3)), np.array([0, 1, 0, 1])
     x_b = x.copy()
-    x_b[3] += 1.0                                                    # three identical pairs, one that is not
+    x_b[3] += 1.0                                           # three identical pairs, one that is not
 
     def loss(w):
         return contrastive(x @ w, x_b @ w, y, margin=5.0)

@@ -39,7 +39,7 @@ def test_layers_without_parameters():
     np.testing.assert_allclose(nn.SpatialMean()(None, x).numpy(), x.mean((1, 2)), rtol=1e-14)
     windows = x.reshape(2, 2, 2, 3, 2, 3)
     np.testing.assert_array_equal(nn.MaxPool2d(2)(None, x).numpy(), windows.max((2, 4)))
-    assert [layer.init(rng) for layer in (nn.Flatten(), nn.SpatialMean(), nn.MaxPool2d())] == [None] * 3
+    assert nn.Flatten().init(rng) is nn.SpatialMean().init(rng) is nn.MaxPool2d().init(rng) is None
 
 
 def test_sequential_applies_layers_and_functions_in_order():
@@ -56,7 +56,7 @@ def test_sequential_applies_layers_and_functions_in_order():
 @pytest.mark.parametrize("way", [5, 20])
 def test_conv4_has_the_size_of_the_paper(way):
     params = nn.conv4(way).init(rng)
-    assert count(params) == 111_424 + 4 * 64 + 65 * way   # kernels and biases, offsets, linear layer
+    assert count(params) == 111_424 + 4 * 64 + 65 * way  # kernels and biases, offsets, linear layer
     assert count(nn.conv4(way, scale=True).init(rng)) == count(params) + 4 * 64
 
 
@@ -68,7 +68,8 @@ def test_mlps_have_the_sizes_of_the_paper():
 
 
 @pytest.mark.parametrize("pool, head, features", [
-    ("stride", "mean", 64), ("stride", "flatten", 256), ("max", "mean", 64), ("max", "flatten", 64)])
+    ("stride", "mean", 64), ("stride", "flatten", 256),
+    ("max", "mean", 64), ("max", "flatten", 64)])
 def test_conv4_shapes(pool, head, features):
     x = rng.normal(size=(3, 28, 28, 1)).astype(np.float32)
     embedding = nn.conv4(None, pool=pool, head=head)
@@ -90,7 +91,7 @@ def test_initial_values():
     assert w.dtype == np.float32 and 0.99 * bound < np.abs(w).max() <= bound
     far = nn.init.truncated_normal(0.01)(rng, (100, 100))
     assert 0.0199 < np.abs(far).max() <= 0.02
-    assert abs(far.std() - 0.0088) < 2e-4                            # a normal cut at 2 has std 0.88
+    assert abs(far.std() - 0.0088) < 2e-4                           # a normal cut at 2 has std 0.88
     assert abs(nn.init.he_normal(rng, (200, 100)).std() - 0.1) < 2e-3                # sqrt(2 / 200)
     assert abs(nn.init.normal(3.0)(rng, (100, 100)).std() - 3) < 0.1
 
