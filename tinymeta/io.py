@@ -34,9 +34,9 @@ def load(path, like=None):
     Raises FileNotFoundError if there is none, ValueError if the file is not such a tree or does not match `like`.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
-            shape = json.loads(str(file["tree"]))
-            leaves = [asarray(file[f"leaf{k}"]) for k in range(len(file.files) - 1)]
+        with open(path, "rb") as file, np.lib.npyio.NpzFile(file, allow_pickle=False) as arrays:
+            shape = json.loads(str(arrays["tree"]))
+            leaves = [asarray(arrays[f"leaf{k}"]) for k in range(len(arrays.files) - 1)]
     except (zipfile.BadZipFile, KeyError, ValueError, EOFError) as error:
         raise ValueError(f"{os.fspath(path)} is not a file that tm.save wrote, or it is damaged ({error})") from None
     if like is None:
