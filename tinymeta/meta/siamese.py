@@ -65,8 +65,9 @@ def best_threshold(distance: np.ndarray, different: np.ndarray) -> float:
     order = np.argsort(distance, axis=None)
     d, y = distance.ravel()[order], np.asarray(different, bool).ravel()[order]
     right = np.concatenate([[0], np.cumsum(~y)]) + np.concatenate([np.cumsum(y[::-1])[::-1], [0]])
-    k = int(np.argmax(right))                       # the k nearest pairs are called "same"
     edges = np.concatenate([[d[0] - 1], d, [d[-1] + 1]])
+    right[edges[1:] == edges[:-1]] = -1             # no threshold parts equal distances
+    k = int(np.argmax(right))                       # the k nearest pairs are called "same"
     return float((edges[k] + edges[k + 1]) / 2)
 
 
