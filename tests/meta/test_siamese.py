@@ -1,0 +1,115 @@
+"""Siamese networks: nearest neighbours, the threshold, and that training pulls classes apart."""
+
+import numpy as np
+import pytest
+
+import tinymeta as tm
+from tinymeta import nn
+from tinymeta.meta import accuracy, siamese, train
+from tinymeta.meta.siamese import (best_threshold, distances, nearest, pair_distances,
+                                   verification_accuracy)
+
+
+def test_distances_are_euclidean():
+    a, b = [[0.0, 0.0], [3.0, 0.0]], [[3.0, 4.0], [0.0, 0.0], [3.0, -1.0]]
+    np.testing.assert_allclose(distances(a, b), [[5, 0, np.sqrt(10)], [4, 3, 1]])
+
+
+def test_nearest_is_over_the_examples_of_each_class():
+    distance = np.array([[0.5, 0.1, 0.9, 0.2], [0.3, 0.8, 0.4, 0.7]])
+    np.testing.assert_array_equal(nearest(distance, [1, 0, 1, 0]), [[0.1, 0.5], [0.7, 0.3]])
+    three = nearest(distance, [0, 2, 2, 1])
+    np.testing.assert_array_equal(three, [[0.5, 0.2, 0.1], [0.3, 0.7, 0.4]])
+
+
+def test_predictions_are_the_nearest_neighbours_class():
+    corners = np.array([[0.0, 0.0], [10.0, 0.0], [0.0, 10.0], [10.0, 10.0]])
+    x = np.array([[1.0, 1.0], [9.0, 1.0], [1.0, 8.0], [9.0, 9.0]])
+    plane = nn.Dense(2, 2, bias=False)
+    support = tm.Batch(corners, np.array([0, 1, 2, 0]))
+    predicted = siamese(plane).predict({"w": np.eye(2)}, support, x)
+    assert predicted.argmax(-1).tolist() == [0, 1, 2, 0]
+    np.testing.assert_allclose(predicted[0], [-np.sqrt(2), -np.sqrt(82), -np.sqrt(82)])
+
+
+def test_verification_accuracy():
+    distance, different = np.array([0.1, 0.6, 0.4, 2.0]), np.array([0, 0, 1, 1])
+    assert verification_accuracy(distance, different, 0.5) == 0.5
+    assert verification_accuracy(distance, different, 0.3) == 0.75
+    assert verification_accuracy(distance, different.astype(bool), 0.0) == 0.5
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_no_threshold_is_better_than_the_best(seed):
+    rng = np.random.default_rng(seed)
+    different = rng.random(40) < rng.random()
+    distance = (rng.random(40) + 0.5 * different).round(1 if seed % 2 else 8)    # with ties or not
+    between = np.unique(distance)
+    tried = [-1.0, *(between[1:] + between[:-1]) / 2, 9.0]
+    best = max(verification_accuracy(distance, different, t) for t in tried)
+    found = best_threshold(distance, different)
+    assert verification_accuracy(distance, different, found) == best
+
+
+@pytest.mark.parametrize("different", [0, 1])
+def test_threshold_of_pairs_that_are_all_alike(different):
+    distance, labels = np.array([0.2, 0.5, 0.7]), np.full(3, different)
+    assert verification_accuracy(distance, labels, best_threshold(distance, labels)) == 1.0
+
+
+def test_metrics_and_gradient_of_a_batch_of_pairs():
+    rng = np.random.default_rng(0)
+    pairs = tm.data.Pairs(*rng.normal(size=(2, 6, 1, 1, 2)), np.array([0, 1, 0, 1, 1, 0], bool))
+    model = nn.Sequential(nn.Flatten(), nn.Dense(2, 2))
+    params = tm.tree.map(lambda p: p.astype(np.float64), model.init(rng))
+    metrics, grads = siamese(model, margin=2.0).meta_grad(params, pairs)
+    D = pair_distances(model, params, pairs)
+    y = pairs.different
+    expected = np.where(y, np.maximum(0, 2 - D) ** 2, D**2).mean()
+    np.testing.assert_allclose(metrics["loss"], expected, rtol=1e-12)
+    assert metrics["accuracy"] == verification_accuracy(D, y, 1.0)
+
+    def loss(p):
+        return tm.losses.contrastive(model(p, pairs.a), model(p, pairs.b), y, margin=2.0)
+
+    for ours, theirs in zip(tm.tree.leaves(grads), tm.tree.leaves(tm.grad(loss)(params))):
+        np.testing.assert_allclose(ours.numpy(), theirs.numpy(), rtol=1e-10, atol=1e-14)
+
+
+def test_both_twins_share_batch_statistics():
+    """Two norms would not see that all second images are shifted; one for both does."""
+    model = nn.Sequential(nn.Flatten(), nn.BatchNorm(2, spatial=0))
+    params = model.init(np.random.default_rng(0))
+    a = np.random.default_rng(1).normal(size=(4, 1, 1, 2)).astype(np.float32)
+    metrics, _ = siamese(model).meta_grad(params, tm.data.Pairs(a, a + 3, np.zeros(4, bool)))
+    assert metrics["loss"] > 1.0
+
+
+def test_training_pulls_classes_apart():
+    """Six rings in the plane: no linear map tells them apart, a small network learns to."""
+    def points(rng, classes):
+        angle = rng.uniform(0, 2 * np.pi, len(classes))
+        radius = 0.5 + classes + 0.1 * rng.normal(size=len(classes))
+        xy = radius[:, None] * np.stack([np.cos(angle), np.sin(angle)], -1)
+        return xy.astype(np.float32)[:, None, None]                               # (N, 1, 1, 2)
+
+    def pairs(rng, n=64):
+        first = rng.integers(6, size=n)
+        second = np.where(np.arange(n) % 2, first, (first + rng.integers(1, 6, n)) % 6)
+        return tm.data.Pairs(points(rng, first), points(rng, second), first != second)
+
+    model = nn.Sequential(nn.Flatten(), nn.mlp(2, 32, 32, 4, activation=tm.tanh))
+    method, rng = siamese(model, margin=1.0), np.random.default_rng(0)
+    run = train(method, lambda: pairs(rng), iterations=200, rng=rng, rows=4,
+                optimizer=tm.optim.adam(1e-2))
+    losses = [row.metrics["loss"] for row in run.curve]
+    assert losses[-1] < 0.5 * losses[0]
+
+    held_out, test = pairs(rng, 400), pairs(rng, 400)
+    threshold = best_threshold(pair_distances(model, run.params, held_out), held_out.different)
+    D = pair_distances(model, run.params, test)
+    judged = verification_accuracy(D, test.different, threshold)
+    support = tm.Batch(points(rng, np.arange(6)), np.arange(6))
+    truth = np.arange(60) % 6
+    found = accuracy(method.predict(run.params, support, points(rng, truth)), truth)
+    assert judged > 0.85 and found > 0.7

@@ -1,0 +1,123 @@
+"""The training loop: repeatable, honest about its rows, and safe to interrupt."""
+
+import numpy as np
+import pytest
+
+import tinymeta as tm
+from tinymeta.meta import Method, maml, train
+
+
+def downhill(losses=None):
+    """A method whose gradient is the parameter and whose losses are those given, else theta^2."""
+    given = iter(losses or ())
+
+    def meta_grad(theta, batch):
+        loss = next(given) if losses else float(tm.square(theta).sum())
+        return {"loss": loss, "batch": float(batch)}, theta
+
+    return Method(lambda rng: rng.normal(size=3), meta_grad, None)
+
+
+def counting():
+    """A sampler that returns 1.0, 2.0, ..."""
+    count = iter(range(1, 1000))
+    return lambda: float(next(count))
+
+
+def rng(seed=0):
+    return np.random.default_rng(seed)
+
+
+def test_every_update_is_made_once():
+    run = train(downhill(), counting(), iterations=7, rng=rng(), optimizer=tm.optim.sgd(0.5))
+    np.testing.assert_allclose(run.params.numpy(), rng().normal(size=3) * 0.5**7, rtol=1e-14)
+
+
+def test_given_parameters_are_where_it_starts_and_stay_as_they_are():
+    start = np.ones(3)
+    run = train(downhill(), counting(), iterations=2, rng=None, params=start,
+                optimizer=tm.optim.sgd(0.5))
+    np.testing.assert_array_equal(run.params.numpy(), 0.25)
+    np.testing.assert_array_equal(start, 1.0)
+
+
+def test_rows_are_means_since_the_row_before():
+    scores = iter("abcd")
+    saved = []
+    run = train(downhill(), counting(), iterations=10, rng=rng(), rows=4,
+                evaluate=lambda params: next(scores),
+                save=lambda params, curve: saved.append((params.numpy(), len(curve))))
+    assert [row.iteration for row in run.curve] == [2, 5, 7, 10]
+    assert [row.metrics["batch"] for row in run.curve] == [1.5, 4.0, 6.5, 9.0]
+    assert [row.score for row in run.curve] == list("abcd")
+    assert [rows for _, rows in saved] == [1, 2, 3, 4]
+    np.testing.assert_array_equal(saved[-1][0], run.params.numpy())
+    seconds = [row.seconds for row in run.curve]
+    assert seconds == sorted(seconds) and seconds[0] > 0
+
+
+@pytest.mark.parametrize("iterations, rows, expected",
+                         [(3, 20, [1, 2, 3]), (5, 1, [5]), (7, 2, [3, 7])])
+def test_the_last_iteration_always_has_a_row(iterations, rows, expected):
+    run = train(downhill(), counting(), iterations=iterations, rng=rng(), rows=rows)
+    assert [row.iteration for row in run.curve] == expected
+    assert {row.score for row in run.curve} == {None}
+
+
+def sinusoid_run(seed):
+    model = tm.nn.mlp(1, 8, 1)
+    tasks = tm.data.Sinusoids()
+    method = maml(model, tm.losses.mse, lr=0.01, steps=1)
+    draw = rng(seed)
+    return train(method, lambda: tasks.sample(draw, tasks=5), iterations=12, rng=rng(seed), rows=3)
+
+
+def test_the_same_seed_gives_the_same_bits():
+    first, again, other = sinusoid_run(1), sinusoid_run(1), sinusoid_run(2)
+    for a, b, c in zip(*(tm.tree.leaves(run.params) for run in (first, again, other))):
+        assert (a.numpy() == b.numpy()).all() and (a.numpy() != c.numpy()).any()
+    assert [row.metrics for row in first.curve] == [row.metrics for row in again.curve]
+
+
+def test_parameters_carry_no_history():
+    """Else a long run would hold every step's graph."""
+    assert all(leaf.serial == 0 for leaf in tm.tree.leaves(sinusoid_run(1).params))
+
+
+def test_ctrl_c_keeps_what_was_reached(capsys):
+    sample = counting()
+
+    def interrupted():
+        if (batch := sample()) == 6:
+            raise KeyboardInterrupt
+        return batch
+
+    run = train(downhill(), interrupted, iterations=10, rng=rng(), rows=5,
+                optimizer=tm.optim.sgd(0.5))
+    np.testing.assert_allclose(run.params.numpy(), rng().normal(size=3) * 0.5**5, rtol=1e-14)
+    assert [row.iteration for row in run.curve] == [2, 4]
+    assert "at iteration 6 by Ctrl-C" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), float("-inf")])
+def test_a_loss_that_is_no_number_stops_the_run(bad):
+    with pytest.raises(FloatingPointError, match=f"became {bad} at iteration 3"):
+        train(downhill([1.0, 2.0, bad]), counting(), iterations=5, rng=rng())
+
+
+def test_other_errors_pass_through():
+    def broken():
+        raise OSError("the data is gone")
+    with pytest.raises(OSError, match="the data is gone"):
+        train(downhill(), broken, iterations=5, rng=rng())
+
+
+def test_progress_is_on_stderr_and_names_the_run(capsys):
+    train(downhill(), counting(), iterations=4, rng=rng(), rows=2, name="downhill")
+    out, err = capsys.readouterr()
+    assert out == "" and "downhill 2/4" in err and "downhill 4/4" in err and "loss" in err
+
+
+def test_at_least_one_iteration():
+    with pytest.raises(ValueError, match="iterations must be at least 1, got 0"):
+        train(downhill(), counting(), iterations=0, rng=rng())

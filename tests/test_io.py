@@ -1,0 +1,167 @@
+"""Saving and loading: every kind of tree, no code in the file, and never half a file."""
+
+import os
+import zipfile
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+
+import tinymeta as tm
+
+
+class Pair(NamedTuple):
+    left: object
+    right: object
+
+
+def assert_same(ours, theirs):
+    assert tm.tree.paths(ours) == tm.tree.paths(theirs)
+    for a, b in zip(tm.tree.leaves(ours), tm.tree.leaves(theirs)):
+        a, b = np.asarray(a), np.asarray(b)
+        assert a.dtype == b.dtype and a.shape == b.shape and (a == b).all()
+
+
+ARRAYS = [np.arange(6.0).reshape(2, 3), np.arange(3, dtype=np.float32), np.array([True, False]),
+          np.array(7, np.int32), np.zeros((0, 4))]
+TREES = {
+    "an array": ARRAYS[0],
+    "a dict": {"w": ARRAYS[0], "b": ARRAYS[1]},
+    "lists and tuples": [ARRAYS[0], (ARRAYS[1], ARRAYS[2]), [], ()],
+    "nothing": [None, {"a": None, "b": ARRAYS[3]}],
+    "deep": {"a": [{"b": ({"c": ARRAYS[4]},)}, ARRAYS[2]]},
+    "many leaves": [np.array(float(k)) for k in range(25)],
+}
+
+
+@pytest.mark.parametrize("tree", TREES.values(), ids=TREES)
+def test_what_is_saved_is_loaded(tree, tmp_path):
+    tm.save(tmp_path / "t.npz", tree)
+    loaded = tm.load(tmp_path / "t.npz")
+    assert_same(loaded, tree)
+    assert tm.tree.map(lambda _: 0, loaded) == tm.tree.map(lambda _: 0, tree)       # kinds of nodes
+    assert all(isinstance(leaf, tm.Tensor) for leaf in tm.tree.leaves(loaded))
+
+
+def test_tensors_and_numbers(tmp_path):
+    tm.save(str(tmp_path / "t.npz"), {"t": tm.tensor([1.0, 2.0]), "n": 3, "x": 0.5, "y": True})
+    loaded = tm.load(str(tmp_path / "t.npz"))
+    assert {k: (v.dtype.name, v.shape) for k, v in loaded.items()} == {
+        "t": ("float32", (2,)), "n": ("int64", ()), "x": ("float32", ()), "y": ("bool", ())}
+
+
+def test_a_named_tuple_comes_back_with_like(tmp_path):
+    tree = Pair({"w": ARRAYS[0]}, Pair(ARRAYS[1], None))
+    tm.save(tmp_path / "t.npz", tree)
+    assert type(tm.load(tmp_path / "t.npz")) is tuple
+    loaded = tm.load(tmp_path / "t.npz", like=tree)
+    assert type(loaded) is Pair and type(loaded.right) is Pair
+    assert_same(loaded, tree)
+
+
+def test_a_run_goes_on_from_the_file(tmp_path):
+    """Parameters and optimizer state: the next update has the same bits."""
+    optimizer, g = tm.optim.adam(0.1), {"w": np.ones((2, 2))}
+    params, state = optimizer.update(g, optimizer.init(g), {"w": np.arange(4.0).reshape(2, 2)})
+    tm.save(tmp_path / "run.npz", (params, state))
+    params2, state2 = tm.load(tmp_path / "run.npz", like=(params, state))
+    assert_same(optimizer.update(g, state2, params2), optimizer.update(g, state, params))
+
+
+@pytest.mark.parametrize("like, message", [
+    ({"b": np.zeros(3), "w": np.zeros((3, 2))}, r"\['w'\] has shape \(2, 3\), expected \(3, 2\)"),
+    ({"b": np.zeros(3)}, "holds 2 tensors, expected 1"),
+    ({"b": np.zeros(3), "w": np.zeros((2, 3)), "z": np.zeros(1)}, "holds 2 tensors, expected 3"),
+])
+def test_another_tree_than_expected(like, message, tmp_path):
+    tm.save(tmp_path / "t.npz", TREES["a dict"])
+    with pytest.raises(ValueError, match=message):
+        tm.load(tmp_path / "t.npz", like=like)
+
+
+def test_no_such_file(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        tm.load(tmp_path / "absent.npz")
+
+
+def write_text(path):
+    path.write_text("not a zip file")
+
+
+def write_nothing(path):
+    path.write_bytes(b"")
+
+
+def write_array(path):
+    with open(path, "wb") as file:
+        np.save(file, np.zeros(3))
+
+
+def write_other_archive(path):
+    np.savez(path, a=np.zeros(3))
+
+
+def write_objects(path):
+    np.savez(path, tree=np.array('{"list": [0]}'), leaf0=np.array([{"code": "here"}], object))
+
+
+def write_half(path):
+    tm.save(path, TREES["a dict"])
+    path.write_bytes(path.read_bytes()[:200])
+
+
+def write_flipped_bit(path):
+    tm.save(path, TREES["a dict"])
+    data = bytearray(path.read_bytes())
+    place = data.index(ARRAYS[0].tobytes())
+    data[place + 11] ^= 1
+    path.write_bytes(data)
+
+
+def write_without_a_leaf(path):
+    tm.save(path, TREES["a dict"])
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist() if name != "leaf0.npy"}
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in parts.items():
+            archive.writestr(name, data)
+
+
+@pytest.mark.parametrize("damage", [write_text, write_nothing, write_array, write_other_archive,
+                                    write_objects, write_half, write_flipped_bit,
+                                    write_without_a_leaf])
+def test_a_file_that_is_not_ours_is_named(damage, tmp_path):
+    path = tmp_path / "damaged.npz"
+    damage(path)
+    with pytest.raises(ValueError, match="damaged.npz is not a file that tm.save wrote"):
+        tm.load(path)
+
+
+def test_the_file_holds_arrays_and_text_only(tmp_path):
+    tm.save(tmp_path / "t.npz", TREES["deep"])
+    with np.load(tmp_path / "t.npz", allow_pickle=False) as file:
+        kinds = {name: file[name].dtype.kind for name in file}
+    assert kinds == {"tree": "U", "leaf0": "f", "leaf1": "b"}
+
+
+def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
+    path = tmp_path / "t.npz"
+    tm.save(path, TREES["a dict"])
+
+    def full(file, **arrays):
+        file.write(b"the first bytes")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "savez", full)
+    with pytest.raises(OSError, match="No space left"):
+        tm.save(path, TREES["deep"])
+    assert os.listdir(tmp_path) == ["t.npz"]
+    assert_same(tm.load(path), TREES["a dict"])
+
+
+def test_what_cannot_be_saved(tmp_path):
+    with pytest.raises(TypeError, match=r"the keys \[1, 2\] must be strings"):
+        tm.save(tmp_path / "t.npz", {1: ARRAYS[0], 2: ARRAYS[1]})
+    with pytest.raises(TypeError, match="str"):
+        tm.save(tmp_path / "t.npz", {"name": "text"})
+    assert os.listdir(tmp_path) == []
