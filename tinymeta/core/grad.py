@@ -1,13 +1,14 @@
 """Reverse mode, of any order, in one backward walk.
 
-`grad` gives the argument's leaves fresh identities, runs the function (bind records what touches them)
-and walks back over the recorded lines, newest first: serial numbers are a topological order already.
-The rules it calls are operations like all others. So if somebody outside is differentiating as well,
-the backward walk itself is recorded, and grad of grad needs no further mechanism.
+`grad` gives the argument's leaves fresh identities, runs the function (bind records what touches
+them) and walks back over the recorded lines, newest first: serial numbers are a topological order
+already. The rules it calls are operations like all others. So if somebody outside is
+differentiating as well, the backward walk itself is recorded, and grad of grad needs no further
+mechanism.
 
-Whether somebody is, the data tell: an outer derivative exists if the argument, the lines walked or the
-cotangent touch a tracked tensor that is not one of our leaves. If none does, nothing is recorded and
-nothing that leaves has a history, so a loop of a million steps holds one step's graph.
+Whether somebody is, the data tell: an outer derivative exists if the argument, the lines walked or
+the cotangent touch a tracked tensor that is not one of our leaves. If none does, nothing is
+recorded and nothing that leaves has a history, so a loop of a million steps holds one step's graph.
 """
 
 from collections.abc import Callable
@@ -30,7 +31,8 @@ class Leaf:
 
 
 def fresh_leaf(x: Tensor) -> Tensor:
-    return Tensor(x.value, Leaf, (x,) if x.serial and state.recording else (), {}, next(serials), state.order)
+    inputs = (x,) if x.serial and state.recording else ()
+    return Tensor(x.value, Leaf, inputs, {}, next(serials), state.order)
 
 
 def fresh_leaves(args) -> tuple[list[Tensor], Callable]:
@@ -39,20 +41,24 @@ def fresh_leaves(args) -> tuple[list[Tensor], Callable]:
     flat = [asarray(x) for x in flat]
     for k, x in enumerate(flat):
         if x.dtype.kind != "f":
-            raise TypeError(f"cannot differentiate with respect to the {x.dtype} tensor at argument "
-                            f"{tree.paths(args)[k]}: cast it with astype('float32') or pass it another way")
+            raise TypeError(f"cannot differentiate with respect to the {x.dtype} tensor at "
+                            f"argument {tree.paths(args)[k]}: cast it with astype('float32') "
+                            "or pass it another way")
     return [fresh_leaf(x) for x in flat], rebuild
 
 
 class Lines(NamedTuple):
     """The recorded way from some leaves to some outputs."""
-    oldest_first: list          # the tensors to pull back through
-    active: set                 # their serials, and the leaves'
-    outside: dict               # by serial, the older tracked tensors that the outputs are made of, too
+    oldest_first: list      # the tensors to pull back through
+    active: set             # their serials, and the leaves'
+    outside: dict           # by serial, the older tracked tensors that the outputs are made of, too
 
 
 def lines_between(outputs: list, leaves: list, base: int) -> Lines:
-    """The lines younger than `base` that lead to the outputs; those on a path from a leaf are the way back."""
+    """The lines younger than `base` that lead to the outputs.
+
+    Those on a path from a leaf are the way back.
+    """
     active = {t.serial for t in leaves}
     found, stack, outside = {}, list(outputs), {}
     while stack:
@@ -71,7 +77,10 @@ def lines_between(outputs: list, leaves: list, base: int) -> Lines:
 
 
 def pull_back(lines: list, active: set, cotangents: dict) -> dict:
-    """Carry cotangents (by serial) from the outputs to the leaves. Empties `lines`, which frees memory on the way."""
+    """Carry cotangents (by serial) from the outputs to the leaves.
+
+    Empties `lines`, which frees memory on the way.
+    """
     while lines:
         y = lines.pop()
         g = cotangents.pop(y.serial, None)
@@ -84,8 +93,9 @@ def pull_back(lines: list, active: set, cotangents: dict) -> dict:
                 continue
             x = y.inputs[i]
             if share.shape != x.shape:
-                raise ValueError(f"the derivative rule of {y.primitive.name} for input {i} returned shape "
-                                 f"{share.shape}, its input has {x.shape}: rules must keep the input's shape")
+                raise ValueError(f"the derivative rule of {y.primitive.name} for input {i} "
+                                 f"returned shape {share.shape}, its input has {x.shape}: "
+                                 "rules must keep the input's shape")
             before = cotangents.get(x.serial)
             cotangents[x.serial] = share if before is None else before + share
     return cotangents
@@ -133,11 +143,15 @@ def zeros_like(t: Tensor) -> Tensor:
     return asarray(np.zeros(t.shape, t.dtype))
 
 
-def value_and_grad(f: Callable, argnum: int | tuple[int, ...] = 0, has_aux: bool = False) -> Callable:
-    """The function that returns `(f(*args), gradient)`; with has_aux, `((value, aux), gradient)` for an `f` that
-    returns `(value, aux)`. The gradient is a tree like argument `argnum`, or a tuple of trees if it is a tuple.
+def value_and_grad(f: Callable, argnum: int | tuple[int, ...] = 0,
+                   has_aux: bool = False) -> Callable:
+    """The function that returns `(f(*args), gradient)`.
 
-    Raises ValueError if `f` returns anything but one floating scalar, TypeError if a leaf is not floating.
+    With has_aux, it is `((value, aux), gradient)` for an `f` that returns `(value, aux)`.
+    The gradient is a tree like argument `argnum`, or a tuple of trees if it is a tuple.
+
+    Raises ValueError if `f` returns anything but one floating scalar, TypeError if a leaf is
+    not floating.
     """
     argnums = argnum if isinstance(argnum, tuple) else (argnum,)
 
@@ -150,12 +164,15 @@ def value_and_grad(f: Callable, argnum: int | tuple[int, ...] = 0, has_aux: bool
 
         for n in argnums:
             if not -len(args) <= n < len(args):
-                raise ValueError(f"argnum {n} is out of range for the {len(args)} positional arguments given")
+                raise ValueError(f"argnum {n} is out of range for the {len(args)} positional "
+                                 "arguments given")
         value, aux, pull = record(of_chosen, tuple(args[n] for n in argnums), has_aux)
-        if not (isinstance(value, Tensor) and value.shape == () and np.dtype(value.dtype).kind == "f"):
-            found = f"{value.dtype}{value.shape}" if isinstance(value, Tensor) else type(value).__name__
-            raise ValueError(f"grad needs a function that returns one floating scalar, got {found}: take its sum() "
-                             "or mean(), return extras with has_aux=True, or use vjp or jacobian")
+        one_tensor = isinstance(value, Tensor)
+        if not (one_tensor and value.shape == () and np.dtype(value.dtype).kind == "f"):
+            found = f"{value.dtype}{value.shape}" if one_tensor else type(value).__name__
+            raise ValueError(f"grad needs a function that returns one floating scalar, got {found}"
+                             ": take its sum() or mean(), return extras with has_aux=True, "
+                             "or use vjp or jacobian")
         grads = pull(asarray(np.ones((), value.dtype)), once=True)
         grads = grads if isinstance(argnum, tuple) else grads[0]
         return ((value, aux) if has_aux else value), grads
@@ -164,7 +181,10 @@ def value_and_grad(f: Callable, argnum: int | tuple[int, ...] = 0, has_aux: bool
 
 
 def grad(f: Callable, argnum: int | tuple[int, ...] = 0, has_aux: bool = False) -> Callable:
-    """The function that returns the gradient of `f`, or `(gradient, aux)` with has_aux. See `value_and_grad`."""
+    """The function that returns the gradient of `f`, or `(gradient, aux)` with has_aux.
+
+    See `value_and_grad`.
+    """
     both = value_and_grad(f, argnum, has_aux)
 
     def wrapped(*args, **kwargs):
@@ -175,8 +195,10 @@ def grad(f: Callable, argnum: int | tuple[int, ...] = 0, has_aux: bool = False) 
 
 
 def vjp(f: Callable, *args, has_aux: bool = False):
-    """`(f(*args), pull)`, and aux as a third with has_aux; `pull(cotangent)` is a tuple of vector-Jacobian products,
-    one tree for each argument. It may be called late, repeatedly, and be differentiated itself.
+    """`(f(*args), pull)`, and aux as a third with has_aux.
+
+    `pull(cotangent)` is a tuple of vector-Jacobian products, one tree for each argument. It may be
+    called late, repeatedly, and be differentiated itself.
 
     Raises ValueError if a cotangent differs from the output in structure, shape or dtype.
     """
@@ -191,7 +213,8 @@ def vjp(f: Callable, *args, has_aux: bool = False):
 def like_output(y: Tensor, g) -> Tensor:
     g = asarray(g, y.dtype if not isinstance(g, (Tensor, np.ndarray)) else None)
     if g.shape != y.shape or g.dtype != y.dtype:
-        raise ValueError(f"the cotangent is {g.dtype}{g.shape} but the output is {y.dtype}{y.shape}: they must agree")
+        raise ValueError(f"the cotangent is {g.dtype}{g.shape} but the output is "
+                         f"{y.dtype}{y.shape}: they must agree")
     return g
 
 

@@ -1,9 +1,10 @@
 """A primitive is an operation with a name, a shape rule and one derivative rule per input.
 
-All primitives pass one doorway, `bind`. It asks the current interpreter for the value (eager: run the
-kernel now; tracing: append a line to a program; testing: note the branch taken), then records where
-the value came from, if anybody may want to differentiate it. Interpreters know nothing of derivatives,
-and grad.py knows nothing of interpreters: so a gradient of a gradient can be traced, too.
+All primitives pass one doorway, `bind`. It asks the current interpreter for the value (eager: run
+the kernel now; tracing: append a line to a program; testing: note the branch taken), then records
+where the value came from, if anybody may want to differentiate it. Interpreters know nothing of
+derivatives, and grad.py knows nothing of interpreters: so a gradient of a gradient can be traced,
+too.
 """
 
 from collections.abc import Callable
@@ -18,14 +19,18 @@ registry: dict[str, "Primitive"] = {}
 
 
 class Primitive:
-    """`shape(*inputs, **static) -> (shape, dtype)`, raising for bad input. Arrays go positionally, static
-    metadata by keyword. `vjps` holds, for each input, `rule(g, y, *inputs, **static)`, the cotangent of that
-    input, or None where the operation is not differentiable; for any number of inputs it is one function
-    `rule(i, g, y, *inputs, **static)`. Rules are written with operations, so they can be differentiated.
-    `view` kernels return an alias; all others fill `out`. `branch(*arrays, **static)`, where the operation has
-    kinks, tells which smooth piece its input lies on."""
+    """`shape(*inputs, **static) -> (shape, dtype)`, raising for bad input.
 
-    def __init__(self, name, *, shape, vjps, family, kernels=None, view=False, text=None, branch=None):
+    Arrays go positionally, static metadata by keyword. `vjps` holds, for each input,
+    `rule(g, y, *inputs, **static)`, the cotangent of that input, or None where the operation is not
+    differentiable; for any number of inputs it is one function `rule(i, g, y, *inputs, **static)`.
+    Rules are written with operations, so they can be differentiated. `view` kernels return an
+    alias; all others fill `out`. `branch(*arrays, **static)`, where the operation has kinks, tells
+    which smooth piece its input lies on.
+    """
+
+    def __init__(self, name, *, shape, vjps, family,
+                 kernels=None, view=False, text=None, branch=None):
         if name in registry:
             raise ValueError(f"a primitive named {name!r} exists already: choose another name")
         self.name, self.shape, self.vjps, self.family = name, shape, vjps, family
@@ -33,7 +38,10 @@ class Primitive:
         registry[name] = self
 
     def pull(self, g: Tensor, y: Tensor, wanted: list[int]) -> list:
-        """The cotangents of the inputs in `wanted`, given the cotangent `g` of the output `y`; None: no derivative."""
+        """The cotangents of the inputs in `wanted`, given the cotangent `g` of the output `y`.
+
+        None: no derivative.
+        """
         if callable(self.vjps):
             return [self.vjps(i, g, y, *y.inputs, **y.static) for i in wanted]
         return [self.vjps[i] and self.vjps[i](g, y, *y.inputs, **y.static) for i in wanted]
@@ -45,13 +53,15 @@ class Primitive:
         return f"<primitive {self.name}>"
 
 
-def primitive(name: str, *, shape: Callable, vjps, kernels: dict[str, Callable], branch=None) -> Primitive:
+def primitive(name: str, *, shape: Callable, vjps, kernels: dict[str, Callable],
+              branch=None) -> Primitive:
     """Register an operation of your own; calling the result on tensors or arrays applies it.
 
-    kernels: {"cpu": kernel}, each `kernel(out, *arrays, **static)` filling `out`. The other arguments
-    are as in `Primitive`. Raises ValueError if the name is taken.
+    kernels: {"cpu": kernel}, each `kernel(out, *arrays, **static)` filling `out`. The other
+    arguments are as in `Primitive`. Raises ValueError if the name is taken.
     """
-    return Primitive(name, shape=shape, vjps=vjps, family="extension", kernels=kernels, branch=branch)
+    return Primitive(name, shape=shape, vjps=vjps, family="extension",
+                     kernels=kernels, branch=branch)
 
 
 def bind(primitive: Primitive, inputs: tuple, static: dict) -> Tensor:
@@ -77,8 +87,11 @@ def evaluate(primitive: Primitive, values: list, static: dict):
 
 
 def debug_nans():
-    """`with tm.debug_nans():` the first operation that returns a NaN raises FloatingPointError and names itself,
-    its shapes, where it stands (inner step, derivative order) and the first bad element."""
+    """`with tm.debug_nans():` the first operation that returns a NaN raises FloatingPointError.
+
+    It names itself, its shapes, where it stands (inner step, derivative order) and the first bad
+    element.
+    """
     inner = state.interpreter or evaluate
 
     def checked(primitive, values, static):
@@ -88,8 +101,9 @@ def debug_nans():
             shapes = ", ".join(f"{v.dtype}{v.shape}" for v in values)
             verb = "was given" if any(has_nan(v) for v in values) else "made"
             raise FloatingPointError(
-                f"{primitive.name}({shapes}) {verb} a NaN, first at index {index} of its result, in the {where()} "
-                "pass: if a tm.where hides the bad branch, make the operation's input safe as well")
+                f"{primitive.name}({shapes}) {verb} a NaN, first at index {index} of its result, "
+                f"in the {where()} pass: if a tm.where hides the bad branch, "
+                "make the operation's input safe as well")
         return value
 
     return setting(interpreter=checked)

@@ -1,7 +1,9 @@
 """Where are we? What this thread is doing, read by the doorway and by error messages.
 
-`recording`  are operations on tracked tensors recorded (False inside a backward nobody differentiates)
-`order`      how many derivatives deep the line being computed is: 0 forward, 1 gradient, 2 gradient of it
+`recording`  are operations on tracked tensors recorded
+             (False inside a backward nobody differentiates)
+`order`      how many derivatives deep the line being computed is:
+             0 forward, 1 gradient, 2 gradient of it
 `path`       names for people, such as ("inner 3",)
 `interpreter`, `device`   who runs a primitive, and where new arrays go
 """
@@ -40,6 +42,9 @@ def scope(name: str):
 
 
 def where() -> str:
-    """The present place as people read it: "inner 3 / forward", "inner 3 / backward", "backward of backward"."""
+    """The present place as people read it.
+
+    Such as "inner 3 / forward", "inner 3 / backward", "backward of backward".
+    """
     phase = " of ".join(["backward"] * state.order) or "forward"
     return " / ".join((*state.path, phase))

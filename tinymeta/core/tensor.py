@@ -2,11 +2,11 @@
 
 `value`                      an array (or, while tracing, a stand-in with the same shape and dtype)
 `primitive, inputs, static`  the operation that made it; None for constants and leaves
-`serial`                     0 for a constant; else larger than the serial of anything it was made from
+`serial`                     0 for a constant; else larger than that of anything it was made from
 `order`                      how many derivatives deep the line is that made it
 
-Provenance is all that reverse mode needs: grad.py walks it backwards. The operators (`+`, `@`, `.sum`)
-are put on this class by ops/__init__.py, so that nothing here knows a particular operation.
+Provenance is all that reverse mode needs: grad.py walks it backwards. The operators (`+`, `@`,
+`.sum`) are put on this class by ops/__init__.py, so that nothing here knows a particular operation.
 """
 
 import itertools
@@ -23,7 +23,8 @@ WEAK = (bool, int, float, np.bool_, np.integer, np.floating)
 
 class Tensor:
     __slots__ = ("value", "primitive", "inputs", "static", "serial", "order", "__weakref__")
-    __array_ufunc__ = None               # ndarray + Tensor asks Tensor.__radd__ instead of looping over items
+    # ndarray + Tensor asks Tensor.__radd__ instead of looping over items
+    __array_ufunc__ = None
     __hash__ = object.__hash__           # `==` compares elements, identity stays the key
 
     def __init__(self, value, primitive=None, inputs=(), static=None, serial=0, order=0):
@@ -54,7 +55,8 @@ class Tensor:
 
     # ---- reading a value as Python or NumPy does ----
     def __array__(self, dtype=None, copy=None):
-        return np.array(self.numpy(), dtype=dtype) if copy else np.asarray(self.numpy(), dtype=dtype)
+        convert = np.array if copy else np.asarray
+        return convert(self.numpy(), dtype=dtype)
 
     def __array_function__(self, function, types, args, kwargs):
         raise TypeError(f"np.{function.__name__} would read the value and drop the gradient: use "
@@ -84,14 +86,18 @@ class Tensor:
         return (self[i] for i in range(len(self)))
 
     def __setitem__(self, index, value):
-        raise TypeError("tensors are immutable: build a new one with tm.where, tm.concatenate, tm.pad "
-                        "or `t = t + ...`")
+        raise TypeError("tensors are immutable: build a new one with tm.where, tm.concatenate, "
+                        "tm.pad or `t = t + ...`")
 
     # ---- looking at it ----
     def __repr__(self):
-        text = np.array2string(np.asarray(self.value), precision=4, threshold=20, separator=", ") \
-            if isinstance(self.value, np.ndarray) else repr(self.value)
-        return f"Tensor({text}, {self.dtype}{self.shape}{', ' + self.history() if self.serial else ''})"
+        if isinstance(self.value, np.ndarray):
+            array = np.asarray(self.value)
+            text = np.array2string(array, precision=4, threshold=20, separator=", ")
+        else:
+            text = repr(self.value)
+        made = ", " + self.history() if self.serial else ""
+        return f"Tensor({text}, {self.dtype}{self.shape}{made})"
 
     def history(self, depth: int = 3) -> str:
         """How it was made, `depth` operations deep: "mul(leaf, exp(...))"."""
@@ -102,8 +108,10 @@ class Tensor:
 
 
 def tensor(data, dtype=None) -> Tensor:
-    """A Tensor holding a copy of `data`. Lists of floats become float32, of ints int64, of bools bool;
-    arrays and tensors keep their dtype. The copy carries no gradient.
+    """A Tensor holding a copy of `data`.
+
+    Lists of floats become float32, of ints int64, of bools bool; arrays and tensors keep their
+    dtype. The copy carries no gradient.
 
     Raises TypeError for what is not numeric (ragged lists, strings, objects, complex numbers).
     """
@@ -111,8 +119,10 @@ def tensor(data, dtype=None) -> Tensor:
 
 
 def asarray(data, dtype=None) -> Tensor:
-    """A Tensor sharing memory with an array where it can (whoever shares promises not to write);
-    a Tensor is returned as it is. Anything with `__dlpack__` (a PyTorch tensor, say) is shared too."""
+    """A Tensor sharing memory with an array where it can (whoever shares promises not to write).
+
+    A Tensor is returned as it is. Anything with `__dlpack__` (a PyTorch tensor, say) is shared too.
+    """
     if type(data) is Tensor and dtype in (None, data.dtype):
         return data
     return Tensor(move(np.asarray(_array(data), dtype=dtype), state.device))
@@ -129,8 +139,8 @@ def _array(data) -> np.ndarray:
     except ValueError as error:
         raise TypeError(f"cannot make a tensor of {type(data).__name__}: {error}") from None
     if array.dtype.kind not in "bif" and array.dtype.kind != "u":
-        raise TypeError(f"cannot make a tensor of {type(data).__name__} (NumPy dtype {array.dtype}): "
-                        "tensors hold bools, integers and floats")
+        raise TypeError(f"cannot make a tensor of {type(data).__name__} "
+                        f"(NumPy dtype {array.dtype}): tensors hold bools, integers and floats")
     if not typed and array.dtype.kind == "f":
         return array.astype(np.float32)
     return array

@@ -1,5 +1,6 @@
-"""Trees of parameters: dicts, lists, tuples and NamedTuples of leaves; everything else is a leaf, None is empty.
+"""Trees of parameters: dicts, lists, tuples and NamedTuples of leaves.
 
+Everything else is a leaf, None is empty.
 Dicts are walked in the order of their sorted keys, so two equal dicts are equal trees.
 """
 
@@ -24,7 +25,7 @@ def children(node):
 
 
 def flatten(tree) -> tuple[list, Callable]:
-    """(leaves, rebuild): the leaves in order, and the function that puts new ones in their places."""
+    """(leaves, rebuild): the leaves in order, and a function that puts new ones in their places."""
     parts = children(tree)
     if parts is None:
         return [tree], lambda leaves: leaves[0]
@@ -62,7 +63,10 @@ def paths(tree, prefix: str = "") -> list[str]:
 
 
 def map(function: Callable, tree, *others):
-    """`function` of corresponding leaves. Raises ValueError, naming the place, where the trees differ."""
+    """`function` of corresponding leaves.
+
+    Raises ValueError, naming the place, where the trees differ.
+    """
     return _map(function, (tree, *others), "")
 
 
@@ -78,9 +82,11 @@ def _map(function, trees, path):
             raise ValueError(f"the trees differ at {path or 'the root'}: {_describe(trees[0])} "
                              f"against {_describe(other)}; give trees of one structure")
         columns.append(theirs[1])
-    return rebuild([_map(function, row, f"{path}[{label!r}]") for label, row in zip(labels, zip(*columns))])
+    return rebuild([_map(function, row, f"{path}[{label!r}]")
+                    for label, row in zip(labels, zip(*columns))])
 
 
 def _describe(node):
     parts = children(node)
-    return f"a leaf ({type(node).__name__})" if parts is None else f"{type(node).__name__} of {list(parts[0])}"
+    kind = type(node).__name__
+    return f"a leaf ({kind})" if parts is None else f"{kind} of {list(parts[0])}"
