@@ -8,7 +8,7 @@ import importlib.util
 
 import numpy as np
 
-from .scope import setting, state
+from .scope import setting
 
 DEVICES = ("cpu", "cuda")
 

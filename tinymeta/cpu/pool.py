@@ -2,7 +2,6 @@
 
 from math import prod
 
-import numpy as np
 from numba import njit
 
 
