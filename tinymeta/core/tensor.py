@@ -20,11 +20,15 @@ from .scope import state
 serials = itertools.count(1)             # one counter for all threads: `next` is atomic
 WEAK = (bool, int, float, np.bool_, np.integer, np.floating)
 
+# What `array * tensor` becomes: NumPy asks with the ufunc's name, the tensor answers as right operand.
+REFLECTED = {"add": "__radd__", "subtract": "__rsub__", "multiply": "__rmul__", "equal": "__eq__",
+             "divide": "__rtruediv__", "matmul": "__rmatmul__", "power": "__rpow__",
+             "not_equal": "__ne__", "less": "__gt__", "less_equal": "__ge__", "greater": "__lt__",
+             "greater_equal": "__le__"}
+
 
 class Tensor:
     __slots__ = ("value", "primitive", "inputs", "static", "serial", "order", "__weakref__")
-    # ndarray + Tensor asks Tensor.__radd__ instead of looping over items
-    __array_ufunc__ = None
     __hash__ = object.__hash__           # `==` compares elements, identity stays the key
 
     def __init__(self, value, primitive=None, inputs=(), static=None, serial=0, order=0):
@@ -58,9 +62,16 @@ class Tensor:
         convert = np.array if copy else np.asarray
         return convert(self.numpy(), dtype=dtype)
 
+    def __array_ufunc__(self, ufunc, method, *inputs, **options):
+        operator = REFLECTED.get(ufunc.__name__)
+        if method == "__call__" and operator and not options and type(inputs[-1]) is Tensor:
+            return getattr(inputs[-1], operator)(inputs[0])
+        return self.__array_function__(ufunc, (), inputs, options)
+
     def __array_function__(self, function, types, args, kwargs):
         raise TypeError(f"np.{function.__name__} would read the value and drop the gradient: use "
-                        f"tm.{function.__name__}, or np.asarray(t) if the value is what you want")
+                        f"tm.{function.__name__} or another function of tinymeta's, or "
+                        "np.asarray(t) if the value is what you want")
 
     def __dlpack__(self, **kwargs):
         return self.value.__dlpack__(**kwargs)

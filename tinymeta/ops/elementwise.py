@@ -148,4 +148,6 @@ def power(x, exponent) -> Tensor:
         return movement.broadcast_to(asarray(np.ones((), x.dtype)), x.shape)
     if exponent == 1:
         return x
+    if exponent == 0.5:
+        return sqrt(x)
     return square(x) if exponent == 2 else static_power(x, exponent=exponent)
