@@ -1,10 +1,10 @@
 """Reverse mode, of any order, in one backward walk.
 
-`grad` gives the argument's leaves fresh identities, runs the function (bind records what touches
-them) and walks back over the recorded lines, newest first: serial numbers are a topological order
-already. The rules it calls are operations like all others. So if somebody outside is
-differentiating as well, the backward walk itself is recorded, and grad of grad needs no further
-mechanism.
+`grad` gives the argument's leaves fresh identities, runs the function (bind records what
+touches them) and walks back over the recorded lines, newest first: serial numbers are a
+topological order already. The rules it calls are operations like all others. So if somebody
+outside is differentiating as well, the backward walk itself is recorded, and grad of grad needs
+no further mechanism.
 
 Whether somebody is, the data tell: an outer derivative exists if the argument, the lines walked or
 the cotangent touch a tracked tensor that is not one of our leaves. If none does, nothing is

@@ -1,10 +1,10 @@
 """A primitive is an operation with a name, a shape rule and one derivative rule per input.
 
-All primitives pass one doorway, `bind`. It asks the current interpreter for the value (eager: run
-the kernel now; tracing: append a line to a program; testing: note the branch taken), then records
-where the value came from, if anybody may want to differentiate it. Interpreters know nothing of
-derivatives, and grad.py knows nothing of interpreters: so a gradient of a gradient can be traced,
-too.
+All primitives pass one doorway, `bind`. It asks the current interpreter for the value
+(eager: run the kernel now; tracing: append a line to a program; testing: note the branch
+taken), then records where the value came from, if anybody may want to differentiate it.
+Interpreters know nothing of derivatives, and grad.py knows nothing of interpreters: so a
+gradient of a gradient can be traced, too.
 """
 
 from collections.abc import Callable
