@@ -2,24 +2,28 @@
 Here     what an operation means: its shape and its derivative; functions composed of operations.
 Imports  core
 Never    kernels, devices, training.
-Add one  row in the family file -> kernel of the same name in cpu/ and cuda/ -> strategy in testing/strategies.py
+Add one  row in the family file -> kernel of the same name in cpu/ and cuda/
+         -> strategy in testing/strategies.py
 Tests    tests/ops/
 
-The families are closed under differentiation: whatever a derivative rule calls is in the table again.
-So a gradient is an ordinary computation, and gradients of any order come free.
+The families are closed under differentiation: whatever a derivative rule calls is in the table
+again. So a gradient is an ordinary computation, and gradients of any order come free.
 
-family        members                                         the derivative of a member is made of
-elementwise   add sub mul div neg square exp log tanh ...     elementwise
-movement      reshape transpose flip astype                   the same operation, the other way
-              slice <-> pad, concatenate                      each the other; slice
-              broadcast_to                                    sum
-reduce        sum                                             broadcast_to
-              max                                             broadcast_to, times a mask that has no derivative
-index         take <-> scatter_add                            each the other
-              take_along <-> scatter_add_along                each the other
-matmul        matmul                                          matmul, transpose
-conv          conv, conv_input, conv_weight                   the three partial derivatives of <g, conv(x, w)>
-no derivative equal less ... sign wins argmax window_argmax   (they choose; what they choose has one)
+family         members                                        the derivative of a member is made of
+elementwise    add sub mul div neg square exp log tanh ...    elementwise
+movement       reshape transpose flip astype                  the same operation, the other way
+               slice <-> pad, concatenate                     each the other; slice
+               broadcast_to                                   sum
+reduce         sum                                            broadcast_to
+               max                                            broadcast_to, times a mask that has
+                                                              no derivative
+index          take <-> scatter_add                           each the other
+               take_along <-> scatter_add_along               each the other
+matmul         matmul                                         matmul, transpose
+conv           conv, conv_input, conv_weight                  the three partial derivatives of
+                                                              <g, conv(x, w)>
+no derivative  equal less ... sign wins argmax window_argmax  (they choose;
+                                                              what they choose has one)
 """
 
 from ..core.tensor import Tensor
@@ -29,13 +33,14 @@ from .compose import log_softmax, logsumexp, mean, norm, softmax, var
 from .conv import conv2d
 from .create import arange, eye, full, one_hot, ones, ones_like, zeros, zeros_like
 from .derivatives import hessian, hvp, jacobian, jvp
-from .elementwise import (abs, add, clip, cos, div, elementwise, equal, exp, expm1, greater, greater_equal, less,
-                          less_equal, log, log1p, maximum, minimum, mul, neg, not_equal, power, relu, rsqrt, sigmoid,
-                          sign, sin, softplus, sqrt, square, sub, tanh, where)
+from .elementwise import (abs, add, clip, cos, div, elementwise, equal, exp, expm1, greater,
+                          greater_equal, less, less_equal, log, log1p, maximum, minimum, mul, neg,
+                          not_equal, power, relu, rsqrt, sigmoid, sign, sin, softplus, sqrt, square,
+                          sub, tanh, where)
 from .index import take, take_along_axis
 from .matmul import matmul
-from .movement import (astype, broadcast_to, concatenate, expand_dims, flip, moveaxis, pad, reshape, squeeze, stack,
-                       swapaxes, transpose)
+from .movement import (astype, broadcast_to, concatenate, expand_dims, flip, moveaxis, pad, reshape,
+                       squeeze, stack, swapaxes, transpose)
 from .pool import avg_pool2d, max_pool2d
 from .reduce import argmax, max, min, sum
 
@@ -45,17 +50,20 @@ OPERATORS = {
     "__mul__": mul,        "__rmul__": lambda a, b: mul(b, a),           "__abs__": abs,
     "__truediv__": div,    "__rtruediv__": lambda a, b: div(b, a),       "__getitem__": movement.getitem,
     "__matmul__": matmul,  "__rmatmul__": lambda a, b: matmul(b, a),     "__eq__": equal,
-    "__pow__": power,      "__rpow__": lambda a, b: power(b, a), "__ne__": not_equal,
+    "__pow__": power,      "__rpow__": lambda a, b: power(b, a),         "__ne__": not_equal,
     "__lt__": less,        "__le__": less_equal,                         "__gt__": greater,
     "__ge__": greater_equal,
-    "astype": astype, "reshape": reshape, "transpose": transpose, "sum": sum, "mean": mean, "max": max, "min": min,
-    "T": property(transpose),
+    "astype": astype,      "reshape": reshape,                           "transpose": transpose,
+    "sum": sum,            "mean": mean,                                 "max": max,
+    "min": min,            "T": property(transpose),
 }
 
 
 def method(operation):
     """Operations are objects; a class makes methods only of functions."""
-    return operation if isinstance(operation, property) else lambda *args, **kwargs: operation(*args, **kwargs)
+    if isinstance(operation, property):
+        return operation
+    return lambda *args, **kwargs: operation(*args, **kwargs)
 
 
 for _name, _operation in OPERATORS.items():

@@ -1,8 +1,8 @@
-"""Trade time for memory: forget what happened inside a function, and run it again when its derivative is asked for.
+"""Trade time for memory: forget what happened inside a function, run it again for its derivative.
 
-To the graph, the whole function is one line. Its inputs are the arguments and every tracked tensor that the
-function closes over; pulling back runs it once more and pulls back through what was recorded this time.
-That is made of operations, so it can be differentiated in turn, to any order.
+To the graph, the whole function is one line. Its inputs are the arguments and every tracked tensor
+that the function closes over; pulling back runs it once more and pulls back through what was
+recorded this time. That is made of operations, so it can be differentiated in turn, to any order.
 """
 
 from collections.abc import Callable
@@ -37,9 +37,10 @@ class Region:
 
 
 def checkpoint(f: Callable) -> Callable:
-    """`f` with its inner values forgotten after the forward pass and recomputed in the backward pass.
+    """`f` with its inner values forgotten after the forward pass, recomputed in the backward pass.
 
-    `f` takes and returns trees of tensors, and must do the same each time it is called with the same values.
+    `f` takes and returns trees of tensors, and must do the same each time it is called with the
+    same values.
     """
     def wrapped(*args):
         flat, rebuild = tree.flatten(args)
@@ -53,7 +54,7 @@ def checkpoint(f: Callable) -> Callable:
             return tree.map(asarray, f(*rebuild(full)))
 
         base = next(serials)
-        with setting(recording=True):                # once with constant arguments: what does f close over?
+        with setting(recording=True):       # once with constant arguments: what does f close over?
             result = call([Tensor(flat[k].value) for k in places])
         outputs, rebuild_outputs = tree.flatten(result)
         hidden = [t for _, t in sorted(lines_between(outputs, [], base).outside.items())]
@@ -73,7 +74,8 @@ def pack(outputs: list) -> Tensor:
     """The floating outputs, one after another, as one vector of the widest dtype among them."""
     floating = [t for t in outputs if t.dtype.kind == "f"] or [asarray(np.zeros(0, np.float32))]
     widest = np.result_type(*(t.dtype for t in floating))
-    return movement.concatenate([movement.reshape(movement.astype(t, widest), -1) for t in floating])
+    vectors = [movement.reshape(movement.astype(t, widest), -1) for t in floating]
+    return movement.concatenate(vectors)
 
 
 def unpack(packed: Tensor, outputs: list) -> list:

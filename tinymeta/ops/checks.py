@@ -11,7 +11,10 @@ def size_of(shape) -> int:
 
 
 def as_axis(name: str, axis: int, ndim: int) -> int:
-    """A non-negative axis. Raises ValueError naming the operation, the axis and the number of axes."""
+    """A non-negative axis.
+
+    Raises ValueError naming the operation, the axis and the number of axes.
+    """
     if not isinstance(axis, (int, np.integer)) or not -ndim <= axis < ndim:
         raise ValueError(f"{name}: axis {axis} is out of range for a tensor of {ndim} axes")
     return int(axis) % ndim

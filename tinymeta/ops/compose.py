@@ -36,7 +36,7 @@ def norm(x, axis=None, keepdims: bool = False) -> Tensor:
 
 
 def logsumexp(x, axis=None, keepdims: bool = False) -> Tensor:
-    """log(sum(exp(x))) over `axis`, shifted by the maximum, which as a shift needs no derivative."""
+    """log(sum(exp(x))) over `axis`, shifted by the maximum: as a shift it needs no derivative."""
     x = floats(x)
     shift = stop_gradient(reduce.max(x, axis, keepdims=True))
     y = elementwise.log(reduce.sum(elementwise.exp(x - shift), axis, keepdims=True)) + shift

@@ -59,16 +59,19 @@ conv_weight = primitive("conv_weight", weight_shape,
 
 
 def conv2d(x, w, *, stride=1, padding="same") -> Tensor:
-    """2-D convolution (cross-correlation): x (.., N, H, W, C), w (.., h, w, C, O) -> (.., N, H', W', O).
+    """2-D convolution (cross-correlation).
 
-    Leading axes broadcast: with w (T, h, w, C, O) every task has its own weights. stride: a number or a pair.
-    padding: "same" (H' = ceil(H / stride), padded as TensorFlow pads: the odd row goes after), "valid", a number,
-    or ((top, bottom), (left, right)). Raises ValueError for shapes, strides or paddings that don't fit.
+    x (.., N, H, W, C), w (.., h, w, C, O) -> (.., N, H', W', O).
+    Leading axes broadcast: with w (T, h, w, C, O) every task has its own weights.
+    stride: a number or a pair.
+    padding: "same" (H' = ceil(H / stride), padded as TensorFlow pads: the odd row goes after),
+    "valid", a number, or ((top, bottom), (left, right)).
+    Raises ValueError for shapes, strides or paddings that don't fit.
     """
     x, w = promote("conv2d", (x, w))
     if x.ndim < 4 or w.ndim < 4 or x.shape[-1] != w.shape[-2]:
-        raise ValueError(f"conv2d: x {x.shape} and w {w.shape} do not fit: x is (.., N, H, W, C) and w (.., h, w, C, O) "
-                         "with the same C")
+        raise ValueError(f"conv2d: x {x.shape} and w {w.shape} do not fit: "
+                         "x is (.., N, H, W, C) and w (.., h, w, C, O) with the same C")
     geometry = geometry_of("conv2d", x.shape[-3:-1], w.shape[-4:-2], stride, padding)
     x, w = broadcast_lead("conv2d", x, w, 4)
     return conv(x, w, geometry=geometry)
@@ -88,8 +91,9 @@ def geometry_of(name: str, image, kernel, stride, padding) -> Geometry:
         pads = (pair_of(name, "padding", padding, 0),) * 2
     geometry = Geometry(stride, pads, tuple(image), tuple(kernel))
     if min(geometry.kernel) < 1 or min(geometry.result) < 1:
-        raise ValueError(f"{name}: a {kernel[0]}x{kernel[1]} window does not fit a {image[0]}x{image[1]} image padded by "
-                         f"{pads}: use a smaller window or padding='same'")
+        raise ValueError(f"{name}: a {kernel[0]}x{kernel[1]} window does not fit "
+                         f"a {image[0]}x{image[1]} image padded by {pads}: "
+                         "use a smaller window or padding='same'")
     return geometry
 
 
@@ -98,5 +102,6 @@ def pair_of(name, what, value, least):
     if not (isinstance(pair, (tuple, list)) and len(pair) == 2
             and all(isinstance(n, (int, np.integer)) and n >= least for n in pair)):
         allowed = ', "same", "valid"' if what == "padding" else ""
-        raise ValueError(f"{name}: {what} {value!r} is not a number >= {least}{allowed} or a pair of them")
+        raise ValueError(f"{name}: {what} {value!r} is not a number >= {least}{allowed} "
+                         "or a pair of them")
     return tuple(int(n) for n in pair)

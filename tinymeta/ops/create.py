@@ -21,7 +21,10 @@ def ones(shape, dtype=np.float32) -> Tensor:
 
 
 def arange(*bounds, dtype=None) -> Tensor:
-    """arange(stop), arange(start, stop) or arange(start, stop, step): int64 of integers, else float32."""
+    """arange(stop), arange(start, stop) or arange(start, stop, step).
+
+    int64 of integers, else float32.
+    """
     if dtype is None and any(isinstance(b, float) for b in bounds):
         dtype = np.float32
     return asarray(np.arange(*bounds, dtype=dtype))
@@ -42,10 +45,15 @@ def ones_like(x) -> Tensor:
 
 
 def one_hot(labels, classes: int, dtype=np.float32) -> Tensor:
-    """(..,) integers -> (.., classes), 1 at the label. Raises ValueError for labels outside 0..classes-1."""
+    """(..,) integers -> (.., classes), 1 at the label.
+
+    Raises ValueError for labels outside 0..classes-1.
+    """
     labels = asarray(labels)
     values = np.asarray(labels.value)
-    if values.dtype.kind not in "iu" or (values.size and not 0 <= values.min() <= values.max() < classes):
-        raise ValueError(f"one_hot: labels must be integers from 0 to {classes - 1}, got {values.dtype} "
-                         f"from {values.min(initial=0)} to {values.max(initial=0)}")
+    inside = not values.size or 0 <= values.min() <= values.max() < classes
+    if values.dtype.kind not in "iu" or not inside:
+        raise ValueError(f"one_hot: labels must be integers from 0 to {classes - 1}, "
+                         f"got {values.dtype} from {values.min(initial=0)} "
+                         f"to {values.max(initial=0)}")
     return asarray((values[..., None] == np.arange(classes)).astype(dtype))

@@ -13,8 +13,8 @@ from . import movement, reduce
 def jvp(f: Callable, primals: tuple, tangents: tuple):
     """`(f(*primals), J @ tangents)`, the derivative of `f` along `tangents`.
 
-    The pullback u -> J^T u is linear, so its own pullback is J: forward mode as reverse mode, twice.
-    Raises ValueError if a tangent differs from its primal in structure, shape or dtype.
+    The pullback u -> J^T u is linear, so its own pullback is J: forward mode as reverse mode,
+    twice. Raises ValueError if a tangent differs from its primal in structure, shape or dtype.
     """
     value, pull = vjp(f, *primals)
     tangents = tree.map(lambda x, v: like_output(asarray(x), v), tuple(primals), tuple(tangents))
@@ -24,7 +24,7 @@ def jvp(f: Callable, primals: tuple, tangents: tuple):
 
 
 def hvp(f: Callable, x, v):
-    """The Hessian of the scalar function `f` at `x` times `v` (trees alike), without forming the Hessian."""
+    """The Hessian of the scalar function `f` at `x` times `v` (trees alike), without forming it."""
     def slope(x):
         return sum(reduce.sum(g * u) for g, u in zip(tree.leaves(grad(f)(x)), tree.leaves(v)))
     tree.map(lambda a, b: like_output(asarray(a), b), x, v)
@@ -32,19 +32,28 @@ def hvp(f: Callable, x, v):
 
 
 def jacobian(f: Callable) -> Callable:
-    """The function x -> d f(x) / d x for an `f` that returns one tensor: leaves of shape f(x).shape + leaf.shape."""
+    """The function x -> d f(x) / d x for an `f` that returns one tensor.
+
+    Its leaves are of shape f(x).shape + leaf.shape.
+    """
     def wrapped(x):
         y, pull = vjp(f, x)
         if not isinstance(y, Tensor):
-            raise ValueError(f"jacobian needs a function that returns one tensor, got {type(y).__name__}: pick one output")
+            raise ValueError("jacobian needs a function that returns one tensor, "
+                             f"got {type(y).__name__}: pick one output")
         basis = np.eye(y.size, dtype=y.dtype).reshape(y.size, *y.shape)
         rows = [pull(unit)[0] for unit in basis]
         if not rows:
-            return tree.map(lambda leaf: asarray(np.zeros(y.shape + asarray(leaf).shape, y.dtype)), x)
-        return tree.map(lambda *parts: movement.reshape(movement.stack(parts), y.shape + parts[0].shape), *rows)
+            return tree.map(
+                lambda leaf: asarray(np.zeros(y.shape + asarray(leaf).shape, y.dtype)), x)
+        return tree.map(
+            lambda *parts: movement.reshape(movement.stack(parts), y.shape + parts[0].shape), *rows)
     return wrapped
 
 
 def hessian(f: Callable) -> Callable:
-    """The function x -> the matrix of second derivatives of the scalar function `f` of one tensor, x.shape + x.shape."""
+    """The function x -> the matrix of second derivatives of the scalar function `f` of one tensor.
+
+    Its shape is x.shape + x.shape.
+    """
     return jacobian(grad(f))

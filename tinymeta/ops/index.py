@@ -1,7 +1,8 @@
 """Picking elements by integer tensors: take <-> scatter_add, each the other's adjoint.
 
-The primitives see x as (A, n, B), the indexed axis in the middle. `take` picks the same m places for all of A
-and B; `take_along` has places of their own for each, (A, m, B). Indices have no derivative.
+The primitives see x as (A, n, B), the indexed axis in the middle. `take` picks the same m places
+for all of A and B; `take_along` has places of their own for each, (A, m, B). Indices have no
+derivative.
 """
 
 import numpy as np
@@ -25,18 +26,23 @@ scatter = primitive("scatter_add", lambda g, i, size: ((g.shape[0], size, g.shap
 pick_along = primitive("take_along", lambda x, i: (i.shape, x.dtype),
                        lambda g, y, x, i: scatter_along(g, i, size=x.shape[1]))
 
-scatter_along = primitive("scatter_add_along", lambda g, i, size: ((g.shape[0], size, g.shape[2]), g.dtype),
+scatter_along = primitive("scatter_add_along",
+                          lambda g, i, size: ((g.shape[0], size, g.shape[2]), g.dtype),
                           lambda u, y, g, i, size: pick_along(u, i))
 
 
 def checked_indices(name: str, indices, n: int) -> Tensor:
-    """Indices as non-negative int64. Raises TypeError for other dtypes, IndexError for values out of range."""
+    """Indices as non-negative int64.
+
+    Raises TypeError for other dtypes, IndexError for values out of range.
+    """
     indices = asarray(indices)
     if indices.dtype.kind not in "iu":
         raise TypeError(f"{name}: indices must be integers, got {indices.dtype}")
     values = np.asarray(indices.value)
     if values.size and not (-n <= values.min() and values.max() < n):
-        raise IndexError(f"{name}: indices from {values.min()} to {values.max()} are out of range for size {n}")
+        raise IndexError(f"{name}: indices from {values.min()} to {values.max()} are out of range "
+                         f"for size {n}")
     return asarray(np.where(values < 0, values + n, values).astype(np.int64))
 
 
@@ -47,7 +53,8 @@ def take(x, indices, axis: int = 0) -> Tensor:
     before, n, after = x.shape[:axis], x.shape[axis], x.shape[axis + 1:]
     indices = checked_indices("take", indices, n)
     flat = movement.reshape(x, (size_of(before), n, size_of(after)))
-    return movement.reshape(pick(flat, movement.reshape(indices, indices.size)), before + indices.shape + after)
+    picked = pick(flat, movement.reshape(indices, indices.size))
+    return movement.reshape(picked, before + indices.shape + after)
 
 
 def take_along_axis(x, indices, axis: int = -1) -> Tensor:
@@ -55,8 +62,10 @@ def take_along_axis(x, indices, axis: int = -1) -> Tensor:
     x, indices = asarray(x), asarray(indices)
     axis = as_axis("take_along_axis", axis, x.ndim)
     before, n, after = x.shape[:axis], x.shape[axis], x.shape[axis + 1:]
-    if indices.ndim != x.ndim or indices.shape[:axis] != before or indices.shape[axis + 1:] != after:
-        raise ValueError(f"take_along_axis: indices {indices.shape} must have the shape {x.shape} except on axis {axis}")
+    if (indices.ndim != x.ndim or indices.shape[:axis] != before
+            or indices.shape[axis + 1:] != after):
+        raise ValueError(f"take_along_axis: indices {indices.shape} must have the shape {x.shape} "
+                         f"except on axis {axis}")
     lead, rest, m = size_of(before), size_of(after), indices.shape[axis]
     indices = checked_indices("take_along_axis", indices, n)
     y = pick_along(movement.reshape(x, (lead, n, rest)), movement.reshape(indices, (lead, m, rest)))

@@ -1,5 +1,6 @@
-"""Matrix products, one for each index of the leading axes: y = x @ w, (.., n, k) @ (.., k, m) -> (.., n, m).
+"""Matrix products, one for each index of the leading axes.
 
+y = x @ w, (.., n, k) @ (.., k, m) -> (.., n, m).
 The number <g, x @ w> is linear in g, x and w, so each derivative is a product of the other two.
 """
 
@@ -13,8 +14,9 @@ from .promote import promote
 
 def shape(x, w):
     if x.shape[:-2] != w.shape[:-2] or x.shape[-1] != w.shape[-2]:
-        raise ValueError(f"matmul: {x.shape} @ {w.shape} does not fit: the last axis of the first must equal the last "
-                         "but one of the second, and leading axes must be equal")
+        raise ValueError(f"matmul: {x.shape} @ {w.shape} does not fit: "
+                         "the last axis of the first must equal the last but one of the second, "
+                         "and leading axes must be equal")
     return x.shape[:-1] + w.shape[-1:], x.dtype
 
 
@@ -28,8 +30,9 @@ product = Primitive("matmul", shape=shape, family="matmul", vjps=(
 
 
 def matmul(x, w) -> Tensor:
-    """x @ w with leading axes broadcast, as NumPy does; a 1-D operand is a row on the left, a column on the right.
+    """x @ w with leading axes broadcast, as NumPy does.
 
+    A 1-D operand is a row on the left, a column on the right.
     Raises ValueError where the shapes don't fit, and for 0-d operands.
     """
     x, w = promote("matmul", (x, w))
@@ -50,6 +53,7 @@ def broadcast_lead(name: str, x, w, core: int):
     try:
         lead = np.broadcast_shapes(a, b)
     except ValueError:
-        raise ValueError(f"{name}: the leading axes of {x.shape} and {w.shape} do not broadcast: they must be equal "
-                         "or 1") from None
-    return movement.broadcast_to(x, lead + x.shape[-core:]), movement.broadcast_to(w, lead + w.shape[-core:])
+        raise ValueError(f"{name}: the leading axes of {x.shape} and {w.shape} do not broadcast: "
+                         "they must be equal or 1") from None
+    return (movement.broadcast_to(x, lead + x.shape[-core:]),
+            movement.broadcast_to(w, lead + w.shape[-core:]))

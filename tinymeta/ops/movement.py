@@ -22,7 +22,7 @@ reshape_to = primitive("reshape", lambda x, shape: (shape, x.dtype),
                        (lambda g, y, x, shape: reshape_to(g, shape=x.shape),))
 
 permute = primitive("transpose", lambda x, axes: (tuple(x.shape[i] for i in axes), x.dtype),
-                    (lambda g, y, x, axes: permute(g, axes=tuple(int(i) for i in np.argsort(axes))),))
+                    (lambda g, y, x, axes: permute(g, axes=tuple(np.argsort(axes).tolist())),))
 
 spread = primitive("broadcast_to", lambda x, shape: (shape, x.dtype),
                    (lambda g, y, x, shape: reduce.sum_to(g, x.shape),))
@@ -30,12 +30,13 @@ spread = primitive("broadcast_to", lambda x, shape: (shape, x.dtype),
 reverse = primitive("flip", lambda x, axes: (x.shape, x.dtype),
                     (lambda g, y, x, axes: reverse(g, axes=axes),))
 
-cut = primitive("slice", lambda x, cuts: (tuple(len(range(*c.indices(n))) for c, n in zip(cuts, x.shape)), x.dtype),
+cut = primitive("slice", lambda x, cuts: (cut_shape(x.shape, cuts), x.dtype),
                 (lambda g, y, x, cuts: pad_cut(g, x.shape, cuts),))
 
 widen = primitive("pad", lambda x, widths: (padded_shape(x.shape, widths), x.dtype),
                   (lambda g, y, x, widths: cut(g, cuts=tuple(
-                      slice(lo, n - hi, gap + 1) for n, (lo, hi, gap) in zip(g.shape, widths))),), view=False)
+                      slice(lo, n - hi, gap + 1) for n, (lo, hi, gap) in zip(g.shape, widths))),),
+                  view=False)
 
 convert = primitive("astype", lambda x, dtype: (x.shape, dtype),
                     (lambda g, y, x, dtype: convert(g, dtype=x.dtype),), view=False)
@@ -67,8 +68,13 @@ def pad_cut(g, shape, cuts):
     return widen(g, widths=tuple(widths))
 
 
+def cut_shape(shape, cuts):
+    return tuple(len(range(*c.indices(n))) for c, n in zip(cuts, shape))
+
+
 def padded_shape(shape, widths):
-    return tuple(lo + hi + (n + (n - 1) * gap if n else 0) for n, (lo, hi, gap) in zip(shape, widths))
+    return tuple(lo + hi + (n + (n - 1) * gap if n else 0)
+                 for n, (lo, hi, gap) in zip(shape, widths))
 
 
 # ---- the public functions -----------------------------------------------------------------------
@@ -82,8 +88,8 @@ def reshape(x, *shape) -> Tensor:
     if shape.count(-1) == 1 and known:
         shape = tuple(x.size // known if n == -1 else n for n in shape)
     if min(shape, default=0) < 0 or size_of(shape) != x.size:
-        raise ValueError(f"reshape: {x.shape} has {x.size} elements and does not fit {asked}: the sizes must "
-                         "multiply to that number, and one of them may be -1")
+        raise ValueError(f"reshape: {x.shape} has {x.size} elements and does not fit {asked}: "
+                         "the sizes must multiply to that number, and one of them may be -1")
     return x if shape == x.shape else reshape_to(x, shape=shape)
 
 
@@ -91,7 +97,8 @@ def transpose(x, *axes) -> Tensor:
     """The axes in another order; without `axes`, reversed."""
     x = asarray(x)
     axes = axes[0] if len(axes) == 1 and not isinstance(axes[0], (int, np.integer)) else axes
-    axes = tuple(as_axis("transpose", a, x.ndim) for a in axes) if axes else tuple(reversed(range(x.ndim)))
+    axes = (tuple(as_axis("transpose", a, x.ndim) for a in axes) if axes
+            else tuple(reversed(range(x.ndim))))
     if sorted(axes) != list(range(x.ndim)):
         raise ValueError(f"transpose: axes {axes} must name each axis of {x.shape} once")
     return permute(x, axes=axes)
@@ -108,7 +115,8 @@ def swapaxes(x, axis1: int, axis2: int) -> Tensor:
 def moveaxis(x, source: int, destination: int) -> Tensor:
     x = asarray(x)
     order = list(range(x.ndim))
-    order.insert(as_axis("moveaxis", destination, x.ndim), order.pop(as_axis("moveaxis", source, x.ndim)))
+    order.insert(as_axis("moveaxis", destination, x.ndim),
+                 order.pop(as_axis("moveaxis", source, x.ndim)))
     return permute(x, axes=tuple(order))
 
 
@@ -123,10 +131,12 @@ def expand_dims(x, axis) -> Tensor:
 def squeeze(x, axis=None) -> Tensor:
     """Without the axes of size 1, or without those named."""
     x = asarray(x)
-    axes = [i for i, n in enumerate(x.shape) if n == 1] if axis is None else as_axes("squeeze", axis, x.ndim)
+    axes = ([i for i, n in enumerate(x.shape) if n == 1] if axis is None
+            else as_axes("squeeze", axis, x.ndim))
     for i in axes:
         if x.shape[i] != 1:
-            raise ValueError(f"squeeze: axis {i} of {x.shape} has size {x.shape[i]}, only axes of size 1 can go")
+            raise ValueError(f"squeeze: axis {i} of {x.shape} has size {x.shape[i]}, "
+                             "only axes of size 1 can go")
     return reshape(x, tuple(n for i, n in enumerate(x.shape) if i not in axes))
 
 
@@ -135,8 +145,10 @@ def broadcast_to(x, shape) -> Tensor:
     x, shape = asarray(x), as_shape("broadcast_to", shape)
     if x.shape == shape:
         return x
-    if len(x.shape) > len(shape) or any(n not in (1, m) for n, m in zip(x.shape[::-1], shape[::-1])):
-        raise ValueError(f"broadcast_to: {x.shape} does not broadcast to {shape}: trailing axes must be equal or 1")
+    trailing = zip(x.shape[::-1], shape[::-1])
+    if len(x.shape) > len(shape) or any(n not in (1, m) for n, m in trailing):
+        raise ValueError(f"broadcast_to: {x.shape} does not broadcast to {shape}: "
+                         "trailing axes must be equal or 1")
     return spread(x, shape=shape)
 
 
@@ -154,12 +166,15 @@ def astype(x, dtype) -> Tensor:
 
 
 def pad(x, widths, value: float = 0.0) -> Tensor:
-    """`x` with `widths` elements of `value` around it: a number, or a (before, after) pair for each axis."""
+    """`x` with `widths` elements of `value` around it.
+
+    widths: a number, or a (before, after) pair for each axis.
+    """
     x = asarray(x)
     pairs = [(widths, widths)] * x.ndim if isinstance(widths, int) else [tuple(w) for w in widths]
     if len(pairs) != x.ndim or any(len(p) != 2 or min(p) < 0 for p in pairs):
-        raise ValueError(f"pad: widths {widths} must give one (before, after) pair of sizes >= 0 for each of the "
-                         f"{x.ndim} axes of {x.shape}")
+        raise ValueError(f"pad: widths {widths} must give one (before, after) pair of sizes >= 0 "
+                         f"for each of the {x.ndim} axes of {x.shape}")
     full = tuple((lo, hi, 0) for lo, hi in pairs)
     if value == 0:
         return widen(x, widths=full)
@@ -171,10 +186,13 @@ def concatenate(xs, axis: int = 0) -> Tensor:
     """The tensors one after another along an axis; all other sizes and the dtypes must agree."""
     xs = promote.promote("concatenate", tuple(xs)) if len(xs) else ()
     if not xs or not xs[0].ndim:
-        raise ValueError("concatenate needs at least one tensor, and none of them 0-d: use tm.stack for those")
+        raise ValueError("concatenate needs at least one tensor, and none of them 0-d: "
+                         "use tm.stack for those")
     axis = as_axis("concatenate", axis, xs[0].ndim)
-    if any(x.shape[:axis] + x.shape[axis + 1:] != xs[0].shape[:axis] + xs[0].shape[axis + 1:] for x in xs):
-        raise ValueError(f"concatenate: the shapes {[x.shape for x in xs]} differ outside axis {axis}")
+    others = [x.shape[:axis] + x.shape[axis + 1:] for x in xs]
+    if any(sizes != others[0] for sizes in others):
+        raise ValueError(f"concatenate: the shapes {[x.shape for x in xs]} differ "
+                         f"outside axis {axis}")
     return join(*xs, axis=axis)
 
 
@@ -184,12 +202,17 @@ def stack(xs, axis: int = 0) -> Tensor:
 
 
 def getitem(x: Tensor, index) -> Tensor:
-    """Basic indexing with integers, slices, None and ... ; for index arrays there are take and take_along_axis."""
+    """Basic indexing with integers, slices, None and `...`.
+
+    For index arrays there are take and take_along_axis.
+    """
     index = index if isinstance(index, tuple) else (index,)
     for i in index:
-        if not (i is None or i is Ellipsis or isinstance(i, (slice, int, np.integer))) or isinstance(i, (bool, np.bool_)):
-            raise TypeError(f"a tensor is indexed with integers, slices, None and ..., not {type(i).__name__}: use "
-                            "tm.take or tm.take_along_axis for index arrays and tm.where for masks")
+        basic = i is None or i is Ellipsis or isinstance(i, (slice, int, np.integer))
+        if not basic or isinstance(i, (bool, np.bool_)):
+            raise TypeError("a tensor is indexed with integers, slices, None and ..., "
+                            f"not {type(i).__name__}: use tm.take or tm.take_along_axis "
+                            "for index arrays and tm.where for masks")
     named = sum(i is not None and i is not Ellipsis for i in index)
     if named > x.ndim or sum(i is Ellipsis for i in index) > 1:
         raise IndexError(f"the index {index} has too many parts for a tensor of shape {x.shape}")
@@ -204,14 +227,15 @@ def getitem(x: Tensor, index) -> Tensor:
         if isinstance(i, slice):
             start, stop, step = i.indices(n)
             length = len(range(start, stop, step))
-            if step < 0:                                   # a downward slice is an upward one, flipped
+            if step < 0:                                # a downward slice is an upward one, flipped
                 flips.append(axis)
                 start, step = start + (length - 1) * step, -step
             cuts.append(slice(start, start + (length - 1) * step + 1 if length else start, step))
             shape.append(length)
         else:
             if not -n <= i < n:
-                raise IndexError(f"index {i} is out of range for axis {axis} of size {n} (shape {x.shape})")
+                raise IndexError(f"index {i} is out of range for axis {axis} of size {n} "
+                                 f"(shape {x.shape})")
             cuts.append(slice(int(i) % n, int(i) % n + 1, 1))
         axis += 1
     if any(c != slice(0, n, 1) for c, n in zip(cuts, x.shape)):

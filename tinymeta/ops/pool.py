@@ -1,8 +1,8 @@
 """Pooling over windows of an image (.., N, H, W, C).
 
-Max pooling is a `take` at a place that has no derivative: the place of the maximum, the first in row-major
-order on every device. So its derivative is a scatter, that one's a take again, and no order is missing.
-Average pooling is a convolution of each channel with a constant window.
+Max pooling is a `take` at a place that has no derivative: the place of the maximum, the first in
+row-major order on every device. So its derivative is a scatter, that one's a take again, and no
+order is missing. Average pooling is a convolution of each channel with a constant window.
 """
 
 import numpy as np
@@ -30,34 +30,44 @@ def as_image(name: str, x) -> Tensor:
 
 
 def max_pool2d(x, window=2, *, stride=None, padding="valid") -> Tensor:
-    """The maximum of each window: (.., N, H, W, C) -> (.., N, H', W', C). stride defaults to the window;
-    padding as in conv2d (padded places never win). Raises ValueError for windows that don't fit."""
+    """The maximum of each window: (.., N, H, W, C) -> (.., N, H', W', C).
+
+    stride defaults to the window; padding as in conv2d (padded places never win).
+    Raises ValueError for windows that don't fit.
+    """
     x = as_image("max_pool2d", x)
     geometry = pool_geometry("max_pool2d", x, window, stride, padding)
     *lead, height, width, channels = x.shape
     out = (*lead, *geometry.result, channels)
     count = size_of(lead)
-    places = movement.reshape(window_argmax(x, geometry=geometry), (count, size_of(geometry.result), channels))
-    return movement.reshape(index.pick_along(movement.reshape(x, (count, height * width, channels)), places), out)
+    places = window_argmax(x, geometry=geometry)
+    places = movement.reshape(places, (count, size_of(geometry.result), channels))
+    pixels = movement.reshape(x, (count, height * width, channels))
+    return movement.reshape(index.pick_along(pixels, places), out)
 
 
 def avg_pool2d(x, window=2, *, stride=None, padding="valid") -> Tensor:
-    """The mean of each window over the places inside the image; arguments and shapes as in max_pool2d."""
+    """The mean of each window over the places inside the image.
+
+    Arguments and shapes as in max_pool2d.
+    """
     x = as_image("avg_pool2d", x)
     geometry = pool_geometry("avg_pool2d", x, window, stride, padding)
     ones = np.ones((*geometry.kernel, 1, 1), x.dtype)
     options = {"stride": geometry.stride, "padding": geometry.pads}
-    planes = movement.moveaxis(x, -1, -3)                                            # (.., N, C, H, W)
+    planes = movement.moveaxis(x, -1, -3)                                       # (.., N, C, H, W)
     sums = conv2d(movement.reshape(planes, (-1, *geometry.image, 1)), ones, **options)
     counts = conv2d(np.ones((1, *geometry.image, 1), x.dtype), ones, **options)
-    means = movement.reshape(sums / counts, (*planes.shape[:-2], *geometry.result))  # (.., N, C, H', W')
+    means = movement.reshape(sums / counts,
+                             (*planes.shape[:-2], *geometry.result))            # (.., N, C, H', W')
     return movement.moveaxis(means, -3, -1)
 
 
 def pool_geometry(name, x, window, stride, padding):
     window = (window, window) if isinstance(window, int) else tuple(window)
-    geometry = geometry_of(name, x.shape[-3:-1], window, window if stride is None else stride, padding)
+    stride = window if stride is None else stride
+    geometry = geometry_of(name, x.shape[-3:-1], window, stride, padding)
     if any(max(pad) >= k for pad, k in zip(geometry.pads, window)):
-        raise ValueError(f"{name}: the padding {geometry.pads} is as wide as the window {window}, so that some windows "
-                         "would see nothing: pad less")
+        raise ValueError(f"{name}: the padding {geometry.pads} is as wide as the window {window}, "
+                         "so that some windows would see nothing: pad less")
     return geometry

@@ -1,6 +1,8 @@
-"""Reducing axes. `sum` is the adjoint of `broadcast_to`; `max` gives its gradient to where it came from.
+"""Reducing axes.
 
-Primitives take `axes`, increasing and non-negative, and drop them; keepdims is a reshape afterwards.
+`sum` is the adjoint of `broadcast_to`; `max` gives its gradient to where it came from.
+Primitives take `axes`, increasing and non-negative, and drop them; keepdims is a reshape
+afterwards.
 """
 
 import numpy as np
@@ -78,7 +80,10 @@ def min(x, axis=None, keepdims: bool = False) -> Tensor:
 
 
 def argmax(x, axis: int | None = None) -> Tensor:
-    """Where the largest value is along `axis` (or in the flattened tensor): the first one in row-major order."""
+    """Where the largest value is along `axis` (or in the flattened tensor).
+
+    It is the first one in row-major order.
+    """
     x = asarray(x)
     x, axis = (movement.reshape(x, -1), 0) if axis is None else (x, axis)
     return position(x, axes=(as_axis("argmax", axis, x.ndim),))
