@@ -1,8 +1,9 @@
 """Operations on corresponding elements: one scalar text for every device, and one rule per input.
 
-The text uses NumPy's names; a, b, c are the inputs. Evaluated on arrays it is the eager CPU kernel,
-pasted into a loop it is a line of a compiled one. Calling an operation brings its inputs to one dtype
-and one shape first; so a rule meets equal shapes, or an untracked 0-d constant that rides along.
+The text uses NumPy's names; a, b, c are the inputs. Evaluated on arrays it is the eager CPU
+kernel, pasted into a loop it is a line of a compiled one. Calling an operation brings its
+inputs to one dtype and one shape first; so a rule meets equal shapes, or an untracked 0-d
+constant that rides along.
 """
 
 import re
@@ -18,13 +19,17 @@ from .promote import broadcast, promote
 
 
 class Elementwise(Primitive):
-    """A primitive given by a scalar text. The result has the inputs' dtype, or `result` if that is given;
-    `floating` operations turn integers into float32; the first `skip` inputs keep a dtype of their own."""
+    """A primitive given by a scalar text.
+
+    The result has the inputs' dtype, or `result` if that is given; `floating` operations turn
+    integers into float32; the first `skip` inputs keep a dtype of their own.
+    """
 
     def __init__(self, name, text, vjps, *, result=None, floating=False, skip=0, branch=None):
         self.arity = len(set(re.findall(r"\b[abc]\b", text)))
         self.result, self.floating, self.skip = result, floating, skip
-        super().__init__(name, shape=self.common_shape, vjps=vjps, family="elementwise", text=text, branch=branch)
+        super().__init__(name, shape=self.common_shape, vjps=vjps, family="elementwise",
+                         text=text, branch=branch)
 
     def __call__(self, *inputs, **static) -> Tensor:
         if len(inputs) != self.arity:
@@ -37,15 +42,17 @@ class Elementwise(Primitive):
         for x in inputs:
             if x.shape and x.shape != shape:
                 if shape:
-                    raise ValueError(f"{self.name}: the shapes {[x.shape for x in inputs]} differ; primitives do not "
-                                     "broadcast: use the operators, or tm.broadcast_to first")
+                    raise ValueError(f"{self.name}: the shapes {[x.shape for x in inputs]} differ; "
+                                     "primitives do not broadcast: use the operators, "
+                                     "or tm.broadcast_to first")
                 shape = x.shape
         return shape, np.dtype(self.result or inputs[-1].dtype)
 
 
 def elementwise(text: str, vjps, *, name: str | None = None) -> Elementwise:
-    """An elementwise operation of your own, from a scalar text in a, b, c and NumPy's names, such as "a * exp(-b)".
+    """An elementwise operation of your own, from a scalar text such as "a * exp(-b)".
 
+    text: in a, b, c and NumPy's names.
     vjps: for each input `rule(g, y, *inputs)`, written with tinymeta's operations, or None.
     Raises ValueError for a name that is taken or a text that cannot be compiled.
     """
@@ -76,15 +83,17 @@ rsqrt = smooth("rsqrt", "1 / sqrt(a)",    lambda g, y, a: g * (-0.5 * (y * y * y
 sin   = smooth("sin",   "sin(a)",         lambda g, y, a: g * cos(a))
 cos   = smooth("cos",   "cos(a)",         lambda g, y, a: -g * sin(a))
 tanh  = smooth("tanh",  "tanh(a)",        lambda g, y, a: g - g * (y * y))
-# Both halves of the line without overflow: exp(a) / (1 + exp(a)) where a < 0, 1 / (1 + exp(-a)) elsewhere.
+# Both halves of the line without overflow: exp(a) / (1 + exp(a)) where a < 0,
+# 1 / (1 + exp(-a)) elsewhere.
 sigmoid  = smooth("sigmoid",  "exp(minimum(a, 0)) / (1 + exp(-absolute(a)))",      lambda g, y, a: g * (y - y * y))
 softplus = smooth("softplus", "maximum(a, 0) + log1p(exp(-absolute(a)))",          lambda g, y, a: g * sigmoid(a))
 
-# sqrt'(0) := 0, at every order: the slope is made of 1/y, and `reciprocal_or_zero` and all its derivatives vanish at 0.
+# sqrt'(0) := 0, at every order: the slope is made of 1/y,
+# and `reciprocal_or_zero` and all its derivatives vanish at 0.
 reciprocal_or_zero = smooth("reciprocal_or_zero", "1 / where(a == 0, inf, a)",     lambda g, y, a: -g * (y * y))
 sqrt               = smooth("sqrt",               "sqrt(a)",        lambda g, y, a: g * (0.5 * reciprocal_or_zero(y)))
 
-# ---- kinks: a mask decides, and a mask has no derivative ------------------------------------------
+# ---- kinks: a mask decides, and a mask has no derivative ----------------------------------------
 
 
 def compare(name, text):
@@ -103,9 +112,11 @@ abs  = Elementwise("abs", "absolute(a)", (lambda g, y, a: g * sign(a),),        
 
 # 1 where a > b, 1/2 where they tie (both share the gradient equally), 0 elsewhere.
 wins    = Elementwise("wins", "(a > b) + 0.5 * (a == b)", (None, None))
-maximum = Elementwise("maximum", "maximum(a, b)", (lambda g, y, a, b: g * wins(a, b), lambda g, y, a, b: g * wins(b, a)),
+maximum = Elementwise("maximum", "maximum(a, b)",
+                      (lambda g, y, a, b: g * wins(a, b), lambda g, y, a, b: g * wins(b, a)),
                       branch=lambda a, b: np.sign(a - b))
-minimum = Elementwise("minimum", "minimum(a, b)", (lambda g, y, a, b: g * wins(b, a), lambda g, y, a, b: g * wins(a, b)),
+minimum = Elementwise("minimum", "minimum(a, b)",
+                      (lambda g, y, a, b: g * wins(b, a), lambda g, y, a, b: g * wins(a, b)),
                       branch=lambda a, b: np.sign(a - b))
 
 select = Elementwise("where", "where(a, b, c)", (None, lambda g, y, c, a, b: where(c, g, 0.0),
@@ -113,11 +124,15 @@ select = Elementwise("where", "where(a, b, c)", (None, lambda g, y, c, a, b: whe
 
 
 def where(condition, a, b) -> Tensor:
-    """`a` where the bool tensor `condition` is true, else `b`. The gradient of the other branch is zero, but its
-    value is computed: make its input safe as well, or 0 * inf = NaN will reach the gradient."""
+    """`a` where the bool tensor `condition` is true, else `b`.
+
+    The gradient of the other branch is zero, but its value is computed: make its input safe as
+    well, or 0 * inf = NaN will reach the gradient.
+    """
     condition = asarray(condition)
     if condition.dtype != bool:
-        raise TypeError(f"where needs a bool condition, got {condition.dtype}: compare first, as in x > 0")
+        raise TypeError(f"where needs a bool condition, got {condition.dtype}: "
+                        "compare first, as in x > 0")
     return select(condition, a, b)
 
 
@@ -129,7 +144,8 @@ def clip(x, min=None, max=None) -> Tensor:
 
 # ---- powers -------------------------------------------------------------------------------------
 
-# A Python exponent is static; its rule stops at 0, so that x**2 and x**3 are right at 0 to any order.
+# A Python exponent is static; its rule stops at 0,
+# so that x**2 and x**3 are right at 0 to any order.
 static_power = Elementwise("static_power", "power(a, exponent)", (
     lambda g, y, a, exponent: g * (exponent * power(a, exponent - 1)),))
 
@@ -139,8 +155,12 @@ general_power = Elementwise("power", "power(a, b)", (
 
 
 def power(x, exponent) -> Tensor:
-    """x ** exponent. A Python number is a static exponent: integer powers are exact at x <= 0 to any order.
-    A tensor exponent is differentiated too, and asks for x > 0 (where x <= 0 that derivative is taken as 0)."""
+    """x ** exponent.
+
+    A Python number is a static exponent: integer powers are exact at x <= 0 to any order.
+    A tensor exponent is differentiated too, and asks for x > 0 (where x <= 0 that derivative is
+    taken as 0).
+    """
     if not isinstance(exponent, (int, float)):
         return general_power(x, exponent)
     (x,) = promote("power", (x,), floating=isinstance(exponent, float) or exponent < 0)
