@@ -10,7 +10,7 @@ Rooms, in reading order: core (what is recorded, how derivatives are taken), ops
 cpu (its kernels), nn (layers, losses, optimizers), meta (methods), data (few-shot tasks), testing (why believe it).
 """
 
-from . import data, meta, nn
+from . import data, meta, nn, testing
 from .core import tree
 from .core.device import device, devices
 from .data import Batch, Tasks
