@@ -1,6 +1,7 @@
-"""Where arrays live and where kernels are found: the one place that looks upwards, by name and lazily.
+"""Where arrays live and where kernels are found.
 
-A primitive of family "conv" named "conv_input" has its kernel in `tinymeta.<device>.conv.conv_input`.
+The one place that looks upwards, by name and lazily: a primitive of family "conv" named
+"conv_input" has its kernel in `tinymeta.<device>.conv.conv_input`.
 """
 
 import importlib
@@ -29,7 +30,8 @@ def device(name: str):
 def devices() -> dict:
     """Each known device: True if it can be used, else one sentence that says why not."""
     if importlib.util.find_spec("tinymeta.cuda") is None:
-        return {"cpu": True, "cuda": "this version of tinymeta ships CPU kernels only; use --device cpu"}
+        reason = "this version of tinymeta ships CPU kernels only; use --device cpu"
+        return {"cpu": True, "cuda": reason}
     return {"cpu": True, "cuda": importlib.import_module("tinymeta.cuda").usable()}
 
 
@@ -52,13 +54,15 @@ def allocate(name: str, shape: tuple, dtype) -> np.ndarray:
 
 
 def find_kernel(primitive, name: str):
-    """The kernel of a primitive on a device: given by hand, compiled from its text, or found by name."""
+    """A primitive's kernel on a device: given by hand, compiled from its text, or found by name."""
     if name in primitive.kernels:
         return primitive.kernels[name]
     room = importlib.import_module(f"tinymeta.{name}.{primitive.family}")
-    kernel = room.compile_text(primitive.text) if primitive.text else getattr(room, primitive.name, None)
+    kernel = (room.compile_text(primitive.text) if primitive.text
+              else getattr(room, primitive.name, None))
     if kernel is None:
-        raise NotImplementedError(f"{primitive.name} has no {name} kernel: add {primitive.name} to "
-                                  f"tinymeta/{name}/{primitive.family}.py or pass kernels={{{name!r}: ...}}")
+        raise NotImplementedError(
+            f"{primitive.name} has no {name} kernel: add {primitive.name} to "
+            f"tinymeta/{name}/{primitive.family}.py or pass kernels={{{name!r}: ...}}")
     primitive.kernels[name] = kernel
     return kernel
