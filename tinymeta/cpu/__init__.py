@@ -1,7 +1,9 @@
 """
 Here     kernels on NumPy arrays: `kernel(out, *arrays, **static)` fills `out`; views are returned.
 Imports  nothing
-Never    a Tensor, a derivative, memory it returns (scratch is fine); a kernel zeroes what it adds into.
-Add one  a function of the primitive's name in the file of its family; state the loop nest in its docstring.
+Never    a Tensor, a derivative, memory it returns (scratch is fine);
+         a kernel zeroes what it adds into.
+Add one  a function of the primitive's name in the file of its family;
+         state the loop nest in its docstring.
 Tests    tests/cpu/ and, through the registry, tests/testing/
 """

@@ -1,6 +1,7 @@
-"""How many threads NumPy's BLAS uses, read and set through the OpenBLAS library that NumPy has loaded.
+"""How many threads NumPy's BLAS uses, read and set through the OpenBLAS library NumPy has loaded.
 
-Two Python threads that each call a many-threaded BLAS get in each other's way: limit it while they run.
+Two Python threads that each call a many-threaded BLAS get in each other's way: limit it while they
+run.
 """
 
 import ctypes

@@ -1,4 +1,4 @@
-"""The eager kernel of a scalar text: the text as nested ufunc calls, the outermost of which fills `out`.
+"""The eager kernel of a scalar text: nested ufunc calls, the outermost of which fills `out`.
 
 "exp(a) * b" becomes  lambda out, a, b: multiply(exp(a), b, out=out).
 """
@@ -7,13 +7,17 @@ import ast
 
 import numpy as np
 
-UFUNCS = {ast.Add: "add", ast.Sub: "subtract", ast.Mult: "multiply", ast.Div: "divide", ast.USub: "negative",
+UFUNCS = {ast.Add: "add", ast.Sub: "subtract", ast.Mult: "multiply", ast.Div: "divide",
+          ast.USub: "negative",
           ast.Gt: "greater", ast.GtE: "greater_equal", ast.Lt: "less", ast.LtE: "less_equal",
           ast.Eq: "equal", ast.NotEq: "not_equal"}
 
 
 def compile_text(text: str):
-    """`kernel(out, a, b, ..., **static)`. Raises ValueError for a name that NumPy lacks or a form that is no ufunc."""
+    """`kernel(out, a, b, ..., **static)`.
+
+    Raises ValueError for a name that NumPy lacks or a form that is no ufunc.
+    """
     body = as_calls(ast.parse(text, mode="eval").body)
     if isinstance(getattr(np, body.func.id), np.ufunc):
         body.keywords = [ast.keyword("out", ast.Name("out", ast.Load()))]
@@ -22,7 +26,8 @@ def compile_text(text: str):
     names = sorted({n.id for n in ast.walk(body) if isinstance(n, ast.Name)} - {"out"})
     parameters = [n for n in names if not hasattr(np, n)]
     source = f"lambda out, {', '.join(parameters)}: {ast.unparse(ast.fix_missing_locations(body))}"
-    return eval(source, {n: getattr(np, n) for n in names if hasattr(np, n)} | {"copyto": np.copyto})
+    known = {n: getattr(np, n) for n in names if hasattr(np, n)}
+    return eval(source, known | {"copyto": np.copyto})
 
 
 def as_calls(node):
@@ -37,8 +42,8 @@ def as_calls(node):
         return call(node.func.id, *node.args)
     if isinstance(node, (ast.Name, ast.Constant)):
         return node
-    raise ValueError(f"cannot compile {ast.unparse(node)!r}: a scalar text is made of a, b, c, numbers, "
-                     "+ - * / comparisons and NumPy's elementwise functions")
+    raise ValueError(f"cannot compile {ast.unparse(node)!r}: a scalar text is made of a, b, c, "
+                     "numbers, + - * / comparisons and NumPy's elementwise functions")
 
 
 def call(name, *args):

@@ -1,4 +1,7 @@
-"""Gathering and scattering along the middle axis of (A, n, B). Serial loops: the order of additions is fixed."""
+"""Gathering and scattering along the middle axis of (A, n, B).
+
+Serial loops: the order of additions is fixed.
+"""
 
 from numba import njit
 

@@ -6,11 +6,15 @@ from numba import njit
 
 
 def window_argmax(out, x, *, geometry):
-    """for n, i, j, c:  out[n,i,j,c] = the first (y, z), as y W + z, that maximises x[n,y,z,c] in window (i, j)"""
+    """for n, i, j, c:
+    out[n,i,j,c] = the first (y, z), as y W + z, that maximises x[n,y,z,c] in window (i, j)
+    """
     height, width, channels = x.shape[-3:]
-    _window_argmax(out.reshape(-1, *geometry.result, channels) if out.size else out.reshape(0, 1, 1, channels),
-                   x.reshape(prod(x.shape[:-3]), height, width, channels), *geometry.kernel, *geometry.stride,
-                   geometry.pads[0][0], geometry.pads[1][0])
+    places = (out.reshape(-1, *geometry.result, channels) if out.size
+              else out.reshape(0, 1, 1, channels))
+    images = x.reshape(prod(x.shape[:-3]), height, width, channels)
+    top, left = geometry.pads[0][0], geometry.pads[1][0]
+    _window_argmax(places, images, *geometry.kernel, *geometry.stride, top, left)
 
 
 @njit(cache=True, nogil=True)

@@ -1,4 +1,7 @@
-"""Working memory that kernels reuse: asking the system for megabytes anew costs more than filling them."""
+"""Working memory that kernels reuse.
+
+Asking the system for megabytes anew costs more than filling them.
+"""
 
 import threading
 from math import prod
