@@ -2,7 +2,8 @@
 Here     layers, models, losses and optimizers: pure functions of trees of parameters.
 Imports  core ops
 Never    kernels, data, a hidden state; a derivative rule.
-Add one  a layer is `init(rng) -> params` and `layer(params, x)`, with and without a leading task axis.
+Add one  a layer is `init(rng) -> params` and `layer(params, x)`,
+         with and without a leading task axis.
 Tests    tests/nn/
 """
 

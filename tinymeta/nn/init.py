@@ -1,4 +1,7 @@
-"""Initial values: each scheme is a function (rng, shape) -> array; the last two axes of a weight are in, out."""
+"""Initial values: each scheme is a function (rng, shape) -> array.
+
+The last two axes of a weight are in, out.
+"""
 
 from collections.abc import Callable
 from math import prod

@@ -1,8 +1,8 @@
 """Layers: `init(rng)` makes parameters without a task axis, `layer(params, x)` applies them.
 
-Everything works on trailing axes, so a task axis rides along: x (T, N, ..) with parameters (T, ..) gives every
-task its own layer, x (T, N, ..) with parameters (..) one layer for all, x (N, ..) is a plain batch.
-Parameters align by inserting axes: a bias (T, O) is b[..., None, :] beside (T, N, O).
+Everything works on trailing axes, so a task axis rides along: x (T, N, ..) with parameters (T, ..)
+gives every task its own layer, x (T, N, ..) with parameters (..) one layer for all, x (N, ..) is a
+plain batch. Parameters align by inserting axes: a bias (T, O) is b[..., None, :] beside (T, N, O).
 """
 
 from collections.abc import Callable
@@ -18,7 +18,10 @@ from .init import glorot_uniform
 
 
 def beside(p: Tensor, spatial: int) -> Tensor:
-    """A parameter (.., C), aligned with activations (.., N, H, W, C) or, for spatial = 0, (.., N, C)."""
+    """A parameter (.., C), aligned with activations.
+
+    These are (.., N, H, W, C) or, for spatial = 0, (.., N, C).
+    """
     return asarray(p)[(..., *[None] * (1 + spatial), slice(None))]
 
 
@@ -45,14 +48,18 @@ class Dense:
     def __call__(self, params, x):
         x = asarray(x)
         if x.ndim < 2 or x.shape[-1] != self.inputs:
-            raise ValueError(f"Dense({self.inputs}, {self.outputs}) needs x (.., N, {self.inputs}), got {x.shape}")
-        y = x @ params["w"]                                                       # (.., N, O)
+            raise ValueError(f"Dense({self.inputs}, {self.outputs}) needs x "
+                             f"(.., N, {self.inputs}), got {x.shape}")
+        y = x @ params["w"]                                                     # (.., N, O)
         return y + beside(params["b"], 0) if self.bias else y
 
 
 @dataclass(frozen=True)
 class Conv2d:
-    """2-D convolution: x (.., N, H, W, C), w (.., h, w, C, O), b (.., O) -> (.., N, H', W', O); see ops.conv2d."""
+    """2-D convolution; see ops.conv2d.
+
+    x (.., N, H, W, C), w (.., h, w, C, O), b (.., O) -> (.., N, H', W', O).
+    """
     inputs: int
     outputs: int
     kernel: int = 3
@@ -66,18 +73,21 @@ class Conv2d:
         return {"w": w, "b": zeros(self.outputs)} if self.bias else {"w": w}
 
     def __call__(self, params, x):
-        y = ops.conv2d(x, params["w"], stride=self.stride, padding=self.padding)  # (.., N, H', W', O)
+        y = ops.conv2d(x, params["w"],
+                       stride=self.stride, padding=self.padding)                # (.., N, H', W', O)
         return y + beside(params["b"], 2) if self.bias else y
 
 
 @dataclass(frozen=True)
 class BatchNorm:
-    """(x - mean) / sqrt(var + eps) * scale + offset, per channel and per task (Ioffe & Szegedy 2015, algorithm 1).
+    """(x - mean) / sqrt(var + eps) * scale + offset, per channel and per task.
 
+    Ioffe & Szegedy 2015, algorithm 1.
     x is (.., N, H, W, C) for spatial = 2, (.., N, C) for spatial = 0.
-    mode "batch": mean and variance are those of the batch at hand, in training and in test, and lie inside the
-    derivative, as in MAML: a query batch is normalised together. mode "frozen": they are constants in `params`,
-    measured once by `freeze`; examples then do not meet.
+    mode "batch": mean and variance are those of the batch at hand, in training and in test, and lie
+    inside the derivative, as in MAML: a query batch is normalised together.
+    mode "frozen": they are constants in `params`, measured once by `freeze`; examples then do not
+    meet.
     """
     channels: int
     spatial: int = 2
@@ -106,11 +116,13 @@ class BatchNorm:
         x = asarray(x)
         if x.ndim < 2 + self.spatial or x.shape[-1] != self.channels:
             shape = "(.., N, H, W, C)" if self.spatial else "(.., N, C)"
-            raise ValueError(f"BatchNorm({self.channels}) needs x {shape} with C = {self.channels}, got {x.shape}")
+            raise ValueError(f"BatchNorm({self.channels}) needs x {shape} "
+                             f"with C = {self.channels}, got {x.shape}")
         if self.mode == "batch":
             mean, var = self.moments(x)
         else:
-            mean, var = (beside(stop_gradient(params[name]), self.spatial) for name in ("mean", "var"))
+            mean, var = (beside(stop_gradient(params[name]), self.spatial)
+                         for name in ("mean", "var"))
         slope = ops.rsqrt(var + self.eps)
         if self.scale:
             slope = slope * beside(params["scale"], self.spatial)
@@ -118,13 +130,17 @@ class BatchNorm:
 
     def freeze(self, params, x):
         """The frozen layer, and the parameters with the moments of the batch `x` in them."""
-        moments = [m.reshape(*m.shape[:-2 - self.spatial], self.channels) for m in map(stop_gradient, self.moments(x))]
+        moments = [m.reshape(*m.shape[:-2 - self.spatial], self.channels)
+                   for m in map(stop_gradient, self.moments(x))]
         return replace(self, mode="frozen"), dict(params, mean=moments[0], var=moments[1])
 
 
 @dataclass(frozen=True)
 class LayerNorm:
-    """Each example's features at zero mean and unit variance, times scale plus offset: x (.., N, D) (Ba et al. 2016)."""
+    """Each example's features at zero mean and unit variance, times scale plus offset.
+
+    x (.., N, D) (Ba et al. 2016).
+    """
     features: int
     eps: float = 1e-5
 
@@ -134,7 +150,8 @@ class LayerNorm:
     def __call__(self, params, x):
         x = asarray(x)
         if x.ndim < 2 or x.shape[-1] != self.features:
-            raise ValueError(f"LayerNorm({self.features}) needs x (.., N, {self.features}), got {x.shape}")
+            raise ValueError(f"LayerNorm({self.features}) needs x (.., N, {self.features}), "
+                             f"got {x.shape}")
         centred = x - ops.mean(x, -1, keepdims=True)
         slope = ops.rsqrt(ops.mean(ops.square(centred), -1, keepdims=True) + self.eps)
         return centred * slope * beside(params["scale"], 0) + beside(params["offset"], 0)
@@ -178,8 +195,11 @@ class SpatialMean:
 
 
 class Sequential:
-    """Layers one after another. Parameters are a list, one entry a layer; a plain function such as `tm.relu` is a
-    layer without parameters, its entry None."""
+    """Layers one after another.
+
+    Parameters are a list, one entry a layer; a plain function such as `tm.relu` is a layer without
+    parameters, its entry None.
+    """
 
     def __init__(self, *layers):
         self.layers = layers
@@ -189,14 +209,17 @@ class Sequential:
 
     def __call__(self, params, x):
         if len(params) != len(self.layers):
-            raise ValueError(f"Sequential of {len(self.layers)} layers got parameters for {len(params)}: "
-                             "use its own init(rng), or a tree like it")
+            raise ValueError(f"Sequential of {len(self.layers)} layers got parameters "
+                             f"for {len(params)}: use its own init(rng), or a tree like it")
         for layer, p in zip(self.layers, params):
             x = layer(p, x) if hasattr(layer, "init") else layer(x)
         return x
 
     def freeze(self, params, x):
-        """(model, params) with every batch norm frozen at the moments it sees when the batch `x` passes through."""
+        """(model, params) with every batch norm frozen.
+
+        Each is frozen at the moments it sees when the batch `x` passes through.
+        """
         layers, frozen = [], []
         for layer, p in zip(self.layers, params):
             after = layer(p, x) if hasattr(layer, "init") else layer(x)
@@ -208,4 +231,5 @@ class Sequential:
         return Sequential(*layers), frozen
 
     def __repr__(self):
-        return f"Sequential({', '.join(getattr(layer, '__name__', None) or repr(layer) for layer in self.layers)})"
+        names = (getattr(layer, "__name__", None) or repr(layer) for layer in self.layers)
+        return f"Sequential({', '.join(names)})"

@@ -1,4 +1,7 @@
-"""Losses average over examples (or pairs) and keep what leads: (T, N, ..) -> (T,), (N, ..) -> 0-d."""
+"""Losses average over examples (or pairs) and keep what leads.
+
+(T, N, ..) -> (T,), (N, ..) -> 0-d.
+"""
 
 from .. import ops
 from ..core.tensor import Tensor, asarray
@@ -8,31 +11,39 @@ def mse(prediction, target) -> Tensor:
     """The mean squared error over examples and features: both (.., N, D) -> (..)."""
     prediction, target = asarray(prediction), asarray(target)
     if prediction.shape != target.shape or prediction.ndim < 2:
-        raise ValueError(f"mse: prediction {prediction.shape} and target {target.shape} must have one shape (.., N, D)")
+        raise ValueError(f"mse: prediction {prediction.shape} and target {target.shape} "
+                         "must have one shape (.., N, D)")
     return ops.mean(ops.square(prediction - target), (-2, -1))
 
 
 def cross_entropy(logits, labels) -> Tensor:
-    """The mean over examples of -log softmax(logits)[label]: logits (.., N, K), integer labels (.., N) -> (..)."""
+    """The mean over examples of -log softmax(logits)[label].
+
+    logits (.., N, K), integer labels (.., N) -> (..).
+    """
     logits, labels = asarray(logits), asarray(labels)
     if logits.ndim < 2 or logits.shape[:-1] != labels.shape:
-        raise ValueError(f"cross_entropy: logits {logits.shape} and labels {labels.shape} do not fit: expected (.., N, K) "
-                         "and (.., N)")
+        raise ValueError(f"cross_entropy: logits {logits.shape} and labels {labels.shape} "
+                         "do not fit: expected (.., N, K) and (.., N)")
     hits = ops.one_hot(labels, logits.shape[-1], logits.dtype)                    # (.., N, K)
     return -ops.mean(ops.sum(hits * ops.log_softmax(logits), -1), -1)
 
 
 def contrastive(a, b, different, margin: float = 1.0) -> Tensor:
-    """The mean over pairs of (1 - y) D^2 + y max(0, m - D)^2, with D = ||a - b|| and y = `different`.
+    """The mean over pairs of (1 - y) D^2 + y max(0, m - D)^2.
 
-    a, b (.., P, D) embeddings, different (.., P): 0 same class, 1 different classes (bool, int or float) -> (..).
-    Hadsell, Chopra & LeCun 2006, equation 4, times two. The first term is the squared distance itself, so its Hessian
-    at D = 0 is 2 I; D appears only in the hinge, whose gradient is taken as 0 at D = 0 and is 0 from D = m on.
+    Here D = ||a - b|| and y = `different`.
+    a, b (.., P, D) embeddings, different (.., P): 0 same class, 1 different classes (bool, int or
+    float) -> (..).
+
+    Hadsell, Chopra & LeCun 2006, equation 4, times two. The first term is the squared distance
+    itself, so its Hessian at D = 0 is 2 I; D appears only in the hinge, whose gradient is taken as
+    0 at D = 0 and is 0 from D = m on.
     """
     a, b, different = asarray(a), asarray(b), asarray(different)
     if a.shape != b.shape or a.ndim < 2 or different.shape != a.shape[:-1]:
-        raise ValueError(f"contrastive: embeddings {a.shape} and {b.shape} must be one shape (.., P, D) and different "
-                         f"{different.shape} its (.., P)")
+        raise ValueError(f"contrastive: embeddings {a.shape} and {b.shape} must be "
+                         f"one shape (.., P, D) and different {different.shape} its (.., P)")
     y = ops.astype(different, a.dtype)
     squared = ops.sum(ops.square(a - b), -1)                                      # (.., P)
     hinge = ops.relu(margin - ops.sqrt(squared))

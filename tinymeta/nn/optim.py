@@ -1,7 +1,8 @@
-"""Optimizers as pairs of functions: `init(params) -> state`, `update(grads, state, params) -> (params, state)`.
+"""Optimizers as pairs of functions.
 
-They are made of operations on trees, so an update can be differentiated, the learning rate included:
-`lr` is a number, an array or tensor, or a tree of them like the parameters.
+They are `init(params) -> state` and `update(grads, state, params) -> (params, state)`.
+They are made of operations on trees, so an update can be differentiated, the learning rate
+included: `lr` is a number, an array or tensor, or a tree of them like the parameters.
 """
 
 from collections.abc import Callable
@@ -20,7 +21,8 @@ class Optimizer(NamedTuple):
 
 
 class AdamState(NamedTuple):
-    count: Tensor           # updates done, as a 0-d float64: a device can keep it, and 1 - 0.999^count stays exact
+    count: Tensor           # updates done, as a 0-d float64: a device can keep it,
+                            # and 1 - 0.999^count stays exact
     mean: object            # running mean of the gradient, a tree like params
     square: object          # running mean of its square
 
@@ -45,19 +47,24 @@ def momentum(lr, beta: float = 0.9) -> Optimizer:
     """v <- beta v + g;  theta <- theta - lr v   (Polyak 1964)"""
     def update(grads, velocity, params):
         velocity = tree.map(lambda v, g: beta * v + g, velocity, grads)
-        return tree.map(lambda p, v, a: asarray(p) - a * v, params, velocity, rates(lr, params)), velocity
+        params = tree.map(lambda p, v, a: asarray(p) - a * v, params, velocity, rates(lr, params))
+        return params, velocity
     return Optimizer(zeros_of, update)
 
 
 def adam(lr, beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8) -> Optimizer:
-    """Kingma & Ba 2015, algorithm 1. At g = 0 the first step is 0 and its slope -lr / eps (sqrt'(0) := 0)."""
+    """Kingma & Ba 2015, algorithm 1.
+
+    At g = 0 the first step is 0 and its slope -lr / eps (sqrt'(0) := 0).
+    """
     def init(params):
         return AdamState(asarray(np.zeros(())), zeros_of(params), zeros_of(params))
 
     def update(grads, state, params):
         count = state.count + 1.0
         mean = tree.map(lambda m, g: beta1 * m + (1.0 - beta1) * g, state.mean, grads)
-        square = tree.map(lambda s, g: beta2 * s + (1.0 - beta2) * ops.square(g), state.square, grads)
+        square = tree.map(lambda s, g: beta2 * s + (1.0 - beta2) * ops.square(g),
+                          state.square, grads)
         left1, left2 = (-ops.expm1(count * float(np.log(beta))) for beta in (beta1, beta2))
 
         def step(p, m, s, a):
@@ -65,6 +72,7 @@ def adam(lr, beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8) -> Opt
             unbiased = ops.sqrt(s / ops.astype(left2, p.dtype)) + eps
             return p - a * (m / ops.astype(left1, p.dtype)) / unbiased
 
-        return tree.map(step, params, mean, square, rates(lr, params)), AdamState(count, mean, square)
+        params = tree.map(step, params, mean, square, rates(lr, params))
+        return params, AdamState(count, mean, square)
 
     return Optimizer(init, update)
