@@ -3,9 +3,11 @@
     theta'_i = theta - alpha grad L_i(theta; support)             one or many inner steps
     theta   <- theta - beta grad_theta sum_i L_i(theta'_i; query)
 
-The outer gradient passes through the inner ones: it holds second derivatives of L_i. Nothing here asks for
-them; they come because `adapt` is an ordinary computation. With first_order they are stopped, visibly.
-With support = query this is, literally, theta <- theta - beta sum_i grad L_i(theta - alpha grad L_i(theta)).
+The outer gradient passes through the inner ones: it holds second derivatives of L_i. Nothing here
+asks for them; they come because `adapt` is an ordinary computation. With first_order they are
+stopped, visibly. With support = query this is, literally,
+
+    theta <- theta - beta sum_i grad L_i(theta - alpha grad L_i(theta)).
 """
 
 from collections.abc import Callable
@@ -26,21 +28,26 @@ def for_each_task(params, count: int):
     return tree.map(lambda p: ops.broadcast_to(p, (count, *p.shape)), params)
 
 
-def maml_loss(loss: Callable, params, tasks, *, lr, steps: int, first_order: bool = False) -> Tensor:
+def maml_loss(loss: Callable, params, tasks, *, lr, steps: int,
+              first_order: bool = False) -> Tensor:
     """Each task's query loss after adapting to its support set, (T,).
 
-    loss(params (T, ...), batch) -> (T,); tasks: Tasks(support, query), task axis first; lr, steps: see `adapt`.
+    loss(params (T, ...), batch) -> (T,); tasks: Tasks(support, query), task axis first;
+    lr, steps: see `adapt`.
     """
     params = for_each_task(params, len(tree.leaves(tasks.support)[0]))
-    return loss(adapt(loss, params, tasks.support, lr=lr, steps=steps, first_order=first_order), tasks.query)
+    adapted = adapt(loss, params, tasks.support, lr=lr, steps=steps, first_order=first_order)
+    return loss(adapted, tasks.query)
 
 
-def maml(model, loss: Callable = cross_entropy, *, lr, steps: int = 1, test_steps: int | None = None,
-         first_order: bool = False, over_tasks: str = "mean") -> Method:
+def maml(model, loss: Callable = cross_entropy, *, lr, steps: int = 1,
+         test_steps: int | None = None, first_order: bool = False,
+         over_tasks: str = "mean") -> Method:
     """MAML of `model` as a Method.
 
-    loss(prediction, y) -> (T,); lr: inner learning rate, a number or a tree like the parameters; test_steps: inner steps
-    in `predict` (default: steps); over_tasks: "mean" or "sum" of the tasks' losses is what is differentiated.
+    loss(prediction, y) -> (T,); lr: inner learning rate, a number or a tree like the parameters;
+    test_steps: inner steps in `predict` (default: steps);
+    over_tasks: "mean" or "sum" of the tasks' losses is what is differentiated.
     """
     if over_tasks not in ("mean", "sum"):
         raise ValueError(f"maml: over_tasks {over_tasks!r} is not 'mean' or 'sum'")
@@ -50,7 +57,8 @@ def maml(model, loss: Callable = cross_entropy, *, lr, steps: int = 1, test_step
 
     def outer(params, tasks):
         params = for_each_task(params, len(tasks.support.x))
-        adapted = adapt(objective, params, tasks.support, lr=lr, steps=steps, first_order=first_order)
+        adapted = adapt(objective, params, tasks.support, lr=lr, steps=steps,
+                        first_order=first_order)
         prediction = model(adapted, tasks.query.x)
         losses = loss(prediction, tasks.query.y)                                  # (T,)
         return getattr(losses, over_tasks)(), prediction

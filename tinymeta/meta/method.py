@@ -11,8 +11,9 @@ from ..core.tensor import Tensor, asarray
 class Method(NamedTuple):
     """A way of learning to learn: three pure functions.
 
-    init(rng) -> params                      a tree without a task axis
-    meta_grad(params, tasks) -> (metrics, grads)    metrics: a dict of scalars; grads: a tree like params
+    init(rng) -> params                             a tree without a task axis
+    meta_grad(params, tasks) -> (metrics, grads)    metrics: a dict of scalars;
+                                                    grads: a tree like params
     predict(params, support, x) -> (T, N, ..)       after learning from the support set of each task
     """
     init: Callable
@@ -40,10 +41,12 @@ def squared_error(prediction, target) -> np.ndarray:
     return ((np.asarray(prediction) - np.asarray(target)) ** 2).mean((-2, -1))
 
 
-def evaluate(method: Method, params, sample: Callable, *, tasks: int = 600, batch: int = 25, measure=accuracy) -> Score:
+def evaluate(method: Method, params, sample: Callable, *, tasks: int = 600, batch: int = 25,
+             measure=accuracy) -> Score:
     """Adapt to `tasks` fresh tasks and measure the predictions on their query sets.
 
-    sample(n) -> Tasks of n tasks; measure(prediction, y) -> (n,) numbers. Raises ValueError if tasks < 2.
+    sample(n) -> Tasks of n tasks; measure(prediction, y) -> (n,) numbers.
+    Raises ValueError if tasks < 2.
     """
     if tasks < 2:
         raise ValueError(f"evaluate: an interval needs at least 2 tasks, got {tasks}")
@@ -52,7 +55,8 @@ def evaluate(method: Method, params, sample: Callable, *, tasks: int = 600, batc
         support, query = sample(min(batch, tasks - start))
         values.append(measure(method.predict(params, support, query.x), query.y))
     values = np.concatenate(values)
-    return Score(float(values.mean()), float(1.96 * values.std() / np.sqrt(len(values))), len(values))
+    interval = 1.96 * values.std() / np.sqrt(len(values))
+    return Score(float(values.mean()), float(interval), len(values))
 
 
 def as_metrics(**tensors: Tensor) -> dict:

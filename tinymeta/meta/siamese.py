@@ -1,11 +1,14 @@
-"""Siamese networks: one embedding f for both members of a pair, trained so that distance means difference.
+"""Siamese networks: one embedding f for both members of a pair.
+
+It is trained so that distance means difference.
 
     L = (1 - y) D^2 + y max(0, m - D)^2,   D = ||f(a) - f(b)||,   y = 1: different classes
-    (Hadsell, Chopra & LeCun 2006; one-shot classification by nearest neighbour after Koch et al. 2015)
+    (Hadsell, Chopra & LeCun 2006;
+     one-shot classification by nearest neighbour after Koch et al. 2015)
 
 A pair is one sample from each of two tasks, the classes; `different` says whether the tasks differ.
-Each class is a tiny task of its own, "is this another of the same?", and what is learned, the metric, serves classes
-never seen.
+Each class is a tiny task of its own, "is this another of the same?", and what is learned, the
+metric, serves classes never seen.
 """
 
 import numpy as np
@@ -19,11 +22,12 @@ from .method import Method, as_metrics
 def siamese(model, *, margin: float = 1.0) -> Method:
     """The contrastive siamese network as a Method; its `meta_grad` takes Pairs(a, b, different).
 
-    model(params, x) embeds x (.., N, ..) as (.., N, D). `predict` returns minus the distance to each class's nearest
-    support example, (T, N, K): the largest is the nearest neighbour's class.
+    model(params, x) embeds x (.., N, ..) as (.., N, D). `predict` returns minus the distance to
+    each class's nearest support example, (T, N, K): the largest is the nearest neighbour's class.
     """
     def loss(params, pairs):
-        embedded = model(params, np.concatenate([pairs.a, pairs.b], axis=-4))     # twins share batch statistics
+        twins = np.concatenate([pairs.a, pairs.b], axis=-4)
+        embedded = model(params, twins)                               # twins share batch statistics
         half = embedded.shape[-2] // 2
         a, b = embedded[..., :half, :], embedded[..., half:, :]
         return ops.mean(contrastive(a, b, pairs.different, margin)), ops.norm(a - b, -1)
@@ -46,9 +50,13 @@ def distances(a, b) -> np.ndarray:
 
 
 def nearest(distance: np.ndarray, labels) -> np.ndarray:
-    """The distance to the nearest example of each class: (.., N, M), labels (.., M) -> (.., N, K)."""
+    """The distance to the nearest example of each class.
+
+    (.., N, M), labels (.., M) -> (.., N, K).
+    """
     labels = np.asarray(labels)[..., None, :]                                     # (.., 1, M)
-    return np.stack([np.where(labels == k, distance, np.inf).min(-1) for k in range(labels.max() + 1)], -1)
+    classes = range(labels.max() + 1)
+    return np.stack([np.where(labels == k, distance, np.inf).min(-1) for k in classes], -1)
 
 
 def pair_distances(model, params, pairs, batch: int = 500) -> np.ndarray:
@@ -61,7 +69,10 @@ def pair_distances(model, params, pairs, batch: int = 500) -> np.ndarray:
 
 
 def best_threshold(distance: np.ndarray, different: np.ndarray) -> float:
-    """The threshold on D under which most pairs are judged rightly. Choose it on pairs that are not tested."""
+    """The threshold on D under which most pairs are judged rightly.
+
+    Choose it on pairs that are not tested.
+    """
     order = np.argsort(distance, axis=None)
     d, y = distance.ravel()[order], np.asarray(different, bool).ravel()[order]
     right = np.concatenate([[0], np.cumsum(~y)]) + np.concatenate([np.cumsum(y[::-1])[::-1], [0]])

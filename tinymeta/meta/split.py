@@ -1,8 +1,9 @@
-"""A meta-batch in chunks of tasks, on threads: the chunks' gradients, averaged in fixed order, are the batch's.
+"""A meta-batch in chunks of tasks, on threads.
 
-Tasks don't meet before the mean, so this changes nothing but time and memory: a chunk's activations stay in the
-cache, and NumPy and the kernels let go of Python's lock while they work. The order of additions is fixed, so
-the same number of chunks gives the same bits on any number of threads.
+The chunks' gradients, averaged in fixed order, are the batch's.
+Tasks don't meet before the mean, so this changes nothing but time and memory: a chunk's activations
+stay in the cache, and NumPy and the kernels let go of Python's lock while they work. The order of
+additions is fixed, so the same number of chunks gives the same bits on any number of threads.
 """
 
 from collections.abc import Callable
@@ -15,9 +16,10 @@ from ..cpu.blas import blas_threads
 
 
 def in_chunks(meta_grad: Callable, chunks: int, threads: int = 2) -> Callable:
-    """`meta_grad(params, tasks)` computed as the mean over `chunks` parts of the task axis (sizes may differ by one).
+    """`meta_grad(params, tasks)` computed as the mean over `chunks` parts of the task axis.
 
-    For methods that average over tasks, or pairs. Raises ValueError if there are fewer tasks than chunks.
+    The parts' sizes may differ by one. For methods that average over tasks, or pairs.
+    Raises ValueError if there are fewer tasks than chunks.
     """
     if chunks < 1 or threads < 1:
         raise ValueError(f"in_chunks: chunks ({chunks}) and threads ({threads}) must be at least 1")
@@ -26,13 +28,17 @@ def in_chunks(meta_grad: Callable, chunks: int, threads: int = 2) -> Callable:
     def whole(params, tasks):
         count = len(tree.leaves(tasks)[0])
         if count < chunks:
-            raise ValueError(f"in_chunks: {count} tasks cannot be cut into {chunks} chunks: use fewer chunks")
+            raise ValueError(f"in_chunks: {count} tasks cannot be cut into {chunks} chunks: "
+                             "use fewer chunks")
         edges = [count * k // chunks for k in range(chunks + 1)]
         parts = [tree.map(lambda x: x[lo:hi], tasks) for lo, hi in zip(edges, edges[1:])]
         with blas_threads(1):
             results = list(pool.map(lambda part: meta_grad(params, part), parts))
         weights = np.diff(edges) / count
-        metrics = {name: float(sum(w * m[name] for w, (m, _) in zip(weights, results))) for name in results[0][0]}
-        return metrics, tree.map(lambda *gs: sum(float(w) * g for w, g in zip(weights, gs)), *(g for _, g in results))
+        metrics = {name: float(sum(w * m[name] for w, (m, _) in zip(weights, results)))
+                   for name in results[0][0]}
+        grads = tree.map(lambda *gs: sum(float(w) * g for w, g in zip(weights, gs)),
+                         *(g for _, g in results))
+        return metrics, grads
 
     return whole

@@ -27,14 +27,19 @@ class Run(NamedTuple):
     curve: list[Row]
 
 
-def train(method: Method, sample: Callable, *, iterations: int, rng, optimizer: Optimizer = adam(1e-3), params=None,
-          evaluate: Callable | None = None, rows: int = 20, name: str = "train", save: Callable | None = None) -> Run:
+def train(method: Method, sample: Callable, *, iterations: int, rng,
+          optimizer: Optimizer = adam(1e-3), params=None, evaluate: Callable | None = None,
+          rows: int = 20, name: str = "train", save: Callable | None = None) -> Run:
     """Meta-train for `iterations` updates.
 
-    sample() -> what `method.meta_grad` takes, a fresh batch each time; rng draws the initial parameters if none are
-    given; evaluate(params) -> a score, called `rows` times; save(params, curve), called as often, keeps what there is.
-    All randomness is the caller's generators': the same seeds give the same run. Ctrl-C ends it early, with what was
-    reached. Raises ValueError if iterations < 1, FloatingPointError when the loss is no longer a number.
+    sample() -> what `method.meta_grad` takes, a fresh batch each time;
+    rng draws the initial parameters if none are given;
+    evaluate(params) -> a score, called `rows` times;
+    save(params, curve), called as often, keeps what there is.
+
+    All randomness is the caller's generators': the same seeds give the same run. Ctrl-C ends it
+    early, with what was reached. Raises ValueError if iterations < 1, FloatingPointError when the
+    loss is no longer a number.
     """
     if iterations < 1:
         raise ValueError(f"train: iterations must be at least 1, got {iterations}")
@@ -47,8 +52,9 @@ def train(method: Method, sample: Callable, *, iterations: int, rng, optimizer: 
             for i in range(1, iterations + 1):
                 metrics, grads = method.meta_grad(params, sample())
                 if not abs(metrics["loss"]) < float("inf"):
-                    raise FloatingPointError(f"train: the loss became {metrics['loss']} at iteration {i}: lower the "
-                                             "learning rates, or look for the place with tm.debug_nans()")
+                    raise FloatingPointError(
+                        f"train: the loss became {metrics['loss']} at iteration {i}: lower the "
+                        "learning rates, or look for the place with tm.debug_nans()")
                 params, state = optimizer.update(grads, state, params)
                 since.append(metrics)
                 if i in marks or i == iterations:
