@@ -1,13 +1,16 @@
 """tinymeta: learning to learn, made visible and exact.
 
-A reverse-mode autodiff engine whose gradients are ordinary computations, and meta-learning built on it:
+A reverse-mode autodiff engine whose gradients are ordinary computations, and meta-learning built on
+it:
 
     import tinymeta as tm
-    tm.grad(tm.grad(lambda x: x**3))(2.0)                  # 12.0
-    tm.meta.maml_loss(loss, params, tasks, lr=0.4, steps=1)     # differentiate it: the exact MAML gradient
+    tm.grad(tm.grad(lambda x: x**3))(2.0)                       # 12.0
+    tm.meta.maml_loss(loss, params, tasks, lr=0.4, steps=1)     # differentiate it:
+                                                                # the exact MAML gradient
 
-Rooms, in reading order: core (what is recorded, how derivatives are taken), ops (what each operation means),
-cpu (its kernels), nn (layers, losses, optimizers), meta (methods), data (few-shot tasks), testing (why believe it).
+Rooms, in reading order: core (what is recorded, how derivatives are taken), ops (what each
+operation means), cpu (its kernels), nn (layers, losses, optimizers), meta (methods), data (few-shot
+tasks), testing (why believe it).
 """
 
 from . import data, meta, nn, testing

@@ -1,4 +1,7 @@
-"""Trees of tensors in one .npz file: the arrays, and the tree's shape as JSON. No pickle, so nothing can be executed."""
+"""Trees of tensors in one .npz file: the arrays, and the tree's shape as JSON.
+
+No pickle, so nothing can be executed.
+"""
 
 import json
 import os
@@ -12,13 +15,17 @@ from .core.tensor import asarray
 
 
 def save(path, tree) -> None:
-    """Write a tree of arrays, tensors and numbers, beside the target and then renamed: a crash or a full disk leaves
-    the file that was there. NamedTuples come back as tuples unless `load` is given a tree like it."""
+    """Write a tree of arrays, tensors and numbers.
+
+    It is written beside the target and then renamed: a crash or a full disk leaves the file that
+    was there. NamedTuples come back as tuples unless `load` is given a tree like it.
+    """
     path = os.fspath(path)
     leaves, _ = trees.flatten(tree)
     arrays = {f"leaf{k}": np.asarray(asarray(leaf).numpy()) for k, leaf in enumerate(leaves)}
     arrays["tree"] = np.array(json.dumps(skeleton(tree, iter(range(len(leaves))))))
-    descriptor, beside = tempfile.mkstemp(dir=os.path.dirname(path) or ".", prefix=".saving-", suffix=".npz")
+    folder = os.path.dirname(path) or "."
+    descriptor, beside = tempfile.mkstemp(dir=folder, prefix=".saving-", suffix=".npz")
     try:
         with os.fdopen(descriptor, "wb") as file:
             np.savez(file, **arrays)
@@ -29,22 +36,27 @@ def save(path, tree) -> None:
 
 
 def load(path, like=None):
-    """The tree that `save` wrote, as Tensors; with `like`, in the structure of that tree, whose shapes it must have.
+    """The tree that `save` wrote, as Tensors.
 
-    Raises FileNotFoundError if there is none, ValueError if the file is not such a tree or does not match `like`.
+    With `like`, it is in the structure of that tree, whose shapes it must have.
+
+    Raises FileNotFoundError if there is none, ValueError if the file is not such a tree or does not
+    match `like`.
     """
     try:
         with open(path, "rb") as file, np.lib.npyio.NpzFile(file, allow_pickle=False) as arrays:
             shape = json.loads(str(arrays["tree"]))
             leaves = [asarray(arrays[f"leaf{k}"]) for k in range(len(arrays.files) - 1)]
     except (zipfile.BadZipFile, KeyError, ValueError, EOFError) as error:
-        raise ValueError(f"{os.fspath(path)} is not a file that tm.save wrote, or it is damaged ({error})") from None
+        raise ValueError(f"{os.fspath(path)} is not a file that tm.save wrote, "
+                         f"or it is damaged ({error})") from None
     if like is None:
         return rebuild(shape, leaves)
     ours, unflatten = trees.flatten(like)
     for name, a, b in zip(trees.paths(like), ours, leaves):
         if asarray(a).shape != b.shape:
-            raise ValueError(f"{os.fspath(path)}: {name or 'the tensor'} has shape {b.shape}, expected {asarray(a).shape}")
+            raise ValueError(f"{os.fspath(path)}: {name or 'the tensor'} has shape {b.shape}, "
+                             f"expected {asarray(a).shape}")
     if len(ours) != len(leaves):
         raise ValueError(f"{os.fspath(path)} holds {len(leaves)} tensors, expected {len(ours)}")
     return unflatten(leaves)
@@ -69,4 +81,5 @@ def rebuild(shape, leaves):
     (kind, parts), = shape.items()
     if kind == "dict":
         return {k: rebuild(sub, leaves) for k, sub in parts.items()}
-    return {"none": lambda _: None, "list": list, "tuple": tuple}[kind]([rebuild(sub, leaves) for sub in parts])
+    subtrees = [rebuild(sub, leaves) for sub in parts]
+    return {"none": lambda _: None, "list": list, "tuple": tuple}[kind](subtrees)

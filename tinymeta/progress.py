@@ -1,4 +1,7 @@
-"""A quiet progress bar: tqdm's where it is installed and someone watches, else a line now and then; on stderr."""
+"""A quiet progress bar, on stderr.
+
+It is tqdm's where that is installed and someone watches, else a line now and then.
+"""
 
 import sys
 import time
@@ -14,7 +17,8 @@ class Bar:
     """`step` after each iteration, `note` for what should stay on the screen."""
 
     def __init__(self, total: int, name: str):
-        self.total, self.name, self.done, self.start, self.shown = total, name, 0, time.perf_counter(), 0.0
+        self.total, self.name, self.done = total, name, 0
+        self.start, self.shown = time.perf_counter(), 0.0
         watched = tqdm is not None and sys.stderr.isatty()
         self.bar = tqdm.tqdm(total=total, desc=name, leave=False) if watched else None
 
@@ -27,8 +31,10 @@ class Bar:
     def note(self, **values):
         spent = time.perf_counter() - self.start
         left = spent / max(self.done, 1) * (self.total - self.done)
-        text = "  ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in values.items())
-        line = f"{self.name} {self.done + 1}/{self.total}  {text}  [{spent:.0f} s, {left:.0f} s left]"
+        text = "  ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}"
+                         for k, v in values.items())
+        place = f"{self.name} {self.done + 1}/{self.total}"
+        line = f"{place}  {text}  [{spent:.0f} s, {left:.0f} s left]"
         if self.bar is not None:
             self.bar.write(line, file=sys.stderr)
         else:
