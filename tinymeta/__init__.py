@@ -1,7 +1,7 @@
 """tinymeta: learning to learn, made visible and exact.
 
-A reverse-mode autodiff engine whose gradients are ordinary computations, and meta-learning built on
-it:
+A reverse-mode autodiff engine whose gradients are ordinary computations,
+and meta-learning built on it:
 
     import tinymeta as tm
     tm.grad(tm.grad(lambda x: x**3))(2.0)                       # 12.0
