@@ -14,21 +14,28 @@ import tinymeta as tm
 
 def parser(description: str, **defaults) -> argparse.ArgumentParser:
     """The common flags, with an example's own defaults."""
-    p = argparse.ArgumentParser(description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-    p.add_argument("--root", help="folder of the Omniglot files (default: $TINYMETA_DATA, then the user cache)")
+    p = argparse.ArgumentParser(description=description,
+                                formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    p.add_argument("--root", help="folder of the Omniglot files "
+                                  "(default: $TINYMETA_DATA, then the user cache)")
     p.add_argument("--way", type=int, default=5, help="classes in a task")
-    p.add_argument("--shot", type=int, default=1, help="labelled examples of a class (sinusoid: points) to learn from")
+    p.add_argument("--shot", type=int, default=1,
+                   help="labelled examples of a class (sinusoid: points) to learn from")
     p.add_argument("--steps", type=int, default=1, help="inner gradient steps in training")
     p.add_argument("--iterations", type=int, default=1000, help="meta-updates")
     p.add_argument("--seed", type=int, default=0)
     p.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
-    p.add_argument("--out", type=Path, default=Path("out"), help="folder for curves, pictures and parameters")
+    p.add_argument("--out", type=Path, default=Path("out"),
+                   help="folder for curves, pictures and parameters")
     p.set_defaults(**defaults)
     return p
 
 
 def run(main, arguments):
-    """Run an example on the chosen device; a bad argument or a missing file is one line, not a traceback."""
+    """Run an example on the chosen device.
+
+    A bad argument or a missing file is one line, not a traceback.
+    """
     try:
         with tm.device(arguments.device):
             arguments.out.mkdir(parents=True, exist_ok=True)
@@ -40,7 +47,7 @@ def run(main, arguments):
 
 
 def generators(seed: int):
-    """Independent random generators for initialisation, training tasks, validation and test tasks."""
+    """Independent random generators for initialisation, training, validation and test tasks."""
     return [np.random.default_rng(child) for child in np.random.SeedSequence(seed).spawn(4)]
 
 
@@ -54,7 +61,8 @@ def keep(out: Path, name: str):
             rows.writerow(["iteration", "seconds", *curve[0].metrics, "score", "interval"])
             for row in curve:
                 score = (row.score.mean, row.score.interval) if row.score else ("", "")
-                rows.writerow([row.iteration, f"{row.seconds:.1f}", *(f"{v:.6g}" for v in row.metrics.values()), *score])
+                metrics = (f"{v:.6g}" for v in row.metrics.values())
+                rows.writerow([row.iteration, f"{row.seconds:.1f}", *metrics, *score])
         os.replace(beside, out / f"{name}.csv")
     return save
 
@@ -90,7 +98,8 @@ def draw_curve(curve, path: Path, measure: str):
         return
     figure, left = plt.subplots(figsize=(6, 3.5))
     steps = [row.iteration for row in curve]
-    left.plot(steps, [row.metrics["loss"] for row in curve], color="tab:gray", label="training loss")
+    left.plot(steps, [row.metrics["loss"] for row in curve],
+              color="tab:gray", label="training loss")
     left.set(xlabel="meta-updates", ylabel="training loss")
     scored = [row for row in curve if row.score]
     if scored:

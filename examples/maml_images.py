@@ -1,19 +1,22 @@
-"""MAML on images (Finn, Abbeel & Levine 2017, section 5.2): tell new characters apart after seeing each once.
+"""MAML on images (Finn et al. 2017, section 5.2): tell new characters apart after seeing each once.
 
---data glyphs needs no download; --data omniglot is the paper's: there, --filters 64 --tasks 32 --iterations 60000 is
-the full 5-way recipe, and --way 20 --steps 5 --alpha 0.1 --tasks 16 the 20-way one.
+--data glyphs needs no download; --data omniglot is the paper's (Finn, Abbeel & Levine): there,
+--filters 64 --tasks 32 --iterations 60000 is the full 5-way recipe, and --way 20 --steps 5 --alpha
+0.1 --tasks 16 the 20-way one.
 """
 
 import time
 from pathlib import Path
 
 import numpy as np
-from common import draw_curve, generators, image_sets, keep, parser, pyplot, result, run, save_figure
+from common import (draw_curve, generators, image_sets, keep, parser, pyplot, result, run,
+                    save_figure)
 
 import tinymeta as tm
 from tinymeta.meta.split import in_chunks
 
-PUBLISHED = {(5, 1): "98.7 +- 0.4 %", (5, 5): "99.9 +- 0.1 %", (20, 1): "95.8 +- 0.3 %", (20, 5): "98.9 +- 0.2 %"}
+PUBLISHED = {(5, 1): "98.7 +- 0.4 %", (5, 5): "99.9 +- 0.1 %",
+             (20, 1): "95.8 +- 0.3 %", (20, 5): "98.9 +- 0.2 %"}
 
 
 def main(a):
@@ -22,16 +25,21 @@ def main(a):
     train, validation, test = image_sets(a)
     net = tm.nn.conv4(a.way, filters=a.filters)
     params = tm.load(a.load, like=net.init(init_rng)) if a.load else net.init(init_rng)
-    # The paper's code sums the cross-entropy over the ways; ours is a mean, so its alpha is multiplied by them.
+    # The paper's code sums the cross-entropy over the ways; ours is a mean,
+    # so its alpha is multiplied by them.
     lr = tm.meta.rates_except_norm(params, a.alpha * a.way)
-    method = tm.meta.maml(net, lr=lr, steps=a.steps, test_steps=a.test_steps, first_order=a.first_order)
+    method = tm.meta.maml(net, lr=lr, steps=a.steps, test_steps=a.test_steps,
+                          first_order=a.first_order)
     if a.chunks > 1:
         method = method._replace(meta_grad=in_chunks(method.meta_grad, a.chunks))
-    print(f"{'first-order' if a.first_order else 'exact second-order'} MAML, {a.way}-way {a.shot}-shot on {a.data} ({train}): "
-          f"{a.filters} filters, {a.steps} inner step(s), {a.tasks} tasks, {a.iterations} meta-updates")
+    kind = "first-order" if a.first_order else "exact second-order"
+    print(f"{kind} MAML, {a.way}-way {a.shot}-shot on {a.data} ({train}): "
+          f"{a.filters} filters, {a.steps} inner step(s), {a.tasks} tasks, "
+          f"{a.iterations} meta-updates")
 
     def sampler(characters, rng):
-        return lambda n: tm.data.episodes(characters, rng, way=a.way, shot=a.shot, query=a.shot, tasks=n)
+        return lambda n: tm.data.episodes(
+            characters, rng, way=a.way, shot=a.shot, query=a.shot, tasks=n)
 
     def score(params, characters, rng, tasks):
         return tm.meta.evaluate(method, params, sampler(characters, rng), tasks=tasks)
@@ -39,12 +47,14 @@ def main(a):
     draw = sampler(train, train_rng)
     if a.iterations:
         params, curve = tm.meta.train(
-            method, lambda: draw(a.tasks), iterations=a.iterations, rng=init_rng, params=params, name=f"maml {a.data}",
-            optimizer=tm.optim.adam(a.beta), evaluate=lambda params: score(params, validation, validation_rng, 100),
+            method, lambda: draw(a.tasks), iterations=a.iterations, rng=init_rng, params=params,
+            name=f"maml {a.data}", optimizer=tm.optim.adam(a.beta),
+            evaluate=lambda params: score(params, validation, validation_rng, 100),
             save=keep(a.out, f"maml_{a.data}"))
         draw_curve(curve, a.out / f"maml_{a.data}_curve.png", "accuracy")
-    result(f"{a.way}-way {a.shot}-shot test accuracy on {a.data}", score(params, test, test_rng, a.test_tasks), a.seed, start,
-           PUBLISHED.get((a.way, a.shot), "") if a.data == "omniglot" else "")
+    published = PUBLISHED.get((a.way, a.shot), "") if a.data == "omniglot" else ""
+    result(f"{a.way}-way {a.shot}-shot test accuracy on {a.data}",
+           score(params, test, test_rng, a.test_tasks), a.seed, start, published)
     draw_task(method, params, sampler(test, test_rng)(1), a)
 
 
@@ -62,7 +72,8 @@ def draw_task(method, params, task, a):
             axis.imshow(1 - image[..., 0], cmap="gray", vmin=0, vmax=1)
             axis.set(xticks=[], yticks=[])
         axes[0, k].set_title(f"class {task.support.y[0, k]}", fontsize=8)
-        axes[1, k].set_xlabel(f"says {said[k]}", fontsize=8, color="tab:green" if right else "tab:red")
+        colour = "tab:green" if right else "tab:red"
+        axes[1, k].set_xlabel(f"says {said[k]}", fontsize=8, color=colour)
     axes[0, 0].set_ylabel("seen", fontsize=8)
     axes[1, 0].set_ylabel("asked", fontsize=8)
     save_figure(figure, a.out / f"maml_{a.data}_task.png")
@@ -72,14 +83,20 @@ def draw_task(method, params, task, a):
 if __name__ == "__main__":
     p = parser(__doc__.splitlines()[0], iterations=800)
     p.add_argument("--data", choices=("glyphs", "omniglot"), default="glyphs")
-    p.add_argument("--split", default="random", help="of Omniglot: random (the paper's 1100/100/423), vinyals, official")
-    p.add_argument("--filters", type=int, default=32, help="channels of each convolution (the paper: 64)")
+    p.add_argument("--split", default="random",
+                   help="of Omniglot: random (the paper's 1100/100/423), vinyals, official")
+    p.add_argument("--filters", type=int, default=32,
+                   help="channels of each convolution (the paper: 64)")
     p.add_argument("--tasks", type=int, default=16, help="tasks in a meta-batch (the paper: 32)")
-    p.add_argument("--alpha", type=float, default=0.4, help="inner learning rate, as the paper counts it")
+    p.add_argument("--alpha", type=float, default=0.4,
+                   help="inner learning rate, as the paper counts it")
     p.add_argument("--beta", type=float, default=1e-3, help="outer learning rate (Adam)")
     p.add_argument("--test-steps", type=int, default=3, help="inner steps in validation and test")
     p.add_argument("--test-tasks", type=int, default=600)
-    p.add_argument("--first-order", action="store_true", help="drop the second derivatives, to compare")
-    p.add_argument("--chunks", type=int, default=2, help="parts of the meta-batch that run on two threads")
-    p.add_argument("--load", type=Path, help="start from parameters saved before; with --iterations 0, only test them")
+    p.add_argument("--first-order", action="store_true",
+                   help="drop the second derivatives, to compare")
+    p.add_argument("--chunks", type=int, default=2,
+                   help="parts of the meta-batch that run on two threads")
+    p.add_argument("--load", type=Path,
+                   help="start from parameters saved before; with --iterations 0, only test them")
     run(main, p.parse_args())

@@ -1,14 +1,16 @@
-"""A siamese network with the contrastive loss (Hadsell, Chopra & LeCun 2006): learn a distance, then compare.
+"""A siamese network with contrastive loss (Hadsell et al. 2006): learn a distance, then compare.
 
-Trained on pairs of characters; judged on characters of alphabets it never saw: verification (same or different?) and
-one-shot classification by nearest neighbour. On Omniglot it learns from the background set alone.
+The loss is by Hadsell, Chopra & LeCun. Trained on pairs of characters; judged on characters of
+alphabets it never saw: verification (same or different?) and one-shot classification by nearest
+neighbour. On Omniglot it learns from the background set alone.
 """
 
 import time
 from pathlib import Path
 
 import numpy as np
-from common import draw_curve, generators, image_sets, keep, parser, pyplot, result, run, save_figure
+from common import (draw_curve, generators, image_sets, keep, parser, pyplot, result, run,
+                    save_figure)
 
 import tinymeta as tm
 from tinymeta.data import oneshot
@@ -26,14 +28,15 @@ def main(a):
     method = siamese_network(net, margin=a.margin)
     if a.chunks > 1:
         method = method._replace(meta_grad=in_chunks(method.meta_grad, a.chunks))
-    print(f"siamese network on {a.data} ({train}): {a.filters} filters, margin {a.margin}, {a.pairs} pairs a batch, "
-          f"{a.iterations} updates")
+    print(f"siamese network on {a.data} ({train}): {a.filters} filters, margin {a.margin}, "
+          f"{a.pairs} pairs a batch, {a.iterations} updates")
 
     def draw(characters, rng, count):
         return tm.data.pairs(characters, rng, count=count, within=a.within)
 
     def tasks(characters, rng, way):
-        return lambda n: tm.data.episodes(characters, rng, way=way, shot=a.shot, query=1, tasks=n, rotations=False)
+        return lambda n: tm.data.episodes(
+            characters, rng, way=way, shot=a.shot, query=1, tasks=n, rotations=False)
 
     def frozen(params):
         """Batch norm at the moments of training images: no test image then sees another."""
@@ -46,8 +49,10 @@ def main(a):
 
     if a.iterations:
         params, curve = tm.meta.train(
-            method, lambda: draw(train, train_rng, a.pairs), iterations=a.iterations, rng=init_rng, params=params,
-            name=f"siamese {a.data}", optimizer=tm.optim.adam(a.beta), evaluate=score, save=keep(a.out, f"siamese_{a.data}"))
+            method, lambda: draw(train, train_rng, a.pairs), iterations=a.iterations,
+            rng=init_rng, params=params, name=f"siamese {a.data}",
+            optimizer=tm.optim.adam(a.beta), evaluate=score,
+            save=keep(a.out, f"siamese_{a.data}"))
         draw_curve(curve, a.out / f"siamese_{a.data}_curve.png", f"{a.way}-way accuracy")
 
     judge, model, params = frozen(params)
@@ -55,7 +60,8 @@ def main(a):
     threshold = best_threshold(pair_distances(model, params, known), known.different)
     asked = draw(test, test_rng, 10000)
     right = verification_accuracy(pair_distances(model, params, asked), asked.different, threshold)
-    result(f"verification accuracy of 10000 test pairs at D > {threshold:.3f}:", f"{right:.4f}", a.seed, start)
+    result(f"verification accuracy of 10000 test pairs at D > {threshold:.3f}:",
+           f"{right:.4f}", a.seed, start)
     for way, published in ((5, "97.3 %"), (20, "88.2 %")):
         result(f"{way}-way {a.shot}-shot between-alphabet test accuracy", tm.meta.evaluate(
             judge, params, tasks(test, test_rng, way), tasks=600), a.seed, start,
@@ -63,18 +69,23 @@ def main(a):
     if a.data == "omniglot":
         def distance(asked, seen):
             return distances(model(params, asked[..., None]), model(params, seen[..., None]))
-        result("20-way within-alphabet one-shot error, all_runs:", oneshot.evaluate(distance, oneshot.all_runs(a.root)),
+        error = oneshot.evaluate(distance, oneshot.all_runs(a.root))
+        result("20-way within-alphabet one-shot error, all_runs:", error,
                a.seed, start, "13.5 ConvNet, 13.7 ProtoNet; chance 95")
     draw_neighbours(model, params, test, test_rng, a)
 
 
 def draw_neighbours(model, params, characters, rng, a):
-    """Test images, each followed by its nearest neighbours among 200 others; green: the same character."""
+    """Test images, each followed by its nearest neighbours among 200 others.
+
+    Green: the same character.
+    """
     plt = pyplot()
     if plt is None:
         return
     chosen = characters.select(rng.choice(len(characters), min(40, len(characters)), replace=False))
-    images = chosen.images[:, :6].reshape(-1, *chosen.images.shape[2:])[..., None].astype(np.float32)
+    images = chosen.images[:, :6].reshape(-1, *chosen.images.shape[2:])
+    images = images[..., None].astype(np.float32)
     labels = np.repeat(np.arange(len(chosen)), 6)
     embedded = np.asarray(model(params, images))
     asked = np.arange(0, len(labels), len(labels) // 6)[:6]
@@ -101,11 +112,15 @@ if __name__ == "__main__":
     p.add_argument("--data", choices=("glyphs", "omniglot"), default="glyphs")
     p.add_argument("--split", default="official", choices=("official", "minimal1", "minimal2"))
     p.add_argument("--filters", type=int, default=32, help="channels of each convolution")
-    p.add_argument("--head", choices=("mean", "flatten"), default="flatten", help="what becomes of the last map")
+    p.add_argument("--head", choices=("mean", "flatten"), default="flatten",
+                   help="what becomes of the last map")
     p.add_argument("--margin", type=float, default=1.0)
     p.add_argument("--pairs", type=int, default=128, help="pairs in a batch, half of them same")
-    p.add_argument("--within", type=float, default=0.5, help="share of different pairs from one alphabet")
+    p.add_argument("--within", type=float, default=0.5,
+                   help="share of different pairs from one alphabet")
     p.add_argument("--beta", type=float, default=1e-3, help="learning rate (Adam)")
-    p.add_argument("--chunks", type=int, default=1, help="parts of the batch that run on two threads")
-    p.add_argument("--load", type=Path, help="start from parameters saved before; with --iterations 0, only test them")
+    p.add_argument("--chunks", type=int, default=1,
+                   help="parts of the batch that run on two threads")
+    p.add_argument("--load", type=Path,
+                   help="start from parameters saved before; with --iterations 0, only test them")
     run(main, p.parse_args())
