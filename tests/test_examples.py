@@ -1,4 +1,7 @@
-"""The examples as a user runs them: the tour holds, a short run writes what it says, bad input is one line."""
+"""The examples as a user runs them.
+
+The tour holds, a short run writes what it says, bad input is one line.
+"""
 
 import subprocess
 import sys
@@ -10,9 +13,9 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def example(name, *flags, out):
-    return subprocess.run([sys.executable, "-W", "error", str(ROOT / "examples" / f"{name}.py"), *flags,
-                           *(["--out", str(out)] if out else [])], capture_output=True, text=True, timeout=300,
-                          cwd=out or ROOT)
+    command = [sys.executable, "-W", "error", str(ROOT / "examples" / f"{name}.py"), *flags,
+               *(["--out", str(out)] if out else [])]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=out or ROOT)
 
 
 def test_the_tour_holds():
@@ -23,10 +26,12 @@ def test_the_tour_holds():
 
 @pytest.mark.examples
 def test_a_short_run_ends_with_a_result_line_and_keeps_its_curve(tmp_path):
-    flags = ["--iterations", "3", "--way", "3", "--tasks", "4", "--filters", "8", "--test-tasks", "10"]
+    flags = ["--iterations", "3", "--way", "3", "--tasks", "4", "--filters", "8",
+             "--test-tasks", "10"]
     done = example("maml_images", *flags, out=tmp_path)
     assert done.returncode == 0, done.stderr
-    line = [row for row in done.stdout.splitlines() if row.startswith("result: 3-way 1-shot test accuracy")]
+    line = [row for row in done.stdout.splitlines()
+            if row.startswith("result: 3-way 1-shot test accuracy")]
     assert line and "+-" in line[0] and "seed 0" in line[0]
     rows = (tmp_path / "maml_glyphs.csv").read_text().splitlines()
     assert rows[0].startswith("iteration,seconds,loss,accuracy") and rows[-1].startswith("3,")
@@ -34,7 +39,8 @@ def test_a_short_run_ends_with_a_result_line_and_keeps_its_curve(tmp_path):
     assert not list(tmp_path.glob(".*")), "nothing half-written is left"
 
     again = example("maml_images", *flags, out=tmp_path)
-    assert [r for r in again.stdout.splitlines() if r.startswith("result")][0].split(", seed")[0] == line[0].split(", seed")[0]
+    repeated = [r for r in again.stdout.splitlines() if r.startswith("result")]
+    assert repeated[0].split(", seed")[0] == line[0].split(", seed")[0]
 
 
 @pytest.mark.examples
