@@ -20,7 +20,8 @@ from .scope import state
 serials = itertools.count(1)             # one counter for all threads: `next` is atomic
 WEAK = (bool, int, float, np.bool_, np.integer, np.floating)
 
-# What `array * tensor` becomes: NumPy asks with the ufunc's name, the tensor answers as right operand.
+# What `array * tensor` becomes: NumPy asks with the ufunc's name,
+# the tensor answers as right operand.
 REFLECTED = {"add": "__radd__", "subtract": "__rsub__", "multiply": "__rmul__", "equal": "__eq__",
              "divide": "__rtruediv__", "matmul": "__rmatmul__", "power": "__rpow__",
              "not_equal": "__ne__", "less": "__gt__", "less_equal": "__ge__", "greater": "__lt__",
