@@ -1,0 +1,87 @@
+"""The door signs tell the truth: each room imports exactly the rooms that its sign names."""
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "tinymeta"
+ROOMS = sorted(p.parent.name for p in PACKAGE.glob("*/__init__.py"))
+LINES = ("Here", "Imports", "Never", "Add one", "Tests")
+
+
+def sign(room: str) -> dict:
+    doc = ast.get_docstring(ast.parse((PACKAGE / room / "__init__.py").read_text())) or ""
+    return dict(re.findall(rf"^({'|'.join(LINES)})\s+(.*)$", doc, re.MULTILINE))
+
+
+def rooms_imported(file: Path) -> set[str]:
+    """The rooms of this package that a file imports, wherever in the file it does so."""
+    package = ("tinymeta", *file.relative_to(PACKAGE).parts[:-1])
+    names = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = package[:len(package) + 1 - node.level] if node.level else ()
+            module = ".".join((*base, *filter(None, [node.module])))
+            names |= {f"{module}.{alias.name}" for alias in node.names}
+    parts = [name.split(".") for name in names]
+    return {p[1] for p in parts if p[0] == "tinymeta" and len(p) > 1 and p[1] in ROOMS}
+
+
+def imports_of(room: str) -> set[str]:
+    return set().union(*map(rooms_imported, (PACKAGE / room).glob("*.py"))) - {room}
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_the_sign_has_its_five_lines_in_order(room):
+    assert tuple(sign(room)) == LINES
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_the_room_imports_what_its_sign_says(room):
+    listed = sign(room)["Imports"].split()
+    assert imports_of(room) == set(listed) - {"nothing"}
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_the_tests_named_on_the_sign_exist(room):
+    folders = re.findall(r"tests/\w+/", sign(room)["Tests"])
+    assert folders and all(any((ROOT / folder).glob("test_*.py")) for folder in folders)
+
+
+def test_imports_go_one_way_and_nobody_imports_testing():
+    def above(room, path=()):
+        assert room not in path, f"the rooms {path} import each other in a circle"
+        for other in imports_of(room):
+            above(other, (*path, room))
+
+    for room in ROOMS:
+        above(room)
+        assert "testing" not in imports_of(room)
+
+
+def test_hypothesis_is_imported_in_testing_alone():
+    users = {f.parent.name for f in PACKAGE.rglob("*.py")
+             if re.search(r"^\s*(import|from) hypothesis", f.read_text(), re.MULTILINE)}
+    assert users == {"testing"}
+
+
+def test_import_tinymeta_does_not_need_hypothesis():
+    code = "import sys, tinymeta; sys.exit('hypothesis' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
+
+
+def test_sizes(capsys):
+    """Shows how large the rooms are; short by golf is not short, so no size fails."""
+    with capsys.disabled():
+        print()
+        for room in ROOMS:
+            files = sorted((PACKAGE / room).glob("*.py"))
+            lines = sum(len(f.read_text().splitlines()) for f in files)
+            print(f"  {room:8} {lines:5} lines in {len(files):2} files")
