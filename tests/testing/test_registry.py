@@ -66,7 +66,7 @@ def test_its_derivatives_to_third_order(name):
     @settings(max_examples=8)
     @given(strategy_for(op), st.integers(0, 2**32 - 1))
     def check(case, seed):
-        check_grads(lambda *xs: op(*xs, **case.static), *case.inputs, order=3, directions=1, seed=seed)
+        check_grads(lambda *xs: op(*xs, **case.static), *case.inputs, order=3, n_dirs=1, seed=seed)
 
     check()
 

@@ -150,7 +150,7 @@ static_power = Elementwise("static_power", "power(a, exponent)", (
     lambda g, y, a, exponent: g * (exponent * power(a, exponent - 1)),))
 
 general_power = Elementwise("power", "power(a, b)", (
-    lambda g, y, a, b: g * (b * general_power(a, where(b == 0, 1.0, b - 1.0))),
+    lambda g, y, a, b: g * (b * general_power(a, b - 1.0)),
     lambda g, y, a, b: g * (y * where(a > 0, log(where(a > 0, a, 1.0)), 0.0))), floating=True)
 
 

@@ -1,20 +1,20 @@
 """
-Here     the kit for property-testing gradients: checks of any order, strategies for every primitive.
+Here     why believe a gradient: checks for any function, and inputs for every primitive.
 Imports  core ops
-Never    imported by any other room; hypothesis is imported in strategies.py alone, and lazily.
-Add one  a check is a function that raises AssertionError with a report; a strategy is a row of TABLE.
+Never    anything that the other rooms import; hypothesis is loaded when `strategies` is first asked for.
+Add one  a primitive's inputs: a row in the table of strategies.py, or `register` for an operation of yours
 Tests    tests/testing/
 """
 
-import importlib
+from .gradcheck import Report, Row, check_grads
 
-from .gradcheck import Check, Report, check_grads
+__all__ = ["Case", "Report", "Row", "check_grads", "register", "strategies", "strategy_for"]
 
 
 def __getattr__(name: str):
-    # hypothesis is an extra, so the strategies come when they are asked for.
-    if not name.startswith("_"):
-        strategies = importlib.import_module(".strategies", __name__)
-        if name == "strategies" or hasattr(strategies, name):
-            return getattr(strategies, name, strategies)
+    # hypothesis is an optional dependency, so what needs it comes when asked for.
+    if name in ("Case", "register", "strategies", "strategy_for"):
+        from importlib import import_module
+        strategies = import_module(".strategies", __name__)
+        return strategies if name == "strategies" else getattr(strategies, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

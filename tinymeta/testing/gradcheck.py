@@ -1,8 +1,8 @@
-"""Gradients of any order against differences of values, along random directions.
+"""Is a gradient right? At every order, <u, J v> from the pullback against a difference of <u, f>.
 
-For y = f(x), random normal v and u (never ones: a sum hides the errors of a softmax):
-    <u, J v>  from vjp        against        d/dh <u, f(x + h v)>  from differences
-The next order is the same check of the function (x, u) -> J^T u, with directions drawn anew.
+v is a direction, u a cotangent, both random normal and fresh for every comparison. (Never ones: the
+rows of a softmax sum to 1, so a backward pass that returns zeros would look right.) The next order
+checks the pullback (x, u) -> J(x)^T u in the same way, as a function of x and of u.
 """
 
 from collections.abc import Callable
@@ -13,118 +13,155 @@ import numpy as np
 from ..core import tree
 from ..core.grad import vjp
 from ..core.tensor import Tensor, asarray
+from .differences import Slope, slope
 
-STEP = 2e-3             # the differences are of fourth order: rounding and truncation meet near here
-COARSEST = 1e-5         # a tolerance above this share of the derivative's scale decides nothing
+ENTRIES = 100                   # how many entries a failure looks at, to name the worst
 
 
-class Check(NamedTuple):
-    """One comparison: the derivative along a direction, twice, and how far apart they may be."""
+class Row(NamedTuple):
+    """One comparison."""
     order: int
+    direction: int
     analytic: float
-    numeric: float
-    tolerance: float
+    numeric: Slope
 
     @property
     def error(self) -> float:
-        return abs(self.analytic - self.numeric)
+        return abs(self.analytic - self.numeric.value)
 
     @property
-    def passed(self) -> bool:
-        return bool(self.error <= self.tolerance)                       # NaN compares false
+    def verdict(self) -> str:
+        """ "right", or what is the matter; a NaN is never right."""
+        if not np.isfinite(self.analytic):
+            return "not finite"
+        if not self.numeric.settled:
+            return "undecided"
+        return "right" if self.error <= self.numeric.tolerance else "wrong"
 
     def __str__(self):
-        return (f"order {self.order}: analytic {self.analytic:.12g}, numeric {self.numeric:.12g}, "
-                f"error {self.error:.3g}, tolerance {self.tolerance:.3g}")
+        verdict = "" if self.verdict == "right" else f"  {self.verdict}"
+        return (f"{self.order:5}  {self.direction:9}  {self.analytic:20.12g}  "
+                f"{self.numeric.value:20.12g}  {self.error:8.1e}  {self.numeric.tolerance:9.1e}{verdict}")
 
 
 class Report(NamedTuple):
-    """The checks made, all of them passed."""
-    checks: list[Check]
+    """What was compared, in order; printed as a table."""
+    rows: tuple[Row, ...]
 
     def __str__(self):
-        return "\n".join(map(str, self.checks))
+        return "\n".join([f"{'order':>5}  {'direction':>9}  {'analytic':>20}  {'numeric':>20}  "
+                          f"{'error':>8}  {'tolerance':>9}", *map(str, self.rows)])
 
 
-def check_grads(f: Callable, *args, order: int = 2, directions: int = 2, seed=0) -> Report:
-    """Check the derivatives of `f` at `args` up to `order`, in float64.
+def check_grads(f: Callable, *args, order: int = 2, n_dirs: int = 2, seed=0) -> Report:
+    """Compare the derivatives of `f` at `args`, from the first to the `order`-th, with differences.
 
-    f takes trees of arrays and returns a tree of tensors; floating leaves are cast to float64 and
-    differentiated, all others stay as they are. seed: a number or a numpy.random.Generator.
-    Raises AssertionError with a report that names the order, both values and the worst entry;
-    ValueError if order < 1 or if `f` has no floating input or output.
+    `f` takes and returns trees of tensors. Floating leaves are checked in float64 whatever they
+    were, all others stay as they are. seed: an int, or a `numpy.random.Generator` to draw
+    directions and cotangents from.
+
+    Raises AssertionError with the table of comparisons, and the worst entry of the one that failed;
+    ValueError if no floating leaf goes in or comes out.
     """
-    if order < 1:
-        raise ValueError(f"check_grads: order must be at least 1, got {order}")
     rng = np.random.default_rng(seed)
+    level, xs, names = of_floats(f, args)
+    rows = []
+    with np.errstate(all="ignore"):                 # what is not finite fails, and says so itself
+        for k in range(1, order + 1):
+            shapes = [y.shape for y in level(*map(asarray, xs))]
+            if not xs or not shapes:
+                raise ValueError(f"check_grads: nothing to differentiate: {called(f)} has {len(xs)} "
+                                 f"floating inputs and {len(shapes)} floating outputs")
+            for d in range(1, n_dirs + 1):
+                us = [rng.normal(size=s) for s in shapes]
+                vs = [rng.normal(size=x.shape) * np.maximum(1, np.abs(x)) for x in xs]
+                gs = pulled(level, xs, us, names)
+                rows.append(Row(k, d, sum(float(np.vdot(g, v)) for g, v in zip(gs, vs)),
+                                along(level, xs, vs, us, gs)))
+                if rows[-1].verdict != "right":
+                    raise AssertionError(explain(called(f), Report(tuple(rows)),
+                                                 worst_entry(level, xs, us, gs, names, rng)))
+            level, names = pullback(level, len(xs)), names + [f"cotangent {i} of order {k}"
+                                                              for i in range(len(us))]
+            xs = xs + [rng.normal(size=s) for s in shapes]
+    return Report(tuple(rows))
+
+
+# ---- what is differentiated, at each order ------------------------------------------------------
+
+def of_floats(f, args):
+    """`f` as a function of its floating leaves that returns a tuple of floating leaves; their
+    float64 values; and their names."""
     flat, rebuild = tree.flatten(args)
-    flat = [np.asarray(asarray(x).numpy()) for x in flat]
-    places = [k for k, x in enumerate(flat) if x.dtype.kind == "f"]
+    values = [np.asarray(x) for x in flat]
+    places = [i for i, x in enumerate(values) if x.dtype.kind == "f"]
 
-    def level(*xs):
+    def of_leaves(*xs):
         full = list(flat)
-        for k, x in zip(places, xs):
-            full[k] = x
-        outputs = tree.leaves(tree.map(asarray, f(*rebuild(full))))
-        return [y for y in outputs if y.dtype.kind == "f"]
+        for i, x in zip(places, xs):
+            full[i] = x
+        outputs = map(asarray, tree.leaves(f(*rebuild(full))))
+        return tuple(y for y in outputs if np.dtype(y.dtype).kind == "f")
 
-    xs = [flat[k].astype(np.float64) for k in places]
-    if not xs or not level(*xs):
-        raise ValueError("check_grads: f has no floating input or no floating output, so there is "
-                         "nothing to differentiate")
-    checks = []
-    for k in range(1, order + 1):
-        cotangents = [rng.normal(size=y.shape) for y in level(*xs)]
-        for _ in range(directions):
-            v = [rng.normal(size=x.shape) for x in xs]
-            checks.append(compare(level, xs, cotangents, v, k))
-            if not checks[-1].passed:
-                raise AssertionError(f"the derivative of order {k} is wrong along a random direction\n"
-                                     f"{checks[-1]}\n{worst_entry(level, xs, cotangents, k)}")
-        level, xs = pulled(level, len(xs)), xs + cotangents
-    return Report(checks)
+    names = [f"argument {name}" for name in tree.paths(args)]
+    return of_leaves, [values[i].astype(np.float64) for i in places], [names[i] for i in places]
 
 
-def pulled(level: Callable, count: int) -> Callable:
-    """The function (x, u) -> J(x)^T u, whose derivatives are the next order's."""
-    def gradient(*both):
-        _, pull = vjp(level, *both[:count])
-        return list(pull(list(both[count:])))
-    return gradient
+def pullback(function: Callable, n: int) -> Callable:
+    """(x, u) -> J(x)^T u, whose derivative is the next order."""
+    return lambda *both: vjp(function, *both[:n])[1](both[n:])
 
 
-def compare(level, xs, cotangents, v, order) -> Check:
-    """<u, J v> from the pullback and from fourth-order differences at two steps, whose distance tells the truncation."""
-    _, pull = vjp(level, *xs)
-    analytic = inner(pull([asarray(u) for u in cotangents]), v)
+# ---- the two sides of a comparison --------------------------------------------------------------
 
-    def value(h):
-        return inner(level(*(x + h * d for x, d in zip(xs, v))), cotangents)
-
-    def slope(h):                                                       # error ~ h^4
-        return (8 * (value(h) - value(-h)) - (value(2 * h) - value(-2 * h))) / (12 * h)
-
-    h = STEP * max([1.0, *(float(np.abs(x).max(initial=0)) for x in xs)])
-    coarse, fine = slope(h), slope(h / 2)
-    size = sum(float(np.abs(u * y.numpy()).sum()) for u, y in zip(cotangents, level(*xs)))
-    rounding = 16 * np.finfo(np.float64).eps * size / h
-    scale = max(abs(analytic), abs(fine), size, 1e-300)
-    return Check(order, analytic, fine, min(abs(coarse - fine) + rounding, COARSEST * scale))
+def pulled(function, xs, us, names) -> list[np.ndarray]:
+    """J^T u by the engine."""
+    gs = [g.numpy() for g in vjp(function, *xs)[1](tuple(us))]
+    for g, x, name in zip(gs, xs, names):
+        if g.shape != x.shape or g.dtype != x.dtype:
+            raise AssertionError(f"check_grads: the gradient for {name} is {g.dtype}{g.shape}, the "
+                                 f"input is {x.dtype}{x.shape}: they must agree")
+    return gs
 
 
-def inner(a, b) -> float:
-    """The sum of products of two lists of arrays."""
-    return float(sum(np.sum(np.asarray(x, np.float64) * np.asarray(y)) for x, y in zip(a, b)))
+def along(function, xs, vs, us, gs) -> Slope:
+    """<u, J v> by differences. The rounding of y, and of x where the slope feels it, is allowed for."""
+    def terms(t):
+        ys = function(*(Tensor(np.asarray(x + t * v)) for x, v in zip(xs, vs)))
+        return np.concatenate([(u * y.numpy()).ravel() for u, y in zip(us, ys)])
+
+    felt = sum(float(np.abs(x * g).sum()) for x, g in zip(xs, gs))
+    return slope(terms, float(np.abs(terms(0.0)).sum()) + felt)
 
 
-def worst_entry(level, xs, cotangents, order) -> str:
-    """Where a single input's derivative is furthest from its difference."""
-    worst = None
-    for k, x in enumerate(xs):
-        for index in list(np.ndindex(x.shape))[:1000]:
-            v = [np.zeros(z.shape) for z in xs]
-            v[k][index] = 1.0
-            check = compare(level, xs, cotangents, v, order)
-            if worst is None or not check.error <= worst[0].error:
-                worst = check, k, index
-    return f"worst entry: input {worst[1]}, index {worst[2]}; {worst[0]}"
+# ---- what a failure says ------------------------------------------------------------------------
+
+def worst_entry(function, xs, us, gs, names, rng) -> str:
+    """The entry of the gradient that is furthest off, of all or of some at random."""
+    entries = [(i, index) for i, x in enumerate(xs) for index in np.ndindex(x.shape)]
+    if len(entries) > ENTRIES:
+        entries = [entries[k] for k in rng.choice(len(entries), ENTRIES, replace=False)]
+    found = []
+    for i, index in entries:
+        vs = [np.zeros(x.shape) for x in xs]
+        vs[i][index] = 1.0
+        numeric = along(function, xs, vs, us, gs)
+        error = abs(gs[i][index] - numeric.value)
+        found.append((error if np.isfinite(error) else np.inf, i, index, numeric))
+    error, i, index, numeric = max(found, key=lambda entry: entry[0])
+    return (f"worst entry: {names[i]} at {index}: analytic {gs[i][index]:.12g}, "
+            f"numeric {numeric.value:.12g}, error {error:.1e}, tolerance {numeric.tolerance:.1e}, "
+            f"step {numeric.step:.1e}")
+
+
+def explain(name: str, report: Report, worst: str) -> str:
+    last = report.rows[-1]
+    what = {"wrong": "is wrong",
+            "not finite": "is not finite",
+            "undecided": "cannot be decided by differences, which do not settle (a kink or the edge "
+                         "of the domain is near: choose other inputs)"}[last.verdict]
+    return f"check_grads: the derivative of {name} of order {last.order} {what}\n{report}\n{worst}"
+
+
+def called(f) -> str:
+    return getattr(f, "__name__", repr(f))

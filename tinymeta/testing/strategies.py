@@ -33,7 +33,8 @@ def shapes(min_dims: int = 0, max_dims: int = 3, min_side: int = 0, max_side: in
 
 def tensors(shape, low: int = -16, high: int = 16, offset: float = 0.0):
     """float64 arrays of multiples of 1/8 from low / 8 to high / 8, shifted by `offset`."""
-    return hnp.arrays(np.int64, shape, elements=st.integers(low, high)).map(lambda x: x / 8 + offset)
+    return hnp.arrays(np.int64, shape, elements=st.integers(low, high)).map(
+        lambda x: np.asarray(x / 8 + offset))
 
 
 def off_kinks(shape):
@@ -48,7 +49,8 @@ def positive(shape):
 def distinct(shape):
     """All elements differ by at least 1/8: no ties for a maximum."""
     size = int(np.prod(shape))
-    return st.permutations(range(size)).map(lambda p: (np.array(p, float).reshape(shape) - size // 2) / 8)
+    return st.permutations(range(size)).map(
+        lambda p: np.asarray((np.array(p, float).reshape(shape) - size // 2) / 8))
 
 
 def integers(shape, below: int):
