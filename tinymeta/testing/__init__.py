@@ -1,8 +1,8 @@
 """
 Here     why believe a gradient: checks for any function, and inputs for every primitive.
 Imports  core ops
-Never    anything that the other rooms import; hypothesis is loaded when `strategies` is first asked for.
-Add one  a primitive's inputs: a row in the table of strategies.py, or `register` for an operation of yours
+Never    imported by another room; hypothesis is loaded only when `strategies` is asked for.
+Add one  a primitive's inputs: a row in the table of strategies.py, or `register` for one of yours
 Tests    tests/testing/
 """
 

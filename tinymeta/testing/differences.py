@@ -20,7 +20,7 @@ ROUNDINGS = 32                  # how many roundings of the size of its result a
 class Slope(NamedTuple):
     """An estimate of d/dt of a sum of terms at t = 0."""
     value: float
-    size: float                 # the sum of the terms' absolute slopes: what `value` is small against
+    size: float                 # the sum of the terms' absolute slopes: the scale of `value`
     truncation: float
     rounding: float
     step: float

@@ -41,7 +41,8 @@ class Row(NamedTuple):
     def __str__(self):
         verdict = "" if self.verdict == "right" else f"  {self.verdict}"
         return (f"{self.order:5}  {self.direction:9}  {self.analytic:20.12g}  "
-                f"{self.numeric.value:20.12g}  {self.error:8.1e}  {self.numeric.tolerance:9.1e}{verdict}")
+                f"{self.numeric.value:20.12g}  {self.error:8.1e}  "
+                f"{self.numeric.tolerance:9.1e}{verdict}")
 
 
 class Report(NamedTuple):
@@ -125,7 +126,7 @@ def pulled(function, xs, us, names) -> list[np.ndarray]:
 
 
 def along(function, xs, vs, us, gs) -> Slope:
-    """<u, J v> by differences. The rounding of y, and of x where the slope feels it, is allowed for."""
+    """<u, J v> by differences; the rounding of y, and of x where the slope feels it, counts."""
     def terms(t):
         ys = function(*(Tensor(np.asarray(x + t * v)) for x, v in zip(xs, vs)))
         return np.concatenate([(u * y.numpy()).ravel() for u, y in zip(us, ys)])

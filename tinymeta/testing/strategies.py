@@ -1,7 +1,8 @@
-"""Hypothesis strategies: for every primitive, the inputs on which its value and derivatives are defined.
+"""Hypothesis strategies: for every primitive, the inputs on which its derivatives are defined.
 
-Shapes come small, with sizes 0 and 1, with and without a task axis. Values are multiples of 1/8, so that
-they shrink well and gaps are known: half-multiples keep away from kinks, distinct ones have no ties.
+Shapes come small, with sizes 0 and 1, with and without a task axis. Values are multiples of 1/8, so
+that they shrink well and gaps are known: half-multiples keep away from kinks, and distinct ones have
+no ties.
 """
 
 import os
@@ -28,7 +29,8 @@ class Case(NamedTuple):
 # ---- arrays -------------------------------------------------------------------------------------
 
 def shapes(min_dims: int = 0, max_dims: int = 3, min_side: int = 0, max_side: int = 3):
-    return hnp.array_shapes(min_dims=min_dims, max_dims=max_dims, min_side=min_side, max_side=max_side)
+    return hnp.array_shapes(min_dims=min_dims, max_dims=max_dims,
+                            min_side=min_side, max_side=max_side)
 
 
 def tensors(shape, low: int = -16, high: int = 16, offset: float = 0.0):
@@ -149,7 +151,8 @@ def concatenations(draw):
 @st.composite
 def gathers(draw, along: bool, adjoint: bool):
     """take and take_along on (A, n, B), and their adjoints on (A, m, B)."""
-    a, n, m, b = draw(st.integers(0, 2)), draw(st.integers(1, 3)), draw(st.integers(0, 4)), draw(st.integers(0, 2))
+    sides = st.tuples(st.integers(0, 2), st.integers(1, 3), st.integers(0, 4), st.integers(0, 2))
+    a, n, m, b = draw(sides)
     index = draw(integers((a, m, b) if along else (m,), n))
     x = draw(tensors((a, m if adjoint else n, b)))
     return Case((x, index), {"size": n} if adjoint else {})
@@ -165,7 +168,7 @@ def matmuls(draw):
 
 @st.composite
 def geometries(draw, pooling: bool = False) -> Geometry:
-    """Strides 1 to 3, every padding, odd and even sizes, rows left over; always at least one window."""
+    """Strides 1 to 3, every padding, odd and even sizes, rows left over; at least one window."""
     kernel = draw(st.tuples(st.integers(1, 3), st.integers(1, 3)))
     image = tuple(k + draw(st.integers(0, 3)) for k in kernel)
     pad = st.tuples(*[st.integers(0, min(kernel) - 1 if pooling else 2)] * 2)
@@ -176,7 +179,7 @@ def geometries(draw, pooling: bool = False) -> Geometry:
 
 @st.composite
 def conv_cases(draw, first: str, second: str):
-    """Operands of the trilinear form <g, conv(x, w)>, by their letters, with and without task axes."""
+    """Two operands of <g, conv(x, w)>, by their letters, with and without task axes."""
     geometry = draw(geometries())
     lead = draw(shapes(max_dims=2, min_side=1, max_side=2))
     n, c, o = draw(st.tuples(st.integers(0, 2), st.integers(1, 2), st.integers(1, 2)))
@@ -189,7 +192,8 @@ def conv_cases(draw, first: str, second: str):
 def pool_cases(draw):
     geometry = draw(geometries(pooling=True))
     lead = draw(shapes(min_dims=1, max_dims=2, max_side=2))
-    return Case((draw(distinct((*lead, *geometry.image, draw(st.integers(1, 2))))),), {"geometry": geometry})
+    shape = (*lead, *geometry.image, draw(st.integers(1, 2)))
+    return Case((draw(distinct(shape)),), {"geometry": geometry})
 
 
 # ---- which case for which primitive --------------------------------------------------------------
@@ -218,15 +222,18 @@ TABLE = {
 
 
 def strategy_for(op: Primitive | str):
-    """The strategy of cases for a primitive, by itself or its name. Elementwise operations that nobody listed get
-    arrays of one shape. Raises KeyError for any other: add it with `register`."""
+    """The strategy of cases for a primitive, by itself or its name.
+
+    Elementwise operations that nobody listed get arrays of one shape. Raises KeyError for any other:
+    add it with `register`.
+    """
     op = registry[op] if isinstance(op, str) else op
     if op.name in TABLE:
         return TABLE[op.name]
     if op.family == "elementwise":
         return same_shape(*[tensors] * op.arity)
-    raise KeyError(f"{op.name} has no strategy: add one with tm.testing.register({op.name!r}, strategy), whose "
-                   "examples are Case(inputs, static)")
+    raise KeyError(f"{op.name} has no strategy: add one with tm.testing.register({op.name!r}, "
+                   "strategy), whose examples are Case(inputs, static)")
 
 
 def register(name: str, strategy) -> None:
