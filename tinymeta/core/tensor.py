@@ -113,7 +113,7 @@ class Tensor:
 
     def history(self, depth: int = 3) -> str:
         """How it was made, `depth` operations deep: "mul(leaf, exp(...))"."""
-        if self.primitive is None:
+        if not self.inputs:
             return "leaf" if self.serial else "constant"
         inner = ", ".join(t.history(depth - 1) for t in self.inputs) if depth > 1 else "..."
         return f"{self.primitive.name}({inner})"
