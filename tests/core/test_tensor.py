@@ -1,0 +1,206 @@
+"""Tensors as values: dtypes, scalars, NumPy on either side, what is refused and how it says so."""
+
+import copy
+
+import numpy as np
+import pytest
+
+import tinymeta as tm
+
+f32, f64, i64 = np.float32, np.float64, np.int64
+
+
+# ---- making and reading -------------------------------------------------------------------------
+
+@pytest.mark.parametrize("data, dtype", [
+    ([1.0, 2.0], f32), ([1, 2], i64), ([True], bool), (1.5, f32), (2, i64), (True, bool), ([], f32),
+    (np.ones(2), f64), (np.ones(2, f32), f32), (np.float64(1), f64), (np.int32(1), np.int32),
+    (np.ones(2, np.uint8), np.uint8),
+])
+def test_dtypes_of_new_tensors(data, dtype):
+    assert tm.tensor(data).dtype == dtype and tm.asarray(data).dtype == dtype
+
+
+@pytest.mark.parametrize("data", ["text", [[1, 2], [3]], object(), 1j, None])
+def test_what_is_not_numeric_is_refused(data):
+    with pytest.raises(TypeError, match="cannot make a tensor of"):
+        tm.tensor(data)
+
+
+def test_tensor_copies_and_asarray_shares():
+    array = np.zeros(3)
+    copied, shared = tm.tensor(array), tm.asarray(array)
+    array[0] = 7
+    assert copied.numpy()[0] == 0 and shared.numpy()[0] == 7
+    assert tm.asarray(shared) is shared
+    assert tm.asarray(shared, f64) is shared and tm.asarray(shared, f32).dtype == f32
+
+
+def test_dlpack_shares_in_both_directions():
+    t = tm.tensor(np.arange(3.0))
+    assert np.shares_memory(np.from_dlpack(t), t.value)
+
+    class Other:
+        def __init__(self, array):
+            self.__dlpack__, self.__dlpack_device__ = array.__dlpack__, array.__dlpack_device__
+    array = np.arange(3.0)
+    assert np.shares_memory(tm.asarray(Other(array)).value, array)
+
+
+def test_attributes_and_reading():
+    t = tm.tensor(np.arange(6.0).reshape(2, 3))
+    assert (t.shape, t.ndim, t.size, t.dtype, t.device, len(t)) == ((2, 3), 2, 6, f64, "cpu", 2)
+    assert t.T.shape == (3, 2) and [row.shape for row in t] == [(3,), (3,)]
+    assert tm.tensor([2.5]).item() == 2.5 and float(tm.tensor(2.5)) == 2.5 and int(tm.tensor(2)) == 2
+    assert bool(tm.tensor(0.0)) is False
+    np.testing.assert_array_equal(np.asarray(t), np.arange(6.0).reshape(2, 3))
+    assert np.asarray(t, dtype=f32).dtype == f32
+    with pytest.raises(ValueError, match="read-only"):
+        t.numpy()[0, 0] = 1
+
+
+@pytest.mark.parametrize("read", [float, bool, lambda t: t.item()])
+def test_reading_many_elements_as_one_number_is_refused(read):
+    with pytest.raises(ValueError, match=r"item\(\) needs a tensor of one element, got shape \(2,\)"):
+        read(tm.ones(2))
+
+
+def test_a_scalar_has_no_length():
+    with pytest.raises(TypeError, match="a 0-d tensor has no length"):
+        len(tm.tensor(1.0))
+
+
+def test_printing_shows_value_dtype_shape_and_history():
+    assert repr(tm.tensor([1.0, 2.0])) == "Tensor([1., 2.], float32(2,))"
+    seen = []
+    tm.grad(lambda x: seen.append(tm.exp(x) * x * 2.0) or seen[0])(1.0)
+    assert seen[0].history() == "mul(mul(exp(...), leaf), constant)"
+    assert repr(seen[0]).endswith("float32(), mul(mul(exp(...), leaf), constant))")
+    assert len(repr(tm.zeros((100, 100)))) < 500
+
+
+def test_tensors_are_keys_by_identity():
+    a, b = tm.tensor(1.0), tm.tensor(1.0)
+    assert len({a: 1, b: 2, a: 3}) == 2
+
+
+# ---- immutability -------------------------------------------------------------------------------
+
+def test_assignment_to_an_element_is_refused_and_names_the_functional_way():
+    t = tm.zeros(3)
+    with pytest.raises(TypeError, match="tensors are immutable: build a new one with tm.where"):
+        t[0] = 1.0
+
+
+@pytest.mark.parametrize("update", ["t += 1", "t -= 1", "t *= 3", "t /= 2", "t **= 2", "t @= t"])
+def test_an_update_rebinds_and_leaves_the_old_alone(update):
+    old = tm.tensor(np.eye(2) * 5)
+    names = {"t": old}
+    exec(update, names)
+    assert names["t"] is not old
+    np.testing.assert_array_equal(old.numpy(), np.eye(2) * 5)
+    assert not np.array_equal(names["t"].numpy(), old.numpy())
+
+
+def test_an_update_inside_a_differentiated_function():
+    def f(x):
+        y = x
+        y *= x
+        y += x
+        return y
+    assert tm.grad(f)(3.0).item() == 7
+
+
+def test_copies_are_harmless():
+    t = tm.tensor([1.0])
+    assert copy.deepcopy({"w": t})["w"].numpy().tolist() == [1.0]
+
+
+# ---- dtypes meet --------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("a, b, dtype", [
+    (tm.ones(2), 2.0, f32), (tm.ones(2), 2, f32), (tm.ones(2), np.float64(2), f32), (tm.ones(2), True, f32),
+    (tm.ones(2, f64), 2.0, f64), (tm.ones(2, f64), np.float32(2), f64), (tm.ones(2, i64), 2, i64),
+    (tm.ones(2, i64), 2.0, f32), (tm.ones(2, bool), 2, i64), (tm.ones(2, bool), 2.0, f32),
+    (tm.ones(2, i64), tm.ones(2), f32), (tm.ones(2, i64), tm.ones(2, f64), f64),
+    (tm.ones(2, bool), tm.ones(2, f64), f64), (tm.ones(2, bool), tm.ones(2, i64), i64),
+    (tm.ones(2, np.int32), tm.ones(2, i64), i64), (np.ones(2), tm.ones(2, i64), f64),
+])
+def test_the_dtype_of_a_sum(a, b, dtype):
+    assert (a + b).dtype == dtype and (b + a).dtype == dtype
+
+
+@pytest.mark.parametrize("op", [
+    lambda a, b: a + b, lambda a, b: a @ b, tm.maximum, lambda a, b: tm.concatenate([a, b]), tm.power,
+    lambda a, b: tm.where(np.array([[True]]), a, b), lambda a, b: tm.conv2d(a[None, None], b[None, None]),
+])
+def test_float32_and_float64_do_not_mix(op):
+    with pytest.raises(TypeError, match="float32 and float64 do not mix: cast one with astype"):
+        op(tm.ones((2, 2)), tm.ones((2, 2), f64))
+
+
+def test_division_and_functions_of_integers_are_float32():
+    n = tm.arange(1, 4)
+    assert (n / n).dtype == f32 and tm.exp(n).dtype == f32 and tm.mean(n).dtype == f32
+    assert (n ** 2).dtype == i64 and (n ** -1).dtype == f32 and (n ** 0.5).dtype == f32
+    np.testing.assert_allclose((n ** -1).numpy(), [1, 1 / 2, 1 / 3], rtol=1e-7)
+
+
+# ---- NumPy --------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("op", ["+", "-", "*", "/", "**", "@", "<", "<=", ">", ">=", "==", "!="])
+def test_an_array_on_either_side_of_an_operator(op):
+    a, b = np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([[2.0, 2.0], [0.5, 4.0]])
+    expected = eval(f"a {op} b", {"a": a, "b": b})
+    for left, right in [(a, tm.tensor(b)), (tm.tensor(a), b), (tm.tensor(a), tm.tensor(b))]:
+        y = eval(f"a {op} b", {"a": left, "b": right})
+        assert type(y) is tm.Tensor and y.dtype == expected.dtype
+        np.testing.assert_allclose(y.numpy(), expected, rtol=1e-15)
+
+
+def test_the_gradient_flows_past_an_array_on_the_left():
+    a = np.array([2.0, 3.0])
+    assert tm.grad(lambda x: (a * x).sum())(np.ones(2)).numpy().tolist() == [2, 3]
+    assert tm.grad(lambda x: (a - x / a).sum())(a).numpy().tolist() == [-1 / 2, -1 / 3]
+    assert tm.grad(lambda x: (np.float64(3) * x).sum())(a).numpy().tolist() == [3, 3]
+
+
+@pytest.mark.parametrize("name", ["sum", "mean", "concatenate", "stack", "where", "transpose", "reshape"])
+def test_a_numpy_function_on_a_tensor_is_refused_and_names_ours(name):
+    t = tm.ones((2, 2))
+    args = {"concatenate": ([t, t],), "stack": ([t, t],), "where": (t, t, t), "reshape": (t, (4,))}
+    with pytest.raises(TypeError, match=f"drop the gradient: use tm.{name}"):
+        getattr(np, name)(*args.get(name, (t,)))
+
+
+@pytest.mark.parametrize("ufunc", [np.exp, np.abs, np.isnan])
+def test_a_numpy_ufunc_on_a_tensor_is_refused(ufunc):
+    with pytest.raises(TypeError):
+        ufunc(tm.ones(2))
+
+
+# ---- places -------------------------------------------------------------------------------------
+
+def test_devices_tell_what_is_usable():
+    devices = tm.devices()
+    assert set(devices) == {"cpu", "cuda"} and devices["cpu"] is True
+    assert devices["cuda"] is True or isinstance(devices["cuda"], str)
+    with tm.device("cpu"):
+        assert tm.ones(2).device == "cpu"
+    assert tm.ones(2).to("cpu").device == "cpu"
+
+
+def test_an_unknown_device_is_refused():
+    with pytest.raises(ValueError, match="unknown device 'tpu': choose one of cpu, cuda"):
+        with tm.device("tpu"):
+            pass
+
+
+def test_a_device_that_is_not_usable_says_why():
+    why = tm.devices()["cuda"]
+    if why is True:
+        pytest.skip("cuda is usable here")
+    with pytest.raises(RuntimeError) as error:
+        with tm.device("cuda"):
+            pass
+    assert str(error.value) == f"device 'cuda' is not usable: {why}"
