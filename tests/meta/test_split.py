@@ -81,6 +81,15 @@ def test_threads_work_at_the_same_time():
     assert in_chunks(meta_grad, 2, threads=2)(None, np.zeros(4))[0] == {"loss": 0.0}
 
 
+def test_debug_nans_sees_into_the_threads():
+    meta_grad, params, tasks = maml_case(np.float32)
+    split = in_chunks(meta_grad, 2)
+    tasks.query.x[4, 0] = np.nan
+    assert np.isnan(split(params, tasks)[0]["loss"])
+    with tm.debug_nans(), pytest.raises(FloatingPointError, match="conv.* was given a NaN"):
+        split(params, tasks)
+
+
 @needs_openblas
 def test_blas_has_one_thread_meanwhile_and_its_own_number_after():
     get, _ = library()

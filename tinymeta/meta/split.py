@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from ..core import tree
+from ..core.scope import setting, state
 from ..cpu.blas import blas_threads
 
 
@@ -32,8 +33,14 @@ def in_chunks(meta_grad: Callable, chunks: int, threads: int = 2) -> Callable:
                              "use fewer chunks")
         edges = [count * k // chunks for k in range(chunks + 1)]
         parts = [tree.map(lambda x: x[lo:hi], tasks) for lo, hi in zip(edges, edges[1:])]
+        here = {name: getattr(state, name) for name in ("interpreter", "device", "path")}
+
+        def one(part):
+            with setting(**here):                   # debug_nans and the device hold there, too
+                return meta_grad(params, part)
+
         with blas_threads(1):
-            results = list(pool.map(lambda part: meta_grad(params, part), parts))
+            results = list(pool.map(one, parts))
         weights = np.diff(edges) / count
         metrics = {name: float(sum(w * m[name] for w, (m, _) in zip(weights, results)))
                    for name in results[0][0]}
