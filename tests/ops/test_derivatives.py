@@ -1,0 +1,112 @@
+"""jvp, hvp, jacobian and hessian against closed forms and against each other."""
+
+import numpy as np
+import pytest
+
+import tinymeta as tm
+
+rng = np.random.default_rng(0)
+A, x, v = rng.normal(size=(4, 3)), rng.normal(size=3), rng.normal(size=3)
+
+
+def f(x):
+    return tm.sin(A @ x) * tm.exp(-x.sum())
+
+
+def loss(x):
+    return (tm.exp(A @ x)).sum()
+
+
+J = np.cos(A @ x)[:, None] * A * np.exp(-x.sum()) - (np.sin(A @ x) * np.exp(-x.sum()))[:, None]
+H = A.T @ (np.exp(A @ x)[:, None] * A)
+
+
+def test_jacobian():
+    np.testing.assert_allclose(tm.jacobian(f)(x).numpy(), J, rtol=1e-12)
+
+
+def test_jvp_is_the_jacobian_times_the_tangent():
+    y, dy = tm.jvp(f, (x,), (v,))
+    np.testing.assert_allclose(dy.numpy(), J @ v, rtol=1e-12)
+    np.testing.assert_allclose(y.numpy(), np.sin(A @ x) * np.exp(-x.sum()), rtol=1e-14)
+
+
+def test_jvp_and_vjp_are_adjoint():
+    u = rng.normal(size=4)
+    _, dy = tm.jvp(f, (x,), (v,))
+    _, pull = tm.vjp(f, x)
+    np.testing.assert_allclose(u @ dy.numpy(), pull(u)[0].numpy() @ v, rtol=1e-12)
+
+
+def test_jvp_of_trees_and_several_arguments():
+    a, b = {"w": x}, [v]
+    da, db = {"w": rng.normal(size=3)}, [rng.normal(size=3)]
+    y, dy = tm.jvp(lambda a, b: {"y": a["w"] * b[0] ** 2}, (a, b), (da, db))
+    np.testing.assert_allclose(y["y"].numpy(), x * v ** 2)
+    np.testing.assert_allclose(dy["y"].numpy(), da["w"] * v ** 2 + 2 * x * v * db[0])
+
+
+def test_hessian_and_hvp():
+    np.testing.assert_allclose(tm.hessian(loss)(x).numpy(), H, rtol=1e-12)
+    np.testing.assert_allclose(tm.hvp(loss, x, v).numpy(), H @ v, rtol=1e-12)
+
+
+def test_hvp_of_a_tree():
+    """For a^2 b the Hessian is [[2b, 2a], [2a, 0]]."""
+    p, u = {"a": np.array(3.0), "b": np.array(5.0)}, {"a": np.array(7.0), "b": np.array(11.0)}
+    g = tm.hvp(lambda p: p["a"] ** 2 * p["b"], p, u)
+    assert (g["a"].item(), g["b"].item()) == (10 * 7 + 6 * 11, 6 * 7)
+
+
+def test_reverse_over_reverse_is_forward_over_reverse():
+    _, forward = tm.jvp(tm.grad(loss), (x,), (v,))
+    np.testing.assert_allclose(forward.numpy(), tm.hvp(loss, x, v).numpy(), rtol=1e-12)
+
+
+def test_reverse_over_forward_is_the_hessian_again():
+    g = tm.grad(lambda x: tm.jvp(loss, (x,), (v,))[1])(x)
+    np.testing.assert_allclose(g.numpy(), H @ v, rtol=1e-12)
+
+
+def test_the_hessian_of_a_pullback():
+    """d/dx of <u, J(x) v> by jacobian-of-jacobian and by grad-of-jvp."""
+    u = rng.normal(size=4)
+    second = tm.jacobian(tm.jacobian(f))(x).numpy()                          # (4, 3, 3)
+    g = tm.grad(lambda x: (tm.jvp(f, (x,), (v,))[1] * u).sum())(x)
+    np.testing.assert_allclose(g.numpy(), np.einsum("i,ijk,j->k", u, second, v), rtol=1e-11)
+    np.testing.assert_allclose(second, second.swapaxes(1, 2), rtol=1e-11, atol=1e-13)
+
+
+def test_third_derivatives_of_a_quadratic_form_in_exp():
+    """d3/dt3 of sum exp(a t) is sum a^3 exp(a t), by jvp of jvp of grad."""
+    a = rng.normal(size=5)
+    slope = tm.grad(lambda t: tm.exp(a * t).sum())
+    second = lambda t: tm.jvp(slope, (t,), (np.array(1.0),))[1]
+    third = lambda t: tm.jvp(second, (t,), (np.array(1.0),))[1]
+    np.testing.assert_allclose(third(np.array(0.3)).item(), (a ** 3 * np.exp(0.3 * a)).sum(), rtol=1e-13)
+
+
+def test_jacobian_of_a_scalar_a_matrix_and_a_tree():
+    assert tm.jacobian(lambda x: x ** 3)(np.array(2.0)).item() == 12
+    j = tm.jacobian(lambda p: p["a"] @ p["b"])({"a": A, "b": x})
+    assert j["a"].shape == (4, 4, 3) and j["b"].shape == (4, 3)
+    np.testing.assert_allclose(j["b"].numpy(), A)
+    np.testing.assert_allclose(j["a"].numpy(), np.einsum("ij,k->ijk", np.eye(4), x))
+
+
+def test_jacobian_of_nothing():
+    j = tm.jacobian(lambda x: x[:0])(x)
+    assert j.shape == (0, 3) and j.dtype == x.dtype
+
+
+@pytest.mark.parametrize("tangent", [np.zeros(4), np.zeros(3, np.float32), np.zeros((1, 3))])
+def test_a_tangent_unlike_its_argument_is_refused(tangent):
+    with pytest.raises(ValueError, match="they must agree"):
+        tm.jvp(f, (x,), (tangent,))
+    with pytest.raises(ValueError, match="they must agree"):
+        tm.hvp(loss, x, tangent)
+
+
+def test_jacobian_of_a_tuple_is_refused():
+    with pytest.raises(ValueError, match="jacobian needs a function that returns one tensor, got tuple"):
+        tm.jacobian(lambda x: (x, x))(x)
