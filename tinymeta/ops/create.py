@@ -53,7 +53,7 @@ def one_hot(labels, classes: int, dtype=np.float32) -> Tensor:
     values = np.asarray(labels.value)
     inside = not values.size or 0 <= values.min() <= values.max() < classes
     if values.dtype.kind not in "iu" or not inside:
+        span = f" from {values.min()} to {values.max()}" if values.size else ""
         raise ValueError(f"one_hot: labels must be integers from 0 to {classes - 1}, "
-                         f"got {values.dtype} from {values.min(initial=0)} "
-                         f"to {values.max(initial=0)}")
+                         f"got {values.dtype}{span}")
     return asarray((values[..., None] == np.arange(classes)).astype(dtype))
