@@ -57,9 +57,10 @@ def find_kernel(primitive, name: str):
     """A primitive's kernel on a device: given by hand, compiled from its text, or found by name."""
     if name in primitive.kernels:
         return primitive.kernels[name]
-    room = importlib.import_module(f"tinymeta.{name}.{primitive.family}")
-    kernel = (room.compile_text(primitive.text) if primitive.text
-              else getattr(room, primitive.name, None))
+    path = f"tinymeta.{name}.{primitive.family}"
+    room = importlib.import_module(path) if importlib.util.find_spec(path) else None
+    kernel = (getattr(room, primitive.name, None) if primitive.text is None
+              else room.compile_text(primitive.text))
     if kernel is None:
         raise NotImplementedError(
             f"{primitive.name} has no {name} kernel: add {primitive.name} to "

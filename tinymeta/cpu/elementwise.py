@@ -18,7 +18,12 @@ def compile_text(text: str):
 
     Raises ValueError for a name that NumPy lacks or a form that is no ufunc.
     """
-    body = as_calls(ast.parse(text, mode="eval").body)
+    try:
+        body = as_calls(ast.parse(text, mode="eval").body)
+    except SyntaxError as error:
+        raise ValueError(f"cannot compile {text!r}: {error.msg}") from None
+    if not isinstance(body, ast.Call):
+        body = call("positive", body)                       # a bare "a": copied
     if isinstance(getattr(np, body.func.id), np.ufunc):
         body.keywords = [ast.keyword("out", ast.Name("out", ast.Load()))]
     else:                                                   # where has no `out`
@@ -32,13 +37,12 @@ def compile_text(text: str):
 
 def as_calls(node):
     """Operators as calls of ufuncs, so that the outermost can be given `out`."""
-    if isinstance(node, ast.BinOp):
-        return call(UFUNCS[type(node.op)], node.left, node.right)
-    if isinstance(node, ast.UnaryOp):
-        return call(UFUNCS[type(node.op)], node.operand)
-    if isinstance(node, ast.Compare) and len(node.ops) == 1:
+    if isinstance(node, (ast.BinOp, ast.UnaryOp)) and type(node.op) in UFUNCS:
+        operands = (node.left, node.right) if isinstance(node, ast.BinOp) else (node.operand,)
+        return call(UFUNCS[type(node.op)], *operands)
+    if isinstance(node, ast.Compare) and len(node.ops) == 1 and type(node.ops[0]) in UFUNCS:
         return call(UFUNCS[type(node.ops[0])], node.left, node.comparators[0])
-    if isinstance(node, ast.Call) and hasattr(np, node.func.id):
+    if isinstance(node, ast.Call) and hasattr(np, getattr(node.func, "id", "")):
         return call(node.func.id, *node.args)
     if isinstance(node, (ast.Name, ast.Constant)):
         return node

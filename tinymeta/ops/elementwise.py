@@ -10,7 +10,8 @@ import re
 
 import numpy as np
 
-from ..core.primitive import Primitive
+from ..core.device import find_kernel
+from ..core.primitive import Primitive, registry
 from ..core.tensor import Tensor, asarray
 from . import movement
 from .promote import broadcast, promote
@@ -54,9 +55,18 @@ def elementwise(text: str, vjps, *, name: str | None = None) -> Elementwise:
 
     text: in a, b, c and NumPy's names.
     vjps: for each input `rule(g, y, *inputs)`, written with tinymeta's operations, or None.
-    Raises ValueError for a name that is taken or a text that cannot be compiled.
+    Raises ValueError for a name that is taken, a text that cannot be compiled, or too few rules.
     """
-    return Elementwise(name or text, text, vjps, floating=True)
+    op = Elementwise(name or text, text, vjps, floating=True)
+    try:
+        find_kernel(op, "cpu")
+        if len(vjps) != op.arity:
+            raise ValueError(f"{op.name}: the text {text!r} has {op.arity} inputs (a, b, c) and "
+                             f"there are {len(vjps)} rules: give one, or None, for each input")
+    except ValueError:
+        del registry[op.name]               # the name stays free for a better text
+        raise
+    return op
 
 
 # ---- arithmetic ---------------------------------------------------------------------------------
