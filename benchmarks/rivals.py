@@ -21,6 +21,11 @@ except ImportError:
 KERNEL, BACK = (3, 2, 0, 1), (2, 3, 1, 0)           # (h, w, C, O) -> (O, C, h, w), and back
 
 
+def use_threads(count: int):
+    if torch is not None:
+        torch.set_num_threads(count)
+
+
 def rivals(work: Work, compiled: bool = False) -> dict[str, Callable]:
     if torch is None:
         return {}

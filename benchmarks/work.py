@@ -53,12 +53,11 @@ def method(work: Work) -> tm.meta.Method:
     return tm.meta.maml(work.model, work.loss, lr=work.lr, steps=work.steps)
 
 
-def ours(work: Work, chunks: list[int] = ()) -> dict[str, Callable]:
-    """One graph for all tasks, and the tasks in so many chunks on two threads."""
+def ours(work: Work, chunks: list[int], threads: int) -> dict[str, Callable]:
+    """One graph for all tasks, and the tasks in so many chunks on the threads."""
     def contender(meta_grad):
         return lambda: [g.numpy() for g in tm.tree.leaves(meta_grad(work.params, work.tasks)[1])]
 
     whole = method(work).meta_grad
-    split = {f"tinymeta, {n} chunks on 2 threads": contender(in_chunks(whole, n, 2))
-             for n in chunks}
+    split = {f"tinymeta, {n} chunks": contender(in_chunks(whole, n, threads)) for n in chunks}
     return {"tinymeta, one graph": contender(whole)} | split
