@@ -51,7 +51,7 @@ def test_attributes_and_reading():
     t = tm.tensor(np.arange(6.0).reshape(2, 3))
     assert (t.shape, t.ndim, t.size, t.dtype, t.device, len(t)) == ((2, 3), 2, 6, f64, "cpu", 2)
     assert t.T.shape == (3, 2) and [row.shape for row in t] == [(3,), (3,)]
-    assert tm.tensor([2.5]).item() == 2.5 and float(tm.tensor(2.5)) == 2.5 and int(tm.tensor(2)) == 2
+    assert tm.tensor([2.5]).item() == float(tm.tensor(2.5)) == 2.5 and int(tm.tensor(2)) == 2
     assert bool(tm.tensor(0.0)) is False
     np.testing.assert_array_equal(np.asarray(t), np.arange(6.0).reshape(2, 3))
     assert np.asarray(t, dtype=f32).dtype == f32
@@ -61,7 +61,7 @@ def test_attributes_and_reading():
 
 @pytest.mark.parametrize("read", [float, bool, lambda t: t.item()])
 def test_reading_many_elements_as_one_number_is_refused(read):
-    with pytest.raises(ValueError, match=r"item\(\) needs a tensor of one element, got shape \(2,\)"):
+    with pytest.raises(ValueError, match=r"needs a tensor of one element, got shape \(2,\)"):
         read(tm.ones(2))
 
 
@@ -119,7 +119,8 @@ def test_copies_are_harmless():
 # ---- dtypes meet --------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("a, b, dtype", [
-    (tm.ones(2), 2.0, f32), (tm.ones(2), 2, f32), (tm.ones(2), np.float64(2), f32), (tm.ones(2), True, f32),
+    (tm.ones(2), 2.0, f32), (tm.ones(2), 2, f32), (tm.ones(2), True, f32),
+    (tm.ones(2), np.float64(2), f32),
     (tm.ones(2, f64), 2.0, f64), (tm.ones(2, f64), np.float32(2), f64), (tm.ones(2, i64), 2, i64),
     (tm.ones(2, i64), 2.0, f32), (tm.ones(2, bool), 2, i64), (tm.ones(2, bool), 2.0, f32),
     (tm.ones(2, i64), tm.ones(2), f32), (tm.ones(2, i64), tm.ones(2, f64), f64),
@@ -131,8 +132,9 @@ def test_the_dtype_of_a_sum(a, b, dtype):
 
 
 @pytest.mark.parametrize("op", [
-    lambda a, b: a + b, lambda a, b: a @ b, tm.maximum, lambda a, b: tm.concatenate([a, b]), tm.power,
-    lambda a, b: tm.where(np.array([[True]]), a, b), lambda a, b: tm.conv2d(a[None, None], b[None, None]),
+    lambda a, b: a + b, lambda a, b: a @ b, tm.maximum, tm.power,
+    lambda a, b: tm.concatenate([a, b]), lambda a, b: tm.where(np.array([[True]]), a, b),
+    lambda a, b: tm.conv2d(a[None, None], b[None, None]),
 ])
 def test_float32_and_float64_do_not_mix(op):
     with pytest.raises(TypeError, match="float32 and float64 do not mix: cast one with astype"):
@@ -165,7 +167,8 @@ def test_the_gradient_flows_past_an_array_on_the_left():
     assert tm.grad(lambda x: (np.float64(3) * x).sum())(a).numpy().tolist() == [3, 3]
 
 
-@pytest.mark.parametrize("name", ["sum", "mean", "concatenate", "stack", "where", "transpose", "reshape"])
+@pytest.mark.parametrize("name", ["sum", "mean", "concatenate", "stack", "where", "transpose",
+                                  "reshape"])
 def test_a_numpy_function_on_a_tensor_is_refused_and_names_ours(name):
     t = tm.ones((2, 2))
     args = {"concatenate": ([t, t],), "stack": ([t, t],), "where": (t, t, t), "reshape": (t, (4,))}

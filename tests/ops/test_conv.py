@@ -33,7 +33,8 @@ def windows(x, kernel, stride, pads, value=0.0):
     x = padded(x, pads, value)
     rows = range(0, x.shape[1] - kernel[0] + 1, stride[0])
     columns = range(0, x.shape[2] - kernel[1] + 1, stride[1])
-    return np.stack([np.stack([x[:, i:i + kernel[0], j:j + kernel[1]] for j in columns], 1) for i in rows], 1)
+    cut = lambda i, j: x[:, i:i + kernel[0], j:j + kernel[1]]
+    return np.stack([np.stack([cut(i, j) for j in columns], 1) for i in rows], 1)
 
 
 STRIDES = [(1, 1), (2, 2), (3, 2), (1, 3)]
@@ -56,7 +57,7 @@ def test_conv2d_is_the_loop(stride, padding):
 @pytest.mark.parametrize("padding", PADDINGS)
 @pytest.mark.parametrize("stride", STRIDES)
 def test_its_gradients_are_the_sums_of_the_loop(stride, padding):
-    """The Jacobian by hand: conv2d is linear in x and in w, so a basis of each gives all its entries."""
+    """The Jacobian by hand: conv2d is linear in x and in w, so a basis of each gives it all."""
     image, kernel = (5, 4), (3, 2)
     x, w = rng.normal(size=(1, *image, 2)), rng.normal(size=(*kernel, 2, 2))
     pads = resolve(padding, image, kernel, stride)
@@ -64,8 +65,9 @@ def test_its_gradients_are_the_sums_of_the_loop(stride, padding):
     u = rng.normal(size=brute(x, w).shape)
     units = lambda a: np.eye(a.size).reshape(a.size, *a.shape)
     gx, gw = tm.vjp(lambda x, w: tm.conv2d(x, w, stride=stride, padding=padding), x, w)[1](u)
-    np.testing.assert_allclose(gx.numpy().ravel(), [(brute(e, w) * u).sum() for e in units(x)], rtol=1e-10, atol=1e-12)
-    np.testing.assert_allclose(gw.numpy().ravel(), [(brute(x, e) * u).sum() for e in units(w)], rtol=1e-10, atol=1e-12)
+    for g, expected in [(gx, [(brute(e, w) * u).sum() for e in units(x)]),
+                        (gw, [(brute(x, e) * u).sum() for e in units(w)])]:
+        np.testing.assert_allclose(g.numpy().ravel(), expected, rtol=1e-10, atol=1e-12)
 
 
 def test_same_gives_the_size_divided_by_the_stride_rounded_up():
@@ -82,33 +84,38 @@ def test_same_puts_the_odd_row_after():
 
 def test_each_task_has_its_own_weights():
     x, w = rng.normal(size=(3, 2, 5, 5, 2)), rng.normal(size=(3, 3, 3, 2, 4))
-    together = tm.conv2d(x, w, stride=2)
+    together = tm.conv2d(x, w, stride=2).numpy()
     for t in range(3):
-        np.testing.assert_allclose(together[t].numpy(), tm.conv2d(x[t], w[t], stride=2).numpy(), rtol=1e-12)
+        alone = tm.conv2d(x[t], w[t], stride=2).numpy()
+        np.testing.assert_allclose(together[t], alone, rtol=1e-12)
 
 
 def test_leading_axes_broadcast_and_the_gradient_sums_over_them():
-    x, w, u = rng.normal(size=(2, 5, 5, 2)), rng.normal(size=(3, 3, 3, 2, 4)), rng.normal(size=(3, 2, 5, 5, 4))
-    y, pull = tm.vjp(tm.conv2d, x, w)
-    gx, gw = pull(u)
+    x, w = rng.normal(size=(2, 5, 5, 2)), rng.normal(size=(3, 3, 3, 2, 4))
+    u = rng.normal(size=(3, 2, 5, 5, 4))
+    gx, gw = tm.vjp(tm.conv2d, x, w)[1](u)
     parts = [tm.vjp(tm.conv2d, x, w[t])[1](u[t]) for t in range(3)]
-    np.testing.assert_allclose(gx.numpy(), sum(p[0].numpy() for p in parts), rtol=1e-12, atol=1e-13)
-    np.testing.assert_allclose(gw.numpy(), np.stack([p[1].numpy() for p in parts]), rtol=1e-12, atol=1e-13)
+    for g, expected in [(gx, sum(p[0].numpy() for p in parts)),
+                        (gw, np.stack([p[1].numpy() for p in parts]))]:
+        np.testing.assert_allclose(g.numpy(), expected, rtol=1e-12, atol=1e-13)
 
 
-@pytest.mark.parametrize("shapes", [((0, 4, 4, 2), (3, 3, 2, 5)), ((2, 4, 4, 0), (3, 3, 0, 5)),
-                                    ((2, 4, 4, 2), (3, 3, 2, 0)), ((0, 2, 4, 4, 2), (0, 3, 3, 2, 5))])
+@pytest.mark.parametrize("shapes", [
+    ((0, 4, 4, 2), (3, 3, 2, 5)), ((2, 4, 4, 0), (3, 3, 0, 5)),
+    ((2, 4, 4, 2), (3, 3, 2, 0)), ((0, 2, 4, 4, 2), (0, 3, 3, 2, 5)),
+])
 def test_sizes_of_zero(shapes):
     x, w = map(np.ones, shapes)
     y, pull = tm.vjp(tm.conv2d, x, w)
     assert y.shape == (*x.shape[:-1], w.shape[-1]) and not y.numpy().any()
-    gx, gw = pull(np.ones(y.shape))
-    assert gx.shape == x.shape and gw.shape == w.shape and not gx.numpy().any() and not gw.numpy().any()
+    for g, leaf in zip(pull(np.ones(y.shape)), (x, w)):
+        assert g.shape == leaf.shape and not g.numpy().any()
 
 
-# ---- pooling --------------------------------------------------------------------------------------
+# ---- pooling ------------------------------------------------------------------------------------
 
-POOLS = [(2, None, "valid"), (3, 2, "same"), ((2, 3), (1, 2), "valid"), (3, 1, 1), (2, 3, [(1, 0), (0, 1)])]
+POOLS = [(2, None, "valid"), (3, 2, "same"), ((2, 3), (1, 2), "valid"), (3, 1, 1),
+         (2, 3, [(1, 0), (0, 1)])]
 
 
 @pytest.mark.parametrize("window, stride, padding", POOLS)
@@ -123,7 +130,8 @@ def test_pooling_is_the_loop(window, stride, padding, image):
     np.testing.assert_array_equal(tm.max_pool2d(x, window, **arguments).numpy(), expected)
     seen = windows(np.ones_like(x), kernel, steps, pads).sum((3, 4))
     expected = windows(x, kernel, steps, pads).sum((3, 4)) / seen
-    np.testing.assert_allclose(tm.avg_pool2d(x, window, **arguments).numpy(), expected, rtol=1e-12, atol=1e-14)
+    found = tm.avg_pool2d(x, window, **arguments).numpy()
+    np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-14)
 
 
 def test_pooling_overlapping_windows_adds_up_where_one_wins_twice():

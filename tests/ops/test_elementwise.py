@@ -1,4 +1,4 @@
-"""An operation of one's own, from a scalar text: value, derivatives, and what happens to a wrong one."""
+"""An operation of one's own, from a scalar text: value, derivatives, and what a wrong one meets."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,8 @@ def forget_new_primitives():
 
 def test_an_operation_of_ones_own_to_third_order():
     """a exp(-b): d/da d/db d/db is exp(-b)."""
-    op = tm.elementwise("a * exp(-b)", (lambda g, y, a, b: g * tm.exp(-b), lambda g, y, a, b: -g * y))
+    op = tm.elementwise("a * exp(-b)", (lambda g, y, a, b: g * tm.exp(-b),
+                                        lambda g, y, a, b: -g * y))
     a, b = np.array([2.0, 3.0]), np.array([0.5, 1.0])
     np.testing.assert_allclose(op(a, b).numpy(), a * np.exp(-b), rtol=1e-15)
     f = lambda a, b: op(a, b).sum()
@@ -27,7 +28,7 @@ def test_an_operation_of_ones_own_to_third_order():
 
 
 def test_it_broadcasts_and_promotes_as_the_others_do():
-    op = tm.elementwise("a + 2 * b", (lambda g, y, a, b: g, lambda g, y, a, b: 2.0 * g), name="mine")
+    op = tm.elementwise("a + 2 * b", (lambda g, y, a, b: g, lambda g, y, a, b: 2.0 * g))
     y = op(np.ones((2, 1), np.float32), 3)
     assert y.dtype == np.float32 and y.numpy().tolist() == [[7], [7]]
     g = tm.grad(lambda b: op(np.ones(3), b).sum())(np.array(1.0))
@@ -49,7 +50,8 @@ def test_the_kernel_computes_in_the_dtype_of_its_input():
             assert op(*[np.full(3, 0.7, dtype)] * op.arity).dtype == dtype
 
 
-@pytest.mark.parametrize("text", ["nothing(a)", "exp(a", "a ** 2", "np.exp(a)", "a in b", "not a", "a b", "", "exp(z)"])
+@pytest.mark.parametrize("text", ["nothing(a)", "exp(a", "a ** 2", "np.exp(a)", "a in b", "not a",
+                                  "a b", "", "exp(z)"])
 def test_a_wrong_text_leaves_no_trace(text):
     with pytest.raises(ValueError):
         tm.elementwise(text, (None,), name="wanted")
@@ -74,10 +76,10 @@ def test_a_primitive_of_ones_own():
 
 def test_a_primitive_without_a_kernel_says_where_one_goes():
     op = tm.primitive("bare", shape=lambda x: (x.shape, x.dtype), vjps=(None,), kernels={})
-    with pytest.raises(NotImplementedError, match="bare has no cpu kernel: add bare to .* or pass kernels"):
+    with pytest.raises(NotImplementedError, match="bare has no cpu kernel: add .* or pass kernels"):
         op(np.ones(2))
 
 
 def test_a_name_that_is_taken_is_refused():
-    with pytest.raises(ValueError, match="a primitive named 'exp' exists already: choose another name"):
+    with pytest.raises(ValueError, match="named 'exp' exists already: choose another name"):
         tm.primitive("exp", shape=None, vjps=(), kernels={})

@@ -1,19 +1,19 @@
-"""0-d and empty tensors through every public operation: the shapes of NumPy, and gradients of those shapes."""
+"""0-d and empty tensors through every public operation: their shapes, and those of gradients."""
 
 import numpy as np
 import pytest
 
 import tinymeta as tm
 
-UNARY = ["exp", "expm1", "log", "log1p", "sqrt", "rsqrt", "square", "sin", "cos", "tanh", "sigmoid", "softplus", "relu",
-         "abs", "sign", "neg"]
+UNARY = ["exp", "expm1", "log", "log1p", "sqrt", "rsqrt", "square", "sin", "cos", "tanh", "sigmoid",
+         "softplus", "relu", "abs", "sign", "neg"]
 BINARY = ["add", "sub", "mul", "div", "maximum", "minimum", "power"]
 COMPARISONS = ["equal", "not_equal", "less", "less_equal", "greater", "greater_equal"]
 SHAPES = [(), (0,), (2, 0), (0, 3), (1, 0, 2)]
 
 
 def check(f, *inputs, shape):
-    """The value's shape; and that a gradient comes back for each input, of its shape, at orders 1 and 2."""
+    """The value has that shape, and at orders 1 and 2 each input gets a gradient of its own."""
     y = f(*inputs)
     assert y.shape == shape
     places = tuple(range(len(inputs)))
@@ -77,7 +77,7 @@ def test_reductions_of_a_scalar():
 
 @pytest.mark.parametrize("f", [tm.mean, tm.max, tm.min, tm.var, tm.logsumexp, tm.argmax])
 def test_what_has_no_value_on_nothing_is_refused_by_name(f):
-    with pytest.raises(ValueError, match=r"(mean|max|argmax): axis .* of \(.*0.*\) is empty and has no"):
+    with pytest.raises(ValueError, match=r"(mean|max): axis .* of \(2, 0\) is empty and has no"):
         f(np.zeros((2, 0)), axis=1)
 
 
@@ -105,7 +105,7 @@ def test_movement(shape):
 
 def test_reshape_to_an_unknown_size_of_nothing_is_refused():
     """0 elements fit (0, n) for every n, so -1 tells nothing; NumPy refuses it, too."""
-    with pytest.raises(ValueError, match=r"reshape: \(2, 0\) has 0 elements and does not fit \(0, -1\)"):
+    with pytest.raises(ValueError, match=r"\(2, 0\) has 0 elements and does not fit \(0, -1\)"):
         tm.reshape(np.zeros((2, 0)), (0, -1))
 
 

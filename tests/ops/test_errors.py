@@ -11,14 +11,14 @@ weight = np.ones((3, 3, 2, 5))
 
 CASES = [
     # ---- shapes that do not fit
-    (lambda: tm.asarray(x) + np.ones(2), ValueError, r"add: the shapes \(2, 3\) and \(2,\) do not broadcast: trailing axes"),
+    (lambda: tm.asarray(x) + np.ones(2), ValueError, r"add: the shapes \(2, 3\) and \(2,\) do not broadcast"),
     (lambda: tm.maximum(x, np.ones((3, 2))), ValueError, r"maximum: the shapes \(2, 3\) and \(3, 2\) do not broadcast"),
-    (lambda: tm.where(x > 0, np.ones(2), 0.0), ValueError, r"where: the shapes \(2, 3\) and \(2,\) and \(\) do not broadc"),
-    (lambda: tm.broadcast_to(x, (2, 4)), ValueError, r"broadcast_to: \(2, 3\) does not broadcast to \(2, 4\): trailing"),
+    (lambda: tm.where(x > 0, np.ones(2), 0.0), ValueError, r"where: the shapes \(2, 3\) and \(2,\) and \(\) do not"),
+    (lambda: tm.broadcast_to(x, (2, 4)), ValueError, r"broadcast_to: \(2, 3\) does not broadcast to \(2, 4\)"),
     (lambda: tm.broadcast_to(x, (3,)), ValueError, r"broadcast_to: \(2, 3\) does not broadcast to \(3,\)"),
     (lambda: tm.matmul(x, x), ValueError, r"matmul: \(2, 3\) @ \(2, 3\) does not fit: the last axis of the first must"),
     (lambda: tm.matmul(x, 2.0), ValueError, r"matmul: \(2, 3\) @ \(\) has a 0-d operand: use \* to scale"),
-    (lambda: tm.matmul(np.ones((2, 1, 3)), np.ones((3, 3, 1))), ValueError, r"matmul: the leading axes of \(2, 1, 3\) and"),
+    (lambda: tm.matmul(np.ones((2, 1, 3)), np.ones((3, 3, 1))), ValueError, "matmul: the leading axes of"),
     (lambda: tm.reshape(x, (4, 2)), ValueError, r"reshape: \(2, 3\) has 6 elements and does not fit \(4, 2\)"),
     (lambda: tm.reshape(x, (4, -1)), ValueError, r"reshape: \(2, 3\) has 6 elements and does not fit \(4, -1\)"),
     (lambda: tm.reshape(x, (-1, -1)), ValueError, r"reshape: .* one of them may be -1"),
@@ -30,7 +30,7 @@ CASES = [
     (lambda: tm.concatenate([np.array(1.0)]), ValueError, "concatenate needs .* none of them 0-d: use tm.stack"),
     (lambda: tm.stack([x, x.T]), ValueError, "the shapes"),
     (lambda: tm.stack([]), ValueError, "needs at least one tensor"),
-    (lambda: tm.take_along_axis(x, np.zeros((3, 1), int)), ValueError, r"take_along_axis: indices \(3, 1\) must have the"),
+    (lambda: tm.take_along_axis(x, np.zeros((3, 1), int)), ValueError, r"take_along_axis: indices \(3, 1\) must"),
 
     # ---- axes out of range
     (lambda: tm.sum(x, 2), ValueError, "sum: axis 2 is out of range for a tensor of 2 axes"),
@@ -72,7 +72,7 @@ CASES = [
     (lambda: tm.eye(-1), ValueError, r"eye: the shape \(-1, -1\) has a negative size"),
     (lambda: tm.broadcast_to(x, (-1, 3)), ValueError, r"broadcast_to: the shape \(-1, 3\) has a negative size"),
     (lambda: tm.pad(x, -1), ValueError, r"pad: widths -1 must give one \(before, after\) pair of sizes >= 0"),
-    (lambda: tm.pad(x, [(1, 1)]), ValueError, r"pad: widths \[\(1, 1\)\] must give .* for each of the 2 axes of \(2, 3\)"),
+    (lambda: tm.pad(x, [(1, 1)]), ValueError, r"pad: widths .* for each of the 2 axes of \(2, 3\)"),
     (lambda: tm.one_hot([3], 3), ValueError, "one_hot: labels must be integers from 0 to 2, got int64 from 3 to 3"),
     (lambda: tm.one_hot([-1], 3), ValueError, "one_hot: labels must be integers from 0 to 2, got int64 from -1"),
     (lambda: tm.one_hot([1.0], 3), ValueError, "one_hot: labels must be integers from 0 to 2, got float32"),
@@ -82,16 +82,16 @@ CASES = [
     (lambda: tm.add(x), TypeError, "add takes 2 inputs, got 1"),
 
     # ---- windows
-    (lambda: tm.conv2d(image, np.ones((3, 3, 3, 5))), ValueError, r"conv2d: x \(1, 4, 4, 2\) and w \(3, 3, 3, 5\) do not fit"),
+    (lambda: tm.conv2d(image, np.ones((3, 3, 3, 5))), ValueError, r"conv2d: x .* and w \(3, 3, 3, 5\) do not fit"),
     (lambda: tm.conv2d(image[0], weight), ValueError, r"conv2d: x \(4, 4, 2\) and .* x is \(\.\., N, H, W, C\)"),
-    (lambda: tm.conv2d(np.ones((2, *image.shape)), np.ones((3, *weight.shape))), ValueError, "conv2d: the leading axes of"),
+    (lambda: tm.conv2d(np.stack([image] * 2), np.stack([weight] * 3)), ValueError, "conv2d: the leading axes of"),
     (lambda: tm.conv2d(image, weight, stride=0), ValueError, "conv2d: stride 0 is not a number >= 1 or a pair of them"),
     (lambda: tm.conv2d(image, weight, stride=(1, 2, 3)), ValueError, r"conv2d: stride \(1, 2, 3\) is not"),
     (lambda: tm.conv2d(image, weight, stride=1.5), ValueError, "conv2d: stride 1.5 is not a number"),
-    (lambda: tm.conv2d(image, weight, padding=-1), ValueError, 'conv2d: padding -1 is not a number >= 0, "same", "valid"'),
+    (lambda: tm.conv2d(image, weight, padding=-1), ValueError, 'padding -1 is not a number >= 0, "same", "valid"'),
     (lambda: tm.conv2d(image, weight, padding="full"), ValueError, "conv2d: padding 'full' is not a number"),
     (lambda: tm.conv2d(image, weight, padding=((1, 1), (1, -1))), ValueError, r"conv2d: padding \(1, -1\) is not"),
-    (lambda: tm.conv2d(image, np.ones((5, 5, 2, 1)), padding="valid"), ValueError, "conv2d: a 5x5 window does not fit a 4x4"),
+    (lambda: tm.conv2d(image, np.ones((5, 5, 2, 1)), padding="valid"), ValueError, "conv2d: a 5x5 window does not"),
     (lambda: tm.conv2d(image, np.ones((0, 3, 2, 1))), ValueError, "conv2d: a 0x3 window does not fit"),
     (lambda: tm.max_pool2d(x), ValueError, r"max_pool2d: expected images \(\.\., N, H, W, C\), got shape \(2, 3\)"),
     (lambda: tm.max_pool2d(image, 5), ValueError, "max_pool2d: a 5x5 window does not fit a 4x4 image"),
@@ -104,7 +104,7 @@ CASES = [
     (lambda: tm.elementwise("a if a > 0 else 0", (None,)), ValueError, "cannot compile .* a scalar text is made of"),
     (lambda: tm.elementwise("a ** 2", (None,)), ValueError, r"cannot compile 'a \*\* 2'"),
     (lambda: tm.elementwise("exp(a", (None,)), ValueError, r"cannot compile 'exp\(a': '\(' was never closed"),
-    (lambda: tm.elementwise("a * b", (None,)), ValueError, r"the text 'a \* b' has 2 inputs \(a, b, c\) and there are 1 r"),
+    (lambda: tm.elementwise("a * b", (None,)), ValueError, r"has 2 inputs \(a, b, c\) and there are 1 rules"),
     (lambda: tm.elementwise("exp(z)", (None,)), ValueError, r"the text 'exp\(z\)' has 0 inputs"),
     (lambda: tm.elementwise("exp(a)", (None,), name="exp"), ValueError, "a primitive named 'exp' exists already"),
 ]

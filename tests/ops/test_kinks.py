@@ -55,8 +55,8 @@ def test_the_norm_of_nothing_but_zeros_has_gradient_zero():
 
 
 def test_the_second_derivative_of_a_norm_elsewhere():
-    x = np.array([3.0, 4.0])                               # (I - n n') / 5, n = (0.6, 0.8)
-    np.testing.assert_allclose(tm.hessian(tm.norm)(x).numpy(), [[0.128, -0.096], [-0.096, 0.072]], rtol=1e-13)
+    h = tm.hessian(tm.norm)(np.array([3.0, 4.0])).numpy()       # (I - n n') / 5, n = (0.6, 0.8)
+    np.testing.assert_allclose(h, [[0.128, -0.096], [-0.096, 0.072]], rtol=1e-13)
 
 
 # ---- ties share ---------------------------------------------------------------------------------
@@ -119,7 +119,8 @@ def test_a_safe_input_makes_where_safe():
     assert tm.grad(f)(np.array([0.0, 2.0])).numpy().tolist() == [0, 0.5]
 
 
-@pytest.mark.parametrize("f", [tm.sigmoid, tm.softplus, tm.tanh, lambda x: tm.log_softmax(tm.stack([x, -x], -1)).sum()])
+@pytest.mark.parametrize("f", [tm.sigmoid, tm.softplus, tm.tanh,
+                               lambda x: tm.log_softmax(tm.stack([x, -x], -1)).sum()])
 def test_no_overflow_far_from_zero(f):
     """With warnings as errors, an overflow anywhere would raise."""
     x = np.array([-1e4, -30.0, 30.0, 1e4])

@@ -65,7 +65,7 @@ def test_a_fault_in_the_derivative_by_the_cotangent_is_red(a_new_primitive):
 
 def test_a_gradient_of_another_dtype_is_red(a_new_primitive):
     op = a_new_primitive("exp(a)", (lambda g, y, a: tm.astype(g * y, np.float32),))
-    with pytest.raises(AssertionError, match=r"for argument \[0\] is float32\(3, 4\), the input is float64"):
+    with pytest.raises(AssertionError, match=r"for argument \[0\] is float32\(3, 4\), the input"):
         check_grads(op, x)
 
 
@@ -94,7 +94,7 @@ def test_the_slope_at_a_kink_is_no_difference():
 
 
 def test_at_the_edge_of_the_domain_nothing_is_decided():
-    with pytest.raises(AssertionError, match="cannot be decided by differences: a kink or the edge"):
+    with pytest.raises(AssertionError, match="cannot be decided by differences: a kink or the"):
         check_grads(tm.sqrt, np.zeros(3))
 
 
@@ -120,7 +120,8 @@ RIGHT = {
     "softmax":      (lambda x: tm.softmax(x), x),
     "norm layer":   (lambda x: (x - tm.mean(x, 0)) * tm.rsqrt(tm.var(x, 0) + 1e-5), x),
     "large sum":    (lambda x: tm.exp(x).sum(), rng.normal(size=1000)),
-    "convolution":  (lambda x: tm.conv2d(x, np.ones((2, 3, 1, 2)), stride=2) ** 2, rng.normal(size=(2, 5, 5, 1))),
+    "convolution":  (lambda x: tm.conv2d(x, np.ones((2, 3, 1, 2)), stride=2) ** 2,
+                     rng.normal(size=(2, 5, 5, 1))),
 }
 
 
@@ -143,7 +144,8 @@ def test_trees_integers_and_float32_go_in_and_come_out():
 
     def f(p, labels, scale):
         z = tm.asarray(x.T) @ np.ones((3, 4)) @ p["w"] + p["b"][0]
-        return {"loss": tm.losses.cross_entropy(z, labels) * scale, "right": tm.argmax(z, -1), "z": z}
+        loss = tm.losses.cross_entropy(z, labels) * scale
+        return {"loss": loss, "right": tm.argmax(z, -1), "z": z}
 
     assert len(check_grads(f, p, labels, 0.5, order=2, n_dirs=3).rows) == 6
 
@@ -157,16 +159,17 @@ def test_the_report_is_a_table():
 
 
 def test_a_failure_shows_the_table_and_the_worst_entry(a_new_primitive):
-    op = a_new_primitive("exp(a)", (FAULTS["scaled"][0],), name="off by a thousandth")
+    op = a_new_primitive("exp(a)", (FAULTS["scaled"][0],), name="too steep")
     with pytest.raises(AssertionError) as error:
         check_grads(op, np.array([0.0, 3.0]))
     first, header, row, worst = str(error.value).splitlines()
-    assert first == "check_grads: the derivative of <primitive off by a thousandth> of order 1 is wrong"
-    assert row.endswith("wrong") and worst.startswith("worst entry: argument [0] at (1,): analytic ")
+    assert first == "check_grads: the derivative of <primitive too steep> of order 1 is wrong"
+    assert row.endswith("wrong")
+    assert worst.startswith("worst entry: argument [0] at (1,): analytic ")
 
 
 def test_a_seed_repeats_a_check_and_a_generator_moves_on():
-    analytic = lambda seed: [row.analytic for row in check_grads(lambda x: tm.exp(x), x, seed=seed).rows]
+    analytic = lambda seed: [row.analytic for row in check_grads(tm.exp, x, seed=seed).rows]
     assert analytic(3) == analytic(3) != analytic(4)
     generator = np.random.default_rng(3)
     assert analytic(generator) == analytic(3) != analytic(generator)

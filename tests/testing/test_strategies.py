@@ -1,4 +1,4 @@
-"""The cases that strategies draw: valid, varied, and there for every operation or said to be missing."""
+"""The cases that strategies draw: varied, away from kinks, and said to be missing where they are."""
 
 import os
 import subprocess
@@ -22,7 +22,7 @@ VARIETY = {
     "empty":                        ("exp", lambda c: c.inputs[0].shape == (2, 0)),
     "size 1 among others":          ("exp", lambda c: 1 in c.inputs[0].shape and c.inputs[0].size > 1),
     "broadcast of an axis of 1":    ("broadcast_to", lambda c: c.inputs[0].shape == (1,) and c.static["shape"] == (3,)),
-    "a slice with a step":          ("slice", lambda c: any(s.step > 1 for s in c.static["cuts"]) and c.inputs[0].size > 4),
+    "a slice with a step":          ("slice", lambda c: any(s.step > 1 for s in c.static["cuts"])),
     "a pad with gaps":              ("pad", lambda c: any(w[2] for w in c.static["widths"]) and c.inputs[0].size > 1),
     "an index met twice":           ("take", lambda c: len(set(c.inputs[1])) < len(c.inputs[1])),
     "an image without a task axis": ("conv", lambda c: c.inputs[0].ndim == 4),
@@ -59,15 +59,17 @@ def test_cases_keep_away_from_kinks(name):
     @given(strategy_for(op), st.integers(0, 2 ** 32 - 1))
     def check(case, seed):
         rng = np.random.default_rng(seed)
-        moved = [x + rng.uniform(-0.02, 0.02, x.shape) if x.dtype.kind == "f" else x for x in case.inputs]
-        here, there = op.branch(*case.inputs, **case.static), op.branch(*moved, **case.static)
-        np.testing.assert_array_equal(here, there)
+        moved = [x + rng.uniform(-0.02, 0.02, x.shape) if x.dtype.kind == "f" else x
+                 for x in case.inputs]
+        np.testing.assert_array_equal(op.branch(*case.inputs, **case.static),
+                                      op.branch(*moved, **case.static))
 
     check()
 
 
 def test_values_are_coarse_so_that_they_shrink_well():
-    case = find(strategy_for("mul"), lambda c: c.inputs[0].size > 1 and c.inputs[0].ravel()[0] > 0.3, settings=quick)
+    some = lambda case: case.inputs[0].size > 1 and case.inputs[0].ravel()[0] > 0.3
+    case = find(strategy_for("mul"), some, settings=quick)
     assert all((x * 16 == np.round(x * 16)).all() for x in case.inputs)
     assert case.inputs[0].shape == (2,) and case.inputs[0][0] == 0.375
 
@@ -75,7 +77,8 @@ def test_values_are_coarse_so_that_they_shrink_well():
 # ---- operations of one's own --------------------------------------------------------------------
 
 def test_an_elementwise_operation_of_ones_own_has_a_strategy(a_new_primitive):
-    op = a_new_primitive("a * exp(-b)", (lambda g, y, a, b: g * tm.exp(-b), lambda g, y, a, b: -g * y))
+    op = a_new_primitive("a * exp(-b)", (lambda g, y, a, b: g * tm.exp(-b),
+                                         lambda g, y, a, b: -g * y))
 
     @settings(max_examples=10, deadline=None)
     @given(strategy_for(op))
@@ -91,7 +94,8 @@ def test_a_missing_strategy_names_the_operation_and_the_remedy(a_new_primitive):
     op.family = "extension"
     with pytest.raises(LookupError) as error:
         strategy_for(op)
-    assert f"{op.name} has no strategy: add one with tm.testing.register({op.name!r}" in str(error.value)
+    remedy = f"{op.name} has no strategy: add one with tm.testing.register({op.name!r}"
+    assert remedy in str(error.value)
     register(op.name, st.just(strategies.Case((np.ones(2),), {})))
     assert find(strategy_for(op.name), lambda c: True).inputs[0].shape == (2,)
     del strategies.TABLE[op.name]
@@ -120,5 +124,5 @@ def test_the_profile(ci, derandomize):
 
 
 def test_an_unknown_name_is_an_attribute_error():
-    with pytest.raises(AttributeError, match="module 'tinymeta.testing' has no attribute 'chek_grads'"):
+    with pytest.raises(AttributeError, match="'tinymeta.testing' has no attribute 'chek_grads'"):
         tm.testing.chek_grads
