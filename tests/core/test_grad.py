@@ -141,6 +141,11 @@ def test_aux_of_an_inner_grad_keeps_its_way_to_the_outer_variable():
     assert tm.grad(f)(3.0).item() == 6
 
 
+def test_an_aux_that_alone_leads_to_the_outer_variable():
+    f = lambda x: tm.grad(lambda y: (y * y, x * y), has_aux=True)(2.0)[1]
+    assert tm.grad(f)(3.0).item() == 2
+
+
 def test_keyword_arguments_are_not_differentiated():
     assert tm.grad(lambda x, *, k: k * x)(2.0, k=7).item() == 7
 

@@ -102,6 +102,15 @@ def test_movement():
     same(tm.astype(x, np.int32), x.astype(np.int32))
 
 
+def test_the_gradient_of_a_cast_comes_back_in_the_dtype_it_left():
+    x = np.array([1.5, -2.0], np.float32)
+    f = lambda x: (tm.astype(x, np.float64) ** 3).sum()
+    g = tm.grad(f)(x)
+    assert g.dtype == np.float32 and g.numpy().tolist() == [6.75, 12]
+    h = tm.hvp(lambda x: tm.astype(f(x), np.float32), x, np.ones(2, np.float32))
+    assert h.dtype == np.float32 and h.numpy().tolist() == [9, -12]
+
+
 @pytest.mark.parametrize("index", [
     0, -1, np.s_[1:], np.s_[..., 0], np.s_[:, None, ::2], np.s_[::-1], np.s_[:, 2:0:-1],
     np.s_[0, 1, 2], np.s_[None], np.s_[:, :, -3:-1], np.s_[..., None], np.s_[1:1],
