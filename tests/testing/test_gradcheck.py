@@ -94,13 +94,13 @@ def test_the_slope_at_a_kink_is_no_difference():
 
 
 def test_at_the_edge_of_the_domain_nothing_is_decided():
-    with pytest.raises(AssertionError, match="cannot be decided by differences: a kink or the"):
+    with pytest.raises(AssertionError, match="cannot be decided by differences: a kink or an edge"):
         check_grads(tm.sqrt, np.zeros(3))
 
 
 def test_a_slope_lost_in_rounding_is_not_decided(a_new_primitive):
     for op in (tm.exp, a_new_primitive("exp(a)", (FAULTS["scaled"][0],))):
-        with pytest.raises(AssertionError, match="lost in rounding"):
+        with pytest.raises(AssertionError, match="rounding hides it"):
             check_grads(lambda x: op(x) + 1e13, x)
 
 

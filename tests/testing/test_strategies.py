@@ -1,4 +1,4 @@
-"""The cases that strategies draw: varied, away from kinks, and said to be missing where they are."""
+"""The cases that strategies draw are varied and away from kinks; a missing strategy is named."""
 
 import os
 import subprocess

@@ -7,8 +7,10 @@ Tests    tests/testing/
 """
 
 from .gradcheck import Report, Row, check_grads
+from .kinks import branches
 
-__all__ = ["Case", "Report", "Row", "check_grads", "register", "strategies", "strategy_for"]
+__all__ = ["Case", "Report", "Row", "branches", "check_grads", "register", "strategies",
+           "strategy_for"]
 
 
 def __getattr__(name: str):

@@ -14,6 +14,7 @@ from ..core import tree
 from ..core.grad import vjp
 from ..core.tensor import Tensor, asarray
 from .differences import Slope, slope
+from .kinks import crossed
 
 ENTRIES = 100                   # how many entries a failure looks at, to name the worst
 
@@ -77,8 +78,8 @@ def check_grads(f: Callable, *args, order: int = 2, n_dirs: int = 2, seed=0) -> 
         for k in range(1, order + 1):
             shapes = [y.shape for y in level(*map(asarray, xs))]
             if not xs or not shapes:
-                raise ValueError(f"check_grads: nothing to differentiate: {called(f)} has {len(xs)} "
-                                 f"floating inputs and {len(shapes)} floating outputs")
+                raise ValueError(f"check_grads: nothing to differentiate: {called(f)} has "
+                                 f"{len(xs)} floating inputs and {len(shapes)} floating outputs")
             for d in range(1, n_dirs + 1):
                 us = [rng.normal(size=s) for s in shapes]
                 vs = [rng.normal(size=x.shape) * np.maximum(1, np.abs(x)) for x in xs]
@@ -87,8 +88,10 @@ def check_grads(f: Callable, *args, order: int = 2, n_dirs: int = 2, seed=0) -> 
                 rows.append(Row(k, d, float(parts.sum()), along(level, xs, vs, us, gs),
                                 float(np.abs(parts).sum())))
                 if rows[-1].verdict != "right":
-                    raise AssertionError(explain(called(f), Report(tuple(rows)),
-                                                 worst_entry(level, xs, us, gs, names, rng)))
+                    raise AssertionError("\n".join([
+                        headline(called(f), rows[-1]), str(Report(tuple(rows))),
+                        worst_entry(level, xs, us, gs, names, rng),
+                        *kinks_met(level, xs, vs, rows[-1].numeric.step)]))
             level, names = pullback(level, len(xs)), names + [f"cotangent {i} of order {k}"
                                                               for i in range(len(us))]
             xs = xs + [rng.normal(size=s) for s in shapes]
@@ -162,12 +165,18 @@ def worst_entry(function, xs, us, gs, names, rng) -> str:
             f"step {numeric.step:.1e}")
 
 
-def explain(name: str, report: Report, worst: str) -> str:
-    last = report.rows[-1]
-    why = ": a kink or the edge of the domain is near, or it is lost in rounding: choose other inputs"
+def kinks_met(function, xs, vs, step) -> list[str]:
+    """A line that names what has a kink between the points compared, if anything has."""
+    here, there = ([asarray(x + t * v) for x, v in zip(xs, vs)] for t in (-step, step))
+    names = ", ".join(crossed(function, here, there))
+    return [f"kinks between the points compared: {names}; choose other inputs"] if names else []
+
+
+def headline(name: str, row: Row) -> str:
+    why = ": a kink or an edge of the domain is near, or rounding hides it: choose other inputs"
     what = {"wrong": "is wrong", "not finite": "is not finite",
-            "undecided": "cannot be decided by differences" + why}[last.verdict]
-    return f"check_grads: the derivative of {name} of order {last.order} {what}\n{report}\n{worst}"
+            "undecided": "cannot be decided by differences" + why}[row.verdict]
+    return f"check_grads: the derivative of {name} of order {row.order} {what}"
 
 
 def called(f) -> str:

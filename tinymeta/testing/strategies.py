@@ -1,8 +1,8 @@
 """Hypothesis strategies: for every primitive, the inputs on which its derivatives are defined.
 
 Shapes come small, with sizes 0 and 1, with and without a task axis. Values are multiples of 1/8, so
-that they shrink well and gaps are known: half-multiples keep away from kinks, and distinct ones have
-no ties.
+that they shrink well and gaps are known: half-multiples keep away from kinks, distinct ones have no
+ties.
 """
 
 import os
@@ -224,8 +224,8 @@ TABLE = {
 def strategy_for(op: Primitive | str):
     """The strategy of cases for a primitive, by itself or its name.
 
-    Elementwise operations that nobody listed get arrays of one shape. Raises KeyError for any other:
-    add it with `register`.
+    Elementwise operations that nobody listed get arrays of one shape, of values of both signs.
+    Raises KeyError for any other: add it with `register`.
     """
     op = registry[op] if isinstance(op, str) else op
     if op.name in TABLE:
