@@ -36,6 +36,8 @@ def devices() -> dict:
 
 
 def device_of(value) -> str:
+    if type(value) is np.ndarray:               # nearly always, and asked for every operation
+        return "cpu"
     return "cuda" if hasattr(value, "__cuda_array_interface__") else "cpu"
 
 

@@ -92,7 +92,7 @@ def pull_back(lines: list, active: set, cotangents: dict) -> dict:
             if share is None:
                 continue
             x = y.inputs[i]
-            if share.shape != x.shape:
+            if share.value.shape != x.value.shape:
                 raise ValueError(f"the derivative rule of {y.primitive.name} for input {i} "
                                  f"returned shape {share.shape}, its input has {x.shape}: "
                                  "rules must keep the input's shape")

@@ -47,7 +47,11 @@ class Primitive:
         return [self.vjps[i] and self.vjps[i](g, y, *y.inputs, **y.static) for i in wanted]
 
     def __call__(self, *inputs, **static) -> Tensor:
-        return bind(self, tuple(x if type(x) is Tensor else asarray(x) for x in inputs), static)
+        for x in inputs:
+            if type(x) is not Tensor:
+                inputs = tuple(map(asarray, inputs))
+                break
+        return bind(self, inputs, static)
 
     def __repr__(self):
         return f"<primitive {self.name}>"
@@ -75,12 +79,12 @@ def bind(primitive: Primitive, inputs: tuple, static: dict) -> Tensor:
 
 
 def evaluate(primitive: Primitive, values: list, static: dict):
-    """The eager interpreter: fresh memory, filled by the kernel now."""
-    shape, dtype = primitive.shape(*values, **static)
+    """The eager interpreter: a view of the input, or fresh memory, filled by the kernel now."""
     device = device_of(values[0])
     kernel = primitive.kernels.get(device) or find_kernel(primitive, device)
     if primitive.view:
         return kernel(*values, **static)
+    shape, dtype = primitive.shape(*values, **static)
     out = allocate(device, shape, dtype)
     kernel(out, *values, **static)
     return out

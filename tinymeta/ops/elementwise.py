@@ -28,7 +28,8 @@ class Elementwise(Primitive):
 
     def __init__(self, name, text, vjps, *, result=None, floating=False, skip=0, branch=None):
         self.arity = len(set(re.findall(r"\b[abc]\b", text)))
-        self.result, self.floating, self.skip = result, floating, skip
+        self.result = None if result is None else np.dtype(result)
+        self.floating, self.skip = floating, skip
         super().__init__(name, shape=self.common_shape, vjps=vjps, family="elementwise",
                          text=text, branch=branch)
 
@@ -47,7 +48,7 @@ class Elementwise(Primitive):
                                      "primitives do not broadcast: use the operators, "
                                      "or tm.broadcast_to first")
                 shape = x.shape
-        return shape, np.dtype(self.result or inputs[-1].dtype)
+        return shape, inputs[-1].dtype if self.result is None else self.result
 
 
 def elementwise(text: str, vjps, *, name: str | None = None) -> Elementwise:

@@ -13,8 +13,11 @@ from . import movement
 def promote(name: str, inputs: tuple, floating: bool = False) -> tuple:
     """The inputs as Tensors of one dtype; with `floating`, of a floating one."""
     first = inputs[0]
-    if type(first) is Tensor and first.dtype.kind == "f":             # nothing to do, nearly always
-        if all(type(x) is Tensor and x.dtype == first.dtype for x in inputs[1:]):
+    if type(first) is Tensor and first.value.dtype.kind == "f":       # nothing to do, nearly always
+        for x in inputs:
+            if type(x) is not Tensor or x.value.dtype != first.value.dtype:
+                break
+        else:
             return inputs
     strong = [asarray(x).dtype for x in inputs if not isinstance(x, WEAK)]
     dtype = common_dtype(name, strong)
@@ -53,8 +56,11 @@ def broadcast(name: str, inputs: tuple) -> tuple:
     A 0-d constant that nobody differentiates stays 0-d: kernels let it ride along, and its
     derivative rule, which would have to sum, is never called.
     """
-    shape = inputs[-1].shape
-    if all(x.shape == shape for x in inputs):
+    shape = inputs[-1].value.shape
+    for x in inputs:
+        if x.value.shape != shape:
+            break
+    else:
         return inputs
     try:
         shape = np.broadcast_shapes(*(x.shape for x in inputs))
