@@ -34,6 +34,7 @@ VARIETY = {
     "an even image":                ("conv", lambda c: c.static["geometry"].image == (4, 4)),
     "an odd image":                 ("conv", lambda c: c.static["geometry"].image == (3, 5)),
     "rows left over":               ("conv", lambda c: left_over(c.static["geometry"])),
+    "an image below the kernel":    ("conv", lambda c: c.static["geometry"].image[0] < c.static["geometry"].kernel[0]),
     "no example":                   ("conv", lambda c: c.inputs[0].shape[-4] == 0),
     "a tie":                        ("equal", lambda c: c.inputs[0].size > 1 and (c.inputs[0] == c.inputs[1]).any()),
 }
