@@ -36,7 +36,8 @@ class Elementwise(Primitive):
     def __call__(self, *inputs, **static) -> Tensor:
         if len(inputs) != self.arity:
             raise TypeError(f"{self.name} takes {self.arity} inputs, got {len(inputs)}")
-        inputs = inputs[:self.skip] + promote(self.name, inputs[self.skip:], self.floating)
+        kept = tuple(map(asarray, inputs[:self.skip])) if self.skip else ()
+        inputs = kept + promote(self.name, inputs[self.skip:], self.floating)
         return super().__call__(*broadcast(self.name, inputs), **static)
 
     def common_shape(self, *inputs, **static):
