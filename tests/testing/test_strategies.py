@@ -15,7 +15,7 @@ from tinymeta.core.primitive import registry
 from tinymeta.testing import check_grads, register, strategies, strategy_for
 
 ROOT = Path(__file__).parent.parent.parent
-quick = settings(max_examples=3000, database=None, deadline=None)
+quick = settings(max_examples=3000, database=None)
 
 VARIETY = {
     "0-d":                          ("exp", lambda c: c.inputs[0].shape == ()),
@@ -56,7 +56,7 @@ def test_cases_keep_away_from_kinks(name):
     """No step of a difference quotient crosses a branch."""
     op = registry[name]
 
-    @settings(max_examples=30, deadline=None)
+    @settings(max_examples=30)
     @given(strategy_for(op), st.integers(0, 2 ** 32 - 1))
     def check(case, seed):
         rng = np.random.default_rng(seed)
@@ -81,7 +81,7 @@ def test_an_elementwise_operation_of_ones_own_has_a_strategy(a_new_primitive):
     op = a_new_primitive("a * exp(-b)", (lambda g, y, a, b: g * tm.exp(-b),
                                          lambda g, y, a, b: -g * y))
 
-    @settings(max_examples=10, deadline=None)
+    @settings(max_examples=10)
     @given(strategy_for(op))
     def check(case):
         assert len(case.inputs) == 2
