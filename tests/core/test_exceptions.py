@@ -61,5 +61,5 @@ def test_an_exception_caught_inside_leaves_the_gradient_right():
 
 def test_a_rule_that_changes_the_shape_is_named(a_new_primitive):
     op = a_new_primitive("exp(a)", (lambda g, y, a: g.sum(),), name="bad_rule")
-    with pytest.raises(ValueError, match=r"rule of bad_rule for input 0 returned shape \(\)"):
+    with pytest.raises(ValueError, match=r"rule of bad_rule for input 0 returned float64\(\), its"):
         tm.grad(lambda x: op(x).sum())(np.ones(3))

@@ -92,10 +92,10 @@ def pull_back(lines: list, active: set, cotangents: dict) -> dict:
             if share is None:
                 continue
             x = y.inputs[i]
-            if share.value.shape != x.value.shape:
+            if share.value.shape != x.value.shape or share.value.dtype != x.value.dtype:
                 raise ValueError(f"the derivative rule of {y.primitive.name} for input {i} "
-                                 f"returned shape {share.shape}, its input has {x.shape}: "
-                                 "rules must keep the input's shape")
+                                 f"returned {share.dtype}{share.shape}, its input is "
+                                 f"{x.dtype}{x.shape}: rules must keep the input's shape and dtype")
             before = cotangents.get(x.serial)
             cotangents[x.serial] = share if before is None else before + share
     return cotangents
@@ -115,7 +115,7 @@ def record(f: Callable, args: tuple, has_aux: bool = False):
         result = f(*rebuild(leaves))
     value, aux = result if has_aux else (result, None)
     value = tree.map(asarray, value)
-    outputs, rebuild_outputs = tree.flatten(value)
+    outputs = tree.leaves(value)
     watching = outputs + [t for t in tree.leaves(aux) if type(t) is Tensor]
     lines, active, outside = lines_between(watching, leaves, base)
     outside = watched and bool(outside or any(t.inputs for t in leaves))

@@ -83,7 +83,7 @@ def check_grads(f: Callable, *args, order: int = 2, n_dirs: int = 2, seed=0) -> 
             for d in range(1, n_dirs + 1):
                 us = [rng.normal(size=s) for s in shapes]
                 vs = [rng.normal(size=x.shape) * np.maximum(1, np.abs(x)) for x in xs]
-                gs = pulled(level, xs, us, names)
+                gs = pulled(level, xs, us)
                 parts = np.concatenate([(g * v).ravel() for g, v in zip(gs, vs)])
                 rows.append(Row(k, d, float(parts.sum()), along(level, xs, vs, us, gs),
                                 float(np.abs(parts).sum())))
@@ -125,14 +125,12 @@ def pullback(function: Callable, n: int) -> Callable:
 
 # ---- the two sides of a comparison --------------------------------------------------------------
 
-def pulled(function, xs, us, names) -> list[np.ndarray]:
-    """J^T u by the engine."""
-    gs = [g.numpy() for g in vjp(function, *xs)[1](tuple(us))]
-    for g, x, name in zip(gs, xs, names):
-        if g.shape != x.shape or g.dtype != x.dtype:
-            raise AssertionError(f"check_grads: the gradient for {name} is {g.dtype}{g.shape}, the "
-                                 f"input is {x.dtype}{x.shape}: they must agree")
-    return gs
+def pulled(function, xs, us) -> list[np.ndarray]:
+    """J^T u by the engine, which refuses a rule that changes a shape or dtype."""
+    try:
+        return [g.numpy() for g in vjp(function, *xs)[1](tuple(us))]
+    except ValueError as error:
+        raise AssertionError(f"check_grads: {error}") from error
 
 
 def along(function, xs, vs, us, gs) -> Slope:
