@@ -3,9 +3,9 @@
 No pickle, so nothing can be executed.
 """
 
+import contextlib
 import json
 import os
-import tempfile
 import zipfile
 
 import numpy as np
@@ -24,14 +24,14 @@ def save(path, tree) -> None:
     leaves, _ = trees.flatten(tree)
     arrays = {f"leaf{k}": np.asarray(asarray(leaf).numpy()) for k, leaf in enumerate(leaves)}
     arrays["tree"] = np.array(json.dumps(skeleton(tree, iter(range(len(leaves))))))
-    folder = os.path.dirname(path) or "."
-    descriptor, beside = tempfile.mkstemp(dir=folder, prefix=".saving-", suffix=".npz")
+    beside = f"{path}.{os.getpid()}.part"
     try:
-        with os.fdopen(descriptor, "wb") as file:
+        with open(beside, "wb") as file:
             np.savez(file, **arrays)
         os.replace(beside, path)
     except BaseException:
-        os.unlink(beside)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(beside)
         raise
 
 

@@ -92,11 +92,13 @@ def test_ctrl_c_keeps_what_was_reached(capsys):
             raise KeyboardInterrupt
         return batch
 
+    saved = []
     run = train(downhill(), interrupted, iterations=10, rng=rng(), rows=5,
-                optimizer=tm.optim.sgd(0.5))
+                optimizer=tm.optim.sgd(0.5), save=lambda *kept: saved.append(kept))
     np.testing.assert_allclose(run.params.numpy(), rng().normal(size=3) * 0.5**5, rtol=1e-14)
-    assert [row.iteration for row in run.curve] == [2, 4]
-    assert "at iteration 6 by Ctrl-C" in capsys.readouterr().err
+    assert [row.iteration for row in run.curve] == [2, 4, 5]
+    assert saved[-1][0] is run.params and len(saved) == 3
+    assert "5/10  stopped by Ctrl-C" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf"), float("-inf")])

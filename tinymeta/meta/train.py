@@ -47,6 +47,15 @@ def train(method: Method, sample: Callable, *, iterations: int, rng,
     state, curve, since = optimizer.init(params), [], []
     marks = {iterations * (k + 1) // rows for k in range(rows)} - {0}
     start = time.perf_counter()
+
+    def keep(i, score):
+        means = {key: sum(m[key] for m in since) / len(since) for key in since[0]}
+        curve.append(Row(i, time.perf_counter() - start, means, score))
+        since.clear()
+        if save:
+            save(params, curve)
+        return means
+
     with progress(iterations, name) as bar:
         try:
             for i in range(1, iterations + 1):
@@ -57,15 +66,12 @@ def train(method: Method, sample: Callable, *, iterations: int, rng,
                         "learning rates, or look for the place with tm.debug_nans()")
                 params, state = optimizer.update(grads, state, params)
                 since.append(metrics)
-                if i in marks or i == iterations:
-                    means = {key: sum(m[key] for m in since) / len(since) for key in since[0]}
-                    score = evaluate(params) if evaluate else None
-                    curve.append(Row(i, time.perf_counter() - start, means, score))
-                    since = []
-                    if save:
-                        save(params, curve)
-                    bar.note(**means, **({"score": score} if score is not None else {}))
                 bar.step(**metrics)
+                if i in marks or i == iterations:
+                    score = evaluate(params) if evaluate else None
+                    bar.note(**keep(i, score), **({} if score is None else {"score": score}))
         except KeyboardInterrupt:
-            bar.note(stopped=f"at iteration {i} by Ctrl-C; what was learned so far is kept")
+            if since:
+                keep(bar.done, None)
+            bar.note(stopped="by Ctrl-C; what was learned so far is kept")
     return Run(params, curve)
