@@ -12,7 +12,7 @@ from common import draw_curve, generators, keep, parser, pyplot, result, run, sa
 
 import tinymeta as tm
 from tinymeta.meta.method import squared_error
-from tinymeta.nn.init import glorot_uniform, he_normal, truncated_normal
+from tinymeta.nn.init import glorot_uniform, truncated_normal
 
 TEST_STEPS = (0, 1, 5, 10)
 
@@ -21,7 +21,7 @@ def main(a):
     start = time.perf_counter()
     init_rng, train_rng, validation_rng, test_rng = generators(a.seed)
     waves = tm.data.Sinusoids()
-    scheme = {"glorot": glorot_uniform, "he": he_normal, "paper": truncated_normal(0.01)}[a.init]
+    scheme = truncated_normal(0.01) if a.init == "paper" else glorot_uniform
     net = tm.nn.mlp(1, 40, 40, 1, scheme=scheme)
     method = tm.meta.maml(net, tm.losses.mse, lr=a.lr, steps=a.steps)
     print(f"MAML on sinusoids: net 1-40-40-1, {a.steps} inner step(s) of {a.lr}, "
@@ -80,6 +80,6 @@ if __name__ == "__main__":
     p.add_argument("--lr", type=float, default=0.01, help="inner learning rate")
     p.add_argument("--beta", type=float, default=1e-3, help="outer learning rate (Adam)")
     p.add_argument("--tasks", type=int, default=25, help="tasks in a meta-batch")
-    p.add_argument("--init", choices=("glorot", "he", "paper"), default="glorot",
+    p.add_argument("--init", choices=("glorot", "paper"), default="glorot",
                    help="paper: truncated normal, std 0.01")
     run(main, p.parse_args())
