@@ -8,9 +8,10 @@ Tests    tests/testing/
 
 from .gradcheck import Report, Row, check_grads
 from .kinks import branches
+from .metagrad import MetaReport, check_meta_grad
 
-__all__ = ["Case", "Report", "Row", "branches", "check_grads", "register", "strategies",
-           "strategy_for"]
+__all__ = ["Case", "MetaReport", "Report", "Row", "branches", "check_grads", "check_meta_grad",
+           "register", "strategies", "strategy_for"]
 
 
 def __getattr__(name: str):
