@@ -84,7 +84,7 @@ def test_every_direction_can_fail_on_its_own():
     lambda x: tm.exp(x * 1e4),
 ], ids=["value", "domain", "slope alone", "infinite"])
 def test_nan_and_infinity_never_pass(f):
-    with pytest.raises(AssertionError, match="of order 1 (is not finite|cannot be decided)"):
+    with pytest.raises(AssertionError, match="(the value of|derivative of).* is not finite"):
         check_grads(f, np.abs(x) + 0.1)
 
 
@@ -133,9 +133,9 @@ def test_a_right_gradient_passes_and_the_tolerance_is_small(name):
         assert row.size > 0
 
 
-def test_a_constant_function_passes():
-    rows = check_grads(lambda x: x * 0.0 + 1.0, x).rows
-    assert all(row.analytic == 0 and row.verdict == "right" for row in rows)
+def test_a_stationary_point_is_no_constant_function():
+    first, _, second, _ = check_grads(lambda x: x * x, np.zeros(3)).rows
+    assert first.analytic == 0 and second.analytic != 0
 
 
 def test_trees_integers_and_float32_go_in_and_come_out():
@@ -175,12 +175,12 @@ def test_a_seed_repeats_a_check_and_a_generator_moves_on():
     assert analytic(generator) == analytic(3) != analytic(generator)
 
 
+# ---- what cannot be checked gets a sentence ------------------------------------------------------
+
 @pytest.mark.parametrize("call, message", [
-    (lambda: check_grads(lambda n: n * 1.0, 3), "has 0 floating inputs and 1 floating outputs"),
-    (lambda: check_grads(lambda x: x > 0, x), "has 1 floating inputs and 0 floating outputs"),
     (lambda: check_grads(tm.exp, x, order=0), "order 0 and n_dirs 2 must be at least 1"),
     (lambda: check_grads(tm.exp, x, n_dirs=0), "order 2 and n_dirs 0 must be at least 1"),
 ])
-def test_a_check_that_could_not_fail_is_refused(call, message):
+def test_a_check_of_nothing_is_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()

@@ -1,23 +1,32 @@
 """
 Here     why believe a gradient: checks for any function, and inputs for every primitive.
 Imports  core ops
-Never    imported by another room; hypothesis is loaded only when `strategies` is asked for.
+Never    imported by another room; hypothesis is loaded only when a name of LAZY is asked for.
 Add one  a primitive's inputs: a row in the table of strategies.py, or `register` for one of yours
 Tests    tests/testing/
 """
 
+from importlib import import_module
+
 from .gradcheck import Report, Row, check_grads
+from .identities import Identities, Identity, check_identities
 from .kinks import branches
 from .metagrad import MetaReport, check_meta_grad
+from .subject import Vacuous
+from .taylor import Remainders, check_taylor
 
-__all__ = ["Case", "MetaReport", "Report", "Row", "branches", "check_grads", "check_meta_grad",
-           "register", "strategies", "strategy_for"]
+# hypothesis is an optional dependency, so what needs it comes when asked for, from these files.
+LAZY = {"Case": "strategies", "register": "strategies", "strategy_for": "strategies",
+        "check_primitive": "primitives", "registry_test": "primitives"}
+
+__all__ = ["Identities", "Identity", "MetaReport", "Remainders", "Report", "Row", "Vacuous",
+           "branches", "check_grads", "check_identities", "check_meta_grad", "check_taylor",
+           "strategies", *LAZY]
 
 
 def __getattr__(name: str):
-    # hypothesis is an optional dependency, so what needs it comes when asked for.
-    if name in ("Case", "register", "strategies", "strategy_for"):
-        from importlib import import_module
-        strategies = import_module(".strategies", __name__)
-        return strategies if name == "strategies" else getattr(strategies, name)
+    if name in LAZY:
+        return getattr(import_module(f".{LAZY[name]}", __name__), name)
+    if name in LAZY.values():
+        return import_module(f".{name}", __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -10,11 +10,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..core import tree
 from ..core.grad import vjp
 from ..core.tensor import Tensor, asarray
 from .differences import Slope, slope
 from .kinks import crossed
+from .subject import directions, examined, still, vacuous
 
 ENTRIES = 100                   # how many entries a failure looks at, to name the worst
 
@@ -66,57 +66,42 @@ def check_grads(f: Callable, *args, order: int = 2, n_dirs: int = 2, seed=0) -> 
     were, all others stay as they are. seed: an int, or a `numpy.random.Generator` to draw
     directions and cotangents from.
 
-    Raises AssertionError with the table of comparisons, and the worst entry of the one that failed;
-    ValueError if no floating leaf goes in or comes out, or if nothing is asked for.
+    Raises AssertionError with the table of comparisons, and the worst entry of the one that failed,
+    or if `f` is random or writes into its arguments; ValueError if no floating leaf goes in or
+    comes out, if nothing is asked for, or, as `Vacuous`, if `f` is constant near `args`.
     """
     if order < 1 or n_dirs < 1:
         raise ValueError(f"check_grads: order {order} and n_dirs {n_dirs} must be at least 1")
     rng = np.random.default_rng(seed)
-    level, xs, names = of_floats(f, args)
-    rows = []
+    rows, moves = [], False
     with np.errstate(all="ignore"):                 # what is not finite fails, and says so itself
+        level, xs, names, name = examined("check_grads", f, args)
         for k in range(1, order + 1):
             shapes = [y.shape for y in level(*map(asarray, xs))]
-            if not xs or not shapes:
-                raise ValueError(f"check_grads: nothing to differentiate: {called(f)} has "
-                                 f"{len(xs)} floating inputs and {len(shapes)} floating outputs")
             for d in range(1, n_dirs + 1):
                 us = [rng.normal(size=s) for s in shapes]
-                vs = [rng.normal(size=x.shape) * np.maximum(1, np.abs(x)) for x in xs]
+                vs = directions(rng, xs)
                 gs = pulled(level, xs, us)
                 parts = np.concatenate([(g * v).ravel() for g, v in zip(gs, vs)])
                 rows.append(Row(k, d, float(parts.sum()), along(level, xs, vs, us, gs),
                                 float(np.abs(parts).sum())))
+                moves = moves or not still(level, xs, vs)
                 if rows[-1].verdict != "right":
+                    if k > 1 and not moves:         # the derivative of rounding is no derivative
+                        raise vacuous("check_grads", name)
                     raise AssertionError("\n".join([
-                        headline(called(f), rows[-1]), str(Report(tuple(rows))),
+                        headline(name, rows[-1]), str(Report(tuple(rows))),
                         worst_entry(level, xs, us, gs, names, rng),
                         *kinks_met(level, xs, vs, rows[-1].numeric.step)]))
             level, names = pullback(level, len(xs)), names + [f"cotangent {i} of order {k}"
                                                               for i in range(len(us))]
             xs = xs + [rng.normal(size=s) for s in shapes]
+    if not moves:
+        raise vacuous("check_grads", name)
     return Report(tuple(rows))
 
 
 # ---- what is differentiated, at each order ------------------------------------------------------
-
-def of_floats(f, args):
-    """`f` as a function of its floating leaves that returns a tuple of floating leaves; their
-    float64 values; and their names."""
-    flat, rebuild = tree.flatten(args)
-    values = [np.asarray(x) for x in flat]
-    places = [i for i, x in enumerate(values) if x.dtype.kind == "f"]
-
-    def of_leaves(*xs):
-        full = list(flat)
-        for i, x in zip(places, xs):
-            full[i] = x
-        outputs = map(asarray, tree.leaves(f(*rebuild(full))))
-        return tuple(y for y in outputs if np.dtype(y.dtype).kind == "f")
-
-    names = [f"argument {name}" for name in tree.paths(args)]
-    return of_leaves, [values[i].astype(np.float64) for i in places], [names[i] for i in places]
-
 
 def pullback(function: Callable, n: int) -> Callable:
     """(x, u) -> J(x)^T u, whose derivative is the next order."""
@@ -175,7 +160,3 @@ def headline(name: str, row: Row) -> str:
     what = {"wrong": "is wrong", "not finite": "is not finite",
             "undecided": "cannot be decided by differences" + why}[row.verdict]
     return f"check_grads: the derivative of {name} of order {row.order} {what}"
-
-
-def called(f) -> str:
-    return getattr(f, "__name__", repr(f))

@@ -1,0 +1,143 @@
+"""All that is asked of a primitive, ours or yours, on the cases of its strategy.
+
+It has a derivative rule, or None, for each input. Its kernel fills all of `out` by the shape rule
+and leaves its inputs alone. Its derivatives are right to third order, and made of operations of the
+registry: the set is closed under differentiation, which is why every order comes free.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+from hypothesis.errors import Unsatisfiable
+
+from .. import ops
+from ..core.device import find_kernel
+from ..core.grad import grad
+from ..core.primitive import Primitive, evaluate, registry
+from ..core.scope import setting
+from .gradcheck import check_grads
+from .strategies import strategy_for
+from .subject import Vacuous
+
+SEEDS = st.integers(0, 2**32 - 1)
+
+
+def registry_test(*names: Primitive | str) -> Callable:
+    """A pytest test of these primitives, or of all, one by one:
+
+        test_primitives = registry_test("cube", "my_sort")
+    """
+    import pytest
+
+    @pytest.mark.parametrize("name", [getattr(n, "name", n) for n in names] or sorted(registry))
+    def test(name):
+        check_primitive(name)
+    return test
+
+
+def check_primitive(op: Primitive | str, *, order: int = 3, dtypes=(np.float32, np.float64),
+                    examples: int = 15) -> None:
+    """Check a primitive, by itself or its name, on `examples` cases of `strategy_for(op)`.
+
+    Half as many decide the derivatives, from the first to the `order`-th.
+    Raises AssertionError, with a case made as small as hypothesis can; KeyError if it has no
+    strategy; NotImplementedError if it has no kernel.
+    """
+    op = registry[op] if isinstance(op, str) else op
+    for dtype in map(np.dtype, dtypes):
+        on_cases(op, examples, lambda case, seed: check_kernel(op, case, dtype, seed))
+    on_cases(op, min(examples, 5), lambda case, seed: check_rules(op, case))
+    if callable(op.vjps) or any(op.vjps):
+        half = (examples + 1) // 2
+        on_cases(op, half, lambda case, seed: check_derivatives(op, case, order, seed))
+        on_cases(op, 2, lambda case, seed: check_closed(op, case, order))
+
+
+def on_cases(op: Primitive, examples: int, check: Callable) -> None:
+    """`check(case, seed)` on so many cases that tell anything."""
+    profile = settings.get_profile("tinymeta")
+    quiet = (*profile.suppress_health_check, HealthCheck.filter_too_much)
+
+    @settings(profile, max_examples=examples, suppress_health_check=quiet)
+    @given(strategy_for(op), SEEDS)
+    def each(case, seed):
+        try:
+            check(case, seed)
+        except Vacuous:             # nothing moves, such as an empty array: it runs, but counts not
+            assume(False)
+
+    try:
+        each()
+    except Unsatisfiable:
+        raise AssertionError(f"{op.name}: its derivatives cannot be wrong on any case of its "
+                             "strategy, where its value never moves") from None
+
+
+# ---- what is asked ------------------------------------------------------------------------------
+
+def check_rules(op: Primitive, case) -> None:
+    """One derivative rule, or None, for each input."""
+    rules = len(case.inputs) if callable(op.vjps) else len(op.vjps)
+    assert rules == len(case.inputs), \
+        f"{op.name} has {rules} derivative rules for {len(case.inputs)} inputs"
+
+
+def check_kernel(op: Primitive, case, dtype: np.dtype, seed: int) -> None:
+    """Its kernel keeps to its shape rule, fills all of `out` and writes into no input."""
+    arrays = [x.astype(dtype) if x.dtype.kind == "f" else x for x in case.inputs]
+    before = [x.copy() for x in arrays]
+    kernel = find_kernel(op, "cpu")
+    shape, out_dtype = op.shape(*arrays, **case.static)
+    value = op(*arrays, **case.static).numpy()
+    assert (value.shape, value.dtype) == (shape, out_dtype), \
+        f"{op.name} makes {value.dtype}{value.shape}, its shape rule says {out_dtype}{shape}"
+    if value.dtype.kind == "f" and "dtype" not in case.static:
+        assert value.dtype == dtype, f"{op.name} makes {value.dtype} of {dtype}"
+    if not op.view:
+        out = poison(shape, value.dtype, seed)
+        kernel(out, *arrays, **case.static)
+        np.testing.assert_array_equal(out, value, f"{op.name} does not fill all of out")
+    for x, y in zip(arrays, before):
+        np.testing.assert_array_equal(x, y, f"{op.name} writes into an input")
+
+
+def poison(shape: tuple, dtype: np.dtype, seed: int) -> np.ndarray:
+    """What memory may hold before a kernel fills it: NaN, or any bits for what is no float."""
+    if dtype.kind == "f":
+        return np.full(shape, np.nan, dtype)
+    bits = np.random.default_rng(seed).integers(0, 2 if dtype.kind == "b" else 2**62, shape)
+    return bits.astype(dtype)
+
+
+def check_derivatives(op: Primitive, case, order: int, seed: int) -> None:
+    """They agree with differences, from the first to the `order`-th."""
+    def named(*xs):
+        return op(*xs, **case.static)
+
+    named.__name__ = op.name
+    check_grads(named, *case.inputs, order=order, n_dirs=1, seed=seed)
+
+
+def check_closed(op: Primitive, case, order: int) -> None:
+    """Whatever its rules call, and theirs, is in the registry."""
+    met = set()
+
+    def noting(primitive, values, static):
+        met.add(primitive)
+        return evaluate(primitive, values, static)
+
+    first = next(k for k, x in enumerate(case.inputs) if x.dtype.kind == "f")
+
+    def scalar(x):
+        inputs = (*case.inputs[:first], x, *case.inputs[first + 1:])
+        return ops.sum(ops.square(op(*inputs, **case.static)))
+
+    f = scalar
+    for _ in range(order):
+        f = (lambda g: lambda x: ops.sum(ops.square(grad(g)(x))))(f)
+    with setting(interpreter=noting):
+        f(case.inputs[first])
+    strangers = sorted(p.name for p in met if registry.get(p.name) is not p)
+    assert op in met and not strangers, f"{op.name} calls {strangers}, not in the registry"

@@ -1,0 +1,139 @@
+"""The Taylor test: is the remainder of the order it should be? A verdict that knows no epsilon.
+
+For a direction v and a cotangent u, R(h) = |<u, f(x + hv) - f(x) - h J v - h^2/2 H(v, v)>| shrinks
+as h^3, and as h^2 without the last term; any mistake in J or H makes it h or h^2. So its slope on
+logarithmic paper is the verdict, where it is not rounding: the test of adjoint codes, such as in
+Farrell, Ham, Funke, Rognes 2013 (dolfin-adjoint).
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from ..core.grad import vjp
+from ..core.tensor import asarray
+from .differences import EPS, ROUNDINGS
+from .kinks import crossed
+from .subject import directions, examined, still, vacuous
+
+LADDER = 0.5 ** np.arange(1, 28)
+RUNGS = 5                       # how many are judged: the lowest that are not rounding
+MARGIN = 0.25                   # what the next term of the series and rounding may take off a slope
+
+
+class Remainders(NamedTuple):
+    """Remainders over a ladder of steps, the longest first; printed as a table."""
+    order: int
+    steps: np.ndarray
+    remainders: np.ndarray
+    rounding: float             # what is smaller than this is none
+    change: float               # of the value, over the longest step
+
+    @property
+    def judged(self) -> np.ndarray:
+        """The places of the lowest rungs above all rounding."""
+        rounded = np.flatnonzero(self.remainders <= self.rounding)
+        top = rounded[0] if len(rounded) else len(self.steps)
+        return np.arange(max(0, top - RUNGS), top)
+
+    @property
+    def slopes(self) -> np.ndarray:
+        """From each rung that is judged to the next."""
+        h, r = np.log(self.steps[self.judged]), np.log(self.remainders[self.judged])
+        return np.diff(r) / np.diff(h)
+
+    @property
+    def slope(self) -> float:
+        """How fast the remainder shrinks: infinitely, if it is rounding all along.
+
+        A median: the last rung may be half rounding, the first may see too much of the next term.
+        """
+        if not len(self.judged):
+            return np.inf
+        return float(np.median(self.slopes)) if len(self.slopes) else np.nan
+
+    @property
+    def verdict(self) -> str:
+        """ "right", or what is the matter."""
+        hidden = not len(self.steps) or self.rounding > 1e-3 * self.change
+        if self.slope >= self.order + 1 - MARGIN:
+            return "undecided" if hidden and self.slope == np.inf else "right"
+        bent = not len(self.slopes) or np.ptp(self.slopes) > 2 * MARGIN
+        return "undecided" if bent else "wrong"
+
+    def __str__(self):
+        rows = [f"{h:8.1e}  {r:11.4e}{'  judged' if k in self.judged else ''}"
+                for k, (h, r) in enumerate(zip(self.steps, self.remainders))]
+        return "\n".join([f"{'step':>8}  {'remainder':>11}", *rows,
+                          f"slope {self.slope:.3f}, should be {self.order + 1}; "
+                          f"rounding {self.rounding:.1e}"])
+
+
+def check_taylor(f: Callable, *args, order: int = 1, seed=0) -> Remainders:
+    """Check the first (`order` 1) and second (2) derivative of `f` at `args` by their remainder.
+
+    `f` takes and returns trees of tensors, floating leaves are checked in float64. Steps that leave
+    the smooth piece of `f` or its domain are not taken. seed: an int, or a
+    `numpy.random.Generator`.
+
+    Raises AssertionError with the table if the slope is too small or cannot be told, or if `f` is
+    random or writes into its arguments; ValueError if no floating leaf goes in or comes out, for
+    any other order, or, as `Vacuous`, if `f` is constant near `args`.
+    """
+    if order not in (1, 2):
+        raise ValueError(f"check_taylor: the order {order} must be 1 or 2")
+    rng = np.random.default_rng(seed)
+    with np.errstate(all="ignore"):                 # what is not finite fails, and says so itself
+        function, xs, _, name = examined("check_taylor", f, args)
+        us = [rng.normal(size=y.shape) for y in function(*map(asarray, xs))]
+        vs = directions(rng, xs)
+        if still(function, xs, vs):
+            raise vacuous("check_taylor", name)
+        steps, kinks = smooth_steps(function, xs, vs)
+        report = remainders(function, xs, us, vs, order, steps)
+        verdict = report.verdict
+    if verdict == "right":
+        return report
+    near = f" (kinks near: {', '.join(kinks)})" if kinks else ""
+    says = f"a derivative of {name} up to order {order} is wrong" if verdict == "wrong" else \
+        f"{name} cannot be decided: no steps are short and yet above rounding{near}"
+    raise AssertionError(f"check_taylor: {says}\n{report}")
+
+
+def smooth_steps(function, xs, vs) -> tuple[np.ndarray, list[str]]:
+    """The steps below which all is finite and on the piece of x; what the next one crosses."""
+    here = tuple(map(asarray, xs))
+    for k, h in reversed(list(enumerate(LADDER))):
+        there = moved(xs, vs, h)
+        kinks = crossed(function, here, there)
+        if kinks or not all(np.isfinite(y.numpy()).all() for y in function(*there)):
+            return LADDER[k + 1:], kinks
+    return LADDER, []
+
+
+def remainders(function, xs, us, vs, order, steps) -> Remainders:
+    """By the gradient of <u, f>, and by the pullback of that gradient."""
+    gs, curve = vjp(lambda *xs: vjp(function, *xs)[1](tuple(us)), *xs)
+    here = function(*map(asarray, xs))
+    there = (function(*moved(xs, vs, h)) for h in steps)
+    changes = np.array([inner([b.numpy() - a.numpy() for a, b in zip(here, ys)], us)
+                        for ys in there])
+    left = changes - steps * inner(gs, vs)
+    if order == 2:
+        left -= steps**2 / 2 * inner(curve(tuple(vs)), vs)
+    felt = size(here, us) + size(xs, gs) + size(gs, vs)
+    return Remainders(order, steps, np.abs(left), ROUNDINGS * EPS * felt,
+                      float(np.abs(changes[:1]).sum()))
+
+
+def moved(xs, vs, h) -> tuple:
+    return tuple(asarray(np.asarray(x + h * v)) for x, v in zip(xs, vs))
+
+
+def inner(ys, us) -> float:
+    return float(sum(np.sum(np.asarray(y) * u) for y, u in zip(ys, us)))
+
+
+def size(ys, us) -> float:
+    return float(sum(np.abs(np.asarray(y) * np.asarray(u)).sum() for y, u in zip(ys, us)))
