@@ -1,0 +1,171 @@
+"""Random programs: they are varied and readable, right rules pass, and a wrong one is found."""
+
+import itertools
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+
+import tinymeta as tm
+from tinymeta.core.primitive import evaluate, registry
+from tinymeta.core.scope import setting
+from tinymeta.ops.conv import Geometry
+from tinymeta.testing import program as program_module
+from tinymeta.testing.grammar import GRAMMAR
+from tinymeta.testing.growing import Step
+from tinymeta.testing.program import Line, Program
+from tinymeta.testing.programcheck import check_program
+from tinymeta.testing.programs import Survey, build, main, programs
+
+MOST_SKIPPED = 0.1
+
+
+def one_line(op, x, *operands, tasks=None, **static):
+    return Program({"x0": x}, (Line("v1", op, ("x0", *operands), static),), tasks)
+
+
+def some(count: int) -> list[Program]:
+    found = []
+
+    @settings(max_examples=count, derandomize=True, database=None)
+    @given(programs())
+    def draw(program):
+        found.append(program)
+
+    draw()
+    return found
+
+
+# ---- the engine is right -------------------------------------------------------------------------
+
+def test_the_derivatives_of_a_few_hundred_programs():
+    survey = Survey().round(400)
+    assert survey.error is None, str(survey)
+    assert survey.tally.total() >= 300 and survey.tally["checked"] >= 250
+    assert survey.skipped <= MOST_SKIPPED * survey.tally.total(), str(survey)
+
+
+# ---- a wrong rule is found, and shown in few lines -----------------------------------------------
+
+def scaled(rule):
+    return lambda *args, **static: rule(*args, **static) * 1.001
+
+
+@pytest.mark.parametrize("name, place", [
+    ("mul", 0), ("conv_weight", 0), ("scatter_add", 0), ("max", 0), ("power", 1), ("where", 2),
+])
+def test_a_rule_that_is_off_by_a_thousandth_is_found(name, place, monkeypatch):
+    rules = list(registry[name].vjps)
+    rules[place] = scaled(rules[place])
+    monkeypatch.setattr(registry[name], "vjps", tuple(rules))
+    survey = Survey().round(400)
+    assert isinstance(survey.error, AssertionError) and "is wrong" in str(survey.error)
+    assert len(survey.failure.lines) <= 4, str(survey)
+
+
+def test_a_rule_that_stops_its_own_derivative_is_found_at_order_2(monkeypatch):
+    monkeypatch.setattr(registry["exp"], "vjps", (lambda g, y, a: g * tm.stop_gradient(y),))
+    survey = Survey().round(400)
+    assert "of order 2 is wrong" in str(survey.error) and len(survey.failure.lines) == 1
+    assert str(survey.failure) == ("x0 = np.array(0.03125)  # float64 ()\n"
+                                   "def program(x0):\n"
+                                   f"    {survey.failure.lines[0]}  # float64 ()\n"
+                                   "    return v1")
+
+
+# ---- the program as a value ----------------------------------------------------------------------
+
+def test_its_text_is_python_that_computes_the_same():
+    for program in some(100):
+        names = {"np": np, "tm": tm, "registry": registry, "Geometry": Geometry}
+        exec(str(program), names)
+        found = names["program"](*(names[x] for x in program.inputs))
+        found = found if isinstance(found, tuple) else (found,)
+        for a, b in zip(found, program(), strict=True):
+            np.testing.assert_array_equal(a.numpy(), b.numpy())
+
+
+def test_it_returns_every_value_that_no_line_uses():
+    program = Program({"x0": np.array([0.5])}, (Line("v1", "tanh", ("x0",), {}),
+                                                Line("v2", "stack", (["v1", "x0"],), {}),
+                                                Line("v3", "mul", ("x0", 2.0), {})))
+    assert program.outputs == ["v2", "v3"]
+    stacked, doubled = program(np.array([0.25]))
+    assert stacked.numpy().tolist() == [[np.tanh(0.25)], [0.25]] and doubled.item() == 0.5
+    assert "v2 = tm.stack([v1, x0])  # float64 (2, 1)" in str(program)
+
+
+def test_programs_run_every_differentiable_primitive():
+    met = set()
+
+    def noting(primitive, values, static):
+        met.add(primitive.name)
+        return evaluate(primitive, values, static)
+
+    with setting(interpreter=noting):
+        for op, seed in itertools.product(GRAMMAR, range(8)):
+            build([Step(op, 0, 0, seed)], (2, 3))
+    expected = {n for n, p in registry.items()
+                if p.family != "extension" and (callable(p.vjps) or any(p.vjps))}
+    assert expected <= met
+
+
+def test_programs_are_varied():
+    found = some(300)
+    uses = [[x for line in p.lines for x in program_module.names_in(line.operands)] for p in found]
+    assert any(used.count("v1") > 1 for used in uses)
+    assert any(len(p.lines) >= 8 for p in found) and any(len(p.lines) == 1 for p in found)
+    assert {p.tasks for p in found} == {None, 2, 3}
+    assert {len(p.inputs) for p in found} == {1, 2, 3, 4}
+    assert any(x.dtype.kind == "i" for p in found for x in p.inputs.values())
+    assert any(len(p.outputs) > 1 for p in found)
+
+
+@pytest.mark.parametrize("op", GRAMMAR)
+def test_every_operation_of_the_grammar_can_be_had(op):
+    shapes = [(2, 3), (1, 2), (1, 4, 4, 2)]
+    built = [build([Step(op, 0, 0, seed)], shape, tasks)
+             for seed in range(4) for shape in shapes for tasks in (None, 2)]
+    name = "power" if op == "static_power" else op
+    assert any(line.op == name for p in built for line in p.lines)
+    assert all(np.isfinite(y.numpy()).all() for p in built for y in p())
+
+
+# ---- what is checked, and what cannot be ---------------------------------------------------------
+
+def test_at_a_kink_and_in_rounding_a_sample_is_skipped_under_its_name():
+    assert check_program(one_line("relu", np.array([0.0, 1.0]))) == "at a kink"
+    assert check_program(one_line("add", np.array([1.0, 2.0]), 1e12)) == "undecided"
+    assert check_program(one_line("sign", np.array([1.0, 2.0]))) == "constant"
+    assert check_program(one_line("relu", np.array([1.0, 2.0]))) == "checked"
+
+
+def test_a_checkpoint_that_changes_a_derivative_is_found(monkeypatch):
+    monkeypatch.setattr(program_module, "checkpoint",
+                        lambda f: lambda values: tm.stop_gradient(f(values)))
+    with pytest.raises(AssertionError, match="a checkpoint changes the derivatives: by"):
+        check_program(one_line("exp", np.array([0.5])))
+
+
+def test_tasks_that_mix_are_found():
+    with pytest.raises(AssertionError, match="task 0 alone differs: by"):
+        check_program(one_line("flip", np.array([[1.0], [2.0]]), tasks=2, axis=0))
+
+
+# ---- the command ---------------------------------------------------------------------------------
+
+def test_the_command_prints_the_tally():
+    done = subprocess.run([sys.executable, "-m", "tinymeta.testing.programs", "--minutes", "0.01"],
+                          capture_output=True, text=True)
+    assert done.returncode == 0 and done.stderr == ""
+    assert done.stdout.startswith("checked ") and ", failed 0\n" in done.stdout
+    assert " programs a second for " in done.stdout
+
+
+def test_the_command_fails_with_the_program_of_a_wrong_rule(monkeypatch, capsys):
+    monkeypatch.setattr(registry["tanh"], "vjps", (lambda g, y, a: g,))
+    assert main(["--minutes", "0.2", "--seed", "3", "--order", "1"]) == 1
+    out = capsys.readouterr().out
+    assert "failed 1:" in out and "tm.tanh(x0)" in out and "of order 1 is wrong" in out
