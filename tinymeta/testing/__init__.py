@@ -12,16 +12,18 @@ from .gradcheck import Report, Row, check_grads
 from .identities import Identities, Identity, check_identities
 from .kinks import branches
 from .metagrad import MetaReport, check_meta_grad
+from .program import Program
+from .programcheck import check_program
 from .subject import Vacuous
 from .taylor import Remainders, check_taylor
 
 # hypothesis is an optional dependency, so what needs it comes when asked for, from these files.
 LAZY = {"Case": "strategies", "register": "strategies", "strategy_for": "strategies",
-        "check_primitive": "primitives", "registry_test": "primitives"}
+        "check_primitive": "primitives", "registry_test": "primitives", "Survey": "programs"}
 
-__all__ = ["Identities", "Identity", "MetaReport", "Remainders", "Report", "Row", "Vacuous",
-           "branches", "check_grads", "check_identities", "check_meta_grad", "check_taylor",
-           "strategies", *LAZY]
+__all__ = ["Identities", "Identity", "MetaReport", "Program", "Remainders", "Report", "Row",
+           "Vacuous", "branches", "check_grads", "check_identities", "check_meta_grad",
+           "check_program", "check_taylor", "programs", "strategies", *LAZY]
 
 
 def __getattr__(name: str):

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from ..ops.conv import geometry_of
 from .growing import POSITIVE, Growing, Unfit
 
+
 # ---- elementwise --------------------------------------------------------------------------------
 
 def of_one(guard: Callable = lambda g, x: x):
