@@ -19,11 +19,12 @@ from .taylor import Remainders, check_taylor
 
 # hypothesis is an optional dependency, so what needs it comes when asked for, from these files.
 LAZY = {"Case": "strategies", "register": "strategies", "strategy_for": "strategies",
-        "check_primitive": "primitives", "registry_test": "primitives", "Survey": "programs"}
+        "check_primitive": "primitives", "registry_test": "primitives", "Survey": "programs",
+        "Mutant": "faults", "mutants": "faults", "survivors": "faults"}
 
 __all__ = ["Identities", "Identity", "MetaReport", "Program", "Remainders", "Report", "Row",
            "Vacuous", "branches", "check_grads", "check_identities", "check_meta_grad",
-           "check_program", "check_taylor", "programs", "strategies", *LAZY]
+           "check_program", "check_taylor", "faults", "programs", "strategies", *LAZY]
 
 
 def __getattr__(name: str):
