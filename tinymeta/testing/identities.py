@@ -1,9 +1,9 @@
 """What holds for every derivative, with no difference quotient and so without truncation.
 
-For J the Jacobian and H the Hessian of <u, f>: J'u is linear in u; <u, Jv> = <J'u, v>; and
-<Ha, b> = <a, Hb>. J is the pullback of the pullback (Townsend 2017), H the pullback of the gradient.
-The two sides of each are sums that differ only by rounding. Each operation run rounds once, so
-their number times eps times the sum of the absolute terms is the tolerance.
+For J the Jacobian and H the Hessian of <u, f>: J'u is linear in u, <u, Jv> = <J'u, v>, and
+<Ha, b> = <a, Hb>. J is the pullback of the pullback (Townsend 2017), H that of the gradient.
+The two sides of each are sums that differ by rounding alone. Each operation run rounds once: their
+number times eps times the sum of the absolute terms is the tolerance.
 """
 
 import math

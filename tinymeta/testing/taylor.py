@@ -20,6 +20,7 @@ from .subject import directions, examined, still, vacuous
 LADDER = 0.5 ** np.arange(1, 28)
 RUNGS = 5                       # how many are judged: the lowest that are not rounding
 MARGIN = 0.25                   # what the next term of the series and rounding may take off a slope
+TOLD = 1e-3                     # a mistake of this size must not be lost: three digits are told
 
 
 class Remainders(NamedTuple):
@@ -28,7 +29,7 @@ class Remainders(NamedTuple):
     steps: np.ndarray
     remainders: np.ndarray
     rounding: float             # what is smaller than this is none
-    change: float               # of the value, over the longest step
+    changes: np.ndarray         # of the value, over each step
 
     @property
     def judged(self) -> np.ndarray:
@@ -54,11 +55,18 @@ class Remainders(NamedTuple):
         return float(np.median(self.slopes)) if len(self.slopes) else np.nan
 
     @property
+    def tells(self) -> bool:
+        """Would a mistake have been seen beside the remainder, or beside the rounding?"""
+        if not len(self.judged):
+            return bool((self.rounding <= TOLD * self.changes[:1]).any())
+        low = self.judged[-1]
+        return self.steps[low] <= TOLD or self.remainders[low] <= TOLD * self.changes[low]
+
+    @property
     def verdict(self) -> str:
         """ "right", or what is the matter."""
-        hidden = not len(self.steps) or self.rounding > 1e-3 * self.change
         if self.slope >= self.order + 1 - MARGIN:
-            return "undecided" if hidden and self.slope == np.inf else "right"
+            return "right" if self.tells else "undecided"
         bent = not len(self.slopes) or np.ptp(self.slopes) > 2 * MARGIN
         return "undecided" if bent else "wrong"
 
@@ -123,8 +131,7 @@ def remainders(function, xs, us, vs, order, steps) -> Remainders:
     if order == 2:
         left -= steps**2 / 2 * inner(curve(tuple(vs)), vs)
     felt = size(here, us) + size(xs, gs) + size(gs, vs)
-    return Remainders(order, steps, np.abs(left), ROUNDINGS * EPS * felt,
-                      float(np.abs(changes[:1]).sum()))
+    return Remainders(order, steps, np.abs(left), ROUNDINGS * EPS * felt, np.abs(changes))
 
 
 def moved(xs, vs, h) -> tuple:

@@ -1,0 +1,181 @@
+"""Each promise of a primitive is broken by a planted fault, and the check says which it was."""
+
+import numpy as np
+import pytest
+from hypothesis import Phase, settings
+from hypothesis import strategies as st
+
+import tinymeta as tm
+from tinymeta.core.primitive import Primitive, registry
+from tinymeta.testing import Case, check_primitive, register, registry_test, strategies
+
+
+settings.register_profile("no shrinking", settings.get_profile("tinymeta"), database=None,
+                          phases=[Phase.generate])
+
+
+@pytest.fixture(autouse=True)
+def faults_are_found_and_not_made_small():
+    settings.load_profile("no shrinking")
+    yield
+    settings.load_profile("tinymeta")
+
+
+def fill(out, a, b):
+    np.multiply(a, b, out=out)
+
+
+
+RULES = (lambda g, y, a, b: g * b, lambda g, y, a, b: g * a)
+GOOD = {"shape": lambda a, b: (a.shape, a.dtype), "vjps": RULES, "kernels": {"cpu": fill}}
+PAIRS = st.tuples(*[strategies.tensors((2, 3))] * 2)
+
+
+@pytest.fixture
+def a_product(a_new_primitive):
+    """a * b as one of your own operations, with some of its parts changed; gone after the test."""
+    before = dict(strategies.TABLE)
+
+    def make(make=tm.primitive, cases=PAIRS.map(lambda pair: Case(pair, {})), **changed):
+        op = make("my product", **{**GOOD, **changed})
+        register(op.name, cases)
+        return op
+
+    yield make
+    strategies.TABLE.clear()
+    strategies.TABLE.update(before)
+
+
+def test_an_operation_that_keeps_its_promises_passes(a_product):
+    check_primitive(a_product())
+    check_primitive("my product", order=1, dtypes=[np.float64], examples=1)
+
+
+# ---- kernels ------------------------------------------------------------------------------------
+
+def unfilled(out, a, b):
+    np.multiply(a[..., 1:], b[..., 1:], out=out[..., 1:])
+    out[..., 0] *= 1                                            # whatever was there
+
+
+def writing(out, a, b):
+    fill(out, a, b)
+    a += 1
+
+
+def random(out, a, b):
+    out[:] = np.random.default_rng().normal(size=out.shape)
+
+
+@pytest.mark.parametrize("kernel, message", [
+    (unfilled, "my product (does not fill all of out|gives two values)"),
+    (writing, "my product writes into an input"),
+    (random, "my product gives two values for one input"),
+])
+def test_a_faulty_kernel_is_red(kernel, message, a_product):
+    with pytest.raises(AssertionError, match=message):
+        check_primitive(a_product(kernels={"cpu": kernel}))
+
+
+def test_a_kernel_that_adds_to_what_it_finds_is_red(a_product, monkeypatch):
+    """Eager memory may happen to be zero: poison is what finds it."""
+    monkeypatch.setattr("tinymeta.core.primitive.allocate", lambda _, *like: np.zeros(*like))
+
+    def adding(out, a, b):
+        out += a * b
+
+    with pytest.raises(AssertionError, match="my product does not fill all of out"):
+        check_primitive(a_product(kernels={"cpu": adding}))
+
+
+def test_a_kernel_wrong_in_one_dtype_is_red_there_alone(a_product):
+    def kernel(out, a, b):
+        fill(out, a, b)
+        out += np.nan if out.dtype == np.float32 else 0
+        if out.dtype == np.float32:
+            b[...] = 0
+
+    op = a_product(kernels={"cpu": kernel})
+    check_primitive(op, dtypes=[np.float64], examples=4)
+    with pytest.raises(AssertionError, match="writes into an input"):
+        check_primitive(op, dtypes=[np.float32], examples=4)
+
+
+def test_a_shape_rule_that_forgets_the_dtype_is_red(a_product):
+    with pytest.raises(AssertionError, match="my product makes float64 of float32"):
+        check_primitive(a_product(shape=lambda a, b: (a.shape, np.float64)))
+
+
+def test_a_view_that_breaks_its_shape_rule_is_red(a_product):
+    def make(name, **parts):
+        return Primitive(name, family="extension", view=True, **parts)
+
+    with pytest.raises(AssertionError, match=r"makes float32\(3, 2\), its shape rule says"):
+        check_primitive(a_product(make, kernels={"cpu": lambda a, b: a.T}))
+
+
+# ---- derivative rules ---------------------------------------------------------------------------
+
+def test_a_missing_rule_is_red(a_product):
+    with pytest.raises(AssertionError, match="my product has 1 derivative rules for 2 inputs"):
+        check_primitive(a_product(vjps=RULES[:1]))
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3])
+def test_a_wrong_derivative_is_red_at_its_order_and_not_before(depth, a_new_primitive):
+    op = a_new_primitive("exp(a)", (lambda g, y, a: 1.001 * g * y,))
+    for _ in range(depth - 1):
+        op = a_new_primitive("exp(a)", (lambda g, y, a, after=op: g * after(a),))
+    if depth > 1:
+        check_primitive(op, order=depth - 1, examples=4)
+    with pytest.raises(AssertionError, match=f"derivative of {op.name} of order {depth} is wrong"):
+        check_primitive(op, order=3)
+
+
+def test_a_rule_that_calls_what_the_registry_does_not_know_is_red(a_new_primitive):
+    stranger = a_new_primitive("exp(a)", (lambda g, y, a: g * y,), name="stranger")
+    op = a_new_primitive("exp(a)", (lambda g, y, a: g * stranger(a),), name="its friend")
+    check_primitive(op, examples=4)
+    del registry["stranger"]
+    with pytest.raises(AssertionError, match=r"its friend calls \['stranger'\], not in the reg"):
+        check_primitive(op, examples=4)
+
+
+def test_an_operation_without_derivatives_is_checked_for_the_rest(a_product):
+    check_primitive(a_product(vjps=(None, None)))
+    del registry["my product"]
+    with pytest.raises(AssertionError, match="writes into an input"):
+        check_primitive(a_product(vjps=(None, None), kernels={"cpu": writing}))
+
+
+# ---- what could not fail, and what is missing ----------------------------------------------------
+
+def test_a_strategy_on_which_no_derivative_could_be_wrong_is_red(a_product):
+    empty = st.just(Case((np.zeros((2, 0)), np.zeros((2, 0))), {}))
+    with pytest.raises(AssertionError, match="my product: its derivatives cannot be wrong on any"):
+        check_primitive(a_product(cases=empty))
+
+
+def test_a_missing_strategy_or_kernel_is_named(a_product):
+    with pytest.raises(NotImplementedError, match="my product has no cpu kernel"):
+        check_primitive(a_product(kernels={}))
+    del strategies.TABLE["my product"]
+    with pytest.raises(KeyError, match="my product has no strategy"):
+        check_primitive("my product")
+
+
+# ---- the test that is inherited -----------------------------------------------------------------
+
+def test_the_inherited_test_checks_each_one_it_was_given(a_product, a_new_primitive):
+    bad = a_new_primitive("exp(a)", (lambda g, y, a: -g * y,), name="bad")
+    test = registry_test(a_product(), "bad")
+    (mark,) = test.pytestmark
+    assert mark.args == ("name", ["my product", "bad"])
+    test("my product")
+    with pytest.raises(AssertionError, match="derivative of bad of order 1 is wrong"):
+        test(bad.name)
+
+
+def test_without_names_it_is_the_whole_registry():
+    (mark,) = registry_test().pytestmark
+    assert mark.args[1] == sorted(registry)

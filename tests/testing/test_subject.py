@@ -1,0 +1,91 @@
+"""What no check can judge gets the same sentence from each of them, not a number to puzzle over."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+import tinymeta as tm
+from tinymeta.testing import Vacuous, check_grads, check_identities, check_taylor
+
+CHECKS = [check_grads, check_identities, check_taylor]
+x = np.random.default_rng(0).normal(size=(3, 4))
+
+
+def draws(x, rng=np.random.default_rng(0)):
+    return x * rng.normal()
+
+
+def counts(x, calls=itertools.count(1)):
+    return x * float(next(calls))
+
+
+def drops_out_in_its_second_output(x, rng=np.random.default_rng(0)):
+    return x, {"rest": tm.where(rng.random(x.shape) < 0.5, x, 0.0)}
+
+
+def writes(x):
+    x.value[0, 0] = 5.0
+    return x * 2.0
+
+
+def writes_into_labels(p):
+    p["labels"] += 1
+    return p["x"] * 2.0
+
+
+REFUSED = [
+    (draws, x, AssertionError, "draws gives two values for one input: it is random or keeps a st"),
+    (counts, x, AssertionError, "counts gives two values for one input"),
+    (drops_out_in_its_second_output, x, AssertionError, "gives two values for one input"),
+    (writes, x, AssertionError, r"writes writes into its argument \[0\]: let it make a new array"),
+    (writes_into_labels, {"x": x, "labels": np.arange(3)}, AssertionError,
+     r"writes into its argument \[0\]\['labels'\]"),
+    (lambda x: x * np.nan, x, AssertionError, "value of .*, output 0, is not finite: nan at"),
+    (lambda x: (x, tm.exp(x[0] * 1e4)), x, AssertionError, "output 1, is not finite: inf at"),
+    (tm.exp, np.where(x == x[2, 1], np.nan, x), ValueError,
+     r"argument \[0\] is not finite: nan at \(2, 1\)"),
+    (lambda x: {"name": "softmax", "y": x}, x, ValueError,
+     r"returns a str at output \['name'\], which is no tensor"),
+    (lambda x: None, x, ValueError, "has 1 floating inputs and 0 floating outputs"),
+    (lambda x: tm.argmax(x, 1), x, ValueError, "has 1 floating inputs and 0 floating outputs"),
+    (lambda x: x > 0, x, ValueError, "has 1 floating inputs and 0 floating outputs"),
+    (lambda n: n * 1.0, 3, ValueError, "has 0 floating inputs and 1 floating outputs"),
+    (lambda x: x * 0.0 + 1.0, x, Vacuous, "does not move with its inputs"),
+    (tm.relu, -np.abs(x), Vacuous, "primitive relu> does not move"),
+    (lambda x: tm.softmax(x).sum(), x, Vacuous, "or by no more than rounding, so the check could"),
+    (tm.exp, np.zeros((0, 3)), Vacuous, "choose inputs where it moves"),
+]
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("f, argument, kind, message", REFUSED)
+def test_it_is_refused_in_a_sentence(f, argument, kind, message, check):
+    with pytest.raises(kind, match=rf"^{check.__name__}: .*{message}"):
+        check(f, argument)
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+def test_the_callers_arrays_stay_as_they_were(check):
+    mine, labels = x.copy(), np.arange(3)
+    for f, argument in ((writes, mine), (writes_into_labels, {"x": mine, "labels": labels})):
+        with pytest.raises(AssertionError, match="writes into its argument"):
+            check(f, argument)
+    assert (mine == x).all() and (labels == np.arange(3)).all()
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+def test_a_tree_with_integers_and_none_in_it_is_fine(check):
+    def f(p, n):
+        return {"z": tm.exp(p["x"]) * n, "best": tm.argmax(p["x"], 1), "none": None}, p["b"][0] ** 3
+
+    check(f, {"x": x, "b": [tm.asarray(x[0]), None]}, 3)
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+def test_an_error_inside_the_function_is_its_own(check):
+    def f(x):
+        raise TypeError("mine")
+
+    with pytest.raises(TypeError, match="^mine$"):
+        check(f, x)
