@@ -31,8 +31,8 @@ def main(a):
     print(f"siamese network on {a.data} ({train}): {a.filters} filters, margin {a.margin}, "
           f"{a.pairs} pairs a batch, {a.iterations} updates")
 
-    def draw(characters, rng, count):
-        return tm.data.pairs(characters, rng, count=count, within=a.within)
+    def draw(characters, rng, count, rotations=False):
+        return tm.data.pairs(characters, rng, count=count, within=a.within, rotations=rotations)
 
     def tasks(characters, rng, way):
         return lambda n: tm.data.episodes(
@@ -49,7 +49,7 @@ def main(a):
 
     if a.iterations:
         params, curve = tm.meta.train(
-            method, lambda: draw(train, train_rng, a.pairs), iterations=a.iterations,
+            method, lambda: draw(train, train_rng, a.pairs, a.rotations), iterations=a.iterations,
             rng=init_rng, params=params, name=f"siamese {a.data}",
             optimizer=tm.optim.adam(a.beta), evaluate=score,
             save=keep(a.out, f"siamese_{a.data}"))
@@ -117,6 +117,8 @@ if __name__ == "__main__":
                    help="what becomes of the last map")
     p.add_argument("--margin", type=float, default=1.0)
     p.add_argument("--pairs", type=int, default=128, help="pairs in a batch, half of them same")
+    p.add_argument("--rotations", action="store_true",
+                   help="turn the training pairs by quarter turns: four times as many characters")
     p.add_argument("--within", type=float, default=0.5,
                    help="share of different pairs from one alphabet")
     p.add_argument("--beta", type=float, default=1e-3, help="learning rate (Adam)")
