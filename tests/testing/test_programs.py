@@ -13,6 +13,7 @@ from tinymeta.core.primitive import evaluate, registry
 from tinymeta.core.scope import setting
 from tinymeta.ops.conv import Geometry
 from tinymeta.testing import program as program_module
+from tinymeta.testing import programcheck
 from tinymeta.testing.grammar import GRAMMAR
 from tinymeta.testing.growing import Step
 from tinymeta.testing.program import Line, Program
@@ -59,7 +60,7 @@ def scaled(rule):
 
 
 @pytest.mark.parametrize("name, place", [
-    ("mul", 0), ("conv_weight", 0), ("scatter_add", 0), ("max", 0), ("power", 1), ("where", 2),
+    ("mul", 0), ("conv_weight", 0), ("scatter_add", 0), ("max", 0), ("power", 1),
 ])
 def test_a_rule_that_is_off_by_a_thousandth_is_found(name, place, monkeypatch):
     rules = list(registry[name].vjps)
@@ -157,6 +158,28 @@ def test_a_checkpoint_that_changes_a_derivative_is_found(monkeypatch):
 def test_tasks_that_mix_are_found():
     with pytest.raises(AssertionError, match="task 0 alone differs: by"):
         check_program(one_line("flip", np.array([[1.0], [2.0]]), tasks=2, axis=0))
+
+
+def test_a_rule_that_forgets_float32_is_found(monkeypatch):
+    monkeypatch.setattr(registry["exp"], "vjps", (lambda g, y, a: tm.astype(g * y, np.float64),))
+    with pytest.raises((AssertionError, ValueError), match="float64"):
+        check_program(one_line("exp", np.array([0.5])))
+
+
+def test_a_kernel_that_is_wrong_in_float32_is_found(monkeypatch):
+    def exp(out, a):
+        np.exp(a * (1.001 if a.dtype == np.float32 else 1.0), out=out)
+
+    monkeypatch.setitem(registry["exp"].kernels, "cpu", exp)
+    with pytest.raises(AssertionError, match="float32 differs: by"):
+        check_program(one_line("exp", np.array([0.5])))
+
+
+def test_a_derivative_through_an_inner_step_is_judged_too(monkeypatch):
+    monkeypatch.setattr(programcheck, "checkpoint",
+                        lambda step: lambda xs: tm.stop_gradient(step(xs)))
+    with pytest.raises(AssertionError, match="of the_program_after_a_step of order 1 is wrong"):
+        check_program(one_line("exp", np.array([0.5])))
 
 
 # ---- the command ---------------------------------------------------------------------------------

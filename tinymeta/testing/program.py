@@ -57,6 +57,15 @@ class Program(NamedTuple):
             return self.returned(run(self.lines[stop:], values))
         return f
 
+    def astype(self, dtype) -> "Program":
+        """The same program, its floating values of this dtype."""
+        inputs = {name: x.astype(dtype) if x.dtype.kind == "f" else x
+                  for name, x in self.inputs.items()}
+        name = np.dtype(dtype).name
+        lines = (line._replace(static={**line.static, "dtype": name}) if "dtype" in line.static
+                 else line for line in self.lines)
+        return Program(inputs, tuple(lines), self.tasks)
+
     def returned(self, values: dict) -> tuple[Tensor, ...]:
         return tuple(values[name] for name in self.outputs)
 

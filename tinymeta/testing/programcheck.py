@@ -1,7 +1,8 @@
 """What must hold for any program, whatever its operations.
 
-Its derivatives are those that differences tell; forgetting a part of it in a checkpoint changes
-none of them; and one run for T tasks is T runs for one.
+Its derivatives, and those through an inner step, are what differences tell; a part of it forgotten
+in a checkpoint changes none of them, one run for T tasks is T runs for one, and in float32 they are
+the same numbers with fewer digits.
 """
 
 from collections.abc import Callable
@@ -9,10 +10,13 @@ from collections.abc import Callable
 import numpy as np
 
 from ..core.grad import vjp
+from ..ops.checkpoint import checkpoint
 from .gradcheck import check_grads
 from .program import Program
 
-SHORT, CLOSE = 3, 1e-9          # lines that are checked to third order; how far equal numbers are
+SHORT = 3                           # lines that are checked to third order
+CLOSE, SINGLE = 1e-9, 1e-4          # how far equal numbers are in float64 and in float32
+LR = 0.01                           # so small that an inner step does not leave a domain
 
 
 def check_program(program: Program, order: int | None = None, seed: int = 0) -> str:
@@ -24,29 +28,64 @@ def check_program(program: Program, order: int | None = None, seed: int = 0) -> 
     """
     rng = np.random.default_rng(seed)
     start, stop = sorted(rng.integers(0, len(program.lines), 2, endpoint=True).tolist())
-    floats = [x for x in program.inputs.values() if x.dtype.kind == "f"]
-    us = [rng.normal(size=y.shape) for y in program()]
-    vs = [rng.normal(size=x.shape) for x in floats]
     inputs = list(program.inputs.values())
-    whole = derivatives(program, inputs, us, vs)
-    agree("a checkpoint changes the derivatives",
-          derivatives(program.with_checkpoint(start, stop), inputs, us, vs), whole)
+    f, xs = of_floats(program, inputs)
+    us = [rng.normal(size=y.shape) for y in program()]
+    vs = [rng.normal(size=x.shape) for x in xs]
+    whole = derivatives(f, xs, us, vs)
+
+    forgetful = of_floats(program.with_checkpoint(start, stop), inputs)
+    agree("a checkpoint changes the derivatives", derivatives(*forgetful, us, vs), whole, CLOSE)
     for t in range(program.tasks or 0):
-        one = [[x[t:t + 1] for x in xs] for xs in (inputs, us, vs)]
-        agree(f"task {t} alone differs", derivatives(program, *one), [x[t:t + 1] for x in whole])
-    slopes = whole[len(us):len(us) + len(floats)]
+        of_task, us_t, vs_t = ([x[t:t + 1] for x in part] for part in (inputs, us, vs))
+        alone = derivatives(*of_floats(program, of_task), us_t, vs_t)
+        agree(f"task {t} alone differs", alone, [x[t:t + 1] for x in whole], CLOSE)
+    single = program.astype(np.float32)
+    rounded = derivatives(*of_floats(single, list(single.inputs.values())),
+                          *([x.astype(np.float32) for x in part] for part in (us, vs)))
+    agree("float32 differs", rounded, [x.astype(np.float32) for x in whole], SINGLE)
+
+    slopes = whole[len(us):len(us) + len(xs)]
     if all(np.abs(g).max() < CLOSE for g in slopes):
         return "constant"               # a difference would judge nothing but rounding
-    return judged(program, order or (3 if len(program.lines) <= SHORT else 2), seed)
+    outcome = judged(f, xs, order or (3 if len(program.lines) <= SHORT else 2), seed)
+    return outcome if outcome != "checked" else judged(after_a_step(f, us), xs, 1, seed)
 
 
-def judged(program: Program, order: int, seed: int) -> str:
+def of_floats(program: Callable, inputs: list) -> tuple[Callable, list]:
+    """The program as a function of its floating inputs, and those."""
+    places = [k for k, x in enumerate(inputs) if x.dtype.kind == "f"]
+
+    def the_program(*xs):
+        full = list(inputs)
+        for k, x in zip(places, xs):
+            full[k] = x
+        return program(*full)
+
+    return the_program, [inputs[k] for k in places]
+
+
+def after_a_step(f: Callable, us: list) -> Callable:
+    """`f` where one step down <u, f> leads: a derivative within what is differentiated."""
+    def step(xs):
+        return [x - LR * g for x, g in zip(xs, vjp(f, *xs)[1](tuple(us)))]
+
+    def the_program_after_a_step(*xs):
+        return f(*checkpoint(step)(list(xs)))
+
+    return the_program_after_a_step
+
+
+def derivatives(f: Callable, xs: list, us: list, vs: list) -> list[np.ndarray]:
+    """f, J^T u, and the pullback of v through (x -> J^T u)."""
+    first, pull = vjp(lambda *xs: vjp(f, *xs)[1](tuple(us)), *xs)
+    return [x.numpy() for x in (*f(*xs), *first, *pull(tuple(vs)))]
+
+
+def judged(f: Callable, xs: list, order: int, seed: int) -> str:
     """Compare with differences; what they cannot judge is no failure."""
-    def the_program(*inputs):
-        return program(*inputs)
-
     try:
-        check_grads(the_program, *program.inputs.values(), order=order, n_dirs=1, seed=seed)
+        check_grads(f, *xs, order=order, n_dirs=1, seed=seed)
     except AssertionError as error:
         if "kinks between the points" in str(error):
             return "at a kink"
@@ -56,25 +95,9 @@ def judged(program: Program, order: int, seed: int) -> str:
     return "checked"
 
 
-def derivatives(f: Callable, inputs: list, us: list, vs: list) -> list[np.ndarray]:
-    """f, J^T u, and the pullback of v through (x -> J^T u)."""
-    places = [k for k, x in enumerate(inputs) if x.dtype.kind == "f"]
-
-    def of_floats(*xs):
-        full = list(inputs)
-        for k, x in zip(places, xs):
-            full[k] = x
-        return f(*full)
-
-    def slopes(*xs):
-        return vjp(of_floats, *xs)[1](tuple(us))
-
-    ys, xs = of_floats(*(inputs[k] for k in places)), [inputs[k] for k in places]
-    first, pull = vjp(slopes, *xs)
-    return [x.numpy() for x in (*ys, *first, *pull(tuple(vs)))]
-
-
-def agree(what: str, found: list, expected: list) -> None:
+def agree(what: str, found: list, expected: list, close: float) -> None:
     for a, b in zip(found, expected, strict=True):
+        assert a.shape == b.shape and a.dtype == b.dtype, \
+            f"{what}: {a.dtype}{a.shape} is not {b.dtype}{b.shape}"
         error = np.abs(a - b).max()
-        assert error <= CLOSE * (1 + np.abs(b).max()), f"{what}: by {error:.1e}"
+        assert error <= close * (1 + np.abs(b).max()), f"{what}: by {error:.1e}"
