@@ -24,6 +24,13 @@ def test_the_tour_holds():
     assert done.stdout.rstrip().endswith("every assert held")
 
 
+def test_the_mistakes_in_ones_own_gradients_are_found():
+    done = example("property_test_your_op", out=None)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("the smallest case found") == 3
+    assert done.stdout.rstrip().endswith("every mistake was found, and every correction passed")
+
+
 @pytest.mark.examples
 def test_a_short_run_ends_with_a_result_line_and_keeps_its_curve(tmp_path):
     flags = ["--iterations", "3", "--way", "3", "--tasks", "4", "--filters", "8",
