@@ -1,5 +1,8 @@
 """Each promise of a primitive is broken by a planted fault, and the check says which it was."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import Phase, settings
@@ -174,6 +177,17 @@ def test_the_inherited_test_checks_each_one_it_was_given(a_product, a_new_primit
     test("my product")
     with pytest.raises(AssertionError, match="derivative of bad of order 1 is wrong"):
         test(bad.name)
+
+
+def test_a_test_file_of_yours_inherits_it_in_one_line(tmp_path):
+    (tmp_path / "test_mine.py").write_text(
+        "import tinymeta as tm\n"
+        "tm.elementwise('a * a * a', vjps=(lambda g, y, a: 3.0 * g * a * a,), name='cube')\n"
+        "test_ops = tm.testing.registry_test('cube', 'add')\n")
+    done = subprocess.run([sys.executable, "-m", "pytest", "-v", "test_mine.py"],
+                          cwd=tmp_path, capture_output=True, text=True)
+    assert "test_mine.py::test_ops[cube] PASSED" in done.stdout, done.stdout
+    assert "test_mine.py::test_ops[add] PASSED" in done.stdout
 
 
 def test_without_names_it_is_the_whole_registry():

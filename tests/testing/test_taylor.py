@@ -78,6 +78,12 @@ def test_a_remainder_of_rounding_is_exact(f, order):
     assert check_taylor(f, x, order=order).slope == np.inf
 
 
+def test_rounding_grows_with_what_is_subtracted():
+    """At a zero of the function and its gradient, nothing else is rounded."""
+    for seed in range(5):
+        assert check_taylor(lambda x: x * x, np.zeros(2), order=2, seed=seed).slope == np.inf
+
+
 def test_a_higher_order_than_expected_is_right():
     assert 2.9 < check_taylor(lambda x: x ** 3, np.zeros(3)).slope < 3.1
 
@@ -110,7 +116,7 @@ def test_any_other_order_is_refused():
 def test_the_report_is_a_table_and_a_seed_repeats_it():
     report = check_taylor(tm.exp, x, order=2, seed=3)
     header, *rungs, last = str(report).splitlines()
-    assert header.split() == ["step", "remainder"] and len(rungs) == len(report.steps)
+    assert header.split() == ["step", "remainder", "rounding"] and len(rungs) == len(report.steps)
     assert sum(rung.endswith("judged") for rung in rungs) == 5
     assert last.startswith("slope 3.0") and "should be 3" in last
     again, other = (check_taylor(tm.exp, x, order=2, seed=s).remainders

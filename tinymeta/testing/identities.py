@@ -73,7 +73,7 @@ def check_identities(f: Callable, *args, seed=0) -> Identities:
                                      f"{Identities(tuple(rows))}")
     if not any(row.size for row in rows):
         raise AssertionError(f"check_identities: {name} moves and all its derivatives are zero: "
-                             "they are cut off, or at a kink, and no identity could be broken")
+                             "they are cut off, or flat at this point; no identity could be broken")
     return Identities(tuple(rows))
 
 

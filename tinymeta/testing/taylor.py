@@ -28,7 +28,7 @@ class Remainders(NamedTuple):
     order: int
     steps: np.ndarray
     remainders: np.ndarray
-    rounding: float             # what is smaller than this is none
+    rounding: np.ndarray        # what is smaller than this is none
     changes: np.ndarray         # of the value, over each step
 
     @property
@@ -58,7 +58,7 @@ class Remainders(NamedTuple):
     def tells(self) -> bool:
         """Would a mistake have been seen beside the remainder, or beside the rounding?"""
         if not len(self.judged):
-            return bool((self.rounding <= TOLD * self.changes[:1]).any())
+            return bool((self.rounding <= TOLD * self.changes)[:1].any())
         low = self.judged[-1]
         return self.steps[low] <= TOLD or self.remainders[low] <= TOLD * self.changes[low]
 
@@ -71,11 +71,10 @@ class Remainders(NamedTuple):
         return "undecided" if bent else "wrong"
 
     def __str__(self):
-        rows = [f"{h:8.1e}  {r:11.4e}{'  judged' if k in self.judged else ''}"
-                for k, (h, r) in enumerate(zip(self.steps, self.remainders))]
-        return "\n".join([f"{'step':>8}  {'remainder':>11}", *rows,
-                          f"slope {self.slope:.3f}, should be {self.order + 1}; "
-                          f"rounding {self.rounding:.1e}"])
+        rows = [f"{h:8.1e}  {r:11.4e}  {e:8.1e}{'  judged' if k in self.judged else ''}"
+                for k, (h, r, e) in enumerate(zip(self.steps, self.remainders, self.rounding))]
+        return "\n".join([f"{'step':>8}  {'remainder':>11}  {'rounding':>8}", *rows,
+                          f"slope {self.slope:.3f}, should be {self.order + 1}"])
 
 
 def check_taylor(f: Callable, *args, order: int = 1, seed=0) -> Remainders:
@@ -128,9 +127,11 @@ def remainders(function, xs, us, vs, order, steps) -> Remainders:
     changes = np.array([inner([b.numpy() - a.numpy() for a, b in zip(here, ys)], us)
                         for ys in there])
     left = changes - steps * inner(gs, vs)
+    felt = size(here, us) + size(xs, gs) + steps * size(gs, vs)
     if order == 2:
-        left -= steps**2 / 2 * inner(curve(tuple(vs)), vs)
-    felt = size(here, us) + size(xs, gs) + size(gs, vs)
+        curved = curve(tuple(vs))
+        left -= steps**2 / 2 * inner(curved, vs)
+        felt = felt + steps**2 / 2 * size(curved, vs)
     return Remainders(order, steps, np.abs(left), ROUNDINGS * EPS * felt, np.abs(changes))
 
 
