@@ -164,6 +164,14 @@ def test_an_unknown_mistake_has_no_name_but_a_place_a_cosine_and_a_ratio():
     assert summary == f"in these directions: cosine {cosine:.6f}, norm ratio {ratio:.6g}"
 
 
+@pytest.mark.parametrize("off, name", [(1e-6, ": it is right to four digits"), (1e-3, "")])
+def test_single_precision_is_told_apart_from_a_mistake(off, name):
+    wrong = lambda p, tasks: (1 + off) * by_hand(1)(p, tasks)
+    said = complaint(wrong, quadratic, descend(1), POINT, QUADRATICS).splitlines()[0]
+    assert said.partition(": was")[0] == \
+        f"check_meta_grad: the meta-gradient is wrong{name}"
+
+
 @pytest.mark.parametrize("poisoned", ["gradient", "loss"])
 def test_nan_never_passes(poisoned):
     exact = meta_grad_of(net_loss, 1)

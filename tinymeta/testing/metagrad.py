@@ -25,6 +25,8 @@ SUPPORT = "this is the gradient of the support loss after adapting: the query se
 FACTORS = {"mean": "the sum where the mean was expected (a factor T)",
            "sum": "the mean where the sum was expected (a factor 1/T)"}
 NEGATIVE = "with its sign flipped"
+ZERO = "it is zero (nothing of theta reaches the loss, or the rules return nothing)"
+COARSE = "it is right to four digits: was it computed in float32?"
 
 
 class MetaReport(NamedTuple):
@@ -103,13 +105,14 @@ def objectives(loss, adapt, theta, support, query, count):
 def named(known, weight, count, factor, theta, g, vs) -> str:
     """The name of the function and factor whose gradient `g` is, if it is one of the known."""
     if not any(np.any(x) for x in tree.leaves(g)):
-        return ": it is zero (nothing of theta reaches the loss, or the rules return nothing)"
+        return ": " + ZERO
     other = weight * count if weight != 1 else weight / count
     for scale, remark in [(weight, ""), (other, factor), (-weight, NEGATIVE)]:
         for name, objective in known.items():
             if all(compare(objective, scale, theta, g, v).verdict == "right" for v in vs):
                 return ": " + ", ".join(part for part in (name, remark) if part)
-    return ""
+    exact = [compare(known[""], weight, theta, g, v) for v in vs]
+    return f": {COARSE}" if all(row.error < 1e-4 * row.numeric.size for row in exact) else ""
 
 
 # ---- the two sides of a comparison --------------------------------------------------------------
@@ -122,10 +125,10 @@ def gradient_of(result, theta):
         raise AssertionError(f"check_meta_grad: the gradient has the leaves {tree.paths(result)}, "
                              f"the parameters {tree.paths(theta)}")
     g = [np.asarray(x, np.float64) for x in tree.leaves(result)]
-    for path, x, slope_x in zip(tree.paths(theta), tree.leaves(theta), g):
-        if slope_x.shape != x.shape:
+    for path, x, own in zip(tree.paths(theta), tree.leaves(theta), g):
+        if own.shape != x.shape:
             raise AssertionError(f"check_meta_grad: the gradient of {path or 'the parameters'} has "
-                                 f"the shape {slope_x.shape}, the parameter {x.shape}: "
+                                 f"the shape {own.shape}, the parameter {x.shape}: "
                                  "are the tasks' gradients summed?")
     return tree.flatten(theta)[1](g)
 
