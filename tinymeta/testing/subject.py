@@ -51,23 +51,29 @@ def examined(check: str, f: Callable, args: tuple, dtype=np.float64) -> Subject:
         return floats(check, name, f(*rebuild(handed)))
 
     subject = Subject(function, inputs, [names[i] for i in places], name)
-    for x, what in zip(inputs, subject.names):
+    refuse(check, subject, {n: x for n, x in zip(names, full) if isinstance(x, np.ndarray)})
+    return subject
+
+
+def refuse(check: str, subject: Subject, arrays: dict) -> None:
+    """Say what is the matter, if anything is, with a function or with the arrays it is given."""
+    name, before = subject.called, {what: x.copy() for what, x in arrays.items()}
+    for x, what in zip(subject.inputs, subject.names):
         refuse_infinite(ValueError, f"{check}: {what}", x)
-    arrays = {what: x for what, x in zip(names, full) if isinstance(x, np.ndarray)}
-    before = {what: x.copy() for what, x in arrays.items()}
-    first, second = ([y.numpy().copy() for y in function(*map(asarray, inputs))] for _ in range(2))
+    first, second = ([y.numpy().copy() for y in subject.function(*map(asarray, subject.inputs))]
+                     for _ in range(2))
     for what, x in arrays.items():
         if not same_bits(x, before[what]):
             raise AssertionError(f"{check}: {name} writes into its {what}: let it make a new array")
-    if not all(map(same_bits, first, second)):
+    if len(first) != len(second) or not all(map(same_bits, first, second)):
         raise AssertionError(f"{check}: {name} gives two values for one input: it is random or "
                              "keeps a state; draw before, and hand it what was drawn")
     for k, y in enumerate(first):
         refuse_infinite(AssertionError, f"{check}: the value of {name}, output {k},", y)
-    if not inputs or not first:
-        raise ValueError(f"{check}: nothing to differentiate: {name} has {len(inputs)} floating "
-                         f"inputs and {len(first)} floating outputs")
-    return subject
+    if not subject.inputs or not first:
+        raise ValueError(f"{check}: nothing to differentiate: {name} has {len(subject.inputs)} "
+                         f"floating inputs and {len(first)} floating outputs; integers and bools "
+                         "have no derivative")
 
 
 def floats(check: str, name: str, value) -> tuple:
