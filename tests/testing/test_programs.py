@@ -150,14 +150,23 @@ def test_at_a_kink_and_in_rounding_a_sample_is_skipped_under_its_name():
 
 def test_a_checkpoint_that_changes_a_derivative_is_found(monkeypatch):
     monkeypatch.setattr(program_module, "checkpoint",
-                        lambda f: lambda values: tm.stop_gradient(f(values)))
+                        lambda f: lambda values: f(tm.stop_gradient(values)))
+    two = Program({"x0": np.array([0.5])}, (Line("v1", "exp", ("x0",), {}),
+                                            Line("v2", "mul", ("x0", "v1"), {})))
     with pytest.raises(AssertionError, match="a checkpoint changes the derivatives: by"):
-        check_program(one_line("exp", np.array([0.5])))
+        for seed in range(8):
+            check_program(two, seed=seed)
 
 
 def test_tasks_that_mix_are_found():
     with pytest.raises(AssertionError, match="task 0 alone differs: by"):
         check_program(one_line("flip", np.array([[1.0], [2.0]]), tasks=2, axis=0))
+
+
+def test_a_program_that_cannot_grow_is_a_failure(monkeypatch):
+    monkeypatch.setitem(registry["tanh"].kernels, "cpu", lambda out, a: out.fill(np.nan))
+    survey = Survey().round(100)
+    assert not survey.passed and "made what is not finite" in str(survey)
 
 
 def test_a_rule_that_forgets_float32_is_found(monkeypatch):

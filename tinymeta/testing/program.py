@@ -50,11 +50,15 @@ class Program(NamedTuple):
         return self.returned(run(self.lines, values))
 
     def with_checkpoint(self, start: int, stop: int) -> Callable:
-        """The same function, with the lines from `start` to `stop` inside a checkpoint."""
+        """The same function, with the lines from `start` to `stop` inside a checkpoint.
+
+        It is given every other value, and closes over the rest.
+        """
         def f(*inputs):
-            values = run(self.lines[:start], dict(zip(self.inputs, map(asarray, inputs))))
-            values = checkpoint(lambda v: run(self.lines[start:stop], v))(values)
-            return self.returned(run(self.lines[stop:], values))
+            before = run(self.lines[:start], dict(zip(self.inputs, map(asarray, inputs))))
+            given = {name: before[name] for name in list(before)[::2]}
+            after = checkpoint(lambda v: run(self.lines[start:stop], {**before, **v}))(given)
+            return self.returned(run(self.lines[stop:], after))
         return f
 
     def astype(self, dtype) -> "Program":

@@ -105,7 +105,7 @@ class Survey:
         text = ", ".join(f"{what} {self.tally[what]}" for what in outcomes)
         if self.error is None:
             return f"{text}, failed 0"
-        return f"{text}, failed 1:\n\n{self.failure}\n\n{self.error}"
+        return f"{text}, failed 1:\n\n{self.failure or 'while it grew'}\n\n{self.error}"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -120,10 +120,13 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     survey, start = Survey(), time.monotonic()
     until = start + 60 * options.minutes
-    for seed in itertools.count(options.seed * 10 ** 6):    # no two commands draw the same
-        survey.round(A_ROUND, seed, options.order, options.steps, until)
-        if survey.error is not None or time.monotonic() > until:
-            break
+    try:
+        for seed in itertools.count(options.seed * 10 ** 6):    # no two commands draw the same
+            survey.round(A_ROUND, seed, options.order, options.steps, until)
+            if survey.error is not None or time.monotonic() > until:
+                break
+    except KeyboardInterrupt:                                   # the tally is worth having
+        pass
     seconds = time.monotonic() - start
     print(f"{survey}\n{survey.tally.total() / seconds:.0f} programs a second for {seconds:.0f} s")
     return int(not survey.passed)
