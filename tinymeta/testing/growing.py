@@ -74,7 +74,7 @@ class Growing:
     # ---- what is added --------------------------------------------------------------------------
 
     def input(self, shape: tuple, below: int | None = None) -> str:
-        """A new input: floats that are odd multiples of 1/32 without ties, or integers `below`."""
+        """A new input: floats, coarse and without ties in all inputs; or integers, if `below`."""
         number = len(self.inputs)
         shape = (*self.lead, *shape)
         size = math.prod(shape)
