@@ -9,7 +9,7 @@ import pytest
 
 import tinymeta as tm
 from tinymeta.meta import adapt, maml_loss
-from tinymeta.testing import check_meta_grad
+from tinymeta.testing import Vacuous, check_meta_grad
 
 T, D, RATE = 3, 4, 0.1
 rng = np.random.default_rng(0)
@@ -239,3 +239,12 @@ def test_a_check_that_could_not_fail_is_refused(params, options, message):
     with pytest.raises(ValueError, match=message):
         check_meta_grad(lambda p, tasks: p, net_loss, inner(net_loss, 1), params, NET_TASKS,
                         **options)
+
+
+def test_losses_that_do_not_move_say_nothing():
+    constant = lambda p, batch: (batch.y ** 2).sum((1, 2))
+    with pytest.raises(Vacuous, match="the query losses do not move"):
+        check_meta_grad(lambda p, tasks: tm.tree.map(np.zeros_like, p), constant,
+                        lambda p, support: p, NET, NET_TASKS)
+    said = complaint(lambda p, tasks: p, constant, lambda p, support: p, NET, NET_TASKS)
+    assert "is wrong" in said

@@ -17,6 +17,7 @@ from ..core import tree
 from .differences import slope
 from .gradcheck import Report, Row
 from .kinks import crossed
+from .subject import Vacuous
 
 FIRST_ORDER = ("this is the first-order MAML gradient: the second-derivative term is lost "
                "(look for a stop_gradient or a missing create_graph)")
@@ -51,7 +52,8 @@ def check_meta_grad(meta_grad: Callable, loss: Callable, adapt: Callable, params
     tasks: (support, query), task axis first. over_tasks: "mean" or "sum" of the tasks' losses.
 
     Raises AssertionError with the table of comparisons, the leaf that is most off, and the name of
-    the fault where it is a known one; ValueError if there is nothing to check.
+    the fault where it is a known one; ValueError if there is nothing to check, or, as `Vacuous`, if
+    neither the losses move nor the gradient says so.
     """
     if n_dirs < 1 or over_tasks not in FACTORS:
         raise ValueError(f"check_meta_grad: n_dirs {n_dirs} must be at least 1, "
@@ -69,6 +71,9 @@ def check_meta_grad(meta_grad: Callable, loss: Callable, adapt: Callable, params
         rows = tuple(compare(exact, weight, theta, g, v, d) for d, v in enumerate(vs, 1))
         report = MetaReport(rows, *angle_and_ratio(rows))
         bad = next((row for row in rows if row.verdict != "right"), None)
+        if all(row.numeric.size <= row.numeric.tolerance and row.size == 0 for row in rows):
+            raise Vacuous("check_meta_grad: the query losses do not move with the parameters, so "
+                          "the check could not fail: choose parameters where they move")
         if bad is None:
             return report
         fault = named({"": exact, **others}, weight, count, FACTORS[over_tasks], theta, g, vs) \
