@@ -191,6 +191,13 @@ def test_a_derivative_through_an_inner_step_is_judged_too(monkeypatch):
         check_program(one_line("exp", np.array([0.5])))
 
 
+def test_a_step_out_of_the_domain_is_no_failure():
+    near_zero = Program({"x0": np.array([-0.09375, 0.03125, 0.15625])}, (
+        Line("v1", "add", ("x0", "x0"), {}), Line("v2", "sum", ("v1",), {}),
+        Line("v3", "log", ("v2",), {})))
+    assert {check_program(near_zero, order=1, seed=seed) for seed in range(20)} == {"checked"}
+
+
 # ---- the command ---------------------------------------------------------------------------------
 
 def test_the_command_prints_the_tally():

@@ -16,7 +16,7 @@ from .program import Program
 
 SHORT = 3                           # lines that are checked to third order
 CLOSE, SINGLE = 1e-9, 1e-4          # how far equal numbers are in float64 and in float32
-LR = 0.01                           # so small that an inner step does not leave a domain
+LR = 0.01                           # so small that an inner step hardly ever leaves a domain
 
 
 def check_program(program: Program, order: int | None = None, seed: int = 0) -> str:
@@ -49,7 +49,10 @@ def check_program(program: Program, order: int | None = None, seed: int = 0) -> 
     if all(np.abs(g).max() < CLOSE for g in slopes):
         return "constant"               # a difference would judge nothing but rounding
     outcome = judged(f, xs, order or (3 if len(program.lines) <= SHORT else 2), seed)
-    return outcome if outcome != "checked" else judged(after_a_step(f, us), xs, 1, seed)
+    adapted = after_a_step(f, us)
+    with np.errstate(all="ignore"):     # a step may lead out of the domain of a logarithm
+        inside = all(np.isfinite(y.numpy()).all() for y in adapted(*xs))
+    return judged(adapted, xs, 1, seed) if outcome == "checked" and inside else outcome
 
 
 def of_floats(program: Callable, inputs: list) -> tuple[Callable, list]:
