@@ -196,6 +196,9 @@ def test_a_step_out_of_the_domain_is_no_failure():
         Line("v1", "add", ("x0", "x0"), {}), Line("v2", "sum", ("v1",), {}),
         Line("v3", "log", ("v2",), {})))
     assert {check_program(near_zero, order=1, seed=seed) for seed in range(20)} == {"checked"}
+    near_flat = one_line("relu", np.array([1e-3]))
+    found = {check_program(near_flat, order=1, seed=seed) for seed in range(20)}
+    assert "constant" in found and found <= {"checked", "constant", "at a kink"}
 
 
 # ---- the command ---------------------------------------------------------------------------------
