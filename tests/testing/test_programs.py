@@ -75,10 +75,11 @@ def test_a_rule_that_stops_its_own_derivative_is_found_at_order_2(monkeypatch):
     monkeypatch.setattr(registry["exp"], "vjps", (lambda g, y, a: g * tm.stop_gradient(y),))
     survey = Survey().round(400)
     assert "of order 2 is wrong" in str(survey.error) and len(survey.failure.lines) == 1
-    assert str(survey.failure) == ("x0 = np.array(0.03125)  # float64 ()\n"
-                                   "def program(x0):\n"
-                                   f"    {survey.failure.lines[0]}  # float64 ()\n"
-                                   "    return v1")
+    # How small the array gets is hypothesis's business; that one reads it at a glance is ours.
+    assert survey.failure.inputs["x0"].size <= 8
+    text = str(survey.failure).splitlines()
+    assert text[-3] == "def program(x0):" and text[-1] == "    return v1"
+    assert text[-2].startswith(f"    {survey.failure.lines[0]}  # float64 ")
 
 
 # ---- the program as a value ----------------------------------------------------------------------
