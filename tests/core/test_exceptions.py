@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import tinymeta as tm
+from tinymeta.core.primitive import registry
 from tinymeta.core.scope import state
 
 
@@ -19,7 +20,7 @@ def undisturbed():
 @pytest.mark.parametrize("level", [1, 2, 3])
 def test_after_an_exception_in_the_function_all_is_as_before(level):
     def f(x):
-        y = x * x
+        x * x
         raise Stop
 
     def wrap(f):
@@ -63,3 +64,22 @@ def test_a_rule_that_changes_the_shape_is_named(a_new_primitive):
     op = a_new_primitive("exp(a)", (lambda g, y, a: g.sum(),), name="bad_rule")
     with pytest.raises(ValueError, match=r"rule of bad_rule for input 0 returned float64\(\), its"):
         tm.grad(lambda x: op(x).sum())(np.ones(3))
+
+
+def test_a_rule_that_returns_no_tensor_is_named(a_new_primitive):
+    op = a_new_primitive("exp(a)", (lambda g, y, a: g.numpy() * y.numpy(),), name="numpy_rule")
+    with pytest.raises(TypeError, match="rule of numpy_rule for input 0 returned a ndarray"):
+        tm.grad(lambda x: op(x).sum())(np.arange(3.0))
+
+
+def test_a_primitive_with_too_few_rules_is_named():
+    def kernel(out, a, b):
+        np.add(a, b, out=out)
+
+    op = tm.primitive("one_rule_short", shape=lambda a, b: (a.shape, a.dtype),
+                      vjps=(lambda g, y, a, b: g,), kernels={"cpu": kernel})
+    try:
+        with pytest.raises(ValueError, match="one_rule_short has 1 derivative rules for 2 inputs"):
+            tm.grad(lambda x: op(x, x).sum())(np.arange(3.0))
+    finally:
+        del registry["one_rule_short"]

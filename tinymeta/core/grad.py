@@ -92,6 +92,10 @@ def pull_back(lines: list, active: set, cotangents: dict) -> dict:
             if share is None:
                 continue
             x = y.inputs[i]
+            if type(share) is not Tensor:
+                raise TypeError(f"the derivative rule of {y.primitive.name} for input {i} returned "
+                                f"a {type(share).__name__}: write it with tinymeta's operations, "
+                                "so that it can be differentiated in turn")
             if share.value.shape != x.value.shape or share.value.dtype != x.value.dtype:
                 raise ValueError(f"the derivative rule of {y.primitive.name} for input {i} "
                                  f"returned {share.dtype}{share.shape}, its input is "

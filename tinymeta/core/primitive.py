@@ -40,10 +40,13 @@ class Primitive:
     def pull(self, g: Tensor, y: Tensor, wanted: list[int]) -> list:
         """The cotangents of the inputs in `wanted`, given the cotangent `g` of the output `y`.
 
-        None: no derivative.
+        None: no derivative. Raises ValueError if there is not a rule for each input.
         """
         if callable(self.vjps):
             return [self.vjps(i, g, y, *y.inputs, **y.static) for i in wanted]
+        if len(self.vjps) != len(y.inputs):
+            raise ValueError(f"{self.name} has {len(self.vjps)} derivative rules for "
+                             f"{len(y.inputs)} inputs: give one, or None, for each")
         return [self.vjps[i] and self.vjps[i](g, y, *y.inputs, **y.static) for i in wanted]
 
     def __call__(self, *inputs, **static) -> Tensor:
