@@ -26,6 +26,8 @@ def derivatives(f, x, order):
     (lambda x: tm.square(x), [0, 0, 2, 0]),
     (lambda x: tm.asarray(x) ** 3, [0, 0, 0, 6]),
     (lambda x: tm.asarray(x) ** 3.0, [0, 0, 0, 6]),
+    (lambda x: tm.asarray(x) ** np.int64(3), [0, 0, 0, 6]),
+    (lambda x: tm.asarray(x) ** np.float32(3), [0, 0, 0, 6]),
     (lambda x: (1 + tm.asarray(x)) ** 4 - 1, [0, 4, 12, 24]),
     (lambda x: tm.asarray(x) ** 1 + tm.asarray(x) ** 0, [1, 1, 0, 0]),
     (lambda x: tm.softplus(x), [np.log(2), 1 / 2, 1 / 4, 0]),

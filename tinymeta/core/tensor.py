@@ -150,7 +150,7 @@ def _array(data) -> np.ndarray:
         array = np.asarray(data)
     except ValueError as error:
         raise TypeError(f"cannot make a tensor of {type(data).__name__}: {error}") from None
-    if array.dtype.kind not in "bif" and array.dtype.kind != "u":
+    if array.dtype.kind not in "biuf":
         raise TypeError(f"cannot make a tensor of {type(data).__name__} "
                         f"(NumPy dtype {array.dtype}): tensors hold bools, integers and floats")
     if not typed and array.dtype.kind == "f":

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..core.device import find_kernel
 from ..core.primitive import Primitive, registry
-from ..core.tensor import Tensor, asarray
+from ..core.tensor import WEAK, Tensor, asarray
 from . import movement
 from .promote import broadcast, promote
 
@@ -170,12 +170,13 @@ general_power = Elementwise("power", "power(a, b)", (
 def power(x, exponent) -> Tensor:
     """x ** exponent.
 
-    A Python number is a static exponent: integer powers are exact at x <= 0 to any order.
+    A Python or NumPy scalar is a static exponent: integer powers are exact at x <= 0 to any order.
     A tensor exponent is differentiated too, and asks for x > 0 (where x <= 0 that derivative is
     taken as 0).
     """
-    if not isinstance(exponent, (int, float)):
+    if not isinstance(exponent, WEAK):
         return general_power(x, exponent)
+    exponent = np.asarray(exponent).item()          # a NumPy scalar is a Python number here, too
     (x,) = promote("power", (x,), floating=isinstance(exponent, float) or exponent < 0)
     if exponent == 0:
         return movement.broadcast_to(asarray(np.ones((), x.dtype)), x.shape)
