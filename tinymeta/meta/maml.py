@@ -17,7 +17,7 @@ import numpy as np
 from .. import ops
 from ..core import tree
 from ..core.grad import value_and_grad
-from ..core.tensor import Tensor
+from ..core.tensor import Tensor, asarray
 from ..nn.losses import cross_entropy
 from .adapt import adapt
 from .method import Method, accuracy, as_metrics
@@ -25,7 +25,12 @@ from .method import Method, accuracy, as_metrics
 
 def for_each_task(params, count: int):
     """Every task its own copy: a tree of (...) -> (T, ...). The gradient sums over the copies."""
-    return tree.map(lambda p: ops.broadcast_to(p, (count, *p.shape)), params)
+    return tree.map(lambda p: ops.broadcast_to(p, (count, *asarray(p).shape)), params)
+
+
+def adapted_to_each(loss: Callable, params, support, **inner):
+    """The copies (T, ...), each adapted to its support set; inner: as of `adapt`."""
+    return adapt(loss, for_each_task(params, len(tree.leaves(support)[0])), support, **inner)
 
 
 def maml_loss(loss: Callable, params, tasks, *, lr, steps: int,
@@ -35,8 +40,8 @@ def maml_loss(loss: Callable, params, tasks, *, lr, steps: int,
     loss(params (T, ...), batch) -> (T,); tasks: Tasks(support, query), task axis first;
     lr, steps: see `adapt`.
     """
-    params = for_each_task(params, len(tree.leaves(tasks.support)[0]))
-    adapted = adapt(loss, params, tasks.support, lr=lr, steps=steps, first_order=first_order)
+    adapted = adapted_to_each(loss, params, tasks.support,
+                              lr=lr, steps=steps, first_order=first_order)
     return loss(adapted, tasks.query)
 
 
@@ -56,9 +61,8 @@ def maml(model, loss: Callable = cross_entropy, *, lr, steps: int = 1,
         return loss(model(params, batch.x), batch.y)
 
     def outer(params, tasks):
-        params = for_each_task(params, len(tasks.support.x))
-        adapted = adapt(objective, params, tasks.support, lr=lr, steps=steps,
-                        first_order=first_order)
+        adapted = adapted_to_each(objective, params, tasks.support,
+                                  lr=lr, steps=steps, first_order=first_order)
         prediction = model(adapted, tasks.query.x)
         losses = loss(prediction, tasks.query.y)                                  # (T,)
         return getattr(losses, over_tasks)(), prediction
@@ -71,8 +75,7 @@ def maml(model, loss: Callable = cross_entropy, *, lr, steps: int = 1,
         return metrics, grads
 
     def predict(params, support, x):
-        params = for_each_task(params, len(support.x))
         count = steps if test_steps is None else test_steps
-        return model(adapt(objective, params, support, lr=lr, steps=count, first_order=True), x)
+        return model(adapted_to_each(objective, params, support, lr=lr, steps=count), x)
 
     return Method(model.init, meta_grad, predict)
