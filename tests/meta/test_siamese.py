@@ -113,3 +113,24 @@ def test_training_pulls_classes_apart():
     truth = np.arange(60) % 6
     found = accuracy(method.predict(run.params, support, points(rng, truth)), truth)
     assert judged > 0.85 and found > 0.7
+
+
+def test_vectors_can_be_paired_as_well_as_images():
+    rng = np.random.default_rng(0)
+    plane = nn.Dense(3, 2)
+    params = tm.tree.map(np.float64, plane.init(rng))
+    a, b, different = rng.normal(size=(5, 3)), rng.normal(size=(5, 3)), np.arange(5) % 2 == 0
+    metrics, grads = siamese(plane).meta_grad(params, tm.data.Pairs(a, b, different))
+
+    def loss(params):
+        return tm.losses.contrastive(plane(params, a), plane(params, b), different)
+
+    assert np.isclose(metrics["loss"], loss(params).item(), rtol=1e-12)
+    expected = tm.grad(loss)(params)["w"].numpy()
+    assert np.abs(expected).max() > 0.01
+    np.testing.assert_allclose(grads["w"].numpy(), expected, rtol=1e-10)
+
+
+def test_no_pairs_give_no_threshold():
+    with pytest.raises(ValueError, match="there are no pairs"):
+        best_threshold(np.zeros(0), np.zeros(0, bool))

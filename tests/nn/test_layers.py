@@ -122,3 +122,9 @@ def test_the_seed_decides_the_initial_values():
 def test_errors_say_what_was_given_and_what_is_needed(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.parametrize("layer", [nn.Flatten(), nn.SpatialMean(), nn.MaxPool2d()])
+def test_what_is_no_image_is_refused(layer):
+    with pytest.raises(ValueError, match=r"expected images \(.., N, H, W, C\), got shape \(5, 4\)"):
+        layer(None, np.ones((5, 4)))

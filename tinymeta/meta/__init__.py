@@ -2,7 +2,7 @@
 Here     methods that learn to learn: one method, one file, equation and paper on top;
          the one training loop.
 Imports  core ops nn data cpu
-Never    kernels, a derivative rule; `train` alone knows of progress and threads.
+Never    kernels, a derivative rule; `train` alone shows progress, `split` alone has threads.
 Add one  a function that returns a `Method` in a file of its own, and a row here.
 Tests    tests/meta/
 """

@@ -26,7 +26,8 @@ def siamese(model, *, margin: float = 1.0) -> Method:
     each class's nearest support example, (T, N, K): the largest is the nearest neighbour's class.
     """
     def loss(params, pairs):
-        twins = np.concatenate([pairs.a, pairs.b], axis=-4)
+        pair_axis = np.ndim(pairs.different) - 1
+        twins = np.concatenate([pairs.a, pairs.b], pair_axis)                     # (.., 2 P, ..)
         embedded = model(params, twins)                               # twins share batch statistics
         half = embedded.shape[-2] // 2
         a, b = embedded[..., :half, :], embedded[..., half:, :]
@@ -71,8 +72,10 @@ def pair_distances(model, params, pairs, batch: int = 500) -> np.ndarray:
 def best_threshold(distance: np.ndarray, different: np.ndarray) -> float:
     """The threshold on D under which most pairs are judged rightly.
 
-    Choose it on pairs that are not tested.
+    Choose it on pairs that are not tested. Raises ValueError if there are none.
     """
+    if not np.size(distance):
+        raise ValueError("best_threshold: there are no pairs to choose a threshold on")
     order = np.argsort(distance, axis=None)
     d, y = distance.ravel()[order], np.asarray(different, bool).ravel()[order]
     right = np.concatenate([[0], np.cumsum(~y)]) + np.concatenate([np.cumsum(y[::-1])[::-1], [0]])

@@ -14,6 +14,7 @@ import numpy as np
 from .. import ops
 from ..core.grad import stop_gradient
 from ..core.tensor import Tensor, asarray
+from ..ops.pool import as_image
 from .init import glorot_uniform
 
 
@@ -179,7 +180,7 @@ class Flatten:
         return None
 
     def __call__(self, params, x):
-        x = asarray(x)
+        x = as_image("Flatten", x)
         return x.reshape(*x.shape[:-3], prod(x.shape[-3:]))
 
 
@@ -191,7 +192,7 @@ class SpatialMean:
         return None
 
     def __call__(self, params, x):
-        return ops.mean(x, (-3, -2))
+        return ops.mean(as_image("SpatialMean", x), (-3, -2))
 
 
 class Sequential:
