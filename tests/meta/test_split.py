@@ -15,12 +15,12 @@ from tinymeta.meta.split import in_chunks
 needs_openblas = pytest.mark.skipif(library() is None, reason="NumPy's BLAS here is not OpenBLAS")
 
 
-def maml_case(dtype, tasks=5):
+def maml_case(dtype, tasks=5, over_tasks="mean"):
     rng = np.random.default_rng(0)
     model = nn.conv4(3, filters=4, activation=tm.tanh)
     x = rng.normal(size=(2, tasks, 6, 16, 16, 1)).astype(dtype)
     y = np.tile(np.arange(6) % 3, (tasks, 1))
-    method = maml(model, lr=0.4, steps=2)
+    method = maml(model, lr=0.4, steps=2, over_tasks=over_tasks)
     params = tm.tree.map(lambda p: p.astype(dtype), method.init(rng))
     return method.meta_grad, params, tm.Tasks(tm.Batch(x[0], y), tm.Batch(x[1], y))
 
@@ -29,12 +29,13 @@ def leaves(grads):
     return [leaf.numpy() for leaf in tm.tree.leaves(grads)]
 
 
+@pytest.mark.parametrize("over_tasks", ["mean", "sum"])
 @pytest.mark.parametrize("chunks", [1, 2, 3, 5])
-def test_chunks_are_the_whole(chunks):
+def test_chunks_are_the_whole(chunks, over_tasks):
     """Also where they differ in size: five tasks in two or three chunks."""
-    meta_grad, params, tasks = maml_case(np.float64)
+    meta_grad, params, tasks = maml_case(np.float64, over_tasks=over_tasks)
     metrics, grads = meta_grad(params, tasks)
-    parts, sums = in_chunks(meta_grad, chunks)(params, tasks)
+    parts, sums = in_chunks(meta_grad, chunks, over_tasks=over_tasks)(params, tasks)
     assert parts.keys() == metrics.keys()
     for name in metrics:
         np.testing.assert_allclose(parts[name], metrics[name], rtol=1e-12)

@@ -1,6 +1,6 @@
 """A meta-batch in chunks of tasks, on threads.
 
-The chunks' gradients, averaged in fixed order, are the batch's.
+The chunks' gradients, averaged (or added up) in fixed order, are the batch's.
 Tasks don't meet before the mean, so this changes nothing but time and memory: a chunk's activations
 stay in the cache, and NumPy and the kernels let go of Python's lock while they work. The order of
 additions is fixed, so the same number of chunks gives the same bits on any number of threads.
@@ -16,14 +16,18 @@ from ..core.scope import setting, state
 from ..cpu.blas import blas_threads
 
 
-def in_chunks(meta_grad: Callable, chunks: int, threads: int = 2) -> Callable:
-    """`meta_grad(params, tasks)` computed as the mean over `chunks` parts of the task axis.
+def in_chunks(meta_grad: Callable, chunks: int, threads: int = 2,
+              over_tasks: str = "mean") -> Callable:
+    """`meta_grad(params, tasks)` computed from `chunks` parts of the task axis.
 
-    The parts' sizes may differ by one. For methods that average over tasks, or pairs.
+    The parts' sizes may differ by one. over_tasks: "mean" or "sum", what `meta_grad` takes of the
+    losses of its tasks, or pairs; of other metrics than the loss it is the mean.
     Raises ValueError if there are fewer tasks than chunks.
     """
     if chunks < 1 or threads < 1:
         raise ValueError(f"in_chunks: chunks ({chunks}) and threads ({threads}) must be at least 1")
+    if over_tasks not in ("mean", "sum"):
+        raise ValueError(f"in_chunks: over_tasks {over_tasks!r} is not 'mean' or 'sum'")
     pool = ThreadPoolExecutor(threads)
 
     def whole(params, tasks):
@@ -41,10 +45,12 @@ def in_chunks(meta_grad: Callable, chunks: int, threads: int = 2) -> Callable:
 
         with blas_threads(1):
             results = list(pool.map(one, parts))
-        weights = np.diff(edges) / count
-        metrics = {name: float(sum(w * m[name] for w, (m, _) in zip(weights, results)))
+        means = (np.diff(edges) / count).tolist()
+        weights = means if over_tasks == "mean" else [1.0] * chunks
+        metrics = {name: sum(w * m[name] for w, (m, _) in
+                             zip(weights if name == "loss" else means, results))
                    for name in results[0][0]}
-        grads = tree.map(lambda *gs: sum(float(w) * g for w, g in zip(weights, gs)),
+        grads = tree.map(lambda *gs: sum(w * g for w, g in zip(weights, gs)),
                          *(g for _, g in results))
         return metrics, grads
 
