@@ -40,7 +40,7 @@ def run(main, arguments):
         with tm.device(arguments.device):
             arguments.out.mkdir(parents=True, exist_ok=True)
             main(arguments)
-    except (ValueError, OSError, RuntimeError) as error:
+    except (ValueError, OSError, RuntimeError, FloatingPointError) as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
         sys.exit("stopped by Ctrl-C")

@@ -58,8 +58,17 @@ def test_a_short_run_ends_with_a_result_line_and_keeps_its_curve(tmp_path):
     (["--device", "cuda"], "cuda"),
     (["--iterations", "-1"], "iterations"),
     (["--load", "missing.npz"], "missing.npz"),
+    (["--filters", "0"], "outputs must be"),
 ])
 def test_bad_input_is_one_line(tmp_path, flags, said):
     done = example("maml_images", *flags, out=tmp_path)
     assert done.returncode != 0 and "Traceback" not in done.stderr
     assert said in done.stderr and len(done.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.examples
+def test_a_run_that_diverges_says_so(tmp_path):
+    flags = ["--beta", "nan", "--iterations", "2", "--filters", "4"]
+    done = example("maml_images", *flags, out=tmp_path)
+    assert done.returncode != 0 and "Traceback" not in done.stderr
+    assert "error: train: the loss became nan" in done.stderr.splitlines()[-1]

@@ -128,3 +128,13 @@ def test_errors_say_what_was_given_and_what_is_needed(call, message):
 def test_what_is_no_image_is_refused(layer):
     with pytest.raises(ValueError, match=r"expected images \(.., N, H, W, C\), got shape \(5, 4\)"):
         layer(None, np.ones((5, 4)))
+
+
+@pytest.mark.parametrize("make, named", [
+    (lambda: nn.Dense(0, 2), "Dense: inputs"), (lambda: nn.Dense(2, 1.5), "Dense: outputs"),
+    (lambda: nn.Conv2d(1, 2, kernel=-3), "Conv2d: kernel"),
+    (lambda: nn.conv4(5, filters=0), "Conv2d: outputs"),
+])
+def test_sizes_below_one_are_refused(make, named):
+    with pytest.raises(ValueError, match=f"{named} must be a number >= 1"):
+        make()

@@ -34,6 +34,14 @@ def ones(n: int) -> np.ndarray:
     return np.ones(n, np.float32)
 
 
+def at_least_one(layer) -> None:
+    """Raise ValueError if a size of the layer is not a number >= 1."""
+    for name in ("inputs", "outputs", "kernel"):
+        size = getattr(layer, name, 1)
+        if not isinstance(size, (int, np.integer)) or size < 1:
+            raise ValueError(f"{type(layer).__name__}: {name} must be a number >= 1, got {size!r}")
+
+
 @dataclass(frozen=True)
 class Dense:
     """y = x w + b:  x (.., N, C), w (.., C, O), b (.., O) -> (.., N, O)."""
@@ -41,6 +49,8 @@ class Dense:
     outputs: int
     bias: bool = True
     scheme: Callable = glorot_uniform
+
+    __post_init__ = at_least_one
 
     def init(self, rng):
         w = self.scheme(rng, (self.inputs, self.outputs))
@@ -68,6 +78,8 @@ class Conv2d:
     padding: object = "same"
     bias: bool = True
     scheme: Callable = glorot_uniform
+
+    __post_init__ = at_least_one
 
     def init(self, rng):
         w = self.scheme(rng, (self.kernel, self.kernel, self.inputs, self.outputs))
