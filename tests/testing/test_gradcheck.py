@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import tinymeta as tm
-from tinymeta.testing import check_grads
+from tinymeta.testing import Kink, Undecided, check_grads
 
 rng = np.random.default_rng(0)
 x = rng.normal(size=(3, 4))
@@ -75,6 +75,47 @@ def test_every_direction_can_fail_on_its_own():
     assert len({row.analytic for row in rows}) == 12
 
 
+def test_a_fault_of_float32_alone_is_red(a_new_primitive):
+    fault = {np.dtype(np.float32): 1.001, np.dtype(np.float64): 1.0}
+    op = a_new_primitive("exp(a)", (lambda g, y, a: g * y * fault[a.dtype],))
+    check_grads(op, x)
+    with pytest.raises(AssertionError, match=r"(?s)of order 1 is wrong.*float32 .*wrong"):
+        check_grads(op, x.astype(np.float32))
+
+
+def test_a_second_order_fault_of_float32_alone_is_red(a_new_primitive):
+    op = a_new_primitive("exp(a)", (
+        lambda g, y, a: g * (tm.stop_gradient(y) if a.dtype == np.float32 else y),))
+    with pytest.raises(AssertionError, match=r"(?s)of order 2 is wrong.*float32 .*wrong"):
+        check_grads(op, x.astype(np.float32))
+
+
+@pytest.mark.parametrize("name", ["exp", "steep", "softmax", "norm layer", "large sum", "small"])
+def test_float32_passes_with_a_tolerance_of_its_rounding(name):
+    f, x = RIGHT[name]
+    for seed in range(5):
+        rows = check_grads(f, x.astype(np.float32), order=3, n_dirs=1, seed=seed).rows
+        short = [row for row in rows if row.dtype == "float32"]
+        assert len(short) == 3 and all(row.noise <= 0.05 * row.size for row in short)
+
+
+# ---- mixed orders -------------------------------------------------------------------------------
+
+def test_every_mixture_of_modes_is_compared():
+    report = check_grads(lambda x: tm.tanh(x) @ x.T, x, order=3, n_dirs=1, modes=("rev", "fwd"))
+    modes = [row.mode for row in report.rows]
+    assert len(modes) == len(set(modes)) == 14 and modes[:6] == [
+        "rev", "fwd", "rev-rev", "rev-fwd", "fwd-rev", "fwd-fwd"]
+
+
+def test_a_fault_that_the_pullback_of_the_pullback_shows(a_new_primitive):
+    """Linear in g no more: J^T u is right, and J v is zero."""
+    op = a_new_primitive("exp(a)", (lambda g, y, a: tm.stop_gradient(g) * y,))
+    check_grads(op, x, order=1)
+    with pytest.raises(AssertionError, match=r"(?s)of order 1 is wrong.*  fwd  .*wrong"):
+        check_grads(op, x, order=1, modes=("fwd",))
+
+
 # ---- not a number, and not to be decided --------------------------------------------------------
 
 @pytest.mark.parametrize("f", [
@@ -89,18 +130,18 @@ def test_nan_and_infinity_never_pass(f):
 
 
 def test_the_slope_at_a_kink_is_no_difference():
-    with pytest.raises(AssertionError, match="of order 1 (is wrong|cannot be decided)"):
+    with pytest.raises(Kink, match="4 of 4 comparisons lie at kinks"):
         check_grads(tm.relu, np.zeros(3))
 
 
 def test_at_the_edge_of_the_domain_nothing_is_decided():
-    with pytest.raises(AssertionError, match="cannot be decided by differences: a kink or an edge"):
+    with pytest.raises(Undecided, match="cannot be decided by differences: an edge of the domain"):
         check_grads(tm.sqrt, np.zeros(3))
 
 
 def test_a_slope_lost_in_rounding_is_not_decided(a_new_primitive):
     for op in (tm.exp, a_new_primitive("exp(a)", (FAULTS["scaled"][0],))):
-        with pytest.raises(AssertionError, match="rounding hides it"):
+        with pytest.raises(Undecided, match="rounding hides it"):
             check_grads(lambda x: op(x) + 1e13, x)
 
 
@@ -142,20 +183,25 @@ def test_trees_integers_and_float32_go_in_and_come_out():
     p = {"w": rng.normal(size=(4, 3)).astype(np.float32), "b": [tm.zeros(3)], "none": None}
     labels = np.array([2, 0, 1, 1])
 
-    def f(p, labels, scale):
-        z = tm.asarray(x.T) @ np.ones((3, 4)) @ p["w"] + p["b"][0]
+    def f(p, labels, scale, x):
+        z = tm.asarray(x).T @ x @ p["w"] + p["b"][0]
         loss = tm.losses.cross_entropy(z, labels) * scale
         return {"loss": loss, "right": tm.argmax(z, -1), "z": z}
 
-    assert len(check_grads(f, p, labels, 0.5, order=2, n_dirs=3).rows) == 6
+    with pytest.raises(TypeError, match="lambda> cannot be called with float32: .* as arguments"):
+        check_grads(lambda p: f(p, labels, 1.0, x), p)
+    rows = check_grads(f, p, labels, 0.5, x.astype(np.float32), order=2, n_dirs=3).rows
+    assert [row.dtype for row in rows] == ["float64", "float32"] * 6
 
 
 def test_the_report_is_a_table():
     report = check_grads(lambda x: tm.exp(x), x, order=2, n_dirs=1)
     header, first, second = str(report).splitlines()
-    assert header.split() == ["order", "direction", "analytic", "numeric", "error", "tolerance"]
-    assert first.split()[:2] == ["1", "1"] and second.split()[:2] == ["2", "1"]
-    assert float(first.split()[2]) == pytest.approx(report.rows[0].analytic, rel=1e-10)
+    assert header.split() == ["order", "mode", "dtype", "direction", "analytic", "numeric", "error",
+                              "tolerance"]
+    assert first.split()[:4] == ["1", "rev", "float64", "1"]
+    assert second.split()[:4] == ["2", "rev-rev", "float64", "1"]
+    assert float(first.split()[4]) == pytest.approx(report.rows[0].analytic, rel=1e-10)
 
 
 def test_a_failure_shows_the_table_and_the_worst_entry(a_new_primitive):
@@ -180,6 +226,8 @@ def test_a_seed_repeats_a_check_and_a_generator_moves_on():
 @pytest.mark.parametrize("call, message", [
     (lambda: check_grads(tm.exp, x, order=0), "order 0 and n_dirs 2 must be at least 1"),
     (lambda: check_grads(tm.exp, x, n_dirs=0), "order 2 and n_dirs 0 must be at least 1"),
+    (lambda: check_grads(tm.exp, x, modes=("forward",)), r"modes \('forward',\) some of"),
+    (lambda: check_grads(tm.exp, x, modes=()), r"modes \(\) some of"),
 ])
 def test_a_check_of_nothing_is_refused(call, message):
     with pytest.raises(ValueError, match=message):

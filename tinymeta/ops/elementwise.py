@@ -124,7 +124,8 @@ sign = Elementwise("sign", "sign(a)", (None,),                                  
 abs  = Elementwise("abs", "absolute(a)", (lambda g, y, a: g * sign(a),),                branch=lambda a: np.sign(a))
 
 # 1 where a > b, 1/2 where they tie (both share the gradient equally), 0 elsewhere.
-wins    = Elementwise("wins", "(a > b) + 0.5 * (a == b)", (None, None))
+wins    = Elementwise("wins", "(a > b) + 0.5 * (a == b)", (None, None),
+                      branch=lambda a, b: np.sign(a - b))
 maximum = Elementwise("maximum", "maximum(a, b)",
                       (lambda g, y, a, b: g * wins(a, b), lambda g, y, a, b: g * wins(b, a)),
                       branch=lambda a, b: np.sign(a - b))

@@ -8,12 +8,14 @@ Tests    tests/testing/
 
 from importlib import import_module
 
-from .gradcheck import Report, Row, check_grads
+from .foreign import Foreign, NoRule
+from .gradcheck import check_grads
 from .identities import Identities, Identity, check_identities
-from .kinks import branches
+from .kinks import Kink, Skip, branches
 from .metagrad import MetaReport, check_meta_grad
 from .program import Program
 from .programcheck import check_program
+from .report import Report, Row, Undecided
 from .subject import Vacuous
 from .taylor import Remainders, check_taylor
 
@@ -22,8 +24,8 @@ LAZY = {"Case": "strategies", "register": "strategies", "strategy_for": "strateg
         "check_primitive": "primitives", "registry_test": "primitives", "Survey": "programs",
         "Mutant": "faults", "mutants": "faults", "survivors": "faults"}
 
-__all__ = ["Identities", "Identity", "MetaReport", "Program", "Remainders", "Report", "Row",
-           "Vacuous", "branches", "check_grads", "check_identities", "check_meta_grad",
+__all__ = ["Foreign", "Identities", "Identity", "Kink", "MetaReport", "NoRule", "Program",
+           "Remainders", "Report", "Row", "Skip", "Undecided", "Vacuous", "branches", "check_grads", "check_identities", "check_meta_grad",
            "check_program", "check_taylor", "faults", "programs", "strategies", *LAZY]
 
 

@@ -1,162 +1,152 @@
-"""Is a gradient right? At every order, <u, J v> from the pullback against a difference of <u, f>.
+"""Is a gradient right? At every order, <u, J v> by the engine against a difference of <u, f>.
 
 v is a direction, u a cotangent, both random normal and fresh for every comparison. (Never ones: the
-rows of a softmax sum to 1, so a backward pass that returns zeros would look right.) The next order
-checks the pullback (x, u) -> J(x)^T u in the same way, as a function of x and of u.
+rows of a softmax sum to 1, so a backward pass that returns zeros would look right.)
 """
 
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from ..core.grad import vjp
-from ..core.tensor import Tensor, asarray
-from .differences import Slope, slope
-from .kinks import crossed
-from .subject import directions, examined, still, vacuous
+from .differences import ROUNDINGS, sides, slope
+from .kinks import Kink, Skip, kinks_between, policy_of
+from .point import Point
+from .report import Report, Row, Undecided
+from .subject import examined, still, vacuous
 
+MODES = ("rev", "fwd")
+SAMPLES = 3                     # of a point moved by roundings: how far does a float32 result go?
 ENTRIES = 100                   # how many entries a failure looks at, to name the worst
 
 
-class Row(NamedTuple):
-    """One comparison."""
-    order: int
-    direction: int
-    analytic: float
-    numeric: Slope
-    size: float                 # the sum of the absolute terms of `analytic`
-
-    @property
-    def error(self) -> float:
-        return abs(self.analytic - self.numeric.value)
-
-    @property
-    def verdict(self) -> str:
-        """ "right", or what is the matter; a NaN is never right."""
-        if not np.isfinite(self.analytic):
-            return "not finite"
-        # Above its own rounding, and yet too small for a difference to tell three digits of it?
-        swallowed = self.numeric.rounding * self.numeric.step < self.size \
-            and self.numeric.tolerance > 1e-3 * self.size
-        if swallowed or not self.numeric.settled:
-            return "undecided"
-        return "right" if self.error <= self.numeric.tolerance else "wrong"
-
-    def __str__(self):
-        verdict = "" if self.verdict == "right" else f"  {self.verdict}"
-        return (f"{self.order:5}  {self.direction:9}  {self.analytic:20.12g}  "
-                f"{self.numeric.value:20.12g}  {self.error:8.1e}  "
-                f"{self.numeric.tolerance:9.1e}{verdict}")
-
-
-class Report(NamedTuple):
-    """What was compared, in order; printed as a table."""
-    rows: tuple[Row, ...]
-
-    def __str__(self):
-        return "\n".join([f"{'order':>5}  {'direction':>9}  {'analytic':>20}  {'numeric':>20}  "
-                          f"{'error':>8}  {'tolerance':>9}", *map(str, self.rows)])
-
-
-def check_grads(f: Callable, *args, order: int = 2, n_dirs: int = 2, seed=0) -> Report:
+def check_grads(f: Callable, *args, order: int = 2, n_dirs: int = 2, modes=("rev",),
+                kinks: str | Skip = "skip", seed=0) -> Report:
     """Compare the derivatives of `f` at `args`, from the first to the `order`-th, with differences.
 
-    `f` takes and returns trees of tensors. Floating leaves are checked in float64 whatever they
-    were, all others stay as they are. seed: an int, or a `numpy.random.Generator` to draw
-    directions and cotangents from.
+    With F_1 = f and F_(k+1) the map (x, u) -> J_k(x)^T u, J_k the Jacobian of F_k, order k asks
+
+        <J_k(x)^T u, v>  =  d/dt <u, F_k(x + t v)>  at t = 0
+
+    for `n_dirs` random pairs (the dot product test: Griewank & Walther 2008, ch. 3). Mode "fwd"
+    takes J_k(x) v instead, as the pullback of the pullback; two modes are mixed in every way. What
+    truncation and rounding can do to the right side is the tolerance.
+
+    `f` takes and returns trees of tensors; functions of other arrays come as a `Foreign`. Floating
+    leaves are checked in float64. For a float32 leaf, what the engine makes of it in float32 is
+    compared with that difference in float64, too. All other leaves stay as they are.
+    kinks: "skip" comparisons that meet one, and fail if they are more than a fifth (a `Skip` counts
+    over many checks); "raise"; or "one-sided", where a first derivative between the slopes on the
+    two sides is right, term by term, and higher orders are skipped.
+    seed: an int, or a `numpy.random.Generator` to draw directions and cotangents from.
 
     Raises AssertionError with the table of comparisons, and the worst entry of the one that failed,
-    or if `f` is random or writes into its arguments; ValueError if no floating leaf goes in or
-    comes out, if nothing is asked for, or, as `Vacuous`, if `f` is constant near `args`.
+    or if `f` is random or writes into its arguments; as `Kink` or `Undecided` where a difference
+    cannot judge. ValueError if no floating leaf goes in or comes out, if nothing is asked for, or,
+    as `Vacuous`, if `f` is constant near `args`.
     """
-    if order < 1 or n_dirs < 1:
-        raise ValueError(f"check_grads: order {order} and n_dirs {n_dirs} must be at least 1")
-    rng = np.random.default_rng(seed)
+    if order < 1 or n_dirs < 1 or not modes or not set(modes) <= set(MODES):
+        raise ValueError(f"check_grads: order {order} and n_dirs {n_dirs} must be at least 1, "
+                         f"modes {modes!r} some of {MODES}")
+    rng, policy = np.random.default_rng(seed), policy_of("check_grads", kinks)
     rows, moves = [], False
     with np.errstate(all="ignore"):                 # what is not finite fails, and says so itself
-        level, xs, names, name = examined("check_grads", f, args)
+        subject = examined("check_grads", f, args)
+        wide = Point(subject.function, subject.inputs, subject.names)
+        level = [(wide, wide._replace(xs=subject.own))]
         for k in range(1, order + 1):
-            shapes = [y.shape for y in level(*map(asarray, xs))]
-            for d in range(1, n_dirs + 1):
-                us = [rng.normal(size=s) for s in shapes]
-                vs = directions(rng, xs)
-                gs = pulled(level, xs, us)
-                parts = np.concatenate([(g * v).ravel() for g, v in zip(gs, vs)])
-                rows.append(Row(k, d, float(parts.sum()), along(level, xs, vs, us, gs),
-                                float(np.abs(parts).sum())))
-                moves = moves or k == 1 and not still(level, xs, vs)
-                if rows[-1].verdict != "right":
-                    if k > 1 and not moves:         # the derivative of rounding is no derivative
-                        raise vacuous("check_grads", name)
-                    raise AssertionError("\n".join([
-                        headline(name, rows[-1]), str(Report(tuple(rows))),
-                        worst_entry(level, xs, us, gs, names, rng),
-                        *kinks_met(level, xs, vs, rows[-1].numeric.step)]))
-            level, names = pullback(level, len(xs)), names + [f"cotangent {i} of order {k}"
-                                                              for i in range(len(us))]
-            xs = xs + [rng.normal(size=s) for s in shapes]
+            nodes, level = level, []
+            for wide, own in nodes:
+                for d in range(1, n_dirs + 1):
+                    us, vs = own.drawn(rng)
+                    moves = moves or k == 1 and not still(wide.function, wide.xs, vs)
+                    for row in compared(wide, own, k, d, modes, us, vs, policy, rng):
+                        rows.append(row)
+                        if row.verdict == "right" or row.skipped and policy != "raise":
+                            continue
+                        if k > 1 and not moves:     # the derivative of rounding is no derivative
+                            raise vacuous("check_grads", subject.called)
+                        raise failure(subject.called, rows, told(wide, row, us, vs, rng))
+                for mode in modes:                  # the last pair becomes part of the next point
+                    level.append([p.derivative(mode, k, us, vs) for p in (wide, own)])
     if not moves:
-        raise vacuous("check_grads", name)
-    return Report(tuple(rows))
+        raise vacuous("check_grads", subject.called)
+    return counted(subject.called, Report(tuple(rows)), policy)
 
 
-# ---- what is differentiated, at each order ------------------------------------------------------
+def compared(wide: Point, own: Point, order, d, modes, us, vs, policy, rng) -> Iterator[Row]:
+    """One row for each mode, and one more where the user's dtypes are shorter than float64."""
+    along = wide.along(us, vs, wide.pulled(us))
+    numeric = slope(*along)
+    between = [wide.moved(t, vs) for t in (0.0, -numeric.step, numeric.step)]
+    eps = max(np.finfo(x.dtype).eps for x in own.xs)
 
-def pullback(function: Callable, n: int) -> Callable:
-    """(x, u) -> J(x)^T u, whose derivative is the next order."""
-    return lambda *both: vjp(function, *both[:n])[1](both[n:])
+    def row(point, mode, **more):
+        parts = point.terms(mode, us, vs)
+        return Row(order, point.after(mode), d, float(parts.sum()), numeric,
+                   float(np.abs(parts).sum()), **more)
+
+    for mode in modes:
+        yield at_kinks(row(wide, mode), wide, along, between, policy)
+        if eps > np.finfo(np.float64).eps:
+            short = row(own, mode, dtype=str(np.result_type(*(x.dtype for x in own.xs))))
+            moved = [own.shaken(rng).terms(mode, us, vs).sum() for _ in range(SAMPLES)]
+            noise = ROUNDINGS * (eps * short.size + max(abs(short.analytic - m) for m in moved))
+            yield at_kinks(short._replace(noise=float(noise)), wide, along, [wide.xs, own.xs], policy)
 
 
-# ---- the two sides of a comparison --------------------------------------------------------------
+def at_kinks(row: Row, point: Point, along, points, policy) -> Row:
+    """The row, with what has a kink between the points; looked for only where that matters."""
+    if row.verdict == "not finite" or row.verdict == "right" and policy != "raise":
+        return row
+    names = kinks_between(point.function, points, *along)
+    if names and policy == "one-sided" and row.order == 1:
+        return row._replace(subgradient=sides(*along).span(row.analytic))
+    return row._replace(kinks=names)
 
-def pulled(function, xs, us) -> list[np.ndarray]:
-    """J^T u by the engine, which refuses a rule that changes a shape or dtype."""
-    try:
-        return [g.numpy() for g in vjp(function, *xs)[1](tuple(us))]
-    except ValueError as error:
-        raise AssertionError(f"check_grads: {error}") from error
 
-
-def along(function, xs, vs, us, gs) -> Slope:
-    """<u, J v> by differences; the rounding of y, and of x where the slope feels it, counts."""
-    def terms(t):
-        ys = function(*(Tensor(np.asarray(x + t * v)) for x, v in zip(xs, vs)))
-        return np.concatenate([(u * y.numpy()).ravel() for u, y in zip(us, ys)])
-
-    felt = sum(float(np.abs(x * g).sum()) for x, g in zip(xs, gs))
-    return slope(terms, float(np.abs(terms(0.0)).sum()) + felt)
+def counted(name: str, report: Report, policy) -> Report:
+    """The report, if not too much of it was skipped."""
+    if isinstance(policy, Skip):
+        policy.count(report)
+        if policy.too_many:
+            raise Kink(f"check_grads: {name}: {policy}; kinks between the points compared: "
+                       f"{', '.join(report.kinks)}; choose other inputs, or another policy for "
+                       f"kinks\n{report}")
+    return report
 
 
 # ---- what a failure says ------------------------------------------------------------------------
 
-def worst_entry(function, xs, us, gs, names, rng) -> str:
-    """The entry of the gradient that is furthest off, of all or of some at random."""
-    entries = [(i, index) for i, x in enumerate(xs) for index in np.ndindex(x.shape)]
+def failure(name: str, rows: list[Row], lines: list[str]) -> AssertionError:
+    """The exception for the last row."""
+    row = rows[-1]
+    why = ": an edge of the domain is near, or rounding hides it: choose other inputs"
+    kind, what = {"wrong": (AssertionError, "is wrong"),
+                  "not finite": (AssertionError, "is not finite"),
+                  "at a kink": (Kink, "is asked for at a kink"),
+                  "undecided": (Undecided, "cannot be decided by differences" + why)}[row.verdict]
+    return kind("\n".join([f"check_grads: the derivative of {name} of order {row.order} {what}",
+                           str(Report(tuple(rows))), *lines]))
+
+
+def told(point: Point, row: Row, us, vs, rng) -> list[str]:
+    """The entry of the gradient that is furthest off, and what has a kink near."""
+    gs = point.pulled(us)
+    entries = [(i, index) for i, x in enumerate(point.xs) for index in np.ndindex(x.shape)]
     if len(entries) > ENTRIES:
         entries = [entries[k] for k in rng.choice(len(entries), ENTRIES, replace=False)]
     found = []
     for i, index in entries:
-        vs = [np.zeros(x.shape) for x in xs]
-        vs[i][index] = 1.0
-        numeric = along(function, xs, vs, us, gs)
+        unit = [np.zeros(x.shape) for x in point.xs]
+        unit[i][index] = 1.0
+        numeric = slope(*point.along(us, unit, gs))
         error = abs(gs[i][index] - numeric.value)
         found.append((error if np.isfinite(error) else np.inf, i, index, numeric))
     error, i, index, numeric = max(found, key=lambda entry: entry[0])
-    return (f"worst entry: {names[i]} at {index}: analytic {gs[i][index]:.12g}, "
-            f"numeric {numeric.value:.12g}, error {error:.1e}, tolerance {numeric.tolerance:.1e}, "
-            f"step {numeric.step:.1e}")
-
-
-def kinks_met(function, xs, vs, step) -> list[str]:
-    """A line that names what has a kink between the points compared, if anything has."""
-    here, there = ([asarray(x + t * v) for x, v in zip(xs, vs)] for t in (-step, step))
-    names = ", ".join(crossed(function, here, there))
-    return [f"kinks between the points compared: {names}; choose other inputs"] if names else []
-
-
-def headline(name: str, row: Row) -> str:
-    why = ": a kink or an edge of the domain is near, or rounding hides it: choose other inputs"
-    what = {"wrong": "is wrong", "not finite": "is not finite",
-            "undecided": "cannot be decided by differences" + why}[row.verdict]
-    return f"check_grads: the derivative of {name} of order {row.order} {what}"
+    lines = [f"worst entry: {point.names[i]} at {index}: analytic {gs[i][index]:.12g}, "
+             f"numeric {numeric.value:.12g}, error {error:.1e}, "
+             f"tolerance {numeric.tolerance:.1e}, step {numeric.step:.1e}"]
+    if row.kinks:
+        lines.append(f"kinks between the points compared: {', '.join(row.kinks)}; choose other "
+                     "inputs, or another policy for kinks")
+    return lines

@@ -15,8 +15,8 @@ import numpy as np
 
 from ..core import tree
 from .differences import slope
-from .gradcheck import Report, Row
-from .kinks import crossed
+from .kinks import Kink, crossed
+from .report import Report, Row, Undecided
 from .subject import Vacuous
 
 FIRST_ORDER = ("this is the first-order MAML gradient: the second-derivative term is lost "
@@ -78,9 +78,10 @@ def check_meta_grad(meta_grad: Callable, loss: Callable, adapt: Callable, params
             return report
         fault = named({"": exact, **others}, weight, count, FACTORS[over_tasks], theta, g, vs) \
             if bad.verdict == "wrong" else ""
-        raise AssertionError("\n".join([
-            headline(bad) + fault, str(report), worst_leaf(exact, weight, theta, g, vs[0]),
-            *kinks_met(exact, theta, vs[bad.direction - 1], bad.numeric.step)]))
+        kinks = kinks_met(exact, theta, vs[bad.direction - 1], bad.numeric.step)
+        kind = Undecided if bad.verdict == "undecided" else AssertionError
+        raise (Kink if kinks and not fault else kind)("\n".join([
+            headline(bad) + fault, str(report), worst_leaf(exact, weight, theta, g, vs[0]), *kinks]))
 
 
 def in_float64(x):
@@ -158,7 +159,7 @@ def compare(objective, weight, theta, g, v, number: int = 1) -> Row:
     parts = np.concatenate([x.ravel() for x in tree.leaves(products)])
     felt = sum(float(np.abs(x).sum()) for x in tree.leaves(tree.map(np.multiply, g, theta)))
     numeric = slope(terms, float(np.abs(terms(0.0)).sum()) + felt)
-    return Row(1, number, float(parts.sum()), numeric, float(np.abs(parts).sum()))
+    return Row(1, "rev", number, float(parts.sum()), numeric, float(np.abs(parts).sum()))
 
 
 def angle_and_ratio(rows) -> tuple[float, float]:

@@ -24,6 +24,7 @@ class Subject(NamedTuple):
     """`f`, as a check sees it."""
     function: Callable              # of floating tensors; returns a tuple of floating tensors
     inputs: list[np.ndarray]        # copies: what happens to them does not reach the caller's
+    own: list[np.ndarray]           # the same values in the caller's dtypes
     names: list[str]                # of the inputs, such as "argument [0]['w']"
     called: str
 
@@ -39,10 +40,11 @@ def examined(check: str, f: Callable, args: tuple, dtype=np.float64) -> Subject:
     names = [f"argument {name}" for name in tree.paths(args)]
     places = [i for i, x in enumerate(full) if np.asarray(x).dtype.kind == "f"]
     strong = [x.dtype for x in (full[i] for i in places) if not isinstance(x, WEAK)]
-    weak = np.result_type(*strong) if strong else np.float32
-    for i in places:
-        full[i] = np.array(full[i], dtype or (weak if isinstance(full[i], WEAK) else None))
-    inputs, name = [full[i] for i in places], called(f)
+    weak = np.result_type(*strong) if strong else np.float64
+    own = [np.array(full[i], weak if isinstance(full[i], WEAK) else None) for i in places]
+    inputs, name = [np.array(x, dtype) for x in own], called(f)
+    for i, x in zip(places, inputs):
+        full[i] = x
 
     def function(*xs):
         handed = list(full)
@@ -50,7 +52,7 @@ def examined(check: str, f: Callable, args: tuple, dtype=np.float64) -> Subject:
             handed[i] = x
         return floats(check, name, f(*rebuild(handed)))
 
-    subject = Subject(function, inputs, [names[i] for i in places], name)
+    subject = Subject(function, inputs, own, [names[i] for i in places], name)
     refuse(check, subject, {n: x for n, x in zip(names, full) if isinstance(x, np.ndarray)})
     return subject
 
@@ -60,8 +62,8 @@ def refuse(check: str, subject: Subject, arrays: dict) -> None:
     name, before = subject.called, {what: x.copy() for what, x in arrays.items()}
     for x, what in zip(subject.inputs, subject.names):
         refuse_infinite(ValueError, f"{check}: {what}", x)
-    first, second = ([y.numpy().copy() for y in subject.function(*map(asarray, subject.inputs))]
-                     for _ in range(2))
+    first, second, _ = ([y.numpy().copy() for y in called_with(check, subject, xs)]
+                        for xs in (subject.inputs, subject.inputs, subject.own))
     for what, x in arrays.items():
         if not same_bits(x, before[what]):
             raise AssertionError(f"{check}: {name} writes into its {what}: let it make a new array")
@@ -69,11 +71,27 @@ def refuse(check: str, subject: Subject, arrays: dict) -> None:
         raise AssertionError(f"{check}: {name} gives two values for one input: it is random or "
                              "keeps a state; draw before, and hand it what was drawn")
     for k, y in enumerate(first):
+        doubles = {x.dtype for x in subject.inputs} == {np.dtype(np.float64)}
+        if doubles and y.dtype != np.float64:
+            raise ValueError(f"{check}: {name} returns {y.dtype} for float64 inputs, too coarse for "
+                             "a difference: let it compute in the dtype it is given (in JAX: "
+                             "jax_enable_x64)")
         refuse_infinite(AssertionError, f"{check}: the value of {name}, output {k},", y)
     if not subject.inputs or not first:
         raise ValueError(f"{check}: nothing to differentiate: {name} has {len(subject.inputs)} "
                          f"floating inputs and {len(first)} floating outputs; integers and bools "
                          "have no derivative")
+
+
+def called_with(check: str, subject: Subject, xs: list) -> tuple:
+    try:
+        return subject.function(*map(asarray, xs))
+    except TypeError as error:
+        if "do not mix" not in str(error):
+            raise
+        dtypes = ", ".join(sorted({str(x.dtype) for x in xs}))
+        raise TypeError(f"{check}: {subject.called} cannot be called with {dtypes}: {error} (arrays "
+                        "that it closes over keep their dtype: hand them in as arguments)") from error
 
 
 def floats(check: str, name: str, value) -> tuple:

@@ -14,7 +14,8 @@ import numpy as np
 from ..core.grad import vjp
 from ..core.tensor import asarray
 from .differences import EPS, ROUNDINGS
-from .kinks import crossed
+from .kinks import Kink, crossed
+from .report import Undecided
 from .subject import directions, examined, still, vacuous
 
 LADDER = 0.5 ** np.arange(1, 28)
@@ -92,7 +93,7 @@ def check_taylor(f: Callable, *args, order: int = 1, seed=0) -> Remainders:
         raise ValueError(f"check_taylor: the order {order} must be 1 or 2")
     rng = np.random.default_rng(seed)
     with np.errstate(all="ignore"):                 # what is not finite fails, and says so itself
-        function, xs, _, name = examined("check_taylor", f, args)
+        function, xs, _, _, name = examined("check_taylor", f, args)
         us = [rng.normal(size=y.shape) for y in function(*map(asarray, xs))]
         vs = directions(rng, xs)
         if still(function, xs, vs):
@@ -105,7 +106,8 @@ def check_taylor(f: Callable, *args, order: int = 1, seed=0) -> Remainders:
     near = f" (kinks near: {', '.join(kinks)})" if kinks else ""
     says = f"a derivative of {name} up to order {order} is wrong" if verdict == "wrong" else \
         f"{name} cannot be decided: no steps are short and yet above rounding{near}"
-    raise AssertionError(f"check_taylor: {says}\n{report}")
+    kind = AssertionError if verdict == "wrong" else Kink if kinks else Undecided
+    raise kind(f"check_taylor: {says}\n{report}")
 
 
 def smooth_steps(function, xs, vs) -> tuple[np.ndarray, list[str]]:
