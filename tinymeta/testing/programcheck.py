@@ -11,13 +11,13 @@ import numpy as np
 
 from ..core.grad import vjp
 from ..ops.checkpoint import checkpoint
-from .gradcheck import check_grads
+from .gradcheck import MODES, check_grads
 from .kinks import Kink
 from .program import Program
 from .report import Undecided
 from .subject import Vacuous
 
-SHORT = 3                           # lines that are checked to third order
+SHORT = 3                           # lines that are checked to third order, or in mixed modes
 CLOSE, SINGLE = 1e-9, 1e-4          # how far equal numbers are in float64 and in float32
 LR = 0.01                           # so small that an inner step hardly ever leaves a domain
 
@@ -51,7 +51,10 @@ def check_program(program: Program, order: int | None = None, seed: int = 0) -> 
     slopes = whole[len(us):len(us) + len(xs)]
     if all(np.abs(g).max() < CLOSE for g in slopes):
         return "constant"               # a difference would judge nothing but rounding
-    outcome = judged(f, xs, order or (3 if len(program.lines) <= SHORT else 2), seed)
+    short = len(program.lines) <= SHORT
+    outcome = judged(f, xs, order or (3 if short else 2), seed)
+    if short and outcome == "checked":
+        outcome = judged(f, xs, min(order or 2, 2), seed, MODES)
     adapted = after_a_step(f, us)
     with np.errstate(all="ignore"):     # a step may lead out of the domain of a logarithm
         inside = all(np.isfinite(y.numpy()).all() for y in adapted(*xs))
@@ -88,10 +91,10 @@ def derivatives(f: Callable, xs: list, us: list, vs: list) -> list[np.ndarray]:
     return [x.numpy() for x in (*f(*xs), *first, *pull(tuple(vs)))]
 
 
-def judged(f: Callable, xs: list, order: int, seed: int) -> str:
+def judged(f: Callable, xs: list, order: int, seed: int, modes=("rev",)) -> str:
     """Compare with differences; what they cannot judge is no failure."""
     try:
-        check_grads(f, *xs, order=order, n_dirs=1, seed=seed)
+        check_grads(f, *xs, order=order, n_dirs=1, modes=modes, seed=seed)
     except Vacuous:                     # a step may lead to where a relu is flat
         return "constant"
     except Kink:
