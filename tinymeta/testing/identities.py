@@ -58,6 +58,9 @@ class Identities(NamedTuple):
 def check_identities(f: Callable, *args, seed=0) -> Identities:
     """Check at `args` what holds for the derivatives of every function, in the leaves' own dtypes.
 
+    J'0 = 0, J'(2u - w/2) = 2J'u - J'w/2, <u, Jv> = <J'u, v> (the dot product test: Griewank &
+    Walther 2008, ch. 3), <Ha, b> = <a, Hb> for the Hessian H of <u, f>; gradients have the shape
+    and dtype of their inputs, come out twice to the bit, and the inputs stay as they were.
     `f` takes and returns trees of tensors. seed: an int, or a `numpy.random.Generator`.
 
     Raises AssertionError with the table and the identity that is broken, or if `f` is random,

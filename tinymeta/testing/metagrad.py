@@ -45,6 +45,9 @@ def check_meta_grad(meta_grad: Callable, loss: Callable, adapt: Callable, params
                     seed=0, n_dirs: int = 4, over_tasks: str = "mean") -> MetaReport:
     """Compare the gradient that `meta_grad` returns with differences of the adapted query loss.
 
+    That is, of F(theta) = mean_i L_i(adapt_i(theta); query) (Finn et al. 2017, eq. 1), along
+    `n_dirs` orthogonal random directions; no step in `adapt` makes it the plain gradient.
+
     meta_grad(params, tasks) -> a tree like params, or (metrics, tree).
     loss(params (T, ...), batch) -> (T,) and adapt(params (T, ...), support) -> params (T, ...):
     every task has its own copy. All three are given NumPy arrays, floats in float64, and return
