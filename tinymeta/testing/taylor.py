@@ -82,7 +82,7 @@ def check_taylor(f: Callable, *args, order: int = 1, seed=0) -> Remainders:
     """Check the first (`order` 1) and second (2) derivative of `f` at `args` by their remainder.
 
     |<u, f(x + h v) - f(x) - h J v - h^2/2 H(v, v)>| has to shrink as h^3, and without its last term
-    as h^2 (Farrell, Ham, Funke & Rognes 2013, section 3.3); the slope is told, and no error size.
+    as h^2 (Farrell, Ham, Funke & Rognes 2013); the slope is told, and no error size.
 
     `f` takes and returns trees of tensors, floating leaves are checked in float64. Steps that leave
     the smooth piece of `f` or its domain are not taken. seed: an int, or a
