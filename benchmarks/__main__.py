@@ -11,7 +11,7 @@ from . import work
 from .floor import floor
 from .profile import profile
 from .rivals import rivals, use_threads
-from .timing import alternate, disagreement, machine, summary, table, write
+from .timing import alternate, disagreement, machine, table, write
 
 WORKS = {"conv4": work.conv4, "sinusoid": work.sinusoid}
 
@@ -30,6 +30,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--rounds", type=int, default=7, help="turns of each contender (7)")
     p.add_argument("--work", choices=WORKS, default="conv4", help="what profile and floor look at")
     p.add_argument("--compile", action="store_true", help="torch.compile, too: a minute to start")
+    p.add_argument("--loops", action="store_true", help="one task after another, too")
     p.add_argument("--out", type=Path, help="the report (benchmarks/results/<what>-<steps>.json)")
     return p
 
@@ -60,13 +61,13 @@ def run(a):
 
 def compare(job, chunks, facts, a):
     def contenders(job):
-        return work.ours(job, chunks, a.threads) | rivals(job, a.compile)
+        return work.ours(job, chunks, a.threads) | rivals(job, a.compile, a.loops)
 
     apart = disagreement(contenders(work.in_double(job, tasks=max([3, *chunks]))))
     if not apart < 1e-9:
         raise SystemExit(f"error: in float64 the gradients differ by {apart:.1e}: no times")
     print(f"gradients agree to {apart:.1e} in float64")
-    results = summary(alternate(contenders(job), a.rounds))
+    results = alternate(contenders(job), a.rounds)
     print(table(results))
     out = a.out or Path(__file__).parent / "results" / f"{a.what}-{job.steps}.json"
     tasks, examples = job.tasks.support.x.shape[:2]

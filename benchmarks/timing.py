@@ -25,18 +25,22 @@ def disagreement(contenders: dict[str, Callable]) -> float:
     return float(max(apart, default=0.0))
 
 
-def alternate(contenders: dict[str, Callable], rounds: int) -> dict[str, list[float]]:
-    """Seconds of each call: in each round everyone has a turn, of many calls if short."""
-    calls = {}
+def alternate(contenders: dict[str, Callable], rounds: int) -> dict[str, dict]:
+    """Seconds of each call: in each round everyone has a turn, of many calls if short.
+
+    first: the call before, in which whatever is compiled or allocated once is.
+    """
+    first, calls = {}, {}
     for name, run in contenders.items():
-        run()                                       # whatever is compiled or allocated once, is now
+        first[name] = seconds(run)
         calls[name] = max(1, int(0.1 / seconds(run)))
     times = {name: [] for name in contenders}
     for _ in range(rounds):
         for name, run in contenders.items():
             time.sleep(0.02)                    # until the threads of the one before stop spinning
             times[name] += [seconds(run) for _ in range(calls[name])]
-    return times
+    return {name: {"median": float(np.median(t)), "best": min(t), "calls": len(t),
+                   "first": first[name]} for name, t in times.items()}
 
 
 def seconds(run: Callable) -> float:
@@ -45,19 +49,14 @@ def seconds(run: Callable) -> float:
     return time.perf_counter() - start
 
 
-def summary(times: dict[str, list[float]]) -> dict:
-    return {name: {"median": float(np.median(t)), "best": min(t), "calls": len(t)}
-            for name, t in times.items()}
-
-
 def table(results: dict) -> str:
     """Times, and how many times longer than the quickest tinymeta each one takes."""
     mine = [r for name, r in results.items() if name.startswith("tinymeta")]
     ours = min(mine, key=lambda r: r["median"])
-    lines = [f"{'':34} {'median':>10} {'best':>10}   {'ratio of medians, bests':>23}"]
+    lines = [f"{'':34} {'first':>8} {'median':>10} {'best':>10}   {'ratio of medians, bests':>23}"]
     for name, r in results.items():
         ratios = f"{r['median'] / ours['median']:.2f}, {r['best'] / ours['best']:.2f}"
-        times = f"{1e3 * r['median']:7.2f} ms {1e3 * r['best']:7.2f} ms"
+        times = f"{r['first']:6.2f} s {1e3 * r['median']:7.2f} ms {1e3 * r['best']:7.2f} ms"
         lines.append(f"{name:34} {times}   {ratios:>23}")
     return "\n".join(lines)
 

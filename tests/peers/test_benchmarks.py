@@ -20,20 +20,25 @@ def torch():
     return pytest.importorskip("torch")
 
 
+@pytest.fixture
+def jax():
+    return pytest.importorskip("jax")
+
+
 @pytest.mark.parametrize("arguments, rivals", [
-    (["conv4", "--tasks", "4"], {"torch.func, vmap and grad"}),
-    (["sinusoid", "--steps", "2"], {"torch.func, vmap and grad", "torch, leading task axis"})])
-def test_a_comparison(torch, arguments, rivals, tmp_path, capsys):
+    (["conv4", "--tasks", "2", "--loops"], {"torch.func, vmap and grad", "JAX, jit and lax.map"}),
+    (["sinusoid", "--steps", "2"], {"JAX, jit and vmap", "torch, leading task axis"})])
+def test_a_comparison(torch, jax, arguments, rivals, tmp_path, capsys):
     command.main([*arguments, "--rounds", "1", "--out", str(tmp_path / "report.json")])
     report = json.loads((tmp_path / "report.json").read_text())
     assert report["agreement"] < 1e-12 and rivals < report["seconds"].keys()
-    assert all(0 < r["best"] <= r["median"] for r in report["seconds"].values())
+    assert all(0 < r["best"] <= r["median"] and r["first"] > 0 for r in report["seconds"].values())
     assert [path.name for path in tmp_path.iterdir()] == ["report.json"]
     assert "torch" in report["machine"] and "ratio" in capsys.readouterr().out
 
 
 def test_what_differs_is_not_timed(monkeypatch, tmp_path):
-    def rivals(job, compiled):
+    def rivals(job, compiled, loops):
         return {"wrong": lambda: [2 * np.asarray(p) for p in tm.tree.leaves(job.params)]}
 
     monkeypatch.setattr(command, "rivals", rivals)
