@@ -1,0 +1,90 @@
+"""The register-tiled product against NumPy's: every tile, every leftover, strides, and no step outside."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numba import njit, types
+from numba.extending import intrinsic
+
+from tinymeta.cpu.gemm import LANES, WIDE, product, transposed
+
+rng = np.random.default_rng(0)
+SIDES = [1, 2, 3, 5, 6, 7, 11, 13]
+WIDTHS = sorted({1, 3, LANES // 2, LANES - 1, LANES, LANES + 1, 2 * LANES + 3, WIDE * LANES,
+                 WIDE * LANES + LANES + LANES // 2 + 1})
+UNTOUCHED = np.float32(-77)
+
+
+@intrinsic
+def pointer_of(typing, array):
+    """To the first element of an array."""
+    def code(context, b, signature, args):
+        return context.make_array(signature.args[0])(context, b, args[0]).data
+    return types.CPointer(types.float32)(array), code
+
+
+@njit
+def multiply(out, x, y, add):
+    (m, count), n = x.shape, y.shape[1]
+    product(pointer_of(out), pointer_of(x), pointer_of(y), m, n, count, out.strides[0] // 4,
+            x.strides[0] // 4, x.strides[1] // 4, y.strides[0] // 4, add)
+
+
+@njit
+def turn(out, y):
+    transposed(pointer_of(out), pointer_of(y), y.shape[0], y.shape[1], y.strides[0] // 4)
+
+
+def inside(rows: int, columns: int):
+    """(the whole, a part of it): a matrix among numbers that nobody may touch."""
+    whole = np.full((rows + 2, columns + 5), UNTOUCHED, np.float32)
+    return whole, whole[1:-1, 2:-3]
+
+
+def draw(*shape):
+    return rng.normal(size=shape).astype(np.float32)
+
+
+@pytest.mark.parametrize("n", WIDTHS)
+@pytest.mark.parametrize("m", SIDES)
+def test_every_tile_and_every_rest(m, n):
+    for count in (0, 1, 9):
+        x, y = draw(m, count), draw(count, n)
+        whole, out = inside(m, n)
+        multiply(out, x, y, False)
+        np.testing.assert_allclose(out, np.float64(x) @ y, rtol=1e-5, atol=1e-5)
+        assert (whole == UNTOUCHED).sum() == whole.size - out.size, "it wrote outside"
+
+
+@settings(max_examples=60, deadline=None)
+@given(m=st.integers(1, 40), n=st.integers(1, 90), count=st.integers(0, 70), turned=st.booleans(),
+       add=st.booleans())
+def test_strides_and_sums(m, n, count, turned, add):
+    x = draw(count, m).T if turned else draw(m, count)
+    y = draw(count + 1, n + 3)[:count, :n]
+    whole, out = inside(m, n)
+    out[...] = before = draw(m, n)
+    multiply(out, x, y, add)
+    np.testing.assert_allclose(out, np.float64(x) @ y + add * before, rtol=1e-5, atol=1e-5)
+    assert (whole[0] == UNTOUCHED).all() and (whole[:, -3:] == UNTOUCHED).all()
+
+
+@settings(max_examples=60, deadline=None)
+@given(n=st.integers(1, 40), count=st.integers(1, 40), gap=st.integers(0, 3))
+def test_a_transpose_to_the_bit(n, count, gap):
+    y = draw(n, count + gap)[:, :count]
+    whole = np.full(n * count + 8, UNTOUCHED)
+    turn(whole[4:-4], y)
+    np.testing.assert_array_equal(whole[4:-4].reshape(count, n), y.T)
+    assert (whole[:4] == UNTOUCHED).all() and (whole[-4:] == UNTOUCHED).all()
+
+
+def test_two_runs_are_bit_equal_and_nan_stays():
+    x, y = draw(13, 70), draw(70, 45)
+    y[3, 44] = np.nan
+    first, second = np.empty((2, 13, 45), np.float32)
+    for out in (first, second):
+        multiply(out, x, y, False)
+    assert first.tobytes() == second.tobytes()
+    assert np.isnan(first[:, 44]).all() and np.isfinite(first[:, :44]).all()
