@@ -1,7 +1,5 @@
-"""No deadline for an example: the first one may compile a kernel. In CI the examples are fixed."""
+"""No deadline for an example, kernels compiled before the first; in CI the examples are fixed."""
 
-from hypothesis import settings
+from tinymeta.testing import load_profile
 
-import tinymeta.testing.strategies
-
-settings.load_profile("tinymeta")
+load_profile()

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 import tinymeta as tm
 from tinymeta.core.primitive import Primitive, registry
+from tinymeta.core.scope import state
 from tinymeta.testing import Case, check_primitive, register, registry_test, strategies
 
 
@@ -193,3 +194,36 @@ def test_a_test_file_of_yours_inherits_it_in_one_line(tmp_path):
 def test_without_names_it_is_the_whole_registry():
     (mark,) = registry_test().pytestmark
     assert mark.args[1] == sorted(registry)
+
+
+# ---- devices ------------------------------------------------------------------------------------
+
+def test_a_device_is_checked_with_its_own_kernel(a_product, monkeypatch):
+    both = {"cpu": True, "other": True, "absent": "no driver; use --device cpu"}
+    for module in ("core.device", "testing.primitives"):
+        monkeypatch.setattr(f"tinymeta.{module}.devices", lambda: both)
+    monkeypatch.setattr("tinymeta.testing.primitives.move", lambda value, name: value)
+    kernel = dict(cpu=fill, other=lambda out, a, b: fill(out, a, b + 1))
+    with pytest.raises(AssertionError, match="my product does not fill all of out"):
+        check_primitive(a_product(kernels=kernel), examples=4)
+    check_primitive("my product", devices=("cpu",), examples=4)
+    with pytest.raises(RuntimeError, match="device 'absent' is not usable: no driver"):
+        check_primitive("my product", devices=("absent",))
+
+
+def test_a_device_that_differs_from_the_cpu_is_red(a_product, monkeypatch):
+    both = {"cpu": True, "other": True}
+    for module in ("core.device", "testing.primitives"):
+        monkeypatch.setattr(f"tinymeta.{module}.devices", lambda: both)
+    monkeypatch.setattr("tinymeta.testing.primitives.move", lambda value, name: value)
+    monkeypatch.setattr("tinymeta.core.primitive.device_of", lambda value: state.device)
+    monkeypatch.setattr("tinymeta.core.primitive.allocate", lambda name, *like: np.empty(*like))
+    kernel = dict(cpu=fill, other=lambda out, a, b: np.multiply(a, b * (1 + 1e-4), out=out))
+    with pytest.raises(AssertionError, match="my product on other is not what it is on the CPU"):
+        check_primitive(a_product(kernels=kernel), examples=4)
+
+
+def test_a_pullback_that_is_not_linear_is_red(a_product):
+    crooked = (lambda g, y, a, b: g * b * (1 + 1e-11 * g), RULES[1])      # no difference sees that
+    with pytest.raises(AssertionError, match="my product: broken: "):
+        check_primitive(a_product(vjps=crooked), order=1)

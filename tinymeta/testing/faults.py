@@ -16,15 +16,15 @@ from itertools import groupby
 from typing import NamedTuple
 
 import numpy as np
-from hypothesis import Phase, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 
 from ..core.grad import stop_gradient
 from ..core.primitive import Primitive, evaluate, registry
 from ..core.scope import setting, state
 from ..core.tensor import asarray
 from ..ops import neg
+from .cases import Case, strategy_for
 from .gradcheck import check_grads
-from .strategies import Case, strategy_for
 from .subject import Vacuous
 
 EXAMPLES = 20                   # the budget within which a fault has to be noticed
@@ -146,8 +146,8 @@ def cases_of(op: Primitive, count: int) -> list[Case]:
     """The first cases that hypothesis draws for an operation, always the same ones."""
     found = []
 
-    @settings(settings.get_profile("tinymeta"), max_examples=count, phases=[Phase.generate],
-              derandomize=True, database=None)
+    @settings(max_examples=count, phases=[Phase.generate], derandomize=True, database=None,
+              deadline=None, suppress_health_check=list(HealthCheck))
     @given(strategy_for(op))
     def collect(case):
         found.append(case)

@@ -13,15 +13,19 @@ from hypothesis import strategies as st
 from hypothesis.errors import Unsatisfiable
 
 from .. import ops
-from ..core.device import find_kernel
+from ..core.device import device, devices, find_kernel, move
 from ..core.grad import grad
 from ..core.primitive import Primitive, evaluate, registry
 from ..core.scope import setting
+from ..core.tensor import Tensor
+from .cases import strategy_for
 from .gradcheck import check_grads
-from .strategies import strategy_for
+from .identities import check_identities
+from .report import Undecided
 from .subject import Vacuous
 
 SEEDS = st.integers(0, 2**32 - 1)
+ULPS = 64                       # how far two devices may be apart, in roundings of the largest
 
 
 def registry_test(*names: Primitive | str) -> Callable:
@@ -38,21 +42,30 @@ def registry_test(*names: Primitive | str) -> Callable:
 
 
 def check_primitive(op: Primitive | str, *, order: int = 3, dtypes=(np.float32, np.float64),
-                    examples: int = 15) -> None:
+                    devices: tuple[str, ...] | None = None, examples: int = 15) -> None:
     """Check a primitive, by itself or its name, on `examples` cases of `strategy_for(op)`.
 
-    Half as many decide the derivatives, from the first to the `order`-th.
+    Half as many decide the derivatives, from the first to the `order`-th, and a few what holds for
+    all derivatives. devices: by name; None for all that can be used here.
     Raises AssertionError, with a case made as small as hypothesis can; KeyError if it has no
-    strategy; NotImplementedError if it has no kernel.
+    strategy; NotImplementedError if it has no kernel; RuntimeError if a device is not usable.
     """
     op = registry[op] if isinstance(op, str) else op
-    for dtype in map(np.dtype, dtypes):
-        on_cases(op, examples, lambda case, seed: check_kernel(op, case, dtype, seed))
+    for name in usable() if devices is None else devices:
+        with device(name):
+            for dtype in map(np.dtype, dtypes):
+                on_cases(op, examples, lambda case, seed: check_kernel(op, case, dtype, name, seed))
+            if callable(op.vjps) or any(op.vjps):
+                half = (examples + 1) // 2
+                on_cases(op, half, lambda case, seed: check_derivatives(op, case, order, seed))
+                on_cases(op, min(half, 3), lambda case, seed: check_linear(op, case, seed))
     on_cases(op, min(examples, 5), lambda case, seed: check_rules(op, case))
     if callable(op.vjps) or any(op.vjps):
-        half = (examples + 1) // 2
-        on_cases(op, half, lambda case, seed: check_derivatives(op, case, order, seed))
         on_cases(op, 2, lambda case, seed: check_closed(op, case, order))
+
+
+def usable() -> list[str]:
+    return [name for name, reason in devices().items() if reason is True]
 
 
 def on_cases(op: Primitive, examples: int, check: Callable) -> None:
@@ -82,24 +95,34 @@ def check_rules(op: Primitive, case) -> None:
         f"{op.name} has {rules} derivative rules for {len(case.inputs)} inputs"
 
 
-def check_kernel(op: Primitive, case, dtype: np.dtype, seed: int) -> None:
-    """Its kernel keeps to its shape rule, fills all of `out` and writes into no input."""
+def check_kernel(op: Primitive, case, dtype: np.dtype, where: str, seed: int) -> None:
+    """Its kernel keeps to its shape rule, fills all of `out` and writes into no input.
+
+    On any other device it gives what the CPU gives, but for rounding.
+    """
     arrays = [x.astype(dtype) if x.dtype.kind == "f" else x for x in case.inputs]
-    before = [x.copy() for x in arrays]
-    kernel = find_kernel(op, "cpu")
+    inputs = [Tensor(move(x.copy(), where)) for x in arrays]
+    kernel = find_kernel(op, where)
     shape, out_dtype = op.shape(*arrays, **case.static)
-    value, again = (op(*arrays, **case.static).numpy() for _ in range(2))
+    value, again = (op(*inputs, **case.static).numpy() for _ in range(2))
     assert (value.shape, value.dtype) == (shape, out_dtype), \
         f"{op.name} makes {value.dtype}{value.shape}, its shape rule says {out_dtype}{shape}"
     if value.dtype.kind == "f" and "dtype" not in case.static:
         assert value.dtype == dtype, f"{op.name} makes {value.dtype} of {dtype}"
-    for x, y in zip(arrays, before):
-        np.testing.assert_array_equal(x, y, f"{op.name} writes into an input")
+    for x, y in zip(inputs, arrays):
+        np.testing.assert_array_equal(x.numpy(), y, f"{op.name} writes into an input")
     np.testing.assert_array_equal(value, again, f"{op.name} gives two values for one input")
     if not op.view:
-        out = poison(shape, value.dtype, seed)
-        kernel(out, *arrays, **case.static)
-        np.testing.assert_array_equal(out, value, f"{op.name} does not fill all of out")
+        out = move(poison(shape, value.dtype, seed), where)
+        kernel(out, *(x.value for x in inputs), **case.static)
+        filled = move(out, "cpu")
+        np.testing.assert_array_equal(filled, value, f"{op.name} does not fill all of out")
+    if where != "cpu":
+        with device("cpu"):
+            expected = op(*arrays, **case.static).numpy()
+        close = ULPS * np.finfo(dtype).eps
+        np.testing.assert_allclose(value, expected, close, close,
+                                   err_msg=f"{op.name} on {where} is not what it is on the CPU")
 
 
 def poison(shape: tuple, dtype: np.dtype, seed: int) -> np.ndarray:
@@ -112,11 +135,23 @@ def poison(shape: tuple, dtype: np.dtype, seed: int) -> np.ndarray:
 
 def check_derivatives(op: Primitive, case, order: int, seed: int) -> None:
     """They agree with differences, from the first to the `order`-th."""
+    check_grads(called_by_name(op, case), *case.inputs, order=order, n_dirs=1, seed=seed)
+
+
+def check_linear(op: Primitive, case, seed: int) -> None:
+    """Its pullback is linear, has the pushforward as its adjoint, and a symmetric Hessian."""
+    try:
+        check_identities(called_by_name(op, case), *case.inputs, seed=seed)
+    except Undecided:               # a stationary point, where all sides are zero
+        assume(False)
+
+
+def called_by_name(op: Primitive, case) -> Callable:
     def named(*xs):
         return op(*xs, **case.static)
 
     named.__name__ = op.name
-    check_grads(named, *case.inputs, order=order, n_dirs=1, seed=seed)
+    return named
 
 
 def check_closed(op: Primitive, case, order: int) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 from ..core.grad import vjp
 from ..ops.checkpoint import checkpoint
 from .gradcheck import MODES, check_grads
-from .kinks import Kink
+from .kinks import Kink, crossed
 from .program import Program
 from .report import Undecided
 from .subject import Vacuous
@@ -44,9 +44,10 @@ def check_program(program: Program, order: int | None = None, seed: int = 0) -> 
         alone = derivatives(*of_floats(program, of_task), us_t, vs_t)
         agree(f"task {t} alone differs", alone, [x[t:t + 1] for x in whole], CLOSE)
     single = program.astype(np.float32)
-    rounded = derivatives(*of_floats(single, list(single.inputs.values())),
-                          *([x.astype(np.float32) for x in part] for part in (us, vs)))
-    agree("float32 differs", rounded, [x.astype(np.float32) for x in whole], SINGLE)
+    if not crossed(lambda p: p(), (program,), (single,)):       # rounding may break a tie
+        rounded = derivatives(*of_floats(single, list(single.inputs.values())),
+                              *([x.astype(np.float32) for x in part] for part in (us, vs)))
+        agree("float32 differs", rounded, [x.astype(np.float32) for x in whole], SINGLE)
 
     slopes = whole[len(us):len(us) + len(xs)]
     if all(np.abs(g).max() < CLOSE for g in slopes):

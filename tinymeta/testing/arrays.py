@@ -1,0 +1,84 @@
+"""Arrays that shrink well: few values, coarse, the simplest of them first.
+
+Values are multiples of 1/8, so that they read well and gaps are known. Shapes come small, with
+sizes 0 and 1.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+STEP, NEAR = 1 / 8, 1 / 16          # between two values; what is nearer to a kink than this is not drawn
+
+
+def shapes(min_dims: int = 0, max_dims: int = 3, min_side: int = 0, max_side: int = 3):
+    """Shapes, of sizes 0 and 1 as well; they shrink to () or to the smallest allowed."""
+    return hnp.array_shapes(min_dims=min_dims, max_dims=max_dims,
+                            min_side=min_side, max_side=max_side)
+
+
+def tensors(shape, *, low: float = -2.0, high: float = 2.0, away_from: float | Sequence = (),
+            min_gap: float | None = None, dtype=np.float64):
+    """Arrays of multiples of 1/8 between `low` and `high`; they shrink to the smallest numbers.
+
+    shape: a shape, or a strategy of shapes. away_from: a kink or several, to which no element comes
+    nearer than 1/16. min_gap: all elements differ by at least that, so that a maximum has no ties;
+    then they are as many around 0 as there are elements, whatever `low` and `high` say.
+
+    Raises ValueError if no value is allowed.
+    """
+    if isinstance(shape, st.SearchStrategy):
+        rest = dict(low=low, high=high, away_from=away_from, min_gap=min_gap, dtype=dtype)
+        return shape.flatmap(lambda shape: tensors(shape, **rest))
+    kinks = np.atleast_1d(away_from)
+    if min_gap is not None:
+        return spread_out(shape, min_gap, kinks, dtype)
+    grid = STEP * np.arange(np.ceil(low / STEP), np.floor(high / STEP) + 1)
+    allowed = [v for v in grid if all(abs(v - kink) >= NEAR for kink in kinks)]
+    if not allowed:
+        raise ValueError(f"tensors: no multiple of 1/8 between {low} and {high} is 1/16 away from "
+                         f"{kinks.tolist()}")
+    simplest = sorted(allowed, key=lambda v: (abs(v), v < 0))
+    return hnp.arrays(dtype, shape, elements=st.sampled_from(simplest))
+
+
+def spread_out(shape, gap: float, kinks, dtype):
+    """A permutation of multiples of `gap`, those around 0 that are away from the kinks."""
+    size = int(np.prod(shape))
+    grid = gap * (np.arange(size + 8 * len(kinks) + 1) - (size + 8 * len(kinks)) // 2)
+    allowed = [v for v in grid if all(abs(v - kink) >= NEAR for kink in kinks)]
+    nearest = sorted(sorted(allowed, key=abs)[:size])
+    return st.permutations(nearest).map(lambda x: np.array(x, dtype).reshape(shape))
+
+
+def off_kinks(shape):
+    """No element near to 0."""
+    return tensors(shape, away_from=0.0)
+
+
+def positive(shape):
+    """From 1/2 to 3."""
+    return tensors(shape, low=0.5, high=3.0)
+
+
+def distinct(shape):
+    """All elements differ by at least 1/8."""
+    return tensors(shape, min_gap=STEP)
+
+
+def broadcastable(count: int, *, max_dims: int = 3, min_side: int = 0, max_side: int = 3, **kind):
+    """Tuples of `count` arrays whose shapes broadcast with each other; kind: as of `tensors`."""
+    return hnp.mutually_broadcastable_shapes(
+        num_shapes=count, max_dims=max_dims, min_side=min_side, max_side=max_side,
+    ).flatmap(lambda found: st.tuples(*(tensors(shape, **kind) for shape in found.input_shapes)))
+
+
+def integers(shape, below: int):
+    """int64, from 0; they shrink to zeros."""
+    return hnp.arrays(np.int64, shape, elements=st.integers(0, below - 1))
+
+
+def bools(shape):
+    return hnp.arrays(bool, shape)
