@@ -13,10 +13,10 @@ nodes, the weight making the error relative), rounded to float32; the error name
 import math
 
 import numpy as np
-from numba import njit, types
+from numba import types
 from numba.extending import overload
 
-from .trig import cos, sin
+from .trig import INLINE, cos, inlined, sin
 
 F, I = np.float32, np.int32
 ONE, TWO, HALF, INF, NAN = F(1), F(2), F(0.5), F(np.inf), F(np.nan)
@@ -36,13 +36,13 @@ TWO_23, ZERO, SIGN_BIT = F(2.0**23), F(0), I(-2**31)
 # ---- float32 ------------------------------------------------------------------------------------
 
 
-@njit
+@inlined
 def power_of_two(k):
     """2^k for -126 <= k <= 127, put together from its bits."""
     return I((k + BIAS) << MANTISSA).view(F)
 
 
-@njit
+@inlined
 def reduced(x):
     """k and q = exp(r) - 1, where x = k ln 2 + r and |r| <= ln(2) / 2.
 
@@ -55,7 +55,7 @@ def reduced(x):
     return I(F(shifted).view(I) - MAGIC_BITS), q
 
 
-@njit
+@inlined
 def clamped(x, low, high):
     """x limited to [low, high]; NaN stays."""
     x = low if x < low else x
@@ -80,20 +80,20 @@ def expm1_32(x):
     return small_or(x, expm1_reduced(x), TINY)
 
 
-@njit
+@inlined
 def expm1_reduced(x):
     k, q = reduced(clamped(x, F(-18), F(89)))
     scale = power_of_two(I(k - I(1)))
     return TWO * (scale * q + (scale - HALF))
 
 
-@njit
+@inlined
 def small_or(x, y, limit):
     """x where |x| < limit (denormals and -0 stay themselves), else y."""
     return x if abs(x) < limit else y
 
 
-@njit
+@inlined
 def log_of(u, c):
     """log(u + c) for normal u and |c| <= ulp(u): log(2^k m) = k ln 2 + log m, sqrt(1/2) < m < sqrt 2.
 
@@ -109,7 +109,7 @@ def log_of(u, c):
     return F(k) * LN2_HI + (f - (half - (s * (half + r) + F(k) * LN2_LO)))
 
 
-@njit
+@inlined
 def log_edges(x, y):
     """y for x in (0, inf); log's own values elsewhere: -inf at 0, NaN below, inf and NaN kept."""
     y = y if x > ZERO else NAN
@@ -150,35 +150,35 @@ def by_dtype(name, single, double):
     def stub(x):
         raise TypeError(f"{name} of cpu.scalar works inside compiled kernels alone")
 
-    overload(stub, jit_options={"error_model": "numpy"})(
+    overload(stub, jit_options=INLINE)(
         lambda x: single if x == types.float32 else double)
     return stub
 
 
-@njit
+@inlined
 def maximum(x, y):
     """The larger, or the NaN if there is one."""
     return x if (x >= y) | (x != x) else y
 
 
-@njit
+@inlined
 def minimum(x, y):
     """The smaller, or the NaN if there is one."""
     return x if (x <= y) | (x != x) else y
 
 
-@njit
+@inlined
 def where(condition, x, y):
     """A select: both sides are computed."""
     return x if condition else y
 
 
-@njit
+@inlined
 def absolute(x):
     return abs(x)
 
 
-@njit
+@inlined
 def sqrt(x):
     return math.sqrt(x)
 
@@ -187,14 +187,14 @@ def sign(x):
     raise TypeError("sign of cpu.scalar works inside compiled kernels alone")
 
 
-@overload(sign)
+@overload(sign, jit_options=INLINE)
 def typed_sign(x):
     """-1, 0 or 1 in x's own dtype; NaN stays."""
     one, zero = (getattr(np, str(x))(v) for v in (1, 0))
     return lambda x: one if x > zero else (-one if x < zero else (zero if x == zero else x))
 
 
-@njit
+@inlined
 def power(x, y):
     """libm's pow (integers: repeated products): exact where it must be, and never vectorised."""
     return x ** y

@@ -9,6 +9,10 @@ place where float32 kernels compute in float64.
 import numpy as np
 from numba import njit
 
+# Always inlined, as a call, which LLVM prefers for a long function, would end the vector loop.
+INLINE = {"error_model": "numpy", "forceinline": True}
+inlined = njit(**INLINE)
+
 F, D, I = np.float32, np.float64, np.int32
 # floor(2/pi 2^203), from pi by Machin's formula
 PIECES = (341782637, 423170132, 352195499, 488592205, 461485765, 90590992, 478285810)
@@ -21,12 +25,12 @@ S0, S1, S2 = map(F, (-0.166666539, 0.00833211304, -0.000195087409))
 C0, C1, C2 = map(F, (0.0416666444, -0.00138872515, 2.44256812e-05))
 
 
-@njit
+@inlined
 def modulo_4(t):
     return t - FOUR * np.rint(t * QUARTER)
 
 
-@njit
+@inlined
 def sin_from(x, quarters):
     """sin(x + quarters pi/2) = +-sin r or +-cos r, x = (4 n + k) pi/2 + r and |r| <= pi/4."""
     x = D(x)
