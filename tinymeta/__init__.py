@@ -22,6 +22,7 @@ from .core.primitive import debug_nans, primitive
 from .core.scope import scope
 from .core.tensor import Tensor, asarray, tensor
 from .io import load, save
+from .jit import jit
 from .nn import losses, optim
 from .ops import *          # noqa: F403  the operations, under their own names
 from .ops import abs, max, min, sum

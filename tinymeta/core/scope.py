@@ -5,6 +5,7 @@
 `order`      how many derivatives deep the line being computed is:
              0 forward, 1 gradient, 2 gradient of it
 `path`       names for people, such as ("inner 3",)
+`region`     0, or a number for what is computed again (a compiler must not merge it with the first)
 `interpreter`, `device`   who runs a primitive, and where new arrays go
 """
 
@@ -16,6 +17,7 @@ class State(threading.local):
     recording: bool = True
     order: int = 0
     path: tuple = ()
+    region: int = 0
     interpreter = None
     device: str = "cpu"
 

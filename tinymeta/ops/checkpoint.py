@@ -26,7 +26,7 @@ class Region:
     def pull(self, g, y, wanted):
         base = next(serials)
         leaves = [fresh_leaf(x) for x in y.inputs[:self.arguments]]
-        with setting(recording=True):
+        with setting(recording=True, region=base):
             again = self.run(leaves)
         leaves += y.inputs[self.arguments:]
         lines = lines_between([again], leaves, base)

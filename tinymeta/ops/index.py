@@ -9,7 +9,7 @@ import numpy as np
 
 from ..core.primitive import Primitive
 from ..core.tensor import Tensor, asarray
-from . import movement
+from . import elementwise, movement
 from .checks import as_axis, size_of
 
 
@@ -34,12 +34,17 @@ scatter_along = primitive("scatter_add_along",
 def checked_indices(name: str, indices, n: int) -> Tensor:
     """Indices as non-negative int64.
 
-    Raises TypeError for other dtypes, IndexError for values out of range.
+    Raises TypeError for other dtypes, IndexError for values out of range; compiled, where nobody
+    looks at them, those are moved to the nearest end.
     """
     indices = asarray(indices)
     if indices.dtype.kind not in "iu":
         raise TypeError(f"{name}: indices must be integers, got {indices.dtype}")
-    values = np.asarray(indices.value)
+    values = indices.value
+    if not isinstance(values, np.ndarray):
+        indices = movement.astype(indices, np.int64)
+        counted = elementwise.where(indices < 0, indices + n, indices)
+        return elementwise.clip(counted, 0, n - 1)
     if values.size and not (-n <= values.min() and values.max() < n):
         raise IndexError(f"{name}: indices from {values.min()} to {values.max()} are out of range "
                          f"for size {n}")

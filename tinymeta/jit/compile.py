@@ -1,0 +1,101 @@
+"""`jit`: which program belongs to which arguments, and the passes in order."""
+
+import warnings
+from collections.abc import Callable
+from functools import wraps
+from typing import NamedTuple
+
+import numpy as np
+
+from ..core import tree
+from ..core.scope import setting, state
+from ..core.tensor import Tensor
+from .program import Program, checked
+from .replay import run
+from .trace import Traced, as_arrays
+
+MANY = 8                            # so many programs of one function are worth a warning
+
+
+class Compiled(NamedTuple):
+    """A program for arguments of one signature, and how its outputs become a tree again."""
+    program: Program
+    rebuild: Callable
+
+    def __call__(self, arrays: list[np.ndarray]):
+        return self.rebuild([Tensor(y) for y in run(self.program, arrays)])
+
+
+def compiled(f: Callable, args: tuple) -> Compiled | None:
+    """All passes; None if the result hangs on something outside that is being differentiated."""
+    traced = Traced(f, args)
+    if traced.outside:
+        return None
+    return Compiled(checked(traced.program, "trace"), traced.rebuild)
+
+
+def jit(f: Callable) -> Callable:
+    """`f` of trees of tensors, traced at its first call and replayed afterwards.
+
+    Arrays and Python floats may change from call to call; other leaves (ints, bools, strings) are
+    part of the program, as are shapes, dtypes and the tree. Tensors that `f` closes over are
+    constants. Under an outer derivative, trace or interpreter, `f` is simply called.
+
+    Raises `Unreadable`, a TypeError, if `f` reads a value; TypeError for a `numpy.random.Generator`
+    among the arguments.
+    """
+    programs = {}
+
+    @wraps(f)
+    def wrapped(*args):
+        flat, _ = tree.flatten(args)
+        if state.interpreter is not None or any(type(x) is Tensor and x.serial for x in flat):
+            return f(*args)
+        key = signature(args, flat)
+        if key not in programs:
+            if len(programs) == MANY:
+                warnings.warn(f"jit: {called(f)} has been compiled {MANY} times: "
+                              f"{changing(programs, key)} changes from call to call; pass it as "
+                              "an array or a float", stacklevel=2)
+            with setting(recording=True):
+                programs[key] = compiled(f, args)
+        if programs[key] is None:
+            return f(*args)
+        return programs[key]([x for x in as_arrays(flat) if isinstance(x, np.ndarray)])
+
+    wrapped.programs = programs
+    return wrapped
+
+
+def signature(args: tuple, flat: list) -> tuple:
+    """What a program was compiled for: the tree, and of each leaf its type or its value."""
+    return (structure(args), *map(kind, flat, tree.paths(args)), state.device)
+
+
+def structure(node):
+    parts = tree.children(node)
+    if parts is None:
+        return None
+    labels, subtrees, _ = parts
+    return (type(node), tuple(labels), tuple(map(structure, subtrees)))
+
+
+def kind(leaf, path: str) -> tuple:
+    if isinstance(leaf, (Tensor, np.ndarray)):
+        return path, "array", leaf.shape, np.dtype(leaf.dtype)
+    if type(leaf) in (float, np.float32, np.float64):
+        return path, "float"
+    if isinstance(leaf, np.random.Generator):
+        raise TypeError(f"jit: argument {path} is a random generator, whose numbers would be drawn "
+                        "once and replayed: draw outside and pass what was drawn")
+    return path, "value", leaf
+
+
+def changing(programs: dict, key: tuple) -> str:
+    """The first leaf that differs from the last program's, by name."""
+    *_, last = programs
+    return next((f"argument {a[0]}" for a, b in zip(key[1:], last[1:]) if a != b), "the tree")
+
+
+def called(f) -> str:
+    return getattr(f, "__name__", repr(f))

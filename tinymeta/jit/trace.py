@@ -1,0 +1,63 @@
+"""Tracing: run a function once on lines instead of arrays, and keep what it did as a program.
+
+Every operation passes the doorway `bind`, so an interpreter that appends lines sees them all, those
+of derivatives included. Python's control flow is followed once and is gone from the program.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from ..core import tree
+from ..core.primitive import evaluate
+from ..core.scope import setting, state
+from ..core.tensor import Tensor, asarray
+from .program import Line, Program, here, ordered
+
+SMALL = 4096            # what is computed from constants alone, and no larger, is computed now
+
+
+class Traced:
+    """A function, traced for arguments like these."""
+
+    def __init__(self, f: Callable, args: tuple):
+        flat, rebuild = tree.flatten(args)
+        flat, self.constants = as_arrays(flat), {}
+        lines = [Line("input", (), {}, x.shape, x.dtype) if isinstance(x, np.ndarray) else None
+                 for x in flat]
+        with setting(interpreter=self.append):
+            result = f(*rebuild([x if line is None else Tensor(line) for line, x in zip(lines, flat)]))
+        leaves, self.rebuild = tree.flatten(result)
+        outputs = [asarray(leaf) for leaf in leaves]
+        self.outside = any(y.serial for y in outputs)   # made of something that is differentiated
+        self.program: Program = ordered([self.line_of(y.value) for y in outputs],
+                                        [line for line in lines if line is not None])
+
+    def append(self, primitive, values, static):
+        """The interpreter: a line for every operation, but on constants."""
+        if all(type(v) is np.ndarray for v in values):
+            shape, _ = primitive.shape(*values, **static)
+            if primitive.view or np.prod(shape) <= SMALL:
+                return evaluate(primitive, values, static)
+        lines = [self.line_of(v) for v in values]
+        shape, dtype = primitive.shape(*lines, **static)
+        return Line(primitive.name, lines, static, shape, dtype,
+                    order=state.order, region=state.region, place=here())
+
+    def line_of(self, value) -> Line:
+        """A line as it is; a captured array as a constant, one for each array."""
+        if isinstance(value, Line):
+            return value
+        if id(value) not in self.constants:     # the line keeps the array, and so its id, alive
+            self.constants[id(value)] = Line("constant", (), {"value": value}, value.shape,
+                                             value.dtype)
+        return self.constants[id(value)]
+
+
+def as_arrays(flat: list) -> list:
+    """Tensors and Python floats as arrays, these in the widest float dtype of all; others as is."""
+    arrays = [x.numpy() if isinstance(x, Tensor) else x for x in flat]
+    floats = [x.dtype for x in arrays if isinstance(x, np.ndarray) and x.dtype.kind == "f"]
+    widest = np.result_type(*floats) if floats else np.float32
+    return [np.asarray(x, widest) if type(x) in (float, np.float32, np.float64) else x
+            for x in arrays]
