@@ -10,10 +10,13 @@ import numpy as np
 from ..core import tree
 from ..core.scope import setting, state
 from ..core.tensor import Tensor
+from .lower import lower
 from .program import Program, checked
 from .replay import run
+from .simplify import simplify
 from .trace import Traced, as_arrays
 
+PASSES = (lower, simplify)
 MANY = 8                            # so many programs of one function are worth a warning
 
 
@@ -31,7 +34,10 @@ def compiled(f: Callable, args: tuple) -> Compiled | None:
     traced = Traced(f, args)
     if traced.outside:
         return None
-    return Compiled(checked(traced.program, "trace"), traced.rebuild)
+    program = checked(traced.program, "trace")
+    for step in PASSES:
+        program = checked(step(program), step.__name__)
+    return Compiled(program, traced.rebuild)
 
 
 def jit(f: Callable) -> Callable:
