@@ -1,0 +1,224 @@
+"""From a fused loop to the source of a kernel, and the row of numbers it runs on.
+
+Kernels differ by their structure alone: which axes an operand moves along, and what is computed.
+Sizes, strides, places in memory and constants are numbers in a row, so one compiled kernel serves
+every loop of its structure. A kernel is
+
+    kernel(arena, row)          arena: where all values lie; row: int64
+"""
+
+import ast
+from math import prod
+from typing import NamedTuple
+
+import numpy as np
+
+from ..core.primitive import registry
+from ..cpu.scalar import FUNCTIONS
+from .fuse import REDUCTIONS, Loop, scalar
+from .program import Line
+from .views import Walk, dense, source, walk
+
+NAMES = {np.dtype(t): t for t in ("float32", "float64", "int64", "int32", "uint8", "bool", "int8",
+                                  "int16", "uint16", "uint32", "uint64")}
+
+
+class Kernel(NamedTuple):
+    """The source, and what its row is made of: `row(address)` with the bytes where values begin."""
+    source: str
+    sizes: tuple[int, ...]
+    walks: tuple[Walk, ...]                 # of the operands, then of the results
+    results: tuple[Line, ...]
+    steps: tuple[tuple[int, ...], ...]      # of each walk, those strides that the kernel asks for
+
+    def row(self, address) -> list[int]:
+        """address(line) -> the byte where it begins in the arena."""
+        numbers = list(self.sizes)
+        for at, steps in zip(self.walks, self.steps):
+            item = at.base.dtype.itemsize
+            numbers += [address(at.base) + at.offset * item, *steps]
+        return numbers + [line.size for line in self.results]
+
+
+def kernel_of(loop: Loop, stored: set[Line]) -> Kernel:
+    body = Body(loop.space, stored)
+    values = [body.value(*(root.inputs[0], ()) if root.op in REDUCTIONS else (root, (), True))
+              for root in loop.roots]
+    outs = [Walk(root, 0, kept_strides(root, loop.space)) for root in loop.roots]
+    walks = [*body.operands, *outs]
+    sizes, strides = collapsed(loop.space, [w.strides for w in walks])
+    source, steps = written(len(sizes), strides, walks, body, values, loop.roots)
+    return Kernel(source, sizes, tuple(walks), tuple(loop.roots), steps)
+
+
+def kept_strides(root: Line, space: tuple) -> tuple:
+    """How a result moves with the space: not at all along the axes that are reduced."""
+    if root.op not in REDUCTIONS:
+        return dense(space)
+    inner = iter(dense(root.shape))
+    return tuple(0 if i in root.static["axes"] else next(inner) for i in range(len(space)))
+
+
+def collapsed(space: tuple, strides: list[tuple]) -> tuple[tuple, list[tuple]]:
+    """Axes along which all move evenly are one axis; those of size 1 are none."""
+    axes = []                                       # [size, strides of each], outermost first
+    for i, n in enumerate(space):
+        if n == 1:
+            continue
+        here = [s[i] for s in strides]
+        if axes and all(outer == n * inner for outer, inner in zip(axes[-1][1], here)):
+            axes[-1] = [axes[-1][0] * n, here]
+        else:
+            axes.append([n, here])
+    axes = axes or [[1, [0] * len(strides)]]
+    return tuple(n for n, _ in axes), list(zip(*(s for _, s in axes)))
+
+
+# ---- the expressions ----------------------------------------------------------------------------
+
+class Body:
+    """The statements of a loop's body, each value computed once, and the operands they read."""
+
+    def __init__(self, space: tuple, stored: set[Line]):
+        self.space, self.stored = space, stored
+        self.operands, self.statements, self.known = [], [], {}
+
+    def value(self, line: Line, chain: tuple, root: bool = False) -> str:
+        """The name of a value, seen through a chain of views."""
+        if not root:
+            base, own = source(line)
+            line, chain = base, own + chain
+        key = line.number, tuple(v.number for v in chain)
+        if key not in self.known:
+            read = not root and (line in self.stored or not scalar(line))
+            self.known[key] = self.operand(line, chain) if read else self.computed(line, chain)
+        return self.known[key]
+
+    def operand(self, line: Line, chain: tuple) -> str:
+        at = walk(line, chain, self.space)
+        if at not in self.operands:
+            self.operands.append(at)
+        return f"x{self.operands.index(at)}"
+
+    def computed(self, line: Line, chain: tuple) -> str:
+        inputs = [self.value(x, chain if x.shape == line.shape else ()) for x in line.inputs]
+        text = expression(line, inputs)
+        self.statements.append((f"v{len(self.statements)}", text))
+        return self.statements[-1][0]
+
+
+def expression(line: Line, inputs: list[str]) -> str:
+    """The scalar text of a line, its letters replaced, its numbers cast to its dtype."""
+    if line.op in ("copy", "astype"):
+        cast = "bool" if line.dtype == bool else NAMES[line.dtype]
+        return inputs[0] if line.op == "copy" else f"{cast}({inputs[0]})"
+    primitive = registry[line.op]
+    text = primitive.text
+    for name, value in line.static.items():
+        text = text.replace(name, repr(value))
+    dtypes = [x.dtype for x in line.inputs]
+    cast = NAMES[line.dtype if line.dtype != bool else dtypes[0]]
+    return ast.unparse(Scalar(dict(zip("abc", inputs)), cast).visit(ast.parse(text, mode="eval")))
+
+
+class Scalar(ast.NodeTransformer):
+    """A scalar text in the terms of a kernel."""
+
+    def __init__(self, names: dict[str, str], cast: str):
+        self.names, self.cast = names, cast
+
+    def visit_Name(self, node):
+        if node.id == "inf":
+            return ast.parse(f"{self.cast}(inf)", mode="eval").body
+        return ast.Name(self.names.get(node.id, node.id))
+
+    def visit_Constant(self, node):
+        return ast.parse(f"{self.cast}({node.value!r})", mode="eval").body
+
+    def visit_UnaryOp(self, node):
+        if isinstance(node.op, ast.USub) and isinstance(node.operand, ast.Constant):
+            return self.visit_Constant(ast.Constant(-node.operand.value))
+        return self.generic_visit(node)
+
+    def visit_BinOp(self, node):
+        """A comparison that is counted is 1 or 0 in the dtype of the line."""
+        self.generic_visit(node)
+        for side in ("left", "right"):
+            if isinstance(getattr(node, side), ast.Compare):
+                chosen = f"where({ast.unparse(getattr(node, side))}, {self.cast}(1), {self.cast}(0))"
+                setattr(node, side, ast.parse(chosen, mode="eval").body)
+        return node
+
+
+# ---- the source ---------------------------------------------------------------------------------
+
+def written(depth: int, strides: list[tuple], walks, body: Body, values: list[str], roots):
+    """The kernel's text, and of each walk the strides that it reads from the row."""
+    count, names = len(body.operands), []
+    names += [f"x{k}" for k in range(count)] + [f"y{k}" for k in range(len(roots))]
+    inner, lines, steps = depth - 1, [], []
+    lines += [f"n{d} = row[{d}]" for d in range(depth)]
+    place = depth
+    for name, at, moves in zip(names, walks, strides):
+        lines.append(f"{name}_0 = {NAMES[memory(at.base)]}_at(arena, row[{place}])")
+        place += 1
+        asked = [d for d in range(depth) if moves[d] and not (d == inner and moves[d] == 1)]
+        lines += [f"{name}_s{d} = row[{place + k}]" for k, d in enumerate(asked)]
+        place += len(asked)
+        steps.append(tuple(moves[d] for d in asked))
+    for k, root in enumerate(roots):
+        if root.op in REDUCTIONS:
+            first = "0" if root.op == "sum" else "-inf"
+            lines += [f"for i in range(row[{place + k}]):",
+                      f"    y{k}_0[i] = {NAMES[root.dtype]}({first})"]
+    for d in range(depth):
+        pad = "    " * d
+        for name, moves in zip(names, strides):
+            if d == inner and moves[inner] == 0 and name[0] == "x":      # the same all along
+                lines.append(f"{pad}{name} = {loaded(name, d, '0', walks[names.index(name)])}")
+        if d == inner:
+            lines += [f"{pad}t{k} = y{k}_{d}[0]" for k, root in enumerate(roots)
+                      if root.op in REDUCTIONS and not strides[count + k][inner]]
+        lines.append(f"{pad}for i{d} in range(n{d}):")
+        if d < inner:
+            lines += [f"{pad}    {name}_{d + 1} = " + (
+                f"at({name}_{d}, i{d} * {name}_s{d})" if moves[d] else f"{name}_{d}")
+                for name, moves in zip(names, strides)]
+    pad = "    " * depth
+
+    def index(name, moves):
+        return f"i{inner}" if moves[inner] == 1 else f"i{inner} * {name}_s{inner}"
+
+    for k in range(count):
+        name, moves = names[k], strides[k]
+        if moves[inner]:
+            lines.append(f"{pad}{name} = {loaded(name, inner, index(name, moves), walks[k])}")
+    lines += [f"{pad}{name} = {text}" for name, text in body.statements]
+    after = []
+    for k, (root, value) in enumerate(zip(roots, values)):
+        name, moves = f"y{k}", strides[count + k]
+        if root.op not in REDUCTIONS:
+            where = index(name, moves) if moves[inner] else "0"
+            stored = f"uint8({value})" if root.dtype == bool else value
+            lines.append(f"{pad}{name}_{inner}[{where}] = {stored}")
+            continue
+        target = f"{name}_{inner}[{index(name, moves)}]" if moves[inner] else f"t{k}"
+        lines.append(f"{pad}{target} = " + (f"{target} + {value}" if root.op == "sum"
+                                            else f"maximum({target}, {value})"))
+        if not moves[inner]:
+            after.append(f"{pad[4:]}{name}_{inner}[0] = t{k}")
+    text = "\n".join("    " + line for line in [*lines, *after])
+    return f"def kernel(arena, row):\n{text}\n", tuple(steps)
+
+
+def memory(line: Line) -> np.dtype:
+    """As it lies in memory: bools are bytes."""
+    return np.dtype(np.uint8) if line.dtype == bool else line.dtype
+
+
+def loaded(name: str, depth: int, where: str, at: Walk) -> str:
+    value = f"{name}_{depth}[{where}]"
+    return f"({value} != 0)" if at.base.dtype == bool else value
+
+
+KNOWN = {"inf": float("inf"), **FUNCTIONS}
