@@ -136,7 +136,7 @@ def log1p32(x):
 
 
 def tanh32(x):
-    """tanh|x| = t / (t + 2) with t = expm1(2|x|), within 3 ulp, then the sign of x; 1 beyond 10."""
+    """tanh|x| = t / (t + 2) with t = expm1(2|x|), within 2 ulp, then the sign of x; 1 beyond 10."""
     t = expm1_reduced(TWO * clamped(abs(x), ZERO, F(10)))
     y = I(F(t / (t + TWO)).view(I) | (F(x).view(I) & SIGN_BIT)).view(F)
     return small_or(x, y, SMALL)
