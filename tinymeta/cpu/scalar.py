@@ -95,7 +95,7 @@ def small_or(x, y, limit):
 
 @inlined
 def log_of(u, c):
-    """log(u + c) for normal u and |c| <= ulp(u): log(2^k m) = k ln 2 + log m, sqrt(1/2) < m < sqrt 2.
+    """log(u + c) for normal u and |c| <= ulp(u): log(2^k m) = k ln 2 + log m, m near 1.
 
     log(1 + f) = 2 atanh(s), s = f / (2 + f), summed as f - (f^2/2 - s (f^2/2 + R(s^2))), so that
     f, by far the largest term, comes last (Muller, Elementary Functions, 2016).
@@ -196,7 +196,7 @@ def typed_sign(x):
 
 @inlined
 def power(x, y):
-    """libm's pow (integers: repeated products): exact where it must be, and never vectorised."""
+    """libm's pow (integers: repeated products): one call an element."""
     return x ** y
 
 
