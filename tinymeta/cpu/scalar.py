@@ -95,7 +95,7 @@ def small_or(x, y, limit):
 
 @inlined
 def log_of(u, c):
-    """log(u + c) for normal u and |c| <= ulp(u): log(2^k m) = k ln 2 + log m, sqrt(1/2) < m < sqrt 2.
+    """log(u + c) for normal u and |c| <= ulp(u): log(2^k m) = k ln 2 + log m, m near 1.
 
     log(1 + f) = 2 atanh(s), s = f / (2 + f), summed as f - (f^2/2 - s (f^2/2 + R(s^2))), so that
     f, by far the largest term, comes last (Muller, Elementary Functions, 2016).
@@ -136,7 +136,7 @@ def log1p32(x):
 
 
 def tanh32(x):
-    """tanh|x| = t / (t + 2) with t = expm1(2|x|), within 3 ulp, then the sign of x; 1 beyond 10."""
+    """tanh|x| = t / (t + 2) with t = expm1(2|x|), within 2 ulp, then the sign of x; 1 beyond 10."""
     t = expm1_reduced(TWO * clamped(abs(x), ZERO, F(10)))
     y = I(F(t / (t + TWO)).view(I) | (F(x).view(I) & SIGN_BIT)).view(F)
     return small_or(x, y, SMALL)
@@ -196,7 +196,7 @@ def typed_sign(x):
 
 @inlined
 def power(x, y):
-    """libm's pow (integers: repeated products): exact where it must be, and never vectorised."""
+    """libm's pow (integers: repeated products): one call an element."""
     return x ** y
 
 
