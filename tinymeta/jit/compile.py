@@ -12,7 +12,7 @@ from ..core.scope import setting, state
 from ..core.tensor import Tensor
 from .lower import lower
 from .program import Program, checked
-from .replay import run
+from .replay import Replay
 from .simplify import simplify
 from .trace import Traced, as_arrays
 
@@ -23,10 +23,11 @@ MANY = 8                            # so many programs of one function are worth
 class Compiled(NamedTuple):
     """A program for arguments of one signature, and how its outputs become a tree again."""
     program: Program
+    replay: Replay
     rebuild: Callable
 
     def __call__(self, arrays: list[np.ndarray]):
-        return self.rebuild([Tensor(y) for y in run(self.program, arrays)])
+        return self.rebuild([Tensor(y) for y in self.replay(arrays)])
 
 
 def compiled(f: Callable, args: tuple) -> Compiled | None:
@@ -37,7 +38,7 @@ def compiled(f: Callable, args: tuple) -> Compiled | None:
     program = checked(traced.program, "trace")
     for step in PASSES:
         program = checked(step(program), step.__name__)
-    return Compiled(program, traced.rebuild)
+    return Compiled(program, Replay(program), traced.rebuild)
 
 
 def jit(f: Callable) -> Callable:

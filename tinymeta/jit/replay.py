@@ -1,33 +1,156 @@
-"""Replaying a program: every line once, in order; no derivative, no Tensor, no graph."""
+"""Replaying a program: kernels by address on an arena, and lines in Python where there is none.
+
+Each call borrows an arena and gives it back, so several threads may replay one program; what a call
+returns is its own.
+"""
+
+from collections.abc import Callable
 
 import numpy as np
 
 from ..core.device import find_kernel
 from ..core.primitive import registry
+from . import machine
+from .cache import compiled
+from .codegen import kernel_of
+from .fuse import Step, fuse, settled, stored_lines
+from .lower import numbers
+from .memory import ALIGNED, plan
 from .program import OWN, Line, Program
+from .views import Walk, source, walk
 
 
-def run(program: Program, arrays: list[np.ndarray]) -> list[np.ndarray]:
-    """The outputs for these inputs, by the eager kernels: what every other way must agree with."""
-    values = dict(zip(program.inputs, arrays))
-    for line in program.lines:
-        if line not in values:
-            values[line] = computed(line, [values[x] for x in line.inputs])
-    return [np.array(values[y]) for y in program.outputs]
+class Replay:
+    """A program made ready: steps, their rows, the memory map, and arenas to run in."""
+
+    def __init__(self, program: Program):
+        self.program = settled(program)
+        self.stored = stored_lines(self.program)
+        self.steps = fuse(self.program)
+        loops = [kernel_of(step.loop, self.stored) if step.loop else None for step in self.steps]
+        self.memory = plan(self.program, self.steps, {
+            k: n for k, n in enumerate(map(scratch, self.steps)) if n})
+        self.arenas = []
+        rows, kernels, self.runs = [], [], []       # runs: stretches (first, last), or a Python step
+        for k, (step, kernel) in enumerate(zip(self.steps, loops)):
+            found = (compiled(kernel.source), kernel.row(self.memory.begins.get)) if kernel else \
+                self.by_itself(k, step.lines[0])
+            if found is None:
+                self.runs.append(in_python(step.lines[0]))
+                continue
+            if not (self.runs and isinstance(self.runs[-1], list)):
+                self.runs.append([len(rows), len(rows)])
+            self.runs[-1][1] += 1
+            kernels.append(found[0].address)
+            rows.append(np.array(found[1], np.int64))
+        self.kernels, self.rows = np.array(kernels, np.int64), rows
+        self.row_places = np.array([row.ctypes.data for row in rows], np.int64)
+        self.results = [lies(y) for y in self.program.outputs]
+
+    # ---- steps that are no loops -----------------------------------------------------------------
+
+    def by_itself(self, k: int, line: Line):
+        """(kernel, row) of a product or of windows in float32; None for what Python runs."""
+        if line.dtype != np.float32:
+            return None
+        if line.op == "matmul":
+            return machine.multiply, self.product_row(k, line)
+        if line.op in ("to_cols", "from_cols"):
+            images = line.inputs[0] if line.op == "to_cols" else line
+            cols = line if line.op == "to_cols" else line.inputs[0]
+            row = [self.place(line), self.place(line.inputs[0]), *images.shape, *cols.shape[1:],
+                   *numbers(line.static["geometry"])]
+            return getattr(machine, line.op), row
+        return None
+
+    def place(self, x: Line) -> int:
+        at = lies(x)
+        return self.memory.begins[at.base] + at.offset * at.base.dtype.itemsize
+
+    def product_row(self, k: int, line: Line) -> list[int]:
+        x, y = line.inputs
+        x_t, x_m, x_k = matrix_strides(x)
+        y_t, y_k, y_n = matrix_strides(y)
+        tasks, m, n, count = batch(line), line.shape[-2], line.shape[-1], x.shape[-1]
+        if y_t == 0 and (x_t == m * x_m or tasks == 1):         # one for all tasks: one product
+            tasks, m, x_t = 1, m * tasks, 0
+        return [self.place(line), self.place(x), self.place(y), self.memory.scratch.get(k, 0),
+                tasks, m, n, count, x_t, x_m, x_k, y_t, y_k, y_n]
+
+    # ---- a call ----------------------------------------------------------------------------------
+
+    def __call__(self, arrays: list[np.ndarray]) -> list[np.ndarray]:
+        arena = self.arenas.pop() if self.arenas else self.new_arena()
+        for x, array in zip(self.program.inputs, arrays):
+            arena.view(x)[...] = array
+        for run in self.runs:
+            if isinstance(run, list):
+                machine.drive(self.kernels, self.row_places, arena.address, *run)
+            else:
+                run(arena)
+        results = [np.array(arena.walked(at, y.shape)) for at, y in
+                   zip(self.results, self.program.outputs)]
+        self.arenas.append(arena)
+        return results
+
+    def new_arena(self) -> "Arena":
+        arena = Arena(self.memory)
+        for line in self.program.lines:
+            if line.op == "constant":
+                arena.view(line)[...] = line.static["value"]
+        return arena
 
 
-def computed(line: Line, inputs: list[np.ndarray]) -> np.ndarray:
-    """One line's value."""
-    if line.op == "constant":
-        return line.static["value"]
-    if line.op in OWN:
-        out = np.empty(line.shape, line.dtype)
-        OWN[line.op].kernel(out, *inputs, **line.static)
-        return out
-    primitive = registry[line.op]
-    kernel = find_kernel(primitive, "cpu")
-    if primitive.view:
-        return kernel(*inputs, **line.static)
-    out = np.empty(line.shape, line.dtype)
-    kernel(out, *inputs, **line.static)
-    return out
+class Arena:
+    """The memory of one call."""
+
+    def __init__(self, memory):
+        self.block = np.empty(memory.size + ALIGNED, np.uint8)
+        skip = -self.block.ctypes.data % ALIGNED
+        self.block, self.begins = self.block[skip:], memory.begins
+        self.address = self.block.ctypes.data
+
+    def view(self, line: Line) -> np.ndarray:
+        begin = self.begins[line]
+        return self.block[begin:begin + line.nbytes].view(line.dtype).reshape(line.shape)
+
+    def walked(self, at: Walk, shape: tuple) -> np.ndarray:
+        flat = self.view(at.base).reshape(-1)[at.offset:]
+        strides = [s * at.base.dtype.itemsize for s in at.strides]
+        return np.lib.stride_tricks.as_strided(flat, shape, strides)
+
+
+def lies(x: Line) -> Walk:
+    base, chain = source(x)
+    return walk(base, chain, x.shape)
+
+
+def matrix_strides(x: Line) -> tuple[int, int, int]:
+    """Of matrices (.., m, n): from one to the next, and along m and n; those of size 1 are dense."""
+    *lead, rows, columns = lies(x).strides
+    sizes, (m, n) = x.shape[:-2], x.shape[-2:]
+    task = next((s for size, s in zip(reversed(sizes), reversed(lead)) if size > 1), 0)
+    return task, rows if m > 1 else n, columns if n > 1 else 1
+
+
+def batch(line: Line) -> int:
+    return int(np.prod(line.shape[:-2]))
+
+
+def scratch(step: Step) -> int:
+    """How many bytes a step needs besides its result."""
+    line = step.lines[0]
+    if line.op == "matmul" and line.dtype == np.float32:
+        y = line.inputs[1]
+        return 0 if matrix_strides(y)[2] == 1 else 4 * y.shape[-1] * y.shape[-2]
+    return 0
+
+
+def in_python(line: Line) -> Callable:
+    """A line by its eager kernel, on views of the arena."""
+    inputs = [(lies(x), x.shape) for x in line.inputs]
+    kernel = OWN[line.op].kernel if line.op in OWN else find_kernel(registry[line.op], "cpu")
+
+    def run(arena):
+        kernel(arena.view(line), *(arena.walked(*x) for x in inputs), **line.static)
+    return run

@@ -1,0 +1,75 @@
+"""Kernels on disk: a file of source for each structure, and Numba's machine code beside it.
+
+A kernel's name is the hash of its source and of all that its meaning depends on, so a file is never
+changed, and never wrong. What cannot be written is compiled in a folder of this process alone.
+"""
+
+import functools
+import hashlib
+import importlib.util
+import os
+import tempfile
+from pathlib import Path
+
+import llvmlite
+import numba
+import numpy as np
+
+from ..cpu import scalar, trig
+from . import machine
+
+HEADER = '''"""A fused loop, written by tinymeta.jit; see tinymeta/jit/codegen.py."""
+
+from numba import cfunc, float32, float64, int8, int16, int32, int64, uint8, uint16, uint32, uint64
+from tinymeta.cpu.gemm import at
+from tinymeta.cpu.scalar import FUNCTIONS
+from tinymeta.jit.machine import OPTIONS, POINTERS, SIGNATURE
+
+inf = float("inf")
+globals().update(FUNCTIONS, **POINTERS)
+
+
+@cfunc(SIGNATURE, cache=True, **OPTIONS)
+'''
+
+
+@functools.cache
+def version() -> str:
+    """A hash of what a kernel's source relies on."""
+    parts = [numba.__version__, llvmlite.__version__, np.__version__, HEADER]
+    parts += [Path(module.__file__).read_text() for module in (scalar, trig, machine)]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+@functools.cache
+def folder() -> Path:
+    """Where kernels are kept: $TINYMETA_CACHE, or the user's cache, or else a temporary folder."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    wanted = Path(os.environ.get("TINYMETA_CACHE") or Path(base) / "tinymeta" / "kernels")
+    try:
+        wanted.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=wanted):
+            return wanted
+    except OSError:
+        return Path(tempfile.mkdtemp(prefix="tinymeta-kernels-"))
+
+
+@functools.cache
+def compiled(source: str):
+    """The kernel of this source, as a Numba cfunc: from the disk, or compiled and kept there."""
+    name = "kernel_" + hashlib.sha256((version() + source).encode()).hexdigest()[:24]
+    path = folder() / f"{name}.py"
+    text = HEADER + source
+    if not path.exists() or path.read_text() != text:
+        write(path, text)
+    spec = importlib.util.spec_from_file_location(name, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.kernel
+
+
+def write(path: Path, text: str) -> None:
+    """Beside it and then renamed, so that another process never sees half a file."""
+    beside = path.with_suffix(f".{os.getpid()}.part")
+    beside.write_text(text)
+    os.replace(beside, path)
