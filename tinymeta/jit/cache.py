@@ -8,6 +8,7 @@ import functools
 import hashlib
 import importlib.util
 import os
+import sys
 import tempfile
 from pathlib import Path
 
@@ -63,7 +64,7 @@ def compiled(source: str):
     if not path.exists() or path.read_text() != text:
         write(path, text)
     spec = importlib.util.spec_from_file_location(name, path)
-    module = importlib.util.module_from_spec(spec)
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)     # where Numba looks for it
     spec.loader.exec_module(module)
     return module.kernel
 

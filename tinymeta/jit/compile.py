@@ -1,5 +1,6 @@
 """`jit`: which program belongs to which arguments, and the passes in order."""
 
+import threading
 import warnings
 from collections.abc import Callable
 from functools import wraps
@@ -8,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..core import tree
-from ..core.scope import setting, state
+from ..core.scope import state
 from ..core.tensor import Tensor
 from .lower import lower
 from .program import Program, checked
@@ -51,7 +52,7 @@ def jit(f: Callable) -> Callable:
     Raises `Unreadable`, a TypeError, if `f` reads a value; TypeError for a `numpy.random.Generator`
     among the arguments.
     """
-    programs = {}
+    programs, one_at_a_time = {}, threading.RLock()
 
     @wraps(f)
     def wrapped(*args):
@@ -59,12 +60,12 @@ def jit(f: Callable) -> Callable:
         if state.interpreter is not None or any(type(x) is Tensor and x.serial for x in flat):
             return f(*args)
         key = signature(args, flat)
-        if key not in programs:
-            if len(programs) == MANY:
+        with one_at_a_time:
+            if len(programs) == MANY and key not in programs:
                 warnings.warn(f"jit: {called(f)} has been compiled {MANY} times: "
                               f"{changing(programs, key)} changes from call to call; pass it as "
                               "an array or a float", stacklevel=2)
-            with setting(recording=True):
+            if key not in programs:
                 programs[key] = compiled(f, args)
         if programs[key] is None:
             return f(*args)
