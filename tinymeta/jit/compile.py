@@ -59,11 +59,11 @@ def jit(f: Callable) -> Callable:
         flat, _ = tree.flatten(args)
         if state.interpreter is not None or any(type(x) is Tensor and x.serial for x in flat):
             return f(*args)
-        key = signature(args, flat)
+        key = (structure(args), *map(kind, flat), state.device)
         with one_at_a_time:
             if len(programs) == MANY and key not in programs:
                 warnings.warn(f"jit: {called(f)} has been compiled {MANY} times: "
-                              f"{changing(programs, key)} changes from call to call; pass it as "
+                              f"{changing(programs, key, args)} changes from call to call; pass it as "
                               "an array or a float", stacklevel=2)
             if key not in programs:
                 programs[key] = compiled(f, args)
@@ -75,11 +75,6 @@ def jit(f: Callable) -> Callable:
     return wrapped
 
 
-def signature(args: tuple, flat: list) -> tuple:
-    """What a program was compiled for: the tree, and of each leaf its type or its value."""
-    return (structure(args), *map(kind, flat, tree.paths(args)), state.device)
-
-
 def structure(node):
     parts = tree.children(node)
     if parts is None:
@@ -88,21 +83,23 @@ def structure(node):
     return (type(node), tuple(labels), tuple(map(structure, subtrees)))
 
 
-def kind(leaf, path: str) -> tuple:
+def kind(leaf) -> tuple:
+    """What a program depends on: the shape and dtype of an array, the value of any other leaf."""
     if isinstance(leaf, (Tensor, np.ndarray)):
-        return path, "array", leaf.shape, np.dtype(leaf.dtype)
+        return leaf.shape, leaf.dtype
     if type(leaf) in (float, np.float32, np.float64):
-        return path, "float"
+        return (float,)
     if isinstance(leaf, np.random.Generator):
-        raise TypeError(f"jit: argument {path} is a random generator, whose numbers would be drawn "
-                        "once and replayed: draw outside and pass what was drawn")
-    return path, "value", leaf
+        raise TypeError("jit: an argument is a random generator, whose numbers would be drawn once "
+                        "and replayed: draw outside and pass what was drawn")
+    return type(leaf), leaf
 
 
-def changing(programs: dict, key: tuple) -> str:
+def changing(programs: dict, key: tuple, args: tuple) -> str:
     """The first leaf that differs from the last program's, by name."""
     *_, last = programs
-    return next((f"argument {a[0]}" for a, b in zip(key[1:], last[1:]) if a != b), "the tree")
+    leaves = zip(tree.paths(args), key[1:], last[1:])
+    return next((f"argument {path}" for path, a, b in leaves if a != b), "the tree")
 
 
 def called(f) -> str:

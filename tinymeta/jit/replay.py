@@ -81,20 +81,22 @@ class Replay:
 
     def __call__(self, arrays: list[np.ndarray]) -> list[np.ndarray]:
         arena = self.arenas.pop() if self.arenas else self.new_arena()
-        for x, array in zip(self.program.inputs, arrays):
-            arena.view(x)[...] = array
+        for place, array in zip(arena.inputs, arrays):
+            place[...] = array
         for run in self.runs:
             if isinstance(run, list):
                 machine.drive(self.kernels, self.row_places, arena.address, *run)
             else:
                 run(arena)
-        results = [np.array(arena.walked(at, y.shape)) for at, y in
-                   zip(self.results, self.program.outputs)]
+        results = [place.copy() for place in arena.outputs]
         self.arenas.append(arena)
         return results
 
     def new_arena(self) -> "Arena":
         arena = Arena(self.memory)
+        arena.inputs = [arena.view(x) for x in self.program.inputs]
+        arena.outputs = [arena.walked(at, y.shape)
+                         for at, y in zip(self.results, self.program.outputs)]
         for line in self.program.lines:
             if line.op == "constant":
                 arena.view(line)[...] = line.static["value"]

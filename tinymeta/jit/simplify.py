@@ -13,6 +13,7 @@ import numpy as np
 from ..core.primitive import registry
 from .program import Line, Program, ordered, shape_rule
 
+NARROW = 16                         # columns that do not fill a register
 COMPARED = 4096                     # constants no larger than this are merged if they are equal
 
 
@@ -172,6 +173,21 @@ def elementwise(op):
     return lambda make, inputs, static, like: repeated(op, make, inputs, static, like)
 
 
+def matmul(make, inputs, static, like):
+    """x y' = (y x')', where both are transposes, or where the product would be narrow."""
+    x, y = inputs
+    turn = {"axes": swapped(x.ndim)}
+    turned = [x.op == "transpose" and x.static == turn for x in inputs]
+    if all(turned) or turned[1] and y.shape[-1] < NARROW <= x.shape[-2]:
+        product = make("matmul", (y.inputs[0], make("transpose", (x,), turn, like)), {}, like)
+        return make("transpose", (product,), turn, like)
+
+
+def swapped(ndim: int) -> tuple:
+    return (*range(ndim - 2), ndim - 1, ndim - 2)
+
+
 REWRITES = {name: elementwise(name) for name, p in registry.items() if p.family == "elementwise"}
 REWRITES |= {"reshape": reshape, "transpose": transpose, "broadcast_to": broadcast_to,
-             "sum": total, "mul": mul, "add": add, "neg": neg, "astype": astype}
+             "sum": total, "mul": mul, "add": add, "neg": neg, "astype": astype,
+             "matmul": matmul}
