@@ -13,8 +13,9 @@ from ..core.scope import state
 from ..core.tensor import Tensor
 from .lower import lower
 from .program import Program, checked
-from .replay import Replay
 from .simplify import simplify
+from .split import split
+from .threads import made_ready
 from .trace import Traced, as_arrays
 
 PASSES = (lower, simplify)
@@ -24,7 +25,7 @@ MANY = 8                            # so many programs of one function are worth
 class Compiled(NamedTuple):
     """A program for arguments of one signature, and how its outputs become a tree again."""
     program: Program
-    replay: Replay
+    replay: Callable            # arrays -> arrays
     rebuild: Callable
 
     def __call__(self, arrays: list[np.ndarray]):
@@ -39,7 +40,7 @@ def compiled(f: Callable, args: tuple) -> Compiled | None:
     program = checked(traced.program, "trace")
     for step in PASSES:
         program = checked(step(program), step.__name__)
-    return Compiled(program, Replay(program), traced.rebuild)
+    return Compiled(program, made_ready(program, split(program)), traced.rebuild)
 
 
 def jit(f: Callable) -> Callable:

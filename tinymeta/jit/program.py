@@ -75,14 +75,14 @@ def call(line: Line, names: dict) -> str:
 
 
 def ordered(outputs: Iterable[Line], inputs: Iterable[Line] = ()) -> Program:
-    """The program that computes the outputs: all they are made of, oldest first."""
+    """The program that computes the outputs from the inputs: all they are made of, oldest first."""
     outputs, inputs = tuple(outputs), tuple(inputs)
     found, stack = {line.number: line for line in inputs}, list(outputs)
     while stack:
         line = stack.pop()
-        if line.number not in found or line in inputs:
+        if line.number not in found:
             found[line.number] = line
-            stack.extend(x for x in line.inputs if x.number not in found)
+            stack.extend(line.inputs)
     return Program(inputs, outputs, tuple(found[n] for n in sorted(found)))
 
 

@@ -45,6 +45,7 @@ class Replay:
             rows.append(np.array(found[1], np.int64))
         self.kernels, self.rows = np.array(kernels, np.int64), rows
         self.row_places = np.array([row.ctypes.data for row in rows], np.int64)
+        self.calls_python = not all(isinstance(run, list) for run in self.runs)
         self.results = [lies(y) for y in self.program.outputs]
 
     # ---- steps that are no loops -----------------------------------------------------------------
