@@ -125,7 +125,7 @@ def test_vectors_can_be_paired_as_well_as_images():
     def loss(params):
         return tm.losses.contrastive(plane(params, a), plane(params, b), different)
 
-    assert np.isclose(metrics["loss"], loss(params).item(), rtol=1e-12)
+    assert np.isclose(metrics["loss"].item(), loss(params).item(), rtol=1e-12)
     expected = tm.grad(loss)(params)["w"].numpy()
     assert np.abs(expected).max() > 0.01
     np.testing.assert_allclose(grads["w"].numpy(), expected, rtol=1e-10)

@@ -86,7 +86,7 @@ def test_debug_nans_sees_into_the_threads():
     meta_grad, params, tasks = maml_case(np.float32)
     split = in_chunks(meta_grad, 2)
     tasks.query.x[4, 0] = np.nan
-    assert np.isnan(split(params, tasks)[0]["loss"])
+    assert np.isnan(split(params, tasks)[0]["loss"].item())
     with tm.debug_nans(), pytest.raises(FloatingPointError, match="conv.* was given a NaN"):
         split(params, tasks)
 

@@ -11,6 +11,10 @@ from typing import NamedTuple
 from ..core.primitive import registry
 from .program import Line, Program, ordered
 from .simplify import Maker
+from .views import VIEWS
+
+
+RATES = 5e10, 1e10              # operations of a product, bytes of a loop: about so many a second
 
 
 class Split(NamedTuple):
@@ -52,23 +56,32 @@ class Mixed(Exception):
 
 
 def split(program: Program) -> Split | None:
-    """The program in three, along the leading axis that most inputs share; None if none will do."""
-    sizes = {}
-    for x in program.inputs:
-        if x.shape and x.shape[0] > 1:
-            sizes[x.shape[0]] = sizes.get(x.shape[0], 0) + 1
-    for tasks in sorted(sizes, key=lambda n: (-sizes[n], n)):
+    """The program in three, along that leading axis of inputs that the most work is done along.
+
+    None if that is not most of all the work.
+    """
+    sizes = unique(x.shape[0] for x in program.inputs if x.shape and x.shape[0] > 1)
+    best, most = None, 0.5 * sum(map(work, program.lines))
+    for tasks in sizes:
         try:
             found = along(program, tasks)
         except Mixed:
             continue
-        if found.totals or found.joined:
-            return found
-    return None
+        middle = ordered((*found.totals, *found.joined), (*found.sliced, *found.shared))
+        done = sum(map(work, middle.lines))
+        if done > most:
+            best, most = found, done
+    return best
+
+
+def work(line: Line) -> float:
+    """About how many seconds a line takes, from its operations and its bytes."""
+    operations = 2 * line.size * line.inputs[0].shape[-1] if line.op == "matmul" else 0
+    return operations / RATES[0] + line.nbytes * (line.op not in VIEWS) / RATES[1]
 
 
 def along(program: Program, tasks: int) -> Split:
-    """Follow the tasks through the program. Raises Mixed."""
+    """Follow the tasks through the program; raises Mixed where they meet too early."""
     spread = {line.inputs[0] for line in program.lines
               if line.op == "broadcast_to" and line.ndim > line.inputs[0].ndim}
     seeds = {x for x in program.inputs if x.shape and x.shape[0] == tasks and x not in spread}

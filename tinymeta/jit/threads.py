@@ -14,11 +14,10 @@ import numpy as np
 
 from ..cpu.blas import blas_threads
 from .replay import Replay
-from .split import Split
+from .split import Split, work
 
 CHUNK_BYTES = 20e6              # of an arena: more leaves the cache
 WORTH = 1e-4                    # seconds of work below which nobody is called
-RATES = 5e10, 1e10              # operations of a product, bytes of a loop: about so many a second
 
 
 class Helper(threading.Thread):
@@ -128,18 +127,10 @@ def edges(tasks: int, size: int, threads: int) -> list[int]:
     return [tasks * k // count for k in range(count + 1)]
 
 
-def seconds(replay: Replay) -> float:
-    """About how long a program takes, from its operations and bytes."""
-    products = sum(2 * y.size * y.inputs[0].shape[-1] for step in replay.steps
-                   for y in step.lines if y.op == "matmul")
-    moved = sum(x.nbytes for step in replay.steps for x in (*step.lines, *step.reads))
-    return products / RATES[0] + moved / RATES[1]
-
-
 def made_ready(program, split: Split | None, threads: int | None = None):
     """The program as a function of arrays: on threads where that is worth it."""
     whole = Replay(program)
     threads = len(os.sched_getaffinity(0)) if threads is None else threads
-    if split is None or threads < 2 or seconds(whole) < WORTH:
+    if split is None or threads < 2 or sum(map(work, program.lines)) < WORTH:
         return whole
     return Parallel(split, whole, threads)

@@ -5,15 +5,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..core.tensor import Tensor, asarray
+from .. import ops
+from ..core.tensor import Tensor
 
 
 class Method(NamedTuple):
     """A way of learning to learn: three pure functions.
 
     init(rng) -> params                             a tree without a task axis
-    meta_grad(params, tasks) -> (metrics, grads)    metrics: a dict of scalars;
-                                                    grads: a tree like params
+    meta_grad(params, tasks) -> (metrics, grads)    metrics: a dict of 0-d tensors, made by
+                                                    operations; grads: a tree like params
     predict(params, support, x) -> (T, N, ..)       after learning from the support set of each task
     """
     init: Callable
@@ -34,6 +35,12 @@ class Score(NamedTuple):
 def accuracy(logits, labels) -> np.ndarray:
     """The share of examples whose largest logit is the label, (.., N, K) and (.., N) -> (..)."""
     return (np.argmax(np.asarray(logits), -1) == np.asarray(labels)).mean(-1)
+
+
+def hit_rate(logits, labels) -> Tensor:
+    """`accuracy` over all tasks and examples, by operations, so that it can be compiled: 0-d."""
+    hits = ops.argmax(logits, -1) == labels
+    return ops.mean(ops.astype(hits, np.float32))
 
 
 def squared_error(prediction, target) -> np.ndarray:
@@ -57,8 +64,3 @@ def evaluate(method: Method, params, sample: Callable, *, tasks: int = 600, batc
     values = np.concatenate(values)
     interval = 1.96 * values.std() / np.sqrt(len(values))
     return Score(float(values.mean()), float(interval), len(values))
-
-
-def as_metrics(**tensors: Tensor) -> dict:
-    """Scalars to report, without history."""
-    return {name: float(asarray(t).numpy()) for name, t in tensors.items()}

@@ -15,8 +15,9 @@ import numpy as np
 
 from .. import ops
 from ..core.grad import value_and_grad
+from ..core.tensor import asarray
 from ..nn.losses import contrastive
-from .method import Method, as_metrics
+from .method import Method
 
 
 def siamese(model, *, margin: float = 1.0) -> Method:
@@ -26,8 +27,8 @@ def siamese(model, *, margin: float = 1.0) -> Method:
     each class's nearest support example, (T, N, K): the largest is the nearest neighbour's class.
     """
     def loss(params, pairs):
-        pair_axis = np.ndim(pairs.different) - 1
-        twins = np.concatenate([pairs.a, pairs.b], pair_axis)                     # (.., 2 P, ..)
+        pair_axis = asarray(pairs.different).ndim - 1
+        twins = ops.concatenate([pairs.a, pairs.b], pair_axis)                    # (.., 2 P, ..)
         embedded = model(params, twins)                               # twins share batch statistics
         half = embedded.shape[-2] // 2
         a, b = embedded[..., :half, :], embedded[..., half:, :]
@@ -35,8 +36,8 @@ def siamese(model, *, margin: float = 1.0) -> Method:
 
     def meta_grad(params, pairs):
         (value, distance), grads = value_and_grad(loss, has_aux=True)(params, pairs)
-        right = (distance.numpy() > margin / 2) == np.asarray(pairs.different)
-        return as_metrics(loss=value) | {"accuracy": float(right.mean())}, grads
+        right = (distance > margin / 2) == (asarray(pairs.different) != 0)
+        return {"loss": value, "accuracy": ops.mean(ops.astype(right, np.float32))}, grads
 
     def predict(params, support, x):
         return -nearest(distances(model(params, x), model(params, support.x)), support.y)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from ..core import tree
 from ..core.tensor import tensor
+from ..jit import jit
 from ..nn.optim import Optimizer, adam
 from ..progress import progress
 from .method import Method
@@ -29,13 +30,16 @@ class Run(NamedTuple):
 
 def train(method: Method, sample: Callable, *, iterations: int, rng,
           optimizer: Optimizer = adam(1e-3), params=None, evaluate: Callable | None = None,
-          rows: int = 20, name: str = "train", save: Callable | None = None) -> Run:
+          rows: int = 20, name: str = "train", save: Callable | None = None,
+          compiled: bool = True) -> Run:
     """Meta-train for `iterations` updates.
 
     sample() -> what `method.meta_grad` takes, a fresh batch each time;
     rng draws the initial parameters if none are given;
     evaluate(params) -> a score, called `rows` times;
-    save(params, curve), called as often, keeps what there is.
+    save(params, curve), called as often, keeps what there is;
+    compiled: the whole update, gradient and optimizer, is traced once and replayed; so
+    `method.meta_grad` has to be what its name says, a function of its arguments alone.
 
     All randomness is the caller's generators': the same seeds give the same run. Ctrl-C ends it
     early, with what was reached. Raises ValueError if iterations < 1, FloatingPointError when the
@@ -56,15 +60,21 @@ def train(method: Method, sample: Callable, *, iterations: int, rng,
             save(params, curve)
         return means
 
+    def update(params, state, batch):
+        metrics, grads = method.meta_grad(params, batch)
+        return metrics, *optimizer.update(grads, state, params)
+
+    update = jit(update) if compiled else update
     with progress(iterations, name) as bar:
         try:
             for i in range(1, iterations + 1):
-                metrics, grads = method.meta_grad(params, sample())
+                metrics, new, new_state = update(params, state, sample())
+                metrics = {key: float(value) for key, value in metrics.items()}
                 if not abs(metrics["loss"]) < float("inf"):
                     raise FloatingPointError(
                         f"train: the loss became {metrics['loss']} at iteration {i}: lower the "
                         "learning rates, or look for the place with tm.debug_nans()")
-                params, state = optimizer.update(grads, state, params)
+                params, state = new, new_state
                 since.append(metrics)
                 bar.step(**metrics)
                 if i in marks or i == iterations:

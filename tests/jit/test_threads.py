@@ -1,0 +1,168 @@
+"""The tasks of a batch in chunks: found where nothing mixes them, the same results in any split."""
+
+import os
+import threading
+
+import numpy as np
+import pytest
+
+import tinymeta as tm
+from tinymeta import nn
+from tinymeta.jit.compile import PASSES
+from tinymeta.jit.program import checked
+from tinymeta.jit.replay import Replay
+from tinymeta.jit.split import split
+from tinymeta.jit.threads import Crew, Parallel, edges
+from tinymeta.jit.trace import Traced
+
+T = 6
+rng = np.random.default_rng(0)
+MODEL = nn.Sequential(nn.Conv2d(1, 3, stride=2), nn.BatchNorm(3), tm.tanh, nn.SpatialMean(),
+                      nn.Dense(3, 4))
+PARAMS = tm.tree.map(np.float64, MODEL.init(rng))
+Y = np.tile(np.arange(4), (T, 1))
+TASKS = tm.Tasks(*[tm.Batch(rng.normal(size=(T, 4, 6, 6, 1)), Y) for _ in range(2)])
+
+
+def losses(params, tasks):
+    return tm.meta.maml_loss(lambda p, b: tm.losses.cross_entropy(MODEL(p, b.x), b.y), params,
+                             tasks, lr=0.1, steps=2)
+
+
+def meta_step(params, tasks):
+    """A mean, its gradient, and something of each task."""
+    def outer(p):
+        each = losses(p, tasks)
+        return each.mean(), each
+    (value, each), grads = tm.value_and_grad(outer, has_aux=True)(params)
+    return value, tm.tree.map(lambda p, g: p - 0.1 * g, params, grads), each
+
+
+def lowered(f, *args):
+    program = checked(Traced(f, args).program, "trace")
+    for step in PASSES:
+        program = step(program)
+    return program
+
+
+def arrays(*args):
+    return [np.asarray(x) for x in tm.tree.leaves(args)]
+
+
+def in_parts(f, args, chunks, threads=1):
+    program = lowered(f, *args)
+    parallel = Parallel(split(program), Replay(program), threads)
+    parallel.edges = [parallel.split.tasks * k // chunks for k in range(chunks + 1)]
+    parallel.chunks = {n: Replay(checked(parallel.split.chunk(n), "chunk"))
+                       for n in {b - a for a, b in zip(parallel.edges, parallel.edges[1:])}}
+    return parallel, parallel(arrays(*args))
+
+
+@pytest.mark.parametrize("chunks", [1, 2, 4, T])
+def test_any_chunks_give_what_all_at_once_give(chunks):
+    parallel, found = in_parts(meta_step, (PARAMS, TASKS), chunks)
+    assert parallel.split.tasks == T and len(parallel.split.joined) == 1
+    expected = [y.numpy() for y in tm.tree.leaves(meta_step(PARAMS, TASKS))]
+    for a, b in zip(found, expected, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12)
+
+
+def test_threads_change_no_bit():
+    _, one = in_parts(meta_step, (PARAMS, TASKS), 4, threads=1)
+    for _ in range(5):
+        _, two = in_parts(meta_step, (PARAMS, TASKS), 4, threads=3)
+        assert all(a.tobytes() == b.tobytes() for a, b in zip(one, two))
+
+
+def test_the_heavy_lines_are_in_the_middle():
+    found = split(lowered(meta_step, PARAMS, TASKS))
+    heavy = lambda program: sum(line.op in ("matmul", "to_cols") for line in program.lines)
+    assert heavy(found.before) == heavy(found.after) == 0
+    assert heavy(found.chunk(2)) == heavy(found.whole) > 20
+    assert all(x.shape[0] == 2 for x in found.chunk(2).inputs[:len(found.sliced)])
+
+
+X = rng.normal(size=(T, 5, 3))
+
+
+@pytest.mark.parametrize("f", [
+    lambda x: (x - x.mean(0)) @ np.ones((3, 3)),                # needs the mean of all, and goes on
+    lambda x: tm.softmax(x, axis=0).sum(),
+    lambda x: tm.transpose(x, (1, 0, 2)) @ np.ones((3, 3)),
+    lambda x: tm.flip(x, 0) * x,
+    lambda x: x[::2] @ np.ones((3, 2)),
+    lambda x: tm.max(x, axis=0) * 2.0,
+    lambda x: tm.concatenate([x, x], axis=0) @ np.ones((3, 2)),
+], ids=["mean first", "softmax", "transpose", "flip", "slice", "max", "concatenate"])
+def test_what_mixes_the_tasks_is_run_whole(f):
+    assert split(lowered(f, X)) is None
+    np.testing.assert_allclose(tm.jit(f)(X).numpy(), f(tm.asarray(X)).numpy(), rtol=1e-12)
+
+
+@pytest.mark.parametrize("f", [
+    lambda x: tm.tanh(x @ np.ones((3, 3))).sum(),
+    lambda x: tm.exp(tm.reshape(x, (T, -1)) * np.arange(15.0)).sum(1),
+    lambda x: (tm.softmax(x, -1)[:, 1:] * tm.flip(x[:, 1:], 1)).sum((0, 2)),
+    lambda x: tm.concatenate([x, tm.square(x)], axis=1) * np.arange(6.0)[:, None, None],
+    lambda x: tm.pad(tm.reshape(x, (T * 5, 3)), [(0, 0), (1, 0)]) * 2.0 + 1.0,
+], ids=["sum", "each", "places", "constants", "rows"])
+@pytest.mark.parametrize("chunks", [2, 4])
+def test_what_does_not_is_split(f, chunks):
+    expected = f(tm.asarray(X)).numpy()
+    _, (found,) = in_parts(lambda x: f(tm.tanh(x)), (np.arctanh(np.tanh(X)),), chunks)
+    np.testing.assert_allclose(found, f(tm.tanh(X)).numpy(), rtol=1e-9)
+    assert found.shape == expected.shape
+
+
+def test_edges_are_even_and_as_many_for_each_thread():
+    assert edges(32, 160_000_000, 2) == [4 * k for k in range(9)]
+    assert edges(25, 10**6, 2) == [0, 12, 25] and edges(3, 10**9, 2) == [0, 1, 2, 3]
+
+
+# ---- the helpers --------------------------------------------------------------------------------
+
+def test_a_crew_works_together_and_again():
+    crew, met = Crew(), []
+    for _ in range(3):
+        barrier = threading.Barrier(3, timeout=10)
+
+        def work():
+            barrier.wait()                                  # all three are here at once
+            met.append(threading.get_ident())
+
+        crew.together(work, 3)
+    assert len(met) == 9 and len(set(met)) == 3
+
+
+def test_who_finds_the_crew_busy_works_alone():
+    crew, inside = Crew(), []
+
+    def work():
+        crew.together(lambda: inside.append(threading.get_ident()), 2)
+
+    crew.together(work, 1)
+    crew.busy.acquire()
+    crew.together(work, 2)
+    assert len(inside) == 3 and crew.busy.locked()
+
+
+def test_an_error_in_a_chunk_is_raised_here(monkeypatch):
+    program = lowered(meta_step, PARAMS, TASKS)
+    parallel = Parallel(split(program), Replay(program), 2)
+    for size in parallel.chunks:
+        parallel.chunks[size] = lambda arrays: 1 / 0
+    with pytest.raises(ZeroDivisionError):
+        parallel(arrays(PARAMS, TASKS))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.filterwarnings("ignore:.*fork")
+def test_a_fork_finds_helpers_of_its_own():
+    crew = Crew()
+    crew.together(lambda: None, 2)
+    child = os.fork()
+    if not child:
+        met = []
+        crew.together(lambda: met.append(1), 2)
+        os._exit(0 if len(met) == 2 else 1)
+    assert os.waitpid(child, 0)[1] == 0
