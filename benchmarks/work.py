@@ -54,10 +54,12 @@ def method(work: Work) -> tm.meta.Method:
 
 
 def ours(work: Work, chunks: list[int], threads: int) -> dict[str, Callable]:
-    """One graph for all tasks, and the tasks in so many chunks on the threads."""
+    """Compiled; eager in one graph for all tasks; eager in so many chunks on the threads."""
     def contender(meta_grad):
         return lambda: [g.numpy() for g in tm.tree.leaves(meta_grad(work.params, work.tasks)[1])]
 
     whole = method(work).meta_grad
-    split = {f"tinymeta, {n} chunks": contender(in_chunks(whole, n, threads)) for n in chunks}
-    return {"tinymeta, one graph": contender(whole)} | split
+    split = {f"tinymeta, eager, {n} chunks": contender(in_chunks(whole, n, threads))
+             for n in chunks}
+    return {"tinymeta, jit": contender(tm.jit(whole)),
+            "tinymeta, eager": contender(whole)} | split

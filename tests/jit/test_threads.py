@@ -115,8 +115,8 @@ def test_what_does_not_is_split(f, chunks):
 
 
 def test_edges_are_even_and_as_many_for_each_thread():
-    assert edges(32, 160_000_000, 2) == [4 * k for k in range(9)]
-    assert edges(25, 10**6, 2) == [0, 12, 25] and edges(3, 10**9, 2) == [0, 1, 2, 3]
+    assert edges(32, 160_000_000, 2) == [2 * k for k in range(17)]
+    assert edges(25, 10**6, 2) == [0, 12, 25] and edges(3, 10**9, 2) == [0, 1, 3]
 
 
 # ---- the helpers --------------------------------------------------------------------------------

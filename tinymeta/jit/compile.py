@@ -53,21 +53,21 @@ def jit(f: Callable) -> Callable:
     Raises `Unreadable`, a TypeError, if `f` reads a value; TypeError for a `numpy.random.Generator`
     among the arguments.
     """
-    programs, one_at_a_time = {}, threading.RLock()
+    programs, latest, one_at_a_time = {}, [], threading.RLock()
 
     @wraps(f)
     def wrapped(*args):
-        flat, _ = tree.flatten(args)
+        flat = []
+        key = (signature(args, flat), state.device)
         if state.interpreter is not None or any(type(x) is Tensor and x.serial for x in flat):
             return f(*args)
-        key = (structure(args), *map(kind, flat), state.device)
         with one_at_a_time:
-            if len(programs) == MANY and key not in programs:
-                warnings.warn(f"jit: {called(f)} has been compiled {MANY} times: "
-                              f"{changing(programs, key, args)} changes from call to call; pass it as "
-                              "an array or a float", stacklevel=2)
             if key not in programs:
-                programs[key] = compiled(f, args)
+                if len(programs) == MANY:
+                    warnings.warn(f"jit: {called(f)} has been compiled {MANY} times: "
+                                  f"{changing(latest, flat, args)} changes from call to call; "
+                                  "pass it as an array or a float", stacklevel=2)
+                programs[key], latest[:] = compiled(f, args), flat
         if programs[key] is None:
             return f(*args)
         return programs[key]([x for x in as_arrays(flat) if isinstance(x, np.ndarray)])
@@ -76,12 +76,14 @@ def jit(f: Callable) -> Callable:
     return wrapped
 
 
-def structure(node):
+def signature(node, leaves: list) -> tuple:
+    """What a program is compiled for: the tree, and the kind of each leaf; `leaves` gets those."""
     parts = tree.children(node)
     if parts is None:
-        return None
+        leaves.append(node)
+        return kind(node)
     labels, subtrees, _ = parts
-    return (type(node), tuple(labels), tuple(map(structure, subtrees)))
+    return (type(node), tuple(labels), *[signature(sub, leaves) for sub in subtrees])
 
 
 def kind(leaf) -> tuple:
@@ -96,10 +98,9 @@ def kind(leaf) -> tuple:
     return type(leaf), leaf
 
 
-def changing(programs: dict, key: tuple, args: tuple) -> str:
-    """The first leaf that differs from the last program's, by name."""
-    *_, last = programs
-    leaves = zip(tree.paths(args), key[1:], last[1:])
+def changing(before: list, now: list, args: tuple) -> str:
+    """The first leaf that differs from the program before, by name."""
+    leaves = zip(tree.paths(args), map(kind, before), map(kind, now))
     return next((f"argument {path}" for path, a, b in leaves if a != b), "the tree")
 
 

@@ -61,6 +61,26 @@ def drive(kernels, rows, arena, first, last):
         call(kernels[k], as_arena(arena), as_row(rows[k]))
 
 
+# ---- waiting for another thread ------------------------------------------------------------------
+
+@intrinsic
+def seen(typing, p):
+    """*p, as other threads left it just now."""
+    return p.dtype(p), lambda c, b, s, args: b.load_atomic(args[0], "acquire", align=8)
+
+
+@njit("boolean(int64, int64, int64)", nogil=True, cache=True)
+def await_round(address, number, looks):
+    """Look at a counter until it is `number`, at most so often; True if it is.
+
+    To be woken by the system takes far longer than a small chunk of work.
+    """
+    for _ in range(looks):
+        if seen(as_row(address)) >= number:
+            return True
+    return False
+
+
 # ---- kernels that are no loops over elements ----------------------------------------------------
 
 @cfunc(SIGNATURE, cache=True, **OPTIONS)

@@ -115,7 +115,7 @@ def along(program: Program, tasks: int) -> Split:
     shared = unique(x for x in shared if x.op != "constant")
     joined = unique(y for y in program.outputs if y in split)
     inputs = program.inputs
-    handed = tuple(x for x in (*shared, *sliced) if x not in inputs)
+    handed = tuple(x for x in (*shared, *sliced) if x not in inputs and x.op != "constant")
     rest = tuple(y for y in program.outputs if y not in split)
     needed = used((*inputs, *totals), rest)
     return Split(tasks, ordered(handed, inputs), shared, sliced, tuple(totals), joined,

@@ -13,26 +13,46 @@ from collections.abc import Callable
 import numpy as np
 
 from ..cpu.blas import blas_threads
+from .machine import await_round
 from .replay import Replay
 from .split import Split, work
 
-CHUNK_BYTES = 20e6              # of an arena: more leaves the cache
+CHUNK_BYTES = 10e6              # of an arena: more leaves the cache
 WORTH = 1e-4                    # seconds of work below which nobody is called
+LOOKS = 200_000                 # at a counter before a thread goes to sleep: about 0.2 ms
 
 
 class Helper(threading.Thread):
-    """Waits, runs what it is given, says that it is done."""
+    """Waits, runs what it is given, says that it is done.
+
+    Two locks say so, and two counters, which whoever waits looks at for a while before it sleeps.
+    """
 
     def __init__(self):
         super().__init__(daemon=True, name="tinymeta chunks")
-        self.work, self.go, self.done = None, threading.Semaphore(0), threading.Semaphore(0)
+        self.work, self.round, self.go, self.done = None, 0, threading.Lock(), threading.Lock()
+        self.go.acquire()
+        self.done.acquire()
+        self.counters = np.zeros(16, np.int64)              # a line of the cache for each of the two
+        self.asked, self.finished = (self.counters[k:].ctypes.data for k in (0, 8))
         self.start()
 
     def run(self):
-        while True:
+        for number in itertools.count(1):
+            await_round(self.asked, number, LOOKS)
             self.go.acquire()
             self.work()
             self.done.release()
+            self.counters[8] = number
+
+    def begin(self, work: Callable) -> None:
+        self.work, self.round = work, self.round + 1
+        self.go.release()
+        self.counters[0] = self.round
+
+    def end(self) -> None:
+        await_round(self.finished, self.round, LOOKS)
+        self.done.acquire()
 
 
 class Crew:
@@ -51,11 +71,10 @@ class Crew:
             while len(self.helpers) < count - 1:
                 self.helpers.append(Helper())
             for helper in self.helpers[:count - 1]:
-                helper.work = work
-                helper.go.release()
+                helper.begin(work)
             work()
             for helper in self.helpers[:count - 1]:
-                helper.done.acquire()
+                helper.end()
         finally:
             self.busy.release()
 
@@ -73,11 +92,12 @@ class Parallel:
         self.chunks = {size: Replay(split.chunk(size)) for size in sorted(sizes)}
         self.before = Replay(split.before) if split.before.outputs else None
         self.after = Replay(split.after) if split.after.outputs else None
+        self.known = {x: x.static["value"] for x in split.sliced if x.op == "constant"}
         self.calls_blas = any(chunk.calls_python for chunk in self.chunks.values())
 
     def __call__(self, arrays: list[np.ndarray]) -> list[np.ndarray]:
         split = self.split
-        values = dict(zip(split.whole.inputs, arrays))
+        values = {**self.known, **dict(zip(split.whole.inputs, arrays))}
         if self.before:
             values |= zip(split.before.outputs, self.before(arrays))
         shared = [values[x] for x in split.shared]
@@ -121,9 +141,13 @@ def added(parts: list[np.ndarray]) -> np.ndarray:
 
 
 def edges(tasks: int, size: int, threads: int) -> list[int]:
-    """Where chunks begin and end: small enough for the cache, as many for each thread."""
-    count = max(threads, -(-size // int(CHUNK_BYTES)))
-    count = min(tasks, -(-count // threads) * threads)
+    """Where chunks begin and end: as many for each thread, of one size if that can be.
+
+    size: bytes of an arena for all tasks; a chunk's is to be near to CHUNK_BYTES, or less.
+    """
+    counts = [n for n in range(threads, tasks + 1, threads)] or [tasks]
+    counts = [n for n in counts if tasks % n == 0] or counts
+    count = min(counts, key=lambda n: abs(np.log(max(size / n / CHUNK_BYTES, 1.0))))
     return [tasks * k // count for k in range(count + 1)]
 
 

@@ -56,7 +56,7 @@ class Traced:
 
 def as_arrays(flat: list) -> list:
     """Tensors and Python floats as arrays, these in the widest float dtype of all; others as is."""
-    arrays = [x.numpy() if isinstance(x, Tensor) else x for x in flat]
+    arrays = [x.value if type(x) is Tensor else x for x in flat]
     floats = [x.dtype for x in arrays if isinstance(x, np.ndarray) and x.dtype.kind == "f"]
     widest = np.result_type(*floats) if floats else np.float32
     return [np.asarray(x, widest) if type(x) in (float, np.float32, np.float64) else x
