@@ -9,7 +9,8 @@ and meta-learning built on it:
                                                                 # the exact MAML gradient
 
 Rooms, in reading order: core (what is recorded, how derivatives are taken), ops (what each
-operation means), cpu (its kernels), nn (layers, losses, optimizers), meta (methods), data (few-shot
+operation means), cpu (its kernels), jit (programs made
+of traced functions), nn (layers, losses, optimizers), meta (methods), data (few-shot
 tasks), testing (why believe it).
 """
 
@@ -22,7 +23,7 @@ from .core.primitive import debug_nans, primitive
 from .core.scope import scope
 from .core.tensor import Tensor, asarray, tensor
 from .io import load, save
-from .jit import jit
+from .jit import explain, jit, warmup
 from .nn import losses, optim
 from .ops import *          # noqa: F403  the operations, under their own names
 from .ops import abs, max, min, sum

@@ -7,3 +7,4 @@ Tests    tests/jit/
 """
 
 from .compile import jit
+from .explain import explain, warmup

@@ -34,6 +34,9 @@ globals().update(FUNCTIONS, **POINTERS)
 '''
 
 
+made = {"compiled": 0, "loaded": 0}         # kernels, in this process
+
+
 @functools.cache
 def version() -> str:
     """A hash of what a kernel's source relies on."""
@@ -66,6 +69,7 @@ def compiled(source: str):
     spec = importlib.util.spec_from_file_location(name, path)
     module = sys.modules[name] = importlib.util.module_from_spec(spec)     # where Numba looks for it
     spec.loader.exec_module(module)
+    made["loaded" if module.kernel.cache_hits else "compiled"] += 1
     return module.kernel
 
 

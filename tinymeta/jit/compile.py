@@ -2,7 +2,7 @@
 
 import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import wraps
 from typing import NamedTuple
 
@@ -32,14 +32,22 @@ class Compiled(NamedTuple):
         return self.rebuild([Tensor(y) for y in self.replay(arrays)])
 
 
+def passes(traced: Traced) -> Iterator[tuple[str, Program]]:
+    """The program after each pass, by the name of the pass, all checked."""
+    program = checked(traced.program, "trace")
+    yield "trace", program
+    for step in PASSES:
+        program = checked(step(program), step.__name__)
+        yield step.__name__, program
+
+
 def compiled(f: Callable, args: tuple) -> Compiled | None:
     """All passes; None if the result hangs on something outside that is being differentiated."""
     traced = Traced(f, args)
     if traced.outside:
         return None
-    program = checked(traced.program, "trace")
-    for step in PASSES:
-        program = checked(step(program), step.__name__)
+    for _, program in passes(traced):
+        pass
     return Compiled(program, made_ready(program, split(program)), traced.rebuild)
 
 
@@ -55,24 +63,29 @@ def jit(f: Callable) -> Callable:
     """
     programs, latest, one_at_a_time = {}, [], threading.RLock()
 
-    @wraps(f)
-    def wrapped(*args):
-        flat = []
+    def prepared(args: tuple, flat: list) -> Compiled | None:
+        """The program for arguments like these; their leaves go into `flat`."""
         key = (signature(args, flat), state.device)
-        if state.interpreter is not None or any(type(x) is Tensor and x.serial for x in flat):
-            return f(*args)
         with one_at_a_time:
             if key not in programs:
                 if len(programs) == MANY:
                     warnings.warn(f"jit: {called(f)} has been compiled {MANY} times: "
                                   f"{changing(latest, flat, args)} changes from call to call; "
-                                  "pass it as an array or a float", stacklevel=2)
+                                  "pass it as an array or a float", stacklevel=3)
                 programs[key], latest[:] = compiled(f, args), flat
-        if programs[key] is None:
-            return f(*args)
-        return programs[key]([x for x in as_arrays(flat) if isinstance(x, np.ndarray)])
+        return programs[key]
 
-    wrapped.programs = programs
+    @wraps(f)
+    def wrapped(*args):
+        if state.interpreter is not None or any(type(x) is Tensor and x.serial
+                                                for x in tree.leaves(args)):
+            return f(*args)
+        program = prepared(args, flat := [])
+        if program is None:
+            return f(*args)
+        return program([x for x in as_arrays(flat) if isinstance(x, np.ndarray)])
+
+    wrapped.programs, wrapped.prepare = programs, lambda *args: prepared(args, [])
     return wrapped
 
 
