@@ -24,6 +24,8 @@ def parser(description: str, **defaults) -> argparse.ArgumentParser:
     p.add_argument("--steps", type=int, default=1, help="inner gradient steps in training")
     p.add_argument("--iterations", type=int, default=1000, help="meta-updates")
     p.add_argument("--seed", type=int, default=0)
+    p.add_argument("--no-jit", action="store_true",
+                   help="run every operation by itself instead of a compiled program, to compare")
     p.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     p.add_argument("--out", type=Path, default=Path("out"),
                    help="folder for curves, pictures and parameters")

@@ -30,7 +30,7 @@ def main(a):
     lr = tm.meta.rates_except_norm(params, a.alpha * a.way)
     method = tm.meta.maml(net, lr=lr, steps=a.steps, test_steps=a.test_steps,
                           first_order=a.first_order)
-    if a.chunks > 1:
+    if a.no_jit and a.chunks > 1:
         method = method._replace(meta_grad=in_chunks(method.meta_grad, a.chunks))
     kind = "first-order" if a.first_order else "exact second-order"
     print(f"{kind} MAML, {a.way}-way {a.shot}-shot on {a.data} ({train}): "
@@ -47,8 +47,8 @@ def main(a):
     draw = sampler(train, train_rng)
     if a.iterations:
         params, curve = tm.meta.train(
-            method, lambda: draw(a.tasks), iterations=a.iterations, rng=init_rng, params=params,
-            name=f"maml {a.data}", optimizer=tm.optim.adam(a.beta),
+            method, lambda: draw(a.tasks), iterations=a.iterations, compiled=not a.no_jit,
+            rng=init_rng, params=params, name=f"maml {a.data}", optimizer=tm.optim.adam(a.beta),
             evaluate=lambda params: score(params, validation, validation_rng, 100),
             save=keep(a.out, f"maml_{a.data}"))
         draw_curve(curve, a.out / f"maml_{a.data}_curve.png", "accuracy")
@@ -97,7 +97,7 @@ if __name__ == "__main__":
     p.add_argument("--first-order", action="store_true",
                    help="drop the second derivatives, to compare")
     p.add_argument("--chunks", type=int, default=2,
-                   help="parts of the meta-batch that run on two threads")
+                   help="with --no-jit: parts of the meta-batch that run on two threads")
     p.add_argument("--load", type=Path,
                    help="start from parameters saved before; with --iterations 0, only test them")
     run(main, p.parse_args())

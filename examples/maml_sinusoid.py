@@ -37,7 +37,7 @@ def main(a):
             tasks=tasks, batch=100, measure=squared_error)
 
     params, curve = tm.meta.train(
-        method, sample, iterations=a.iterations, rng=init_rng,
+        method, sample, iterations=a.iterations, compiled=not a.no_jit, rng=init_rng,
         optimizer=tm.optim.adam(a.beta), name="sinusoid",
         evaluate=lambda params: score(params, 1, validation_rng, 200),
         save=keep(a.out, "maml_sinusoid"))

@@ -26,7 +26,7 @@ def main(a):
     net = tm.nn.conv4(None, filters=a.filters, head=a.head)
     params = tm.load(a.load, like=net.init(init_rng)) if a.load else net.init(init_rng)
     method = siamese_network(net, margin=a.margin)
-    if a.chunks > 1:
+    if a.no_jit and a.chunks > 1:
         method = method._replace(meta_grad=in_chunks(method.meta_grad, a.chunks))
     print(f"siamese network on {a.data} ({train}): {a.filters} filters, margin {a.margin}, "
           f"{a.pairs} pairs a batch, {a.iterations} updates")
@@ -50,7 +50,7 @@ def main(a):
     if a.iterations:
         params, curve = tm.meta.train(
             method, lambda: draw(train, train_rng, a.pairs, a.rotations), iterations=a.iterations,
-            rng=init_rng, params=params, name=f"siamese {a.data}",
+            compiled=not a.no_jit, rng=init_rng, params=params, name=f"siamese {a.data}",
             optimizer=tm.optim.adam(a.beta), evaluate=score,
             save=keep(a.out, f"siamese_{a.data}"))
         draw_curve(curve, a.out / f"siamese_{a.data}_curve.png", f"{a.way}-way accuracy")

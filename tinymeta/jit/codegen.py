@@ -8,19 +8,20 @@ every loop of its structure. A kernel is
 """
 
 import ast
-from math import prod
 from typing import NamedTuple
 
 import numpy as np
 
 from ..core.primitive import registry
-from ..cpu.scalar import FUNCTIONS
 from .fuse import REDUCTIONS, Loop, scalar
 from .program import Line
 from .views import Walk, dense, source, walk
 
 NAMES = {np.dtype(t): t for t in ("float32", "float64", "int64", "int32", "uint8", "bool", "int8",
                                   "int16", "uint16", "uint32", "uint64")}
+
+
+INDENT = "    "
 
 
 class Kernel(NamedTuple):
@@ -152,73 +153,83 @@ class Scalar(ast.NodeTransformer):
 
 # ---- the source ---------------------------------------------------------------------------------
 
+class Pointer(NamedTuple):
+    """An operand (x) or a result (y): how its pointer moves along each axis of the loop."""
+    name: str
+    line: Line
+    moves: tuple[int, ...]
+
+    @property
+    def asked(self) -> list[int]:
+        """The axes whose stride is a number of the row: not 0, and along the last not 1."""
+        last = len(self.moves) - 1
+        return [d for d, step in enumerate(self.moves) if step and (d < last or step != 1)]
+
+    @property
+    def still(self) -> bool:
+        """Does the innermost loop stay at one element?"""
+        return not self.moves[-1]
+
+    @property
+    def element(self) -> str:
+        last = len(self.moves) - 1
+        index = "0" if self.still else f"i{last}" if self.moves[-1] == 1 else \
+            f"i{last} * {self.name}_s{last}"
+        return f"{self.name}_{last}[{index}]"
+
+    @property
+    def value(self) -> str:
+        return f"({self.element} != 0)" if self.line.dtype == bool else self.element
+
+    def opened(self, place: int) -> list[str]:
+        """Its pointer and strides, from the row."""
+        dtype = "uint8" if self.line.dtype == bool else NAMES[self.line.dtype]      # bools are bytes
+        return [f"{self.name}_0 = {dtype}_at(arena, row[{place}])",
+                *(f"{self.name}_s{d} = row[{place + k}]" for k, d in enumerate(self.asked, 1))]
+
+    def entered(self, axis: int) -> str:
+        """Its pointer inside the loop over an axis."""
+        step = f"at({self.name}_{axis}, i{axis} * {self.name}_s{axis})"
+        return f"{self.name}_{axis + 1} = " + (step if self.moves[axis] else f"{self.name}_{axis}")
+
+
 def written(depth: int, strides: list[tuple], walks, body: Body, values: list[str], roots):
     """The kernel's text, and of each walk the strides that it reads from the row."""
-    count, names = len(body.operands), []
-    names += [f"x{k}" for k in range(count)] + [f"y{k}" for k in range(len(roots))]
-    inner, lines, steps = depth - 1, [], []
-    lines += [f"n{d} = row[{d}]" for d in range(depth)]
-    place = depth
-    for name, at, moves in zip(names, walks, strides):
-        lines.append(f"{name}_0 = {NAMES[memory(at.base)]}_at(arena, row[{place}])")
-        place += 1
-        asked = [d for d in range(depth) if moves[d] and not (d == inner and moves[d] == 1)]
-        lines += [f"{name}_s{d} = row[{place + k}]" for k, d in enumerate(asked)]
-        place += len(asked)
-        steps.append(tuple(moves[d] for d in asked))
-    for k, root in enumerate(roots):
-        if root.op in REDUCTIONS:
-            first = "0" if root.op == "sum" else "-inf"
-            lines += [f"for i in range(row[{place + k}]):",
-                      f"    y{k}_0[i] = {NAMES[root.dtype]}({first})"]
-    for d in range(depth):
-        pad = "    " * d
-        for name, moves in zip(names, strides):
-            if d == inner and moves[inner] == 0 and name[0] == "x":      # the same all along
-                lines.append(f"{pad}{name} = {loaded(name, d, '0', walks[names.index(name)])}")
-        if d == inner:
-            lines += [f"{pad}t{k} = y{k}_{d}[0]" for k, root in enumerate(roots)
-                      if root.op in REDUCTIONS and not strides[count + k][inner]]
-        lines.append(f"{pad}for i{d} in range(n{d}):")
-        if d < inner:
-            lines += [f"{pad}    {name}_{d + 1} = " + (
-                f"at({name}_{d}, i{d} * {name}_s{d})" if moves[d] else f"{name}_{d}")
-                for name, moves in zip(names, strides)]
-    pad = "    " * depth
+    count, last = len(body.operands), depth - 1
+    names = [f"x{k}" for k in range(count)] + [f"y{k}" for k in range(len(roots))]
+    pointers = [Pointer(name, at.base, moves) for name, at, moves in zip(names, walks, strides)]
+    operands, results = pointers[:count], list(zip(pointers[count:], roots, values))
+    reduced = [(y, root) for y, root, _ in results if root.op in REDUCTIONS]
 
-    def index(name, moves):
-        return f"i{inner}" if moves[inner] == 1 else f"i{inner} * {name}_s{inner}"
+    lines, place = [f"n{d} = row[{d}]" for d in range(depth)], depth
+    for pointer in pointers:
+        lines += pointer.opened(place)
+        place += 1 + len(pointer.asked)
+    for y, root in reduced:                                     # what is added into begins at 0
+        begin = "0" if root.op == "sum" else "-inf"
+        lines += [f"for i in range(row[{place + roots.index(root)}]):",
+                  f"    {y.name}_0[i] = {NAMES[root.dtype]}({begin})"]
+    for axis in range(last):
+        lines.append(f"{INDENT * axis}for i{axis} in range(n{axis}):")
+        lines += [f"{INDENT * (axis + 1)}{pointer.entered(axis)}" for pointer in pointers]
 
-    for k in range(count):
-        name, moves = names[k], strides[k]
-        if moves[inner]:
-            lines.append(f"{pad}{name} = {loaded(name, inner, index(name, moves), walks[k])}")
-    lines += [f"{pad}{name} = {text}" for name, text in body.statements]
-    after = []
-    for k, (root, value) in enumerate(zip(roots, values)):
-        name, moves = f"y{k}", strides[count + k]
-        if root.op not in REDUCTIONS:
-            where = index(name, moves) if moves[inner] else "0"
-            stored = f"uint8({value})" if root.dtype == bool else value
-            lines.append(f"{pad}{name}_{inner}[{where}] = {stored}")
-            continue
-        target = f"{name}_{inner}[{index(name, moves)}]" if moves[inner] else f"t{k}"
-        lines.append(f"{pad}{target} = " + (f"{target} + {value}" if root.op == "sum"
-                                            else f"maximum({target}, {value})"))
-        if not moves[inner]:
-            after.append(f"{pad[4:]}{name}_{inner}[0] = t{k}")
-    text = "\n".join("    " + line for line in [*lines, *after])
-    return f"def kernel(arena, row):\n{text}\n", tuple(steps)
+    before = [f"{x.name} = {x.value}" for x in operands if x.still]
+    before += [f"t_{y.name} = {y.element}" for y, _ in reduced if y.still]
+    inside = [f"{x.name} = {x.value}" for x in operands if not x.still]
+    inside += [f"{name} = {text}" for name, text in body.statements]
+    inside += [stored(y, root, value) for y, root, value in results]
+    after = [f"{y.element} = t_{y.name}" for y, _ in reduced if y.still]
+    lines += [INDENT * last + line for line in (
+        *before, f"for i{last} in range(n{last}):", *(INDENT + line for line in inside), *after)]
+    text = "\n".join(INDENT + line for line in lines)
+    return f"def kernel(arena, row):\n{text}\n", tuple(
+        tuple(pointer.moves[d] for d in pointer.asked) for pointer in pointers)
 
 
-def memory(line: Line) -> np.dtype:
-    """As it lies in memory: bools are bytes."""
-    return np.dtype(np.uint8) if line.dtype == bool else line.dtype
-
-
-def loaded(name: str, depth: int, where: str, at: Walk) -> str:
-    value = f"{name}_{depth}[{where}]"
-    return f"({value} != 0)" if at.base.dtype == bool else value
-
-
-KNOWN = {"inf": float("inf"), **FUNCTIONS}
+def stored(y: Pointer, root: Line, value: str) -> str:
+    """The statement that puts a value where it belongs, or adds it to what is there."""
+    if root.op not in REDUCTIONS:
+        return f"{y.element} = " + (f"uint8({value})" if root.dtype == bool else value)
+    target = f"t_{y.name}" if y.still else y.element
+    return f"{target} = " + (f"{target} + {value}" if root.op == "sum" else
+                             f"maximum({target}, {value})")

@@ -3,8 +3,9 @@
 import numpy as np
 
 from ..core.tensor import Tensor, asarray
-from . import elementwise, movement
+from . import movement
 from .checks import as_shape
+from .elementwise import equal
 
 
 def full(shape, value, dtype=None) -> Tensor:
@@ -58,5 +59,5 @@ def one_hot(labels, classes: int, dtype=np.float32) -> Tensor:
         span = f" from {values.min()} to {values.max()}" if values.size else ""
         raise ValueError(f"one_hot: labels must be integers from 0 to {classes - 1}, "
                          f"got {values.dtype}{span}")
-    hits = elementwise.equal(movement.expand_dims(labels, -1), np.arange(classes))
+    hits = equal(movement.expand_dims(labels, -1), np.arange(classes))
     return movement.astype(hits, dtype)

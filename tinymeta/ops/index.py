@@ -9,8 +9,9 @@ import numpy as np
 
 from ..core.primitive import Primitive
 from ..core.tensor import Tensor, asarray
-from . import elementwise, movement
+from . import movement
 from .checks import as_axis, size_of
+from .elementwise import clip, where
 
 
 def primitive(name, shape, rule):
@@ -43,8 +44,8 @@ def checked_indices(name: str, indices, n: int) -> Tensor:
     values = indices.value
     if not isinstance(values, np.ndarray):
         indices = movement.astype(indices, np.int64)
-        counted = elementwise.where(indices < 0, indices + n, indices)
-        return elementwise.clip(counted, 0, n - 1)
+        counted = where(indices < 0, indices + n, indices)
+        return clip(counted, 0, n - 1)
     if values.size and not (-n <= values.min() and values.max() < n):
         raise IndexError(f"{name}: indices from {values.min()} to {values.max()} are out of range "
                          f"for size {n}")
