@@ -33,7 +33,7 @@ def alternate(contenders: dict[str, Callable], rounds: int) -> dict[str, dict]:
     first, calls = {}, {}
     for name, run in contenders.items():
         first[name] = seconds(run)
-        calls[name] = max(1, int(0.1 / seconds(run)))
+        calls[name] = max(1, int(0.3 / seconds(run)))
     times = {name: [] for name in contenders}
     for _ in range(rounds):
         for name, run in contenders.items():

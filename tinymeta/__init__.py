@@ -9,9 +9,8 @@ and meta-learning built on it:
                                                                 # the exact MAML gradient
 
 Rooms, in reading order: core (what is recorded, how derivatives are taken), ops (what each
-operation means), cpu (its kernels), jit (programs made
-of traced functions), nn (layers, losses, optimizers), meta (methods), data (few-shot
-tasks), testing (why believe it).
+operation means), cpu (its kernels), nn (layers, losses, optimizers), meta (methods), data (few-shot
+tasks), testing (why believe it), jit (a traced function as one fast program).
 """
 
 from . import data, meta, nn, testing

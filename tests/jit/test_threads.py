@@ -51,7 +51,7 @@ def arrays(*args):
 
 def in_parts(f, args, chunks, threads=1):
     program = lowered(f, *args)
-    parallel = Parallel(split(program), Replay(program), threads)
+    parallel = Parallel(split(program), threads)
     parallel.edges = [parallel.split.tasks * k // chunks for k in range(chunks + 1)]
     parallel.chunks = {n: Replay(checked(parallel.split.chunk(n), "chunk"))
                        for n in {b - a for a, b in zip(parallel.edges, parallel.edges[1:])}}
@@ -148,7 +148,7 @@ def test_who_finds_the_crew_busy_works_alone():
 
 def test_an_error_in_a_chunk_is_raised_here(monkeypatch):
     program = lowered(meta_step, PARAMS, TASKS)
-    parallel = Parallel(split(program), Replay(program), 2)
+    parallel = Parallel(split(program), 2)
     for size in parallel.chunks:
         parallel.chunks[size] = lambda arrays: 1 / 0
     with pytest.raises(ZeroDivisionError):

@@ -62,14 +62,25 @@ def folder() -> Path:
 def compiled(source: str):
     """The kernel of this source, as a Numba cfunc: from the disk, or compiled and kept there."""
     name = "kernel_" + hashlib.sha256((version() + source).encode()).hexdigest()[:24]
-    path = folder() / f"{name}.py"
     text = HEADER + source
+    try:
+        kernel = loaded(name, folder(), text)
+    except Exception:               # a damaged file, a full disk, a folder that is gone: once more
+        for stale in folder().glob(f"**/{name}*"):
+            stale.unlink(missing_ok=True)
+        kernel = loaded(name, Path(tempfile.mkdtemp(prefix="tinymeta-kernels-")), text)
+    made["loaded" if kernel.cache_hits else "compiled"] += 1
+    return kernel
+
+
+def loaded(name: str, where: Path, text: str):
+    """The kernel in a file of this text, which is written if it is not there."""
+    path = where / f"{name}.py"
     if not path.exists() or path.read_text() != text:
         write(path, text)
     spec = importlib.util.spec_from_file_location(name, path)
-    module = sys.modules[name] = importlib.util.module_from_spec(spec)     # where Numba looks for it
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)      # where Numba looks for it
     spec.loader.exec_module(module)
-    made["loaded" if module.kernel.cache_hits else "compiled"] += 1
     return module.kernel
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from ..core.primitive import registry
 from .program import OWN, Line, Own, Program, ordered
 from .simplify import Maker
-from .views import VIEWS, Walk, dense, source, unit, walk
+from .views import VIEWS, dense, source, unit, walk
 
 SHARED_LEAVES = 2       # a value read twice is computed twice if it needs no more large operands
 OPERANDS = 20           # of a loop, at most

@@ -4,7 +4,6 @@ A kernel is a function void(arena, row) compiled to machine code; a stretch of a
 of addresses and one of rows. The loop that calls them takes 20 ns a line and holds no lock.
 """
 
-import numpy as np
 from llvmlite import ir
 from numba import carray, cfunc, njit, types
 from numba.extending import intrinsic

@@ -20,16 +20,23 @@ from .program import OWN, Line, Program
 from .views import Walk, source, walk
 
 
-class Replay:
-    """A program made ready: steps, their rows, the memory map, and arenas to run in."""
+class Planned:
+    """A program in steps, with its memory map; nothing is compiled."""
 
     def __init__(self, program: Program):
         self.program = settled(program)
         self.stored = stored_lines(self.program)
         self.steps = fuse(self.program)
-        loops = [kernel_of(step.loop, self.stored) if step.loop else None for step in self.steps]
         self.memory = plan(self.program, self.steps, {
             k: n for k, n in enumerate(map(scratch, self.steps)) if n})
+
+
+class Replay(Planned):
+    """A program made ready: its steps' kernels and rows, and arenas to run in."""
+
+    def __init__(self, program: Program):
+        super().__init__(program)
+        loops = [kernel_of(step.loop, self.stored) if step.loop else None for step in self.steps]
         self.arenas = []
         rows, kernels, self.runs = [], [], []       # runs: stretches (first, last), or a Python step
         for k, (step, kernel) in enumerate(zip(self.steps, loops)):

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..cpu.blas import blas_threads
 from .machine import await_round
-from .replay import Replay
+from .replay import Planned, Replay
 from .split import Split, work
 
 CHUNK_BYTES = 10e6              # of an arena: more leaves the cache
@@ -85,9 +85,9 @@ crew = Crew()
 class Parallel:
     """A split program made ready: its three parts, and how many tasks each chunk has."""
 
-    def __init__(self, split: Split, whole: Replay, threads: int):
+    def __init__(self, split: Split, threads: int):
         self.split, self.threads = split, threads
-        self.edges = edges(split.tasks, whole.memory.size, threads)
+        self.edges = edges(split.tasks, Planned(split.whole).memory.size, threads)
         sizes = {hi - lo for lo, hi in zip(self.edges, self.edges[1:])}
         self.chunks = {size: Replay(split.chunk(size)) for size in sorted(sizes)}
         self.before = Replay(split.before) if split.before.outputs else None
@@ -153,8 +153,7 @@ def edges(tasks: int, size: int, threads: int) -> list[int]:
 
 def made_ready(program, split: Split | None, threads: int | None = None):
     """The program as a function of arrays: on threads where that is worth it."""
-    whole = Replay(program)
     threads = len(os.sched_getaffinity(0)) if threads is None else threads
     if split is None or threads < 2 or sum(map(work, program.lines)) < WORTH:
-        return whole
-    return Parallel(split, whole, threads)
+        return Replay(program)
+    return Parallel(split, threads)

@@ -69,7 +69,8 @@ def train(method: Method, sample: Callable, *, iterations: int, rng,
         try:
             for i in range(1, iterations + 1):
                 metrics, new, new_state = update(params, state, sample())
-                metrics = {key: float(value) for key, value in metrics.items()}
+                metrics = {key: float(metrics[key])
+                           for key in sorted(metrics, key=lambda key: key != "loss")}
                 if not abs(metrics["loss"]) < float("inf"):
                     raise FloatingPointError(
                         f"train: the loss became {metrics['loss']} at iteration {i}: lower the "

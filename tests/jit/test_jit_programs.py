@@ -1,0 +1,49 @@
+"""Random programs and their second derivatives: compiled, they are what they are eagerly."""
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import tinymeta as tm
+from tinymeta.testing.kinks import crossed
+from tinymeta.testing.programcheck import of_floats
+from tinymeta.testing.strategies import programs
+
+CLOSE = {np.float64: 1e-9, np.float32: 5e-4}
+
+
+def check(program, seed, dtype):
+    rng, double = np.random.default_rng(seed), program
+    program = program.astype(dtype)
+    f, xs = of_floats(program, list(program.inputs.values()))
+    us = [rng.normal(size=y.shape).astype(y.dtype) for y in program()]
+    vs = [rng.normal(size=x.shape).astype(x.dtype) for x in xs]
+
+    def derivatives(xs, us, vs):
+        first, pull = tm.vjp(lambda *xs: tm.vjp(f, *xs)[1](tuple(us)), *xs)
+        return [*f(*xs), *first, *pull(tuple(vs))]
+
+    if dtype is np.float32 and crossed(lambda p: p(), (double,), (program,)):
+        return                                  # a kink, on whose side rounding decides
+    expected, compiled = derivatives(xs, us, vs), tm.jit(derivatives)
+    once, twice = compiled(xs, us, vs), compiled(xs, us, vs)
+    for a, b, c in zip(*([np.asarray(y) for y in ys] for ys in (expected, once, twice)),
+                       strict=True):
+        assert (a.shape, a.dtype) == (b.shape, b.dtype) and b.tobytes() == c.tobytes()
+        assert np.abs(a - b).max(initial=0) <= CLOSE[dtype] * (1 + np.abs(a).max(initial=0))
+
+
+def test_a_few():
+    run(25)
+
+
+@pytest.mark.slow
+def test_many():
+    run(5000)
+
+
+def run(count: int):
+    settings(max_examples=count, deadline=None, database=None,
+             suppress_health_check=list(HealthCheck))(
+        given(programs(), st.integers(0, 2 ** 16), st.sampled_from(sorted(CLOSE, key=str)))(check))()

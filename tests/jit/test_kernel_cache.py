@@ -1,0 +1,82 @@
+"""Kernels on disk: whatever is the matter with the folder, the result is right."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+CODE = """
+import numpy as np, tinymeta as tm
+from tinymeta.jit.cache import made
+f = tm.jit(lambda x: tm.exp(x) * 2.0 + tm.sin(x).sum())
+x = np.linspace(0, 1, 7)
+np.testing.assert_allclose(f(x).numpy(), np.exp(x) * 2 + np.sin(x).sum(), rtol=1e-14)
+print(made["compiled"], made["loaded"])
+"""
+
+
+def start(folder, **env):
+    return subprocess.Popen([sys.executable, "-c", CODE], cwd=ROOT, text=True, env={
+        **os.environ, "TINYMETA_CACHE": str(folder), **env},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def counts(process) -> tuple[int, int]:
+    """(compiled, loaded)."""
+    out, err = process.communicate()
+    assert process.returncode == 0, err
+    return tuple(map(int, out.split()))
+
+
+@pytest.fixture(scope="module")
+def full(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("kernels")
+    assert counts(start(folder)) == (2, 0)
+    return folder
+
+
+def test_the_second_process_finds_them_whatever_its_hashes(full):
+    assert counts(start(full, PYTHONHASHSEED="7")) == (0, 2)
+
+
+@pytest.mark.parametrize("damage", [
+    lambda path: path.write_bytes(path.read_bytes()[:len(path.read_bytes()) // 2]),
+    lambda path: path.write_bytes(b""),
+    lambda path: path.write_bytes(b"\x80" * 100),
+], ids=["cut short", "empty", "nonsense"])
+@pytest.mark.parametrize("kind", ["*.py", "*.nbi", "*.nbc"])
+def test_a_damaged_file(full, kind, damage, tmp_path):
+    for path in full.rglob("*"):
+        if path.is_file():
+            target = tmp_path / path.relative_to(full)
+            target.parent.mkdir(exist_ok=True)
+            target.write_bytes(path.read_bytes())
+    hit = list(tmp_path.rglob(kind))
+    assert hit
+    for path in hit:
+        damage(path)
+    for _ in range(2):
+        assert sum(counts(start(tmp_path))) == 2
+
+
+def test_two_processes_on_an_empty_folder(tmp_path):
+    both = [start(tmp_path) for _ in range(2)]
+    assert all(sum(counts(process)) == 2 for process in both)
+    assert counts(start(tmp_path)) == (0, 2)
+
+
+def test_a_folder_that_cannot_be_made(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    assert counts(start(tmp_path / "file" / "kernels")) == (2, 0)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root ignores it")
+def test_a_folder_that_is_read_only(full):
+    full.chmod(0o555)
+    try:
+        assert sum(counts(start(full))) == 2
+    finally:
+        full.chmod(0o755)
