@@ -1,6 +1,6 @@
 """MAML on images (Finn et al. 2017, section 5.2): tell new characters apart after seeing each once.
 
---data glyphs needs no download, and the defaults learn it in two minutes. --data omniglot is the
+--data glyphs needs no download, and the defaults learn it in half a minute. --data omniglot is the
 paper's (Finn, Abbeel & Levine); its full 5-way recipe is --filters 64 --tasks 32 --alpha 0.4
 --beta 1e-3 --iterations 60000, and its 20-way one --way 20 --steps 5 --alpha 0.1 --tasks 16.
 """
