@@ -19,9 +19,11 @@ print(made["compiled"], made["loaded"])
 
 
 def start(folder, **env):
-    return subprocess.Popen([sys.executable, "-c", CODE], cwd=ROOT, text=True, env={
-        **os.environ, "TINYMETA_CACHE": str(folder), **env},
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    """A process with its kernels in this folder, and Numba's machine code beside them."""
+    own = {key: value for key, value in os.environ.items() if key != "NUMBA_CACHE_DIR"}
+    return subprocess.Popen([sys.executable, "-c", CODE], cwd=ROOT, text=True,
+                            env={**own, "TINYMETA_CACHE": str(folder), **env},
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
 def counts(process) -> tuple[int, int]:
