@@ -4,8 +4,8 @@
 
 A tile of `out`, a few rows of a few vectors, is kept in registers while k runs over x and y once.
 Each vector of y that is loaded serves all rows of the tile, each number of x all its columns, so
-one load feeds several multiplications (Goto & van de Geijn 2008; their packing is left out: what is
-multiplied here lies in the cache already). No compiler finds the tile in three loops over scalars,
+one load feeds several multiplications (Goto & van de Geijn 2008; of their packing only that of y is
+left: what is multiplied here lies in the cache already). No compiler finds the tile in three loops over scalars,
 so it is spelt out in LLVM's vectors, of as many lanes as a register of this machine has.
 """
 
@@ -27,37 +27,68 @@ def registers() -> tuple[int, int]:
 LANES, WIDE = registers()
 HALF, QUARTER = LANES // 2, LANES // 4
 HEIGHTS = 6, 4, 2, 1                        # rows of a tile; the lower ones are for what is left
+WORTH_A_COPY = 48                           # rows of x, for which those of y are lined up
 FLOAT, INDEX, LANE = ir.FloatType(), ir.IntType(64), ir.IntType(32)
 FUSED = ("contract",)                       # a product and its sum may be one instruction
 ALIGN = 4                                   # a vector may begin at any float
 
 
 @njit(nogil=True, cache=True)
-def product(out, x, y, m, n, count, out_m, x_m, x_k, y_k, add):
-    """out (m, n) = x (m, count) @ y (count, n), or with `add` out + that, on float32 pointers.
+def product(out, x, y, scratch, m, n, count, out_m, x_m, x_k, y_k, y_n):
+    """out (m, n) = x (m, count) @ y (count, n), on float32 pointers.
 
-    out_m, x_m, x_k, y_k: strides in elements, so that x may be a transpose. `out` and `y` are
-    contiguous along n; see `transposed`. Strips of columns, the widest first.
+    out_m, x_m, x_k, y_k, y_n: strides in elements, so that x or y may be a transpose: one of y's is
+    1, `out` is contiguous along n. The scratch has room for `room(n, count)` elements.
+    Strips of columns, the widest first.
     """
     j = 0
     while n - j >= WIDE * LANES:
-        strip(WIDE, LANES, at(out, j), x, at(y, j), m, count, out_m, x_m, x_k, y_k, add)
+        ys, step = lined_up(scratch, at(y, j * y_n), WIDE * LANES, m, count, y_k, y_n)
+        strip(WIDE, LANES, at(out, j), x, ys, m, count, out_m, x_m, x_k, step)
         j += WIDE * LANES
     while n - j >= 2 * LANES:
-        strip(2, LANES, at(out, j), x, at(y, j), m, count, out_m, x_m, x_k, y_k, add)
+        ys, step = lined_up(scratch, at(y, j * y_n), 2 * LANES, m, count, y_k, y_n)
+        strip(2, LANES, at(out, j), x, ys, m, count, out_m, x_m, x_k, step)
         j += 2 * LANES
     while n - j >= LANES:
-        strip(1, LANES, at(out, j), x, at(y, j), m, count, out_m, x_m, x_k, y_k, add)
+        ys, step = lined_up(scratch, at(y, j * y_n), LANES, m, count, y_k, y_n)
+        strip(1, LANES, at(out, j), x, ys, m, count, out_m, x_m, x_k, step)
         j += LANES
     while n - j >= HALF:
-        strip(1, HALF, at(out, j), x, at(y, j), m, count, out_m, x_m, x_k, y_k, add)
+        ys, step = lined_up(scratch, at(y, j * y_n), HALF, m, count, y_k, y_n)
+        strip(1, HALF, at(out, j), x, ys, m, count, out_m, x_m, x_k, step)
         j += HALF
     while n - j >= QUARTER:
-        strip(1, QUARTER, at(out, j), x, at(y, j), m, count, out_m, x_m, x_k, y_k, add)
+        ys, step = lined_up(scratch, at(y, j * y_n), QUARTER, m, count, y_k, y_n)
+        strip(1, QUARTER, at(out, j), x, ys, m, count, out_m, x_m, x_k, step)
         j += QUARTER
     while n - j >= 1:
-        strip(1, 1, at(out, j), x, at(y, j), m, count, out_m, x_m, x_k, y_k, add)
+        ys, step = lined_up(scratch, at(y, j * y_n), 1, m, count, y_k, y_n)
+        strip(1, 1, at(out, j), x, ys, m, count, out_m, x_m, x_k, step)
         j += 1
+
+
+def room(n: int, count: int) -> int:
+    """How many elements of scratch a product needs."""
+    return min(n, WIDE * LANES) * count
+
+
+@njit(nogil=True, cache=True)
+def lined_up(scratch, y, width, m, count, y_k, y_n):
+    """The columns of a strip and the step from row to row, as the tiles like them: row after row.
+
+    Rows that lie far apart fall into few lines of the cache and drive each other out, so where
+    many tiles read them they are copied first. Columns of a transpose have to be.
+    """
+    if y_n != 1:
+        transposed(scratch, y, width, count, y_n)
+        return scratch, width
+    if m < WORTH_A_COPY or y_k == width:
+        return y, y_k
+    for k in range(count):
+        for j in range(width):
+            scratch[k * width + j] = y[k * y_k + j]
+    return scratch, width
 
 
 @njit(nogil=True, cache=True)
@@ -86,10 +117,10 @@ def at(typing, p, offset):
 
 
 @intrinsic(prefer_literal=True)
-def strip(typing, vectors, lanes, out, x, y, m, count, out_m, x_m, x_k, y_k, add):
+def strip(typing, vectors, lanes, out, x, y, m, count, out_m, x_m, x_k, y_k):
     """`product` for columns that are one tile wide, `vectors` (a literal) of `lanes` (one, too)."""
     def code(context, b, signature, args):
-        out, x, y, m, count, out_m, x_m, x_k, y_k, add = (
+        out, x, y, m, count, out_m, x_m, x_k, y_k = (
             as_index(b, a) if isinstance(a.type, ir.IntType) else a for a in args[2:])
         done = number(0)
         for rows in HEIGHTS:
@@ -98,14 +129,14 @@ def strip(typing, vectors, lanes, out, x, y, m, count, out_m, x_m, x_k, y_k, add
                 row = b.add(done, b.mul(loop.index, number(rows)))
                 tile(b, rows, vectors.literal_value, lanes.literal_value,
                      b.gep(out, [b.mul(row, out_m)]), b.gep(x, [b.mul(row, x_m)]), y,
-                     count, out_m, x_m, x_k, y_k, add)
+                     count, out_m, x_m, x_k, y_k)
             done = b.add(done, b.mul(tiles, number(rows)))
         return context.get_dummy_value()
 
-    return types.void(vectors, lanes, out, x, y, m, count, out_m, x_m, x_k, y_k, add), code
+    return types.void(vectors, lanes, out, x, y, m, count, out_m, x_m, x_k, y_k), code
 
 
-def tile(b, rows, vectors, lanes, out, x, y, count, out_m, x_m, x_k, y_k, add):
+def tile(b, rows, vectors, lanes, out, x, y, count, out_m, x_m, x_k, y_k):
     """The instructions of one tile; `rows`, `vectors` and `lanes` are numbers, all else is theirs."""
     kind = ir.VectorType(FLOAT, lanes)
     places = [(i, j) for i in range(rows) for j in range(vectors)]
@@ -114,13 +145,8 @@ def tile(b, rows, vectors, lanes, out, x, y, count, out_m, x_m, x_k, y_k, add):
     def result(i, j):
         return vector(b, out, b.add(b.mul(out_m, number(i)), number(j * lanes)), kind)
 
-    with b.if_else(b.icmp_unsigned("!=", add, number(0))) as (then, otherwise):
-        with then:
-            for place in places:
-                b.store(b.load(result(*place), align=ALIGN), sums[place])
-        with otherwise:
-            for place in places:
-                b.store(ir.Constant(kind, None), sums[place])
+    for place in places:
+        b.store(ir.Constant(kind, None), sums[place])
     with cgutils.for_range(b, count) as loop:
         start, column = b.mul(loop.index, y_k), b.mul(loop.index, x_k)
         ys = [b.load(vector(b, y, b.add(start, number(j * lanes)), kind), align=ALIGN)

@@ -9,7 +9,7 @@ from numba import carray, cfunc, njit, types
 from numba.extending import intrinsic
 
 from ..cpu import conv as conv_kernels
-from ..cpu.gemm import at, product, transposed
+from ..cpu.gemm import at, product
 
 ARENA, ROW = types.CPointer(types.uint8), types.CPointer(types.int64)
 SIGNATURE = types.void(ARENA, ROW)
@@ -84,22 +84,14 @@ def await_round(address, number, looks):
 
 @cfunc(SIGNATURE, cache=True, **OPTIONS)
 def multiply(arena, row):
-    """out (T, M, N) = x (T, M, K) @ y (T, K, N); row: three places, a scratch, T M N K, strides.
-
-    The scratch is for y with its axes exchanged, where it is not contiguous along n.
-    """
+    """out (T, M, N) = x (T, M, K) @ y (T, K, N); row: three places, a scratch, T M N K, strides."""
     out, x, y = float32_at(arena, row[0]), float32_at(arena, row[1]), float32_at(arena, row[2])
     scratch = float32_at(arena, row[3])
     tasks, m, n, count = row[4], row[5], row[6], row[7]
     x_t, x_m, x_k, y_t, y_k, y_n = row[8], row[9], row[10], row[11], row[12], row[13]
     for t in range(tasks):
-        if y_n == 1:
-            product(at(out, t * m * n), at(x, t * x_t), at(y, t * y_t), m, n, count,
-                    n, x_m, x_k, y_k, 0)
-        else:
-            if t == 0 or y_t != 0:
-                transposed(scratch, at(y, t * y_t), n, count, y_n)
-            product(at(out, t * m * n), at(x, t * x_t), scratch, m, n, count, n, x_m, x_k, n, 0)
+        product(at(out, t * m * n), at(x, t * x_t), at(y, t * y_t), scratch, m, n, count,
+                n, x_m, x_k, y_k, y_n)
 
 
 @cfunc(SIGNATURE, cache=True, **OPTIONS)
