@@ -38,6 +38,11 @@ FUNCTIONS = {
         lambda x: tm.exp(tm.sin(x)))(x).sum())(x), X),
     "views": (lambda x: tm.flip(x[::2, 1:].T * tm.transpose(x)[1:, :2], 0) + x[1, None, 2:], X),
     "reshapes": (lambda x: tm.reshape(tm.transpose(x) * 2.0, (2, 6)) @ tm.reshape(x, (6, 2)), X),
+    "products of what is spread, turned and cut": (lambda x, w: [
+        x @ tm.broadcast_to(w[0, 0], (3, 4)), x @ tm.broadcast_to(w[:, 1:2], (3, 4)),
+        x @ tm.broadcast_to(w[0], (3, 5)), tm.broadcast_to(x[:, :1], (4, 3)) @ w,
+        x @ tm.flip(w, 0), x @ tm.flip(w, 1), tm.flip(x, (0, 1)) @ w, x @ w[:, ::2],
+        x[:, ::2] @ w[::2], x[:3] @ x[:3], tm.broadcast_to(x[:3, :1], (3, 3)) @ x[:3]], X, W),
     "broadcasts": (lambda x, w: tm.exp(x[:, :, None] - w[None]).sum((0, 2)) / x.mean(), X, W),
     "reductions": (lambda x: (tm.max(x, 1), tm.min(x), tm.var(x, 0), tm.logsumexp(x, 1)), X),
     "bools and integers": (lambda x: (x > 0, tm.argmax(x, 1), tm.where(x > 0.5, x, -x),

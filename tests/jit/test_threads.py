@@ -8,11 +8,12 @@ import pytest
 
 import tinymeta as tm
 from tinymeta import nn
+from tinymeta.jit.chunks import Parallel, edges
 from tinymeta.jit.compile import PASSES
 from tinymeta.jit.program import checked
 from tinymeta.jit.replay import Replay
 from tinymeta.jit.split import split
-from tinymeta.jit.threads import Crew, Parallel, edges
+from tinymeta.jit.threads import Crew
 from tinymeta.jit.trace import Traced
 
 T = 6
@@ -51,10 +52,10 @@ def arrays(*args):
 
 def in_parts(f, args, chunks, threads=1):
     program = lowered(f, *args)
-    parallel = Parallel(split(program), threads)
-    parallel.edges = [parallel.split.tasks * k // chunks for k in range(chunks + 1)]
-    parallel.chunks = {n: Replay(checked(parallel.split.chunk(n), "chunk"))
-                       for n in {b - a for a, b in zip(parallel.edges, parallel.edges[1:])}}
+    found = split(program)
+    parallel = Parallel(found, threads, [found.tasks * k // chunks for k in range(chunks + 1)])
+    for n in parallel.chunks:
+        checked(found.chunk(n), "chunk")
     return parallel, parallel(arrays(*args))
 
 

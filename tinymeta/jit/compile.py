@@ -11,11 +11,11 @@ import numpy as np
 from ..core import tree
 from ..core.scope import state
 from ..core.tensor import Tensor
+from .chunks import made_ready
 from .lower import lower
 from .program import Program, checked
 from .simplify import simplify
 from .split import split
-from .threads import made_ready
 from .trace import Traced, as_arrays
 
 PASSES = (lower, simplify)

@@ -9,11 +9,11 @@ import numpy as np
 
 from . import machine
 from .cache import made
+from .chunks import Parallel
 from .codegen import kernel_of
 from .compile import compiled, passes
 from .program import Line, Program
 from .replay import Replay
-from .threads import Parallel
 from .trace import Traced
 
 SHOWN = 40                              # lines of a program; the rest is cut out of the middle

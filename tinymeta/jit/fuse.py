@@ -58,38 +58,46 @@ OWN["copy"] = Own(lambda x: (x.shape, x.dtype), lambda out, x: np.copyto(out, x)
 # ---- what is stored -----------------------------------------------------------------------------
 
 def settled(program: Program) -> Program:
-    """The program with copies where a view cannot be walked over, so that all others can."""
+    """The program with copies where a view cannot be walked over, so that all others can.
+
+    Outputs lie densely.
+    """
     make, new = Maker(), {x: x for x in program.inputs}
     for line in program.lines:
         if line in new:
             continue
         inputs = tuple(new[x] for x in line.inputs)
         if line.op == "reshape" and not unit(line):
-            base, chain = source(inputs[0])
-            if walk(base, chain, inputs[0].shape) is None or \
-                    dense(inputs[0].shape) != walk(base, chain, inputs[0].shape).strides:
+            if not is_dense(inputs[0]):
                 inputs = (copied(make, inputs[0], line),)
         elif line.op not in VIEWS and not looped(line) and line.op != "constant":
-            inputs = tuple(x if readable(line, x) else copied(make, x, line) for x in inputs)
+            inputs = tuple(x if readable(line.op, k, x) else copied(make, x, line)
+                           for k, x in enumerate(inputs))
         new[line] = make(line.op, inputs, line.static, line)
-    return ordered((new[y] for y in program.outputs), program.inputs)
+    outputs = (y if is_dense(y) else copied(make, y, y) for y in map(new.get, program.outputs))
+    return ordered(outputs, program.inputs)
+
+
+def is_dense(x: Line) -> bool:
+    base, chain = source(x)
+    found = walk(base, chain, x.shape)
+    return found is not None and found.strides == dense(x.shape)
 
 
 def copied(make, x: Line, like: Line) -> Line:
     return make("copy", (x,), {}, like)
 
 
-def readable(line: Line, x: Line) -> bool:
-    """Can a line that is no loop take this operand as it lies?"""
+def readable(op: str, k: int, x: Line) -> bool:
+    """Can a line that is no loop take its k-th operand, x, as it lies?"""
     base, chain = source(x)
     found = walk(base, chain, x.shape)
     if found is None:
         return False
-    if line.op == "matmul":
+    if op == "matmul":
         *lead, rows, columns = found.strides
         *sizes, m, n = x.shape
-        inner = (columns in (0, 1) and rows >= 0) or (rows in (0, 1) and columns >= 0)
-        return inner and even(sizes, lead)
+        return even(sizes, lead) and (k == 0 or 1 in (columns, rows, m, n))
     return found.strides == dense(x.shape) or x.size == base.size == 1
 
 

@@ -6,6 +6,7 @@ of addresses and one of rows. The loop that calls them takes 20 ns a line and ho
 
 from llvmlite import ir
 from numba import carray, cfunc, njit, types
+from numba.core import cgutils
 from numba.extending import intrinsic
 
 from ..cpu import conv as conv_kernels
@@ -60,7 +61,15 @@ def drive(kernels, rows, arena, first, last):
         call(kernels[k], as_arena(arena), as_row(rows[k]))
 
 
-# ---- waiting for another thread ------------------------------------------------------------------
+# ---- chunks on threads ---------------------------------------------------------------------------
+# A chunk is a row of CHUNK numbers: kernels, rows, how many; the moves in, how many; and out.
+# A move is three numbers: from where, to where, how many bytes; one of the places is in the arena.
+# A job is what one thread needs to take chunks: their rows, how many, the counters, its arena.
+# Its counters: how many chunks are taken, how many are done.
+
+CHUNK, MOVE = 7, 3
+ASKED, DONE, ASLEEP, JOB, LETTERS = 0, 8, 16, 24, 32       # of a helper's mail; each a line of cache
+
 
 @intrinsic
 def seen(typing, p):
@@ -68,8 +77,53 @@ def seen(typing, p):
     return p.dtype(p), lambda c, b, s, args: b.load_atomic(args[0], "acquire", align=8)
 
 
+@intrinsic
+def exchanged(typing, p, value):
+    """Put a value at p, for all threads to see, and give back what was there."""
+    return p.dtype(p, value), lambda c, b, s, args: b.atomic_rmw("xchg", *args, "seq_cst")
+
+
+@intrinsic
+def counted(typing, p):
+    """Add 1 at p, whoever else does, and give back what was there."""
+    return p.dtype(p), lambda c, b, s, args: b.atomic_rmw(
+        "add", args[0], ir.Constant(ir.IntType(64), 1), "seq_cst")
+
+
+@intrinsic
+def copy(typing, to, source, count):
+    """Copy so many bytes from one address to another."""
+    def code(context, b, signature, args):
+        to, source = (b.inttoptr(a, ir.IntType(8).as_pointer()) for a in args[:2])
+        cgutils.raw_memcpy(b, to, source, args[2], 1)
+        return context.get_dummy_value()
+    return types.void(to, source, count), code
+
+
+@njit("void(int64)", nogil=True, cache=True)
+def take_chunks(job_at):
+    """Take chunks until none is left, and run each: what it reads in, its kernels, results out."""
+    job = as_row(job_at)
+    chunks, count, counters, arena = job[0], job[1], as_row(job[2]), job[3]
+    while True:
+        k = counted(counters)
+        if k >= count:
+            return
+        chunk = as_row(chunks + 8 * CHUNK * k)
+        kernels, rows = as_row(chunk[0]), as_row(chunk[1])
+        for m in range(chunk[4]):
+            move = as_row(chunk[3] + 8 * MOVE * m)
+            copy(arena + move[1], move[0], move[2])
+        for step in range(chunk[2]):
+            call(kernels[step], as_arena(arena), as_row(rows[step]))
+        for m in range(chunk[6]):
+            move = as_row(chunk[5] + 8 * MOVE * m)
+            copy(move[1], arena + move[0], move[2])
+        counted(at(counters, 1))
+
+
 @njit("boolean(int64, int64, int64)", nogil=True, cache=True)
-def await_round(address, number, looks):
+def reached(address, number, looks):
     """Look at a counter until it is `number`, at most so often; True if it is.
 
     To be woken by the system takes far longer than a small chunk of work.
@@ -77,6 +131,26 @@ def await_round(address, number, looks):
     for _ in range(looks):
         if seen(as_row(address)) >= number:
             return True
+    return False
+
+
+@njit("int64(int64, int64)", nogil=True, cache=True)
+def exchange(address, value):
+    return exchanged(as_row(address), value)
+
+
+@njit("boolean(int64, int64)", nogil=True, cache=True)
+def serve(mail_at, looks):
+    """A helper's rounds: wait for each, do it. Back in Python, True for work of its own, False to sleep.
+
+    Not after every round: to go back to Python is to wait for its lock.
+    """
+    mail = as_row(mail_at)
+    while reached(mail_at + 8 * ASKED, mail[DONE] + 1, looks):
+        if mail[JOB] == 0:
+            return True
+        take_chunks(mail[JOB])
+        exchanged(at(mail, DONE), mail[DONE] + 1)
     return False
 
 

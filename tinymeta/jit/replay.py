@@ -39,6 +39,8 @@ class Replay(Planned):
         super().__init__(program)
         loops = [kernel_of(step.loop, self.stored) if step.loop else None for step in self.steps]
         self.arenas = []
+        self.constants = {line: np.ascontiguousarray(line.static["value"])
+                          for line in self.program.lines if line.op == "constant"}
         rows, kernels, self.runs = [], [], []       # runs: stretches (first, last), or a Python step
         for k, (step, kernel) in enumerate(zip(self.steps, loops)):
             found = (compiled(kernel.source), kernel.row(self.memory.begins.get)) if kernel else \
@@ -106,9 +108,8 @@ class Replay(Planned):
         arena.inputs = [arena.view(x) for x in self.program.inputs]
         arena.outputs = [arena.walked(at, y.shape)
                          for at, y in zip(self.results, self.program.outputs)]
-        for line in self.program.lines:
-            if line.op == "constant":
-                arena.view(line)[...] = line.static["value"]
+        for line, value in self.constants.items():
+            arena.view(line)[...] = value
         return arena
 
 
