@@ -5,13 +5,14 @@ Dicts are walked in the order of their sorted keys, so two equal dicts are equal
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 
 
 def children(node):
     """(labels, subtrees, rebuild) of an inner node, or None for a leaf."""
     kind = type(node)
     if kind is dict:
-        keys = sorted(node, key=str)
+        keys = in_order(tuple(node))
         return keys, [node[k] for k in keys], lambda parts: dict(zip(keys, parts))
     if kind is list:
         return range(len(node)), node, list
@@ -22,6 +23,11 @@ def children(node):
     if node is None:
         return (), (), lambda parts: None
     return None
+
+
+@lru_cache(4096)
+def in_order(keys: tuple) -> tuple:
+    return tuple(sorted(keys, key=str))
 
 
 def flatten(tree) -> tuple[list, Callable]:

@@ -16,7 +16,7 @@ from .lower import lower
 from .program import Program, checked
 from .simplify import simplify
 from .split import split
-from .trace import Traced, as_arrays
+from .trace import FLOATS, Traced, as_arrays
 
 PASSES = (lower, simplify)
 MANY = 8                            # so many programs of one function are worth a warning
@@ -63,9 +63,8 @@ def jit(f: Callable) -> Callable:
     """
     programs, latest, one_at_a_time = {}, [], threading.RLock()
 
-    def prepared(args: tuple, flat: list) -> Compiled | None:
-        """The program for arguments like these; their leaves go into `flat`."""
-        key = (signature(args, flat), state.device)
+    def prepared(args: tuple, key: tuple, flat: list) -> Compiled | None:
+        """The program for arguments like these, whose signature and leaves are given."""
         with one_at_a_time:
             if key not in programs:
                 if len(programs) == MANY:
@@ -77,15 +76,20 @@ def jit(f: Callable) -> Callable:
 
     @wraps(f)
     def wrapped(*args):
-        if state.interpreter is not None or any(type(x) is Tensor and x.serial
-                                                for x in tree.leaves(args)):
+        if state.interpreter is not None:
             return f(*args)
-        program = prepared(args, flat := [])
+        key = signature(args, flat := []), state.device
+        if any(type(x) is Tensor and x.serial for x in flat):
+            return f(*args)
+        program = programs.get(key) or prepared(args, key, flat)
         if program is None:
             return f(*args)
         return program([x for x in as_arrays(flat) if isinstance(x, np.ndarray)])
 
-    wrapped.programs, wrapped.prepare = programs, lambda *args: prepared(args, [])
+    def prepare(*args):
+        prepared(args, (signature(args, flat := []), state.device), flat)
+
+    wrapped.programs, wrapped.prepare = programs, prepare
     return wrapped
 
 
@@ -96,14 +100,14 @@ def signature(node, leaves: list) -> tuple:
         leaves.append(node)
         return kind(node)
     labels, subtrees, _ = parts
-    return (type(node), tuple(labels), *[signature(sub, leaves) for sub in subtrees])
+    return type(node), tuple(labels), tuple([signature(sub, leaves) for sub in subtrees])
 
 
 def kind(leaf) -> tuple:
     """What a program depends on: the shape and dtype of an array, the value of any other leaf."""
     if isinstance(leaf, (Tensor, np.ndarray)):
         return leaf.shape, leaf.dtype
-    if type(leaf) in (float, np.float32, np.float64):
+    if type(leaf) in FLOATS:
         return (float,)
     if isinstance(leaf, np.random.Generator):
         raise TypeError("jit: an argument is a random generator, whose numbers would be drawn once "

@@ -14,6 +14,7 @@ from ..core.scope import setting, state
 from ..core.tensor import Tensor, asarray
 from .program import Line, Program, here, ordered
 
+FLOATS = float, np.float32, np.float64            # numbers that become arrays
 SMALL = 4096            # what is computed from constants alone, and no larger, is computed now
 
 
@@ -57,7 +58,8 @@ class Traced:
 def as_arrays(flat: list) -> list:
     """Tensors and Python floats as arrays, these in the widest float dtype of all; others as is."""
     arrays = [x.value if type(x) is Tensor else x for x in flat]
+    if not any(type(x) in FLOATS for x in arrays):
+        return arrays
     floats = [x.dtype for x in arrays if isinstance(x, np.ndarray) and x.dtype.kind == "f"]
     widest = np.result_type(*floats) if floats else np.float32
-    return [np.asarray(x, widest) if type(x) in (float, np.float32, np.float64) else x
-            for x in arrays]
+    return [np.asarray(x, widest) if type(x) in FLOATS else x for x in arrays]
