@@ -2,11 +2,12 @@
 Here     how fast a meta-gradient is: against others, against the machine, and where time goes.
 Imports  tinymeta, and torch and jax where they are installed
 Never    a figure without a check first that all contenders compute the same thing.
-Add one  work in work.py -> the same work in in_torch.py and in_jax.py -> its name in __main__.py
+Add one  work in work.py -> the same work in in_torch.py and in_jax.py
 Tests    tests/peers/test_benchmarks.py
 
-    python -m benchmarks conv4 --steps 1       # the Omniglot net, against PyTorch and JAX
-    python -m benchmarks sinusoid --steps 5
-    python -m benchmarks profile               # time per primitive of the eager conv4 step
-    python -m benchmarks floor                 # its floating operations, and BLAS's time for them
+    python -m benchmarks                            # every work against PyTorch and JAX
+    python -m benchmarks sinusoid --compile sinusoid
+    python -m benchmarks growth                     # cost over tasks, inner steps, filters: a plot
+    python -m benchmarks profile                    # time per primitive of the eager conv4 step
+    python -m benchmarks floor                      # its floating operations, and BLAS's time for them
 """

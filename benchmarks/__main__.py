@@ -1,79 +1,94 @@
-"""`python -m benchmarks conv4|sinusoid|profile|floor`: see `python -m benchmarks -h`."""
+"""`python -m benchmarks [work ...]`: see `python -m benchmarks -h`."""
 
 import argparse
 import os
 from pathlib import Path
 
+import tinymeta as tm
 from tinymeta.cpu.blas import blas_threads
 
 from . import __doc__ as door
 from . import work
+from .alone import measured
 from .floor import floor
+from .growth import growth
 from .profile import profile
 from .rivals import rivals, use_threads
 from .timing import alternate, disagreement, machine, table, write
 
-WORKS = {"conv4": work.conv4, "sinusoid": work.sinusoid}
+VIEWS = ("profile", "floor", "growth")
 
 
 def parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(prog="python -m benchmarks", description=door,
                                 formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("what", choices=(*WORKS, "profile", "floor"))
-    p.add_argument("--steps", type=int, default=1, help="inner gradient steps (1)")
-    p.add_argument("--tasks", type=int, help="tasks in the batch (conv4: 32, sinusoid: 25)")
-    p.add_argument("--shot", type=int, help="examples of a class (1), or points (sinusoid: 10)")
-    p.add_argument("--chunks", type=int, nargs="*",
-                   help="tinymeta in so many chunks on the threads, too (conv4: 2)")
+    p.add_argument("what", nargs="*", default=[*work.WORKS], metavar="work",
+                   help=f"some of {', '.join(work.WORKS)} (all); or one of {', '.join(VIEWS)}")
+    p.add_argument("--of", choices=work.WORKS, default="conv4", metavar="work",
+                   help="what profile and floor look at (conv4)")
     p.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)),
-                   help="for everybody (all cores; 1 bears other work on the machine best)")
+                   help="for everybody (all cores)")
     p.add_argument("--rounds", type=int, default=7, help="turns of each contender (7)")
-    p.add_argument("--work", choices=WORKS, default="conv4", help="what profile and floor look at")
-    p.add_argument("--compile", action="store_true", help="torch.compile, too: a minute to start")
-    p.add_argument("--loops", action="store_true", help="one task after another, too")
-    p.add_argument("--out", type=Path, help="the report (benchmarks/results/<what>-<steps>.json)")
+    p.add_argument("--compile", nargs="*", default=[], metavar="work",
+                   help="torch.compile, too, for these: minutes to start where convolutions are")
+    p.add_argument("--no-loops", action="store_true", help="not one task after another")
+    p.add_argument("--no-memory", action="store_true",
+                   help="no process for each contender, in which its memory is measured")
+    p.add_argument("--out", type=Path, default=Path(__file__).parent / "results",
+                   help="where report.json and report.md go (benchmarks/results)")
     return p
 
 
 def main(arguments=None):
-    a = parser().parse_args(arguments)
+    p = parser()
+    a = p.parse_args(arguments)
+    wrong = {*a.what} - {*work.WORKS, *VIEWS}
+    if wrong or len(a.what) > 1 and {*a.what} & {*VIEWS}:
+        p.error(f"cannot run {' '.join(a.what)}: give works, or one of {', '.join(VIEWS)}")
     use_threads(a.threads)
     with blas_threads(a.threads):
-        run(a)
+        if a.what == ["profile"]:
+            job = work.WORKS[a.of]()
+            print(profile(lambda: job.run(job.params, job.data), a.rounds))
+        elif a.what == ["floor"]:
+            print(floor(work.ours(work.WORKS[a.of]()), a.rounds))
+        elif a.what == ["growth"]:
+            growth(a.out, a.rounds)
+        else:
+            compare(a)
 
 
-def run(a):
-    name = a.what if a.what in WORKS else a.work
-    sizes = {"tasks": a.tasks, "shot": a.shot}
-    sizes = {key: value for key, value in sizes.items() if value is not None}
-    job = WORKS[name](a.steps, **sizes)
-    chunks = a.chunks if a.chunks is not None else [2] if name == "conv4" else []
+def compare(a):
+    """All works, one after another; the report is written anew after each."""
+    report = {"machine": machine(), "works": {}}
+    print("  ".join(f"{key} {value}" for key, value in report["machine"].items()))
+    for name in a.what:
+        job = work.WORKS[name]()
 
-    facts = machine()
-    print("  ".join(f"{key} {value}" for key, value in facts.items()))
-    if a.what == "profile":
-        print(profile(lambda: work.method(job).meta_grad(job.params, job.tasks), a.rounds))
-    elif a.what == "floor":
-        print(floor(work.ours(job, chunks, a.threads), a.rounds))
-    else:
-        compare(job, chunks, facts, a)
+        def contenders(job):
+            return work.ours(job) | rivals(job, name in a.compile, not a.no_loops)
+
+        apart = disagreement(contenders(work.in_double(job)))
+        if not apart < 1e-9:
+            raise SystemExit(f"error: {name}: in float64 the results differ by {apart:.1e}: no times")
+        print(f"\n== {job.name}: results agree to {apart:.1e} in float64", flush=True)
+        results = alternate(contenders(job), a.rounds)
+        if not a.no_memory and job.kind not in work.OPERATIONS:
+            for contender, result in results.items():
+                if "compiled" not in contender:
+                    result |= measured(name, contender, cold=contender == "tinymeta, jit")
+        results["tinymeta, jit"] |= kernels(job)
+        print(table(results), flush=True)
+        report["works"][name] = {"what": job.name, "agreement": apart, "contenders": results}
+        write(a.out, report)
+    print(f"written to {a.out}")
 
 
-def compare(job, chunks, facts, a):
-    def contenders(job):
-        return work.ours(job, chunks, a.threads) | rivals(job, a.compile, a.loops)
-
-    apart = disagreement(contenders(work.in_double(job, tasks=max([3, *chunks]))))
-    if not apart < 1e-9:
-        raise SystemExit(f"error: in float64 the gradients differ by {apart:.1e}: no times")
-    print(f"gradients agree to {apart:.1e} in float64")
-    results = alternate(contenders(job), a.rounds)
-    print(table(results))
-    out = a.out or Path(__file__).parent / "results" / f"{a.what}-{job.steps}.json"
-    tasks, examples = job.tasks.support.x.shape[:2]
-    write(out, {"work": job.name, "steps": job.steps, "tasks": tasks, "examples": examples,
-                "machine": facts, "agreement": apart, "seconds": results})
-    print(f"written to {out}")
+def kernels(job) -> dict:
+    """How many kernels a compiled work has been given, and how many steps run them."""
+    found = tm.explain(job.run, job.params, job.data)
+    return {"kernels": len(found.kernels), "steps": len(found.replay.steps),
+            "chunks": len(found.chunks)}
 
 
 if __name__ == "__main__":

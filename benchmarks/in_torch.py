@@ -18,26 +18,60 @@ KERNEL, BACK = (3, 2, 0, 1), (2, 3, 1, 0)           # (h, w, C, O) -> (O, C, h, 
 
 
 def contenders(work: Work, compiled: bool, loops: bool) -> dict[str, Callable]:
+    if work.kind in OPERATIONS:
+        return of_operation(work, compiled)
     params = [turned(np.asarray(p), KERNEL) for p in tm.tree.leaves(work.params)]
-    (x, y), (x_query, y_query) = work.tasks
-    if work.name == "conv4":
-        x, x_query = (np.moveaxis(a, -1, -3) for a in (x, x_query))              # (T, N, C, H, W)
-    data = [torch.tensor(np.ascontiguousarray(a)) for a in (x, y, x_query, y_query)]
-    forward, loss = {"conv4": (conv4, F.cross_entropy), "sinusoid": (mlp, F.mse_loss)}[work.name]
+    data = [torch.tensor(channels_first(np.asarray(a))) for a in tm.tree.leaves(work.data)]
 
     def contender(gradient):
         return lambda: [turned(g.numpy(), BACK, np.asarray) for g in gradient(params, *data)]
 
-    functional = vmapped(lambda p, x, y: loss(forward(p, x), y), work.lr, work.steps)
-    found = {"torch.func, vmap and grad": contender(functional)}
+    if work.kind == "siamese":
+        ways = {"torch.func, grad": torch.func.grad(siamese)}
+    else:
+        forward, measure = {"conv4": (conv4, F.cross_entropy), "sinusoid": (mlp, F.mse_loss)}[
+            work.kind]
+
+        def loss(p, x, y):
+            return measure(forward(p, x), y)
+
+        ways = {"torch.func, vmap and grad": vmapped(loss, work.lr, work.steps)}
+        if loops:
+            ways["torch.autograd, loop over tasks"] = looping(loss, work.lr, work.steps)
+        if work.kind == "sinusoid":
+            ways["torch, leading task axis"] = leading(work.lr, work.steps)
     if compiled:
-        found["torch.func, compiled"] = contender(torch.compile(functional))
-    if loops:
-        found["torch.autograd, loop over tasks"] = contender(
-            looping(lambda p, x, y: loss(forward(p, x), y), work.lr, work.steps))
-    if work.name == "sinusoid":
-        found["torch, leading task axis"] = contender(leading(work.lr, work.steps))
-    return found
+        ways["torch.func, compiled"] = torch.compile(next(iter(ways.values())))
+    return {name: contender(gradient) for name, gradient in ways.items()}
+
+
+def of_operation(work: Work, compiled: bool) -> dict[str, Callable]:
+    run, data = OPERATIONS[work.kind], [torch.tensor(a) for a in work.data]
+    ways = {"torch": run} | ({"torch, compiled": torch.compile(run)} if compiled else {})
+    return {name: (lambda run=run: [y.numpy() for y in run(*data)]) for name, run in ways.items()}
+
+
+def conv_and_gradients(x, w):
+    """x (N, H, W, C), w (h, w, C, O); PyTorch takes the channels last of strides, not of axes."""
+    def total(x, w):
+        return F.conv2d(x.permute(0, 3, 1, 2), w.permute(3, 2, 0, 1), padding=1).square().sum()
+    grads, value = torch.func.grad_and_value(total, argnums=(0, 1))(x, w)
+    return value, *grads
+
+
+def variance_and_gradient(x):
+    grads, value = torch.func.grad_and_value(lambda x: x.var((0, 1), correction=0).sum())(x)
+    return value, grads
+
+
+OPERATIONS = {"tanh": lambda x: (torch.tanh(x),), "softmax": lambda x: (torch.softmax(x, -1),),
+              "variance": variance_and_gradient, "conv": conv_and_gradients,
+              "product": lambda x, y: (x @ y,), "products": lambda x, y: (x @ y,)}
+
+
+def channels_first(a: np.ndarray) -> np.ndarray:
+    """Images (.., N, H, W, 1) as (.., N, 1, H, W); anything else as it is."""
+    return np.ascontiguousarray(np.moveaxis(a, -1, -3) if a.shape[-3:] == (28, 28, 1) else a)
 
 
 def turned(a, axes, make=None):
@@ -100,6 +134,12 @@ def mlp(params, x):
 
 def conv4(params, x):
     """x (N, 1, 28, 28); each block's leaves are bias, weight, offset, scale."""
+    x = embedded(params, x)
+    bias, weight = params[16:]
+    return x @ weight + bias
+
+
+def embedded(params, x):
     for k in range(0, 16, 4):
         bias, weight, offset, scale = params[k:k + 4]
         before = x.shape[-1] % 2                # TensorFlow's "same" for a 3x3 kernel of stride 2
@@ -108,5 +148,12 @@ def conv4(params, x):
         var = ((x - mean) ** 2).mean((0, 2, 3), keepdim=True)
         slope = torch.rsqrt(var + 1e-3) * scale[:, None, None]
         x = torch.relu((x - mean) * slope + offset[:, None, None])
-    bias, weight = params[16:]
-    return x.mean((2, 3)) @ weight + bias
+    return x.mean((2, 3))
+
+
+def siamese(params, a, b, different):
+    apart = embedded(params, torch.cat([a, b])).reshape(2, len(a), -1)
+    squared = (apart[0] - apart[1]).square().sum(-1)
+    y = different.to(squared.dtype)
+    hinge = torch.relu(1 - squared.sqrt())
+    return ((1 - y) * squared + y * hinge.square()).mean()

@@ -1,7 +1,8 @@
-"""The work: one exact second-order MAML meta-gradient of a batch of tasks, the same for everybody.
+"""The works: what is timed, the same for everybody.
 
-`ours` lists the ways of tinymeta; each contender is a function without arguments that returns the
-gradient as a list of arrays, in the order of tinymeta's leaves.
+A work is a function of parameters and data and what to give it; `ours` lists tinymeta's ways of
+running it. Each contender is a function without arguments that returns a list of arrays: the
+gradient, in the order of tinymeta's leaves, or an operation's result.
 """
 
 from collections.abc import Callable
@@ -10,27 +11,34 @@ from typing import NamedTuple
 import numpy as np
 
 import tinymeta as tm
-from tinymeta.meta.split import in_chunks
 
 
 class Work(NamedTuple):
+    """kind: what the rivals know it by; run(params, data) -> a tree, by tinymeta."""
     name: str
-    model: object
-    loss: Callable
-    lr: float
-    steps: int
+    kind: str
+    run: Callable
     params: object          # a tree without a task axis
-    tasks: tm.Tasks         # arrays with one
+    data: object            # arrays: Tasks, Pairs, or an operation's operands
+    lr: float = 0.0
+    steps: int = 0
 
 
-def conv4(steps: int = 1, tasks: int = 32, shot: int = 1) -> Work:
+def maml(name, kind, model, loss, lr, steps, params, data) -> Work:
+    """One exact second-order MAML meta-gradient of a batch of tasks."""
+    method = tm.meta.maml(model, loss, lr=lr, steps=steps)
+    return Work(name, kind, lambda p, d: method.meta_grad(p, d)[1], params, data, lr, steps)
+
+
+def conv4(steps: int = 1, tasks: int = 32, shot: int = 1, filters: int = 64) -> Work:
     """The Omniglot net of Finn et al. 2017 with a scale in its batch norm, 5-way."""
     rng = np.random.default_rng(0)
-    model = tm.nn.conv4(5, scale=True)
+    model = tm.nn.conv4(5, scale=True, filters=filters)
     x = rng.random((2, tasks, 5 * shot, 28, 28, 1), dtype=np.float32)
     y = np.tile(np.arange(5), (tasks, shot))
     batches = tm.Tasks(tm.Batch(x[0], y), tm.Batch(x[1], y))
-    return Work("conv4", model, tm.losses.cross_entropy, 0.4, steps, model.init(rng), batches)
+    name = f"conv4, {tasks} tasks of {5 * shot} + {5 * shot} images, {count(steps)}"
+    return maml(name, "conv4", model, tm.losses.cross_entropy, 0.4, steps, model.init(rng), batches)
 
 
 def sinusoid(steps: int = 1, tasks: int = 25, shot: int = 10) -> Work:
@@ -38,28 +46,72 @@ def sinusoid(steps: int = 1, tasks: int = 25, shot: int = 10) -> Work:
     rng = np.random.default_rng(0)
     model = tm.nn.mlp(1, 40, 40, 1)
     batches = tm.data.Sinusoids().sample(rng, tasks=tasks, shot=shot, query=shot)
-    return Work("sinusoid", model, tm.losses.mse, 0.01, steps, model.init(rng), batches)
+    name = f"sinusoid, {tasks} tasks of {shot} + {shot} points, {count(steps)}"
+    return maml(name, "sinusoid", model, tm.losses.mse, 0.01, steps, model.init(rng), batches)
+
+
+def siamese(pairs: int = 128, filters: int = 32) -> Work:
+    """The gradient of the contrastive loss of pairs, embedded by four blocks and a mean."""
+    rng = np.random.default_rng(0)
+    model = tm.nn.conv4(None, scale=True, filters=filters)
+    a, b = rng.random((2, pairs, 28, 28, 1), dtype=np.float32)
+    data = tm.data.Pairs(a, b, np.arange(pairs) % 2 == 0)
+    method = tm.meta.siamese(model)
+    return Work(f"Siamese step, {pairs} pairs", "siamese", lambda p, d: method.meta_grad(p, d)[1],
+                model.init(rng), data)
+
+
+def count(steps: int) -> str:
+    return f"{steps} inner step{'s' * (steps > 1)}"
+
+
+OPERATIONS = {                          # kind: (what it is, run, shapes of its operands)
+    "tanh": ("tanh of 1000 x 1000", tm.tanh, [(1000, 1000)]),
+    "softmax": ("softmax of 1000 x 1000", tm.softmax, [(1000, 1000)]),
+    "variance": ("variance of 32 x 196 x 64 over places, and its gradient",
+                 lambda x: tm.value_and_grad(lambda x: tm.var(x, (0, 1)).sum())(x), [(32, 196, 64)]),
+    "product": ("product of 512 x 512 by 512 x 512", lambda x, y: x @ y, [(512, 512)] * 2),
+    "products": ("32 products of 245 x 576 by 576 x 64", lambda x, y: x @ y,
+                 [(32, 245, 576), (32, 576, 64)]),
+    "conv": ("convolution 3 x 3, 64 to 64, of 32 images 14 x 14, and its two gradients",
+             lambda x, w: tm.value_and_grad(lambda x, w: tm.square(tm.conv2d(x, w)).sum(),
+                                            argnum=(0, 1))(x, w),
+             [(32, 14, 14, 64), (3, 3, 64, 64)]),
+}
+
+
+def operation(kind: str) -> Work:
+    rng = np.random.default_rng(0)
+    name, run, shapes = OPERATIONS[kind]
+    data = [rng.normal(size=shape).astype(np.float32) for shape in shapes]
+    return Work(name, kind, lambda p, d: run(*map(tm.asarray, d)), (), data)
+
+
+WORKS: dict[str, Callable[[], Work]] = {
+    "conv4": conv4,
+    "conv4-5-steps": lambda: conv4(steps=5),
+    "conv4-5-shot": lambda: conv4(shot=5),
+    "conv4-5-shot-5-steps": lambda: conv4(steps=5, shot=5),
+    "sinusoid": sinusoid,
+    "sinusoid-5-steps": lambda: sinusoid(steps=5),
+    "siamese": siamese,
+    **{kind: lambda kind=kind: operation(kind) for kind in OPERATIONS},
+}
 
 
 def in_double(work: Work, tasks: int = 3) -> Work:
-    """A few of its tasks in float64, where a different order of additions flips no ReLU."""
+    """In float64, where a different order of additions flips no ReLU; of tasks only a few."""
     def double(a):
         return a.astype(np.float64) if a.dtype.kind == "f" else a
+
+    few = slice(tasks if isinstance(work.data, tm.Tasks) else None)
     return work._replace(params=tm.tree.map(double, work.params),
-                         tasks=tm.tree.map(lambda a: double(a[:tasks]), work.tasks))
+                         data=tm.tree.map(lambda a: double(a[few]), work.data))
 
 
-def method(work: Work) -> tm.meta.Method:
-    return tm.meta.maml(work.model, work.loss, lr=work.lr, steps=work.steps)
+def ours(work: Work) -> dict[str, Callable]:
+    """Compiled, and as it stands."""
+    def contender(run):
+        return lambda: [y.numpy() for y in tm.tree.leaves(run(work.params, work.data))]
 
-
-def ours(work: Work, chunks: list[int], threads: int) -> dict[str, Callable]:
-    """Compiled; eager in one graph for all tasks; eager in so many chunks on the threads."""
-    def contender(meta_grad):
-        return lambda: [g.numpy() for g in tm.tree.leaves(meta_grad(work.params, work.tasks)[1])]
-
-    whole = method(work).meta_grad
-    split = {f"tinymeta, eager, {n} chunks": contender(in_chunks(whole, n, threads))
-             for n in chunks}
-    return {"tinymeta, jit": contender(tm.jit(whole)),
-            "tinymeta, eager": contender(whole)} | split
+    return {"tinymeta, jit": contender(tm.jit(work.run)), "tinymeta, eager": contender(work.run)}
