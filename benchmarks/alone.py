@@ -9,23 +9,17 @@ this (`measured`); the cache is a folder of its own.
 
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-PAGE = resource.getpagesize()
 
-
-def held() -> int:
-    """Bytes of this process in memory now."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * PAGE
-
-
-def most() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+def held(what: str) -> int:
+    """Bytes of this process in memory: now ("VmRSS") or at its worst ("VmHWM")."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(what))
 
 
 def main(name: str, contender: str, compiled: str) -> None:
@@ -34,12 +28,12 @@ def main(name: str, contender: str, compiled: str) -> None:
     work = WORKS[name]()
     makers = ours(work) if contender.startswith("tinymeta") else \
         rivals(work, compiled == "compiled", True)
-    before = held()
+    before = held("VmRSS")
     start = time.perf_counter()
     makers[contender]()
     first = time.perf_counter() - start
     makers[contender]()
-    print(json.dumps({"first": first, "peak": max(most() - before, 0)}))
+    print(json.dumps({"first": first, "peak": held("VmHWM") - before}))
 
 
 def measured(name: str, contender: str, cold: bool) -> dict:

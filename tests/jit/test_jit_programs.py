@@ -1,4 +1,4 @@
-"""Random programs and their second derivatives: compiled, they are what they are eagerly."""
+"""Random programs and their derivatives to third order: compiled, they are what they are eagerly."""
 
 import numpy as np
 import pytest
@@ -13,21 +13,25 @@ from tinymeta.testing.strategies import programs
 CLOSE = {np.float64: 1e-9, np.float32: 5e-4}
 
 
-def check(program, seed, dtype):
+def check(program, seed, dtype, order):
     rng, double = np.random.default_rng(seed), program
     program = program.astype(dtype)
     f, xs = of_floats(program, list(program.inputs.values()))
-    us = [rng.normal(size=y.shape).astype(y.dtype) for y in program()]
-    vs = [rng.normal(size=x.shape).astype(x.dtype) for x in xs]
+    cotangents = [[rng.normal(size=y.shape).astype(y.dtype) for y in ys]
+                  for ys in [program()] + [xs] * (order - 1)]
 
-    def derivatives(xs, us, vs):
-        first, pull = tm.vjp(lambda *xs: tm.vjp(f, *xs)[1](tuple(us)), *xs)
-        return [*f(*xs), *first, *pull(tuple(vs))]
+    def derivatives(xs, cotangents):
+        """The values, and the gradients of each order, pulled back along the cotangents."""
+        found, g = [f(*xs)], f
+        for us in cotangents:
+            g = (lambda h, us: lambda *xs: tm.vjp(h, *xs)[1](tuple(us)))(g, us)
+            found.append(g(*xs))
+        return [y for ys in found for y in ys]
 
     if dtype is np.float32 and crossed(lambda p: p(), (double,), (program,)):
         return                                  # a kink, on whose side rounding decides
-    expected, compiled = derivatives(xs, us, vs), tm.jit(derivatives)
-    once, twice = compiled(xs, us, vs), compiled(xs, us, vs)
+    expected, compiled = derivatives(xs, cotangents), tm.jit(derivatives)
+    once, twice = compiled(xs, cotangents), compiled(xs, cotangents)
     for a, b, c in zip(*([np.asarray(y) for y in ys] for ys in (expected, once, twice)),
                        strict=True):
         assert (a.shape, a.dtype) == (b.shape, b.dtype) and b.tobytes() == c.tobytes()
@@ -46,4 +50,5 @@ def test_many():
 def run(count: int):
     settings(max_examples=count, deadline=None, database=None,
              suppress_health_check=list(HealthCheck))(
-        given(programs(), st.integers(0, 2 ** 16), st.sampled_from(sorted(CLOSE, key=str)))(check))()
+        given(programs(), st.integers(0, 2 ** 16), st.sampled_from(sorted(CLOSE, key=str)),
+              st.sampled_from([1, 2, 3]))(check))()

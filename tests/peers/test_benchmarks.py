@@ -10,7 +10,7 @@ import tinymeta as tm
 pytest.importorskip("benchmarks", reason="only python -m pytest, at the root, finds benchmarks/")
 
 from benchmarks import __main__ as command                           # noqa: E402
-from benchmarks import profile                                       # noqa: E402
+from benchmarks import alone, profile, work                          # noqa: E402
 
 pytestmark = pytest.mark.peers
 
@@ -25,15 +25,26 @@ def jax():
     return pytest.importorskip("jax")
 
 
-@pytest.mark.parametrize("arguments, rivals", [
-    (["conv4", "--tasks", "2", "--loops"], {"torch.func, vmap and grad", "JAX, jit and lax.map"}),
-    (["sinusoid", "--steps", "2"], {"JAX, jit and vmap", "torch, leading task axis"})])
-def test_a_comparison(torch, jax, arguments, rivals, tmp_path, capsys):
-    command.main([*arguments, "--rounds", "1", "--out", str(tmp_path / "report.json")])
+@pytest.fixture
+def small(monkeypatch):
+    """The works, but conv4 with two tasks."""
+    monkeypatch.setitem(work.WORKS, "conv4", lambda: work.conv4(tasks=2, filters=8))
+    monkeypatch.setitem(work.WORKS, "siamese", lambda: work.siamese(pairs=6, filters=8))
+
+
+@pytest.mark.parametrize("name, rivals", [
+    ("conv4", {"torch.func, vmap and grad", "JAX, jit and lax.map"}),
+    ("sinusoid-5-steps", {"JAX, jit and vmap", "torch, leading task axis"}),
+    ("siamese", {"torch.func, grad", "JAX, jit"}),
+    *((kind, {"torch", "JAX, jit"}) for kind in work.OPERATIONS)])
+def test_a_comparison(small, torch, jax, name, rivals, tmp_path, capsys):
+    command.main([name, "--rounds", "1", "--no-memory", "--out", str(tmp_path)])
     report = json.loads((tmp_path / "report.json").read_text())
-    assert report["agreement"] < 1e-12 and rivals < report["seconds"].keys()
-    assert all(0 < r["best"] <= r["median"] and r["first"] > 0 for r in report["seconds"].values())
-    assert [path.name for path in tmp_path.iterdir()] == ["report.json"]
+    found = report["works"][name]
+    assert found["agreement"] < 1e-9 and rivals < found["contenders"].keys()
+    assert all(0 < r["best"] <= r["median"] for r in found["contenders"].values())
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["report.json", "report.md"]
+    assert found["what"] in (tmp_path / "report.md").read_text()
     assert "torch" in report["machine"] and "ratio" in capsys.readouterr().out
 
 
@@ -42,9 +53,21 @@ def test_what_differs_is_not_timed(monkeypatch, tmp_path):
         return {"wrong": lambda: [2 * np.asarray(p) for p in tm.tree.leaves(job.params)]}
 
     monkeypatch.setattr(command, "rivals", rivals)
-    with pytest.raises(SystemExit, match="in float64 the gradients differ by"):
-        command.main(["sinusoid", "--out", str(tmp_path / "report.json")])
+    with pytest.raises(SystemExit, match="in float64 the results differ by"):
+        command.main(["sinusoid", "--out", str(tmp_path)])
     assert not list(tmp_path.iterdir())
+
+
+def test_what_there_is_not_is_refused(capsys):
+    for wrong in (["sinusiod"], ["growth", "conv4"]):
+        with pytest.raises(SystemExit):
+            command.main(wrong)
+        assert "give works, or one of profile, floor, growth" in capsys.readouterr().err
+
+
+def test_memory_and_first_calls_of_a_process_alone():
+    found = alone.measured("sinusoid", "tinymeta, jit", cold=True)
+    assert found["cold"] > found["first"] > 0 and 0 < found["peak"] < 100e6
 
 
 def test_floating_operations_are_counted():

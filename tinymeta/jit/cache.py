@@ -24,7 +24,7 @@ HEADER = '''"""A fused loop, written by tinymeta.jit; see tinymeta/jit/codegen.p
 from numba import cfunc, float32, float64, int8, int16, int32, int64, uint8, uint16, uint32, uint64
 from tinymeta.cpu.gemm import at
 from tinymeta.cpu.scalar import FUNCTIONS
-from tinymeta.jit.machine import OPTIONS, POINTERS, SIGNATURE
+from tinymeta.jit.machine import OPTIONS, POINTERS, SIGNATURE, added
 
 inf = float("inf")
 globals().update(FUNCTIONS, **POINTERS)

@@ -23,7 +23,7 @@ def made_ready(program, split: Split | None, threads: int | None = None):
     """The program as a function of arrays: on threads where that is worth it."""
     threads = len(os.sched_getaffinity(0)) if threads is None else threads
     if split is None or threads < 2 or sum(map(work, program.lines)) < WORTH:
-        return Replay(program)
+        return Replay(program, threaded=threads > 1)
     return Parallel(split, threads)
 
 
@@ -45,8 +45,7 @@ class Parallel:
         if self.before:
             values |= zip(split.before.outputs, self.before(arrays))
         desk = self.desks.pop() if self.desks else Desk(self)
-        for x in desk.wanted:
-            desk.given[x][...] = values[x]
+        desk.begin(values)
         if self.calls_python:
             self.by_python(desk)
         else:
@@ -78,16 +77,14 @@ class Parallel:
 
 
 class Desk:
-    """The memory of one call: what goes into chunks, what comes out of each, an arena a thread."""
+    """What one call needs: arrays that go into chunks and come out of each, an arena a thread."""
 
     def __init__(self, parallel: Parallel):
         self.split, self.edges = split, edges = parallel.split, parallel.edges
         self.sizes = [hi - lo for lo, hi in zip(edges, edges[1:])]
         self.count = len(self.sizes)
-        self.given = {x: np.array(x.static["value"], order="C") if x.op == "constant" else
-                      np.empty(x.shape, x.dtype) for x in (*split.sliced, *split.shared)}
-        self.wanted = [x for x in self.given if x.op != "constant"]
-        self.joined = {y: np.empty(y.shape, y.dtype) for y in split.joined}
+        self.constants = {x: np.array(x.static["value"], order="C")
+                          for x in split.sliced if x.op == "constant"}
         self.totals, self.sums = {}, []
         for dtype in dict.fromkeys(y.dtype for y in split.totals):     # of one dtype: one row a chunk
             ours = [y for y in split.totals if y.dtype == dtype]
@@ -96,55 +93,87 @@ class Desk:
             self.sums.append((table, ours, ends))
             self.totals |= {y: table[:, a:b].reshape(-1, *y.shape)
                             for y, a, b in zip(ours, ends, ends[1:])}
+        self.addresses = None
         if not parallel.calls_python:
             self.lay_out(parallel.chunks, parallel.threads)
 
-    def of_chunk(self, k: int) -> tuple[list[np.ndarray], list[np.ndarray]]:
-        """What a chunk gets, and where its results go."""
-        def part(array):
-            rows = len(array) // self.split.tasks
-            return array[rows * self.edges[k]:rows * self.edges[k + 1]]
-
-        given = [part(self.given[x]) for x in self.split.sliced]
-        found = [self.totals[y][k, ...] for y in self.split.totals]
-        return ([*given, *(self.given[x] for x in self.split.shared)],
-                [*found, *(part(self.joined[y]) for y in self.split.joined)])
+    def begin(self, values: dict[Line, np.ndarray]) -> None:
+        """Arrays for this call: what is given, and new ones for what is joined."""
+        split = self.split
+        self.arrays = [self.constants[x] if x in self.constants else np.ascontiguousarray(values[x])
+                       for x in (*split.sliced, *split.shared)]
+        self.arrays += [np.empty(y.shape, y.dtype) for y in split.joined]
+        if self.addresses is not None:
+            self.addresses[:len(self.arrays)] = [address(a) for a in self.arrays]
 
     def results(self) -> dict[Line, np.ndarray]:
-        """Sums of totals, and what was put together task by task."""
-        found = {y: a.copy() for y, a in self.joined.items()}
+        """Sums of totals, and what was put together task by task; the arrays are let go."""
+        joined = self.split.joined
+        found = dict(zip(joined, self.arrays[len(self.arrays) - len(joined):]))
         for table, ours, ends in self.sums:
             total = table.sum(0)
             found |= {y: total[a:b].reshape(y.shape) for y, a, b in zip(ours, ends, ends[1:])}
+        self.arrays = None
         return found
+
+    def part(self, x: Line, k: int) -> tuple[int, int]:
+        """Which rows of a value's leading axis are those of chunk k."""
+        rows = x.shape[0] // self.split.tasks
+        return rows * self.edges[k], rows * self.edges[k + 1]
+
+    def of_chunk(self, k: int) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """What a chunk gets, and where its results go."""
+        split, arrays = self.split, iter(self.arrays)
+        sliced, shared, joined = (list(zip(lines, arrays)) for lines in
+                                  (split.sliced, split.shared, split.joined))
+        parts = [[a[slice(*self.part(x, k))] for x, a in pairs] for pairs in (sliced, joined)]
+        return ([*parts[0], *(a for _, a in shared)],
+                [*(self.totals[y][k, ...] for y in split.totals), *parts[1]])
 
     def lay_out(self, replays: dict[int, Replay], threads: int) -> None:
         """The chunks and the jobs as the machine reads them (see machine.py)."""
-        self.keep, rows = [], []                        # arrays whose addresses are handed on
+        split, self.keep, rows = self.split, [], []     # keep: what addresses are handed on of
+        given = (*split.sliced, *split.shared)
+        fixed = [a for replay in replays.values() for a in replay.constants.values()]
+        fixed += [table for table, _, _ in self.sums]
+        count = len(given) + len(split.joined)          # the arrays of a call come first
+        self.addresses = np.array([0] * count + [address(a) for a in fixed], np.int64)
+        number = {id(a): count + k for k, a in enumerate(fixed)}
 
         def kept(numbers) -> int:
             self.keep.append(np.array(numbers, np.int64))
-            return self.keep[-1].ctypes.data
+            return address(self.keep[-1])
+
+        def begin(x: Line, k: int) -> int:
+            return self.part(x, k)[0] * x.nbytes // x.shape[0]
 
         for k, size in enumerate(self.sizes):
             replay = replays[size]
-            given, found = self.of_chunk(k)
             begins, program = replay.memory.begins, replay.program
-            moves_in = [(a.ctypes.data, begins[x], a.nbytes) for x, a in
-                        (*zip(program.inputs, given), *replay.constants.items())]
-            places = map(lies, program.outputs)
-            moves_out = [(begins[at.base] + at.offset * a.itemsize, a.ctypes.data, a.nbytes)
-                         for at, a in zip(places, found)]
-            rows.append((replay.kernels.ctypes.data, replay.row_places.ctypes.data,
-                         len(replay.kernels), kept(moves_in), len(moves_in), kept(moves_out),
-                         len(moves_out)))
+            moves_in = [(j, begin(x, k) if x in split.sliced else 0, begins[y], y.nbytes)
+                        for j, (x, y) in enumerate(zip(given, program.inputs))]
+            moves_in += [(number[id(a)], 0, begins[x], a.nbytes) for x, a in replay.constants.items()]
+            targets = {y: (number[id(table)], k * table[0].nbytes + a * table.itemsize)
+                       for table, ours, ends in self.sums for y, a in zip(ours, ends)}
+            targets |= {y: (len(given) + j, begin(y, k)) for j, y in enumerate(split.joined)}
+            moves_out = []
+            for y, result in zip((*split.totals, *split.joined), program.outputs):
+                at = lies(result)
+                moves_out.append((*targets[y], begins[at.base] + at.offset * result.dtype.itemsize,
+                                  result.nbytes))
+            rows.append((address(replay.kernels), address(replay.row_places), len(replay.kernels),
+                         kept(moves_in), len(moves_in), kept(moves_out), len(moves_out)))
             assert len(rows[-1]) == CHUNK
         self.arenas = [replays[max(replays, key=lambda n: replays[n].memory.size)].new_arena()
                        for _ in range(threads)]
         self.counters = np.zeros(2, np.int64)
         table = kept(rows)
-        self.jobs = [kept((table, self.count, self.counters.ctypes.data, arena.address))
-                     for arena in self.arenas]
+        self.jobs = [kept((table, self.count, address(self.counters), arena.address,
+                           address(self.addresses))) for arena in self.arenas]
+
+
+def address(a: np.ndarray) -> int:
+    return a.__array_interface__["data"][0]
 
 
 def edges(tasks: int, size: int, threads: int) -> list[int]:

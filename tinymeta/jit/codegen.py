@@ -231,5 +231,5 @@ def stored(y: Pointer, root: Line, value: str) -> str:
     if root.op not in REDUCTIONS:
         return f"{y.element} = " + (f"uint8({value})" if root.dtype == bool else value)
     target = f"t_{y.name}" if y.still else y.element
-    return f"{target} = " + (f"{target} + {value}" if root.op == "sum" else
+    return f"{target} = " + (f"added({target}, {value})" if root.op == "sum" else
                              f"maximum({target}, {value})")

@@ -49,7 +49,7 @@ class Explained(NamedTuple):
         return "\n\n".join(parts)
 
     def summary(self) -> str:
-        kinds = Counter(kind(step) for step in self.replay.steps)
+        kinds = Counter(self.replay.kinds)
         lines = " -> ".join(f"{len(p.lines)} ({name})" for name, p in self.passes.items())
         steps = ", ".join(f"{count} {name}" for name, count in kinds.most_common())
         new, old = self.built
@@ -62,7 +62,7 @@ class Explained(NamedTuple):
         """One row for each step: what it stores, of what."""
         names = self.names()
         return "\n".join(
-            f"{k:4}  {kind(step):8}  " + ", ".join(f"{names[y]} {y.dtype}{y.shape}"
+            f"{k:4}  {self.replay.kinds[k]:8}  " + ", ".join(f"{names[y]} {y.dtype}{y.shape}"
                                                    for y in step.lines)
             + "  <-  " + ", ".join(names[x] for x in step.reads)
             for k, step in enumerate(self.replay.steps))
@@ -135,8 +135,8 @@ def timed(replay: Replay, rounds: int = 9) -> dict[str, float]:
         else:
             run(arena)
     runs = iter([run for run in replay.runs if not isinstance(run, list)])
-    for step in replay.steps:
-        if kind(step) == "Python":
+    for kind in replay.kinds:
+        if kind in ("Python", "BLAS"):
             work = next(runs)
             times = [seconds(lambda: work(arena)) for _ in range(rounds)]
         else:
@@ -144,7 +144,7 @@ def timed(replay: Replay, rounds: int = 9) -> dict[str, float]:
                                                    arena.address, k, k + 1))
                      for _ in range(rounds)]
             k += 1
-        found[kind(step)] += float(np.median(times))
+        found[kind] += float(np.median(times))
     return dict(found)
 
 
@@ -152,17 +152,6 @@ def seconds(work: Callable) -> float:
     start = time.perf_counter()
     work()
     return time.perf_counter() - start
-
-
-def kind(step) -> str:
-    """What runs it: a loop, a product, windows, or Python."""
-    line = step.lines[0]
-    if step.loop:
-        return "loops"
-    if line.dtype != np.float32:
-        return "Python"
-    return {"matmul": "products", "to_cols": "windows", "from_cols": "windows"}.get(line.op,
-                                                                                  "Python")
 
 
 def shortened(text: str) -> str:

@@ -35,6 +35,14 @@ float32_at = POINTERS["float32_at"]
 
 
 @intrinsic
+def added(typing, total, x):
+    """total + x, of a sum whose order does not matter: so it may be kept in many lanes."""
+    def code(context, b, signature, args):
+        return b.fadd(*args, flags=("reassoc", "contract"))
+    return total(total, total), code
+
+
+@intrinsic
 def as_arena(typing, address):
     return ARENA(address), lambda c, b, s, args: b.inttoptr(args[0], c.get_value_type(ARENA))
 
@@ -63,11 +71,12 @@ def drive(kernels, rows, arena, first, last):
 
 # ---- chunks on threads ---------------------------------------------------------------------------
 # A chunk is a row of CHUNK numbers: kernels, rows, how many; the moves in, how many; and out.
-# A move is three numbers: from where, to where, how many bytes; one of the places is in the arena.
-# A job is what one thread needs to take chunks: their rows, how many, the counters, its arena.
+# A move is between an array and the arena: which array, where in it, where in the arena, how many
+# bytes. A job is what one thread needs to take chunks: their rows, how many, the counters, its
+# arena, and the addresses of the arrays.
 # Its counters: how many chunks are taken, how many are done.
 
-CHUNK, MOVE = 7, 3
+CHUNK, MOVE = 7, 4
 ASKED, DONE, ASLEEP, JOB, LETTERS = 0, 8, 16, 24, 32       # of a helper's mail; each a line of cache
 
 
@@ -105,6 +114,7 @@ def take_chunks(job_at):
     """Take chunks until none is left, and run each: what it reads in, its kernels, results out."""
     job = as_row(job_at)
     chunks, count, counters, arena = job[0], job[1], as_row(job[2]), job[3]
+    arrays = as_row(job[4])
     while True:
         k = counted(counters)
         if k >= count:
@@ -113,12 +123,12 @@ def take_chunks(job_at):
         kernels, rows = as_row(chunk[0]), as_row(chunk[1])
         for m in range(chunk[4]):
             move = as_row(chunk[3] + 8 * MOVE * m)
-            copy(arena + move[1], move[0], move[2])
+            copy(arena + move[2], arrays[move[0]] + move[1], move[3])
         for step in range(chunk[2]):
             call(kernels[step], as_arena(arena), as_row(rows[step]))
         for m in range(chunk[6]):
             move = as_row(chunk[5] + 8 * MOVE * m)
-            copy(move[1], arena + move[0], move[2])
+            copy(arrays[move[0]] + move[1], arena + move[2], move[3])
         counted(at(counters, 1))
 
 

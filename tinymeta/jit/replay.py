@@ -21,6 +21,9 @@ from .program import OWN, Line, Program
 from .views import Walk, source, walk
 
 
+FOR_BLAS = 1e7                      # multiplications of a product that is worth BLAS's threads
+
+
 class Planned:
     """A program in steps, with its memory map; nothing is compiled."""
 
@@ -33,10 +36,14 @@ class Planned:
 
 
 class Replay(Planned):
-    """A program made ready: its steps' kernels and rows, and arenas to run in."""
+    """A program made ready: its steps' kernels and rows, and arenas to run in.
 
-    def __init__(self, program: Program):
+    threaded: large products go to BLAS, which has threads for one product, as nothing here has.
+    """
+
+    def __init__(self, program: Program, threaded: bool = False):
         super().__init__(program)
+        self.threaded, self.kinds = threaded, []        # kinds: of each step, what runs it
         loops = [kernel_of(step.loop, self.stored) if step.loop else None for step in self.steps]
         self.arenas = []
         self.constants = {line: np.ascontiguousarray(line.static["value"])
@@ -45,6 +52,7 @@ class Replay(Planned):
         for k, (step, kernel) in enumerate(zip(self.steps, loops)):
             found = (compiled(kernel.source), kernel.row(self.memory.begins.get)) if kernel else \
                 self.by_itself(k, step.lines[0])
+            self.kinds.append(kind(step, found is None))
             if found is None:
                 self.runs.append(in_python(step.lines[0]))
                 continue
@@ -65,7 +73,8 @@ class Replay(Planned):
         if line.dtype != np.float32:
             return None
         if line.op == "matmul":
-            return machine.multiply, self.product_row(k, line)
+            large = self.threaded and line.size * line.inputs[0].shape[-1] > FOR_BLAS
+            return None if large else (machine.multiply, self.product_row(k, line))
         if line.op in ("to_cols", "from_cols"):
             images = line.inputs[0] if line.op == "to_cols" else line
             cols = line if line.op == "to_cols" else line.inputs[0]
@@ -155,6 +164,14 @@ def scratch(step: Step) -> int:
     if line.op == "matmul" and line.dtype == np.float32:
         return 4 * room(*line.inputs[1].shape[:-3:-1])
     return 0
+
+
+def kind(step: Step, python: bool) -> str:
+    """What runs a step: a loop, a product, windows, or by way of Python BLAS or an eager kernel."""
+    op = step.lines[0].op
+    if python:
+        return "BLAS" if op == "matmul" else "Python"
+    return "loops" if step.loop else "products" if op == "matmul" else "windows"
 
 
 def in_python(line: Line) -> Callable:
