@@ -30,16 +30,16 @@ def disagreement(contenders: dict[str, Callable]) -> float:
 def alternate(contenders: dict[str, Callable], rounds: int) -> dict[str, dict]:
     """Seconds of each call: in each round everyone has a turn, of many calls if short.
 
-    Whoever takes long has fewer rounds, so that all have about PATIENCE seconds; two at least.
+    Whoever takes long has fewer rounds, so that all have about PATIENCE seconds.
     """
-    once, calls, times = {}, {}, {name: [] for name in contenders}
+    once, calls, times = {}, {}, {}
     for name, run in contenders.items():
         run()
         once[name] = seconds(run)
-        calls[name] = max(1, int(0.3 / once[name]))
+        calls[name], times[name] = max(1, int(0.3 / once[name])), [once[name]]
     for k in range(rounds):
         for name, run in contenders.items():
-            if k < max(2, PATIENCE / once[name]):
+            if k < PATIENCE / once[name] - 1:
                 time.sleep(0.02)                # until the threads of the one before stop spinning
                 times[name] += [seconds(run) for _ in range(calls[name])]
     return {name: {"median": float(np.median(t)), "best": min(t), "calls": len(t)}
@@ -74,7 +74,7 @@ def markdown(report: dict) -> str:
     for found in report["works"].values():
         ours = found["contenders"]["tinymeta, jit"]
         times = {name: r["median"] for name, r in found["contenders"].items()}
-        others = ", ".join(f"{name} {t / ours['median']:.1f}" for name, t in times.items()
+        others = "; ".join(f"{name} {t / ours['median']:.1f}x" for name, t in times.items()
                            if not name.startswith("tinymeta"))
         rows.append(f"| {found['what']} | **{milliseconds(ours['median'])}** | "
                     f"{milliseconds(times['tinymeta, eager'])} | {others} |")

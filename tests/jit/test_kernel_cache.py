@@ -82,3 +82,22 @@ def test_a_folder_that_is_read_only(full):
         assert sum(counts(start(full))) == 2
     finally:
         full.chmod(0o755)
+
+
+SINUSOID = """
+import numpy as np, tinymeta as tm
+model = tm.nn.mlp(1, 40, 40, 1)
+params = model.init(np.random.default_rng(0))
+tasks = tm.data.Sinusoids().sample(np.random.default_rng(0), tasks=25, shot=10, query=10)
+step = tm.explain(tm.meta.maml(model, tm.losses.mse, lr=0.01, steps=2).meta_grad, params, tasks)
+import hashlib
+print(hashlib.sha256("".join(step.kernels).encode()).hexdigest(), step.replay.memory.size)
+"""
+
+
+def test_every_process_makes_the_same_kernels():
+    """Whatever Python's hashes: no order comes from a set."""
+    found = {subprocess.run([sys.executable, "-c", SINUSOID], cwd=ROOT, text=True, check=True,
+                            env={**os.environ, "PYTHONHASHSEED": seed},
+                            capture_output=True).stdout for seed in ("1", "2")}
+    assert len(found) == 1

@@ -7,7 +7,9 @@ changed, and never wrong. What cannot be written is compiled in a folder of this
 import functools
 import hashlib
 import importlib.util
+import json
 import os
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -34,6 +36,8 @@ globals().update(FUNCTIONS, **POINTERS)
 '''
 
 
+WORTH = 8                                   # kernels for which a second process is started
+PACKAGE = str(Path(__file__).parents[2])    # where that process finds tinymeta
 made = {"compiled": 0, "loaded": 0}         # kernels, in this process
 
 
@@ -58,11 +62,14 @@ def folder() -> Path:
         return Path(tempfile.mkdtemp(prefix="tinymeta-kernels-"))
 
 
+def named(source: str) -> str:
+    return "kernel_" + hashlib.sha256((version() + source).encode()).hexdigest()[:24]
+
+
 @functools.cache
 def compiled(source: str):
     """The kernel of this source, as a Numba cfunc: from the disk, or compiled and kept there."""
-    name = "kernel_" + hashlib.sha256((version() + source).encode()).hexdigest()[:24]
-    text = HEADER + source
+    name, text = named(source), HEADER + source
     try:
         kernel = loaded(name, folder(), text)
     except Exception:               # a damaged file, a full disk, a folder that is gone: once more
@@ -89,3 +96,40 @@ def write(path: Path, text: str) -> None:
     beside = path.with_suffix(f".{os.getpid()}.part")
     beside.write_text(text)
     os.replace(beside, path)
+
+
+# ---- many at once --------------------------------------------------------------------------------
+
+def prepare(sources: list[str]) -> None:
+    """Compile those that are not on disk; every other one in a second process, if that is worth it.
+
+    Nothing depends on that process: what it leaves undone is compiled when it is asked for.
+    """
+    missing = [s for s in dict.fromkeys(sources) if not (folder() / f"{named(s)}.py").exists()]
+    if len(missing) < WORTH or len(os.sched_getaffinity(0)) < 2 or not sys.executable:
+        return
+    paths = os.pathsep.join(filter(None, (PACKAGE, os.environ.get("PYTHONPATH"))))
+    try:
+        other = subprocess.Popen(
+            [sys.executable, "-c", "from tinymeta.jit.cache import helped; helped()"], text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            env={**os.environ, "TINYMETA_CACHE": str(folder()), "PYTHONPATH": paths})
+    except OSError:
+        return
+    try:
+        other.stdin.write(json.dumps(missing[1::2]))
+        other.stdin.close()
+        for source in missing[::2]:
+            compiled(source)
+        other.wait()
+    except BrokenPipeError:
+        pass
+    finally:
+        other.kill()
+        other.wait()
+
+
+def helped() -> None:
+    """What the second process does."""
+    for source in json.load(sys.stdin):
+        compiled(source)

@@ -12,7 +12,7 @@ from ..core.device import find_kernel
 from ..core.primitive import registry
 from ..cpu.gemm import room
 from . import machine
-from .cache import compiled
+from .cache import compiled, prepare
 from .codegen import kernel_of
 from .fuse import Step, fuse, settled, stored_lines
 from .lower import numbers
@@ -45,6 +45,7 @@ class Replay(Planned):
         super().__init__(program)
         self.threaded, self.kinds = threaded, []        # kinds: of each step, what runs it
         loops = [kernel_of(step.loop, self.stored) if step.loop else None for step in self.steps]
+        prepare([kernel.source for kernel in loops if kernel])
         self.arenas = []
         self.constants = {line: np.ascontiguousarray(line.static["value"])
                           for line in self.program.lines if line.op == "constant"}

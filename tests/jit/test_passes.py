@@ -1,0 +1,158 @@
+"""Each pass alone: what it makes of a program that fits on a line, and what the checker refuses."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import tinymeta as tm
+from tinymeta.jit.codegen import kernel_of
+from tinymeta.jit.fuse import fuse, settled, stored_lines
+from tinymeta.jit.lower import lower
+from tinymeta.jit.program import Line, checked, ordered
+from tinymeta.jit.simplify import simplify
+from tinymeta.jit.trace import Traced
+from tinymeta.jit.views import source, walk
+
+X, W = np.ones((4, 3), np.float32), np.ones((3, 5), np.float32)
+
+
+def traced(f, *args):
+    return checked(Traced(f, args).program, "trace")
+
+
+def operations(program) -> list[str]:
+    return [line.op for line in program.lines if line.op not in ("input", "constant")]
+
+
+def simple(f, *args) -> list[str]:
+    return operations(checked(simplify(traced(f, *args)), "simplify"))
+
+
+# ---- the checker ---------------------------------------------------------------------------------
+
+def test_a_program_that_does_not_hold_together_is_refused():
+    good = traced(lambda x, w: tm.tanh(x @ w), X, W)
+    x, w, product, tanh = good.lines
+    for lines, words in (((x, w, tanh), "uses .*, which is not made before it"),
+                         ((x, w, tanh, product), "not made before it"),
+                         ((x, w, product, product, tanh), "is there twice"),
+                         ((x, w, product), "is not in the program")):
+        with pytest.raises(AssertionError, match=f"a pass: .*{words}"):
+            checked(good._replace(lines=lines), "a pass")
+    wrong = Line("tanh", (product,), {}, (4, 6), np.float32)
+    with pytest.raises(AssertionError, match=r"should be float32\(4, 5\)"):
+        checked(ordered([wrong], good.inputs), "a pass")
+
+
+# ---- trace and simplify --------------------------------------------------------------------------
+
+def test_what_nothing_needs_is_not_in_the_program():
+    assert operations(traced(lambda x: (tm.exp(x), tm.sin(x))[1], X)) == ["sin"]
+
+
+def test_constants_are_computed_while_tracing():
+    assert operations(traced(lambda x: x * (tm.exp(np.float32(2.0)) + 1.0), X)) == ["mul"]
+
+
+@pytest.mark.parametrize("f, expected", [
+    (lambda x: tm.reshape(tm.reshape(x, (2, 6)), (3, 4)), ["reshape"]),
+    (lambda x: tm.reshape(tm.reshape(x, (2, 6)), (4, 3)), []),
+    (lambda x: tm.transpose(tm.transpose(x)), []),
+    (lambda x: -(-x), []),
+    (lambda x: x * 1.0 + 0.0, []),
+    (lambda x: tm.exp(x) + tm.exp(x), ["exp", "add"]),
+    (lambda x: tm.transpose(tm.transpose(x) @ tm.transpose(tm.square(x).T)), None),
+    (lambda x: tm.broadcast_to(x, (2, 4, 3)).sum(0), ["mul"]),
+    (lambda x: tm.sin(tm.broadcast_to(x, (2, 4, 3))), ["sin", "broadcast_to"]),
+    (lambda x: x * 0.0, ["mul"]),                               # x may be infinite
+])
+def test_shorter_ways(f, expected):
+    found = simple(f, X)
+    assert found == expected if expected is not None else len(found) < len(operations(traced(f, X)))
+
+
+def test_checkpointed_lines_are_not_merged_with_others():
+    def f(x, kept=lambda f: f):
+        return tm.value_and_grad(lambda x: kept(lambda x: tm.exp(tm.exp(x)))(x).sum())(x)
+    assert simple(f, X).count("exp") == 2
+    assert simple(lambda x: f(x, tm.checkpoint), X).count("exp") > 2
+
+
+# ---- lower ---------------------------------------------------------------------------------------
+
+def test_all_orders_share_the_windows_of_an_image():
+    x, w = np.ones((2, 5, 5, 1), np.float32), np.ones((3, 3, 1, 4), np.float32)
+
+    def first(w):
+        return tm.grad(lambda w: tm.square(tm.conv2d(x, w)).sum())(w)
+
+    def second(w):
+        return tm.grad(lambda w: tm.square(first(w)).sum())(w)
+
+    for f in (first, second):
+        found = operations(simplify(checked(lower(traced(f, w)), "lower")))
+        assert not {"conv", "conv_input", "conv_weight"} & {*found}
+        assert found.count("to_cols") == 1 and "matmul" in found
+
+
+# ---- fuse and codegen ----------------------------------------------------------------------------
+
+def steps_of(f, *args):
+    program = settled(simplify(traced(f, *args)))
+    return program, fuse(program)
+
+
+def test_a_chain_and_the_sum_that_ends_it_are_one_loop():
+    _, steps = steps_of(lambda x: (tm.exp(x) * tm.tanh(x) - 1.0).sum(0), X)
+    assert len(steps) == 1 and steps[0].loop.space == (4, 3)
+
+
+def test_roots_that_read_the_same_share_a_loop_and_a_product_ends_it():
+    _, steps = steps_of(lambda x: (tm.exp(x), tm.sin(x).sum(1)), X)
+    assert [len(step.lines) for step in steps] == [2]
+    _, steps = steps_of(lambda x, w: tm.exp(tm.sin(x) @ w), X, W)
+    assert [step.lines[0].op for step in steps] == ["sin", "matmul", "exp"]
+
+
+def test_a_kernel_is_one_for_all_sizes_and_constants():
+    def sources(shape, c):
+        program, steps = steps_of(lambda x: (tm.sigmoid(x) * tm.asarray(c)).sum(0),
+                                  np.ones(shape, np.float32))
+        return [kernel_of(step.loop, stored_lines(program)).source for step in steps]
+
+    assert sources((4, 3), np.float32(2.0)) == sources((70, 8), np.float32(3.0))
+    assert "float64" not in sources((4, 3), np.float32(2.0))[0]
+
+
+# ---- views ---------------------------------------------------------------------------------------
+
+VIEWS = {
+    "turn": lambda x, k: tm.transpose(x, tuple(np.roll(range(x.ndim), k))),
+    "flip": lambda x, k: tm.flip(x, k % x.ndim),
+    "cut": lambda x, k: x[k % 2:, ..., ::1 + k % 2],
+    "spread": lambda x, k: tm.broadcast_to(x, (2, *x.shape)) if x.ndim < 4 else x,
+    "flat": lambda x, k: tm.reshape(x, (-1, x.shape[-1])),
+    "apart": lambda x, k: tm.reshape(x, (x.shape[0], 1, -1)),
+}
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from(sorted(VIEWS)), st.integers(0, 3)), max_size=4),
+       st.sampled_from([(4, 6), (2, 3, 4), (2, 2, 3, 2)]))
+def test_a_walk_finds_the_elements_of_a_view(chain, shape):
+    """Where strides can follow a chain of views they lead to NumPy's elements."""
+    def f(x):
+        for name, k in chain:
+            x = VIEWS[name](x, k)
+        return x
+
+    x = np.arange(np.prod(shape), dtype=np.float64).reshape(shape)
+    expected = f(tm.asarray(x)).numpy()
+    (y,) = traced(f, x).outputs
+    base, views = source(y)
+    at = walk(base, views, y.shape)
+    if at is not None and expected.size:
+        flat = x.reshape(-1)[at.offset:]
+        found = np.lib.stride_tricks.as_strided(flat, y.shape, [8 * s for s in at.strides])
+        np.testing.assert_array_equal(found, expected)
