@@ -11,7 +11,6 @@ from tinymeta import nn
 from tinymeta.jit.chunks import Parallel, edges
 from tinymeta.jit.compile import PASSES
 from tinymeta.jit.program import checked
-from tinymeta.jit.replay import Replay
 from tinymeta.jit.split import split
 from tinymeta.jit.threads import Crew
 from tinymeta.jit.trace import Traced
