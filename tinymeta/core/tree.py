@@ -5,14 +5,13 @@ Dicts are walked in the order of their sorted keys, so two equal dicts are equal
 """
 
 from collections.abc import Callable
-from functools import lru_cache
 
 
 def children(node):
     """(labels, subtrees, rebuild) of an inner node, or None for a leaf."""
     kind = type(node)
     if kind is dict:
-        keys = in_order(tuple(node))
+        keys = sorted(node, key=str)
         return keys, [node[k] for k in keys], lambda parts: dict(zip(keys, parts))
     if kind is list:
         return range(len(node)), node, list
@@ -23,11 +22,6 @@ def children(node):
     if node is None:
         return (), (), lambda parts: None
     return None
-
-
-@lru_cache(4096)
-def in_order(keys: tuple) -> tuple:
-    return tuple(sorted(keys, key=str))
 
 
 def flatten(tree) -> tuple[list, Callable]:
