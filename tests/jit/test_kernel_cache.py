@@ -18,10 +18,10 @@ print(made["compiled"], made["loaded"])
 """
 
 
-def start(folder, **env):
+def start(folder, code=CODE, **env):
     """A process with its kernels in this folder, and Numba's machine code beside them."""
     own = {key: value for key, value in os.environ.items() if key != "NUMBA_CACHE_DIR"}
-    return subprocess.Popen([sys.executable, "-c", CODE], cwd=ROOT, text=True,
+    return subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, text=True,
                             env={**own, "TINYMETA_CACHE": str(folder), **env},
                             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
@@ -82,6 +82,27 @@ def test_a_folder_that_is_read_only(full):
         assert sum(counts(start(full))) == 2
     finally:
         full.chmod(0o755)
+
+
+MANY = """
+import numpy as np, tinymeta as tm
+from tinymeta.jit import cache
+functions = (tm.exp, tm.expm1, tm.log, tm.log1p, tm.sin, tm.cos, tm.tanh, tm.sigmoid, tm.sqrt)
+f = tm.jit(lambda x: [g(x[:n]) for n, g in enumerate(functions, 1)])
+x = np.random.default_rng(0).uniform(0.1, 1.0, size=(9, 2))
+for y, z in zip(f(x), f.__wrapped__(x)):
+    np.testing.assert_allclose(y.numpy(), z.numpy(), rtol=1e-12)
+print(cache.made["compiled"], cache.made["loaded"])
+"""
+
+
+@pytest.mark.parametrize("hindrance", [{}, {"PYTHONHOME": "nowhere"}], ids=["helped", "alone"])
+def test_many_kernels_are_compiled_by_two_processes(hindrance, tmp_path):
+    """The second one may fail to start: then the first compiles them all."""
+    code = MANY.replace("f = ", f"import os; os.environ.update({hindrance!r}); f = ", 1)
+    new, old = counts(start(tmp_path, code))
+    assert new == 9 and old == 0
+    assert counts(start(tmp_path, MANY)) == (0, new)
 
 
 SINUSOID = """

@@ -36,9 +36,10 @@ globals().update(FUNCTIONS, **POINTERS)
 '''
 
 
-WORTH = 8                                   # kernels for which a second process is started
+WORTH_A_PROCESS = 8                         # kernels; Python and Numba take a second to start
 PACKAGE = str(Path(__file__).parents[2])    # where that process finds tinymeta
-made = {"compiled": 0, "loaded": 0}         # kernels, in this process
+handed_over: set[str] = set()               # sources that it compiled
+made = {"compiled": 0, "loaded": 0}         # kernels, new and from the disk
 
 
 @functools.cache
@@ -63,6 +64,7 @@ def folder() -> Path:
 
 
 def named(source: str) -> str:
+    """The name of its file: a hash of it and of what it relies on."""
     return "kernel_" + hashlib.sha256((version() + source).encode()).hexdigest()[:24]
 
 
@@ -76,7 +78,7 @@ def compiled(source: str):
         for stale in folder().glob(f"**/{name}*"):
             stale.unlink(missing_ok=True)
         kernel = loaded(name, Path(tempfile.mkdtemp(prefix="tinymeta-kernels-")), text)
-    made["loaded" if kernel.cache_hits else "compiled"] += 1
+    made["loaded" if kernel.cache_hits and source not in handed_over else "compiled"] += 1
     return kernel
 
 
@@ -100,36 +102,37 @@ def write(path: Path, text: str) -> None:
 
 # ---- many at once --------------------------------------------------------------------------------
 
-def prepare(sources: list[str]) -> None:
-    """Compile those that are not on disk; every other one in a second process, if that is worth it.
+def compile_missing(sources: list[str]) -> None:
+    """Compile those that are not on disk, every other one in a second process, if there are many.
 
     Nothing depends on that process: what it leaves undone is compiled when it is asked for.
     """
     missing = [s for s in dict.fromkeys(sources) if not (folder() / f"{named(s)}.py").exists()]
-    if len(missing) < WORTH or len(os.sched_getaffinity(0)) < 2 or not sys.executable:
+    if len(missing) < WORTH_A_PROCESS or len(os.sched_getaffinity(0)) < 2:
         return
+    theirs = missing[1::2]
     paths = os.pathsep.join(filter(None, (PACKAGE, os.environ.get("PYTHONPATH"))))
     try:
-        other = subprocess.Popen(
-            [sys.executable, "-c", "from tinymeta.jit.cache import helped; helped()"], text=True,
-            stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-            env={**os.environ, "TINYMETA_CACHE": str(folder()), "PYTHONPATH": paths})
-    except OSError:
+        with tempfile.TemporaryFile("w+") as letter:        # a pipe would fill up before it is read
+            json.dump(theirs, letter)
+            letter.seek(0)
+            other = subprocess.Popen(
+                [sys.executable, "-c", "from tinymeta.jit.cache import helped; helped()"],
+                stdin=letter, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                env={**os.environ, "TINYMETA_CACHE": str(folder()), "PYTHONPATH": paths})
+    except OSError:                                         # no room, no second process
         return
     try:
-        other.stdin.write(json.dumps(missing[1::2]))
-        other.stdin.close()
         for source in missing[::2]:
             compiled(source)
-        other.wait()
-    except BrokenPipeError:
-        pass
+        if other.wait() == 0:
+            handed_over.update(theirs)
     finally:
-        other.kill()
+        other.kill()                                        # Ctrl-C is for both
         other.wait()
 
 
 def helped() -> None:
-    """What the second process does."""
+    """What the second process does: compile the sources on its standard input."""
     for source in json.load(sys.stdin):
         compiled(source)

@@ -12,7 +12,7 @@ from ..core.device import find_kernel
 from ..core.primitive import registry
 from ..cpu.gemm import room
 from . import machine
-from .cache import compiled, prepare
+from .cache import compile_missing, compiled
 from .codegen import kernel_of
 from .fuse import Step, fuse, settled, stored_lines
 from .lower import numbers
@@ -21,7 +21,7 @@ from .program import OWN, Line, Program
 from .views import Walk, source, walk
 
 
-FOR_BLAS = 1e7                      # multiplications of a product that is worth BLAS's threads
+FOR_BLAS = 1e7          # multiplications from which two threads of BLAS beat one of our own
 
 
 class Planned:
@@ -45,7 +45,7 @@ class Replay(Planned):
         super().__init__(program)
         self.threaded, self.kinds = threaded, []        # kinds: of each step, what runs it
         loops = [kernel_of(step.loop, self.stored) if step.loop else None for step in self.steps]
-        prepare([kernel.source for kernel in loops if kernel])
+        compile_missing([kernel.source for kernel in loops if kernel])
         self.arenas = []
         self.constants = {line: np.ascontiguousarray(line.static["value"])
                           for line in self.program.lines if line.op == "constant"}
