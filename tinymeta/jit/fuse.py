@@ -79,8 +79,8 @@ def settled(program: Program) -> Program:
 
 
 def is_dense(x: Line) -> bool:
-    base, chain = source(x)
-    found = walk(base, chain, x.shape)
+    """Do its elements lie one after another, in order?"""
+    found = walk(*source(x), x.shape)
     return found is not None and found.strides == dense(x.shape)
 
 
@@ -90,15 +90,14 @@ def copied(make, x: Line, like: Line) -> Line:
 
 def readable(op: str, k: int, x: Line) -> bool:
     """Can a line that is no loop take its k-th operand, x, as it lies?"""
-    base, chain = source(x)
-    found = walk(base, chain, x.shape)
+    if op != "matmul":
+        return is_dense(x)
+    found = walk(*source(x), x.shape)
     if found is None:
         return False
-    if op == "matmul":
-        *lead, rows, columns = found.strides
-        *sizes, m, n = x.shape
-        return even(sizes, lead) and (k == 0 or 1 in (columns, rows, m, n))
-    return found.strides == dense(x.shape) or x.size == base.size == 1
+    *lead, rows, columns = found.strides
+    *sizes, m, n = x.shape
+    return even(sizes, lead) and (k == 0 or 1 in (columns, rows, m, n))
 
 
 def even(sizes, strides) -> bool:
