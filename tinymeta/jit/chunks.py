@@ -9,9 +9,8 @@ import os
 import numpy as np
 
 from ..cpu.blas import blas_threads
-from .machine import CHUNK
-from .program import Line
-from .replay import Planned, Replay, lies
+from .desk import Desk
+from .replay import Planned, Replay
 from .split import Split, work
 from .threads import crew
 
@@ -44,7 +43,7 @@ class Parallel:
         values = dict(zip(split.whole.inputs, arrays))
         if self.before:
             values |= zip(split.before.outputs, self.before(arrays))
-        desk = self.desks.pop() if self.desks else Desk(self)
+        desk = self.desks.pop() if self.desks else self.new_desk()
         desk.begin(values)
         if self.calls_python:
             self.by_python(desk)
@@ -57,7 +56,13 @@ class Parallel:
             values |= zip(rest, self.after([values[x] for x in split.needed]))
         return [values[y] for y in split.whole.outputs]
 
-    def by_python(self, desk: "Desk") -> None:
+    def new_desk(self) -> Desk:
+        desk = Desk(self.split, self.edges)
+        if not self.calls_python:
+            desk.lay_out(self.chunks, self.threads)
+        return desk
+
+    def by_python(self, desk: Desk) -> None:
         """The chunks of a program with lines that Python runs; BLAS keeps to one thread meanwhile."""
         left, failed = itertools.count(), []
 
@@ -74,106 +79,6 @@ class Parallel:
             crew.together(work, self.threads)
         if failed:
             raise failed[0]
-
-
-class Desk:
-    """What one call needs: arrays that go into chunks and come out of each, an arena a thread."""
-
-    def __init__(self, parallel: Parallel):
-        self.split, self.edges = split, edges = parallel.split, parallel.edges
-        self.sizes = [hi - lo for lo, hi in zip(edges, edges[1:])]
-        self.count = len(self.sizes)
-        self.constants = {x: np.array(x.static["value"], order="C")
-                          for x in split.sliced if x.op == "constant"}
-        self.totals, self.sums = {}, []
-        for dtype in dict.fromkeys(y.dtype for y in split.totals):     # of one dtype: one row a chunk
-            ours = [y for y in split.totals if y.dtype == dtype]
-            ends = np.cumsum([0] + [y.size for y in ours])
-            table = np.empty((self.count, ends[-1]), dtype)
-            self.sums.append((table, ours, ends))
-            self.totals |= {y: table[:, a:b].reshape(-1, *y.shape)
-                            for y, a, b in zip(ours, ends, ends[1:])}
-        self.addresses = None
-        if not parallel.calls_python:
-            self.lay_out(parallel.chunks, parallel.threads)
-
-    def begin(self, values: dict[Line, np.ndarray]) -> None:
-        """Arrays for this call: what is given, and new ones for what is joined."""
-        split = self.split
-        self.arrays = [self.constants[x] if x in self.constants else np.ascontiguousarray(values[x])
-                       for x in (*split.sliced, *split.shared)]
-        self.arrays += [np.empty(y.shape, y.dtype) for y in split.joined]
-        if self.addresses is not None:
-            self.addresses[:len(self.arrays)] = [address(a) for a in self.arrays]
-
-    def results(self) -> dict[Line, np.ndarray]:
-        """Sums of totals, and what was put together task by task; the arrays are let go."""
-        joined = self.split.joined
-        found = dict(zip(joined, self.arrays[len(self.arrays) - len(joined):]))
-        for table, ours, ends in self.sums:
-            total = table.sum(0)
-            found |= {y: total[a:b].reshape(y.shape) for y, a, b in zip(ours, ends, ends[1:])}
-        self.arrays = None
-        return found
-
-    def part(self, x: Line, k: int) -> tuple[int, int]:
-        """Which rows of a value's leading axis are those of chunk k."""
-        rows = x.shape[0] // self.split.tasks
-        return rows * self.edges[k], rows * self.edges[k + 1]
-
-    def of_chunk(self, k: int) -> tuple[list[np.ndarray], list[np.ndarray]]:
-        """What a chunk gets, and where its results go."""
-        split, arrays = self.split, iter(self.arrays)
-        sliced, shared, joined = (list(zip(lines, arrays)) for lines in
-                                  (split.sliced, split.shared, split.joined))
-        parts = [[a[slice(*self.part(x, k))] for x, a in pairs] for pairs in (sliced, joined)]
-        return ([*parts[0], *(a for _, a in shared)],
-                [*(self.totals[y][k, ...] for y in split.totals), *parts[1]])
-
-    def lay_out(self, replays: dict[int, Replay], threads: int) -> None:
-        """The chunks and the jobs as the machine reads them (see machine.py)."""
-        split, self.keep, rows = self.split, [], []     # keep: what addresses are handed on of
-        given = (*split.sliced, *split.shared)
-        fixed = [a for replay in replays.values() for a in replay.constants.values()]
-        fixed += [table for table, _, _ in self.sums]
-        count = len(given) + len(split.joined)          # the arrays of a call come first
-        self.addresses = np.array([0] * count + [address(a) for a in fixed], np.int64)
-        number = {id(a): count + k for k, a in enumerate(fixed)}
-
-        def kept(numbers) -> int:
-            self.keep.append(np.array(numbers, np.int64))
-            return address(self.keep[-1])
-
-        def begin(x: Line, k: int) -> int:
-            return self.part(x, k)[0] * x.nbytes // x.shape[0]
-
-        for k, size in enumerate(self.sizes):
-            replay = replays[size]
-            begins, program = replay.memory.begins, replay.program
-            moves_in = [(j, begin(x, k) if x in split.sliced else 0, begins[y], y.nbytes)
-                        for j, (x, y) in enumerate(zip(given, program.inputs))]
-            moves_in += [(number[id(a)], 0, begins[x], a.nbytes) for x, a in replay.constants.items()]
-            targets = {y: (number[id(table)], k * table[0].nbytes + a * table.itemsize)
-                       for table, ours, ends in self.sums for y, a in zip(ours, ends)}
-            targets |= {y: (len(given) + j, begin(y, k)) for j, y in enumerate(split.joined)}
-            moves_out = []
-            for y, result in zip((*split.totals, *split.joined), program.outputs):
-                at = lies(result)
-                moves_out.append((*targets[y], begins[at.base] + at.offset * result.dtype.itemsize,
-                                  result.nbytes))
-            rows.append((address(replay.kernels), address(replay.row_places), len(replay.kernels),
-                         kept(moves_in), len(moves_in), kept(moves_out), len(moves_out)))
-            assert len(rows[-1]) == CHUNK
-        self.arenas = [replays[max(replays, key=lambda n: replays[n].memory.size)].new_arena()
-                       for _ in range(threads)]
-        self.counters = np.zeros(2, np.int64)
-        table = kept(rows)
-        self.jobs = [kept((table, self.count, address(self.counters), arena.address,
-                           address(self.addresses))) for arena in self.arenas]
-
-
-def address(a: np.ndarray) -> int:
-    return a.__array_interface__["data"][0]
 
 
 def edges(tasks: int, size: int, threads: int) -> list[int]:

@@ -77,7 +77,7 @@ def drive(kernels, rows, arena, first, last):
 # Its counters: how many chunks are taken, how many are done.
 
 CHUNK, MOVE = 7, 4
-ASKED, DONE, ASLEEP, JOB, LETTERS = 0, 8, 16, 24, 32       # of a helper's mail; each a line of cache
+ASKED, DONE, ASLEEP, JOB, LETTERS = 0, 8, 16, 24, 32   # places in a helper's mail, a cache line each
 
 
 @intrinsic

@@ -3,7 +3,7 @@
 Two things are slow here, and both are left out: to wake a thread that sleeps (50 us and more), and
 to pass Python's lock from one thread to another (as much). So a helper looks at its mail for a while
 before it sleeps, it does so in machine code, and there it also runs chunks that are kernels alone.
-Nobody waits for a helper that is late: chunks that it does not take are taken by others.
+Nobody waits for one that is late to such chunks: those that it does not take are taken by others.
 """
 
 import os
@@ -14,18 +14,22 @@ from contextlib import contextmanager
 
 import numpy as np
 
+from .desk import Desk, address
 from .machine import ASKED, ASLEEP, DONE, JOB, LETTERS, exchange, reached, serve, take_chunks
 
 LOOKS = 200_000                 # at a counter before a thread goes to sleep: about 0.1 ms
 
 
 class Helper(threading.Thread):
-    """Waits for its mail, does what is in it, says that it is done."""
+    """Waits for its mail, does what is in it, says that it is done.
+
+    The mail: rounds asked for, rounds done, whether it sleeps, the job of this round (0: `work`).
+    """
 
     def __init__(self):
         super().__init__(daemon=True, name="tinymeta chunks")
         self.mail = np.zeros(LETTERS, np.int64)
-        self.address, self.number, self.work = self.mail.ctypes.data, 0, None
+        self.address, self.work = address(self.mail), None
         self.bed = threading.Lock()
         self.bed.acquire()
         self.start()
@@ -34,14 +38,14 @@ class Helper(threading.Thread):
         while True:
             if serve(self.address, LOOKS):
                 self.work()
-                exchange(self.address + 8 * DONE, int(self.mail[ASKED]))
+                self.put(DONE, self.mail[ASKED])
             else:
                 self.sleep()
 
     def sleep(self) -> None:
         """Until it is woken; not if it was called while it went to bed."""
-        exchange(self.address + 8 * ASLEEP, 1)
-        if self.mail[ASKED] == self.mail[DONE] or not exchange(self.address + 8 * ASLEEP, 0):
+        self.put(ASLEEP, 1)
+        if self.mail[ASKED] == self.mail[DONE] or not self.put(ASLEEP, 0):
             self.bed.acquire()
 
     def begin(self, work, job: int = 0) -> bool:
@@ -49,20 +53,25 @@ class Helper(threading.Thread):
 
         False if it is not back from the last time.
         """
-        if self.mail[DONE] < self.number:
+        if self.mail[DONE] < self.mail[ASKED]:
             return False
-        self.number, self.work, self.mail[JOB] = self.number + 1, work, job
-        exchange(self.address + 8 * ASKED, self.number)
-        if exchange(self.address + 8 * ASLEEP, 0):
+        self.work, self.mail[JOB] = work, job
+        self.put(ASKED, self.mail[ASKED] + 1)
+        if self.put(ASLEEP, 0):
             self.bed.release()
         return True
 
     def end(self) -> None:
-        wait(self.address + 8 * DONE, self.number)
+        wait(self.address + 8 * DONE, self.mail[ASKED])
+
+    def put(self, letter: int, value: int) -> int:
+        """Into the mail, for both threads to see; what was there before."""
+        return exchange(self.address + 8 * letter, value)
 
 
-def wait(address: int, number: int) -> None:
-    while not reached(address, number, LOOKS):
+def wait(counter: int, number: int) -> None:
+    """Until the counter at this address is `number`."""
+    while not reached(counter, number, LOOKS):
         time.sleep(0)                                   # here Ctrl-C is heard
 
 
@@ -97,15 +106,15 @@ class Crew:
                 for helper in asked:
                     helper.end()
 
-    def share(self, desk) -> None:
+    def share(self, desk: Desk) -> None:
         """Run the chunks of a desk here and on helpers, as many as it has jobs for."""
         first, *others = desk.jobs
-        desk.counters[:] = 0
+        desk.open()
         with self.some(len(others)) as helpers:
             for helper, job in zip(helpers, others):
                 helper.begin(desk, job)
             take_chunks(first)
-            wait(desk.counters[1:].ctypes.data, desk.count)
+            wait(desk.done, desk.count)
 
 
 crew = Crew()
