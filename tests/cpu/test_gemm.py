@@ -1,4 +1,4 @@
-"""The register-tiled product against NumPy's: every tile, every leftover, strides, and no step outside."""
+"""The register-tiled product against NumPy's: every tile and leftover, strides, no step outside."""
 
 import numpy as np
 import pytest

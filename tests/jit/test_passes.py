@@ -152,6 +152,7 @@ def test_a_walk_finds_the_elements_of_a_view(chain, shape):
     (y,) = traced(f, x).outputs
     base, views = source(y)
     at = walk(base, views, y.shape)
+    assert at is not None or len(chain) > 1             # of a dense value any one view can be walked
     if at is not None and expected.size:
         flat = x.reshape(-1)[at.offset:]
         found = np.lib.stride_tricks.as_strided(flat, y.shape, [8 * s for s in at.strides])
