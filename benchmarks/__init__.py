@@ -9,5 +9,5 @@ Tests    tests/peers/test_benchmarks.py
     python -m benchmarks sinusoid --compile sinusoid
     python -m benchmarks growth                     # cost over tasks, inner steps, filters: a plot
     python -m benchmarks profile                    # time per primitive of the eager conv4 step
-    python -m benchmarks floor                      # its floating operations, and BLAS's time for them
+    python -m benchmarks floor                      # its operations, and BLAS's time for them
 """

@@ -3,8 +3,8 @@
     python -m benchmarks.alone conv4 "tinymeta, jit"
 
 Memory is what the process holds at its worst, less what it held with everything imported and the
-data made. The first call is timed with an empty and with a full cache of kernels by whoever starts
-this (`measured`); the cache is a folder of its own.
+data made. `measured` starts the process, twice where the first call is to be timed with no kernel on
+disk as well: with a cache of its own, empty and then full.
 """
 
 import json
@@ -22,12 +22,11 @@ def held(what: str) -> int:
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(what))
 
 
-def main(name: str, contender: str, compiled: str) -> None:
+def main(name: str, contender: str) -> None:
     from .rivals import rivals
     from .work import WORKS, ours
     work = WORKS[name]()
-    makers = ours(work) if contender.startswith("tinymeta") else \
-        rivals(work, compiled == "compiled", True)
+    makers = ours(work) if contender.startswith("tinymeta") else rivals(work, loops=True)
     before = held("VmRSS")
     start = time.perf_counter()
     makers[contender]()
@@ -37,19 +36,19 @@ def main(name: str, contender: str, compiled: str) -> None:
 
 
 def measured(name: str, contender: str, cold: bool) -> dict:
-    """first: seconds with a full cache; cold: with an empty one, if asked for; peak: bytes."""
+    """peak: bytes; first: seconds; with `cold` in two processes, of which the other's are cold."""
     with tempfile.TemporaryDirectory() as folder:
+        own = {"TINYMETA_CACHE": folder} if cold else {}
+
         def once():
-            found = subprocess.run(
-                [sys.executable, "-m", "benchmarks.alone", name, contender,
-                 "compiled" if "compiled" in contender else ""], capture_output=True, text=True,
-                env={**os.environ, **({"TINYMETA_CACHE": folder} if cold else {})})
+            found = subprocess.run([sys.executable, "-m", "benchmarks.alone", name, contender],
+                                   capture_output=True, text=True, env={**os.environ, **own})
             if found.returncode:
                 raise SystemExit(f"error: {contender} alone failed:\n{found.stderr}")
             return json.loads(found.stdout.splitlines()[-1])
 
-        runs = [once() for _ in range(1 + cold)]
-    return {**runs[-1], **({"cold": runs[0]["first"]} if cold else {})}
+        earlier = {"cold": once()["first"]} if cold else {}
+        return once() | earlier
 
 
 if __name__ == "__main__":

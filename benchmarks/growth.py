@@ -6,10 +6,14 @@ from pathlib import Path
 
 from . import work
 from .rivals import rivals
-from .timing import alternate, machine
+from .timing import agreed, alternate, machine, write
 
 AXES = {"tasks": [4, 8, 16, 32, 64], "steps": [1, 2, 3, 4, 5], "filters": [16, 32, 64, 96]}
 RIVAL = "torch.func, vmap and grad"
+
+
+def contenders(job: work.Work) -> dict:
+    return work.ours(job) | {name: run for name, run in rivals(job).items() if name == RIVAL}
 
 
 def growth(out: Path, rounds: int) -> None:
@@ -18,14 +22,13 @@ def growth(out: Path, rounds: int) -> None:
     for axis, values in AXES.items():
         for value in values:
             job = work.conv4(**{axis: value})
-            others = {k: run for k, run in rivals(job).items() if k == RIVAL}
-            results = alternate(work.ours(job) | others, rounds)
+            agreed(f"{axis} {value}", contenders(work.in_double(job)))
+            results = alternate(contenders(job), rounds)
             for name, r in results.items():
                 found.setdefault(name, {}).setdefault(axis, []).append(r["median"])
             print(f"{axis} {value}: " + ", ".join(
                 f"{name} {1e3 * r['median']:.0f} ms" for name, r in results.items()), flush=True)
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "growth.json").write_text(json.dumps(
+    write(out / "growth.json", json.dumps(
         {"machine": machine(), "axes": AXES, "seconds": found}, indent=1) + "\n")
     if find_spec("matplotlib"):
         draw(found, out / "growth.png")
@@ -42,7 +45,7 @@ def draw(found: dict, path: Path) -> None:
         place.set(xlabel={"steps": "inner steps"}.get(axis, axis), xlim=(0, None), ylim=(0, None))
     axes[0].set_ylabel("ms")
     axes[0].legend(fontsize=8, frameon=False)
-    figure.suptitle("One conv4 meta-gradient (32 tasks, 1 inner step, 64 filters, but for one of them)",
+    figure.suptitle("One conv4 meta-gradient: 32 tasks, 1 inner step, 64 filters, but for one of them",
                     fontsize=10)
     figure.savefig(path, dpi=110)
     plt.close(figure)

@@ -14,7 +14,8 @@ import tinymeta as tm
 
 from .work import Work
 
-jax.config.update("jax_enable_x64", True)           # float32 stays float32; float64 becomes possible
+LAYOUT = "NHWC", "HWIO", "NHWC"                     # of images, kernels, results
+jax.config.update("jax_enable_x64", True)           # float32 stays float32, float64 is possible
 
 
 def contenders(work: Work, loops: bool) -> dict[str, Callable]:
@@ -44,7 +45,7 @@ def contenders(work: Work, loops: bool) -> dict[str, Callable]:
 
 def conv_and_gradients(x, w):
     def total(x, w):
-        y = lax.conv_general_dilated(x, w, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
+        y = lax.conv_general_dilated(x, w, (1, 1), "SAME", dimension_numbers=LAYOUT)
         return (y * y).sum()
     value, grads = jax.value_and_grad(total, argnums=(0, 1))(x, w)
     return value, *grads
@@ -89,7 +90,7 @@ def embedded(params, x):
     for k in range(0, 16, 4):
         bias, weight, offset, scale = params[k:k + 4]
         x = bias + lax.conv_general_dilated(x, weight, (2, 2), "SAME",
-                                            dimension_numbers=("NHWC", "HWIO", "NHWC"))
+                                            dimension_numbers=LAYOUT)
         mean, var = x.mean((0, 1, 2)), x.var((0, 1, 2))
         x = jax.nn.relu((x - mean) * lax.rsqrt(var + 1e-3) * scale + offset)
     return x.mean((1, 2))

@@ -27,6 +27,14 @@ def disagreement(contenders: dict[str, Callable]) -> float:
     return float(max(apart, default=0.0))
 
 
+def agreed(name: str, contenders: dict[str, Callable]) -> float:
+    """Their disagreement, of contenders in float64; SystemExit if it is more than rounding."""
+    apart = disagreement(contenders)
+    if not apart < 1e-9:
+        raise SystemExit(f"error: {name}: in float64 the results differ by {apart:.1e}: no times")
+    return apart
+
+
 def alternate(contenders: dict[str, Callable], rounds: int) -> dict[str, dict]:
     """Seconds of each call: in each round everyone has a turn, of many calls if short.
 
@@ -55,7 +63,8 @@ def seconds(run: Callable) -> float:
 def table(results: dict) -> str:
     """Times, how many times longer than tinymeta's each one takes, and what it takes alone."""
     ours = results["tinymeta, jit"]
-    lines = [f"{'':32} {'median':>10} {'best':>10}   {'ratios':>12}   {'first call':>10} {'memory':>8}"]
+    lines = [f"{'':32} {'median':>10} {'best':>10}   {'ratios':>12}"
+             f"   {'first call':>10} {'memory':>8}"]
     for name, r in results.items():
         ratios = f"{r['median'] / ours['median']:.2f}, {r['best'] / ours['best']:.2f}"
         alone = f"   {r['first']:8.2f} s {r['peak'] / 1e6:5.0f} MB" if "first" in r else ""
@@ -82,7 +91,9 @@ def markdown(report: dict) -> str:
 
 
 def milliseconds(t: float) -> str:
-    return f"{1e3 * t:.{max(0, 2 - len(str(int(1e3 * t))))}f} ms" if t > 1e-3 else f"{1e3 * t:.2f} ms"
+    """Two digits, or all before the point."""
+    digits = 2 if t < 1e-3 else 1 if t < 1e-2 else 0
+    return f"{1e3 * t:.{digits}f} ms"
 
 
 def machine() -> dict:
@@ -105,11 +116,9 @@ def cpu_model() -> str:
     return names[0] if names else platform.processor()
 
 
-def write(folder: Path, report: dict):
-    """report.json and report.md, beside the targets, then renamed: a stopped run leaves no halves."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, text in (("report.json", json.dumps(report, indent=1) + "\n"),
-                       ("report.md", markdown(report))):
-        beside = folder / f"{name}.part"
-        beside.write_text(text)
-        os.replace(beside, folder / name)
+def write(path: Path, text: str):
+    """Beside the target, then renamed: a stopped run leaves no half of a report."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f"{path.name}.part")
+    beside.write_text(text)
+    os.replace(beside, path)

@@ -69,13 +69,12 @@ OPERATIONS = {                          # kind: (what it is, run, shapes of its 
     "tanh": ("tanh of 1000 x 1000", tm.tanh, [(1000, 1000)]),
     "softmax": ("softmax of 1000 x 1000", tm.softmax, [(1000, 1000)]),
     "variance": ("variance of 32 x 196 x 64 over places, and its gradient",
-                 lambda x: tm.value_and_grad(lambda x: tm.var(x, (0, 1)).sum())(x), [(32, 196, 64)]),
+                 tm.value_and_grad(lambda x: tm.var(x, (0, 1)).sum()), [(32, 196, 64)]),
     "product": ("product of 512 x 512 by 512 x 512", lambda x, y: x @ y, [(512, 512)] * 2),
     "products": ("32 products of 245 x 576 by 576 x 64", lambda x, y: x @ y,
                  [(32, 245, 576), (32, 576, 64)]),
     "conv": ("convolution 3 x 3, 64 to 64, of 32 images 14 x 14, and its two gradients",
-             lambda x, w: tm.value_and_grad(lambda x, w: tm.square(tm.conv2d(x, w)).sum(),
-                                            argnum=(0, 1))(x, w),
+             tm.value_and_grad(lambda x, w: tm.square(tm.conv2d(x, w)).sum(), argnum=(0, 1)),
              [(32, 14, 14, 64), (3, 3, 64, 64)]),
 }
 

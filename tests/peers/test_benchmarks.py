@@ -10,7 +10,7 @@ import tinymeta as tm
 pytest.importorskip("benchmarks", reason="only python -m pytest, at the root, finds benchmarks/")
 
 from benchmarks import __main__ as command                           # noqa: E402
-from benchmarks import alone, profile, work                          # noqa: E402
+from benchmarks import alone, growth, profile, work                  # noqa: E402
 
 pytestmark = pytest.mark.peers
 
@@ -59,10 +59,19 @@ def test_what_differs_is_not_timed(monkeypatch, tmp_path):
 
 
 def test_what_there_is_not_is_refused(capsys):
-    for wrong in (["sinusiod"], ["growth", "conv4"]):
+    for wrong, words in ((["sinusiod"], "give works, or one of profile, floor, growth"),
+                         (["growth", "conv4"], "give works, or one of profile, floor, growth"),
+                         (["conv4", "--compile", "conv5"], "invalid choice: 'conv5'")):
         with pytest.raises(SystemExit):
             command.main(wrong)
-        assert "give works, or one of profile, floor, growth" in capsys.readouterr().err
+        assert words in capsys.readouterr().err
+
+
+def test_growth(torch, monkeypatch, tmp_path):
+    monkeypatch.setattr(growth, "AXES", {"tasks": [1, 2], "filters": [4, 8]})
+    command.main(["growth", "--rounds", "1", "--out", str(tmp_path)])
+    seconds = json.loads((tmp_path / "growth.json").read_text())["seconds"]
+    assert len(seconds) == 3 and all(len(t) == 2 for by in seconds.values() for t in by.values())
 
 
 def test_memory_and_first_calls_of_a_process_alone():
