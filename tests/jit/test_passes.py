@@ -130,7 +130,7 @@ def test_a_kernel_is_one_for_all_sizes_and_constants():
 VIEWS = {
     "turn": lambda x, k: tm.transpose(x, tuple(np.roll(range(x.ndim), k))),
     "flip": lambda x, k: tm.flip(x, k % x.ndim),
-    "cut": lambda x, k: x[k % 2:, ..., ::1 + k % 2],
+    "cut": lambda x, k: x[min(k % 2, x.shape[0] - 1):, ..., ::1 + k % 2],
     "spread": lambda x, k: tm.broadcast_to(x, (2, *x.shape)) if x.ndim < 4 else x,
     "flat": lambda x, k: tm.reshape(x, (-1, x.shape[-1])),
     "apart": lambda x, k: tm.reshape(x, (x.shape[0], 1, -1)),
@@ -153,7 +153,7 @@ def test_a_walk_finds_the_elements_of_a_view(chain, shape):
     base, views = source(y)
     at = walk(base, views, y.shape)
     assert at is not None or len(chain) > 1             # of a dense value any one view can be walked
-    if at is not None and expected.size:
+    if at is not None:
         flat = x.reshape(-1)[at.offset:]
         found = np.lib.stride_tricks.as_strided(flat, y.shape, [8 * s for s in at.strides])
         np.testing.assert_array_equal(found, expected)
