@@ -24,7 +24,7 @@ def contenders(work: Work, compiled: bool, loops: bool) -> dict[str, Callable]:
     data = [torch.tensor(channels_first(np.asarray(a))) for a in tm.tree.leaves(work.data)]
 
     def contender(gradient):
-        return lambda: [turned(g.numpy(), BACK, np.asarray) for g in gradient(params, *data)]
+        return lambda: [turned(g.cpu().numpy(), BACK, np.asarray) for g in gradient(params, *data)]
 
     if work.kind == "siamese":
         ways = {"torch.func, grad": torch.func.grad(siamese)}
@@ -48,7 +48,7 @@ def contenders(work: Work, compiled: bool, loops: bool) -> dict[str, Callable]:
 def of_operation(work: Work, compiled: bool) -> dict[str, Callable]:
     run, data = OPERATIONS[work.kind], [torch.tensor(a) for a in work.data]
     ways = {"torch": run} | ({"torch, compiled": torch.compile(run)} if compiled else {})
-    return {name: (lambda run=run: [y.numpy() for y in run(*data)]) for name, run in ways.items()}
+    return {name: (lambda run=run: [y.cpu().numpy() for y in run(*data)]) for name, run in ways.items()}
 
 
 def conv_and_gradients(x, w):

@@ -29,9 +29,6 @@ def device(name: str):
 
 def devices() -> dict:
     """Each known device: True if it can be used, else one sentence that says why not."""
-    if importlib.util.find_spec("tinymeta.cuda") is None:
-        reason = "this version of tinymeta ships CPU kernels only; use --device cpu"
-        return {"cpu": True, "cuda": reason}
     return {"cpu": True, "cuda": importlib.import_module("tinymeta.cuda").usable()}
 
 
@@ -41,9 +38,24 @@ def device_of(value) -> str:
     return "cuda" if hasattr(value, "__cuda_array_interface__") else "cpu"
 
 
+def together(name: str, values: list) -> tuple[str, list]:
+    """The device of an operation's inputs, and those on it: a single number follows the others.
+
+    Raises ValueError if arrays lie on two devices.
+    """
+    found = [device_of(v) for v in values]
+    if len({*found}) == 1:
+        return found[0], values
+    arrays = {where for where, v in zip(found, values) if v.shape} or {"cuda"}
+    if len(arrays) > 1:
+        placed = " and ".join(f"{v.shape} on {where}" for v, where in zip(values, found))
+        raise ValueError(f"{name}: its inputs lie on two devices, {placed}: move one with .to(...)")
+    return (where := arrays.pop()), [move(v, where) for v in values]
+
+
 def move(value, name: str):
     """`value` on that device: the array itself if it is there already."""
-    if device_of(value) == name:
+    if name == "cpu" and device_of(value) == name:
         return value
     return importlib.import_module("tinymeta.cuda").move(value, name)
 

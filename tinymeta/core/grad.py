@@ -144,7 +144,7 @@ def record(f: Callable, args: tuple, has_aux: bool = False):
 
 
 def zeros_like(t: Tensor) -> Tensor:
-    return asarray(np.zeros(t.shape, t.dtype))
+    return asarray(np.zeros(t.shape, t.dtype)).to(t.device)
 
 
 def value_and_grad(f: Callable, argnum: int | tuple[int, ...] = 0,
@@ -177,7 +177,7 @@ def value_and_grad(f: Callable, argnum: int | tuple[int, ...] = 0,
             raise ValueError(f"grad needs a function that returns one floating scalar, got {found}"
                              ": take its sum() or mean(), return extras with has_aux=True, "
                              "or use vjp or jacobian")
-        grads = pull(asarray(np.ones((), value.dtype)), once=True)
+        grads = pull(asarray(np.ones((), value.dtype)).to(value.device), once=True)
         grads = grads if isinstance(argnum, tuple) else grads[0]
         return ((value, aux) if has_aux else value), grads
 

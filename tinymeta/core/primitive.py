@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from .device import allocate, device_of, find_kernel
+from .device import allocate, find_kernel, move, together
 from .scope import setting, state, where
 from .tensor import Tensor, asarray, serials
 
@@ -83,7 +83,11 @@ def bind(primitive: Primitive, inputs: tuple, static: dict) -> Tensor:
 
 def evaluate(primitive: Primitive, values: list, static: dict):
     """The eager interpreter: a view of the input, or fresh memory, filled by the kernel now."""
-    device = device_of(values[0])
+    device = "cpu"
+    for v in values:
+        if type(v) is not np.ndarray:
+            device, values = together(primitive.name, values)
+            break
     kernel = primitive.kernels.get(device) or find_kernel(primitive, device)
     if primitive.view:
         return kernel(*values, **static)
@@ -105,7 +109,7 @@ def debug_nans():
         with np.errstate(invalid="ignore"):             # the error below says more than a warning
             value = inner(primitive, values, static)
         if has_nan(value):
-            index = tuple(int(i) for i in np.argwhere(np.isnan(value))[0])
+            index = tuple(int(i) for i in np.argwhere(np.isnan(move(value, "cpu")))[0])
             shapes = ", ".join(f"{v.dtype}{v.shape}" for v in values)
             verb = "was given" if any(has_nan(v) for v in values) else "made"
             raise FloatingPointError(
@@ -118,4 +122,4 @@ def debug_nans():
 
 
 def has_nan(value) -> bool:
-    return np.asarray(value).dtype.kind == "f" and bool(np.isnan(value).any())
+    return value.dtype.kind == "f" and bool(np.isnan(move(value, "cpu")).any())

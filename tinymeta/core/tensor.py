@@ -18,6 +18,7 @@ from .device import device_of, move
 from .scope import state
 
 serials = itertools.count(1)             # one counter for all threads: `next` is atomic
+DLPACK_CUDA = 2                          # that standard's number for such a device
 WEAK = (bool, int, float, np.bool_, np.integer, np.floating)
 
 # What `array * tensor` becomes: NumPy asks with the ufunc's name,
@@ -80,6 +81,10 @@ class Tensor:
     def __dlpack_device__(self):
         return self.value.__dlpack_device__()
 
+    @property
+    def __cuda_array_interface__(self):
+        return self.value.__cuda_array_interface__      # AttributeError, as it should be, on a CPU
+
     def __bool__(self):
         return bool(self.item())
 
@@ -127,22 +132,45 @@ def tensor(data, dtype=None) -> Tensor:
 
     Raises TypeError for what is not numeric (ragged lists, strings, objects, complex numbers).
     """
-    return Tensor(move(np.array(_array(data), dtype=dtype, order="C"), state.device))
+    where = "cuda" if on_gpu(data) else state.device
+    return Tensor(move(np.array(_array(data), dtype=dtype, order="C"), where))
 
 
 def asarray(data, dtype=None) -> Tensor:
     """A Tensor sharing memory with an array where it can (whoever shares promises not to write).
 
-    A Tensor is returned as it is. Anything with `__dlpack__` (a PyTorch tensor, say) is shared too.
+    A Tensor is returned as it is. Anything with `__dlpack__` or `__cuda_array_interface__` (a PyTorch
+    tensor, say) is shared too, where it lies.
     """
     if type(data) is Tensor and dtype in (None, data.dtype):
         return data
+    if on_gpu(data):
+        return shared_on_gpu(data, dtype)
     return Tensor(move(np.asarray(_array(data), dtype=dtype), state.device))
+
+
+def on_gpu(data) -> bool:
+    """Is it in a GPU's memory: a Tensor or another library's array?"""
+    if type(data) is Tensor:
+        return data.device == "cuda"
+    if isinstance(data, (np.ndarray, np.generic, *WEAK, list, tuple)):
+        return False
+    return hasattr(data, "__cuda_array_interface__") or \
+        hasattr(data, "__dlpack_device__") and data.__dlpack_device__()[0] == DLPACK_CUDA
+
+
+def shared_on_gpu(data, dtype) -> Tensor:
+    value = move(data.value if type(data) is Tensor else data, "cuda")
+    if dtype not in (None, value.dtype):
+        value = move(move(value, "cpu").astype(dtype), "cuda")
+    return Tensor(value)
 
 
 def _array(data) -> np.ndarray:
     if isinstance(data, Tensor):
         return data.numpy()
+    if on_gpu(data):
+        return move(move(data, "cuda"), "cpu")
     typed = isinstance(data, (np.ndarray, np.generic))
     if not typed and hasattr(data, "__dlpack__"):
         return np.from_dlpack(data)

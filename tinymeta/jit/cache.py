@@ -18,6 +18,7 @@ import llvmlite
 import numba
 import numpy as np
 
+from ..core.disk import folder, write
 from ..cpu import scalar, trig
 from . import machine
 
@@ -50,19 +51,6 @@ def version() -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
-@functools.cache
-def folder() -> Path:
-    """Where kernels are kept: $TINYMETA_CACHE, or the user's cache, or else a temporary folder."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    wanted = Path(os.environ.get("TINYMETA_CACHE") or Path(base) / "tinymeta" / "kernels")
-    try:
-        wanted.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=wanted):
-            return wanted
-    except OSError:
-        return Path(tempfile.mkdtemp(prefix="tinymeta-kernels-"))
-
-
 def named(source: str) -> str:
     """The name of its file: a hash of it and of what it relies on."""
     return "kernel_" + hashlib.sha256((version() + source).encode()).hexdigest()[:24]
@@ -91,13 +79,6 @@ def loaded(name: str, where: Path, text: str):
     module = sys.modules[name] = importlib.util.module_from_spec(spec)      # where Numba looks for it
     spec.loader.exec_module(module)
     return module.kernel
-
-
-def write(path: Path, text: str) -> None:
-    """Beside it and then renamed, so that another process never sees half a file."""
-    beside = path.with_suffix(f".{os.getpid()}.part")
-    beside.write_text(text)
-    os.replace(beside, path)
 
 
 # ---- many at once --------------------------------------------------------------------------------

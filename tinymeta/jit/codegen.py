@@ -7,15 +7,16 @@ every loop of its structure. A kernel is
     kernel(arena, row)          arena: where all values lie; row: int64
 """
 
-import ast
 from typing import NamedTuple
 
 import numpy as np
 
 from ..core.primitive import registry
+from ..core.strides import collapsed, dense
+from ..core.text import in_loop
 from .fuse import REDUCTIONS, Loop, scalar
 from .program import Line
-from .views import Walk, dense, source, walk
+from .views import Walk, source, walk
 
 NAMES = {np.dtype(t): t for t in ("float32", "float64", "int64", "int32", "uint8", "bool", "int8",
                                   "int16", "uint16", "uint32", "uint64")}
@@ -60,21 +61,6 @@ def kept_strides(root: Line, space: tuple) -> tuple:
     return tuple(0 if i in root.static["axes"] else next(inner) for i in range(len(space)))
 
 
-def collapsed(space: tuple, strides: list[tuple]) -> tuple[tuple, list[tuple]]:
-    """Axes along which all move evenly are one axis; those of size 1 are none."""
-    axes = []                                       # [size, strides of each], outermost first
-    for i, n in enumerate(space):
-        if n == 1:
-            continue
-        here = [s[i] for s in strides]
-        if axes and all(outer == n * inner for outer, inner in zip(axes[-1][1], here)):
-            axes[-1] = [axes[-1][0] * n, here]
-        else:
-            axes.append([n, here])
-    axes = axes or [[1, [0] * len(strides)]]
-    return tuple(n for n, _ in axes), list(zip(*(s for _, s in axes)))
-
-
 # ---- the expressions ----------------------------------------------------------------------------
 
 class Body:
@@ -113,42 +99,9 @@ def expression(line: Line, inputs: list[str]) -> str:
     if line.op in ("copy", "astype"):
         cast = "bool" if line.dtype == bool else NAMES[line.dtype]
         return inputs[0] if line.op == "copy" else f"{cast}({inputs[0]})"
-    primitive = registry[line.op]
-    text = primitive.text
-    for name, value in line.static.items():
-        text = text.replace(name, repr(value))
     dtypes = [x.dtype for x in line.inputs]
     cast = NAMES[line.dtype if line.dtype != bool else dtypes[0]]
-    return ast.unparse(Scalar(dict(zip("abc", inputs)), cast).visit(ast.parse(text, mode="eval")))
-
-
-class Scalar(ast.NodeTransformer):
-    """A scalar text in the terms of a kernel."""
-
-    def __init__(self, names: dict[str, str], cast: str):
-        self.names, self.cast = names, cast
-
-    def visit_Name(self, node):
-        if node.id == "inf":
-            return ast.parse(f"{self.cast}(inf)", mode="eval").body
-        return ast.Name(self.names.get(node.id, node.id))
-
-    def visit_Constant(self, node):
-        return ast.parse(f"{self.cast}({node.value!r})", mode="eval").body
-
-    def visit_UnaryOp(self, node):
-        if isinstance(node.op, ast.USub) and isinstance(node.operand, ast.Constant):
-            return self.visit_Constant(ast.Constant(-node.operand.value))
-        return self.generic_visit(node)
-
-    def visit_BinOp(self, node):
-        """A comparison that is counted is 1 or 0 in the dtype of the line."""
-        self.generic_visit(node)
-        for side in ("left", "right"):
-            if isinstance(getattr(node, side), ast.Compare):
-                chosen = f"where({ast.unparse(getattr(node, side))}, {self.cast}(1), {self.cast}(0))"
-                setattr(node, side, ast.parse(chosen, mode="eval").body)
-        return node
+    return in_loop(registry[line.op].text, dict(zip("abc", inputs)), cast, line.static)
 
 
 # ---- the source ---------------------------------------------------------------------------------

@@ -16,9 +16,9 @@ from .lower import lower
 from .program import Program, checked
 from .simplify import simplify
 from .split import split
-from .trace import FLOATS, Traced, as_arrays
+from .trace import FLOATS, Traced, as_arrays, is_array
 
-PASSES = (lower, simplify)
+PASSES = {"cpu": (lower, simplify), "cuda": (simplify,)}     # a GPU reads windows where they are
 MANY = 8                            # so many programs of one function are worth a warning
 
 
@@ -33,10 +33,10 @@ class Compiled(NamedTuple):
 
 
 def passes(traced: Traced) -> Iterator[tuple[str, Program]]:
-    """The program after each pass, by the name of the pass, all checked."""
+    """The program after each pass for this thread's device, by the name of the pass, all checked."""
     program = checked(traced.program, "trace")
     yield "trace", program
-    for step in PASSES:
+    for step in PASSES[state.device]:
         program = checked(step(program), step.__name__)
         yield step.__name__, program
 
@@ -48,6 +48,9 @@ def compiled(f: Callable, args: tuple) -> Compiled | None:
         return None
     for _, program in passes(traced):
         pass
+    if state.device == "cuda":
+        from .graph import Launches                     # numba.cuda is slow to import
+        return Compiled(program, Launches(program), traced.rebuild)
     return Compiled(program, made_ready(program, split(program)), traced.rebuild)
 
 
@@ -84,7 +87,7 @@ def jit(f: Callable) -> Callable:
         program = programs.get(key) or prepared(args, key, flat)
         if program is None:
             return f(*args)
-        return program([x for x in as_arrays(flat) if isinstance(x, np.ndarray)])
+        return program([x for x in as_arrays(flat) if is_array(x)])
 
     def prepare(*args):
         prepared(args, (signature(args, flat := []), state.device), flat)
@@ -105,7 +108,7 @@ def signature(node, leaves: list) -> tuple:
 
 def kind(leaf) -> tuple:
     """What a program depends on: the shape and dtype of an array, the value of any other leaf."""
-    if isinstance(leaf, (Tensor, np.ndarray)):
+    if isinstance(leaf, Tensor) or is_array(leaf):
         return leaf.shape, leaf.dtype
     if type(leaf) in FLOATS:
         return (float,)

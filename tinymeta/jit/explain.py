@@ -5,12 +5,9 @@ from collections import Counter
 from collections.abc import Callable
 from typing import NamedTuple
 
-import numpy as np
-
-from . import machine
-from .cache import made
+from ..core.scope import state
+from . import cache
 from .chunks import Parallel
-from .codegen import kernel_of
 from .compile import compiled, passes
 from .program import Line, Program
 from .replay import Replay
@@ -32,8 +29,7 @@ class Explained(NamedTuple):
     @property
     def kernels(self) -> Counter:
         """The source of each generated kernel, and how many steps run it."""
-        return Counter(kernel_of(step.loop, self.replay.stored).source
-                       for step in self.replay.steps if step.loop)
+        return Counter(self.replay.sources())
 
     def __str__(self):
         parts = [self.summary()]
@@ -54,6 +50,7 @@ class Explained(NamedTuple):
         steps = ", ".join(f"{count} {name}" for name, count in kinds.most_common())
         new, old = self.built
         return (f"lines: {lines}\nsteps: {steps}; {len(self.kernels)} generated kernels\n"
+                f"runs {self.replay.where}\n"
                 f"arena: {self.replay.memory.size:,} bytes for "
                 f"{sum(y.nbytes for y in self.replay.memory.begins):,} bytes of values\n"
                 f"compiled in {self.seconds:.2f} s: {new} kernels new, {old} from the cache")
@@ -95,7 +92,7 @@ def explain(f: Callable, *args, times: bool = False) -> Explained:
     kind of step takes. Raises what `jit(f)` raises.
     """
     f = getattr(f, "__wrapped__", f)
-    start, before = time.perf_counter(), dict(made)
+    start, before = time.perf_counter(), built()
     found = compiled(f, args)
     seconds = time.perf_counter() - start
     if found is None:
@@ -105,9 +102,9 @@ def explain(f: Callable, *args, times: bool = False) -> Explained:
     if isinstance(ready, Parallel):
         chunks = [b - a for a, b in zip(ready.edges, ready.edges[1:])]
         ready = ready.chunks[chunks[0]]
-    built = tuple(made[key] - before[key] for key in ("compiled", "loaded"))
-    return Explained(dict(passes(Traced(f, args))), ready, chunks, seconds, built,
-                     timed(ready) if times else None)
+    new = tuple(after - b for after, b in zip(built(), before))
+    return Explained(dict(passes(Traced(f, args))), ready, chunks, seconds, new,
+                     ready.timed() if times else None)
 
 
 def warmup(f: Callable, *args) -> str:
@@ -117,41 +114,19 @@ def warmup(f: Callable, *args) -> str:
     """
     if not hasattr(f, "prepare"):
         raise ValueError(f"warmup: {f} is not compiled: pass tm.jit(f)")
-    start, before = time.perf_counter(), dict(made)
+    start, before = time.perf_counter(), built()
     f.prepare(*args)
-    new, old = (made[key] - before[key] for key in ("compiled", "loaded"))
+    new, old = (after - b for after, b in zip(built(), before))
     return (f"{getattr(f, '__name__', f)}: {new} kernels compiled, {old} from the cache, "
             f"{time.perf_counter() - start:.2f} s")
 
 
-def timed(replay: Replay, rounds: int = 9) -> dict[str, float]:
-    """Seconds of each kind of step, each step run by itself, the median of some rounds."""
-    arena, found, k = replay.new_arena(), Counter(), 0
-    for place in arena.inputs:
-        place[...] = 1
-    for run in replay.runs:
-        if isinstance(run, list):
-            machine.drive(replay.kernels, replay.row_places, arena.address, *run)
-        else:
-            run(arena)
-    runs = iter([run for run in replay.runs if not isinstance(run, list)])
-    for kind in replay.kinds:
-        if kind in ("Python", "BLAS"):
-            work = next(runs)
-            times = [seconds(lambda: work(arena)) for _ in range(rounds)]
-        else:
-            times = [seconds(lambda: machine.drive(replay.kernels, replay.row_places,
-                                                   arena.address, k, k + 1))
-                     for _ in range(rounds)]
-            k += 1
-        found[kind] += float(np.median(times))
-    return dict(found)
-
-
-def seconds(work: Callable) -> float:
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
+def built() -> tuple[int, int]:
+    """Kernels compiled so far, and loaded from the disk, on this thread's device."""
+    made = cache.made
+    if state.device == "cuda":
+        from ..cuda.target import made                  # numba.cuda is slow to import
+    return made["compiled"], made["loaded"]
 
 
 def shortened(text: str) -> str:

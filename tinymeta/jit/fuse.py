@@ -12,9 +12,10 @@ from typing import NamedTuple
 import numpy as np
 
 from ..core.primitive import registry
+from ..core.strides import dense, even
 from .program import OWN, Line, Own, Program, ordered
 from .simplify import Maker
-from .views import VIEWS, dense, source, unit, walk
+from .views import VIEWS, source, unit, walk
 
 SHARED_LEAVES = 2       # a value read twice is computed twice if it needs no more large operands
 OPERANDS = 20           # of a loop, at most
@@ -98,18 +99,6 @@ def readable(op: str, k: int, x: Line) -> bool:
     *lead, rows, columns = found.strides
     *sizes, m, n = x.shape
     return even(sizes, lead) and (k == 0 or 1 in (columns, rows, m, n))
-
-
-def even(sizes, strides) -> bool:
-    """Are the leading axes one axis with one stride?"""
-    step = None
-    for n, s in zip(reversed(sizes), reversed(strides)):
-        if n == 1:
-            continue
-        if step is not None and s != step:
-            return False
-        step = s * n
-    return True
 
 
 def stored_lines(program: Program) -> set[Line]:

@@ -4,7 +4,10 @@ Each call borrows an arena and gives it back, so several threads may replay one 
 returns is its own.
 """
 
+import time
+from collections import Counter
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
@@ -25,14 +28,17 @@ FOR_BLAS = 1e7          # multiplications from which two threads of BLAS beat on
 
 
 class Planned:
-    """A program in steps, with its memory map; nothing is compiled."""
+    """A program in steps, with its memory map; nothing is compiled.
 
-    def __init__(self, program: Program):
+    needs: how many bytes a step needs besides its result.
+    """
+
+    def __init__(self, program: Program, needs: Callable):
         self.program = settled(program)
         self.stored = stored_lines(self.program)
         self.steps = fuse(self.program)
         self.memory = plan(self.program, self.steps, {
-            k: n for k, n in enumerate(map(scratch, self.steps)) if n})
+            k: n for k, n in enumerate(map(needs, self.steps)) if n})
 
 
 class Replay(Planned):
@@ -42,7 +48,7 @@ class Replay(Planned):
     """
 
     def __init__(self, program: Program, threaded: bool = False):
-        super().__init__(program)
+        super().__init__(program, scratch)
         self.threaded, self.kinds = threaded, []        # kinds: of each step, what runs it
         loops = [kernel_of(step.loop, self.stored) if step.loop else None for step in self.steps]
         compile_missing([kernel.source for kernel in loops if kernel])
@@ -105,13 +111,39 @@ class Replay(Planned):
         for place, array in zip(arena.inputs, arrays):
             place[...] = array
         for run in self.runs:
-            if isinstance(run, list):
-                machine.drive(self.kernels, self.row_places, arena.address, *run)
-            else:
-                run(arena)
+            self.drive(arena, *run) if isinstance(run, list) else run(arena)
         results = [place.copy() for place in arena.outputs]
         self.arenas.append(arena)
         return results
+
+    def drive(self, arena: "Arena", first: int, last: int):
+        machine.drive(self.kernels, self.row_places, arena.address, first, last)
+
+    # ---- for explain -----------------------------------------------------------------------------
+
+    where = "on the CPU"
+
+    def sources(self) -> list[str]:
+        """The source of each loop's kernel."""
+        return [kernel_of(step.loop, self.stored).source for step in self.steps if step.loop]
+
+    def timed(self, rounds: int = 9) -> dict[str, float]:
+        """Seconds of each kind of step, each step run by itself, the median of some rounds."""
+        arena, found, k = self.new_arena(), Counter(), 0
+        for place in arena.inputs:
+            place[...] = 1
+        for run in self.runs:
+            self.drive(arena, *run) if isinstance(run, list) else run(arena)
+        python = iter([run for run in self.runs if not isinstance(run, list)])
+        for kind in self.kinds:
+            if kind in ("Python", "BLAS"):
+                work = partial(next(python), arena)
+            else:
+                work, k = partial(self.drive, arena, k, k + 1), k + 1
+            found[kind] += float(np.median([seconds(work) for _ in range(rounds)]))
+        return dict(found)
+
+    # ---- memory ----------------------------------------------------------------------------------
 
     def new_arena(self) -> "Arena":
         arena = Arena(self.memory)
@@ -140,6 +172,12 @@ class Arena:
         flat = self.view(at.base).reshape(-1)[at.offset:]
         strides = [s * at.base.dtype.itemsize for s in at.strides]
         return np.lib.stride_tricks.as_strided(flat, shape, strides)
+
+
+def seconds(work: Callable) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
 
 
 def lies(x: Line) -> Walk:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ..core import tree
+from ..core.device import move
 from ..core.primitive import evaluate
 from ..core.scope import setting, state
 from ..core.tensor import Tensor, asarray
@@ -24,9 +25,8 @@ class Traced:
     def __init__(self, f: Callable, args: tuple):
         flat, rebuild = tree.flatten(args)
         flat, self.constants = as_arrays(flat), {}
-        lines = [Line("input", (), {}, x.shape, x.dtype) if isinstance(x, np.ndarray) else None
-                 for x in flat]
-        with setting(interpreter=self.append):
+        lines = [Line("input", (), {}, x.shape, x.dtype) if is_array(x) else None for x in flat]
+        with setting(interpreter=self.append, device="cpu"):    # where constants are kept
             result = f(*rebuild([x if line is None else Tensor(line) for line, x in zip(lines, flat)]))
         leaves, self.rebuild = tree.flatten(result)
         outputs = [asarray(leaf) for leaf in leaves]
@@ -50,8 +50,9 @@ class Traced:
         if isinstance(value, Line):
             return value
         if id(value) not in self.constants:     # the line keeps the array, and so its id, alive
-            self.constants[id(value)] = Line("constant", (), {"value": value}, value.shape,
-                                             value.dtype)
+            held = move(value, "cpu")
+            self.constants[id(value)] = Line("constant", (), {"value": held, "of": value},
+                                             value.shape, value.dtype)
         return self.constants[id(value)]
 
 
@@ -60,6 +61,10 @@ def as_arrays(flat: list) -> list:
     arrays = [x.value if type(x) is Tensor else x for x in flat]
     if not any(type(x) in FLOATS for x in arrays):
         return arrays
-    floats = [x.dtype for x in arrays if isinstance(x, np.ndarray) and x.dtype.kind == "f"]
+    floats = [x.dtype for x in arrays if is_array(x) and x.dtype.kind == "f"]
     widest = np.result_type(*floats) if floats else np.float32
     return [np.asarray(x, widest) if type(x) in FLOATS else x for x in arrays]
+
+
+def is_array(x) -> bool:
+    return isinstance(x, np.ndarray) or hasattr(x, "__cuda_array_interface__")

@@ -1,11 +1,13 @@
 """Views as strides: a value that only rearranges another is walked over, not copied.
 
-Strides count elements, one for each axis; 0 repeats. A view is a function of strides: given how its
-source lies in memory, how does it lie itself?
+A view is a function of strides (core/strides.py): given how its source lies in memory, how does it
+lie itself?
 """
 
 from typing import NamedTuple
 
+from ..core import strides as strides_of
+from ..core.strides import dense
 from .program import Line
 
 VIEWS = {"reshape", "transpose", "broadcast_to", "slice", "flip"}
@@ -16,15 +18,6 @@ class Walk(NamedTuple):
     base: Line
     offset: int
     strides: tuple[int, ...]
-
-
-def dense(shape: tuple) -> tuple[int, ...]:
-    """The strides of a value whose elements lie one after another; 0 along axes of size 1."""
-    strides, step = [], 1
-    for n in reversed(shape):
-        strides.append(step if n > 1 else 0)
-        step *= n
-    return tuple(reversed(strides))
 
 
 def source(line: Line) -> tuple[Line, tuple[Line, ...]]:
@@ -57,49 +50,15 @@ def through(view: Line, offset: int, strides: tuple) -> tuple | None:
     if view.op == "transpose":
         return offset, tuple(strides[i] for i in static["axes"])
     if view.op == "broadcast_to":
-        new = view.ndim - len(shape)
-        return offset, (0,) * new + tuple(s if n == m else 0 for s, n, m in
-                                          zip(strides, shape, view.shape[new:]))
+        return offset, strides_of.broadcast(shape, strides, view.shape)
     if view.op == "flip":
-        turned = static["axes"]
-        offset += sum((shape[i] - 1) * strides[i] for i in turned)
-        return offset, tuple(-s if i in turned else s for i, s in enumerate(strides))
+        moved, strides = strides_of.flipped(shape, strides, static["axes"])
+        return offset + moved, strides
     if view.op == "slice":
-        cuts = [c.indices(n) for c, n in zip(static["cuts"], shape)]
-        offset += sum(start * s for (start, _, _), s in zip(cuts, strides))
-        return offset, tuple(step * s if n > 1 else 0
-                             for (_, _, step), s, n in zip(cuts, strides, view.shape))
-    strides = reshaped(shape, strides, view.shape)
+        moved, _, strides = strides_of.cut(shape, strides, static["cuts"])
+        return offset + moved, strides
+    strides = strides_of.reshaped(shape, strides, view.shape)
     return None if strides is None else (offset, strides)
-
-
-def reshaped(shape: tuple, strides: tuple, target: tuple) -> tuple | None:
-    """The strides of a reshape, or None where its axes would not be even steps.
-
-    From the right, axes of the source are taken together with axes of the target of equal size.
-    """
-    if 0 in shape:
-        return (0,) * len(target)
-    old = [(n, s) for n, s in zip(shape, strides) if n != 1]
-    found, i = [0] * len(target), len(old)
-    sizes = [j for j, n in enumerate(target) if n != 1]
-    while sizes:
-        group, want = [sizes.pop()], 1
-        want, i = target[group[0]], i - 1
-        have, step = old[i]
-        while have != want:
-            if have < want:                             # one more axis of the source, an even step on
-                i -= 1
-                if old[i][1] != step * have:
-                    return None
-                have *= old[i][0]
-            else:
-                group.append(sizes.pop())
-                want *= target[group[-1]]
-        for j in group:
-            found[j] = step
-            step *= target[j]
-    return tuple(found)
 
 
 def unit(view: Line) -> bool:

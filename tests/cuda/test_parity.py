@@ -1,0 +1,149 @@
+"""Every kernel beside its twin on the CPU, on the strategies of the testing kit, and what is
+particular to one."""
+
+import numpy as np
+import pytest
+
+import tinymeta as tm
+from tinymeta.core.device import move
+from tinymeta.core.primitive import registry
+from tinymeta.cuda import loops, matmul
+from tinymeta.cuda.array import allocate
+from tinymeta.cuda.target import SIMULATED
+from tinymeta.testing.cases import TABLE
+from tinymeta.testing.primitives import check_kernel, on_cases
+
+pytestmark = pytest.mark.cuda
+EXAMPLES = 3 if SIMULATED else 25
+OURS = sorted(name for name, op in registry.items() if name in TABLE or op.family == "elementwise")
+rng = np.random.default_rng(0)
+
+
+@pytest.mark.parametrize("name", OURS)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_kernel_gives_what_its_twin_gives(name, dtype):
+    on_cases(registry[name], EXAMPLES,
+             lambda case, seed: check_kernel(registry[name], case, np.dtype(dtype), "cuda", seed))
+
+
+def up(x):
+    return move(np.asarray(x), "cuda")
+
+
+def down(x):
+    return move(x, "cpu")
+
+
+# ---- reductions ----------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("shape, axes", [
+    ((3, 40), (1,)), ((40, 3), (0,)), ((2, 5, 3), (0, 2)), ((700,), (0,)), ((600, 2), (0,)),
+    ((2, 0, 3), (1,)), ((0, 3), (1,)), ((4, 1, 3), (1,)), ((2, 3), ())])
+@pytest.mark.parametrize("how", ["sum", "max"])
+def test_any_axes_are_reduced(shape, axes, how, on_gpu):
+    if how == "max" and 0 in [shape[i] for i in axes]:
+        pytest.skip("there is no largest of nothing")
+    x = rng.normal(size=shape)
+    y = tm.sum(x, axes) if how == "sum" else tm.max(x, axes)
+    np.testing.assert_allclose(y.numpy(), getattr(np, how)(x, axis=axes), rtol=1e-12, atol=1e-12)
+
+
+def test_a_few_long_sums_are_cut_in_parts(on_gpu, monkeypatch):
+    x = rng.normal(size=(2, 3000)).astype(np.float32)
+    launches = counted(monkeypatch)
+    y = tm.sum(x, 1)
+    assert len(launches) == 2, "one for the parts, one for their sum"
+    np.testing.assert_allclose(y.numpy(), x.sum(1, dtype=np.float64), rtol=1e-5)
+    np.testing.assert_array_equal(y.numpy(), tm.sum(x, 1).numpy())
+
+
+def counted(monkeypatch) -> list:
+    calls, before = [], loops.Kernel.__call__
+    monkeypatch.setattr(loops.Kernel, "__call__",
+                        lambda self, *args: (calls.append(self), before(self, *args))[1])
+    return calls
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_what_is_no_number_is_kept(bad, on_gpu):
+    x = np.array([[1.0, bad, 2.0], [3.0, 4.0, 5.0]], np.float32)
+    for name in ("maximum", "minimum"):
+        np.testing.assert_array_equal(getattr(tm, name)(x, np.float32(0.5)).numpy(),
+                                      getattr(np, name)(x, np.float32(0.5)))
+    np.testing.assert_array_equal(tm.max(x, 1).numpy(), x.max(1))
+    np.testing.assert_array_equal(tm.argmax(x, 1).numpy(), x.argmax(1))
+    np.testing.assert_array_equal(tm.sum(x, 1).numpy(), x.sum(1))
+
+
+# ---- products ------------------------------------------------------------------------------------
+
+TILES = [(8, 8, 4, 4, 4)] if SIMULATED else [(8, 8, 4, 4, 4), (64, 64, 16, 4, 4), (128, 128, 8, 8, 8)]
+
+
+@pytest.mark.parametrize("tile", TILES)
+@pytest.mark.parametrize("m, n, k", [(1, 1, 1), (8, 8, 4), (9, 7, 5), (17, 10, 9)])
+@pytest.mark.parametrize("turned", ["", "x", "y", "xy"])
+def test_a_product_in_registers_of_any_shape_and_layout(tile, m, n, k, turned):
+    x, y = rng.normal(size=(2, m, k)), rng.normal(size=(2, k, n))
+    on = [up(a.swapaxes(1, 2)) if name in turned else up(a) for name, a in (("x", x), ("y", y))]
+    numbers = [(a.strides[0], *(a.strides[:0:-1] if name in turned else a.strides[1:]))
+               for name, a in zip("xy", on)]
+    out = allocate((2, m, n), np.float64)
+    kernel = matmul.product(matmul.entry, matmul.entry, *tile, "float64")
+    flags = [int(s[-1] != 1) for s in numbers]
+    kernel((-(-n // tile[1]), -(-m // tile[0]), 2), tile[0] // tile[3] * (tile[1] // tile[4]),
+           out, *on, (m, n, k, *flags), *numbers)
+    np.testing.assert_allclose(down(out), x @ y, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("m, n, k", [(3, 2, 5), (4, 4, 4), (5, 3, 9)])
+def test_the_teaching_tile_of_any_shape(m, n, k):
+    x, y = rng.normal(size=(m, k)), rng.normal(size=(k, n))
+    out = allocate((1, m, n), np.float64)
+    matmul.tiled(matmul.entry, matmul.entry, 4, "float64")(
+        (-(-n // 4), -(-m // 4)), (4, 4), out, up(x), up(y), (m, n, k, 0, 0), (0, k, 1), (0, n, 1))
+    np.testing.assert_allclose(down(out)[0], x @ y, rtol=1e-12, atol=1e-12)
+
+
+def test_tasks_share_or_have_their_own_weights(on_gpu):
+    x, w = rng.normal(size=(3, 5, 4)), rng.normal(size=(4, 6))
+    np.testing.assert_allclose((tm.asarray(x) @ tm.asarray(w)).numpy(), x @ w, rtol=1e-12)
+    own = rng.normal(size=(3, 4, 6))
+    np.testing.assert_allclose((tm.asarray(x) @ tm.asarray(own)).numpy(), x @ own, rtol=1e-12)
+
+
+# ---- movement, indices ---------------------------------------------------------------------------
+
+def test_views_share_memory(on_gpu):
+    x = tm.asarray(rng.normal(size=(4, 6)))
+    for y, expected in ((x.T, x.numpy().T), (x[1:3, ::2], x.numpy()[1:3, ::2]),
+                        (tm.flip(x, 1), x.numpy()[:, ::-1]), (x.reshape(2, 12), x.numpy().reshape(2, 12)),
+                        (tm.broadcast_to(x, (3, 4, 6)), np.broadcast_to(x.numpy(), (3, 4, 6)))):
+        assert y.value.block is x.value.block
+        np.testing.assert_array_equal(y.numpy(), expected)
+
+
+def test_scatter_adds_in_the_order_of_the_indices(on_gpu):
+    g = np.array([1e8, 1.0, -1e8, 1.0], np.float32).reshape(1, 4, 1)
+    for name, i in (("scatter_add", np.zeros(4, int)), ("scatter_add_along", np.zeros((1, 4, 1), int))):
+        y = registry[name](tm.asarray(g), tm.asarray(i), size=2).numpy()
+        assert y.ravel().tolist() == [1, 0]         # from the left: 1e8 + 1 rounds to 1e8
+
+
+# ---- derivatives ---------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("order", [1, 2, 3])
+def test_derivatives_of_every_order_are_those_of_the_cpu(order):
+    x, w = rng.normal(size=(2, 1, 5, 5, 1)), rng.normal(size=(2, 3, 3, 1, 2))
+
+    def f(w):
+        y = tm.max_pool2d(tm.softplus(tm.conv2d(x, w, stride=1)), 2)
+        return (tm.softmax(y.reshape(2, -1)) * y.reshape(2, -1)).sum()
+
+    for _ in range(order - 1):
+        f = (lambda g: lambda w: tm.square(tm.grad(g)(w)).sum())(f)
+    expected = tm.grad(f)(w).numpy()
+    with tm.device("cuda"):
+        found = tm.grad(f)(w)
+    assert found.device == "cuda"
+    np.testing.assert_allclose(found.numpy(), expected, rtol=1e-9, atol=1e-9 * np.abs(expected).max())

@@ -1,0 +1,183 @@
+"""Every kernel, the generated ones of the meta-steps included, compiles without a GPU for the ones
+people have; no float64 where there should be none, few registers, nothing spilt."""
+
+import re
+import shutil
+import subprocess
+
+import numpy as np
+import pytest
+
+import tinymeta as tm
+from tinymeta.core.device import find_kernel
+from tinymeta.core.primitive import registry
+from tinymeta.core.scope import setting
+from tinymeta.cuda import driver, matmul, target
+from tinymeta.cuda.array import allocate
+
+pytestmark = pytest.mark.ptx
+REGISTERS = 168                 # of 65,536: 384 threads at once, a block and a half of 256
+SLOW_PATHS = {"sin", "cos"}     # reduce large arguments in float64
+rng = np.random.default_rng(0)
+
+
+class Paper:
+    """A GPU on paper: kernels are compiled for it, and nothing runs."""
+    name, stream = "paper", driver.c_void_p(0)
+
+    def __init__(self, capability):
+        self.capability, self.texts, self.last = capability, {}, 0
+
+    def allocate(self, size):
+        self.last += size
+        return self.last
+
+    def load(self, function, text, entry):
+        assert f".entry {entry}(" in text
+        self.texts[entry] = text
+        return entry
+
+    def bound(self, kernel, grid, block, arguments):
+        assert max(grid[1:]) < 2**16 and np.prod(block) <= 1024
+        return lambda: None
+
+    def captured(self, launches):
+        return lambda: None
+
+    def nothing(self, *args):
+        pass
+
+    free = upload = download = copy = synchronize = nothing
+
+
+@pytest.fixture(scope="module", autouse=True)
+def compiler():
+    if target.SIMULATED:
+        pytest.skip("the simulator compiles nothing: unset NUMBA_ENABLE_CUDASIM")
+    if (reason := driver.has_compiler()) is not True:
+        pytest.skip(reason)
+
+
+@pytest.fixture(params=[(8, 0), (9, 0)], ids=["sm_80", "sm_90"])
+def paper(request, monkeypatch):
+    paper = Paper(request.param)
+    monkeypatch.setattr(driver, "opened", [paper])
+    fresh_kernels()
+    with setting(device="cuda"):
+        yield paper
+    fresh_kernels()
+
+
+def fresh_kernels():
+    """Forget what was loaded into another GPU."""
+    from tinymeta.cuda import index, loops, pool, reduce
+    loops.kernel.cache_clear()
+    for make in (matmul.tiled, matmul.product, matmul.chosen):
+        make.cache_clear()
+    for kernel in (index.gather, index.scatter, pool.largest_in_window, reduce.first_largest):
+        kernel.loaded.clear()
+
+
+def check(paper: Paper, single: bool = True):
+    """What is asked of every kernel that was compiled."""
+    assert paper.texts
+    major, minor = paper.capability
+    for entry, text in paper.texts.items():
+        assert f".target sm_{major}{minor}" in text
+        if single:
+            assert not re.search(r"\.f64", text), f"{entry} computes in float64"
+        assembled(entry, text, f"sm_{major}{minor}", REGISTERS if single else 255)
+
+
+def assembled(entry: str, text: str, target: str, most: int):
+    """Machine code, where the toolkit's assembler is at hand: registers counted, nothing spilt."""
+    ptxas = shutil.which("ptxas") or shutil.which("/usr/local/cuda/bin/ptxas")
+    if ptxas is None:
+        return
+    done = subprocess.run([ptxas, "-v", f"-arch={target}", "-", "-o", "/dev/null"], input=text,
+                          capture_output=True, text=True)
+    assert done.returncode == 0, f"{entry}: {done.stderr}"
+    registers = int(re.search(r"Used (\d+) registers", done.stderr).group(1))
+    spilt = re.findall(r"(\d+) bytes spill", done.stderr)
+    print(f"{entry[-40:]}: {registers} registers")
+    assert registers <= most, f"{entry} uses {registers} registers"
+    assert not any(map(int, spilt)), f"{entry} spills {spilt} bytes"
+
+
+def launched(name: str, dtype: str):
+    """The kernel of a primitive, on arrays that exist on paper."""
+    from hypothesis import find, settings
+
+    from tinymeta.testing.cases import strategy_for
+    op = registry[name]
+    case = find(strategy_for(op), lambda c: all(x.size > 1 for x in c.inputs),
+                settings=settings(database=None, derandomize=True))
+    inputs = [x.astype(dtype) if x.dtype.kind == "f" else x for x in case.inputs]
+    arrays = [allocate(x.shape, x.dtype) for x in inputs]
+    shape, out = op.shape(*inputs, **case.static)
+    kernel = find_kernel(op, "cuda")
+    kernel(*arrays, **case.static) if op.view else kernel(allocate(shape, out), *arrays, **case.static)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_kernel_of_every_primitive(paper, dtype):
+    from tinymeta.testing.cases import TABLE
+    for name, op in sorted(registry.items()):
+        if (name in TABLE or op.family == "elementwise") and not op.view:
+            before = set(paper.texts)
+            launched(name, dtype)
+            for entry in set(paper.texts) - before:
+                double = dtype == "float64" or name in SLOW_PATHS | {"astype"}
+                assert double or ".f64" not in paper.texts[entry], f"{name} computes in float64"
+    check(paper, single=False)
+
+
+@pytest.mark.parametrize("sizes, kernel", [((512, 512, 512), 128), ((980, 64, 576), 64), ((8, 8, 8), 16)])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_products(paper, sizes, kernel, dtype):
+    m, n, k = sizes
+    out, x, y = allocate((2, m, n), dtype), allocate((2, m, k), dtype), allocate((2, k, n), dtype)
+    matmul.matmul(out, x, y)
+    check(paper, dtype == "float32")
+    (text,) = paper.texts.values()
+    if dtype == "float32" and kernel > 16:
+        assert "ld.shared.v4.f32" in text, "four at a time from shared memory"
+        assert not re.search(r"\b[ls][dt]\.local", text), "the sums stay in registers"
+
+
+@pytest.mark.parametrize("steps", [1, 2])
+def test_the_conv4_meta_step(paper, steps):
+    model = tm.nn.conv4(5, scale=True)
+    x = np.zeros((2, 32, 5, 28, 28, 1), np.float32)
+    y = np.tile(np.arange(5), (32, 1))
+    tasks = tm.Tasks(tm.Batch(x[0], y), tm.Batch(x[1], y))
+    method = tm.meta.maml(model, tm.losses.cross_entropy, lr=0.4, steps=steps)
+    tm.jit(method.meta_grad).prepare(model.init(rng), tasks)
+    check(paper)
+
+
+def test_the_sinusoid_and_siamese_steps(paper):
+    model = tm.nn.mlp(1, 40, 40, 1)
+    tasks = tm.data.Sinusoids().sample(rng, tasks=25, shot=10, query=10)
+    tm.jit(tm.meta.maml(model, tm.losses.mse, lr=0.01).meta_grad).prepare(model.init(rng), tasks)
+    model = tm.nn.conv4(None, scale=True, filters=32)
+    images = np.zeros((128, 28, 28, 1), np.float32)
+    pairs = tm.data.Pairs(images, images, np.arange(128) % 2 == 0)
+    tm.jit(tm.meta.siamese(model).meta_grad).prepare(model.init(rng), pairs)
+    check(paper)
+
+
+def test_a_damaged_file_is_compiled_again(paper, tmp_path, monkeypatch):
+    monkeypatch.setattr(target, "folder", lambda: tmp_path)
+    x = allocate((8,), "float32")
+    find_kernel(registry["exp"], "cuda")(allocate((8,), "float32"), x)
+    (file,) = tmp_path.glob("cuda_*.ptx")
+    whole = file.read_text()
+    file.write_text(whole[:100])
+    fresh_kernels()
+    find_kernel(registry["exp"], "cuda")(allocate((8,), "float32"), x)
+    assert file.read_text().endswith(target.END) and len(file.read_text()) == len(whole)
+    made = dict(target.made)
+    fresh_kernels()
+    find_kernel(registry["exp"], "cuda")(allocate((8,), "float32"), x)
+    assert target.made == {**made, "loaded": made["loaded"] + 1}

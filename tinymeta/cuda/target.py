@@ -1,0 +1,149 @@
+"""Numba as a compiler: a Python function and the types of its arguments in, PTX out.
+
+The one file that knows `numba.cuda`. It is asked for text alone, and told for which GPU, so nothing
+here needs a driver. Kernels take typed pointers, 32-bit integers and tuples of these. With
+NUMBA_ENABLE_CUDASIM=1 the same functions run in Numba's simulator instead, a Python thread for each
+thread of the GPU.
+"""
+
+import hashlib
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+
+import numba
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.core.errors import RequireLiteralValue
+
+from ..core.disk import folder, write
+
+try:
+    from numba import cuda
+    from numba.core.config import ENABLE_CUDASIM as SIMULATED
+    missing = ""
+except Exception as error:      # numba-cuda without its libraries: it raises many kinds
+    cuda, SIMULATED, missing = None, False, f"numba.cuda cannot be imported: {error}"
+
+SHARED = 3                      # NVVM's number for the address space of a block
+made = {"compiled": 0, "loaded": 0}
+
+
+def type_of(name: str):
+    """The Numba type of a pointer to this NumPy dtype; a bool is a byte."""
+    return types.CPointer(getattr(types, "uint8" if name == "bool" else name))
+
+
+def ptx(function, arguments: tuple, capability: tuple[int, int], identity: str) -> str:
+    """The PTX of a kernel, from the disk if this version of the room has compiled it before.
+
+    identity: tells it from kernels of the same name (what its closure holds, or its source).
+    Raises RuntimeError where there is no compiler.
+    """
+    text = repr((version(), function.__module__, function.__qualname__, identity,
+                 arguments, capability))
+    path = folder() / f"cuda_{hashlib.sha256(text.encode()).hexdigest()[:24]}.ptx"
+    try:
+        found = path.read_text()
+        if found.endswith(END):
+            made["loaded"] += 1
+            return found
+    except OSError:
+        pass
+    found = compiled(function, arguments, capability) + END
+    made["compiled"] += 1
+    try:
+        write(path, found)
+    except OSError:
+        pass                    # a full disk: compiled again next time
+    return found
+
+
+END = "\n// whole\n"            # a file without it was cut short
+
+
+def compiled(function, arguments: tuple, capability: tuple[int, int]) -> str:
+    if missing:
+        raise RuntimeError(missing)
+    with as_if_on(capability):
+        text, _ = cuda.compile_ptx(function, types.void(*arguments), cc=capability)
+    return text
+
+
+@contextmanager
+def as_if_on(capability: tuple[int, int]):
+    """Numba asks the driver for the GPU when a kernel calls a function: answer in its place."""
+    from numba.cuda import dispatcher
+    before = dispatcher.get_current_device
+    dispatcher.get_current_device = lambda: SimpleNamespace(compute_capability=capability)
+    try:
+        yield
+    finally:
+        dispatcher.get_current_device = before
+
+
+def version() -> str:
+    """What the meaning of a kernel depends on besides itself: this room, and Numba."""
+    if not known:
+        parts = [p.read_text() for p in sorted(Path(__file__).parent.glob("*.py"))]
+        package = getattr(cuda, "__version__", numba.__version__)
+        known.append(hashlib.sha256("\n".join([*parts, package]).encode()).hexdigest())
+    return known[0]
+
+
+known: list[str] = []
+
+# ---- what kernels are written with, besides Python ----------------------------------------------
+
+if SIMULATED:
+    def shared(count, dtype):
+        """`count` elements that the threads of a block share; once in a kernel."""
+        from numba.cuda.simulator.kernel import _get_kernel_context
+        return _get_kernel_context().shared.array(count, dtype)
+
+    def device(function):
+        return function
+else:
+    try:
+        from numba.cuda.extending import intrinsic
+    except ImportError:
+        from numba.extending import intrinsic
+
+    @intrinsic
+    def shared(typing, count, dtype):
+        """`count` elements that the threads of a block share, on a 16-byte boundary.
+
+        Numba's own shared arrays lie on a boundary of one element, and then no four of them can be
+        loaded at once.
+        """
+        if not isinstance(count, types.IntegerLiteral):
+            raise RequireLiteralValue("shared: how many must be known when the kernel is compiled")
+
+        def code(context, b, signature, args):
+            kind = ir.ArrayType(context.get_data_type(dtype.dtype), count.literal_value)
+            memory = cgutils.add_global_variable(b.module, kind, "shared", addrspace=SHARED)
+            memory.align, memory.linkage = 16, "internal"
+            memory.initializer = ir.Constant(kind, ir.Undefined)
+            everywhere = b.addrspacecast(memory, kind.as_pointer(), "generic")
+            return b.bitcast(everywhere, kind.element.as_pointer())
+
+        return types.CPointer(dtype.dtype)(count, dtype), code
+
+    def device(function):
+        """A function that kernels call; the compiler puts it in their place."""
+        return cuda.jit(device=True)(function) if cuda else function
+
+
+int32, uint32 = types.int32, types.uint32
+
+
+@device
+def whole(i, n):
+    """i // n of numbers that are not negative, in 32 bits; Numba would take 64, and mind signs."""
+    return int32(uint32(i) // uint32(n))
+
+
+@device
+def rest(i, n):
+    """i % n, as `whole`."""
+    return int32(uint32(i) % uint32(n))
