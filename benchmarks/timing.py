@@ -3,7 +3,6 @@
 In turn, because a machine drifts: what disturbs one round disturbs all contenders alike.
 """
 
-import json
 import os
 import platform
 import time

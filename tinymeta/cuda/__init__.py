@@ -2,8 +2,9 @@
 Here     the twins of cpu/ on a GPU: the same files and names, `kernel(out, *arrays, **static)`;
          below them target (Numba as a compiler), driver, memory, array, launch, and loops, the
          template of all elementwise kernels and reductions.
-Imports  core.strides, core.disk
-Never    needs a GPU to be imported, launches by way of Numba, touches numba.cuda outside target.py
+Imports  core
+Never    needs a GPU to be imported, knows a Tensor, launches by way of Numba, touches numba.cuda
+         outside target.py
 Add one  a function of the primitive's name in the file of its family; what runs on the GPU is a
          plain function of pointers and ints, wrapped in `Kernel`
 Tests    tests/cuda/: in Numba's simulator, and compiled for sm_80 and sm_90 without a GPU

@@ -30,15 +30,15 @@ FOR_BLAS = 1e7          # multiplications from which two threads of BLAS beat on
 class Planned:
     """A program in steps, with its memory map; nothing is compiled.
 
-    needs: how many bytes a step needs besides its result.
+    needs(step): how many bytes it needs besides its result; on the CPU, a product's.
     """
 
-    def __init__(self, program: Program, needs: Callable):
+    def __init__(self, program: Program, needs: Callable | None = None):
         self.program = settled(program)
         self.stored = stored_lines(self.program)
         self.steps = fuse(self.program)
         self.memory = plan(self.program, self.steps, {
-            k: n for k, n in enumerate(map(needs, self.steps)) if n})
+            k: n for k, n in enumerate(map(needs or scratch, self.steps)) if n})
 
 
 class Replay(Planned):
@@ -48,7 +48,7 @@ class Replay(Planned):
     """
 
     def __init__(self, program: Program, threaded: bool = False):
-        super().__init__(program, scratch)
+        super().__init__(program)
         self.threaded, self.kinds = threaded, []        # kinds: of each step, what runs it
         loops = [kernel_of(step.loop, self.stored) if step.loop else None for step in self.steps]
         compile_missing([kernel.source for kernel in loops if kernel])
