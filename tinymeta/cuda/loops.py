@@ -124,49 +124,70 @@ def kernel(text: str) -> Kernel:
     return Kernel(namespace["kernel"], text)
 
 
+ELEMENTWISE = """\
+def kernel({arrays}, count, sizes, steps):
+{sizes}
+    i = cuda.grid(1)
+    if i < count:
+{index}
+{body}
+"""
+
+REDUCTION = """\
+def kernel({arrays}, kept, count, sizes, steps):
+{sizes}
+    tile = shared({room}, {dtype})
+    t = cuda.threadIdx.x
+    j = cuda.blockIdx.x * {width} + t % {width}
+{begin}
+    if j < kept:
+{kept_index}
+        for r in range(cuda.blockIdx.y * {rows} + t // {width}, count, cuda.gridDim.y * {rows}):
+{reduced_index}
+{body}
+{join}
+{put}
+    cuda.syncthreads()
+    half = {half}
+    while half >= {width}:
+        if t < half:
+{meet}
+        cuda.syncthreads()
+        half //= 2
+    if t < {width} and j < kept:
+{store}
+"""
+
+
 @functools.cache
 def source(body: Body, depth: int, shape: tuple, reduced: tuple, width: int) -> str:
     """The kernel as Python. shape: of each operand and result, as `shape_of` says."""
     xs = [f"x{k}" for k in range(len(body.operands))]
     ys = [f"y{k}" for k in range(len(body.results))]
     at = {name: element(name, k, steps) for k, (name, steps) in enumerate(zip(xs + ys, shape))}
-    load = [f"{x} = {at[x]}" + " != 0" * (dtype == "bool") for x, dtype in zip(xs, body.operands)]
-    load += [f"{name} = {text}" for name, text in body.statements]
-    load += [f"{at[y]} = {'uint8' if r.dtype == 'bool' else r.dtype}({r.value})"
-             for y, r in zip(ys, body.results) if not r.reduce]
+    lines = [f"{x} = {at[x]}" + " != 0" * (dtype == "bool") for x, dtype in zip(xs, body.operands)]
+    lines += [f"{name} = {text}" for name, text in body.statements]
+    lines += [f"{at[y]} = {'uint8' if r.dtype == 'bool' else r.dtype}({r.value})"
+              for y, r in zip(ys, body.results) if not r.reduce]
+    arrays = ", ".join(name.upper() for name in xs + ys)
+    sizes = indented([f"n{d} = uint32(sizes[{d}])" for d in range(depth)], 1)
     kept = [d for d in range(depth) if d not in reduced]
-    head = [f"n{d} = uint32(sizes[{d}])" for d in range(depth)]
-    pointers = ", ".join(name.upper() for name in xs + ys)
-    if not any(r.reduce for r in body.results):
-        lines = [f"def kernel({pointers}, count, sizes, steps):", *indented(head),
-                 f"{INDENT}i = cuda.grid(1)", f"{INDENT}if i < count:",
-                 *indented(taken_apart("i", kept) + load, 2)]
-        return "\n".join(lines) + "\n"
-    sums = [(y, r) for y, r in zip(ys, body.results) if r.reduce]
-    meet = [[f"there = {k * THREADS} + t", f"tile[there] = {joined(r, 'tile[there]', 'tile[there + half]')}"]
-            for k, (y, r) in enumerate(sums)]
-    return "\n".join([
-        f"def kernel({pointers}, kept, count, sizes, steps):", *indented(head + [
-            f"tile = shared({THREADS * len(sums)}, {sums[0][1].dtype})",
-            "t = cuda.threadIdx.x",
-            f"j = cuda.blockIdx.x * {width} + t % {width}",
-            *(f"t_{y} = {r.dtype}({lowest(r.dtype) if r.reduce == 'max' else 0})"
-              for y, r in sums),
-            "if j < kept:",
-            *indented([*taken_apart("j", kept),
-                       f"first = cuda.blockIdx.y * {THREADS // width} + t // {width}",
-                       f"for r in range(first, count, cuda.gridDim.y * {THREADS // width}):",
-                       *indented(taken_apart("r", list(reduced)) + load + [
-                           f"t_{y} = {joined(r, f't_{y}', r.value)}" for y, r in sums])]),
-            *(f"tile[{k * THREADS} + t] = t_{y}" for k, (y, _) in enumerate(sums)),
-            "cuda.syncthreads()",
-            f"half = {THREADS // 2}",
-            f"while half >= {width}:",
-            *indented(["if t < half:", *indented([line for pair in meet for line in pair]),
-                       "cuda.syncthreads()", "half //= 2"]),
-            f"if t < {width} and j < kept:",
-            *indented([f"{y.upper()}[cuda.blockIdx.y * kept + j] = tile[{k * THREADS} + t]"
-                       for k, (y, _) in enumerate(sums)])])]) + "\n"
+    sums = [(k, y, r) for k, (y, r) in enumerate((y, r) for y, r in zip(ys, body.results) if r.reduce)]
+    if not sums:
+        return ELEMENTWISE.format(arrays=arrays, sizes=sizes, index=indented(taken_apart("i", kept), 2),
+                                  body=indented(lines, 2))
+    place = [f"tile[{k * THREADS} + t]" for k, _, _ in sums]
+    there = [f"tile[{k * THREADS} + t + half]" for k, _, _ in sums]
+    return REDUCTION.format(
+        arrays=arrays, sizes=sizes, width=width, rows=THREADS // width, half=THREADS // 2,
+        room=THREADS * len(sums), dtype=sums[0][2].dtype,
+        begin=indented([f"t_{y} = {r.dtype}({neutral(r)})" for _, y, r in sums], 1),
+        kept_index=indented(taken_apart("j", kept), 2),
+        reduced_index=indented(taken_apart("r", list(reduced)), 3), body=indented(lines, 3),
+        join=indented([f"t_{y} = {joined(r, f't_{y}', r.value)}" for _, y, r in sums], 3),
+        put=indented([f"{place[k]} = t_{y}" for k, y, _ in sums], 1),
+        meet=indented([f"{place[k]} = {joined(r, place[k], there[k])}" for k, _, r in sums], 3),
+        store=indented([f"{y.upper()}[cuda.blockIdx.y * kept + j] = {place[k]}" for k, y, _ in sums], 2))
 
 
 def joined(result: Result, a: str, b: str) -> str:
@@ -174,8 +195,11 @@ def joined(result: Result, a: str, b: str) -> str:
     return f"{result.dtype}({a} + {b})" if result.reduce == "sum" else f"maximum({a}, {b})"
 
 
-def lowest(dtype: str) -> str:
-    return "-inf" if np.dtype(dtype).kind == "f" else str(np.iinfo(dtype).min)
+def neutral(result: Result) -> str:
+    """What changes nothing when it is joined."""
+    if result.reduce == "sum":
+        return "0"
+    return "-inf" if np.dtype(result.dtype).kind == "f" else str(np.iinfo(result.dtype).min)
 
 
 def element(name: str, k: int, steps: tuple) -> str:
@@ -197,5 +221,5 @@ def taken_apart(number: str, axes: list) -> list[str]:
     return lines + [f"i{d} = int32({rest})" for d in axes[:1]]
 
 
-def indented(lines: list[str], by: int = 1) -> list[str]:
-    return [INDENT * by + line for line in lines]
+def indented(lines: list[str], by: int) -> str:
+    return "\n".join(INDENT * by + line for line in lines or ["pass"])
