@@ -91,8 +91,8 @@ def test_a_product_in_registers_of_any_shape_and_layout(tile, m, n, k, turned):
     out = allocate((2, m, n), np.float64)
     kernel = matmul.product(matmul.entry, matmul.entry, *tile, "float64")
     flags = [int(s[-1] != 1) for s in numbers]
-    kernel((-(-n // tile[1]), -(-m // tile[0]), 2), tile[0] // tile[3] * (tile[1] // tile[4]),
-           out, *on, (m, n, k, *flags), *numbers)
+    kernel((-(-m // tile[0]), -(-n // tile[1]), 2), tile[0] // tile[3] * (tile[1] // tile[4]),
+           out, *on, (m, n, k, *flags, 0), *numbers)
     np.testing.assert_allclose(down(out), x @ y, rtol=1e-12, atol=1e-12)
 
 
@@ -101,8 +101,14 @@ def test_the_teaching_tile_of_any_shape(m, n, k):
     x, y = rng.normal(size=(m, k)), rng.normal(size=(k, n))
     out = allocate((1, m, n), np.float64)
     matmul.tiled(matmul.entry, matmul.entry, 4, "float64")(
-        (-(-n // 4), -(-m // 4)), (4, 4), out, up(x), up(y), (m, n, k, 0, 0), (0, k, 1), (0, n, 1))
+        (-(-m // 4), -(-n // 4)), (4, 4), out, up(x), up(y), (m, n, k, 0, 0, 0), (0, k, 1), (0, n, 1))
     np.testing.assert_allclose(down(out)[0], x @ y, rtol=1e-12, atol=1e-12)
+
+
+def test_more_tasks_than_a_grid_has_room_for(on_gpu, monkeypatch):
+    monkeypatch.setattr(matmul, "MOST", 2)
+    x, y = rng.normal(size=(5, 3, 2)), rng.normal(size=(5, 2, 3))
+    np.testing.assert_allclose((tm.asarray(x) @ tm.asarray(y)).numpy(), x @ y, rtol=1e-12)
 
 
 def test_tasks_share_or_have_their_own_weights(on_gpu):

@@ -39,6 +39,9 @@ class Paper:
 
     def bound(self, kernel, grid, block, arguments):
         assert max(grid[1:]) < 2**16 and np.prod(block) <= 1024
+        wanted = re.search(r"\.entry \w+\((.*?)\)", self.texts[kernel], re.DOTALL).group(1)
+        given = ["u64" if kind == "pointer" else "u32" for kind, _ in arguments]
+        assert re.findall(r"\.param \.(\w+)", wanted) == given, "packed as the kernel reads them"
         return lambda: None
 
     def captured(self, launches):

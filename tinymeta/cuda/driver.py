@@ -17,7 +17,7 @@ import numpy as np
 
 from . import target
 
-OUT_OF_MEMORY = 2
+OUT_OF_MEMORY, NEWER_THAN_DRIVER = 2, 222       # the driver's codes
 NON_BLOCKING = 1                # a stream that does not wait for the default one
 THREAD_LOCAL = 1                # capture: other threads may go on as they like
 MAJOR, MINOR = 75, 76           # attributes of a device: its compute capability
@@ -115,7 +115,13 @@ class Driver:
         """The kernel in some PTX, which the driver translates for its device and keeps."""
         self.ready()
         module, kernel = c_void_p(), c_void_p()
-        self.call("cuModuleLoadData", byref(module), c_char_p(text.encode()))
+        try:
+            self.call("cuModuleLoadData", byref(module), c_char_p(text.encode()))
+        except DriverError as error:
+            if error.code != NEWER_THAN_DRIVER:
+                raise
+            raise DriverError(f"{error}: the compiler is newer than the driver: update the driver, or "
+                              "pip install 'tinymeta[cuda12]'", error.code) from None
         self.call("cuModuleGetFunction", byref(kernel), module, c_char_p(entry.encode()))
         return kernel
 

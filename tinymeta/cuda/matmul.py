@@ -1,6 +1,7 @@
 """Matrix products: tiles in shared memory, then tiles in registers.
 
-    out[t, m, n] = sum_k x[t, m, k] y[t, k, n]          t, the task, is the third axis of the grid
+    out[t, m, n] = sum_k x[t, m, k] y[t, k, n]          a block for each tile of out: its rows,
+                                                        columns and task are the grid's three axes
 
 A thread that computes one element alone reads 2 K numbers for K multiplications. `tiled`: the 16 x 16
 threads of a block read a tile of x and one of y together, once, and each number serves 16 of them.
@@ -32,6 +33,7 @@ from .movement import contiguous, copy
 from .target import SIMULATED, cuda, device, int32, shared, types
 
 EDGE = 16                                   # of the tiles of `tiled`
+MOST = 65535                                # blocks along the third axis of a grid
 
 
 def matmul(out, x, w):
@@ -56,8 +58,9 @@ def run(left, right, out, x, y, sizes: tuple, x_numbers: tuple, y_numbers: tuple
     tasks, m, n, k = sizes
     kernel, tile_m, tile_n, threads = chosen(left, right, m, n, out.dtype.name)
     along = (int(x_numbers[-1] != 1), int(y_numbers[-1] != 1))      # which axis neighbours read along
-    kernel((-(-n // tile_n), -(-m // tile_m), tasks), threads, out, x, y, (m, n, k, *along),
-           x_numbers, y_numbers)
+    for first in range(0, tasks, MOST):
+        kernel((-(-m // tile_m), -(-n // tile_n), min(tasks - first, MOST)), threads, out, x, y,
+               (m, n, k, *along, first), x_numbers, y_numbers)
 
 
 @functools.cache
@@ -80,8 +83,8 @@ def tiled(left, right, edge: int, dtype: str) -> Kernel:
 
     def kernel(out, x, y, sizes, x_numbers, y_numbers):
         m, n, count = sizes[0], sizes[1], sizes[2]
-        i, j, t = cuda.threadIdx.y, cuda.threadIdx.x, cuda.blockIdx.z
-        row, column = cuda.blockIdx.y * edge + i, cuda.blockIdx.x * edge + j
+        i, j, t = cuda.threadIdx.y, cuda.threadIdx.x, cuda.blockIdx.z + sizes[5]
+        row, column = cuda.blockIdx.x * edge + i, cuda.blockIdx.y * edge + j
         tiles = shared(room, number)                        # x's, then y's
         total = number(0)
         for k in range(0, count, edge):
@@ -113,9 +116,9 @@ def product(left, right, tile_m: int, tile_n: int, depth: int, tall: int, wide: 
     y_begin, room = depth * x_step, depth * (x_step + y_step)
 
     def kernel(out, x, y, sizes, x_numbers, y_numbers):
-        m, n, count, x_by_row, y_by_row = sizes
-        me, t = int32(cuda.threadIdx.x), int32(cuda.blockIdx.z)
-        first_row, first_column = int32(cuda.blockIdx.y * tile_m), int32(cuda.blockIdx.x * tile_n)
+        m, n, count, x_by_row, y_by_row, first_task = sizes
+        me, t = int32(cuda.threadIdx.x), int32(cuda.blockIdx.z + first_task)
+        first_row, first_column = int32(cuda.blockIdx.x * tile_m), int32(cuda.blockIdx.y * tile_n)
         my_row, my_column = int32(me // across * 4), int32(me % across * 4)
         tiles = shared(room, number)                        # x's, transposed, then y's
         x_next, y_next = cuda.local.array(x_loads, number), cuda.local.array(y_loads, number)
