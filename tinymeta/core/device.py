@@ -33,8 +33,6 @@ def devices() -> dict:
 
 
 def device_of(value) -> str:
-    if type(value) is np.ndarray:               # nearly always, and asked for every operation
-        return "cpu"
     return "cuda" if hasattr(value, "__cuda_array_interface__") else "cpu"
 
 
@@ -43,6 +41,11 @@ def together(name: str, values: list) -> tuple[str, list]:
 
     Raises ValueError if arrays lie on two devices.
     """
+    for v in values:
+        if type(v) is not np.ndarray:
+            break
+    else:                                       # nearly always, and asked for every operation
+        return "cpu", values
     found = [device_of(v) for v in values]
     if len({*found}) == 1:
         return found[0], values

@@ -83,11 +83,7 @@ def bind(primitive: Primitive, inputs: tuple, static: dict) -> Tensor:
 
 def evaluate(primitive: Primitive, values: list, static: dict):
     """The eager interpreter: a view of the input, or fresh memory, filled by the kernel now."""
-    device = "cpu"
-    for v in values:
-        if type(v) is not np.ndarray:
-            device, values = together(primitive.name, values)
-            break
+    device, values = together(primitive.name, values)
     kernel = primitive.kernels.get(device) or find_kernel(primitive, device)
     if primitive.view:
         return kernel(*values, **static)
