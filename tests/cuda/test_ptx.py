@@ -7,6 +7,7 @@ import subprocess
 
 import numpy as np
 import pytest
+from paper import Paper, fresh_kernels
 
 import tinymeta as tm
 from tinymeta.core.device import find_kernel
@@ -19,38 +20,6 @@ pytestmark = pytest.mark.ptx
 REGISTERS = 168                 # of 65,536: 384 threads at once, a block and a half of 256
 SLOW_PATHS = {"sin", "cos"}     # reduce large arguments in float64
 rng = np.random.default_rng(0)
-
-
-class Paper:
-    """A GPU on paper: kernels are compiled for it, and nothing runs."""
-    name, stream = "paper", driver.c_void_p(0)
-
-    def __init__(self, capability):
-        self.capability, self.texts, self.last = capability, {}, 0
-
-    def allocate(self, size):
-        self.last += size
-        return self.last
-
-    def load(self, function, text, entry):
-        assert f".entry {entry}(" in text
-        self.texts[entry] = text
-        return entry
-
-    def bound(self, kernel, grid, block, arguments):
-        assert max(grid[1:]) < 2**16 and np.prod(block) <= 1024
-        wanted = re.search(r"\.entry \w+\((.*?)\)", self.texts[kernel], re.DOTALL).group(1)
-        given = ["u64" if kind == "pointer" else "u32" for kind, _ in arguments]
-        assert re.findall(r"\.param \.(\w+)", wanted) == given, "packed as the kernel reads them"
-        return lambda: None
-
-    def captured(self, launches):
-        return lambda: None
-
-    def nothing(self, *args):
-        pass
-
-    free = upload = download = copy = synchronize = nothing
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -69,16 +38,6 @@ def paper(request, monkeypatch):
     with setting(device="cuda"):
         yield paper
     fresh_kernels()
-
-
-def fresh_kernels():
-    """Forget what was loaded into another GPU."""
-    from tinymeta.cuda import index, loops, pool, reduce
-    loops.kernel.cache_clear()
-    for make in (matmul.tiled, matmul.product, matmul.chosen):
-        make.cache_clear()
-    for kernel in (index.gather, index.scatter, pool.largest_in_window, reduce.first_largest):
-        kernel.loaded.clear()
 
 
 def check(paper: Paper, single: bool = True):
