@@ -23,6 +23,9 @@ def parser(description: str, **defaults) -> argparse.ArgumentParser:
                    help="labelled examples of a class (sinusoid: points) to learn from")
     p.add_argument("--steps", type=int, default=1, help="inner gradient steps in training")
     p.add_argument("--iterations", type=int, default=1000, help="meta-updates")
+    p.add_argument("--beta", type=float, default=1e-3, help="learning rate of Adam")
+    p.add_argument("--decay", action="store_true",
+                   help="let beta fall to zero along half a cosine")
     p.add_argument("--seed", type=int, default=0)
     p.add_argument("--no-jit", action="store_true",
                    help="run every operation by itself instead of a compiled program, to compare")
@@ -51,6 +54,11 @@ def run(main, arguments):
 def generators(seed: int):
     """Independent random generators for initialisation, training, validation and test tasks."""
     return [np.random.default_rng(child) for child in np.random.SeedSequence(seed).spawn(4)]
+
+
+def optimizer(a):
+    """Adam with the rate --beta, falling with --decay."""
+    return tm.optim.adam(tm.optim.cosine(a.beta, a.iterations) if a.decay else a.beta)
 
 
 def keep(out: Path, name: str):

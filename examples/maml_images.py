@@ -9,8 +9,8 @@ import time
 from pathlib import Path
 
 import numpy as np
-from common import (draw_curve, generators, image_sets, keep, parser, pyplot, result, run,
-                    save_figure)
+from common import (draw_curve, generators, image_sets, keep, optimizer, parser, pyplot, result,
+                    run, save_figure)
 
 import tinymeta as tm
 from tinymeta.meta.split import in_chunks
@@ -48,7 +48,7 @@ def main(a):
     if a.iterations:
         params, curve = tm.meta.train(
             method, lambda: draw(a.tasks), iterations=a.iterations, compiled=not a.no_jit,
-            rng=init_rng, params=params, name=f"maml {a.data}", optimizer=tm.optim.adam(a.beta),
+            rng=init_rng, params=params, name=f"maml {a.data}", optimizer=optimizer(a),
             evaluate=lambda params: score(params, validation, validation_rng, 100),
             save=keep(a.out, f"maml_{a.data}"))
         draw_curve(curve, a.out / f"maml_{a.data}_curve.png", "accuracy")
@@ -81,7 +81,7 @@ def draw_task(method, params, task, a):
 
 
 if __name__ == "__main__":
-    p = parser(__doc__.splitlines()[0], iterations=1400)
+    p = parser(__doc__.splitlines()[0], iterations=1400, beta=3e-3)
     p.add_argument("--data", choices=("glyphs", "omniglot"), default="glyphs")
     p.add_argument("--split", default="random",
                    help="of Omniglot: random (the paper's 1100/100/423), vinyals, official")
@@ -90,8 +90,6 @@ if __name__ == "__main__":
     p.add_argument("--tasks", type=int, default=8, help="tasks in a meta-batch (the paper: 32)")
     p.add_argument("--alpha", type=float, default=0.1,
                    help="inner learning rate, as the paper counts it (the paper, 5-way: 0.4)")
-    p.add_argument("--beta", type=float, default=3e-3,
-                   help="outer learning rate of Adam (the paper: 1e-3)")
     p.add_argument("--test-steps", type=int, default=3, help="inner steps in validation and test")
     p.add_argument("--test-tasks", type=int, default=600)
     p.add_argument("--first-order", action="store_true",

@@ -8,7 +8,7 @@ of Finn, Abbeel & Levine: --iterations 70000.
 import time
 
 import numpy as np
-from common import draw_curve, generators, keep, parser, pyplot, result, run, save_figure
+from common import draw_curve, generators, keep, optimizer, parser, pyplot, result, run, save_figure
 
 import tinymeta as tm
 from tinymeta.meta.method import squared_error
@@ -38,7 +38,7 @@ def main(a):
 
     params, curve = tm.meta.train(
         method, sample, iterations=a.iterations, compiled=not a.no_jit, rng=init_rng,
-        optimizer=tm.optim.adam(a.beta), name="sinusoid",
+        optimizer=optimizer(a), name="sinusoid",
         evaluate=lambda params: score(params, 1, validation_rng, 200),
         save=keep(a.out, "maml_sinusoid"))
 
@@ -78,7 +78,6 @@ def draw_adaptation(net, params, waves, a, rng):
 if __name__ == "__main__":
     p = parser(__doc__.splitlines()[0], shot=5, iterations=10000)
     p.add_argument("--lr", type=float, default=0.01, help="inner learning rate")
-    p.add_argument("--beta", type=float, default=1e-3, help="outer learning rate (Adam)")
     p.add_argument("--tasks", type=int, default=25, help="tasks in a meta-batch")
     p.add_argument("--init", choices=("glorot", "paper"), default="glorot",
                    help="paper: truncated normal, std 0.01")

@@ -9,8 +9,8 @@ import time
 from pathlib import Path
 
 import numpy as np
-from common import (draw_curve, generators, image_sets, keep, parser, pyplot, result, run,
-                    save_figure)
+from common import (draw_curve, generators, image_sets, keep, optimizer, parser, pyplot, result,
+                    run, save_figure)
 
 import tinymeta as tm
 from tinymeta.data import oneshot
@@ -51,7 +51,7 @@ def main(a):
         params, curve = tm.meta.train(
             method, lambda: draw(train, train_rng, a.pairs, a.rotations), iterations=a.iterations,
             compiled=not a.no_jit, rng=init_rng, params=params, name=f"siamese {a.data}",
-            optimizer=tm.optim.adam(a.beta), evaluate=score,
+            optimizer=optimizer(a), evaluate=score,
             save=keep(a.out, f"siamese_{a.data}"))
         draw_curve(curve, a.out / f"siamese_{a.data}_curve.png", f"{a.way}-way accuracy")
 
@@ -121,7 +121,6 @@ if __name__ == "__main__":
                    help="turn the training pairs by quarter turns: four times as many characters")
     p.add_argument("--within", type=float, default=0.5,
                    help="share of different pairs from one alphabet")
-    p.add_argument("--beta", type=float, default=1e-3, help="learning rate (Adam)")
     p.add_argument("--chunks", type=int, default=2,
                    help="parts of the batch that run on two threads")
     p.add_argument("--load", type=Path,

@@ -2,7 +2,8 @@
 
 They are `init(params) -> state` and `update(grads, state, params) -> (params, state)`.
 They are made of operations on trees, so an update can be differentiated, the learning rate
-included: `lr` is a number, an array or tensor, or a tree of them like the parameters.
+included: `lr` is a number, an array or tensor, or a tree of them like the parameters. Adam, which
+counts its updates, takes a schedule, too: a function of that count.
 """
 
 from collections.abc import Callable
@@ -52,8 +53,23 @@ def momentum(lr, beta: float = 0.9) -> Optimizer:
     return Optimizer(zeros_of, update)
 
 
+def cosine(lr: float, updates: int, least: float = 0.0) -> Callable:
+    """A schedule for Adam: from `lr` down to `least` over so many updates, along half a cosine.
+
+    Loshchilov & Hutter 2017, equation 5, without restarts. Raises ValueError if updates < 1.
+    """
+    if updates < 1:
+        raise ValueError(f"cosine: a schedule needs at least 1 update, got {updates}")
+
+    def at(count):
+        done = ops.minimum((count - 1.0) / updates, 1.0)
+        return least + 0.5 * (lr - least) * (1.0 + ops.cos(float(np.pi) * done))
+
+    return at
+
+
 def adam(lr, beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8) -> Optimizer:
-    """Kingma & Ba 2015, algorithm 1.
+    """Kingma & Ba 2015, algorithm 1. lr: as above, or a schedule such as `cosine`.
 
     At g = 0 the first step is 0 and its slope -lr / eps (sqrt'(0) := 0).
     """
@@ -65,14 +81,16 @@ def adam(lr, beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8) -> Opt
         mean = tree.map(lambda m, g: beta1 * m + (1.0 - beta1) * g, state.mean, grads)
         square = tree.map(lambda s, g: beta2 * s + (1.0 - beta2) * ops.square(g),
                           state.square, grads)
+        rate = lr(count) if callable(lr) else lr
         left1, left2 = (-ops.expm1(count * float(np.log(beta))) for beta in (beta1, beta2))
 
         def step(p, m, s, a):
             p = asarray(p)
             unbiased = ops.sqrt(s / ops.astype(left2, p.dtype)) + eps
+            a = ops.astype(a, p.dtype) if callable(lr) else a
             return p - a * (m / ops.astype(left1, p.dtype)) / unbiased
 
-        params = tree.map(step, params, mean, square, rates(lr, params))
+        params = tree.map(step, params, mean, square, rates(rate, params))
         return params, AdamState(count, mean, square)
 
     return Optimizer(init, update)
