@@ -1,9 +1,10 @@
-"""Trees of tensors in one .npz file: the arrays, and the tree's shape as JSON.
+"""Trees of tensors in one .npz file: the arrays, the tree's shape as JSON, and a digest of all.
 
 No pickle, so nothing can be executed.
 """
 
 import contextlib
+import hashlib
 import json
 import os
 import zipfile
@@ -14,8 +15,11 @@ from .core import tree as trees
 from .core.tensor import asarray
 
 
-def save(path, tree) -> None:
-    """Write a tree of arrays, tensors and numbers.
+FORMAT = 2              # of the file; 1 had neither a digest nor anything about it
+
+
+def save(path, tree, about: dict | None = None) -> None:
+    """Write a tree of arrays, tensors and numbers, and what is to be known about it, as JSON.
 
     It is written beside the target and then renamed: a crash or a full disk leaves the file that
     was there. NamedTuples come back as tuples unless `load` is given a tree like it.
@@ -24,10 +28,11 @@ def save(path, tree) -> None:
     leaves, _ = trees.flatten(tree)
     arrays = {f"leaf{k}": np.asarray(asarray(leaf).numpy()) for k, leaf in enumerate(leaves)}
     arrays["tree"] = np.array(json.dumps(skeleton(tree, iter(range(len(leaves))))))
+    arrays["about"] = np.array(json.dumps({"format": FORMAT, **(about or {})}))
     beside = f"{path}.{os.getpid()}.part"
     try:
         with open(beside, "wb") as file:
-            np.savez(file, **arrays)
+            np.savez(file, **arrays, digest=np.array(digest(arrays)))
         os.replace(beside, path)
     except BaseException:
         with contextlib.suppress(FileNotFoundError):
@@ -35,21 +40,55 @@ def save(path, tree) -> None:
         raise
 
 
+def digest(arrays: dict) -> str:
+    """sha256 of names, types, shapes and bytes: a file that was changed is told from one that was
+    not."""
+    seen = hashlib.sha256()
+    for name in sorted(arrays):
+        array = np.ascontiguousarray(arrays[name])
+        seen.update(f"{name} {array.dtype.str} {array.shape}".encode() + array.tobytes())
+    return seen.hexdigest()
+
+
+def read(path) -> dict:
+    """The arrays of a file that `save` wrote, by name, after checking its digest.
+
+    Raises FileNotFoundError, and ValueError if it is no such file, is damaged, or is of a version
+    still to come.
+    """
+    try:
+        with open(path, "rb") as file, np.lib.npyio.NpzFile(file, allow_pickle=False) as stored:
+            arrays = {name: stored[name] for name in stored.files}
+        json.loads(str(arrays["tree"]))
+        found = json.loads(str(arrays.get("about", '{"format": 1}')))["format"]
+    except (zipfile.BadZipFile, KeyError, ValueError, EOFError, TypeError) as error:
+        raise ValueError(f"{os.fspath(path)} is not a file that tm.save wrote, "
+                         f"or it is damaged ({error})") from None
+    if found not in (1, FORMAT):
+        raise ValueError(f"{os.fspath(path)} has format {found}, and this version of tinymeta "
+                         f"reads up to {FORMAT}: update tinymeta")
+    if found > 1 and str(arrays.pop("digest", "")) != digest(arrays):
+        raise ValueError(f"{os.fspath(path)} was changed after it was written, or is damaged "
+                         "(its digest is another): use a copy of the original")
+    return arrays
+
+
+def about(path) -> dict:
+    """What `save` was told about the tree in the file; raises as `load`."""
+    return json.loads(str(read(path).get("about", "{}")))
+
+
 def load(path, like=None):
     """The tree that `save` wrote, as Tensors.
 
     With `like`, it is in the structure of that tree, whose shapes it must have.
 
-    Raises FileNotFoundError if there is none, ValueError if the file is not such a tree or does not
-    match `like`.
+    Raises FileNotFoundError if there is none, ValueError if the file is not such a tree, was
+    changed, or does not match `like`.
     """
-    try:
-        with open(path, "rb") as file, np.lib.npyio.NpzFile(file, allow_pickle=False) as arrays:
-            shape = json.loads(str(arrays["tree"]))
-            leaves = [asarray(arrays[f"leaf{k}"]) for k in range(len(arrays.files) - 1)]
-    except (zipfile.BadZipFile, KeyError, ValueError, EOFError) as error:
-        raise ValueError(f"{os.fspath(path)} is not a file that tm.save wrote, "
-                         f"or it is damaged ({error})") from None
+    arrays = read(path)
+    shape = json.loads(str(arrays["tree"]))
+    leaves = [asarray(arrays[f"leaf{k}"]) for k in range(sum(n.startswith("leaf") for n in arrays))]
     if like is None:
         return rebuild(shape, leaves)
     ours, unflatten = trees.flatten(like)

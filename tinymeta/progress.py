@@ -11,6 +11,10 @@ try:
     import tqdm
 except ImportError:
     tqdm = None
+try:
+    import resource
+except ImportError:                     # Windows
+    resource = None
 
 QUIET = 30.0            # seconds without a line
 
@@ -18,11 +22,11 @@ QUIET = 30.0            # seconds without a line
 class Bar:
     """`step` after each iteration, `note` for what should stay on the screen."""
 
-    def __init__(self, total: int, name: str):
-        self.total, self.name, self.done = total, name, 0
+    def __init__(self, total: int, name: str, done: int = 0):
+        self.total, self.name, self.done, self.first = total, name, done, done
         self.start = self.shown = time.perf_counter()
         watched = tqdm is not None and sys.stderr.isatty()
-        self.bar = tqdm.tqdm(total=total, desc=name, leave=False) if watched else None
+        self.bar = tqdm.tqdm(total=total, desc=name, initial=done, leave=False) if watched else None
 
     def step(self, **values):
         self.done += 1
@@ -35,7 +39,7 @@ class Bar:
     def note(self, **values):
         self.shown = time.perf_counter()
         spent = self.shown - self.start
-        left = spent / max(self.done, 1) * (self.total - self.done)
+        left = spent / max(self.done - self.first, 1) * (self.total - self.done)
         text = "  ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}"
                          for k, v in values.items())
         place = f"{self.name} {self.done}/{self.total}"
@@ -47,10 +51,18 @@ class Bar:
 
 
 @contextmanager
-def progress(total: int, name: str):
-    bar = Bar(total, name)
+def progress(total: int, name: str, done: int = 0):
+    bar = Bar(total, name, done)
     try:
         yield bar
     finally:
         if bar.bar is not None:
             bar.bar.close()
+
+
+def peak_memory() -> float:
+    """The most memory that this process had, in MB; NaN where the system does not tell."""
+    if resource is None:
+        return float("nan")
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6

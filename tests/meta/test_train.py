@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import tinymeta as tm
-from tinymeta.meta import Method, maml
+from tinymeta.meta import Method, Score, maml
 from tinymeta.meta import train as compiled_train
 
 
@@ -48,14 +48,14 @@ def test_given_parameters_are_where_it_starts_and_stay_as_they_are():
 
 
 def test_rows_are_means_since_the_row_before():
-    scores = iter("abcd")
+    scores = iter([Score(mean, 0.1, 5) for mean in (3.0, 1.0, 4.0, 2.0)])
     saved = []
     run = train(downhill(), counting(), iterations=10, rng=rng(), rows=4,
                 evaluate=lambda params: next(scores),
                 save=lambda params, curve: saved.append((params.numpy(), len(curve))))
     assert [row.iteration for row in run.curve] == [2, 5, 7, 10]
     assert [row.metrics["batch"] for row in run.curve] == [1.5, 4.0, 6.5, 9.0]
-    assert [row.score for row in run.curve] == list("abcd")
+    assert [row.score.mean for row in run.curve] == [3.0, 1.0, 4.0, 2.0]
     assert [rows for _, rows in saved] == [1, 2, 3, 4]
     np.testing.assert_array_equal(saved[-1][0], run.params.numpy())
     seconds = [row.seconds for row in run.curve]

@@ -1,6 +1,6 @@
 """Few-shot problems: what a method learns from, and how it is judged.
 
-Here     samplers of tasks and pairs; sinusoids; Omniglot; procedural glyphs that need no download.
+Here     samplers of tasks and pairs; sinusoids; quadratics; Omniglot; glyphs that need no download.
 Imports  nothing
 Never    Tensors, gradients, models: a sampler returns NumPy arrays, the task axis first.
 Add one  a file whose sampler returns Tasks, or a set of Characters for `episodes` to draw from
@@ -9,10 +9,11 @@ Tests    tests/data/
 
 from .episodes import Batch, Characters, Pairs, Tasks, episodes, join, pairs
 from .glyphs import Glyphs
+from .quadratics import Problems, Quadratics
 from .sinusoid import Sinusoids, Waves
 
-__all__ = ["Batch", "Characters", "Glyphs", "Omniglot", "Pairs", "Sinusoids", "Split", "Tasks",
-           "Waves", "episodes", "join", "pairs"]
+__all__ = ["Batch", "Characters", "Glyphs", "Omniglot", "Pairs", "Problems", "Quadratics",
+           "Sinusoids", "Split", "Tasks", "Waves", "episodes", "join", "pairs"]
 
 
 def __getattr__(name: str):

@@ -9,7 +9,15 @@ Tests    tests/meta/
 
 from ..data import Batch, Pairs, Tasks
 from .adapt import adapt, rates_except_norm
+from .anil import anil
+from .checkpoint import Checkpoint
+from .imaml import imaml
+from .learned_optimizer import learned_optimizer
 from .maml import maml, maml_loss
+from .maml_plus import maml_plus
+from .meta_sgd import meta_sgd
 from .method import Method, Score, accuracy, evaluate
+from .prototypical import prototypical
+from .reptile import reptile
 from .siamese import siamese
 from .train import train

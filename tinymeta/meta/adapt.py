@@ -6,6 +6,7 @@ gradient of the sum over tasks is every task's own gradient.
 
 from collections.abc import Callable
 
+from .. import ops
 from ..core import tree
 from ..core.grad import grad, stop_gradient
 from ..core.scope import scope
@@ -33,6 +34,16 @@ def adapt(loss: Callable, params, support, *, lr, steps: int, first_order: bool 
                 lambda p, g, a: p if type(a) is int and a == 0 else asarray(p) - a * g,
                 params, g, rate)
     return params
+
+
+def for_each_task(params, count: int):
+    """Every task its own copy: a tree of (...) -> (T, ...). The gradient sums over the copies."""
+    return tree.map(lambda p: ops.broadcast_to(p, (count, *asarray(p).shape)), params)
+
+
+def adapted_to_each(loss: Callable, params, support, **inner):
+    """The copies (T, ...), each adapted to its support set; inner: as of `adapt`."""
+    return adapt(loss, for_each_task(params, len(tree.leaves(support)[0])), support, **inner)
 
 
 def rates_except_norm(params, lr):

@@ -12,23 +12,10 @@ stopped, visibly. With support = query this is, literally,
 
 from collections.abc import Callable
 
-from .. import ops
-from ..core import tree
-from ..core.grad import value_and_grad
-from ..core.tensor import Tensor, asarray
+from ..core.tensor import Tensor
 from ..nn.losses import cross_entropy
-from .adapt import adapt
-from .method import Method, hit_rate
-
-
-def for_each_task(params, count: int):
-    """Every task its own copy: a tree of (...) -> (T, ...). The gradient sums over the copies."""
-    return tree.map(lambda p: ops.broadcast_to(p, (count, *asarray(p).shape)), params)
-
-
-def adapted_to_each(loss: Callable, params, support, **inner):
-    """The copies (T, ...), each adapted to its support set; inner: as of `adapt`."""
-    return adapt(loss, for_each_task(params, len(tree.leaves(support)[0])), support, **inner)
+from .adapt import adapted_to_each, for_each_task
+from .method import Method, answers, objective_of, query_grad
 
 
 def maml_loss(loss: Callable, params, tasks, *, lr, steps: int,
@@ -44,36 +31,26 @@ def maml_loss(loss: Callable, params, tasks, *, lr, steps: int,
 
 
 def maml(model, loss: Callable = cross_entropy, *, lr, steps: int = 1,
-         test_steps: int | None = None, first_order: bool = False,
-         over_tasks: str = "mean") -> Method:
+         test_steps: int | None = None, first_order: bool = False, over_tasks: str = "mean",
+         transductive: bool = True) -> Method:
     """MAML of `model` as a Method.
 
     loss(prediction, y) -> (T,); lr: inner learning rate, a number or a tree like the parameters;
     test_steps: inner steps in `predict` (default: steps);
-    over_tasks: "mean" or "sum" of the tasks' losses is what is differentiated.
+    over_tasks: "mean" or "sum" of the tasks' losses is what is differentiated;
+    transductive: see `answers`.
     """
-    if over_tasks not in ("mean", "sum"):
-        raise ValueError(f"maml: over_tasks {over_tasks!r} is not 'mean' or 'sum'")
+    objective, answer = objective_of(model, loss), answers(model, transductive)
 
-    def objective(params, batch):
-        return loss(model(params, batch.x), batch.y)
-
-    def outer(params, tasks):
+    def judged(params, tasks):
         adapted = adapted_to_each(objective, params, tasks.support,
                                   lr=lr, steps=steps, first_order=first_order)
         prediction = model(adapted, tasks.query.x)
-        losses = loss(prediction, tasks.query.y)                                  # (T,)
-        return getattr(losses, over_tasks)(), prediction
-
-    def meta_grad(params, tasks):
-        (value, prediction), grads = value_and_grad(outer, has_aux=True)(params, tasks)
-        metrics = {"loss": value}
-        if asarray(tasks.query.y).dtype.kind in "iu":
-            metrics["accuracy"] = hit_rate(prediction, tasks.query.y)
-        return metrics, grads
+        return loss(prediction, tasks.query.y), prediction
 
     def predict(params, support, x):
         count = steps if test_steps is None else test_steps
-        return model(adapted_to_each(objective, params, support, lr=lr, steps=count), x)
+        adapted = adapted_to_each(objective, params, support, lr=lr, steps=count)
+        return answer(adapted, support, x)
 
-    return Method(model.init, meta_grad, predict)
+    return Method(model.init, query_grad(judged, over_tasks), predict)

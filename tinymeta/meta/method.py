@@ -6,7 +6,8 @@ from typing import NamedTuple
 import numpy as np
 
 from .. import ops
-from ..core.tensor import Tensor
+from ..core.grad import value_and_grad
+from ..core.tensor import Tensor, asarray
 
 
 class Method(NamedTuple):
@@ -20,6 +21,53 @@ class Method(NamedTuple):
     init: Callable
     meta_grad: Callable
     predict: Callable
+
+
+def objective_of(model, loss: Callable) -> Callable:
+    """The loss of a batch as a function of the parameters: (params, batch) -> (T,)."""
+    return lambda params, batch: loss(model(params, batch.x), batch.y)
+
+
+def query_grad(judged: Callable, over_tasks: str = "mean") -> Callable:
+    """The usual `meta_grad`: it differentiates what the tasks lose on their query sets.
+
+    judged(params, tasks) -> (losses (T,), prediction (T, N, ..)); over_tasks: their "mean" or "sum"
+    counts. Where labels are classes, the accuracy is reported, too.
+    """
+    if over_tasks not in ("mean", "sum"):
+        raise ValueError(f"over_tasks {over_tasks!r} is not 'mean' or 'sum'")
+
+    def outer(params, tasks):
+        losses, prediction = judged(params, tasks)
+        return getattr(losses, over_tasks)(), prediction
+
+    def meta_grad(params, tasks):
+        (value, prediction), grads = value_and_grad(outer, has_aux=True)(params, tasks)
+        return metrics_of(value, prediction, tasks.query.y), grads
+
+    return meta_grad
+
+
+def metrics_of(loss, prediction, y) -> dict:
+    """The loss and, where the labels `y` are classes, the accuracy."""
+    classes = asarray(y).dtype.kind in "iu"
+    return {"loss": loss, **({"accuracy": hit_rate(prediction, y)} if classes else {})}
+
+
+def answers(model, transductive: bool = True) -> Callable:
+    """answer(params, support, x): what an adapted model says of x (T, N, ..).
+
+    It matters where batch norm uses the batch at hand. Transductive: all of x is one batch, so its
+    examples help each other (Finn et al. 2017). Else each is judged in a batch with the support set
+    alone (Nichol et al. 2018, section 6.1).
+    """
+    def one_by_one(params, support, x):
+        x = asarray(x)
+        beside = [model(params, ops.concatenate([support.x, x[:, k:k + 1]], 1))
+                  for k in range(x.shape[1])]
+        return ops.concatenate([y[:, -1:] for y in beside], 1)
+
+    return (lambda params, support, x: model(params, x)) if transductive else one_by_one
 
 
 class Score(NamedTuple):

@@ -44,11 +44,15 @@ def sgd(lr) -> Optimizer:
     return Optimizer(lambda params: None, update)
 
 
-def momentum(lr, beta: float = 0.9) -> Optimizer:
-    """v <- beta v + g;  theta <- theta - lr v   (Polyak 1964)"""
+def momentum(lr, beta: float = 0.9, nesterov: bool = False) -> Optimizer:
+    """v <- beta v + g;  theta <- theta - lr v   (Polyak 1964)
+
+    nesterov: theta <- theta - lr (g + beta v), the step that looks ahead (Sutskever et al. 2013).
+    """
     def update(grads, velocity, params):
         velocity = tree.map(lambda v, g: beta * v + g, velocity, grads)
-        params = tree.map(lambda p, v, a: asarray(p) - a * v, params, velocity, rates(lr, params))
+        ahead = tree.map(lambda v, g: g + beta * v, velocity, grads) if nesterov else velocity
+        params = tree.map(lambda p, v, a: asarray(p) - a * v, params, ahead, rates(lr, params))
         return params, velocity
     return Optimizer(zeros_of, update)
 

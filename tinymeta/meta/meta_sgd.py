@@ -1,0 +1,43 @@
+"""Meta-SGD (Li, Zhou, Chen & Li 2017, equation 3): the inner rates are learned, one per parameter.
+
+    theta'_i        = theta - alpha o grad L_i(theta; support)           o: elementwise
+    (theta, alpha) <- (theta, alpha) - beta grad sum_i L_i(theta'_i; query)
+
+The rates alpha may turn negative: then a step climbs, and the learner has learned that it should.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from ..core import tree
+from ..nn.losses import cross_entropy
+from .adapt import adapted_to_each
+from .method import Method, answers, objective_of, query_grad
+
+
+def meta_sgd(model, loss: Callable = cross_entropy, *, lr: float = 0.01, steps: int = 1,
+             test_steps: int | None = None, transductive: bool = True) -> Method:
+    """Meta-SGD of `model`; its parameters are {"theta": .., "rates": ..}, two trees alike.
+
+    lr: every rate's first value; the other arguments are those of `maml`.
+    """
+    objective, answer = objective_of(model, loss), answers(model, transductive)
+
+    def init(rng):
+        theta = model.init(rng)
+        return {"theta": theta, "rates": tree.map(lambda p: np.full_like(p, lr), theta)}
+
+    def adapted(params, support, steps):
+        return adapted_to_each(objective, params["theta"], support,
+                               lr=params["rates"], steps=steps)
+
+    def judged(params, tasks):
+        prediction = model(adapted(params, tasks.support, steps), tasks.query.x)
+        return loss(prediction, tasks.query.y), prediction
+
+    def predict(params, support, x):
+        count = steps if test_steps is None else test_steps
+        return answer(adapted(params, support, count), support, x)
+
+    return Method(init, query_grad(judged), predict)

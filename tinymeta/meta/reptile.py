@@ -1,0 +1,47 @@
+"""Reptile (Nichol, Achiam & Schulman 2018, algorithm 1): move towards where the tasks lead.
+
+    theta'_i = theta after k gradient steps on task i, each on another minibatch
+    theta   <- theta - eps mean_i (theta - theta'_i)
+
+No derivative of a derivative. In (theta - theta'_i) / (alpha k), the mean of the k gradients, the
+later ones were taken where the earlier ones led, which leaves a term like MAML's in the mean over
+minibatches (section 5.1 there); with k = 1 it is the gradient of plain joint training.
+"""
+
+from collections.abc import Callable
+
+from .. import ops
+from ..core import tree
+from ..core.grad import stop_gradient
+from ..core.tensor import asarray
+from ..nn.losses import cross_entropy
+from .adapt import adapt, adapted_to_each, for_each_task
+from .method import Method, answers, metrics_of, objective_of
+
+
+def reptile(model, loss: Callable = cross_entropy, *, lr: float, steps: int = 2,
+            test_steps: int | None = None, transductive: bool = True) -> Method:
+    """Reptile of `model`; its `meta_grad` is (theta - theta') / (lr steps), meaned over tasks.
+
+    The minibatches are the support set, the query set, the support set ... in turn; the loss
+    reported is that of the query set at theta'. The other arguments are those of `maml`.
+    Raises ValueError if steps < 1.
+    """
+    if steps < 1:
+        raise ValueError(f"reptile: steps must be at least 1, got {steps}")
+    objective, answer = objective_of(model, loss), answers(model, transductive)
+
+    def meta_grad(params, tasks):
+        start = own = for_each_task(params, len(tree.leaves(tasks.support)[0]))
+        for k in range(steps):
+            own = stop_gradient(adapt(objective, own, tasks[k % 2], lr=lr, steps=1))
+        grads = tree.map(lambda p, q: ops.mean(asarray(p) - q, 0) / (lr * steps), start, own)
+        prediction = model(own, tasks.query.x)
+        value = ops.mean(loss(prediction, tasks.query.y))
+        return metrics_of(value, prediction, tasks.query.y), grads
+
+    def predict(params, support, x):
+        count = steps if test_steps is None else test_steps
+        return answer(adapted_to_each(objective, params, support, lr=lr, steps=count), support, x)
+
+    return Method(model.init, meta_grad, predict)
