@@ -2,6 +2,7 @@
 
 import argparse
 import csv
+import functools
 import os
 import sys
 import time
@@ -27,6 +28,14 @@ def parser(description: str, **defaults) -> argparse.ArgumentParser:
     p.add_argument("--decay", action="store_true",
                    help="let beta fall to zero along half a cosine")
     p.add_argument("--seed", type=int, default=0)
+    p.add_argument("--select", choices=("best", "last"), default="last",
+                   help="judge the parameters that were best in validation, or the last ones")
+    p.add_argument("--every", type=float, default=120.0, help="seconds between checkpoints")
+    p.add_argument("--resume", action="store_true",
+                   help="go on from the checkpoint in --out, which ends as if nothing had happened")
+    p.add_argument("--evaluate", type=Path, metavar="FILE",
+                   help="only judge parameters saved before; the flags of their run are taken over")
+    p.add_argument("--test-tasks", type=int, default=600)
     p.add_argument("--no-jit", action="store_true",
                    help="run every operation by itself instead of a compiled program, to compare")
     p.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
@@ -34,6 +43,52 @@ def parser(description: str, **defaults) -> argparse.ArgumentParser:
                    help="folder for curves, pictures and parameters")
     p.set_defaults(**defaults)
     return p
+
+
+METHODS = ("maml", "first-order", "meta-sgd", "anil", "reptile", "imaml", "maml++")
+
+
+def method_of(a, net, loss, lr, **options):
+    """The method that --method names; lr: a number, or a tree for the methods that take one."""
+    meta, options = tm.meta, {"lr": lr, "steps": a.steps, **options}
+    if a.method in ("meta-sgd", "reptile", "maml++"):
+        options["lr"] = max(tm.tree.leaves(lr))         # one number: all parameters adapt
+    if a.method == "maml++":
+        options.pop("test_steps", None)                 # it has as many steps as it has rates
+    make = {"maml": meta.maml, "first-order": functools.partial(meta.maml, first_order=True),
+            "meta-sgd": meta.meta_sgd, "anil": meta.anil, "reptile": meta.reptile,
+            "imaml": meta.imaml, "maml++": meta.maml_plus}[a.method]
+    if a.method == "anil" and tm.tree.children(lr) is not None:
+        options["lr"] = lr[-1]                          # the head's part of the tree
+    return make(net, loss, **options)
+
+
+def weighted(a, sample):
+    """For maml++, a sampler whose step weights move to the last step in a tenth of the run."""
+    if a.method != "maml++":
+        return sample
+    return lambda k: tm.meta.Weighted(
+        *sample(k), tm.meta.step_weights(k / (0.1 * a.iterations), a.steps))
+
+
+# Flags that may differ between a run and the one that goes on from it, or judges it.
+FREE = {"root", "out", "every", "resume", "evaluate", "test_tasks", "test_steps", "select", "load"}
+
+
+def config(a) -> dict:
+    """The flags that make a run what it is."""
+    return {key: value for key, value in vars(a).items() if key not in FREE}
+
+
+def arguments(p: argparse.ArgumentParser) -> argparse.Namespace:
+    """The parsed flags; with --evaluate, those not given are the ones of the run it names."""
+    a = p.parse_args()
+    if a.evaluate:
+        try:
+            p.set_defaults(**tm.about(a.evaluate).get("config", {}))
+        except (OSError, ValueError) as error:
+            sys.exit(f"error: {error}")
+    return p.parse_args()
 
 
 def run(main, arguments):
@@ -61,20 +116,60 @@ def optimizer(a):
     return tm.optim.adam(tm.optim.cosine(a.beta, a.iterations) if a.decay else a.beta)
 
 
-def keep(out: Path, name: str):
-    """What `train(save=...)` calls: parameters and curve, each written beside and then renamed."""
+def learn(a, method, sample, rngs, *, name: str, evaluate, better: str = "larger",
+          measure: str = "accuracy", params=None):
+    """Train, or go on with --resume; returns the parameters to judge.
+
+    sample(k): the batch of update k; rngs: init, train, validation, test. In --out it keeps
+    {name}.checkpoint.npz every few minutes, the curve as {name}.csv and {name}_curve.png while it
+    runs, and in the end {name}.npz. With --evaluate it only loads. Ctrl-C saves and says how to
+    go on.
+    """
+    init_rng, train_rng, validation_rng, _ = rngs
+    if a.evaluate:
+        return tm.load(a.evaluate, like=method.init(init_rng))
+    if params is None:
+        params = method.init(init_rng)
+    if not a.iterations:
+        return params
+    checkpoint = tm.meta.Checkpoint(a.out / f"{name}.checkpoint.npz", config(a),
+                                    {"train": train_rng, "validation": validation_rng}, a.every)
+    if not a.resume and (aside := checkpoint.set_aside()):
+        print(f"an earlier run's checkpoint is now {aside}; --resume would have gone on with it")
+
     def save(params, curve):
-        tm.save(out / f"{name}.npz", params)
-        beside = out / f".{name}.csv"
-        with open(beside, "w", newline="") as file:
-            rows = csv.writer(file)
-            rows.writerow(["iteration", "seconds", *curve[0].metrics, "score", "interval"])
-            for row in curve:
-                score = (row.score.mean, row.score.interval) if row.score else ("", "")
-                metrics = (f"{v:.6g}" for v in row.metrics.values())
-                rows.writerow([row.iteration, f"{row.seconds:.1f}", *metrics, *score])
-        os.replace(beside, out / f"{name}.csv")
-    return save
+        write_curve(curve, a.out / f"{name}.csv")
+        draw_curve(curve, a.out / f"{name}_curve.png", measure)
+
+    run = tm.meta.train(method, sample, numbered=True, iterations=a.iterations, params=params,
+                        optimizer=optimizer(a), evaluate=evaluate, better=better, name=name,
+                        save=save, checkpoint=checkpoint, resume=a.resume, compiled=not a.no_jit)
+    if not run.finished:
+        again = [word for word in sys.argv if word != "--resume"]
+        sys.exit(f"stopped after {run.curve[-1].iteration if run.curve else 0} updates and saved; "
+                 f"to go on: python {' '.join(again)} --resume")
+    if a.select == "best" and run.best:
+        print(f"best in validation: after {run.best.iteration} updates, {run.best.score}")
+    chosen = run.best.params if a.select == "best" and run.best else run.params
+    tm.save(a.out / f"{name}.npz", chosen, about={"config": config(a), "selected": a.select})
+    print(f"{name}: {run.curve[-1].pace:.3g} ms an update, peak memory "
+          f"{run.curve[-1].memory:.0f} MB")
+    return chosen
+
+
+def write_curve(curve, path: Path):
+    """The curve as CSV, written beside and then renamed."""
+    beside = path.with_name(f".{path.name}")
+    with open(beside, "w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["iteration", "seconds", *curve[0].metrics, "score", "interval",
+                       "ms", "MB"])
+        for row in curve:
+            score = (row.score.mean, row.score.interval) if row.score else ("", "")
+            metrics = (f"{v:.6g}" for v in row.metrics.values())
+            rows.writerow([row.iteration, f"{row.seconds:.1f}", *metrics, *score,
+                           f"{row.pace:.4g}", f"{row.memory:.0f}"])
+    os.replace(beside, path)
 
 
 def result(what: str, score, seed: int, start: float, published: str = ""):
@@ -82,6 +177,7 @@ def result(what: str, score, seed: int, start: float, published: str = ""):
           + (f"  (published: {published})" if published else ""), flush=True)
 
 
+@functools.cache
 def pyplot():
     """matplotlib.pyplot drawing to files, or None where it is not installed."""
     try:
@@ -98,7 +194,6 @@ def save_figure(figure, path: Path):
     beside = path.with_name(f".{path.name}")
     figure.savefig(beside, dpi=120, bbox_inches="tight", format="png")
     os.replace(beside, path)
-    print(f"wrote {path}")
 
 
 def draw_curve(curve, path: Path, measure: str):

@@ -21,7 +21,7 @@ from .core.grad import grad, stop_gradient, value_and_grad, vjp
 from .core.primitive import debug_nans, primitive
 from .core.scope import scope
 from .core.tensor import Tensor, asarray, tensor
-from .io import load, save
+from .io import about, load, save
 from .jit import explain, jit, warmup
 from .nn import losses, optim
 from .ops import *          # noqa: F403  the operations, under their own names

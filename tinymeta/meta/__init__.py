@@ -14,7 +14,7 @@ from .checkpoint import Checkpoint
 from .imaml import imaml
 from .learned_optimizer import learned_optimizer
 from .maml import maml, maml_loss
-from .maml_plus import maml_plus
+from .maml_plus import Weighted, maml_plus, step_weights
 from .meta_sgd import meta_sgd
 from .method import Method, Score, accuracy, evaluate
 from .prototypical import prototypical

@@ -28,10 +28,11 @@ def train(method: Method, sample: Callable, *, iterations: int, rng=None,
           optimizer: Optimizer = adam(1e-3), params=None, evaluate: Callable | None = None,
           better: str = "larger", rows: int = 20, name: str = "train", save: Callable | None = None,
           checkpoint: Checkpoint | None = None, resume: bool = False,
-          compiled: bool = True) -> Run:
+          numbered: bool = False, compiled: bool = True) -> Run:
     """Meta-train for `iterations` updates.
 
-    sample() -> what `method.meta_grad` takes, a fresh batch each time;
+    sample() -> what `method.meta_grad` takes, a fresh batch each time; numbered: it is called as
+    sample(k) for update k, from 0 on, and may change as training proceeds;
     rng draws the initial parameters if none are given;
     evaluate(params) -> a Score, called `rows` times; better: "larger" or "smaller" ones;
     save(params, curve), called as often, keeps what there is;
@@ -94,7 +95,7 @@ def train(method: Method, sample: Callable, *, iterations: int, rng=None,
         good, batch = at, None                              # the progress before, and what led here
         try:
             while at.iteration < iterations:
-                new_batch = sample()
+                new_batch = sample(at.iteration) if numbered else sample()
                 new = advance(at, new_batch)
                 row = new.iteration in marks
                 if not abs(new.sums["loss"]) < float("inf") or row and not finite(new.params):

@@ -1,0 +1,110 @@
+"""Learning to optimize (Andrychowicz et al. 2016): an LSTM that learned to descend, and others.
+
+By Andrychowicz, Denil, Gomez, Hoffman, Pfau, Schaul, Shillingford & de Freitas. Trained on random
+10-dimensional quadratics, judged on fresh ones beside hand-made optimizers, whose rates are tuned
+on as many problems as they need. --exact keeps the second derivatives that the paper drops.
+"""
+
+import time
+
+import numpy as np
+from common import (arguments, generators, learn, parser, pyplot, result, run, save_figure)
+
+import tinymeta as tm
+from tinymeta.meta.learned_optimizer import unroll
+from tinymeta.meta.method import Score
+
+RATES = 10 ** np.linspace(-3.5, 0, 29)
+BASELINES = {"SGD": tm.optim.sgd, "momentum": tm.optim.momentum,
+             "NAG": lambda lr: tm.optim.momentum(lr, nesterov=True), "Adam": tm.optim.adam}
+
+
+def objective(theta, data):
+    """f(theta) = |W theta - y|^2, (T,)."""
+    residual = (data.x @ theta[..., None])[..., 0] - data.y
+    return (residual * residual).sum(-1)
+
+
+def main(a):
+    start = time.perf_counter()
+    rngs = _, train_rng, validation_rng, test_rng = generators(a.seed)
+    family = tm.data.Quadratics(uniform=a.uniform)
+    method = tm.meta.learned_optimizer(
+        objective, steps=a.steps, truncate=a.truncate or None, hidden=a.hidden,
+        first_order=not a.exact)
+    print(f"learned optimizer on {'uniform' if a.uniform else 'Gaussian'} quadratics: "
+          f"{a.steps} steps, gradient cut after {a.truncate or a.steps}, "
+          f"{'exact' if a.exact else 'second derivatives dropped'}, {a.tasks} problems a batch, "
+          f"{a.iterations} updates")
+
+    def curves(predict, problems):
+        """f at each step, (T, 1 + steps)."""
+        return np.concatenate([predict(tm.tree.map(lambda x: x[k:k + 100], problems))
+                               for k in range(0, len(problems.start), 100)])
+
+    def learned(params):
+        return lambda problems: np.asarray(method.predict(params, problems))
+
+    def by_hand(optimizer):
+        steps = tm.jit(lambda problems: tm.ops.stack(list(unroll(
+            optimizer, objective, *problems, steps=a.steps)), 1))
+        return lambda problems: np.asarray(steps(problems))
+
+    def evaluate(params):
+        problems = family.sample(np.random.default_rng(validation_seed), tasks=200)
+        return mean_score(curves(learned(params), problems))
+
+    validation_seed = int(validation_rng.integers(2**32))         # the same problems each time
+    params = learn(a, method, lambda k: family.sample(train_rng, tasks=a.tasks), rngs,
+                   name="learned_optimizer", evaluate=evaluate, better="smaller",
+                   measure=f"mean f over {a.steps} steps")
+
+    tuning, fresh = (family.sample(test_rng, tasks=n) for n in (400, a.test_tasks))
+    found = {"learned": curves(learned(params), fresh)}
+    for name, make in BASELINES.items():
+        mean, rate = min((float(mean_of(curves(by_hand(make(rate)), tuning))), rate)
+                         for rate in RATES)
+        found[name] = curves(by_hand(make(rate)), fresh)
+        print(f"{name}: best rate {rate:.4g} of {len(RATES)}, {mean:.4g} on the problems it was "
+              "tuned on", flush=True)
+    for name, f in found.items():
+        last = f[:, -1]
+        result(f"{name}: mean f over steps 1 to {a.steps} of fresh problems", mean_score(f), a.seed,
+               start)
+        print(f"    at step {a.steps}: mean {last.mean():.4g}, median {np.median(last):.4g}")
+    draw_descent(found, a)
+
+
+def mean_of(f: np.ndarray) -> float:
+    """The mean over problems and the steps from 1 on; infinite where one diverged."""
+    return f[:, 1:].mean() if np.isfinite(f).all() else np.inf
+
+
+def mean_score(f: np.ndarray) -> Score:
+    each = f[:, 1:].mean(1)
+    return Score(float(each.mean()), float(1.96 * each.std() / len(each) ** 0.5), len(each))
+
+
+def draw_descent(found, a):
+    plt = pyplot()
+    if plt is None:
+        return
+    figure, axis = plt.subplots(figsize=(6, 4))
+    for name, f in found.items():
+        axis.plot(f.mean(0), label=name, linewidth=3 if name == "learned" else 1.2,
+                  color="black" if name == "learned" else None)
+    axis.set(yscale="log", xlabel="step", ylabel=f"f, mean of {a.test_tasks} fresh problems")
+    axis.legend()
+    save_figure(figure, a.out / "learned_optimizer_descent.png")
+    plt.close(figure)
+
+
+if __name__ == "__main__":
+    p = parser(__doc__.splitlines()[0], steps=100, iterations=100)
+    p.add_argument("--truncate", type=int, default=20,
+                   help="the gradient reaches back so many steps at most (0: all)")
+    p.add_argument("--exact", action="store_true", help="keep the second derivatives")
+    p.add_argument("--uniform", action="store_true", help="entries of W and y uniform, not normal")
+    p.add_argument("--hidden", type=int, default=20, help="units of each of the two LSTM layers")
+    p.add_argument("--tasks", type=int, default=32, help="problems in a batch (the paper: 128)")
+    run(main, arguments(p))

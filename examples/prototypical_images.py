@@ -1,0 +1,95 @@
+"""Prototypical networks (Snell et al. 2017): a class is the mean of its examples in a space.
+
+By Snell, Swersky & Zemel. Training tasks have more classes than test tasks (--way, --test-ways):
+the harder question teaches more. --data omniglot is the paper's.
+"""
+
+import time
+
+import numpy as np
+from common import (arguments, generators, image_sets, learn, parser, pyplot, result, run,
+                    save_figure)
+
+import tinymeta as tm
+
+PUBLISHED = {(5, 1): "98.8 %", (5, 5): "99.7 %", (20, 1): "96.0 %", (20, 5): "98.9 %"}
+
+
+def main(a):
+    start = time.perf_counter()
+    rngs = _, train_rng, validation_rng, test_rng = generators(a.seed)
+    train, validation, test = image_sets(a)
+    net = tm.nn.conv4(None, filters=a.filters, pool=a.pool, head="flatten", scale=True)
+    print(f"prototypical network on {a.data} ({train}): {a.filters} filters, {a.way}-way "
+          f"{a.shot}-shot, {a.query} query images of a class, {a.iterations} updates")
+
+    def sampler(characters, rng, way, query):
+        return lambda n: tm.data.episodes(
+            characters, rng, way=way, shot=a.shot, query=query, tasks=n)
+
+    draw = sampler(train, train_rng, a.way, a.query)
+
+    def judge(params, way, transductive):
+        """The method for the test: batch norm at its moments of training images, or not."""
+        if transductive:
+            return tm.meta.prototypical(net, way=way), params
+        seen = sampler(train, np.random.default_rng(a.seed), a.way, a.query)(8)
+        images = np.concatenate([seen.support.x, seen.query.x], 1)
+        model, params = net.freeze(params, images.reshape(-1, *images.shape[2:]))
+        return tm.meta.prototypical(model, way=way), params
+
+    def score(params, characters, rng, way, query, tasks, transductive=False):
+        method, params = judge(params, way, transductive)
+        return tm.meta.evaluate(method, params, sampler(characters, rng, way, query), tasks=tasks)
+
+    params = learn(
+        a, tm.meta.prototypical(net, way=a.way), lambda k: draw(a.tasks), rngs,
+        name=f"prototypical_{a.data}",
+        evaluate=lambda params: score(params, validation, validation_rng, 5, 5, 100))
+
+    for way in a.test_ways:
+        published = PUBLISHED.get((way, a.shot), "") if a.data == "omniglot" else ""
+        for transductive in (False, True):
+            what = "transductive, too: " if transductive else ""
+            result(f"{what}{way}-way {a.shot}-shot test accuracy on {a.data}",
+                   score(params, test, test_rng, way, a.test_query, a.test_tasks, transductive),
+                   a.seed, start, "" if transductive else published)
+    method, frozen = judge(params, 5, False)
+    draw_space(net, params, sampler(test, test_rng, 5, 10)(1), a)
+
+
+def draw_space(net, params, task, a):
+    """One test task in the plane of its largest variation: examples, and each class's mean."""
+    plt = pyplot()
+    if plt is None:
+        return
+    images = np.concatenate([task.support.x[0], task.query.x[0]])
+    labels = np.concatenate([task.support.y[0], task.query.y[0]])
+    z = np.asarray(net(params, images))                                              # (N, D)
+    plane = np.linalg.svd(z - z.mean(0), full_matrices=False)[2][:2]                 # (2, D)
+    points = (z - z.mean(0)) @ plane.T
+    figure, axis = plt.subplots(figsize=(5, 4.5))
+    for k in range(labels.max() + 1):
+        colour = f"C{k}"
+        mine = points[len(task.support.y[0]):][task.query.y[0] == k]
+        mean = points[:len(task.support.y[0])][task.support.y[0] == k].mean(0)
+        axis.scatter(*mine.T, color=colour, s=18)
+        axis.scatter(*mean, color=colour, s=220, marker="*", edgecolor="black")
+    axis.set(xticks=[], yticks=[], title="stars: prototypes; dots: what is asked")
+    save_figure(figure, a.out / f"prototypical_{a.data}_space.png")
+    plt.close(figure)
+
+
+if __name__ == "__main__":
+    p = parser(__doc__.splitlines()[0], way=20, iterations=300, beta=1e-3)
+    p.add_argument("--data", choices=("glyphs", "omniglot"), default="glyphs")
+    p.add_argument("--split", default="vinyals",
+                   help="of Omniglot: vinyals (the paper's), random, official")
+    p.add_argument("--filters", type=int, default=32, help="channels (the paper: 64)")
+    p.add_argument("--pool", choices=("stride", "max"), default="stride",
+                   help="max: the paper's pooling, four times the work")
+    p.add_argument("--query", type=int, default=5, help="query images of a class in training")
+    p.add_argument("--tasks", type=int, default=1, help="tasks in a batch (the paper: 1)")
+    p.add_argument("--test-ways", type=int, nargs="+", default=[5, 20])
+    p.add_argument("--test-query", type=int, default=5, help="query images of a class in the test")
+    run(main, arguments(p))
