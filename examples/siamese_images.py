@@ -6,11 +6,10 @@ neighbour. On Omniglot it learns from the background set alone.
 """
 
 import time
-from pathlib import Path
 
 import numpy as np
-from common import (draw_curve, generators, image_sets, keep, optimizer, parser, pyplot, result,
-                    run, save_figure)
+from common import (arguments, generators, image_sets, learn, parser, pyplot, result, run,
+                    save_figure)
 
 import tinymeta as tm
 from tinymeta.data import oneshot
@@ -21,18 +20,30 @@ from tinymeta.meta.split import in_chunks
 
 def main(a):
     start = time.perf_counter()
-    init_rng, train_rng, validation_rng, test_rng = generators(a.seed)
+    rngs = _, train_rng, validation_rng, test_rng = generators(a.seed)
     train, validation, test = image_sets(a)
-    net = tm.nn.conv4(None, filters=a.filters, head=a.head)
-    params = tm.load(a.load, like=net.init(init_rng)) if a.load else net.init(init_rng)
+    net = tm.nn.conv4(a.features or None, filters=a.filters, pool=a.pool, head=a.head)
     method = siamese_network(net, margin=a.margin)
-    if a.no_jit and a.chunks > 1:
+    if a.no_jit and a.chunks > 1 and not a.classes:
         method = method._replace(meta_grad=in_chunks(method.meta_grad, a.chunks))
+    batch = (f"all pairs of {a.classes} characters by {a.drawers} hands" if a.classes
+             else f"{a.pairs} pairs")
     print(f"siamese network on {a.data} ({train}): {a.filters} filters, margin {a.margin}, "
-          f"{a.pairs} pairs a batch, {a.iterations} updates")
+          f"{batch} a batch, {a.iterations} updates")
 
     def draw(characters, rng, count, rotations=False):
         return tm.data.pairs(characters, rng, count=count, within=a.within, rotations=rotations)
+
+    def distort(x):
+        return tm.data.affine(x[..., 0], train_rng)[..., None] if a.affine else x
+
+    def sample(k):
+        if a.classes:
+            x, y = tm.data.groups(train, train_rng, classes=a.classes, drawers=a.drawers,
+                                  alphabets=a.alphabets, rotations=a.rotations)
+            return tm.Batch(distort(x), y)
+        pairs = draw(train, train_rng, a.pairs, a.rotations)
+        return pairs._replace(a=distort(pairs.a), b=distort(pairs.b))
 
     def tasks(characters, rng, way):
         return lambda n: tm.data.episodes(
@@ -47,14 +58,8 @@ def main(a):
         judge, _, params = frozen(params)
         return tm.meta.evaluate(judge, params, tasks(validation, validation_rng, a.way), tasks=100)
 
-    if a.iterations:
-        params, curve = tm.meta.train(
-            method, lambda: draw(train, train_rng, a.pairs, a.rotations), iterations=a.iterations,
-            compiled=not a.no_jit, rng=init_rng, params=params, name=f"siamese {a.data}",
-            optimizer=optimizer(a), evaluate=score,
-            save=keep(a.out, f"siamese_{a.data}"))
-        draw_curve(curve, a.out / f"siamese_{a.data}_curve.png", f"{a.way}-way accuracy")
-
+    params = learn(a, method, sample, rngs, name=f"siamese_{a.data}", evaluate=score,
+                   measure=f"{a.way}-way accuracy")
     judge, model, params = frozen(params)
     known = draw(validation, validation_rng, 10000)
     threshold = best_threshold(pair_distances(model, params, known), known.different)
@@ -64,7 +69,7 @@ def main(a):
            f"{right:.4f}", a.seed, start)
     for way, published in ((5, "97.3 %"), (20, "88.2 %")):
         result(f"{way}-way {a.shot}-shot between-alphabet test accuracy", tm.meta.evaluate(
-            judge, params, tasks(test, test_rng, way), tasks=600), a.seed, start,
+            judge, params, tasks(test, test_rng, way), tasks=a.test_tasks), a.seed, start,
             f"{published}, Vinyals et al. 2016" if a.data == "omniglot" and a.shot == 1 else "")
     if a.data == "omniglot":
         def distance(asked, seen):
@@ -113,16 +118,24 @@ if __name__ == "__main__":
     p.add_argument("--data", choices=("glyphs", "omniglot"), default="glyphs")
     p.add_argument("--split", default="official", choices=("official", "minimal1", "minimal2"))
     p.add_argument("--filters", type=int, default=32, help="channels of each convolution")
+    p.add_argument("--pool", choices=("stride", "max"), default="stride",
+                   help="max: full convolutions and pooling, four times the work")
     p.add_argument("--head", choices=("mean", "flatten"), default="flatten",
                    help="what becomes of the last map")
+    p.add_argument("--features", type=int, default=0,
+                   help="size of a linear embedding of it (0: none)")
     p.add_argument("--margin", type=float, default=1.0)
     p.add_argument("--pairs", type=int, default=128, help="pairs in a batch, half of them same")
+    p.add_argument("--classes", type=int, default=0,
+                   help="instead of pairs, all pairs among so many characters (0: pairs)")
+    p.add_argument("--drawers", type=int, default=8, help="with --classes: examples of each")
+    p.add_argument("--alphabets", type=int, default=1, help="with --classes: from so many")
     p.add_argument("--rotations", action="store_true",
-                   help="turn the training pairs by quarter turns: four times as many characters")
+                   help="quarter turns in training: four times as many characters")
+    p.add_argument("--affine", action="store_true",
+                   help="distort the training images (Koch et al. 2015)")
     p.add_argument("--within", type=float, default=0.5,
                    help="share of different pairs from one alphabet")
     p.add_argument("--chunks", type=int, default=2,
                    help="parts of the batch that run on two threads")
-    p.add_argument("--load", type=Path,
-                   help="start from parameters saved before; with --iterations 0, only test them")
-    run(main, p.parse_args())
+    run(main, arguments(p))

@@ -7,13 +7,14 @@ Add one  a file whose sampler returns Tasks, or a set of Characters for `episode
 Tests    tests/data/
 """
 
-from .episodes import Batch, Characters, Pairs, Tasks, episodes, join, pairs
+from .affine import affine
+from .episodes import Batch, Characters, Pairs, Tasks, episodes, groups, join, pairs
 from .glyphs import Glyphs
 from .quadratics import Problems, Quadratics
 from .sinusoid import Sinusoids, Waves
 
 __all__ = ["Batch", "Characters", "Glyphs", "Omniglot", "Pairs", "Problems", "Quadratics",
-           "Sinusoids", "Split", "Tasks", "Waves", "episodes", "join", "pairs"]
+           "Sinusoids", "Split", "Tasks", "Waves", "affine", "episodes", "groups", "join", "pairs"]
 
 
 def __getattr__(name: str):

@@ -174,6 +174,38 @@ def pairs(characters: Characters, rng: np.random.Generator, *, count: int = 128,
     return Pairs(a[..., None].astype(np.float32), b[..., None].astype(np.float32), first != second)
 
 
+def groups(characters: Characters, rng: np.random.Generator, *, classes: int = 16,
+           drawers: int = 8, alphabets: int = 1, rotations: bool = False) -> Batch:
+    """Draw a labelled batch whose pairs are all worth comparing: x (N, H, W, 1) float32, y (N,).
+
+    It shows `classes` characters, by `drawers` hands each, from so many alphabets, as evenly as
+    can be: characters of one alphabet are the hard ones to tell apart. With rotations, each
+    alphabet is turned as a whole, which makes it another. N = classes * drawers, class by class.
+
+    Raises ValueError where the set has too few drawers, or too few alphabets that are large enough.
+    """
+    whole("groups", classes=classes, drawers=drawers, alphabets=alphabets)
+    if drawers > characters.drawers:
+        raise ValueError(f"groups: drawers={drawers}, and this set has {characters.drawers}; "
+                         "lower drawers")
+    shares = np.diff(np.arange(alphabets + 1) * classes // alphabets)
+    sizes = np.bincount(characters.alphabet)
+    large = np.flatnonzero(sizes >= shares.max())
+    if len(large) < alphabets:
+        raise ValueError(f"groups: {classes} classes of {alphabets} alphabet(s) need as many "
+                         f"alphabets of {shares.max()} characters, and this set has {len(large)}; "
+                         "lower classes, or raise alphabets")
+    parts = []
+    for which, share in zip(rng.choice(large, alphabets, replace=False), shares):
+        own = rng.choice(np.flatnonzero(characters.alphabet == which), share, replace=False)
+        by = _distinct(rng, share, characters.drawers, drawers)
+        x = characters.images[own[:, None], by][None]                          # (1, K, S, H, W)
+        parts.append(_turn("groups", x, rng.integers(4, size=1))[0] if rotations else x[0])
+    x = np.concatenate(parts)                                                    # (K, S, H, W)
+    return Batch(x.reshape(-1, *x.shape[2:], 1).astype(np.float32),
+                 np.repeat(np.arange(classes), drawers))
+
+
 def _distinct(rng, rows: int, n: int, k: int) -> np.ndarray:
     """In each row k different numbers below n, in random order: the places of the k smallest of n
     random keys, ordered by key."""

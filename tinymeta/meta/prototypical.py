@@ -8,8 +8,8 @@ so little is enough.
 """
 
 from .. import ops
-from ..core.tensor import Tensor, asarray
-from ..nn.losses import cross_entropy
+from ..core.tensor import Tensor
+from ..nn.losses import cross_entropy, squared_distances
 from .method import Method, answers, query_grad
 
 
@@ -39,10 +39,3 @@ def prototypes(embedded, labels, way: int) -> Tensor:
     member = ops.one_hot(labels, way, embedded.dtype)                               # (.., N, K)
     sums = ops.swapaxes(member, -1, -2) @ embedded                                  # (.., K, D)
     return sums / ops.sum(member, -2)[..., None]
-
-
-def squared_distances(a, b) -> Tensor:
-    """|a_i - b_j|^2: (.., N, D) and (.., K, D) -> (.., N, K)."""
-    a, b = asarray(a), asarray(b)
-    squares = [ops.sum(ops.square(z), -1) for z in (a, b)]
-    return squares[0][..., :, None] - 2.0 * (a @ ops.swapaxes(b, -1, -2)) + squares[1][..., None, :]

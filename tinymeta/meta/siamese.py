@@ -16,28 +16,40 @@ import numpy as np
 from .. import ops
 from ..core.grad import value_and_grad
 from ..core.tensor import asarray
-from ..nn.losses import contrastive
+from ..data import Batch
+from ..nn.losses import contrastive, contrastive_among, squared_distances
 from .method import Method
 
 
 def siamese(model, *, margin: float = 1.0) -> Method:
-    """The contrastive siamese network as a Method; its `meta_grad` takes Pairs(a, b, different).
+    """The contrastive siamese network as a Method.
 
+    Its `meta_grad` takes Pairs(a, b, different), or a labelled Batch, all of whose pairs count.
     model(params, x) embeds x (.., N, ..) as (.., N, D). `predict` returns minus the distance to
     each class's nearest support example, (T, N, K): the largest is the nearest neighbour's class.
     """
-    def loss(params, pairs):
+    def of_pairs(params, pairs):
         pair_axis = asarray(pairs.different).ndim - 1
         twins = ops.concatenate([pairs.a, pairs.b], pair_axis)                    # (.., 2 P, ..)
         embedded = model(params, twins)                               # twins share batch statistics
         half = embedded.shape[-2] // 2
         a, b = embedded[..., :half, :], embedded[..., half:, :]
-        return ops.mean(contrastive(a, b, pairs.different, margin)), ops.norm(a - b, -1)
+        right = judged_rightly(ops.norm(a - b, -1), asarray(pairs.different) != 0)
+        return ops.mean(contrastive(a, b, pairs.different, margin)), ops.mean(right)
 
-    def meta_grad(params, pairs):
-        (value, distance), grads = value_and_grad(loss, has_aux=True)(params, pairs)
-        right = (distance > margin / 2) == (asarray(pairs.different) != 0)
-        return {"loss": value, "accuracy": ops.mean(ops.astype(right, np.float32))}, grads
+    def of_all_pairs(params, batch):
+        embedded, y = model(params, batch.x), asarray(batch.y)
+        distance = ops.sqrt(ops.relu(squared_distances(embedded, embedded)))      # (.., N, N)
+        right = judged_rightly(distance, y[..., :, None] != y[..., None, :])
+        return ops.mean(contrastive_among(embedded, batch.y, margin)), ops.mean(right)
+
+    def judged_rightly(distance, different):
+        return ops.astype((distance > margin / 2) == different, np.float32)
+
+    def meta_grad(params, batch):
+        loss = of_all_pairs if isinstance(batch, Batch) else of_pairs
+        (value, accuracy), grads = value_and_grad(loss, has_aux=True)(params, batch)
+        return {"loss": value, "accuracy": accuracy}, grads
 
     def predict(params, support, x):
         return -nearest(distances(model(params, x), model(params, support.x)), support.y)

@@ -48,3 +48,31 @@ def contrastive(a, b, different, margin: float = 1.0) -> Tensor:
     squared = ops.sum(ops.square(a - b), -1)                                      # (.., P)
     hinge = ops.relu(margin - ops.sqrt(squared))
     return ops.mean((1.0 - y) * squared + y * ops.square(hinge), -1)
+
+
+def contrastive_among(embedded, labels, margin: float = 1.0) -> Tensor:
+    """The contrastive loss of all pairs among N examples, same and different ones weighing alike.
+
+    Half the mean of D^2 over the pairs of one class plus half the mean of max(0, m - D)^2 over the
+    others; embedded (.., N, D), integer labels (.., N) -> (..). There must be pairs of both kinds.
+    """
+    z, labels = asarray(embedded), asarray(labels)
+    if z.ndim < 2 or labels.shape != z.shape[:-1]:
+        raise ValueError(f"contrastive_among: embeddings {z.shape} must be (.., N, D) "
+                         f"and labels {labels.shape} their (.., N)")
+    same = ops.astype(labels[..., :, None] == labels[..., None, :], z.dtype)        # (.., N, N)
+    different, twins = 1.0 - same, same - ops.eye(z.shape[-2], dtype=z.dtype)
+    squared = ops.relu(squared_distances(z, z))                 # rounding can make it negative
+    hinge = ops.relu(margin - ops.sqrt(squared))
+
+    def mean(x, weights):
+        return ops.sum(x * weights, (-2, -1)) / ops.sum(weights, (-2, -1))
+
+    return 0.5 * (mean(squared, twins) + mean(ops.square(hinge), different))
+
+
+def squared_distances(a, b) -> Tensor:
+    """|a_i - b_j|^2 by one product: (.., N, D) and (.., K, D) -> (.., N, K)."""
+    a, b = asarray(a), asarray(b)
+    squares = [ops.sum(ops.square(z), -1) for z in (a, b)]
+    return squares[0][..., :, None] - 2.0 * (a @ ops.swapaxes(b, -1, -2)) + squares[1][..., None, :]
