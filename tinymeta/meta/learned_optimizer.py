@@ -88,8 +88,9 @@ def unroll(optimizer: Optimizer, objective: Callable, theta, data, *, steps: int
 def lstm_optimizer(phi, *, scale: float = 1.0, preprocessed: bool = False) -> Optimizer:
     """The optimizer that the weights `phi` are, for trees of (T, ..)."""
     def init(params):
-        shape = (*shape_of_coordinates(params), asarray(phi["out"]).shape[0])
-        return [(ops.zeros(shape, np.float32), ops.zeros(shape, np.float32)) for _ in phi["cells"]]
+        out = asarray(phi["out"])
+        none = ops.zeros((*shape_of_coordinates(params), out.shape[0]), out.dtype)    # (T, D, H)
+        return [(none, none) for _ in phi["cells"]]
 
     def update(grads, state, params):
         x = coordinates(grads)                                                        # (T, D, 1)

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .. import ops
 from ..core import tree
 from ..core.tensor import asarray
 from ..data import Tasks
@@ -62,9 +63,9 @@ def maml_plus(model, loss: Callable = cross_entropy, *, lr: float = 0.1, steps: 
     def judged(params, tasks):
         if isinstance(tasks, Tasks):
             tasks = Weighted(*tasks, step_weights(1.0, steps))
-        weights = asarray(tasks.weights)
         predictions = [model(own, tasks.query.x) for own in path(params, tasks.support)]
         losses = [loss(prediction, tasks.query.y) for prediction in predictions]
+        weights = ops.astype(tasks.weights, losses[0].dtype)
         return sum(weights[k] * losses[k] for k in range(steps)), predictions[-1]
 
     def predict(params, support, x):

@@ -1,0 +1,71 @@
+"""iMAML against the minimum and the linear system in closed form."""
+
+import numpy as np
+import pytest
+
+import tinymeta as tm
+from tinymeta.meta import imaml, maml
+from tinymeta.meta.imaml import conjugate_gradient
+
+
+def test_the_implicit_gradient(linear):
+    """theta' = (H + lambda)^-1 (r + lambda theta); then (I + H / lambda)^-1 grad L(theta')."""
+    strength, w, expected = 0.7, linear.w(linear.params), np.zeros(3)
+    for (H, r), (B, b) in zip(linear.support, linear.query):
+        own = np.linalg.solve(H + strength * np.eye(3), r + strength * w)
+        expected += np.linalg.solve(np.eye(3) + H / strength, B @ own - b) / 4
+    method = imaml(linear.model, linear.loss, lr=0.15, steps=400, strength=strength, cg_steps=3)
+    _, grads = method.meta_grad(linear.params, linear.tasks)
+    np.testing.assert_allclose(linear.w(grads), expected, rtol=1e-8)
+
+
+def test_it_is_the_derivative_of_what_it_minimises(linear):
+    """Differentiating through a long inner loop, as MAML does, finds the same."""
+    strength = 0.7
+    pulled = imaml(linear.model, linear.loss, lr=0.15, steps=150, strength=strength, cg_steps=3)
+
+    def outer(params):
+        copies = tm.tree.map(lambda p: tm.broadcast_to(p, (4, *p.shape)), params)
+
+        def held(own, batch):
+            return (tm.losses.mse(linear.model(own, batch.x), batch.y)
+                    + 0.5 * strength * tm.square(own["w"] - copies["w"]).sum((-2, -1)))
+
+        own = tm.meta.adapt(held, copies, linear.tasks.support, lr=0.15, steps=150)
+        query = linear.tasks.query
+        return tm.losses.mse(linear.model(own, query.x), query.y).mean()
+
+    _, grads = pulled.meta_grad(linear.params, linear.tasks)
+    np.testing.assert_allclose(grads["w"], tm.grad(outer)(linear.params)["w"], rtol=1e-6)
+
+
+def test_a_weak_pull_is_plain_gradient_descent(linear):
+    weak = imaml(linear.model, linear.loss, lr=0.1, steps=3, strength=1e-12)
+    free = maml(linear.model, linear.loss, lr=0.1, steps=3)
+    support, query = linear.tasks
+    np.testing.assert_allclose(weak.predict(linear.params, support, query.x),
+                               free.predict(linear.params, support, query.x), rtol=1e-9)
+
+
+def test_conjugate_gradients_solve_each_task_and_stand_still_when_done():
+    rng = np.random.default_rng(0)
+    root = rng.normal(size=(2, 5, 5))
+    A = root @ root.swapaxes(1, 2) + np.eye(5)
+    b = [rng.normal(size=(2, 2)), rng.normal(size=(2, 3, 1))]
+    b[0][1], b[1][1] = 0.0, 0.0                                # one task has nothing to solve
+
+    def system(v):
+        flat = tm.concatenate([v[0], v[1][..., 0]], 1)
+        y = (A @ flat[..., None])[..., 0]
+        return [y[:, :2], y[:, 2:, None]]
+
+    x = conjugate_gradient(system, b, 12)
+    flat = np.concatenate([x[0].numpy(), x[1].numpy()[..., 0]], 1)
+    rhs = np.concatenate([b[0], b[1][..., 0]], 1)
+    np.testing.assert_allclose(flat, np.linalg.solve(A, rhs[..., None])[..., 0], atol=1e-9)
+    assert (flat[1] == 0).all()
+
+
+def test_the_pull_must_be_positive(linear):
+    with pytest.raises(ValueError, match="strength must be above 0, got 0"):
+        imaml(linear.model, linear.loss, lr=0.1, strength=0)
