@@ -13,21 +13,31 @@ import numpy as np
 import tinymeta as tm
 
 
-def parser(description: str, **defaults) -> argparse.ArgumentParser:
-    """The common flags, with an example's own defaults."""
+def parser(description: str, own: bool = False, **defaults) -> argparse.ArgumentParser:
+    """The common flags, with an example's own defaults; own: without those of `learn`."""
     p = argparse.ArgumentParser(description=description,
                                 formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-    p.add_argument("--root", help="folder of the Omniglot files "
-                                  "(default: $TINYMETA_DATA, then the user cache)")
     p.add_argument("--way", type=int, default=5, help="classes in a task")
     p.add_argument("--shot", type=int, default=1,
                    help="labelled examples of a class (sinusoid: points) to learn from")
-    p.add_argument("--steps", type=int, default=1, help="inner gradient steps in training")
     p.add_argument("--iterations", type=int, default=1000, help="meta-updates")
     p.add_argument("--beta", type=float, default=1e-3, help="learning rate of Adam")
+    p.add_argument("--seed", type=int, default=0)
+    p.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    p.add_argument("--out", type=Path, default=Path("out"),
+                   help="folder for curves, pictures and parameters")
+    if not own:
+        flags_of_learn(p)
+    p.set_defaults(**defaults)
+    return p
+
+
+def flags_of_learn(p: argparse.ArgumentParser):
+    p.add_argument("--root", help="folder of the Omniglot files "
+                                  "(default: $TINYMETA_DATA, then the user cache)")
+    p.add_argument("--steps", type=int, default=1, help="inner gradient steps in training")
     p.add_argument("--decay", action="store_true",
                    help="let beta fall to zero along half a cosine")
-    p.add_argument("--seed", type=int, default=0)
     p.add_argument("--select", choices=("best", "last"), default="last",
                    help="judge the parameters that were best in validation, or the last ones")
     p.add_argument("--every", type=float, default=120.0, help="seconds between checkpoints")
@@ -38,11 +48,6 @@ def parser(description: str, **defaults) -> argparse.ArgumentParser:
     p.add_argument("--test-tasks", type=int, default=600)
     p.add_argument("--no-jit", action="store_true",
                    help="run every operation by itself instead of a compiled program, to compare")
-    p.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
-    p.add_argument("--out", type=Path, default=Path("out"),
-                   help="folder for curves, pictures and parameters")
-    p.set_defaults(**defaults)
-    return p
 
 
 METHODS = ("maml", "first-order", "meta-sgd", "anil", "reptile", "imaml", "maml++")

@@ -141,7 +141,36 @@ def test_the_file_holds_arrays_and_text_only(tmp_path):
     tm.save(tmp_path / "t.npz", TREES["deep"])
     with np.load(tmp_path / "t.npz", allow_pickle=False) as file:
         kinds = {name: file[name].dtype.kind for name in file}
-    assert kinds == {"tree": "U", "leaf0": "f", "leaf1": "b"}
+    assert kinds == {"tree": "U", "about": "U", "digest": "U", "leaf0": "f", "leaf1": "b"}
+
+
+def rewritten(path, **changes):
+    """The same file with some arrays changed, and sums that are right for the new bytes."""
+    with np.load(path) as file:
+        arrays = dict(file)
+    np.savez(path, **{**arrays, **changes})
+
+
+def test_a_file_that_was_changed_is_told(tmp_path):
+    path = tmp_path / "t.npz"
+    tm.save(path, TREES["a dict"])
+    rewritten(path, leaf0=np.full(3, 7, np.float32))
+    with pytest.raises(ValueError, match="t.npz is not a file that tm.save wrote, or it was chang"):
+        tm.load(path)
+
+
+def test_a_file_of_a_later_version_is_told(tmp_path):
+    tm.save(tmp_path / "t.npz", TREES["a dict"])
+    rewritten(tmp_path / "t.npz", about=np.array('{"format": 99}'))
+    with pytest.raises(ValueError, match="has format 99, and this version of tinymeta reads up to"):
+        tm.load(tmp_path / "t.npz")
+
+
+def test_what_is_to_be_known_comes_back(tmp_path):
+    told = {"rate": 0.1, "names": ["a", None], "big": 2**100}
+    tm.save(tmp_path / "t.npz", TREES["a dict"], about=told)
+    assert {key: tm.about(tmp_path / "t.npz")[key] for key in told} == told
+    assert_same(tm.load(tmp_path / "t.npz"), TREES["a dict"])
 
 
 def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):

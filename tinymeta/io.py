@@ -61,6 +61,8 @@ def read(path) -> dict:
             arrays = {name: stored[name] for name in stored.files}
         json.loads(str(arrays["tree"]))
         found = json.loads(str(arrays.get("about", '{"format": 1}')))["format"]
+        for k in range(sum(name.startswith("leaf") for name in arrays)):
+            arrays[f"leaf{k}"]                      # KeyError where one is missing
     except (zipfile.BadZipFile, KeyError, ValueError, EOFError, TypeError) as error:
         raise ValueError(f"{os.fspath(path)} is not a file that tm.save wrote, "
                          f"or it is damaged ({error})") from None
@@ -68,8 +70,8 @@ def read(path) -> dict:
         raise ValueError(f"{os.fspath(path)} has format {found}, and this version of tinymeta "
                          f"reads up to {FORMAT}: update tinymeta")
     if found > 1 and str(arrays.pop("digest", "")) != digest(arrays):
-        raise ValueError(f"{os.fspath(path)} was changed after it was written, or is damaged "
-                         "(its digest is another): use a copy of the original")
+        raise ValueError(f"{os.fspath(path)} is not a file that tm.save wrote, or it was changed "
+                         "since (its digest is another): use a copy of the original")
     return arrays
 
 

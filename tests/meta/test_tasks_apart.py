@@ -5,7 +5,8 @@ import pytest
 
 import tinymeta as tm
 from tinymeta import nn
-from tinymeta.meta import adapt, maml, maml_loss, siamese
+from tinymeta.meta import (adapt, anil, imaml, maml, maml_loss, maml_plus, meta_sgd, prototypical,
+                           reptile, siamese)
 
 T = 3
 LOSSES = {"mean squared error": tm.losses.mse, "cross entropy": tm.losses.cross_entropy}
@@ -97,6 +98,51 @@ def test_maml_predictions(case):
         support = tm.tree.map(lambda x: x[t], tasks.support)
         alone = model(adapt(objective, params, support, lr=0.3, steps=3), tasks.query.x[t])
         np.testing.assert_allclose(together[t], alone.numpy(), rtol=1e-10)
+
+
+METHODS = {
+    "maml, query images apart": lambda *a: maml(*a, lr=0.3, steps=2, transductive=False),
+    "meta_sgd": lambda *a: meta_sgd(*a, lr=0.3, steps=2),
+    "anil": lambda *a: anil(*a, lr=0.3, steps=2),
+    "reptile": lambda *a: reptile(*a, lr=0.3, steps=3),
+    "imaml": lambda *a: imaml(*a, lr=0.3, steps=2, cg_steps=2),
+    "maml_plus": lambda *a: maml_plus(*a, lr=0.3, steps=2),
+    "prototypical": lambda model, loss: prototypical(model, way=3),
+}
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_every_method(name):
+    model, params, tasks = model_and_tasks(tm.losses.cross_entropy)
+    labels = np.tile([0, 1, 2, 1, 0], (T, 1))                           # every class is seen
+    tasks = tasks._replace(support=tasks.support._replace(y=labels))
+    method = METHODS[name](model, tm.losses.cross_entropy)
+    if name in ("meta_sgd", "maml_plus"):
+        params = {"theta": params, "rates": tm.tree.map(
+            lambda p: p * 0 + 0.3, method.init(np.random.default_rng(0))["rates"])}
+    params = tm.tree.map(lambda p: np.asarray(p, np.float64), params)
+    metrics, grads = method.meta_grad(params, tasks)
+    alone = [method.meta_grad(params, only(tasks, t)) for t in range(T)]
+    np.testing.assert_allclose(metrics["loss"], np.mean([m["loss"] for m, _ in alone]), rtol=1e-10)
+    for path, a, b in zip(tm.tree.paths(grads), *map(tm.tree.leaves, (
+            grads, combined([g for _, g in alone], 1 / T)))):
+        np.testing.assert_allclose(a, b, rtol=1e-8, atol=1e-10, err_msg=path)
+    together = np.asarray(method.predict(params, tasks.support, tasks.query.x))
+    for t in range(T):
+        one = only(tasks, t)
+        np.testing.assert_allclose(together[t:t + 1],
+                                   method.predict(params, one.support, one.query.x), rtol=1e-9)
+
+
+def test_query_examples_apart_do_not_see_each_other():
+    model, params, tasks = model_and_tasks(tm.losses.cross_entropy)
+    apart, beside = (maml(model, lr=0.3, transductive=flag) for flag in (False, True))
+    x = tasks.query.x.copy()
+    before = [np.asarray(m.predict(params, tasks.support, x)) for m in (apart, beside)]
+    x[:, 1:] *= 3.0
+    after = [np.asarray(m.predict(params, tasks.support, x)) for m in (apart, beside)]
+    np.testing.assert_array_equal(before[0][:, 0], after[0][:, 0])
+    assert (before[1][:, 0] != after[1][:, 0]).any()
 
 
 def test_siamese_predictions():

@@ -15,10 +15,8 @@ def train(*args, **kwargs):
 
 def downhill(losses=None):
     """A method whose gradient is the parameter and whose losses are those given, else theta^2."""
-    given = iter(losses or ())
-
     def meta_grad(theta, batch):
-        loss = next(given) if losses else float(tm.square(theta).sum())
+        loss = losses[int(batch) - 1] if losses else float(tm.square(theta).sum())
         return {"loss": loss, "batch": float(batch)}, theta
 
     return Method(lambda rng: rng.normal(size=3), meta_grad, None)

@@ -58,11 +58,11 @@ def train(method: Method, sample: Callable, *, iterations: int, rng=None,
     marks = {iterations * (k + 1) // rows for k in range(rows)} | {iterations}
     start = time.perf_counter() - at.seconds
 
-    def update(params, state, batch):
+    def by_hand(params, state, batch):
         metrics, grads = method.meta_grad(params, batch)
         return metrics, *optimizer.update(grads, state, params)
 
-    update = jit(update) if compiled else update
+    update = jit(by_hand) if compiled else by_hand
 
     def advance(at: Progress, batch) -> Progress:
         begun = time.perf_counter()
@@ -98,12 +98,14 @@ def train(method: Method, sample: Callable, *, iterations: int, rng=None,
                 new_batch = sample(at.iteration) if numbered else sample()
                 new = advance(at, new_batch)
                 row = new.iteration in marks
-                if not abs(new.sums["loss"]) < float("inf") or row and not finite(new.params):
-                    diverged(method, checkpoint, [(good, batch), (at, new_batch)], new)
+                due = checkpoint and (checkpoint.due() or new.iteration == iterations)
+                if not abs(new.sums["loss"]) < float("inf") \
+                        or (row or due) and not finite(new.params, new.state):
+                    diverged(by_hand, checkpoint, [(good, batch), (at, new_batch)], new)
                 if row:
                     new = with_row(new, evaluate(new.params) if evaluate else None)
                 good, batch, at = at, new_batch, new
-                if checkpoint and (checkpoint.due() or at.iteration == iterations):
+                if due:
                     checkpoint.write(at)
         except KeyboardInterrupt:
             if checkpoint:
@@ -114,7 +116,7 @@ def train(method: Method, sample: Callable, *, iterations: int, rng=None,
     return Run(at.params, list(at.curve), at.best, at.iteration == iterations)
 
 
-def diverged(method: Method, checkpoint: Checkpoint | None, before: list, now: Progress):
+def diverged(update: Callable, checkpoint: Checkpoint | None, before: list, now: Progress):
     """Raise FloatingPointError: what happened, where, and what is left.
 
     before: the last two (progress, batch): the update of the first may have spoilt the parameters
@@ -126,7 +128,7 @@ def diverged(method: Method, checkpoint: Checkpoint | None, before: list, now: P
     reason = "no operation made a NaN: some number grew too large for its type"
     try:
         with debug_nans():
-            method.meta_grad(good.params, batch)
+            update(good.params, good.state, batch)
     except FloatingPointError as error:
         reason = str(error)
     kept = ""

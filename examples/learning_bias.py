@@ -1,0 +1,235 @@
+"""Learning bias made visible: what has a learned initialisation come to believe?
+
+A learner says something where it saw nothing; what it says there is its bias. On sinusoids five
+points are seen, all on the left: what is drawn on the right? On glyphs each class is seen once:
+which changes of the picture leave the answer as it was? A learned initialisation (MAML) is compared
+with a random and a pretrained one, each adapted in the same way, and with learners whose bias is
+fixed: a linear one and the nearest neighbour.
+"""
+
+import csv
+
+import numpy as np
+from common import generators, parser, pyplot, run, save_figure
+
+import tinymeta as tm
+from tinymeta.data.affine import bilinear
+from tinymeta.meta.method import squared_error
+
+NETS = ("MAML", "pretrained", "random")
+SIMPLE = ("linear", "nearest neighbour")
+
+
+def main(a):
+    rngs = generators(a.seed)
+    table = {"sinusoid": sinusoids, "glyphs": glyphs}
+    for name in (a.work,) if a.work != "both" else ("sinusoid", "glyphs"):
+        rows = table[name](a, rngs)
+        with open(a.out / f"learning_bias_{name}.csv", "w", newline="") as file:
+            csv.writer(file).writerows(rows)
+
+
+def trained(method, sample, iterations, rng, beta, name):
+    return tm.meta.train(method, sample, iterations=iterations, rng=rng, rows=2, name=name,
+                         optimizer=tm.optim.adam(beta)).params
+
+
+# Sinusoids: five points on the left half, and the right half is asked.
+
+def sinusoids(a, rngs):
+    init_rng, train_rng, _, test_rng = rngs
+    waves, net = tm.data.Sinusoids(), tm.nn.mlp(1, 40, 40, 1)
+
+    def maml(steps):
+        return tm.meta.maml(net, tm.losses.mse, lr=0.01, steps=steps)
+
+    def sample():
+        return waves.sample(train_rng, tasks=25, shot=10, query=10)
+
+    params = {"MAML": trained(maml(1), sample, a.iterations, init_rng, 1e-3, "MAML, waves"),
+              "pretrained": trained(maml(0), sample, a.iterations, init_rng, 1e-3,
+                                    "pretraining, waves"),
+              "random": tm.tree.map(tm.tensor, net.init(init_rng))}
+    drawn = waves.draw(test_rng, a.test_tasks)
+    seen = test_rng.uniform(-5, 0, (a.test_tasks, 5, 1)).astype(np.float32)
+    support = tm.Batch(seen, drawn(seen))
+    grid = np.linspace(-5, 5, 101, dtype=np.float32)[:, None]                         # (N, 1)
+    x = np.broadcast_to(grid, (a.test_tasks, *grid.shape))
+    truth = drawn(x)
+
+    said = {f"{name}, {steps} steps": maml(steps).predict(params[name], support, x).numpy()
+            for name in NETS for steps in (0, 1, 10)}
+    said["linear"] = np.stack([linear(s, y, g) for s, y, g in zip(*support, x)])
+    said["nearest neighbour"] = np.stack([nearest(s, y, g) for s, y, g in zip(*support, x)])
+    left, right = (grid[:, 0] < 0), (grid[:, 0] > 0)
+    rows = [("learner", "error where points lie", "error where none lies", "interval")]
+    print(f"\nwaves, 5 points seen, all on the left; mean squared error of {a.test_tasks} waves")
+    print(f"{'':24}{'left':>8}{'right':>8}")
+    for name, y in said.items():
+        near, far = (squared_error(y[:, half], truth[:, half]) for half in (left, right))
+        rows.append((name, near.mean(), far.mean(), 1.96 * far.std() / len(far) ** 0.5))
+        print(f"{name:24}{near.mean():8.2f}{far.mean():8.2f} +- {rows[-1][3]:.2f}")
+    draw_waves(said, truth, support, grid, a)
+    draw_beliefs(maml, params, a)
+    return rows
+
+
+def linear(x, y, asked):
+    """Least squares on (x, 1), at the points asked: (N, D) and (N, E) -> (M, E)."""
+    def with_one(z):
+        return np.concatenate([z, np.ones((len(z), 1), z.dtype)], 1)
+    return with_one(asked) @ np.linalg.lstsq(with_one(x), y, rcond=None)[0]
+
+
+def nearest(x, y, asked):
+    """The answer of the nearest example."""
+    return y[((asked[:, None] - x[None]) ** 2).sum(-1).argmin(1)]
+
+
+def draw_waves(said, truth, support, grid, a):
+    """Three waves down, learners across: what is seen, what is said, what is true."""
+    plt = pyplot()
+    if plt is None:
+        return
+    columns = [*NETS, *SIMPLE]
+    figure, axes = plt.subplots(3, len(columns), figsize=(15, 7), sharex=True, sharey=True)
+    for t, row in enumerate(axes):
+        for axis, name in zip(row, columns):
+            axis.plot(grid, truth[t], color="tab:red", alpha=0.6, label="the wave")
+            if name in NETS:
+                for steps, style in ((0, ":"), (1, "--"), (10, "-")):
+                    axis.plot(grid, said[f"{name}, {steps} steps"][t], style, color="tab:blue",
+                              label=f"after {steps} steps")
+            else:
+                axis.plot(grid, said[name][t], color="tab:blue")
+            axis.plot(support.x[t], support.y[t], "o", color="black", markersize=4, label="seen")
+            axis.axvspan(0, 5, color="gray", alpha=0.08)
+            axis.set_ylim(-6, 6)
+            if t == 0:
+                axis.set_title(name)
+    axes[0, 0].legend(fontsize=6)
+    save_figure(figure, a.out / "learning_bias_waves.png")
+    plt.close(figure)
+
+
+def draw_beliefs(maml, params, a):
+    """One point is seen, at many heights: the functions that each net can imagine."""
+    plt = pyplot()
+    if plt is None:
+        return
+    heights = np.linspace(-4, 4, 17, dtype=np.float32)
+    seen = np.full((len(heights), 5, 1), -1.5, np.float32)
+    support = tm.Batch(seen, np.broadcast_to(heights[:, None, None], seen.shape))
+    grid = np.linspace(-5, 5, 201, dtype=np.float32)[:, None]
+    x = np.broadcast_to(grid, (len(heights), *grid.shape))
+    figure, axes = plt.subplots(1, 3, figsize=(12, 3.2), sharey=True)
+    for axis, name in zip(axes, NETS):
+        for height, y in zip(heights, maml(3).predict(params[name], support, x).numpy()):
+            axis.plot(grid, y, color=plt.cm.coolwarm((height + 4) / 8), linewidth=1)
+            axis.plot(-1.5, height, "o", color=plt.cm.coolwarm((height + 4) / 8), markersize=4)
+        axis.set(title=f"{name}: 3 steps on one point", ylim=(-6, 6))
+    save_figure(figure, a.out / "learning_bias_beliefs.png")
+    plt.close(figure)
+
+
+# Glyphs: each class is seen once; the query is the same picture, changed more and more.
+
+CHANGES = {
+    "turned by degrees": (0, 5, 10, 15, 20, 30, 45),
+    "moved by pixels": (0, 1, 2, 3, 4, 5, 6),
+    "drawn by another hand": (0,),
+}
+
+
+def glyphs(a, rngs):
+    init_rng, train_rng, _, test_rng = rngs
+    source = tm.data.Glyphs(seed=0)
+    train, test = source.characters(30), source.characters(15, first=35)
+    net = tm.nn.conv4(a.way, filters=32)
+    lr = tm.meta.rates_except_norm(net.init(np.random.default_rng(0)), 0.5)
+    maml = tm.meta.maml(net, lr=lr, test_steps=3)
+    params = {"MAML": trained(maml, lambda: tm.data.episodes(train, train_rng, way=a.way, tasks=8),
+                              a.glyph_iterations, init_rng, 3e-3, "MAML, glyphs"),
+              "pretrained": pretrained(net, train, a, init_rng, train_rng),
+              "random": tm.tree.map(tm.tensor, net.init(init_rng))}
+    drawn = tm.data.episodes(test, test_rng, way=a.way, tasks=a.test_tasks, rotations=False)
+    support = drawn.support
+    rows = [("change", "size", *NETS, *SIMPLE)]
+    print(f"\nglyphs, {a.way} classes seen once; share of right answers in {a.test_tasks} tasks")
+    for change, sizes in CHANGES.items():
+        print(f"{change:24}" + "".join(f"{name:>19}" for name in (*NETS, *SIMPLE)))
+        for size in sizes:
+            x = drawn.query.x if "hand" in change else changed(support.x, change, size)
+            answers = [np.asarray(maml.predict(params[name], support, x)).argmax(-1)
+                       for name in NETS]
+            flat = [(s.reshape(len(s), -1), q.reshape(len(q), -1)) for s, q in zip(support.x, x)]
+            hot = np.eye(a.way, dtype=np.float32)
+            answers += [np.stack([f(s, hot[y], q).argmax(-1)
+                                  for (s, q), y in zip(flat, support.y)]) for f in (linear, nearest)]
+            right = [(answer == support.y).mean() for answer in answers]
+            rows.append((change, size, *right))
+            print(f"{size:>24}" + "".join(f"{r:19.3f}" for r in right))
+    draw_changes(rows, support, a)
+    return rows
+
+
+def changed(x, change: str, size: float):
+    """All pictures turned by so many degrees, or moved to the right by so many pixels."""
+    images = x[..., 0]
+    if "moved" in change:
+        return np.pad(images, ((0, 0),) * 3 + ((size, 0),))[..., :images.shape[-1]][..., None]
+    h, w = images.shape[-2:]
+    angle = np.deg2rad(size)
+    matrix = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    centre = (np.array([h, w]) - 1) / 2
+    grid = np.stack(np.mgrid[:h, :w], -1).reshape(-1, 2) - centre
+    at = np.broadcast_to(grid @ matrix.T + centre, (images[..., 0, 0].size, h * w, 2))
+    return bilinear(images.reshape(-1, h, w), at.astype(np.float32)).reshape(x.shape)
+
+
+def pretrained(net, train, a, init_rng, train_rng):
+    """A classifier of all training characters; then a fresh head for `way` classes."""
+    whole = tm.nn.Sequential(*net.layers[:-1], tm.nn.Dense(32, len(train)))
+
+    def loss(params, batch):
+        return tm.losses.cross_entropy(whole(params, batch.x), batch.y)
+
+    def meta_grad(params, batch):
+        value, grads = tm.value_and_grad(loss)(params, batch)
+        return {"loss": value}, grads
+
+    def sample():
+        y = train_rng.integers(len(train), size=64)
+        x = train.images[y, train_rng.integers(train.drawers, size=64)]
+        return tm.Batch(x[..., None].astype(np.float32), y)
+
+    classifier = tm.meta.Method(whole.init, meta_grad, None)
+    params = trained(classifier, sample, a.glyph_iterations, init_rng, 3e-3,
+                     "pretraining, glyphs")
+    return [*params[:-1], tm.tree.map(tm.tensor, net.init(init_rng)[-1])]
+
+
+def draw_changes(rows, support, a):
+    plt = pyplot()
+    if plt is None:
+        return
+    figure, axes = plt.subplots(1, 2, figsize=(10, 3.5), sharey=True)
+    for axis, change in zip(axes, list(CHANGES)[:2]):
+        mine = [row for row in rows if row[0] == change]
+        for column, name in enumerate((*NETS, *SIMPLE), 2):
+            axis.plot([row[1] for row in mine], [row[column] for row in mine], "o-", label=name,
+                      markersize=3)
+        axis.axhline(1 / a.way, color="gray", linestyle=":", label="chance")
+        axis.set(xlabel=f"the seen picture, {change}", ylim=(0, 1.03))
+    axes[0].set_ylabel("share of right answers")
+    axes[0].legend(fontsize=7)
+    save_figure(figure, a.out / "learning_bias_changes.png")
+    plt.close(figure)
+
+
+if __name__ == "__main__":
+    p = parser(__doc__.splitlines()[0], own=True, iterations=10000)
+    p.add_argument("--work", choices=("sinusoid", "glyphs", "both"), default="both")
+    p.add_argument("--glyph-iterations", type=int, default=800, help="updates on glyphs")
+    p.add_argument("--test-tasks", type=int, default=200)
+    run(main, p.parse_args())

@@ -1,0 +1,110 @@
+"""The meta-gradient lab: how much of the exact meta-gradient does each approximation keep?
+
+The same parameters and the same tasks go through exact MAML, first-order MAML, Reptile, ANIL and
+iMAML, with more and more inner steps. For each: the cosine to the exact meta-gradient, the ratio of
+their norms, and what it costs, in time and in memory of the compiled program.
+"""
+
+import csv
+import time
+
+import numpy as np
+from common import generators, parser, pyplot, run, save_figure
+
+import tinymeta as tm
+
+METHODS = ("exact MAML", "first order", "Reptile", "ANIL", "iMAML")
+
+
+def method_named(name, net, loss, lr, steps):
+    options = {"lr": lr, "steps": steps}
+    return {"exact MAML": lambda: tm.meta.maml(net, loss, **options),
+            "first order": lambda: tm.meta.maml(net, loss, first_order=True, **options),
+            "Reptile": lambda: tm.meta.reptile(net, loss, **options),
+            "ANIL": lambda: tm.meta.anil(net, loss, **options),
+            # lambda = 1 / (lr steps): the pull under which a minimum is as far as the steps lead
+            "iMAML": lambda: tm.meta.imaml(net, loss, strength=1 / (lr * steps), **options)}[name]()
+
+
+def work(a):
+    """(net, loss, lr, sample(rng, tasks)) of what is learned."""
+    if a.work == "sinusoid":
+        waves = tm.data.Sinusoids()
+        return (tm.nn.mlp(1, 40, 40, 1), tm.losses.mse, a.lr or 0.01,
+                lambda rng, tasks: waves.sample(rng, tasks=tasks, shot=10, query=10))
+    characters = tm.data.Glyphs(seed=0).characters(10)
+    return (tm.nn.conv4(a.way, filters=16), tm.losses.cross_entropy, a.lr or 0.4,
+            lambda rng, tasks: tm.data.episodes(characters, rng, way=a.way, shot=a.shot,
+                                                query=a.shot, tasks=tasks))
+
+
+def main(a):
+    init_rng, train_rng, _, test_rng = generators(a.seed)
+    net, loss, lr, sample = work(a)
+    params = tm.tree.map(tm.tensor, net.init(init_rng))
+    if a.iterations:
+        params = tm.meta.train(
+            tm.meta.maml(net, loss, lr=lr), lambda: sample(train_rng, a.tasks), params=params,
+            iterations=a.iterations, optimizer=tm.optim.adam(a.beta), rows=1, name="warm-up").params
+    tasks = sample(test_rng, a.tasks)
+    print(f"{a.work}, {a.tasks} tasks, inner rate {lr}, after {a.iterations} updates of MAML\n")
+    print(f"{'':14}{'steps':>6}{'cosine':>9}{'norm ratio':>12}{'ms':>9}{'MB':>9}")
+    rows = []
+    for steps in a.inner:
+        exact = None
+        for name in METHODS:
+            vector, ms, memory = measured(method_named(name, net, loss, lr, steps), params, tasks,
+                                          a.repeats)
+            exact = vector if exact is None else exact
+            norms = np.linalg.norm(vector), np.linalg.norm(exact)
+            rows.append((name, steps, float(vector @ exact / (norms[0] * norms[1])),
+                         float(norms[0] / norms[1]), ms, memory))
+            print("{:14}{:6}{:9.4f}{:12.3f}{:9.2f}{:9.2f}".format(*rows[-1]), flush=True)
+        print()
+    with open(a.out / f"metagradient_lab_{a.work}.csv", "w", newline="") as file:
+        csv.writer(file).writerows([("method", "steps", "cosine", "norm ratio", "ms", "MB"), *rows])
+    draw(rows, a)
+
+
+def measured(method, params, tasks, repeats: int):
+    """The meta-gradient as one vector, the median milliseconds of a call, the program's MB."""
+    compiled = tm.jit(method.meta_grad)
+    _, grads = compiled(params, tasks)
+    times = []
+    for _ in range(repeats):
+        begun = time.perf_counter()
+        compiled(params, tasks)
+        times.append(time.perf_counter() - begun)
+    vector = np.concatenate([np.asarray(g, np.float64).ravel() for g in tm.tree.leaves(grads)])
+    memory = tm.explain(method.meta_grad, params, tasks).replay.memory.size
+    return vector, 1e3 * float(np.median(times)), memory / 1e6
+
+
+def draw(rows, a):
+    plt = pyplot()
+    if plt is None:
+        return
+    figure, axes = plt.subplots(1, 4, figsize=(14, 3.2))
+    titles = ("cosine to the exact one", "norm ratio", "milliseconds", "MB of the program")
+    for column, (axis, title) in enumerate(zip(axes, titles), 2):
+        for name in METHODS:
+            points = [(row[1], row[column]) for row in rows if row[0] == name]
+            axis.plot(*zip(*points), "o-", markersize=3, label=name)
+        axis.set(title=title, xlabel="inner steps")
+    axes[1].set(yscale="log")
+    axes[2].set(ylim=(0, None))
+    axes[3].set(ylim=(0, None))
+    axes[0].legend(fontsize=7)
+    save_figure(figure, a.out / f"metagradient_lab_{a.work}.png")
+    plt.close(figure)
+
+
+if __name__ == "__main__":
+    p = parser(__doc__.splitlines()[0], own=True, iterations=500)
+    p.add_argument("--work", choices=("sinusoid", "glyphs"), default="sinusoid")
+    p.add_argument("--inner", type=int, nargs="+", default=[1, 2, 3, 5, 10],
+                   help="numbers of inner steps")
+    p.add_argument("--lr", type=float, default=0, help="inner rate (0: 0.01 and 0.4)")
+    p.add_argument("--tasks", type=int, default=25)
+    p.add_argument("--repeats", type=int, default=20, help="timed calls of each")
+    run(main, p.parse_args())
