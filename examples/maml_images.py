@@ -42,7 +42,7 @@ def main(a):
                          transductive=transductive)
 
     learner = method()
-    if a.no_jit and a.chunks > 1:
+    if a.no_jit and a.chunks > 1 and a.method != "maml++":     # whose weights are of all tasks
         learner = learner._replace(meta_grad=in_chunks(learner.meta_grad, a.chunks))
     print(f"{a.method}, {a.way}-way {a.shot}-shot on {a.data} ({train}): net {a.net}, "
           f"{a.filters} filters, {a.steps} inner step(s), {a.tasks} tasks, "

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from tinymeta.data import Characters, episodes, join, pairs
+from tinymeta.data import Characters, episodes, groups, join, pairs
 
 
 def labelled(classes=12, drawers=6, alphabets=3, side=4):
@@ -157,3 +157,38 @@ def test_characters_are_checked():
         Characters(np.zeros((3, 2, 4)), np.zeros(3, int), ("a",) * 3)
     with pytest.raises(ValueError, match="got 2 and 3"):
         Characters(np.zeros((3, 2, 4, 4)), np.zeros(2, int), ("a",) * 3)
+
+
+@pytest.mark.parametrize("alphabets, rotations", [(1, False), (3, False), (2, True)])
+def test_a_group_is_of_so_many_alphabets_classes_and_drawers(alphabets, rotations):
+    for seed in range(20):
+        x, y = groups(labelled(), rng(seed), classes=4, drawers=5, alphabets=alphabets,
+                      rotations=rotations)
+        assert x.shape == (20, 4, 4, 1) and x.dtype == np.float32
+        assert (y == np.repeat(np.arange(4), 5)).all()
+        if rotations:
+            continue
+        classes, drawers = x[:, 0, 0, 0].reshape(4, 5), x[:, 0, 1, 0].reshape(4, 5)
+        assert (classes == classes[:, :1]).all() and len(set(classes[:, 0])) == 4
+        assert all(len(set(row)) == 5 for row in drawers)
+        assert len(set(classes[:, 0] // 4)) == alphabets             # four classes an alphabet
+
+
+def test_an_alphabet_is_turned_as_a_whole():
+    seen = set()
+    for seed in range(40):
+        x, _ = groups(labelled(), rng(seed), classes=3, drawers=2, rotations=True)
+        marks = {tuple(np.argwhere(image == 99)[0]) for image in x[..., 0]}
+        assert len(marks) == 1
+        seen |= marks
+    assert len(seen) == 4
+
+
+@pytest.mark.parametrize("options, message", [
+    (dict(drawers=7), "drawers=7, and this set has 6"),
+    (dict(classes=5), "alphabets of 5 characters, and this set has 0"),
+    (dict(classes=4, alphabets=4), "as many alphabets of 1 characters, and this set has 3"),
+])
+def test_a_group_that_cannot_be_drawn(options, message):
+    with pytest.raises(ValueError, match=message):
+        groups(labelled(), rng(), **{"classes": 3, "drawers": 2, **options})

@@ -134,3 +134,17 @@ def test_vectors_can_be_paired_as_well_as_images():
 def test_no_pairs_give_no_threshold():
     with pytest.raises(ValueError, match="there are no pairs"):
         best_threshold(np.zeros(0), np.zeros(0, bool))
+
+
+def test_a_labelled_batch_is_all_its_pairs():
+    rng = np.random.default_rng(0)
+    model = tm.nn.mlp(4, 5, 2, activation=tm.tanh)
+    params = tm.tree.map(lambda p: np.asarray(p, np.float64), model.init(rng))
+    batch = tm.Batch(rng.normal(size=(6, 4)), np.array([0, 0, 1, 1, 2, 2]))
+    metrics, grads = siamese(model, margin=1.5).meta_grad(params, batch)
+    expected, plain = tm.value_and_grad(lambda p: tm.losses.contrastive_among(
+        model(p, batch.x), batch.y, 1.5))(params)
+    np.testing.assert_allclose(metrics["loss"], expected, rtol=1e-12)
+    for a, b in zip(tm.tree.leaves(grads), tm.tree.leaves(plain)):
+        np.testing.assert_allclose(a, b, rtol=1e-12)
+    assert 0 <= metrics["accuracy"].item() <= 1

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import tinymeta as tm
+from tinymeta.testing import check_grads
 
 contrastive = tm.losses.contrastive
 B = np.array([0.5, -1.0])
@@ -96,3 +97,36 @@ def test_identical_pairs_stay_finite_through_two_derivatives():
     with tm.debug_nans():
         g = tm.grad(after_a_step)(w).numpy()
     assert np.isfinite(g).all() and np.abs(g).max() > 0.1
+
+
+def some_embeddings(seed=0):
+    rng = np.random.default_rng(seed)
+    return rng.normal(size=(7, 3)), np.array([0, 0, 1, 1, 1, 2, 3])
+
+
+def test_all_pairs_are_the_pairs_one_by_one():
+    """Half the mean over the pairs of one class, half the mean over the others."""
+    z, labels = some_embeddings()
+    first, second = np.triu_indices(7, 1)
+    different = labels[first] != labels[second]
+    means = [contrastive(z[first[kind]], z[second[kind]], different[kind], 2.0).item()
+             for kind in (~different, different)]
+    found = tm.losses.contrastive_among(z, labels, 2.0).item()
+    np.testing.assert_allclose(found, np.mean(means), rtol=1e-12)
+
+
+def test_the_gradient_of_all_pairs():
+    z, labels = some_embeddings()
+    check_grads(lambda z: tm.losses.contrastive_among(z, labels, 2.0), z, order=2)
+
+
+def test_all_pairs_of_each_task():
+    z, labels = zip(*(some_embeddings(seed) for seed in (0, 1)))
+    together = tm.losses.contrastive_among(np.stack(z), np.stack(labels), 2.0)
+    alone = [tm.losses.contrastive_among(*pair, 2.0).item() for pair in zip(z, labels)]
+    np.testing.assert_allclose(together, alone, rtol=1e-12)
+
+
+def test_labels_that_do_not_fit():
+    with pytest.raises(ValueError, match=r"labels \(4,\) their \(.., N\)"):
+        tm.losses.contrastive_among(np.zeros((5, 2)), np.zeros(4, int))

@@ -121,3 +121,35 @@ def test_adam_is_the_size_of_the_rate_at_first_whatever_the_gradient():
     g = np.array([1e-4, -1.0, 1e4])
     p, _ = optim.adam(0.1).update(g, optim.adam(0.1).init(g), np.zeros(3))
     np.testing.assert_allclose(p.numpy(), [-0.1, 0.1, -0.1], rtol=2e-4)
+
+
+def test_a_rate_along_half_a_cosine():
+    rate = optim.cosine(0.1, 10, least=0.02)
+    found = [float(rate(tm.asarray(np.array(float(count))))) for count in (1, 6, 11, 50)]
+    np.testing.assert_allclose(found, [0.1, 0.06, 0.02, 0.02], rtol=1e-12)
+    with pytest.raises(ValueError, match="at least 1 update, got 0"):
+        optim.cosine(0.1, 0)
+
+
+def test_adam_with_a_schedule_is_adam_with_each_rate_in_turn():
+    schedule = optim.cosine(0.1, 5)
+    p = q = {"w": np.array([1.0, -2.0], np.float32)}
+    state = optim.adam(schedule).init(p)
+    for k in range(6):
+        g = tm.tree.map(lambda x: 2.0 * x, p)
+        rate = float(schedule(tm.asarray(np.array(k + 1.0))))
+        q, _ = optim.adam(rate).update(g, state, p)
+        p, state = optim.adam(schedule).update(g, state, p)
+        assert p["w"].dtype == np.float32
+        np.testing.assert_allclose(p["w"], q["w"], rtol=1e-6)
+
+
+def test_nesterov_by_hand():
+    optimizer, v = optim.momentum(0.1, beta=0.5, nesterov=True), np.zeros(2)
+    p = expected = np.array([1.0, -2.0])
+    state = optimizer.init(p)
+    for g in np.array([[1.0, 2.0], [-3.0, 0.5], [0.2, 0.1]]):
+        v = 0.5 * v + g
+        expected = expected - 0.1 * (g + 0.5 * v)
+        p, state = optimizer.update(g, state, p)
+        np.testing.assert_allclose(p, expected, rtol=1e-14)
