@@ -15,6 +15,7 @@ import os
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,6 @@ import numpy as np
 import tinymeta as tm
 
 from . import work
-from .rivals import rivals
 from .timing import alternate, disagreement, machine, seconds, table, write
 
 ROOT = Path(__file__).parent.parent
@@ -79,9 +79,10 @@ def steps(a, small: bool) -> dict:
         apart = disagreement(ours(double)[0] | rivals_on_gpu(double, compiled=False))
         first = seconds(contenders["tinymeta, jit"])
         times = alternate(contenders | rivals_on_gpu(make(), a.compile), 1 if small else a.rounds)
-        times["tinymeta, jit"] |= {"first": first, "peak": alone()["arena"]}
-        print(f"{name}: results agree to {apart:.1e} in float64\n{table(times)}\n{alone()}", flush=True)
-        found[name] = {"agreement": apart, "contenders": times, **alone()}
+        told = alone()
+        times["tinymeta, jit"] |= {"first": first, "peak": told["arena"]}
+        print(f"{name}: results agree to {apart:.1e} in float64\n{table(times)}\n{told}", flush=True)
+        found[name] = {"agreement": apart, "contenders": times, **told}
     return found
 
 
@@ -120,16 +121,27 @@ def ours(job):
 
 
 def rivals_on_gpu(job, compiled: bool) -> dict:
-    """PyTorch and JAX, if they have a GPU."""
-    try:
-        import torch
-        if torch.cuda.is_available():
-            torch.set_default_device("cuda")
-            torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
-            return rivals(job, compiled, loops=False)
-    except ImportError:
-        pass
-    return {}
+    """PyTorch and JAX, each if it has a GPU."""
+    torch, found = torch_on_gpu(), {}
+    if torch:
+        torch.set_default_device("cuda")
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+        from . import in_torch
+        found |= in_torch.contenders(job, compiled, loops=False)
+    if find_spec("jax"):
+        import jax
+        if jax.default_backend() == "gpu":
+            from . import in_jax
+            found |= in_jax.contenders(job, loops=False)
+    return found
+
+
+def torch_on_gpu():
+    """The module, if it is installed and finds a GPU, or None."""
+    if not find_spec("torch"):
+        return None
+    import torch
+    return torch if torch.cuda.is_available() else None
 
 
 def products(a, small: bool) -> dict:
@@ -180,11 +192,8 @@ def products(a, small: bool) -> dict:
 
 def cublas(m: int, n: int, k: int, tasks: int) -> float | None:
     """The same product by PyTorch, which calls cuBLAS."""
-    try:
-        import torch
-        if not torch.cuda.is_available():
-            return None
-    except ImportError:
+    torch = torch_on_gpu()
+    if torch is None:
         return None
     x, y = torch.zeros((tasks, m, k), device="cuda"), torch.zeros((tasks, k, n), device="cuda")
 

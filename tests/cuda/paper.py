@@ -18,15 +18,15 @@ class Paper:
         self.last += size
         return self.last
 
-    def load(self, function, text, entry):
-        assert f".entry {entry}(" in text
-        self.texts[entry] = text
-        return entry
+    def load(self, kernel, kinds):
+        text = kernel.ptx(kinds, self.capability)
+        self.texts[driver.entry(text)] = text
+        return driver.entry(text)
 
-    def bound(self, kernel, grid, block, arguments):
+    def bound(self, kernel, grid, block, args):
         assert max(grid[1:]) < 2**16 and np.prod(block) <= 1024
         wanted = re.search(r"\.entry \w+\((.*?)\)", self.texts[kernel], re.DOTALL).group(1)
-        given = ["u64" if kind == "pointer" else "u32" for kind, _ in arguments]
+        given = ["u64" if isinstance(a, driver.Address) else "u32" for a in driver.packed(args)]
         assert re.findall(r"\.param \.(\w+)", wanted) == given, "packed as the kernel reads them"
         return lambda: None
 

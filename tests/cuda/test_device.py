@@ -9,8 +9,8 @@ import tinymeta as tm
 from tinymeta.cuda import dlpack
 from tinymeta.cuda.array import Array, allocate, move
 from tinymeta.cuda.driver import DriverError, OUT_OF_MEMORY, current
-from tinymeta.cuda.launch import Pointer
 from tinymeta.cuda.memory import pool, rounded
+from tinymeta.cuda.simulator import Pointer
 from tinymeta.cuda.target import SIMULATED
 
 pytestmark = pytest.mark.cuda
@@ -149,3 +149,10 @@ def test_an_array_of_strings_is_refused():
 def test_an_array_is_what_move_returns_for_itself():
     x = move(np.ones(2), "cuda")
     assert isinstance(x, Array) and move(x, "cuda") is x
+
+
+def test_what_kernels_have_no_type_for_or_could_not_count_is_refused():
+    with pytest.raises(TypeError, match=r"CUDA: an array \(3,\) of float16 has no kernels: cast it"):
+        Array(None, 0, (3,), (1,), np.float16)
+    with pytest.raises(ValueError, match=r"\(65536, 32768\) has 2,147,483,648 elements"):
+        Array(None, 0, (2**16, 2**15), (0, 0), np.float32)

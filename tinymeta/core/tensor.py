@@ -20,6 +20,7 @@ from .scope import state
 serials = itertools.count(1)             # one counter for all threads: `next` is atomic
 DLPACK_CUDA = 2                          # that standard's number for such a device
 WEAK = (bool, int, float, np.bool_, np.integer, np.floating)
+OF_THE_HOST = (np.ndarray, np.generic, *WEAK, list, tuple)
 
 # What `array * tensor` becomes: NumPy asks with the ufunc's name,
 # the tensor answers as right operand.
@@ -153,7 +154,7 @@ def on_gpu(data) -> bool:
     """Is it in a GPU's memory: a Tensor or another library's array?"""
     if type(data) is Tensor:
         return data.device == "cuda"
-    if isinstance(data, (np.ndarray, np.generic, *WEAK, list, tuple)):
+    if isinstance(data, OF_THE_HOST):
         return False
     return hasattr(data, "__cuda_array_interface__") or \
         hasattr(data, "__dlpack_device__") and data.__dlpack_device__()[0] == DLPACK_CUDA

@@ -10,17 +10,30 @@ import numpy as np
 
 from ..core.strides import dense, even
 from . import dlpack
-from .driver import current
+from .driver import LIMIT, current
 from .memory import Block, Foreign
+
+DTYPES = {"float32", "float64", "bool", *(f"{sign}int{bits}" for sign in ("", "u")
+                                          for bits in (8, 16, 32, 64))}
 
 
 class Array:
-    """block: the memory; offset and strides count elements; 0 repeats."""
+    """block: the memory; offset and strides count elements; 0 repeats.
+
+    Raises TypeError for a dtype that the kernels have no type for, ValueError for 2^31 elements and
+    more, which they could not count.
+    """
     __slots__ = ("block", "offset", "shape", "strides", "dtype", "__weakref__")
 
     def __init__(self, block, offset: int, shape: tuple, strides: tuple, dtype):
         self.block, self.offset, self.dtype = block, offset, np.dtype(dtype)
         self.shape, self.strides = tuple(shape), tuple(strides)
+        if self.dtype.name not in DTYPES:
+            raise TypeError(f"CUDA: an array {self.shape} of {self.dtype} has no kernels: cast it to "
+                            "float32, float64, an integer or bool with astype")
+        if self.size >= LIMIT:
+            raise ValueError(f"CUDA: an array {self.shape} has {self.size:,} elements, and kernels "
+                             "count to 2^31: use smaller batches")
 
     ndim = property(lambda self: len(self.shape))
     size = property(lambda self: prod(self.shape))

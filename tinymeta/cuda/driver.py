@@ -9,8 +9,8 @@ captured into a CUDA graph, which one call replays. All work is queued on one st
 
 import ctypes
 import functools
+import re
 import threading
-import warnings
 from ctypes import byref, c_char_p, c_int, c_size_t, c_uint, c_void_p
 
 import numpy as np
@@ -21,6 +21,7 @@ OUT_OF_MEMORY, NEWER_THAN_DRIVER = 2, 222       # the driver's codes
 NON_BLOCKING = 1                # a stream that does not wait for the default one
 THREAD_LOCAL = 1                # capture: other threads may go on as they like
 MAJOR, MINOR = 75, 76           # attributes of a device: its compute capability
+LIMIT = 2**31                   # kernels count elements in 32 bits
 Address = ctypes.c_uint64
 
 
@@ -37,11 +38,12 @@ class Driver:
 
     def __init__(self):
         self.library, self.threads = ctypes.CDLL(library_name()), threading.local()
+        self.context = None
         self.call("cuInit", c_uint(0))
-        device, self.context = c_int(), c_void_p()
+        device, context = c_int(), c_void_p()
         self.call("cuDeviceGet", byref(device), c_int(0))
-        self.call("cuDevicePrimaryCtxRetain", byref(self.context), device)
-        self.ready()
+        self.call("cuDevicePrimaryCtxRetain", byref(context), device)
+        self.context = context
         major, minor = c_int(), c_int()
         self.call("cuDeviceGetAttribute", byref(major), c_int(MAJOR), device)
         self.call("cuDeviceGetAttribute", byref(minor), c_int(MINOR), device)
@@ -54,6 +56,7 @@ class Driver:
 
     def call(self, name: str, *arguments):
         """One function of libcuda. Raises DriverError with the driver's own words."""
+        self.ready()
         code = getattr(self.library, name)(*arguments)
         if code:
             text = c_char_p()
@@ -63,58 +66,51 @@ class Driver:
 
     def ready(self):
         """Make the context this thread's."""
-        if not getattr(self.threads, "ready", False):
-            self.call("cuCtxSetCurrent", self.context)
+        if self.context is not None and not getattr(self.threads, "ready", False):
             self.threads.ready = True
+            self.call("cuCtxSetCurrent", self.context)
 
     # ---- memory ----------------------------------------------------------------------------------
 
     def allocate(self, size: int) -> int:
         """The address of so many bytes. Raises DriverError, code OUT_OF_MEMORY."""
-        self.ready()
         address = Address()
         self.call("cuMemAlloc_v2", byref(address), c_size_t(size))
         return address.value
 
     def free(self, address: int):
-        self.ready()
         self.call("cuMemFree_v2", Address(address))
 
     def upload(self, address: int, array: np.ndarray):
         """From a dense array of the host, which may be changed as soon as this returns."""
-        self.ready()
         self.call("cuMemcpyHtoDAsync_v2", Address(address), c_void_p(array.ctypes.data),
                   c_size_t(array.nbytes), self.stream)
 
     def download(self, array: np.ndarray, address: int):
         """Into a dense array of the host, when all that was queued before is done."""
-        self.ready()
         self.call("cuMemcpyDtoHAsync_v2", c_void_p(array.ctypes.data), Address(address),
                   c_size_t(array.nbytes), self.stream)
         self.synchronize()
 
     def copy(self, to: int, address: int, size: int):
-        self.ready()
         self.call("cuMemcpyDtoDAsync_v2", Address(to), Address(address), c_size_t(size), self.stream)
 
     def synchronize(self, stream: int | None = None):
         """Wait for what is queued, here or on somebody else's stream."""
-        self.ready()
         self.call("cuStreamSynchronize", self.stream if stream is None else c_void_p(stream))
 
     def free_memory(self) -> tuple[int, int]:
         """Bytes that are free on the device, and all it has."""
-        self.ready()
         free, total = c_size_t(), c_size_t()
         self.call("cuMemGetInfo_v2", byref(free), byref(total))
         return free.value, total.value
 
     # ---- kernels ---------------------------------------------------------------------------------
 
-    def load(self, function, text: str, entry: str):
-        """The kernel in some PTX, which the driver translates for its device and keeps."""
-        self.ready()
-        module, kernel = c_void_p(), c_void_p()
+    def load(self, kernel, kinds: tuple):
+        """A launch.Kernel for arguments of some kinds: the driver translates its PTX and keeps it."""
+        text = kernel.ptx(kinds, self.capability)
+        module, loaded = c_void_p(), c_void_p()
         try:
             self.call("cuModuleLoadData", byref(module), c_char_p(text.encode()))
         except DriverError as error:
@@ -122,12 +118,12 @@ class Driver:
                 raise
             raise DriverError(f"{error}: the compiler is newer than the driver: update the driver, or "
                               "pip install 'tinymeta[cuda12]'", error.code) from None
-        self.call("cuModuleGetFunction", byref(kernel), module, c_char_p(entry.encode()))
-        return kernel
+        self.call("cuModuleGetFunction", byref(loaded), module, c_char_p(entry(text).encode()))
+        return loaded
 
-    def bound(self, kernel, grid: tuple, block: tuple, arguments: list):
+    def bound(self, kernel, grid: tuple, block: tuple, args: tuple):
         """A launch with its arguments packed; call it as often as you like."""
-        values = [Address(a) if kind == "pointer" else c_int(a) for kind, a in arguments]
+        values = packed(args)
         places = (c_void_p * len(values))(*(ctypes.addressof(v) for v in values))
         launch, stream = self.library.cuLaunchKernel, self.stream
         sizes = [c_uint(n) for n in (*grid, *block, 0)]
@@ -141,7 +137,6 @@ class Driver:
 
     def captured(self, launches: list):
         """The launches as a graph: a function that replays them with one call."""
-        self.ready()
         self.synchronize()
         graph, ready = c_void_p(), c_void_p()
         self.call("cuStreamBeginCapture_v2", self.stream, c_int(THREAD_LOCAL))
@@ -154,65 +149,25 @@ class Driver:
         self.call("cuGraphDestroy", graph)
 
         def replay():
-            self.ready()
             self.call("cuGraphLaunch", ready, self.stream)
         return replay
 
 
-class Simulated:
-    """The same on the CPU: an address is a place in a list of buffers, a launch a simulated one."""
-    name, capability, stream = "Numba's simulator", (9, 0), c_void_p(0)
+def packed(args: tuple) -> list:
+    """Arrays as the addresses where they begin, ints as 32 bits, tuples of ints one by one."""
+    return [Address(a.address) if hasattr(a, "address") else c_int(checked(a))
+            for arg in args for a in (arg if isinstance(arg, tuple) else (arg,))]
 
-    def __init__(self):
-        self.buffers, self.last = {}, 0
 
-    def allocate(self, size: int) -> int:
-        address = self.last = self.last + (1 << 40)
-        self.buffers[address] = np.zeros(size, np.uint8)
-        return address
+def checked(n: int) -> int:
+    if not -LIMIT <= n < LIMIT:
+        raise ValueError(f"CUDA: {n} does not fit 32 bits: use smaller batches")
+    return n
 
-    def free(self, address: int):
-        del self.buffers[address]
 
-    def at(self, address: int) -> tuple[np.ndarray, int]:
-        """The buffer that has an address, and where in it."""
-        begin = address >> 40 << 40
-        return self.buffers[begin], address - begin
-
-    def upload(self, address: int, array: np.ndarray):
-        buffer, place = self.at(address)
-        buffer[place:place + array.nbytes] = np.frombuffer(array.tobytes(), np.uint8)
-
-    def download(self, array: np.ndarray, address: int):
-        buffer, place = self.at(address)
-        flat = buffer[place:place + array.nbytes]
-        array.reshape(-1)[...] = np.frombuffer(flat.tobytes(), array.dtype)
-
-    def copy(self, to: int, address: int, size: int):
-        (target_buffer, to), (buffer, place) = self.at(to), self.at(address)
-        target_buffer[to:to + size] = buffer[place:place + size]
-
-    def synchronize(self, stream: int | None = None):
-        pass
-
-    def free_memory(self) -> tuple[int, int]:
-        return 1 << 34, 1 << 34
-
-    def load(self, function, text: str, entry: str):
-        return target.cuda.jit(function)
-
-    def bound(self, kernel, grid: tuple, block: tuple, arguments: list):
-        def run():
-            with warnings.catch_warnings():             # a GPU says nothing of log(-1), NumPy does
-                warnings.simplefilter("ignore", RuntimeWarning)
-                kernel[grid, block](*arguments)
-        return run
-
-    def captured(self, launches: list):
-        def replay():
-            for launch in launches:
-                launch()
-        return replay
+def entry(text: str) -> str:
+    """The name of the kernel in some PTX."""
+    return re.search(r"\.visible \.entry (\w+)", text).group(1)
 
 
 def library_name() -> str:
@@ -222,9 +177,10 @@ def library_name() -> str:
 opened: list = []               # the driver, when it has been asked for
 
 
-def current() -> Driver | Simulated:
+def current():
     """The driver, opened at first need. Raises OSError or DriverError where there is none."""
     if not opened:
+        from .simulator import Simulated
         opened.append(Simulated() if target.SIMULATED else Driver())
     return opened[0]
 

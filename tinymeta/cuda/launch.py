@@ -1,18 +1,17 @@
 """Launching a kernel: compiled when it is first met with arguments of such types, then one call.
 
-`with recorded() as launches:` also keeps the launches, with their arguments packed, so that a
-program can be replayed without Python's looking at it again.
+`with recorded() as recording:` also keeps the launches, so that a program can be replayed without
+Python's looking at it again.
 """
 
-import re
 import threading
 from contextlib import contextmanager
+from typing import NamedTuple
 
 from . import target
 from .array import Array
 from .driver import current
 
-LIMIT = 2**31
 recording = threading.local()
 
 
@@ -32,20 +31,12 @@ class Kernel:
             return
         kinds = tuple(kind_of(a) for a in args)
         if kinds not in self.loaded:
-            self.loaded[kinds] = self.load(kinds)
-        driver = current()
-        launch = driver.bound(self.loaded[kinds], grid, block, packed(args))
+            self.loaded[kinds] = current().load(self, kinds)
+        launch = current().bound(self.loaded[kinds], grid, block, args)
         launch()
-        kept = getattr(recording, "launches", None)
-        if kept is not None:
-            kept.append(launch)
-            recording.blocks.extend(a.block for a in args if isinstance(a, Array))
-
-    def load(self, kinds: tuple):
-        if target.SIMULATED:
-            return current().load(self.function, "", "")
-        text = self.ptx(kinds, current().capability)
-        return current().load(self.function, text, entry(text))
+        if kept := getattr(recording, "kept", None):
+            kept.launches.append(launch)
+            kept.blocks.extend(a.block for a in args if isinstance(a, Array))
 
     def ptx(self, kinds: tuple, capability: tuple[int, int]) -> str:
         return target.ptx(self.function, tuple(map(argument_type, kinds)), capability, self.identity)
@@ -53,10 +44,6 @@ class Kernel:
 
 def three(n) -> tuple[int, int, int]:
     return (*(n if isinstance(n, tuple) else (n,)), 1, 1)[:3]
-
-
-def entry(text: str) -> str:
-    return re.search(r"\.visible \.entry (\w+)", text).group(1)
 
 
 def kind_of(argument):
@@ -73,58 +60,16 @@ def argument_type(kind):
     return target.type_of(kind) if isinstance(kind, str) else target.types.UniTuple(int32, kind)
 
 
-def packed(args: tuple) -> list:
-    """The arguments as the driver takes them, tuples spread out; the simulator's as they are."""
-    if target.SIMULATED:
-        return [Pointer(*current().at(a.address), a.dtype) if isinstance(a, Array) else a
-                for a in args]
-    flat = []
-    for a in args:
-        if isinstance(a, Array):
-            flat.append(("pointer", a.address))
-        else:
-            flat += [("int", checked(n)) for n in (a if isinstance(a, tuple) else (a,))]
-    return flat
-
-
-def checked(n: int) -> int:
-    if not -LIMIT <= n < LIMIT:
-        raise ValueError(f"CUDA: {n} does not fit 32 bits: arrays of 2^31 elements and more are not "
-                         "supported on a GPU: use smaller batches")
-    return n
-
-
-class Pointer:
-    """A typed pointer of the simulator; unlike a GPU's it knows where its memory ends."""
-
-    def __init__(self, buffer, place: int, dtype):
-        self.values = buffer.view("uint8" if dtype == bool else dtype)
-        self.first = place // self.values.itemsize
-
-    def index(self, i: int) -> int:
-        i = self.first + int(i)
-        if not 0 <= i < len(self.values):
-            raise IndexError(f"element {i - self.first} lies outside of the memory")
-        return i
-
-    def __getitem__(self, i):
-        return self.values[self.index(i)]
-
-    def __setitem__(self, i, value):
-        self.values[self.index(i)] = value
+class Recording(NamedTuple):
+    launches: list          # in order, their arguments packed
+    blocks: list            # the memory that they read and write
 
 
 @contextmanager
 def recorded():
-    """The launches of a `with` block, in order; what they read and write stays allocated."""
-    recording.launches, recording.blocks = [], []
-    kept = Recording(recording.launches, recording.blocks)
+    """The launches of a `with` block; what they read and write stays allocated."""
+    outer, recording.kept = getattr(recording, "kept", None), Recording([], [])
     try:
-        yield kept
+        yield recording.kept
     finally:
-        recording.launches = None
-
-
-class Recording:
-    def __init__(self, launches: list, blocks: list):
-        self.launches, self.blocks = launches, blocks
+        recording.kept = outer

@@ -15,7 +15,7 @@ SMALLEST = 512                  # bytes; the driver hands out no less
 
 class Pool:
     def __init__(self):
-        self.free, self.used, self.kept = defaultdict(list), 0, 0       # free: size -> addresses
+        self.free, self.used = defaultdict(list), 0                     # free: size -> addresses
         self.lock = threading.RLock()           # a block may be dropped while another is taken
 
     def take(self, size: int) -> tuple[int, int]:
@@ -23,7 +23,6 @@ class Pool:
         size = rounded(size)
         with self.lock:
             if self.free[size]:
-                self.kept -= size
                 address = self.free[size].pop()
             else:
                 address = self.fresh(size)
@@ -50,7 +49,6 @@ class Pool:
     def give(self, address: int, size: int):
         with self.lock:
             self.used -= size
-            self.kept += size
             self.free[size].append(address)
 
     def release(self):
@@ -61,7 +59,6 @@ class Pool:
                 for address in addresses:
                     current().free(address)
             self.free.clear()
-            self.kept = 0
 
 
 def rounded(size: int) -> int:

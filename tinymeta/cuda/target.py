@@ -6,6 +6,7 @@ NUMBA_ENABLE_CUDASIM=1 the same functions run in Numba's simulator instead, a Py
 thread of the GPU.
 """
 
+import functools
 import hashlib
 from contextlib import contextmanager
 from pathlib import Path
@@ -82,16 +83,13 @@ def as_if_on(capability: tuple[int, int]):
         dispatcher.get_current_device = before
 
 
+@functools.cache
 def version() -> str:
     """What the meaning of a kernel depends on besides itself: this room, and Numba."""
-    if not known:
-        parts = [p.read_text() for p in sorted(Path(__file__).parent.glob("*.py"))]
-        package = getattr(cuda, "__version__", numba.__version__)
-        known.append(hashlib.sha256("\n".join([*parts, package]).encode()).hexdigest())
-    return known[0]
+    parts = [p.read_text() for p in sorted(Path(__file__).parent.glob("*.py"))]
+    package = getattr(cuda, "__version__", numba.__version__)
+    return hashlib.sha256("\n".join([*parts, package]).encode()).hexdigest()
 
-
-known: list[str] = []
 
 # ---- what kernels are written with, besides Python ----------------------------------------------
 

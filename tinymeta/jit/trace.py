@@ -49,11 +49,10 @@ class Traced:
         """A line as it is; a captured array as a constant, one for each array."""
         if isinstance(value, Line):
             return value
-        if id(value) not in self.constants:     # the line keeps the array, and so its id, alive
-            held = move(value, "cpu")
-            self.constants[id(value)] = Line("constant", (), {"value": held, "of": value},
-                                             value.shape, value.dtype)
-        return self.constants[id(value)]
+        if id(value) not in self.constants:
+            line = Line("constant", (), {"value": move(value, "cpu")}, value.shape, value.dtype)
+            self.constants[id(value)] = line, value         # kept alive, and so its id is its own
+        return self.constants[id(value)][0]
 
 
 def as_arrays(flat: list) -> list:
