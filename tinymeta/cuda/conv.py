@@ -70,13 +70,18 @@ def numbers(x, geometry, by_row: bool = False) -> tuple:
 
 
 @device
+def apart(i, middle, last):
+    """The index i of an array (.., middle, last) as three."""
+    outer = whole(i, last)
+    return whole(outer, middle), rest(outer, middle), rest(i, last)
+
+
+@device
 def pixel(p, numbers, t, m, k):
     """windows(x)[t, m, k]: m = (n, i, j), k = (a, b, c); 0 outside of the image."""
     count, height, width, channels = numbers[0], numbers[1], numbers[2], numbers[3]
     places_h, places_w, w = numbers[4], numbers[5], numbers[7]
-    ab, mn = whole(k, channels), whole(m, places_w)
-    c, b, a = rest(k, channels), rest(ab, w), whole(ab, w)
-    j, i, n = rest(m, places_w), rest(mn, places_h), whole(mn, places_h)
+    (n, i, j), (a, b, c) = apart(m, places_h, places_w), apart(k, w, channels)
     y, z = i * numbers[8] + a - numbers[10], j * numbers[9] + b - numbers[11]
     if y < 0 or y >= height or z < 0 or z >= width:
         return ZERO
@@ -93,9 +98,7 @@ def spread(p, numbers, t, m, k):
     """spread(g)[t, m, k]: m = (n, y, z) of the image, k = (a, b, o); 0 where no window has it there."""
     count, height, width, outs = numbers[0], numbers[1], numbers[2], numbers[3]
     places_h, places_w, w = numbers[4], numbers[5], numbers[7]
-    ab, mn = whole(k, outs), whole(m, width)
-    o, b, a = rest(k, outs), rest(ab, w), whole(ab, w)
-    z, y, n = rest(m, width), rest(mn, height), whole(mn, height)
+    (n, y, z), (a, b, o) = apart(m, height, width), apart(k, w, outs)
     y, z = y + numbers[10] - a, z + numbers[11] - b
     if y < 0 or z < 0:
         return ZERO

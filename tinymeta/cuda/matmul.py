@@ -104,6 +104,12 @@ def tiled(left, right, edge: int, dtype: str) -> Kernel:
     return Kernel(kernel, f"{left.__name__} {right.__name__} {edge} {dtype}")
 
 
+@device
+def in_tile(e, length, depth, lengthwise):
+    """Element e of a tile of length x depth, read along one axis or the other: (place, k)."""
+    return (e % length, e // length) if lengthwise else (e // depth, e % depth)
+
+
 @functools.cache
 def product(left, right, tile_m: int, tile_n: int, depth: int, tall: int, wide: int,
             dtype: str) -> Kernel:
@@ -130,12 +136,12 @@ def product(left, right, tile_m: int, tile_n: int, depth: int, tall: int, wide: 
         for k in range(0, count + depth, depth):
             for q in range(x_loads):                        # on its way, while the last is used
                 e = me + q * threads
-                i, kk = (e % tile_m, e // tile_m) if x_by_row else (e // depth, e % depth)
+                i, kk = in_tile(e, tile_m, depth, x_by_row)
                 row, kk = int32(first_row + i), int32(k + kk)
                 x_next[q] = left(x, x_numbers, t, row, kk) if row < m and kk < count else number(0)
             for q in range(y_loads):
                 e = me + q * threads
-                j, kk = (e // depth, e % depth) if y_by_row else (e % tile_n, e // tile_n)
+                j, kk = in_tile(e, tile_n, depth, not y_by_row)
                 column, kk = int32(first_column + j), int32(k + kk)
                 y_next[q] = right(y, y_numbers, t, kk, column) if kk < count and column < n else number(0)
             if k:
@@ -150,11 +156,11 @@ def product(left, right, tile_m: int, tile_n: int, depth: int, tall: int, wide: 
             cuda.syncthreads()                              # all have read the tiles
             for q in range(x_loads):
                 e = me + q * threads
-                i, kk = (e % tile_m, e // tile_m) if x_by_row else (e // depth, e % depth)
+                i, kk = in_tile(e, tile_m, depth, x_by_row)
                 tiles[kk * x_step + i] = x_next[q]
             for q in range(y_loads):
                 e = me + q * threads
-                j, kk = (e // depth, e % depth) if y_by_row else (e % tile_n, e // tile_n)
+                j, kk = in_tile(e, tile_n, depth, not y_by_row)
                 tiles[y_begin + kk * y_step + j] = y_next[q]
             cuda.syncthreads()                              # all have written them
         for i in range(tall):
