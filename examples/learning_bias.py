@@ -99,7 +99,7 @@ def draw_waves(said, truth, support, grid, a):
             if name in NETS:
                 for steps, style in ((0, ":"), (1, "--"), (10, "-")):
                     axis.plot(grid, said[f"{name}, {steps} steps"][t], style, color="tab:blue",
-                              label=f"after {steps} steps")
+                              label=f"after {steps} step" + "s" * (steps != 1))
             else:
                 axis.plot(grid, said[name][t], color="tab:blue")
             axis.plot(support.x[t], support.y[t], "o", color="black", markersize=4, label="seen")
@@ -107,7 +107,7 @@ def draw_waves(said, truth, support, grid, a):
             axis.set_ylim(-6, 6)
             if t == 0:
                 axis.set_title(name)
-    axes[0, 0].legend(fontsize=6)
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="upper center", ncol=5)
     save_figure(figure, a.out / "learning_bias_waves.png")
     plt.close(figure)
 
