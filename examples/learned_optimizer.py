@@ -14,7 +14,7 @@ import tinymeta as tm
 from tinymeta.meta.learned_optimizer import unroll
 from tinymeta.meta.method import Score
 
-RATES = 10 ** np.linspace(-3.5, 0, 29)
+RATES = (10 ** np.linspace(-3.5, 0, 29)).tolist()
 BASELINES = {"SGD": tm.optim.sgd, "momentum": tm.optim.momentum,
              "NAG": lambda lr: tm.optim.momentum(lr, nesterov=True), "Adam": tm.optim.adam}
 
@@ -45,10 +45,11 @@ def main(a):
     def learned(params):
         return lambda problems: np.asarray(method.predict(params, problems))
 
-    def by_hand(optimizer):
-        steps = tm.jit(lambda problems: tm.ops.stack(list(unroll(
-            optimizer, objective, *problems, steps=a.steps)), 1))
-        return lambda problems: np.asarray(steps(problems))
+    def by_hand(make):
+        """Steps of an optimizer, compiled once for all rates."""
+        steps = tm.jit(lambda rate, problems: tm.ops.stack(list(unroll(
+            make(rate), objective, *problems, steps=a.steps)), 1))
+        return lambda rate: lambda problems: np.asarray(steps(rate, problems))
 
     def evaluate(params):
         problems = family.sample(np.random.default_rng(validation_seed), tasks=200)
@@ -62,9 +63,9 @@ def main(a):
     tuning, fresh = (family.sample(test_rng, tasks=n) for n in (400, a.test_tasks))
     found = {"learned": curves(learned(params), fresh)}
     for name, make in BASELINES.items():
-        mean, rate = min((float(mean_of(curves(by_hand(make(rate)), tuning))), rate)
-                         for rate in RATES)
-        found[name] = curves(by_hand(make(rate)), fresh)
+        steps = by_hand(make)
+        mean, rate = min((float(mean_of(curves(steps(rate), tuning))), rate) for rate in RATES)
+        found[name] = curves(steps(rate), fresh)
         print(f"{name}: best rate {rate:.4g} of {len(RATES)}, {mean:.4g} on the problems it was "
               "tuned on", flush=True)
     for name, f in found.items():
