@@ -68,14 +68,19 @@ class Checkpoint:
         return time.perf_counter() - self.written >= self.every
 
     def write(self, at: Progress) -> None:
-        """Keep this progress in place of what was kept; OSError leaves that as it was."""
+        """Keep this progress in place of what was kept, or raise OSError and leave that as it was."""
         best = at.best
         arrays = {"params": at.params, "state": at.state, "best": best and best.params}
         curve = [(*row[:3], row.score and list(row.score), *row[4:]) for row in at.curve]
-        save(self.path, arrays, about={
+        told = {
             "kind": KIND, "config": self.config, "iteration": at.iteration, "seconds": at.seconds,
             "curve": curve, "sums": at.sums, "busy": at.busy, "count": at.count, "draws": at.draws,
-            "best": best and [best.iteration, list(best.score)]})
+            "best": best and [best.iteration, list(best.score)]}
+        try:
+            save(self.path, arrays, about=told)
+        except OSError as error:
+            raise OSError(f"the checkpoint {self.path} could not be written ({error}): the one "
+                          "before is as it was; make room and resume") from None
         self.written = time.perf_counter()
 
     def read(self, params, state) -> Progress:

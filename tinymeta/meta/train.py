@@ -50,6 +50,8 @@ def train(method: Method, sample: Callable, *, iterations: int, rng=None,
         raise ValueError(f"train: iterations must be at least 1, got {iterations}")
     if better not in ("larger", "smaller"):
         raise ValueError(f"train: better {better!r} is not 'larger' or 'smaller'")
+    if resume and not checkpoint:
+        raise ValueError("train: to resume, give the checkpoint that the run was kept in")
     draws = checkpoint.draws if checkpoint else dict
     params = tree.map(tensor, method.init(rng) if params is None else params)
     at = Progress(params, optimizer.init(params), None, 0, 0.0, (), {}, 0.0, 0, draws())
