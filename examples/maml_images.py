@@ -59,16 +59,18 @@ def main(a):
     start_from = tm.load(a.load, like=learner.init(rngs[0])) if a.load else None
     params = learn(
         a, learner, weighted(a, lambda k: draw(a.tasks)), rngs, name=f"{a.method}_{a.data}",
-        evaluate=lambda params: score(learner, params, validation, validation_rng, 100),
+        evaluate=lambda params: score(learner, params, validation, validation_rng,
+                                      a.validation_tasks),
         params=start_from)
 
     published = PUBLISHED.get((a.method, a.net, a.way, a.shot), "") if a.data == "omniglot" else ""
     state = test_rng.bit_generator.state
     result(f"{a.way}-way {a.shot}-shot test accuracy on {a.data}",
            score(learner, params, test, test_rng, a.test_tasks), a.seed, start, published)
-    test_rng.bit_generator.state = state                # the same tasks, each query image by itself
-    result("the same, not transductive (batch norm sees the support set and one query image)",
-           score(method(False), params, test, test_rng, a.test_tasks), a.seed, start)
+    if a.evaluate:
+        test_rng.bit_generator.state = state            # the same tasks, each query image by itself
+        result("the same, not transductive (batch norm sees the support set and one query image)",
+               score(method(False), params, test, test_rng, a.test_tasks), a.seed, start)
     draw_task(learner, params, sampler(test, test_rng)(1), a)
 
 
@@ -116,6 +118,7 @@ if __name__ == "__main__":
     p.add_argument("--alpha", type=float, default=0.1,
                    help="inner learning rate, as the paper counts it (the paper, 5-way: 0.4)")
     p.add_argument("--test-steps", type=int, default=3, help="inner steps in validation and test")
+    p.add_argument("--validation-tasks", type=int, default=100)
     p.add_argument("--chunks", type=int, default=2,
                    help="with --no-jit: parts of the meta-batch that run on two threads")
     p.add_argument("--load", type=Path, help="begin with parameters saved before")
