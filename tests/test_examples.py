@@ -77,9 +77,11 @@ def test_a_run_that_diverges_says_so(tmp_path):
 
 
 @pytest.mark.examples
-@pytest.mark.parametrize("method", ["maml", "first-order", "meta-sgd", "anil", "reptile", "imaml",
-                                    "maml++"])
-@pytest.mark.parametrize("name", ["maml_sinusoid", "maml_images"])
+@pytest.mark.parametrize("name, method", [
+    *(("maml_sinusoid", method) for method in ("maml", "first-order", "meta-sgd", "anil", "reptile",
+                                               "imaml", "maml++")),
+    ("maml_images", "anil"), ("maml_images", "maml++"),             # rates: a tree, and one number
+])
 def test_every_method_learns_a_few_steps(name, method, tmp_path, monkeypatch, capsys):
     """In this process, whose kernels are warm."""
     flags = ["--iterations", "2", "--steps", "2", "--tasks", "3", "--test-tasks", "10", "--no-jit"]
