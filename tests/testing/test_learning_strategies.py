@@ -131,7 +131,8 @@ def test_the_meta_gradient_of_any_network(network, tasks):
     """Made to fit the episodes by a layer in front and one behind."""
     inputs, outputs = network.x.shape[-1], network.model.layers[-1].outputs
     model = tm.nn.Sequential(tm.nn.Dense(1, inputs), *network.model.layers, tm.nn.Dense(outputs, 1))
-    params = tm.tree.map(lambda p: p.astype(np.float64), model.init(np.random.default_rng(0)))
+    rng = np.random.default_rng(0)          # no bias is zero: x = 0 is not a point of no variance
+    params = tm.tree.map(lambda p: p + rng.uniform(0.1, 0.4, p.shape), model.init(rng))
 
     def loss(p, batch):
         return tm.losses.mse(model(p, batch.x), batch.y)
