@@ -40,3 +40,8 @@ def test_the_rates_may_be_a_tree_like_the_head(case):
     expected = maml(MODEL, lr=[{"w": 0, "b": 0}, None, {"w": 0.5, "b": 0}])
     np.testing.assert_allclose(*(m.predict(params, tasks.support, tasks.query.x)
                                  for m in (method, expected)), rtol=1e-12)
+
+
+def test_the_head_must_be_known():
+    with pytest.raises(TypeError, match="anil: the model must be a Sequential.*got Dense"):
+        anil(tm.nn.Dense(2, 3), lr=0.1)

@@ -10,7 +10,7 @@ import pytest
 import tinymeta as tm
 from tinymeta import nn
 from tinymeta.meta import adapt, maml_loss, rates_except_norm
-from tinymeta.meta.maml import for_each_task
+from tinymeta.meta.adapt import for_each_task
 from tinymeta.testing import check_grads, check_meta_grad
 
 T, D, RATE = 4, 3, 0.1

@@ -14,16 +14,21 @@ from ..data import Batch
 from ..nn.layers import Sequential
 from ..nn.losses import cross_entropy
 from .adapt import adapted_to_each
-from .method import Method, answers, objective_of, query_grad
+from .method import Method, by_adapting, objective_of
 
 
 def anil(model: Sequential, loss: Callable = cross_entropy, *, lr, steps: int = 1,
          test_steps: int | None = None, first_order: bool = False,
          transductive: bool = True) -> Method:
-    """ANIL of a Sequential, whose last layer is the head; the arguments are those of `maml`."""
+    """ANIL of a Sequential, whose last layer is the head; the arguments are those of `maml`.
+
+    Raises TypeError for another model: which part of it would be the head is not known.
+    """
+    if not isinstance(model, Sequential):
+        raise TypeError(f"anil: the model must be a Sequential, whose last layer is the head, "
+                        f"got {type(model).__name__}")
     *layers, head = model.layers
     body, objective = Sequential(*layers), objective_of(head, loss)
-    answer = answers(model, transductive)
 
     def adapted(params, support, steps):
         features = Batch(body(params[:-1], support.x), support.y)                      # (T, N, D)
@@ -31,12 +36,5 @@ def anil(model: Sequential, loss: Callable = cross_entropy, *, lr, steps: int = 
                               lr=lr, steps=steps, first_order=first_order)
         return [*params[:-1], own]                      # a body for all, a head (T, ..) for each
 
-    def judged(params, tasks):
-        prediction = model(adapted(params, tasks.support, steps), tasks.query.x)
-        return loss(prediction, tasks.query.y), prediction
-
-    def predict(params, support, x):
-        count = steps if test_steps is None else test_steps
-        return answer(adapted(params, support, count), support, x)
-
-    return Method(model.init, query_grad(judged), predict)
+    return by_adapting(model.init, model, loss, adapted, steps=steps,
+                       test_steps=test_steps, transductive=transductive)

@@ -19,7 +19,7 @@ from ..core.tensor import asarray
 from ..nn.losses import cross_entropy
 from ..ops.derivatives import hvp
 from .adapt import adapt, for_each_task
-from .method import Method, answers, metrics_of, objective_of
+from .method import Method, metrics_of, objective_of, predicting
 
 
 def imaml(model, loss: Callable = cross_entropy, *, lr, steps: int = 5, strength: float = 1.0,
@@ -32,7 +32,7 @@ def imaml(model, loss: Callable = cross_entropy, *, lr, steps: int = 5, strength
     """
     if not strength > 0:
         raise ValueError(f"imaml: strength must be above 0, got {strength}")
-    objective, answer = objective_of(model, loss), answers(model, transductive)
+    objective = objective_of(model, loss)
 
     def adapted(params, support, steps):
         start = for_each_task(params, len(tree.leaves(support)[0]))
@@ -60,11 +60,8 @@ def imaml(model, loss: Callable = cross_entropy, *, lr, steps: int = 5, strength
         grads = tree.map(lambda g: ops.mean(g, 0), solved)
         return metrics_of(value, prediction, tasks.query.y), grads
 
-    def predict(params, support, x):
-        count = steps if test_steps is None else test_steps
-        return answer(adapted(params, support, count), support, x)
-
-    return Method(model.init, meta_grad, predict)
+    return Method(model.init, meta_grad, predicting(
+        model, adapted, steps=steps, test_steps=test_steps, transductive=transductive))
 
 
 def inner_product(a, b):

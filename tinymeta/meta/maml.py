@@ -14,8 +14,8 @@ from collections.abc import Callable
 
 from ..core.tensor import Tensor
 from ..nn.losses import cross_entropy
-from .adapt import adapted_to_each, for_each_task
-from .method import Method, answers, objective_of, query_grad
+from .adapt import adapted_to_each
+from .method import Method, by_adapting, objective_of
 
 
 def maml_loss(loss: Callable, params, tasks, *, lr, steps: int,
@@ -40,17 +40,11 @@ def maml(model, loss: Callable = cross_entropy, *, lr, steps: int = 1,
     over_tasks: "mean" or "sum" of the tasks' losses is what is differentiated;
     transductive: see `answers`.
     """
-    objective, answer = objective_of(model, loss), answers(model, transductive)
+    objective = objective_of(model, loss)
 
-    def judged(params, tasks):
-        adapted = adapted_to_each(objective, params, tasks.support,
-                                  lr=lr, steps=steps, first_order=first_order)
-        prediction = model(adapted, tasks.query.x)
-        return loss(prediction, tasks.query.y), prediction
+    def adapted(params, support, steps):
+        return adapted_to_each(objective, params, support,
+                               lr=lr, steps=steps, first_order=first_order)
 
-    def predict(params, support, x):
-        count = steps if test_steps is None else test_steps
-        adapted = adapted_to_each(objective, params, support, lr=lr, steps=count)
-        return answer(adapted, support, x)
-
-    return Method(model.init, query_grad(judged, over_tasks), predict)
+    return by_adapting(model.init, model, loss, adapted, steps=steps, over_tasks=over_tasks,
+                       test_steps=test_steps, transductive=transductive)

@@ -13,7 +13,7 @@ import numpy as np
 from ..core import tree
 from ..nn.losses import cross_entropy
 from .adapt import adapted_to_each
-from .method import Method, answers, objective_of, query_grad
+from .method import Method, by_adapting, objective_of
 
 
 def meta_sgd(model, loss: Callable = cross_entropy, *, lr: float = 0.01, steps: int = 1,
@@ -22,7 +22,7 @@ def meta_sgd(model, loss: Callable = cross_entropy, *, lr: float = 0.01, steps: 
 
     lr: every rate's first value; the other arguments are those of `maml`.
     """
-    objective, answer = objective_of(model, loss), answers(model, transductive)
+    objective = objective_of(model, loss)
 
     def init(rng):
         theta = model.init(rng)
@@ -32,12 +32,5 @@ def meta_sgd(model, loss: Callable = cross_entropy, *, lr: float = 0.01, steps: 
         return adapted_to_each(objective, params["theta"], support,
                                lr=params["rates"], steps=steps)
 
-    def judged(params, tasks):
-        prediction = model(adapted(params, tasks.support, steps), tasks.query.x)
-        return loss(prediction, tasks.query.y), prediction
-
-    def predict(params, support, x):
-        count = steps if test_steps is None else test_steps
-        return answer(adapted(params, support, count), support, x)
-
-    return Method(init, query_grad(judged), predict)
+    return by_adapting(init, model, loss, adapted, steps=steps,
+                       test_steps=test_steps, transductive=transductive)

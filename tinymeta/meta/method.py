@@ -70,6 +70,30 @@ def answers(model, transductive: bool = True) -> Callable:
     return (lambda params, support, x: model(params, x)) if transductive else one_by_one
 
 
+def predicting(model, adapted: Callable, *, steps: int, test_steps: int | None,
+               transductive: bool) -> Callable:
+    """The usual `predict`: adapt to the support set, `test_steps` times if given, and answer.
+
+    adapted(params, support, steps) -> the parameters of `model` after learning, (T, ..).
+    """
+    answer, count = answers(model, transductive), steps if test_steps is None else test_steps
+    return lambda params, support, x: answer(adapted(params, support, count), support, x)
+
+
+def by_adapting(init: Callable, model, loss: Callable, adapted: Callable, *, steps: int,
+                over_tasks: str = "mean", **testing) -> Method:
+    """A method that differentiates the query loss through its inner loop, `adapted`.
+
+    adapted, testing: see `predicting`; over_tasks: see `query_grad`.
+    """
+    def judged(params, tasks):
+        prediction = model(adapted(params, tasks.support, steps), tasks.query.x)
+        return loss(prediction, tasks.query.y), prediction
+
+    return Method(init, query_grad(judged, over_tasks),
+                  predicting(model, adapted, steps=steps, **testing))
+
+
 class Score(NamedTuple):
     """A mean over tasks, and the half-width of its 95 % interval, 1.96 std / sqrt(tasks)."""
     mean: float

@@ -16,7 +16,7 @@ from ..core.grad import stop_gradient
 from ..core.tensor import asarray
 from ..nn.losses import cross_entropy
 from .adapt import adapt, adapted_to_each, for_each_task
-from .method import Method, answers, metrics_of, objective_of
+from .method import Method, metrics_of, objective_of, predicting
 
 
 def reptile(model, loss: Callable = cross_entropy, *, lr: float, steps: int = 2,
@@ -29,7 +29,7 @@ def reptile(model, loss: Callable = cross_entropy, *, lr: float, steps: int = 2,
     """
     if steps < 1:
         raise ValueError(f"reptile: steps must be at least 1, got {steps}")
-    objective, answer = objective_of(model, loss), answers(model, transductive)
+    objective = objective_of(model, loss)
 
     def meta_grad(params, tasks):
         start = own = for_each_task(params, len(tree.leaves(tasks.support)[0]))
@@ -40,8 +40,8 @@ def reptile(model, loss: Callable = cross_entropy, *, lr: float, steps: int = 2,
         value = ops.mean(loss(prediction, tasks.query.y))
         return metrics_of(value, prediction, tasks.query.y), grads
 
-    def predict(params, support, x):
-        count = steps if test_steps is None else test_steps
-        return answer(adapted_to_each(objective, params, support, lr=lr, steps=count), support, x)
+    def adapted(params, support, steps):
+        return adapted_to_each(objective, params, support, lr=lr, steps=steps)
 
-    return Method(model.init, meta_grad, predict)
+    return Method(model.init, meta_grad, predicting(
+        model, adapted, steps=steps, test_steps=test_steps, transductive=transductive))
