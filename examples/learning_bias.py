@@ -13,7 +13,7 @@ import numpy as np
 from common import generators, parser, pyplot, run, save_figure
 
 import tinymeta as tm
-from tinymeta.data.affine import bilinear
+from tinymeta.data.affine import warp
 from tinymeta.meta.method import squared_error
 
 NETS = ("MAML", "pretrained", "random")
@@ -178,13 +178,10 @@ def changed(x, change: str, size: float):
     images = x[..., 0]
     if "moved" in change:
         return np.pad(images, ((0, 0),) * 3 + ((size, 0),))[..., :images.shape[-1]][..., None]
-    h, w = images.shape[-2:]
     angle = np.deg2rad(size)
     matrix = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    centre = (np.array([h, w]) - 1) / 2
-    grid = np.stack(np.mgrid[:h, :w], -1).reshape(-1, 2) - centre
-    at = np.broadcast_to(grid @ matrix.T + centre, (images[..., 0, 0].size, h * w, 2))
-    return bilinear(images.reshape(-1, h, w), at.astype(np.float32)).reshape(x.shape)
+    flat = images.reshape(-1, *images.shape[-2:])
+    return warp(flat, np.broadcast_to(matrix, (len(flat), 2, 2))).reshape(x.shape)
 
 
 def pretrained(net, train, a, init_rng, train_rng):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tinymeta.data import affine
-from tinymeta.data.affine import bilinear
+from tinymeta.data.affine import bilinear, warp
 
 NONE = dict(angle=0, shear=0, scale=0, shift=0)
 
@@ -59,3 +59,9 @@ def test_shear_and_scale_change_the_picture(name, size):
 def test_the_same_seed_gives_the_same_pictures():
     first, again, other = (affine(images(5), np.random.default_rng(s)) for s in (1, 1, 2))
     assert (first == again).all() and (first != other).any()
+
+
+def test_a_quarter_turn_is_rot90():
+    x = images(3)
+    turned = warp(x, np.broadcast_to(np.array([[0.0, -1.0], [1.0, 0.0]]), (3, 2, 2)))
+    np.testing.assert_allclose(turned, np.rot90(x, -1, (1, 2)), atol=1e-5)

@@ -31,10 +31,20 @@ def affine(images: np.ndarray, rng: np.random.Generator, *, angle: float = 10.0,
     rotation = np.stack([cos, -sin, sin, cos], -1).reshape(n, 2, 2)
     skew = np.stack([np.ones(n), sheared[:, 0], sheared[:, 1], np.ones(n)], -1).reshape(n, 2, 2)
     matrix = (rotation @ skew / scaled[:, None, :]).astype(np.float32)             # (n, 2, 2)
+    return warp(flat, matrix, moved).reshape(images.shape)
+
+
+def warp(images: np.ndarray, matrix: np.ndarray, shift=0.0) -> np.ndarray:
+    """Images (n, H, W) float32 under maps of their own: matrix (n, 2, 2), shift (n, 2) in pixels.
+
+    Both, as in the equation above, are of (row, column).
+    """
+    h, w = images.shape[-2:]
     centre = (np.array([h, w]) - 1) / 2
     grid = np.stack(np.mgrid[:h, :w], -1).reshape(-1, 2) - centre                  # (H W, 2)
-    at = grid.astype(np.float32) @ matrix.swapaxes(1, 2) + (centre + moved)[:, None]
-    return bilinear(flat, at.astype(np.float32)).reshape(images.shape)
+    shift = np.broadcast_to(shift, (len(images), 2))
+    at = grid.astype(np.float32) @ matrix.swapaxes(1, 2) + (centre + shift)[:, None]
+    return bilinear(images, at.astype(np.float32)).reshape(images.shape)
 
 
 def bilinear(images: np.ndarray, at: np.ndarray) -> np.ndarray:
