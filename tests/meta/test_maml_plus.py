@@ -53,3 +53,9 @@ def test_each_step_of_each_layer_has_a_rate():
 def test_at_least_one_step(linear):
     with pytest.raises(ValueError, match="steps must be at least 1, got 0"):
         maml_plus(linear.model, linear.loss, steps=0)
+
+
+def test_a_weight_for_each_step(linear):
+    method, weighted = maml_plus(linear.model, linear.loss, steps=3), Weighted(*linear.tasks, [0.5])
+    with pytest.raises(ValueError, match=r"weights \(1,\) must be \(3,\), one number for each"):
+        method.meta_grad(params_of(linear, [0.1, 0.1, 0.1]), weighted)

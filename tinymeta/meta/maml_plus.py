@@ -66,6 +66,9 @@ def maml_plus(model, loss: Callable = cross_entropy, *, lr: float = 0.1, steps: 
         predictions = [model(own, tasks.query.x) for own in path(params, tasks.support)]
         losses = [loss(prediction, tasks.query.y) for prediction in predictions]
         weights = ops.astype(tasks.weights, losses[0].dtype)
+        if weights.shape != (steps,):
+            raise ValueError(f"maml_plus: weights {weights.shape} must be ({steps},), one number "
+                             "for each inner step, as step_weights makes them")
         return sum(weights[k] * losses[k] for k in range(steps)), predictions[-1]
 
     def predict(params, support, x):
