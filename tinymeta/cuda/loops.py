@@ -74,7 +74,7 @@ def planned(body: Body, space: tuple, strides: list[tuple], axes: tuple) -> Plan
     kept = prod(n for d, n in enumerate(sizes) if d not in reduced)
     neighbours = min(WARP, 1 << (max(kept, 1) - 1).bit_length())
     width = neighbours if len(sizes) - 1 not in reduced else 1
-    return Plan(source(body, len(sizes), shape_of(moves), reduced, width), sizes,
+    return Plan(source(body, len(sizes), patterns(moves), reduced, width), sizes,
                 tuple(s for steps in moves for s in steps), kept,
                 prod(sizes[d] for d in reduced), width)
 
@@ -107,7 +107,7 @@ def reduce(body: Body, plan: Plan, arrays: list):
         run(again, (parts, plan.kept), [(part, part.strides)], [(out, (0, 1))], (0,))
 
 
-def shape_of(moves) -> tuple:
+def patterns(moves) -> tuple:
     """What of the strides is part of a kernel's text: those that are 0 or, along the last axis, 1."""
     last = len(moves[0]) - 1
     return tuple(tuple(0 if s == 0 else 1 if s == 1 and d == last else 2
@@ -160,11 +160,11 @@ def kernel({arrays}, kept, count, sizes, steps):
 
 
 @functools.cache
-def source(body: Body, depth: int, shape: tuple, reduced: tuple, width: int) -> str:
-    """The kernel as Python. shape: of each operand and result, as `shape_of` says."""
+def source(body: Body, depth: int, walks: tuple, reduced: tuple, width: int) -> str:
+    """The kernel as Python. walks: of each operand and result, as `patterns` says."""
     xs = [f"x{k}" for k in range(len(body.operands))]
     ys = [f"y{k}" for k in range(len(body.results))]
-    at = {name: element(name, k, steps) for k, (name, steps) in enumerate(zip(xs + ys, shape))}
+    at = {name: element(name, k, steps) for k, (name, steps) in enumerate(zip(xs + ys, walks))}
     lines = [f"{x} = {at[x]}" + " != 0" * (dtype == "bool") for x, dtype in zip(xs, body.operands)]
     lines += [f"{name} = {text}" for name, text in body.statements]
     lines += [f"{at[y]} = {'uint8' if r.dtype == 'bool' else r.dtype}({r.value})"
