@@ -25,7 +25,10 @@ int cuMemcpyDtoHAsync_v2(P d, u64 s, size_t n, P t) { memcpy(d, (P)s, n); return
 int cuMemcpyDtoDAsync_v2(u64 d, u64 s, size_t n, P t) { memcpy((P)d, (P)s, n); return !t; }
 int cuStreamCreate(P *s, unsigned f) { *s = &context; return f != 1; }
 int cuStreamSynchronize(P s) { synchronized++; return capturing ? 900 : 0; }
-int cuModuleLoadData(P *m, char *text) { *m = text; return !strstr(text, ".version"); }
+int cuModuleLoadData(P *m, char *text) {
+    *m = text;
+    return strstr(text, ".version 99") ? 222 : !strstr(text, ".version");
+}
 int cuModuleGetFunction(P *f, P m, char *name) { *f = &launches; return !strstr(m, name); }
 int cuLaunchKernel(P f, unsigned gx, unsigned gy, unsigned gz, unsigned x, unsigned y, unsigned z,
                    unsigned shared, P stream, P *arguments, P *extra) {

@@ -110,16 +110,20 @@ class Driver:
     def load(self, kernel, kinds: tuple):
         """A launch.Kernel for arguments of some kinds: the driver translates its PTX and keeps it."""
         text = kernel.ptx(kinds, self.capability)
-        module, loaded = c_void_p(), c_void_p()
         try:
-            self.call("cuModuleLoadData", byref(module), c_char_p(text.encode()))
+            module = self.module(text)
         except DriverError as error:
             if error.code != NEWER_THAN_DRIVER:
                 raise
-            raise DriverError(f"{error}: the compiler is newer than the driver: update the driver, or "
-                              "pip install 'tinymeta[cuda12]'", error.code) from None
+            module = self.module(older(text, self.capability))
+        loaded = c_void_p()
         self.call("cuModuleGetFunction", byref(loaded), module, c_char_p(entry(text).encode()))
         return loaded
+
+    def module(self, text: str) -> c_void_p:
+        module = c_void_p()
+        self.call("cuModuleLoadData", byref(module), c_char_p(text.encode()))
+        return module
 
     def bound(self, kernel, grid: tuple, block: tuple, args: tuple):
         """A launch with its arguments packed; call it as often as you like."""
@@ -170,6 +174,13 @@ def entry(text: str) -> str:
     return re.search(r"\.visible \.entry (\w+)", text).group(1)
 
 
+def older(text: str, capability: tuple[int, int]) -> str:
+    """PTX of a compiler that is newer than the driver, as an older one: it has nothing new but its
+    version."""
+    known = "8.8" if capability > (9, 0) else "7.8"     # the first that have these GPUs
+    return re.sub(r"(?m)^\.version .*$", f".version {known}", text, count=1)
+
+
 def library_name() -> str:
     return "nvcuda.dll" if hasattr(ctypes, "WinDLL") else "libcuda.so.1"
 
@@ -210,5 +221,5 @@ def has_compiler() -> bool | str:
         target.compiled(nothing, (target.types.int32,), (9, 0))
         return True
     except Exception as error:
-        return (f"Numba finds no libnvvm to compile with ({type(error).__name__}): "
+        return (f"Numba cannot compile for a GPU ({type(error).__name__}: {error}); for libnvvm, "
                 "pip install 'tinymeta[cuda]' (CUDA 13) or 'tinymeta[cuda12]'")

@@ -8,20 +8,42 @@ thread of the GPU.
 
 import functools
 import hashlib
-from contextlib import contextmanager
+import warnings
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import SimpleNamespace
 
 import numba
+import numpy as np
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.core.errors import RequireLiteralValue
+from numba.extending import intrinsic
 
 from ..core.disk import folder, write
 
+
+@contextmanager
+def a_numpy_it_knows():
+    """For numba-cuda 0.30, which reads a name that NumPy 2.5 took away, and one it warns of."""
+    lent = "row_stack" not in vars(np)
+    if lent:
+        np.row_stack = np.vstack
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            yield
+    finally:
+        if lent:
+            del np.row_stack
+
+
 try:
-    from numba import cuda
     from numba.core.config import ENABLE_CUDASIM as SIMULATED
+    with a_numpy_it_knows():
+        from numba import cuda
+        with suppress(ImportError):                     # the target that Numba itself had
+            from numba.cuda.extending import intrinsic
     missing = ""
 except Exception as error:      # numba-cuda without its libraries: it raises many kinds
     cuda, SIMULATED, missing = None, False, f"numba.cuda cannot be imported: {error}"
@@ -66,7 +88,7 @@ END = "\n// whole\n"            # a file without it was cut short
 def compiled(function, arguments: tuple, capability: tuple[int, int]) -> str:
     if missing:
         raise RuntimeError(missing)
-    with as_if_on(capability):
+    with as_if_on(capability), a_numpy_it_knows():
         text, _ = cuda.compile_ptx(function, types.void(*arguments), cc=capability)
     return text
 
@@ -102,11 +124,6 @@ if SIMULATED:
     def device(function):
         return function
 else:
-    try:
-        from numba.cuda.extending import intrinsic
-    except ImportError:
-        from numba.extending import intrinsic
-
     @intrinsic
     def shared(typing, count, dtype):
         """`count` elements that the threads of a block share, on a 16-byte boundary.
