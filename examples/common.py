@@ -163,17 +163,20 @@ def learn(a, method, sample, rngs, *, name: str, evaluate, better: str = "larger
 
 
 def write_curve(curve, path: Path):
-    """The curve as CSV, written beside and then renamed."""
+    rows = [["iteration", "seconds", *curve[0].metrics, "score", "interval", "ms", "MB"]]
+    for row in curve:
+        score = (row.score.mean, row.score.interval) if row.score else ("", "")
+        metrics = (f"{v:.6g}" for v in row.metrics.values())
+        rows.append([row.iteration, f"{row.seconds:.1f}", *metrics, *score,
+                     f"{row.pace:.4g}", f"{row.memory:.0f}"])
+    write_rows(rows, path)
+
+
+def write_rows(rows, path: Path):
+    """A table as CSV, written beside and then renamed."""
     beside = path.with_name(f".{path.name}")
     with open(beside, "w", newline="") as file:
-        rows = csv.writer(file)
-        rows.writerow(["iteration", "seconds", *curve[0].metrics, "score", "interval",
-                       "ms", "MB"])
-        for row in curve:
-            score = (row.score.mean, row.score.interval) if row.score else ("", "")
-            metrics = (f"{v:.6g}" for v in row.metrics.values())
-            rows.writerow([row.iteration, f"{row.seconds:.1f}", *metrics, *score,
-                           f"{row.pace:.4g}", f"{row.memory:.0f}"])
+        csv.writer(file).writerows(rows)
     os.replace(beside, path)
 
 

@@ -7,10 +7,8 @@ with a random and a pretrained one, each adapted in the same way, and with learn
 fixed: a linear one and the nearest neighbour.
 """
 
-import csv
-
 import numpy as np
-from common import generators, parser, pyplot, run, save_figure
+from common import generators, parser, pyplot, run, save_figure, write_rows
 
 import tinymeta as tm
 from tinymeta.data.affine import warp
@@ -24,9 +22,7 @@ def main(a):
     rngs = generators(a.seed)
     table = {"sinusoid": sinusoids, "glyphs": glyphs}
     for name in (a.work,) if a.work != "both" else ("sinusoid", "glyphs"):
-        rows = table[name](a, rngs)
-        with open(a.out / f"learning_bias_{name}.csv", "w", newline="") as file:
-            csv.writer(file).writerows(rows)
+        write_rows(table[name](a, rngs), a.out / f"learning_bias_{name}.csv")
 
 
 def trained(method, sample, iterations, rng, beta, name):

@@ -5,11 +5,10 @@ iMAML, with more and more inner steps. For each: the cosine to the exact meta-gr
 their norms, and what it costs, in time and in memory of the compiled program.
 """
 
-import csv
 import time
 
 import numpy as np
-from common import generators, parser, pyplot, run, save_figure
+from common import generators, parser, pyplot, run, save_figure, write_rows
 
 import tinymeta as tm
 
@@ -61,8 +60,8 @@ def main(a):
                          float(norms[0] / norms[1]), ms, memory))
             print("{:14}{:6}{:9.4f}{:12.3f}{:9.2f}{:9.2f}".format(*rows[-1]), flush=True)
         print()
-    with open(a.out / f"metagradient_lab_{a.work}.csv", "w", newline="") as file:
-        csv.writer(file).writerows([("method", "steps", "cosine", "norm ratio", "ms", "MB"), *rows])
+    write_rows([("method", "steps", "cosine", "norm ratio", "ms", "MB"), *rows],
+               a.out / f"metagradient_lab_{a.work}.csv")
     draw(rows, a)
 
 
