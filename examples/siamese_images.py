@@ -23,7 +23,7 @@ def main(a):
     rngs = _, train_rng, validation_rng, test_rng = generators(a.seed)
     train, validation, test = image_sets(a)
     net = tm.nn.conv4(a.features or None, filters=a.filters, pool=a.pool, head=a.head)
-    method = siamese_network(net, margin=a.margin)
+    method = siamese_network(net, margin=a.margin, different=a.different)
     if a.no_jit and a.chunks > 1 and not a.classes:
         method = method._replace(meta_grad=in_chunks(method.meta_grad, a.chunks))
     batch = (f"all pairs of {a.classes} characters by {a.drawers} hands" if a.classes
@@ -130,6 +130,8 @@ if __name__ == "__main__":
                    help="instead of pairs, all pairs among so many characters (0: pairs)")
     p.add_argument("--drawers", type=int, default=8, help="with --classes: examples of each")
     p.add_argument("--alphabets", type=int, default=1, help="with --classes: from so many")
+    p.add_argument("--different", type=float, default=0.5,
+                   help="with --classes: what share of the loss is that of different pairs")
     p.add_argument("--rotations", action="store_true",
                    help="quarter turns in training: four times as many characters")
     p.add_argument("--affine", action="store_true",

@@ -113,11 +113,27 @@ def test_all_pairs_are_the_pairs_one_by_one():
              for kind in (~different, different)]
     found = tm.losses.contrastive_among(z, labels, 2.0).item()
     np.testing.assert_allclose(found, np.mean(means), rtol=1e-12)
+    shifted = tm.losses.contrastive_among(z, labels, 2.0, different=0.9).item()
+    np.testing.assert_allclose(shifted, 0.1 * means[0] + 0.9 * means[1], rtol=1e-12)
+
+
+def test_the_share_that_all_pairs_have_gives_their_mean():
+    z, labels = some_embeddings()
+    first, second = np.triu_indices(7, 1)
+    different = labels[first] != labels[second]
+    np.testing.assert_allclose(
+        tm.losses.contrastive_among(z, labels, 2.0, different=different.mean()),
+        contrastive(z[first], z[second], different, 2.0), rtol=1e-12)
+
+
+def test_a_share_outside_its_range():
+    with pytest.raises(ValueError, match="different=1.5 must be a share of the pairs"):
+        tm.losses.contrastive_among(*some_embeddings(), different=1.5)
 
 
 def test_the_gradient_of_all_pairs():
     z, labels = some_embeddings()
-    check_grads(lambda z: tm.losses.contrastive_among(z, labels, 2.0), z, order=2)
+    check_grads(lambda z: tm.losses.contrastive_among(z, labels, 2.0, 0.9), z, order=2)
 
 
 def test_all_pairs_of_each_task():

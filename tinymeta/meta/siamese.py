@@ -21,10 +21,11 @@ from ..nn.losses import contrastive, contrastive_among, squared_distances
 from .method import Method
 
 
-def siamese(model, *, margin: float = 1.0) -> Method:
+def siamese(model, *, margin: float = 1.0, different: float = 0.5) -> Method:
     """The contrastive siamese network as a Method.
 
-    Its `meta_grad` takes Pairs(a, b, different), or a labelled Batch, all of whose pairs count.
+    Its `meta_grad` takes Pairs(a, b, different), or a labelled Batch, all of whose pairs count, the
+    different ones together as a share `different` of them.
     model(params, x) embeds x (.., N, ..) as (.., N, D). `predict` returns minus the distance to
     each class's nearest support example, (T, N, K): the largest is the nearest neighbour's class.
     """
@@ -41,10 +42,11 @@ def siamese(model, *, margin: float = 1.0) -> Method:
         embedded, y = model(params, batch.x), asarray(batch.y)
         distance = ops.sqrt(ops.relu(squared_distances(embedded, embedded)))      # (.., N, N)
         right = judged_rightly(distance, y[..., :, None] != y[..., None, :])
-        return ops.mean(contrastive_among(embedded, batch.y, margin)), ops.mean(right)
+        loss = contrastive_among(embedded, batch.y, margin, different)
+        return ops.mean(loss), ops.mean(right)
 
-    def judged_rightly(distance, different):
-        return ops.astype((distance > margin / 2) == different, np.float32)
+    def judged_rightly(distance, y):
+        return ops.astype((distance > margin / 2) == y, np.float32)
 
     def meta_grad(params, batch):
         loss = of_all_pairs if isinstance(batch, Batch) else of_pairs

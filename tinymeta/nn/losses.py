@@ -50,25 +50,31 @@ def contrastive(a, b, different, margin: float = 1.0) -> Tensor:
     return ops.mean((1.0 - y) * squared + y * ops.square(hinge), -1)
 
 
-def contrastive_among(embedded, labels, margin: float = 1.0) -> Tensor:
-    """The contrastive loss of all pairs among N examples, same and different ones weighing alike.
+def contrastive_among(embedded, labels, margin: float = 1.0, different: float = 0.5) -> Tensor:
+    """The contrastive loss of all pairs among N examples, weighed as if a share `different` of them
+    were of different classes.
 
-    Half the mean of D^2 over the pairs of one class plus half the mean of max(0, m - D)^2 over the
-    others; embedded (.., N, D), integer labels (.., N) -> (..). There must be pairs of both kinds.
+    (1 - different) times the mean of D^2 over the pairs of one class, plus `different` times the
+    mean of max(0, m - D)^2 over the others; embedded (.., N, D), integer labels (.., N) -> (..).
+    There must be pairs of both kinds. Whoever must find one class among K meets K - 1 different
+    pairs for each same one: a share of 1 - 1 / K.
     """
+    if not 0 <= different <= 1:
+        raise ValueError(f"contrastive_among: different={different} must be a share of the pairs, "
+                         "between 0 and 1")
     z, labels = asarray(embedded), asarray(labels)
     if z.ndim < 2 or labels.shape != z.shape[:-1]:
         raise ValueError(f"contrastive_among: embeddings {z.shape} must be (.., N, D) "
                          f"and labels {labels.shape} their (.., N)")
     same = ops.astype(labels[..., :, None] == labels[..., None, :], z.dtype)        # (.., N, N)
-    different, twins = 1.0 - same, same - ops.eye(z.shape[-2], dtype=z.dtype)
+    others, twins = 1.0 - same, same - ops.eye(z.shape[-2], dtype=z.dtype)
     squared = ops.relu(squared_distances(z, z))                 # rounding can make it negative
     hinge = ops.relu(margin - ops.sqrt(squared))
 
     def mean(x, weights):
         return ops.sum(x * weights, (-2, -1)) / ops.sum(weights, (-2, -1))
 
-    return 0.5 * (mean(squared, twins) + mean(ops.square(hinge), different))
+    return (1 - different) * mean(squared, twins) + different * mean(ops.square(hinge), others)
 
 
 def squared_distances(a, b) -> Tensor:
