@@ -22,7 +22,7 @@ def made_ready(program, split: Split | None, threads: int | None = None):
     """The program as a function of arrays: on threads where that is worth it."""
     threads = len(os.sched_getaffinity(0)) if threads is None else threads
     if split is None or threads < 2 or sum(map(work, program.lines)) < WORTH:
-        return Replay(program, threaded=threads > 1)
+        return Replay(program, blas_threads=threads)
     return Parallel(split, threads)
 
 

@@ -25,6 +25,7 @@ from .views import Walk, source, walk
 
 
 FOR_BLAS = 1e7          # multiplications from which two threads of BLAS beat one of our own
+BEYOND_CACHE = 2e6      # numbers of a product from which one thread of BLAS, which cuts them up, does
 
 
 class Planned:
@@ -44,12 +45,13 @@ class Planned:
 class Replay(Planned):
     """A program made ready: its steps' kernels and rows, and arenas to run in.
 
-    threaded: large products go to BLAS, which has threads for one product, as nothing here has.
+    blas_threads: how many of them a large product may have; 0 for chunks, which run without Python
+    and so without BLAS.
     """
 
-    def __init__(self, program: Program, threaded: bool = False):
+    def __init__(self, program: Program, blas_threads: int = 0):
         super().__init__(program)
-        self.threaded, self.kinds = threaded, []        # kinds: of each step, what runs it
+        self.blas_threads, self.kinds = blas_threads, []        # kinds: of each step, what runs it
         loops = [kernel_of(step.loop, self.stored) if step.loop else None for step in self.steps]
         compile_missing([kernel.source for kernel in loops if kernel])
         self.arenas = []
@@ -80,8 +82,7 @@ class Replay(Planned):
         if line.dtype != np.float32:
             return None
         if line.op == "matmul":
-            large = self.threaded and line.size * line.inputs[0].shape[-1] > FOR_BLAS
-            return None if large else (machine.multiply, self.product_row(k, line))
+            return None if self.for_blas(line) else (machine.multiply, self.product_row(k, line))
         if line.op in ("to_cols", "from_cols"):
             images = line.inputs[0] if line.op == "to_cols" else line
             cols = line if line.op == "to_cols" else line.inputs[0]
@@ -89,6 +90,11 @@ class Replay(Planned):
                    *numbers(line.static["geometry"])]
             return getattr(machine, line.op), row
         return None
+
+    def for_blas(self, line: Line) -> bool:
+        (m, count), n = line.inputs[0].shape[-2:], line.shape[-1]
+        return (self.blas_threads > 1 and line.size * count > FOR_BLAS
+                or self.blas_threads > 0 and m * count + count * n + m * n > BEYOND_CACHE)
 
     def place(self, x: Line) -> int:
         at = lies(x)
