@@ -1,8 +1,8 @@
 """A siamese network with contrastive loss (Hadsell et al. 2006): learn a distance, then compare.
 
-The loss is by Hadsell, Chopra & LeCun. Trained on pairs of characters; judged on characters of
-alphabets it never saw: verification (same or different?) and one-shot classification by nearest
-neighbour. On Omniglot it learns from the background set alone.
+The loss is by Hadsell, Chopra & LeCun. Trained on all pairs of a few characters by a few hands;
+judged on characters of alphabets it never saw: verification (same or different?) and one-shot
+classification by nearest neighbour. On Omniglot it learns from the background set alone.
 """
 
 import time
@@ -124,20 +124,22 @@ if __name__ == "__main__":
                    help="what becomes of the last map")
     p.add_argument("--features", type=int, default=0,
                    help="size of a linear embedding of it (0: none)")
-    p.add_argument("--margin", type=float, default=1.0)
-    p.add_argument("--pairs", type=int, default=128, help="pairs in a batch, half of them same")
-    p.add_argument("--classes", type=int, default=0,
-                   help="instead of pairs, all pairs among so many characters (0: pairs)")
-    p.add_argument("--drawers", type=int, default=8, help="with --classes: examples of each")
-    p.add_argument("--alphabets", type=int, default=1, help="with --classes: from so many")
-    p.add_argument("--different", type=float, default=0.5,
-                   help="with --classes: what share of the loss is that of different pairs")
+    p.add_argument("--margin", type=float, default=10.0,
+                   help="how far apart different ones are to lie")
+    p.add_argument("--classes", type=int, default=20,
+                   help="characters in a batch, of which all pairs count (0: --pairs instead)")
+    p.add_argument("--drawers", type=int, default=3, help="examples of each")
+    p.add_argument("--alphabets", type=int, default=4, help="from so many alphabets")
+    p.add_argument("--different", type=float, default=0.95,
+                   help="what share of the loss is that of the different pairs")
+    p.add_argument("--pairs", type=int, default=128,
+                   help="with --classes 0: pairs in a batch, drawn one by one, half of them same")
     p.add_argument("--rotations", action="store_true",
                    help="quarter turns in training: four times as many characters")
     p.add_argument("--affine", action="store_true",
                    help="distort the training images (Koch et al. 2015)")
     p.add_argument("--within", type=float, default=0.5,
-                   help="share of different pairs from one alphabet")
+                   help="of pairs drawn one by one, which part of the different is of one alphabet")
     p.add_argument("--chunks", type=int, default=2,
                    help="parts of the batch that run on two threads")
     run(main, arguments(p))
