@@ -50,6 +50,14 @@ def flags_of_learn(p: argparse.ArgumentParser):
                    help="run every operation by itself instead of a compiled program, to compare")
 
 
+def flags_of_images(p: argparse.ArgumentParser, *splits: str):
+    """What `image_sets` goes by; splits: of Omniglot, the default first."""
+    p.add_argument("--data", choices=("glyphs", "omniglot"), default="glyphs")
+    p.add_argument("--split", choices=splits, default=splits[0], help="of Omniglot")
+    p.add_argument("--glyph-alphabets", type=int, default=30,
+                   help="of glyphs: how many to learn from; there is no end of them")
+
+
 METHODS = ("maml", "first-order", "meta-sgd", "anil", "reptile", "imaml", "maml++")
 
 
@@ -224,12 +232,13 @@ def draw_curve(curve, path: Path, measure: str):
     plt.close(figure)
 
 
-def image_sets(arguments):
+def image_sets(a):
     """(train, validation, test) characters of the chosen data set; the sets share no character."""
-    if arguments.data == "omniglot":
-        split = tm.data.Omniglot(arguments.root).split(arguments.split, seed=arguments.seed)
+    if a.data == "omniglot":
+        split = tm.data.Omniglot(a.root).split(a.split, seed=a.seed)
         return split.train, split.validation, split.test
     glyphs = tm.data.Glyphs(seed=0)
-    return glyphs.characters(30), glyphs.characters(5, first=30), glyphs.characters(15, first=35)
-
-
+    train = glyphs.characters(min(a.glyph_alphabets, 30))
+    if a.glyph_alphabets > 30:
+        train = tm.data.join(train, glyphs.characters(a.glyph_alphabets - 30, first=50))
+    return train, glyphs.characters(5, first=30), glyphs.characters(15, first=35)

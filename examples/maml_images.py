@@ -10,8 +10,8 @@ import time
 from pathlib import Path
 
 import numpy as np
-from common import (METHODS, arguments, generators, image_sets, learn, method_of, parser, pyplot,
-                    result, run, save_figure, weighted)
+from common import (METHODS, arguments, flags_of_images, generators, image_sets, learn, method_of,
+                    parser, pyplot, result, run, save_figure, weighted)
 
 import tinymeta as tm
 from tinymeta.meta.split import in_chunks
@@ -107,9 +107,7 @@ def draw_task(method, params, task, a):
 if __name__ == "__main__":
     p = parser(__doc__.splitlines()[0], iterations=1400, beta=3e-3)
     p.add_argument("--method", choices=METHODS, default="maml")
-    p.add_argument("--data", choices=("glyphs", "omniglot"), default="glyphs")
-    p.add_argument("--split", default="random",
-                   help="of Omniglot: random (the paper's 1100/100/423), vinyals, official")
+    flags_of_images(p, "random", "vinyals", "official")     # the paper's is a random 1100/100/423
     p.add_argument("--net", choices=("conv", "dense"), default="conv",
                    help="the paper's convolutional net or its net without convolutions")
     p.add_argument("--filters", type=int, default=32,

@@ -7,8 +7,8 @@ the harder question teaches more. --data omniglot is the paper's.
 import time
 
 import numpy as np
-from common import (arguments, generators, image_sets, learn, parser, pyplot, result, run,
-                    save_figure)
+from common import (arguments, flags_of_images, generators, image_sets, learn, parser, pyplot,
+                    result, run, save_figure)
 
 import tinymeta as tm
 
@@ -82,9 +82,7 @@ def draw_space(net, params, task, a):
 
 if __name__ == "__main__":
     p = parser(__doc__.splitlines()[0], way=20, iterations=300, beta=1e-3)
-    p.add_argument("--data", choices=("glyphs", "omniglot"), default="glyphs")
-    p.add_argument("--split", default="vinyals",
-                   help="of Omniglot: vinyals (the paper's), random, official")
+    flags_of_images(p, "vinyals", "random", "official")
     p.add_argument("--filters", type=int, default=32, help="channels (the paper: 64)")
     p.add_argument("--pool", choices=("stride", "max"), default="stride",
                    help="max: the paper's pooling, four times the work")

@@ -8,8 +8,8 @@ classification by nearest neighbour. On Omniglot it learns from the background s
 import time
 
 import numpy as np
-from common import (arguments, generators, image_sets, learn, parser, pyplot, result, run,
-                    save_figure)
+from common import (arguments, flags_of_images, generators, image_sets, learn, parser, pyplot,
+                    result, run, save_figure)
 
 import tinymeta as tm
 from tinymeta.data import oneshot
@@ -115,8 +115,7 @@ def draw_neighbours(model, params, characters, rng, a):
 
 if __name__ == "__main__":
     p = parser(__doc__.splitlines()[0], iterations=1000)
-    p.add_argument("--data", choices=("glyphs", "omniglot"), default="glyphs")
-    p.add_argument("--split", default="official", choices=("official", "minimal1", "minimal2"))
+    flags_of_images(p, "official", "minimal1", "minimal2")
     p.add_argument("--filters", type=int, default=32, help="channels of each convolution")
     p.add_argument("--pool", choices=("stride", "max"), default="stride",
                    help="max: full convolutions and pooling, four times the work")
