@@ -9,7 +9,7 @@ import pytest
 
 import tinymeta as tm
 from tinymeta import nn
-from tinymeta.jit.chunks import Parallel, edges
+from tinymeta.jit.chunks import Parallel, edges, made_ready
 from tinymeta.jit.compile import PASSES
 from tinymeta.jit.program import checked
 from tinymeta.jit.replay import Replay
@@ -144,6 +144,21 @@ def test_what_does_not_is_split(f, chunks):
 def test_edges_are_even_and_as_many_for_each_thread():
     assert edges(32, 160_000_000, 2) == [2 * k for k in range(17)]
     assert edges(25, 10**6, 2) == [0, 12, 25] and edges(3, 10**9, 2) == [0, 1, 3]
+    assert edges(32, 160_000_000, 1) == [2 * k for k in range(17)] and edges(32, 10**6, 1) == [0, 32]
+
+
+@pytest.mark.parametrize("limit, chunks", [(1e4, T), (1e9, 1)])
+def test_one_thread_has_chunks_where_all_at_once_is_beyond_the_cache(monkeypatch, limit, chunks):
+    args = cast(np.float32)
+    program = lowered(meta_step, *args)
+    for name, value in (("CHUNK_BYTES", limit), ("WORTH", 0)):      # of the module of made_ready
+        monkeypatch.setitem(made_ready.__globals__, name, value)
+    run = made_ready(program, split(program), threads=1)
+    assert isinstance(run, Parallel) == (chunks > 1)
+    assert chunks == 1 or len(run.edges) == chunks + 1
+    found, expected = run(arrays(*args)), Replay(program)(arrays(*args))
+    for a, b in zip(found, expected, strict=True):
+        np.testing.assert_allclose(a, b, rtol=2e-3, atol=2e-5)
 
 
 # ---- the helpers --------------------------------------------------------------------------------
@@ -175,7 +190,7 @@ def test_who_finds_the_crew_busy_works_alone():
 
 def test_an_error_in_a_chunk_is_raised_here(monkeypatch):
     program = lowered(meta_step, PARAMS, TASKS)
-    parallel = Parallel(split(program), 2)
+    parallel = Parallel(split(program), 2, [0, T // 2, T])
     for size in parallel.chunks:
         parallel.chunks[size] = lambda arrays: 1 / 0
     with pytest.raises(ZeroDivisionError):

@@ -19,20 +19,24 @@ WORTH = 1e-4                    # seconds of work below which nobody is called
 
 
 def made_ready(program, split: Split | None, threads: int | None = None):
-    """The program as a function of arrays: on threads where that is worth it."""
+    """The program as a function of arrays: in chunks where that is worth it, on threads if there are.
+
+    One thread has chunks, too, where the memory of all tasks together is beyond the cache.
+    """
     threads = len(os.sched_getaffinity(0)) if threads is None else threads
-    if split is None or threads < 2 or sum(map(work, program.lines)) < WORTH:
-        return Replay(program, blas_threads=threads)
-    return Parallel(split, threads)
+    if split and sum(map(work, program.lines)) >= WORTH:
+        at = edges(split.tasks, Planned(split.whole).memory.size, threads)
+        if len(at) > 2:
+            return Parallel(split, threads, at)
+    return Replay(program, blas_threads=threads)
 
 
 class Parallel:
-    """The three parts of a split program, and how many tasks each chunk has."""
+    """The three parts of a split program; at: the task where each chunk begins, and where all end."""
 
-    def __init__(self, split: Split, threads: int, at: list[int] | None = None):
-        self.split, self.threads, self.desks = split, threads, []
-        self.edges = at or edges(split.tasks, Planned(split.whole).memory.size, threads)
-        sizes = {hi - lo for lo, hi in zip(self.edges, self.edges[1:])}
+    def __init__(self, split: Split, threads: int, at: list[int]):
+        self.split, self.threads, self.edges, self.desks = split, threads, at, []
+        sizes = {hi - lo for lo, hi in zip(at, at[1:])}
         self.chunks = {size: Replay(split.chunk(size)) for size in sorted(sizes)}
         self.before = Replay(split.before) if split.before.outputs else None
         self.after = Replay(split.after) if split.after.outputs else None
