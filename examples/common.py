@@ -43,6 +43,8 @@ def flags_of_learn(p: argparse.ArgumentParser):
     p.add_argument("--every", type=float, default=120.0, help="seconds between checkpoints")
     p.add_argument("--resume", action="store_true",
                    help="go on from the checkpoint in --out, which ends as if nothing had happened")
+    p.add_argument("--load", type=Path, metavar="FILE",
+                   help="begin with parameters saved before (with another --seed, on other tasks)")
     p.add_argument("--evaluate", type=Path, metavar="FILE",
                    help="only judge parameters saved before; the flags of their run are taken over")
     p.add_argument("--test-tasks", type=int, default=600)
@@ -143,6 +145,8 @@ def learn(a, method, sample, rngs, *, name: str, evaluate, better: str = "larger
         return tm.load(a.evaluate, like=method.init(init_rng))
     if params is None:
         params = method.init(init_rng)
+    if a.load:
+        params = tm.load(a.load, like=params)
     if not a.iterations:
         return params
     checkpoint = tm.meta.Checkpoint(a.out / f"{name}.checkpoint.npz", config(a),

@@ -7,7 +7,6 @@ in place of the filters, and 20-way it is --way 20 --steps 5 --alpha 0.1 --tasks
 """
 
 import time
-from pathlib import Path
 
 import numpy as np
 from common import (METHODS, arguments, flags_of_images, generators, image_sets, learn, method_of,
@@ -56,12 +55,10 @@ def main(a):
         return tm.meta.evaluate(method, params, sampler(characters, rng), tasks=tasks)
 
     draw = sampler(train, train_rng)
-    start_from = tm.load(a.load, like=learner.init(rngs[0])) if a.load else None
     params = learn(
         a, learner, weighted(a, lambda k: draw(a.tasks)), rngs, name=f"{a.method}_{a.data}",
         evaluate=lambda params: score(learner, params, validation, validation_rng,
-                                      a.validation_tasks),
-        params=start_from)
+                                      a.validation_tasks))
 
     published = PUBLISHED.get((a.method, a.net, a.way, a.shot), "") if a.data == "omniglot" else ""
     state = test_rng.bit_generator.state
@@ -119,5 +116,4 @@ if __name__ == "__main__":
     p.add_argument("--validation-tasks", type=int, default=100)
     p.add_argument("--chunks", type=int, default=2,
                    help="with --no-jit: parts of the meta-batch that run on two threads")
-    p.add_argument("--load", type=Path, help="begin with parameters saved before")
     run(main, arguments(p))
