@@ -32,7 +32,8 @@ def main(a):
           f"{batch} a batch, {a.iterations} updates")
 
     def draw(characters, rng, count, rotations=False):
-        return tm.data.pairs(characters, rng, count=count, within=a.within, rotations=rotations)
+        within = a.within if len(characters.alphabets) > 1 else 1
+        return tm.data.pairs(characters, rng, count=count, within=within, rotations=rotations)
 
     def distort(x):
         return tm.data.affine(x[..., 0], train_rng)[..., None] if a.affine else x
