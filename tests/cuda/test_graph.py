@@ -17,7 +17,9 @@ F32 = np.float32
 
 def small_net():
     """A convolutional network and a batch of tasks that the simulator can run."""
-    model = tm.nn.conv4(2, filters=2, scale=True) if SIMULATED else tm.nn.conv4(5, scale=True)
+    one = tm.nn.Sequential(tm.nn.Conv2d(1, 2, stride=2), tm.nn.BatchNorm(2), tm.relu,
+                           tm.nn.SpatialMean(), tm.nn.Dense(2, 2))
+    model = one if SIMULATED else tm.nn.conv4(5, scale=True)
     tasks, size = (1, 5) if SIMULATED else (4, 28)
     x = rng.random((2, tasks, 2, size, size, 1), dtype=F32)
     y = np.tile(np.arange(2), (tasks, 1))
