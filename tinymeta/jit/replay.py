@@ -25,7 +25,7 @@ from .views import Walk, source, walk
 
 
 FOR_BLAS = 1e7          # multiplications from which two threads of BLAS beat one of our own
-BEYOND_CACHE = 2e6      # numbers of a product from which one thread of BLAS, which cuts them up, does
+BEYOND_CACHE = 2e6      # numbers in x, y and their product from which one thread of BLAS does
 
 
 class Planned:
@@ -92,6 +92,8 @@ class Replay(Planned):
         return None
 
     def for_blas(self, line: Line) -> bool:
+        """Whether BLAS is faster, Python's share of the call included: our tile reads all of y again for
+        every few rows of x, which is cheap only while y lies in the cache."""
         (m, count), n = line.inputs[0].shape[-2:], line.shape[-1]
         return (self.blas_threads > 1 and line.size * count > FOR_BLAS
                 or self.blas_threads > 0 and m * count + count * n + m * n > BEYOND_CACHE)
