@@ -241,7 +241,7 @@ def image_sets(a):
     if a.data == "omniglot":
         split = tm.data.Omniglot(a.root).split(a.split, seed=a.seed)
         return split.train, split.validation, split.test
-    glyphs = tm.data.Glyphs(seed=0)
+    glyphs = tm.data.Glyphs(seed=0)          # alphabets 30 to 49 are for validation and test
     train = glyphs.characters(min(a.glyph_alphabets, 30))
     if a.glyph_alphabets > 30:
         train = tm.data.join(train, glyphs.characters(a.glyph_alphabets - 30, first=50))

@@ -131,7 +131,7 @@ if __name__ == "__main__":
     p.add_argument("--drawers", type=int, default=3, help="examples of each")
     p.add_argument("--alphabets", type=int, default=4, help="from so many alphabets")
     p.add_argument("--different", type=float, default=0.95,
-                   help="what share of the loss is that of the different pairs")
+                   help="what share of the loss is that of different pairs (of --pairs: half)")
     p.add_argument("--pairs", type=int, default=128,
                    help="with --classes 0: pairs in a batch, drawn one by one, half of them same")
     p.add_argument("--rotations", action="store_true",
