@@ -92,8 +92,10 @@ class Replay(Planned):
         return None
 
     def for_blas(self, line: Line) -> bool:
-        """Whether BLAS is faster, Python's share of the call included: our tile reads all of y again for
-        every few rows of x, which is cheap only while y lies in the cache."""
+        """Whether BLAS is faster, although Python has to call it.
+
+        Our tile reads all of y for every few rows of x, which is cheap while y lies in the cache.
+        """
         (m, count), n = line.inputs[0].shape[-2:], line.shape[-1]
         return (self.blas_threads > 1 and line.size * count > FOR_BLAS
                 or self.blas_threads > 0 and m * count + count * n + m * n > BEYOND_CACHE)
