@@ -93,6 +93,19 @@ def evaluate(primitive: Primitive, values: list, static: dict):
     return out
 
 
+def require(x: Tensor, test: Callable) -> bool:
+    """Have `test` look at the array in `x`: it raises what is wrong with the values.
+
+    It looks now; at arrays that a traced function is given, before each run of the program.
+    False if it cannot: the values are made on the way, or lie on a GPU.
+    """
+    if isinstance(x.value, np.ndarray):
+        test(x.value)
+        return True
+    later = getattr(x.value, "require", None)           # of what stands in for an array
+    return later is not None and later(test)
+
+
 def debug_nans():
     """`with tm.debug_nans():` the first operation that returns a NaN raises FloatingPointError.
 

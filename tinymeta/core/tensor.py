@@ -19,7 +19,20 @@ from .scope import state
 
 serials = itertools.count(1)             # one counter for all threads: `next` is atomic
 DLPACK_CUDA = 2                          # that standard's number for such a device
-WEAK = (bool, int, float, np.bool_, np.integer, np.floating)
+
+
+class Unknown:
+    """A number whose value is not known yet, as a compiler hands it to the function it traces.
+
+    It is weak, as the Python or NumPy number is that it stands for.
+    """
+
+    def astype(self, dtype=None) -> "Tensor":
+        """The number as a 0-d tensor; None: of the dtype that it has where it meets no array."""
+        raise NotImplementedError
+
+
+WEAK = (bool, int, float, np.bool_, np.integer, np.floating, Unknown)
 OF_THE_HOST = (np.ndarray, np.generic, *WEAK, list, tuple)
 
 # What `array * tensor` becomes: NumPy asks with the ufunc's name,
@@ -145,6 +158,8 @@ def asarray(data, dtype=None) -> Tensor:
     """
     if type(data) is Tensor and dtype in (None, data.dtype):
         return data
+    if isinstance(data, Unknown):
+        return data.astype(dtype)
     if on_gpu(data):
         return shared_on_gpu(data, dtype)
     return Tensor(move(np.asarray(_array(data), dtype=dtype), state.device))

@@ -6,7 +6,7 @@ float becomes that float. float32 with float64 is an error: silent float64 doubl
 
 import numpy as np
 
-from ..core.tensor import WEAK, Tensor, asarray
+from ..core.tensor import WEAK, Tensor, Unknown, asarray
 from . import movement
 
 
@@ -44,6 +44,8 @@ def common_dtype(name, dtypes):
 
 
 def cast(x, dtype) -> Tensor:
+    if isinstance(x, Unknown):
+        return x.astype(dtype)
     if isinstance(x, WEAK):
         return asarray(np.array(x, dtype))
     x = asarray(x)
