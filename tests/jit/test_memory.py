@@ -29,7 +29,7 @@ def arena(steps: int, checkpointed: bool) -> int:
             return loss(own).mean()
         return tm.grad(outer)(params)
 
-    *_, (_, program) = passes(Traced(meta_grad, (PARAMS,)))
+    *_, (_, program) = passes(Traced(meta_grad, (PARAMS,), {}).program)
     return Planned(program).memory.size
 
 

@@ -20,7 +20,7 @@ assert 48 * 8 * SUM * 3 / 4 > FOR_BLAS
 ])
 def test_large_products_go_to_blas(rows, blas_threads, kind):
     x, y = (rng.normal(size=(rows, n)).astype(np.float32) for n in (48, 8))
-    program = lower(simplify(Traced(lambda x, y: tm.transpose(x) @ y, (x, y)).program))
+    program = lower(simplify(Traced(lambda x, y: tm.transpose(x) @ y, (x, y), {}).program))
     replay = Replay(program, blas_threads=blas_threads)
     assert set(replay.kinds) == {kind}
     found, = replay([x, y])

@@ -41,7 +41,7 @@ def meta_step(params, tasks):
 
 
 def lowered(f, *args):
-    program = checked(Traced(f, args).program, "trace")
+    program = checked(Traced(f, args, {}).program, "trace")
     for step in PASSES["cpu"]:
         program = step(program)
     return program

@@ -23,12 +23,17 @@ def made_ready(program, split: Split | None, threads: int | None = None):
 
     One thread has chunks, too, where the memory of all tasks together is beyond the cache.
     """
-    threads = len(os.sched_getaffinity(0)) if threads is None else threads
+    threads = cores() if threads is None else threads
     if split and sum(map(work, program.lines)) >= WORTH:
         at = edges(split.tasks, Planned(split.whole).memory.size, threads)
         if len(at) > 2:
             return Parallel(split, threads, at)
     return Replay(program, blas_threads=threads)
+
+
+def cores() -> int:
+    """How many threads this process may run at once."""
+    return len(os.sched_getaffinity(0))
 
 
 class Parallel:
@@ -56,9 +61,9 @@ class Parallel:
         values |= desk.results()
         self.desks.append(desk)
         if self.after:
-            rest = [y for y in split.whole.outputs if y not in values]
-            values |= zip(rest, self.after([values[x] for x in split.needed]))
-        return [values[y] for y in split.whole.outputs]
+            values |= zip(split.rest, self.after([values[x] for x in split.needed]))
+        return [values[y].copy() if y in split.whole.inputs else values[y]
+                for y in split.whole.outputs]
 
     def new_desk(self) -> Desk:
         desk = Desk(self.split, self.edges)

@@ -5,6 +5,9 @@ Sizes, strides, places in memory and constants are numbers in a row, so one comp
 every loop of its structure. A kernel is
 
     kernel(arena, row)          arena: where all values lie; row: int64
+
+A sum of many float32 is added up in float64, in memory of its own, and rounded once at the end: a
+float32 that is added to a million times would be wrong in the fourth digit.
 """
 
 from typing import NamedTuple
@@ -15,31 +18,38 @@ from ..core.primitive import registry
 from ..core.strides import collapsed, dense
 from ..core.text import in_loop
 from .fuse import REDUCTIONS, Loop, scalar
+from .machine import DTYPES
 from .program import Line
 from .views import Walk, source, walk
 
-NAMES = {np.dtype(t): t for t in ("float32", "float64", "int64", "int32", "uint8", "bool", "int8",
-                                  "int16", "uint16", "uint32", "uint64")}
-
-
 INDENT = "    "
+MANY = 128              # terms from which a sum of float32 is added up in float64
 
 
 class Kernel(NamedTuple):
-    """The source, and what its row is made of: `row(address)` with the bytes where values begin."""
+    """The source, and what its row is made of: `row(address, sums)`."""
     source: str
     sizes: tuple[int, ...]
     walks: tuple[Walk, ...]                 # of the operands, then of the results
     results: tuple[Line, ...]
     steps: tuple[tuple[int, ...], ...]      # of each walk, those strides that the kernel asks for
 
-    def row(self, address) -> list[int]:
-        """address(line) -> the byte where it begins in the arena."""
-        numbers = list(self.sizes)
+    def row(self, address, sums: int = 0) -> list[int]:
+        """address(line) -> the byte where it begins in the arena; sums: where float64 sums begin."""
+        numbers, ends = list(self.sizes), []
         for at, steps in zip(self.walks, self.steps):
-            item = at.base.dtype.itemsize
-            numbers += [address(at.base) + at.offset * item, *steps]
-        return numbers + [line.size for line in self.results]
+            begin = address(at.base) + at.offset * at.base.dtype.itemsize
+            if at.base in self.results and wide(at.base):
+                ends.append(begin)
+                begin, sums = sums, sums + 8 * at.base.size
+            numbers += [begin, *steps]
+        return numbers + [line.size for line in self.results] + ends
+
+
+def wide(root: Line) -> bool:
+    """Is it a sum of many float32?"""
+    return (root.op == "sum" and root.dtype == np.float32
+            and root.inputs[0].size > MANY * root.size > 0)
 
 
 def kernel_of(loop: Loop, stored: set[Line]) -> Kernel:
@@ -71,15 +81,29 @@ class Body:
         self.operands, self.statements, self.known = [], [], {}
 
     def value(self, line: Line, chain: tuple, root: bool = False) -> str:
-        """The name of a value, seen through a chain of views."""
-        if not root:
-            base, own = source(line)
-            line, chain = base, own + chain
-        key = line.number, tuple(v.number for v in chain)
-        if key not in self.known:
-            read = not root and (line in self.stored or not scalar(line))
-            self.known[key] = self.operand(line, chain) if read else self.computed(line, chain)
-        return self.known[key]
+        """The name of a value, seen through a chain of views; root: although it is stored.
+
+        What it is made of comes first: a stack, as a body may be deeper than Python's own.
+        """
+        asked = (line, chain) if root else behind(line, chain)
+        stack = [asked]
+        while stack:
+            line, chain = at = stack[-1]
+            below = [] if self.read(line, root and len(stack) == 1) else \
+                [behind(x, chain if x.shape == line.shape else ()) for x in line.inputs]
+            missing = [x for x in below if key(*x) not in self.known]
+            if missing:
+                stack += reversed(missing)
+                continue
+            stack.pop()
+            if key(*at) not in self.known:
+                self.known[key(*at)] = self.computed(line, [self.known[key(*x)] for x in below]) \
+                    if below else self.operand(line, chain)
+        return self.known[key(*asked)]
+
+    def read(self, line: Line, root: bool) -> bool:
+        """Is it an operand, or computed here?"""
+        return not root and (line in self.stored or not scalar(line))
 
     def operand(self, line: Line, chain: tuple) -> str:
         at = walk(line, chain, self.space)
@@ -87,21 +111,32 @@ class Body:
             self.operands.append(at)
         return f"x{self.operands.index(at)}"
 
-    def computed(self, line: Line, chain: tuple) -> str:
-        inputs = [self.value(x, chain if x.shape == line.shape else ()) for x in line.inputs]
-        text = expression(line, inputs)
-        self.statements.append((f"v{len(self.statements)}", text))
+    def computed(self, line: Line, inputs: list[str]) -> str:
+        self.statements.append((f"v{len(self.statements)}", expression(line, inputs)))
         return self.statements[-1][0]
 
 
+def behind(line: Line, chain: tuple) -> tuple[Line, tuple]:
+    """The value that a line rearranges, and all that rearranges it."""
+    base, own = source(line)
+    return base, own + chain
+
+
+def key(line: Line, chain: tuple) -> tuple:
+    return line.number, tuple([view.number for view in chain])
+
+
 def expression(line: Line, inputs: list[str]) -> str:
-    """The scalar text of a line, its letters replaced, its numbers cast to its dtype."""
-    if line.op in ("copy", "astype"):
-        cast = "bool" if line.dtype == bool else NAMES[line.dtype]
-        return inputs[0] if line.op == "copy" else f"{cast}({inputs[0]})"
+    """The scalar text of a line, its letters replaced, its numbers cast to its dtype.
+
+    Integers are computed in 64 bits, so what is no float is cast once more: then it wraps.
+    """
     dtypes = [x.dtype for x in line.inputs]
-    cast = NAMES[line.dtype if line.dtype != bool else dtypes[0]]
-    return in_loop(registry[line.op].text, dict(zip("abc", inputs)), cast, line.static)
+    if line.op in ("copy", "astype"):
+        return inputs[0] if line.op == "copy" else f"{DTYPES[line.dtype]}({inputs[0]})"
+    cast = DTYPES[line.dtype if line.dtype != bool else dtypes[0]]
+    text = in_loop(registry[line.op].text, dict(zip("abc", inputs)), cast, line.static)
+    return text if line.dtype.kind == "f" else f"{DTYPES[line.dtype]}({text})"
 
 
 # ---- the source ---------------------------------------------------------------------------------
@@ -109,7 +144,7 @@ def expression(line: Line, inputs: list[str]) -> str:
 class Pointer(NamedTuple):
     """An operand (x) or a result (y): how its pointer moves along each axis of the loop."""
     name: str
-    line: Line
+    dtype: str                  # in memory
     moves: tuple[int, ...]
 
     @property
@@ -132,12 +167,11 @@ class Pointer(NamedTuple):
 
     @property
     def value(self) -> str:
-        return f"({self.element} != 0)" if self.line.dtype == bool else self.element
+        return f"({self.element} != 0)" if self.dtype == "bool" else self.element
 
     def opened(self, place: int) -> list[str]:
         """Its pointer and strides, from the row."""
-        dtype = "uint8" if self.line.dtype == bool else NAMES[self.line.dtype]      # bools are bytes
-        return [f"{self.name}_0 = {dtype}_at(arena, row[{place}])",
+        return [f"{self.name}_0 = {in_memory(self.dtype)}_at(arena, row[{place}])",
                 *(f"{self.name}_s{d} = row[{place + k}]" for k, d in enumerate(self.asked, 1))]
 
     def entered(self, axis: int) -> str:
@@ -146,11 +180,17 @@ class Pointer(NamedTuple):
         return f"{self.name}_{axis + 1} = " + (step if self.moves[axis] else f"{self.name}_{axis}")
 
 
+def in_memory(dtype: str) -> str:
+    return "uint8" if dtype == "bool" else dtype                    # bools are bytes
+
+
 def written(depth: int, strides: list[tuple], walks, body: Body, values: list[str], roots):
     """The kernel's text, and of each walk the strides that it reads from the row."""
     count, last = len(body.operands), depth - 1
     names = [f"x{k}" for k in range(count)] + [f"y{k}" for k in range(len(roots))]
-    pointers = [Pointer(name, at.base, moves) for name, at, moves in zip(names, walks, strides)]
+    dtypes = [DTYPES[at.base.dtype] for at in body.operands]
+    dtypes += ["float64" if wide(root) else DTYPES[root.dtype] for root in roots]
+    pointers = [Pointer(*parts) for parts in zip(names, dtypes, strides)]
     operands, results = pointers[:count], list(zip(pointers[count:], roots, values))
     reduced = [(y, root) for y, root, _ in results if root.op in REDUCTIONS]
 
@@ -161,7 +201,7 @@ def written(depth: int, strides: list[tuple], walks, body: Body, values: list[st
     for y, root in reduced:                                     # what is added into begins at 0
         begin = "0" if root.op == "sum" else "-inf"
         lines += [f"for i in range(row[{place + roots.index(root)}]):",
-                  f"    {y.name}_0[i] = {NAMES[root.dtype]}({begin})"]
+                  f"    {y.name}_0[i] = {y.dtype}({begin})"]
     for axis in range(last):
         lines.append(f"{INDENT * axis}for i{axis} in range(n{axis}):")
         lines += [f"{INDENT * (axis + 1)}{pointer.entered(axis)}" for pointer in pointers]
@@ -174,6 +214,11 @@ def written(depth: int, strides: list[tuple], walks, body: Body, values: list[st
     after = [f"{y.element} = t_{y.name}" for y, _ in reduced if y.still]
     lines += [INDENT * last + line for line in (
         *before, f"for i{last} in range(n{last}):", *(INDENT + line for line in inside), *after)]
+    rounded = [(y, root) for y, root in reduced if wide(root)]
+    for k, (y, root) in enumerate(rounded, place + len(roots)):
+        lines += [f"{y.name}_end = float32_at(arena, row[{k}])",
+                  f"for i in range(row[{place + roots.index(root)}]):",
+                  f"    {y.name}_end[i] = float32({y.name}_0[i])"]
     text = "\n".join(INDENT + line for line in lines)
     return f"def kernel(arena, row):\n{text}\n", tuple(
         tuple(pointer.moves[d] for d in pointer.asked) for pointer in pointers)
@@ -182,7 +227,7 @@ def written(depth: int, strides: list[tuple], walks, body: Body, values: list[st
 def stored(y: Pointer, root: Line, value: str) -> str:
     """The statement that puts a value where it belongs, or adds it to what is there."""
     if root.op not in REDUCTIONS:
-        return f"{y.element} = " + (f"uint8({value})" if root.dtype == bool else value)
+        return f"{y.element} = " + (f"uint8({value})" if y.dtype == "bool" else value)
     target = f"t_{y.name}" if y.still else y.element
-    return f"{target} = " + (f"added({target}, {value})" if root.op == "sum" else
+    return f"{target} = " + (f"added({target}, {y.dtype}({value}))" if root.op == "sum" else
                              f"maximum({target}, {value})")

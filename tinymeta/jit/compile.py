@@ -1,5 +1,6 @@
 """`jit`: which program belongs to which arguments, and the passes in order."""
 
+import random
 import threading
 import warnings
 from collections.abc import Callable, Iterator
@@ -9,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..core import tree
+from ..core.device import move
 from ..core.scope import state
 from ..core.tensor import Tensor
 from .chunks import made_ready
@@ -16,57 +18,64 @@ from .lower import lower
 from .program import Program, checked
 from .simplify import simplify
 from .split import split
-from .trace import FLOATS, Traced, as_arrays, is_array
+from .trace import Traced, given, is_array, is_number
 
 PASSES = {"cpu": (lower, simplify), "cuda": (simplify,)}     # a GPU reads windows where they are
+GENERATORS = np.random.Generator, np.random.RandomState, random.Random
 MANY = 8                            # so many programs of one function are worth a warning
 
 
 class Compiled(NamedTuple):
-    """A program for arguments of one signature, and how its outputs become a tree again."""
+    """A program for arguments of one signature, and what is around it."""
+    traced: Traced
     program: Program
     replay: Callable            # arrays -> arrays
-    rebuild: Callable
 
-    def __call__(self, arrays: list[np.ndarray]):
-        return self.rebuild([Tensor(y) for y in self.replay(arrays)])
+    def __call__(self, leaves: list):
+        """leaves: of the arguments, in their order."""
+        arrays = [given(leaves[k], dtype) for k, dtype in self.traced.places]
+        for line, array in zip(self.program.inputs, arrays):
+            for test in line.tests:
+                test(move(array, "cpu"))
+        outputs = iter(self.replay(arrays))
+        return self.traced.rebuild([result(outputs) for result in self.traced.results])
 
 
-def passes(traced: Traced) -> Iterator[tuple[str, Program]]:
+def passes(program: Program) -> Iterator[tuple[str, Program]]:
     """The program after each pass for this thread's device, by the name of the pass, all checked."""
-    program = checked(traced.program, "trace")
+    program = checked(program, "trace")
     yield "trace", program
     for step in PASSES[state.device]:
         program = checked(step(program), step.__name__)
         yield step.__name__, program
 
 
-def compiled(f: Callable, args: tuple) -> Compiled | None:
+def compiled(f: Callable, args: tuple, kwargs: dict) -> Compiled | None:
     """All passes; None if the result hangs on something outside that is being differentiated."""
-    traced = Traced(f, args)
+    traced = Traced(f, args, kwargs)
     if traced.outside:
         return None
-    for _, program in passes(traced):
+    for _, program in passes(traced.program):
         pass
     if state.device == "cuda":
         from .graph import Launches                     # numba.cuda is slow to import
-        return Compiled(program, Launches(program), traced.rebuild)
-    return Compiled(program, made_ready(program, split(program)), traced.rebuild)
+        return Compiled(traced, program, Launches(program))
+    return Compiled(traced, program, made_ready(program, split(program)))
 
 
 def jit(f: Callable) -> Callable:
     """`f` of trees of tensors, traced at its first call and replayed afterwards.
 
-    Arrays and Python floats may change from call to call; other leaves (ints, bools, strings) are
-    part of the program, as are shapes, dtypes and the tree. Tensors that `f` closes over are
-    constants. Under an outer derivative, trace or interpreter, `f` is simply called.
+    Arrays and floats may change from call to call; other leaves (ints, bools, strings) are part of
+    the program, as are shapes, dtypes and the tree. What `f` closes over is constant: arrays are
+    copied when it is traced. Under an outer derivative, trace or interpreter, `f` is simply called.
 
-    Raises `Unreadable`, a TypeError, if `f` reads a value; TypeError for a `numpy.random.Generator`
-    among the arguments.
+    Raises `Unreadable`, a TypeError, if `f` reads a value; TypeError for a random generator among
+    the arguments, and for what cannot be told from other arguments.
     """
     programs, latest, one_at_a_time = {}, [], threading.RLock()
 
-    def prepared(args: tuple, key: tuple, flat: list) -> Compiled | None:
+    def prepared(args: tuple, kwargs: dict, key: tuple, flat: list) -> Compiled | None:
         """The program for arguments like these, whose signature and leaves are given."""
         with one_at_a_time:
             if key not in programs:
@@ -74,27 +83,27 @@ def jit(f: Callable) -> Callable:
                     warnings.warn(f"jit: {called(f)} has been compiled {MANY} times: "
                                   f"{changing(latest, flat, args)} changes from call to call; "
                                   "pass it as an array or a float", stacklevel=3)
-                programs[key], latest[:] = compiled(f, args), flat
+                programs[key], latest[:] = compiled(f, args, kwargs), flat
         return programs[key]
 
     @wraps(f)
-    def wrapped(*args):
+    def wrapped(*args, **kwargs):
         if state.interpreter is not None:
-            return f(*args)
-        key = signature(args, flat := []), state.device
+            return f(*args, **kwargs)
+        key = signature((args, kwargs), flat := []), state.device
         if any(type(x) is Tensor and x.serial for x in flat):
-            return f(*args)
-        program = programs.get(key) or prepared(args, key, flat)
-        if program is None:
-            return f(*args)
-        return program([x for x in as_arrays(flat) if is_array(x)])
+            return f(*args, **kwargs)
+        program = programs.get(key) or prepared(args, kwargs, key, flat)
+        return f(*args, **kwargs) if program is None else program(flat)
 
-    def prepare(*args):
-        prepared(args, (signature(args, flat := []), state.device), flat)
+    def prepare(*args, **kwargs):
+        prepared(args, kwargs, (signature((args, kwargs), flat := []), state.device), flat)
 
     wrapped.programs, wrapped.prepare = programs, prepare
     return wrapped
 
+
+# ---- what a program is compiled for --------------------------------------------------------------
 
 def signature(node, leaves: list) -> tuple:
     """What a program is compiled for: the tree, and the kind of each leaf; `leaves` gets those."""
@@ -108,13 +117,20 @@ def signature(node, leaves: list) -> tuple:
 
 def kind(leaf) -> tuple:
     """What a program depends on: the shape and dtype of an array, the value of any other leaf."""
-    if isinstance(leaf, Tensor) or is_array(leaf):
+    if is_array(leaf):
         return leaf.shape, leaf.dtype
-    if type(leaf) in FLOATS:
-        return (float,)
-    if isinstance(leaf, np.random.Generator):
+    if is_number(leaf):
+        return (type(leaf),)
+    if isinstance(leaf, GENERATORS):
         raise TypeError("jit: an argument is a random generator, whose numbers would be drawn once "
                         "and replayed: draw outside and pass what was drawn")
+    if isinstance(leaf, set):
+        return set, frozenset(leaf)
+    try:
+        hash(leaf)
+    except TypeError:
+        raise TypeError(f"jit: an argument is a {type(leaf).__name__}, which may change unseen: "
+                        "pass arrays, numbers and strings in dicts, lists and tuples") from None
     return type(leaf), leaf
 
 

@@ -11,7 +11,6 @@ from .chunks import Parallel
 from .compile import compiled, passes
 from .program import Line, Program
 from .replay import Replay
-from .trace import Traced
 
 SHOWN = 40                              # lines of a program; the rest is cut out of the middle
 COLUMNS = 48                            # of the memory map
@@ -84,7 +83,7 @@ class Explained(NamedTuple):
         return {line: f"v{k}" for k, line in enumerate(self.replay.program.lines)}
 
 
-def explain(f: Callable, *args, times: bool = False) -> Explained:
+def explain(f: Callable, *args, times: bool = False, **kwargs) -> Explained:
     """How `jit(f)` would run for such arguments; print it.
 
     It shows the program after each pass as typed text with the user's lines of source and the order
@@ -93,7 +92,7 @@ def explain(f: Callable, *args, times: bool = False) -> Explained:
     """
     f = getattr(f, "__wrapped__", f)
     start, before = time.perf_counter(), built()
-    found = compiled(f, args)
+    found = compiled(f, args, kwargs)
     seconds = time.perf_counter() - start
     if found is None:
         raise ValueError("explain: the function depends on something outside that is being "
@@ -103,11 +102,11 @@ def explain(f: Callable, *args, times: bool = False) -> Explained:
         chunks = [b - a for a, b in zip(ready.edges, ready.edges[1:])]
         ready = ready.chunks[chunks[0]]
     new = tuple(after - b for after, b in zip(built(), before))
-    return Explained(dict(passes(Traced(f, args))), ready, chunks, seconds, new,
+    return Explained(dict(passes(found.traced.program)), ready, chunks, seconds, new,
                      ready.timed() if times else None)
 
 
-def warmup(f: Callable, *args) -> str:
+def warmup(f: Callable, *args, **kwargs) -> str:
     """Compile all that a function made by `jit` needs for such arguments, and say what was done.
 
     Nothing is run. Raises ValueError for a function that is not of `jit`.
@@ -115,7 +114,7 @@ def warmup(f: Callable, *args) -> str:
     if not hasattr(f, "prepare"):
         raise ValueError(f"warmup: {f} is not compiled: pass tm.jit(f)")
     start, before = time.perf_counter(), built()
-    f.prepare(*args)
+    f.prepare(*args, **kwargs)
     new, old = (after - b for after, b in zip(built(), before))
     return (f"{getattr(f, '__name__', f)}: {new} kernels compiled, {old} from the cache, "
             f"{time.perf_counter() - start:.2f} s")

@@ -3,20 +3,19 @@
     conv         cols(x) @ w              conv_weight  cols(x)^T @ g
     conv_input   from_cols(g @ w^T)
 
-Done before common subexpressions are looked for, so that all orders of derivative share the windows
-of one image, and products are all that is left to be fast at.
+Nothing else is done to the program. Common subexpressions are looked for afterwards, so that all
+orders of derivative share the windows of one image, and products are all that is left to be fast at.
 """
 
 from math import prod
 
 from ..cpu import conv as kernels
-from .program import OWN, Line, Own, Program
-from .simplify import rebuilt
+from .program import OWN, Builder, Line, Own, Program, rebuilt
 
 
 def lower(program: Program) -> Program:
-    return rebuilt(program, lambda make, line, inputs: LOWERED.get(line.op, unchanged)(
-        make, line, inputs))
+    make = Builder()
+    return rebuilt(program, lambda line, inputs: LOWERED.get(line.op, unchanged)(make, line, inputs))
 
 
 def unchanged(make, line, inputs):

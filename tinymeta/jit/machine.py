@@ -4,6 +4,7 @@ A kernel is a function void(arena, row) compiled to machine code; a stretch of a
 of addresses and one of rows. The loop that calls them takes 20 ns a line and holds no lock.
 """
 
+import numpy as np
 from llvmlite import ir
 from numba import carray, cfunc, njit, types
 from numba.core import cgutils
@@ -32,6 +33,9 @@ POINTERS = {f"{name}_at": pointer_to(getattr(types, name))
             for name in ("float32", "float64", "int64", "int32", "int16", "int8", "uint8", "uint16",
                          "uint32", "uint64")}
 float32_at = POINTERS["float32_at"]
+# What a dtype is called in a kernel; bools are bytes.
+DTYPES = {np.dtype(name.removesuffix("_at")): name.removesuffix("_at") for name in POINTERS}
+DTYPES[np.dtype(bool)] = "bool"
 
 
 @intrinsic

@@ -11,9 +11,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..core.primitive import registry
+from ..core.primitive import evaluate, registry
+from ..core.scope import state
 
 numbers = count(1)
+REARRANGED = {"reshape", "transpose", "broadcast_to", "slice", "flip", "astype"}
 
 
 class Unreadable(TypeError):
@@ -25,15 +27,17 @@ class Line:
 
     op: a primitive's name, "input", "constant" (static: its value), or one of the compiler's own.
     number: lines are ordered by it. order: how many derivatives deep. region: lines of another one
-    are never merged with it. place: the user's line of source.
+    are never merged with it. place: the user's line of source. tests: of an input, what is required
+    of its values.
     """
-    __slots__ = ("op", "inputs", "static", "shape", "dtype", "number", "order", "region", "place")
+    __slots__ = ("op", "inputs", "static", "shape", "dtype", "number", "order", "region", "place",
+                 "tests")
 
     def __init__(self, op: str, inputs: tuple, static: dict, shape: tuple, dtype,
                  order: int = 0, region: int = 0, place: str = ""):
         self.op, self.inputs, self.static = op, tuple(inputs), static
         self.shape, self.dtype, self.number = tuple(shape), np.dtype(dtype), next(numbers)
-        self.order, self.region, self.place = order, region, place
+        self.order, self.region, self.place, self.tests = order, region, place, []
 
     ndim = property(lambda self: len(self.shape))
     size = property(lambda self: math.prod(self.shape))
@@ -42,7 +46,29 @@ class Line:
     def __repr__(self):
         return f"<v{self.number} = {self.op}: {self.dtype}{self.shape}, not computed yet>"
 
+    def require(self, test: Callable) -> bool:
+        """Have a test see the array that stands here, before each run of the program.
+
+        False if this is no input, nor a rearranged one: then nobody sees it outside of the program.
+        """
+        line, chain = self, []
+        while line.op in REARRANGED:
+            chain.append(line)
+            line = line.inputs[0]
+        if line.op != "input":
+            return False
+
+        def of_input(array):
+            for rearranged in reversed(chain):
+                array = evaluate(registry[rearranged.op], [array], rearranged.static)
+            test(array)
+
+        line.tests.append(of_input)
+        return True
+
     def refuse(self, *args, **kwargs):
+        if state.interpreter is None:
+            raise Unreadable(escaped(self))
         raise Unreadable(
             f"jit: the value of a {self.dtype}{self.shape} was asked for while the function is "
             f"traced ({here() or 'outside'}), but there are no values yet: return it and read it "
@@ -50,6 +76,13 @@ class Line:
 
     view = __array__ = __bool__ = __float__ = __int__ = __index__ = __len__ = __iter__ = refuse
     __getitem__ = __setitem__ = refuse
+
+
+def escaped(line: Line) -> str:
+    """What is the matter with a line that is met outside of its trace."""
+    return (f"jit: a {line.dtype}{line.shape} that a traced function computed "
+            f"({line.place or 'an argument of it'}) was kept and is used outside of it, where it "
+            "has no value: return it from the function")
 
 
 class Program(NamedTuple):
@@ -86,6 +119,28 @@ def ordered(outputs: Iterable[Line], inputs: Iterable[Line] = ()) -> Program:
     return Program(inputs, outputs, tuple(found[n] for n in sorted(found)))
 
 
+class Builder:
+    """build(op, inputs, static, like): a new line, of the shape that its operation gives it.
+
+    like: the line whose place, order and region it has.
+    """
+
+    def __call__(self, op: str, inputs=(), static=None, like: Line | None = None) -> Line:
+        static, at = static or {}, () if like is None else (like.order, like.region, like.place)
+        if op == "constant":
+            return Line(op, (), static, static["value"].shape, static["value"].dtype, *at)
+        return Line(op, inputs, static, *operation(op).shape(*inputs, **static), *at)
+
+
+def rebuilt(program: Program, rule: Callable) -> Program:
+    """The program made anew from its inputs: `rule(line, new inputs)` is what becomes of a line."""
+    new = {x: x for x in program.inputs}
+    for line in program.lines:
+        if line not in new:
+            new[line] = rule(line, tuple([new[x] for x in line.inputs]))
+    return ordered([new[y] for y in program.outputs], program.inputs)
+
+
 def checked(program: Program, name: str) -> Program:
     """The program itself, if it holds together: used after made, made once, of the right shape.
 
@@ -96,9 +151,8 @@ def checked(program: Program, name: str) -> Program:
         assert line not in seen, f"{name}: {line} is there twice"
         for x in line.inputs:
             assert x in seen, f"{name}: {line} uses {x}, which is not made before it"
-        rule = shape_rule(line)
-        if rule:
-            shape, dtype = rule(*line.inputs, **line.static)
+        if line.op not in ("input", "constant"):
+            shape, dtype = operation(line.op).shape(*line.inputs, **line.static)
             assert (tuple(shape), np.dtype(dtype)) == (line.shape, line.dtype), \
                 f"{name}: {line} should be {np.dtype(dtype)}{tuple(shape)}"
         seen.add(line)
@@ -107,9 +161,9 @@ def checked(program: Program, name: str) -> Program:
     return program
 
 
-def shape_rule(line: Line) -> Callable | None:
-    primitive = registry.get(line.op) or OWN.get(line.op)
-    return primitive.shape if primitive else None
+def operation(name: str):
+    """The primitive of this name, or the compiler's own operation."""
+    return OWN[name] if name in OWN else registry[name]
 
 
 class Own(NamedTuple):

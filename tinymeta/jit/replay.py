@@ -16,8 +16,8 @@ from ..core.primitive import registry
 from ..cpu.gemm import room
 from . import machine
 from .cache import compile_missing, compiled
-from .codegen import kernel_of
-from .fuse import Step, fuse, settled, stored_lines
+from .codegen import kernel_of, wide
+from .fuse import Step, bodies, fuse, settled
 from .lower import numbers
 from .memory import ALIGNED, plan
 from .program import OWN, Line, Program
@@ -36,8 +36,8 @@ class Planned:
 
     def __init__(self, program: Program, needs: Callable | None = None):
         self.program = settled(program)
-        self.stored = stored_lines(self.program)
-        self.steps = fuse(self.program)
+        found = bodies(self.program)
+        self.stored, self.steps = found.stored, fuse(self.program, found)
         self.memory = plan(self.program, self.steps, {
             k: n for k, n in enumerate(map(needs or scratch, self.steps)) if n})
 
@@ -59,8 +59,7 @@ class Replay(Planned):
                           for line in self.program.lines if line.op == "constant"}
         rows, kernels, self.runs = [], [], []       # runs: stretches (first, last), or a Python step
         for k, (step, kernel) in enumerate(zip(self.steps, loops)):
-            found = (compiled(kernel.source), kernel.row(self.memory.begins.get)) if kernel else \
-                self.by_itself(k, step.lines[0])
+            found = self.by_loop(k, kernel) if kernel else self.by_itself(k, step.lines[0])
             self.kinds.append(kind(step, found is None))
             if found is None:
                 self.runs.append(in_python(step.lines[0]))
@@ -74,6 +73,11 @@ class Replay(Planned):
         self.row_places = np.array([row.ctypes.data for row in rows], np.int64)
         self.calls_python = not all(isinstance(run, list) for run in self.runs)
         self.results = [lies(y) for y in self.program.outputs]
+
+    def by_loop(self, k: int, kernel):
+        """(kernel, row) of a loop."""
+        row = kernel.row(self.memory.begins.__getitem__, self.memory.scratch.get(k, 0))
+        return compiled(kernel.source), row
 
     # ---- steps that are no loops -----------------------------------------------------------------
 
@@ -209,6 +213,8 @@ def batch(line: Line) -> int:
 
 def scratch(step: Step) -> int:
     """How many bytes a step needs besides its result."""
+    if step.loop:
+        return 8 * sum(y.size for y in step.lines if wide(y))
     line = step.lines[0]
     if line.op == "matmul" and line.dtype == np.float32:
         return 4 * room(*line.inputs[1].shape[:-3:-1])

@@ -1,9 +1,10 @@
 """Simplifying: the same values from fewer lines.
 
-`Maker` makes lines. Asked twice for the same operation on the same lines it gives the same line
-(common subexpressions), and before it makes one it looks for a shorter way to say it. A pass makes
-the whole program anew with it; what nothing needs is left behind (dead code). Never x * 0 = 0: x
-may be infinite.
+`Shorter` makes lines. Asked twice for the same operation on the same lines it gives the same line
+(common subexpressions), and before it makes one it looks for a shorter way to say it. The pass makes
+the whole program anew with it, from the inputs to the outputs; what nothing needs is left behind
+(dead code). Each line is made once and each rule looks at a few lines below it: the cost grows with
+the number of lines. Never x * 0 = 0, as x may be infinite, nor x + 0 = x, as x may be -0.
 """
 
 import math
@@ -11,30 +12,19 @@ import math
 import numpy as np
 
 from ..core.primitive import registry
-from .program import Line, Program, ordered, shape_rule
+from .program import Builder, Line, Program, rebuilt
 
 NARROW = 16                         # columns that do not fill a register
 COMPARED = 4096                     # constants no larger than this are merged if they are equal
 
 
 def simplify(program: Program) -> Program:
-    return rebuilt(program, lambda maker, line, inputs: maker(line.op, inputs, line.static, line))
+    shorter = Shorter()
+    return rebuilt(program, lambda line, inputs: shorter(line.op, inputs, line.static, line))
 
 
-def rebuilt(program: Program, rule) -> Program:
-    """The program made anew: `rule(maker, line, inputs)` says what becomes of each line."""
-    maker, new = Maker(), {x: x for x in program.inputs}
-    for line in program.lines:
-        if line not in new:
-            new[line] = rule(maker, line, tuple(new[x] for x in line.inputs))
-    return ordered((new[y] for y in program.outputs), program.inputs)
-
-
-class Maker:
-    """maker(op, inputs, static, like): a line, perhaps one that is there already, or a shorter one.
-
-    like: the line whose place, order and region it has.
-    """
+class Shorter(Builder):
+    """make(op, inputs, static, like): a line, perhaps one that is there already, or a shorter one."""
 
     def __init__(self):
         self.made = {}
@@ -44,25 +34,16 @@ class Maker:
         key = self.key(op, inputs, static, like)
         if key not in self.made:                # asked before it is rewritten: else exponential
             short = REWRITES.get(op, nothing)(self, inputs, static, like)
-            self.made[key] = self.new(op, inputs, static, like) if short is None else short
+            self.made[key] = super().__call__(op, inputs, static, like) if short is None else short
         return self.made[key]
 
     @staticmethod
     def key(op, inputs, static, like):
         if op == "constant":
             value = static["value"]
-            small = value.size <= COMPARED
-            content = value.tobytes() if small else id(value)
+            content = value.tobytes() if value.size <= COMPARED else id(value)
             return op, value.shape, value.dtype, content
         return op, tuple(x.number for x in inputs), repr(static), 0 if like is None else like.region
-
-    @staticmethod
-    def new(op, inputs, static, like):
-        at = () if like is None else (like.order, like.region, like.place)
-        if op == "constant":
-            return Line(op, (), static, static["value"].shape, static["value"].dtype, *at)
-        probe = Line(op, inputs, static, (), np.float32)
-        return Line(op, inputs, static, *shape_rule(probe)(*inputs, **static), *at)
 
     def number(self, value, dtype) -> Line:
         return self("constant", (), {"value": np.asarray(value, dtype)})
@@ -109,7 +90,7 @@ def total(make, inputs, static, like):
     kept = tuple(n for i, n in enumerate(x.shape) if i not in axes)
     if all(x.shape[i] == 1 for i in axes):
         return make("reshape", inputs, {"shape": kept}, like)
-    if x.op == "broadcast_to" and x.dtype.kind == "f":
+    if x.op == "broadcast_to" and x.dtype.kind == "f" and x.size:
         small = x.inputs[0]
         sizes = (1,) * (x.ndim - small.ndim) + small.shape
         if all(sizes[i] == 1 for i in axes):
@@ -121,8 +102,12 @@ def total(make, inputs, static, like):
 
 
 def is_number(x: Line, value: float) -> bool:
+    """Is it a constant of this value everywhere? -0 is another number than 0."""
     x = x.inputs[0] if x.op == "broadcast_to" else x
-    return x.op == "constant" and x.size == 1 and x.static["value"].ravel()[0] == value
+    if x.op != "constant" or x.size != 1:
+        return False
+    found = x.static["value"].ravel()[0]
+    return found == value and bool(np.signbit(found)) == bool(np.signbit(value))
 
 
 def mul(make, inputs, static, like):
@@ -134,9 +119,11 @@ def mul(make, inputs, static, like):
 
 
 def add(make, inputs, static, like):
+    """x + -0 is x; x + 0 is not, if x is -0, but for integers."""
     a, b = inputs
+    nothing = -0.0 if a.dtype.kind == "f" else 0
     for x, y in ((a, b), (b, a)):
-        if is_number(x, 0) and y.shape == shape_of(a, b):
+        if is_number(x, nothing) and y.shape == shape_of(a, b):
             return y
     return repeated("add", make, inputs, static, like)
 

@@ -9,8 +9,7 @@ Whoever takes a chunk gets arrays and returns arrays: a thread here, it might be
 from typing import NamedTuple
 
 from ..core.primitive import registry
-from .program import Line, Program, ordered
-from .simplify import Maker
+from .program import Builder, Line, Program, ordered
 from .views import VIEWS
 
 
@@ -26,7 +25,8 @@ class Split(NamedTuple):
     totals: tuple[Line, ...]        # what its results are added up to
     joined: tuple[Line, ...]        # what they are put together to, task by task
     needed: tuple[Line, ...]        # what the rest is made of: inputs and totals
-    after: Program                  # that -> the outputs that are not joined
+    rest: tuple[Line, ...]          # outputs that are neither joined, nor totals, nor inputs
+    after: Program                  # needed -> rest
     whole: Program
 
     def chunk(self, size: int) -> Program:
@@ -44,7 +44,7 @@ class Split(NamedTuple):
 
 def begun_at(outputs, inputs, shape=lambda x: x.shape, static=lambda line: line.static) -> Program:
     """The program that makes the outputs of these lines, which are inputs now, perhaps resized."""
-    make, new = Maker(), {x: Line("input", (), {}, shape(x), x.dtype) for x in inputs}
+    make, new = Builder(), {x: Line("input", (), {}, shape(x), x.dtype) for x in inputs}
     for line in ordered(outputs, inputs).lines:
         if line not in new:
             new[line] = make(line.op, tuple(new[x] for x in line.inputs), static(line), line)
@@ -116,10 +116,10 @@ def along(program: Program, tasks: int) -> Split:
     joined = unique(y for y in program.outputs if y in split)
     inputs = program.inputs
     handed = tuple(x for x in (*shared, *sliced) if x not in inputs and x.op != "constant")
-    rest = tuple(y for y in program.outputs if y not in split)
+    rest = unique(y for y in program.outputs if y not in split and y not in (*totals, *inputs))
     needed = used((*inputs, *totals), rest)
     return Split(tasks, ordered(handed, inputs), shared, sliced, tuple(totals), joined,
-                 needed, begun_at(rest, needed), program)
+                 needed, rest, begun_at(rest, needed), program)
 
 
 def used(given: tuple[Line, ...], outputs: tuple[Line, ...]) -> tuple[Line, ...]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..core.device import find_kernel
 from ..core.primitive import Primitive, registry
-from ..core.tensor import WEAK, Tensor, asarray
+from ..core.tensor import WEAK, Tensor, Unknown, asarray
 from . import movement
 from .promote import broadcast, promote
 
@@ -175,7 +175,7 @@ def power(x, exponent) -> Tensor:
     A tensor exponent is differentiated too, and asks for x > 0 (where x <= 0 that derivative is
     taken as 0).
     """
-    if not isinstance(exponent, WEAK):
+    if not isinstance(exponent, WEAK) or isinstance(exponent, Unknown):
         return general_power(x, exponent)
     exponent = np.asarray(exponent).item()          # a NumPy scalar is a Python number here, too
     (x,) = promote("power", (x,), floating=isinstance(exponent, float) or exponent < 0)

@@ -21,9 +21,9 @@ def promote(name: str, inputs: tuple, floating: bool = False) -> tuple:
             return inputs
     strong = [asarray(x).dtype for x in inputs if not isinstance(x, WEAK)]
     dtype = common_dtype(name, strong)
-    weak_float = any(isinstance(x, (float, np.floating)) for x in inputs)
+    weak_float = any(isinstance(x, (float, np.floating, Unknown)) for x in inputs)
     if dtype is None:
-        dtype = np.result_type(*(np.asarray(x).dtype for x in inputs))
+        dtype = np.result_type(*((x.astype() if isinstance(x, Unknown) else np.asarray(x)).dtype for x in inputs))
         dtype = np.dtype(np.float32) if dtype.kind == "f" else dtype
     if (floating or weak_float) and dtype.kind != "f":
         dtype = np.dtype(np.float32)

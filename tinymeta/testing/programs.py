@@ -27,21 +27,22 @@ A_ROUND = 500                   # programs drawn from one seed
 MOST_SKIPPED = 0.1              # a search that skips more of them has not searched
 
 
-def programs(max_steps: int = 8) -> st.SearchStrategy[Program]:
+def programs(max_steps: int = 8, tasks=(None, None, 2, 3)) -> st.SearchStrategy[Program]:
     """Programs of up to so many operations (and those that keep values tame in between).
 
-    With and without a task axis; they shrink to few lines, small shapes and inputs in order.
+    tasks: how many there may be, None for no task axis. They shrink to few lines, small shapes and
+    inputs in order.
     """
     back = st.integers(0, 7)
     steps = st.builds(Step, st.sampled_from(list(GRAMMAR)), back, back, st.integers(0, 2 ** 16))
-    return drawn(st.lists(steps, min_size=1, max_size=max_steps))
+    return drawn(st.lists(steps, min_size=1, max_size=max_steps), tasks)
 
 
 @st.composite
-def drawn(draw, steps) -> Program:
+def drawn(draw, steps, tasks) -> Program:
     """A draw of its own, so that hypothesis shows the program and not what it was made from."""
-    tasks = draw(st.sampled_from([None, None, 2, 3]))
-    return build(draw(steps), draw(st.sampled_from(SHAPES)), tasks, draw(st.integers(0, 99)))
+    count = draw(st.sampled_from(tasks))
+    return build(draw(steps), draw(st.sampled_from(SHAPES)), count, draw(st.integers(0, 99)))
 
 
 def build(steps: list[Step], shape: tuple, tasks: int | None = None, seed: int = 0) -> Program:

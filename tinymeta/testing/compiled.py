@@ -1,0 +1,204 @@
+"""Is a compiled function what it is eagerly, whatever it returns, in whatever chunks it is run?
+
+A random program is a part of a training step here: weights that all tasks share, a number that
+changes from call to call, an array that it closes over. Its result is a random tree of all that
+such a step knows: inputs as they came, values on the way, something of each task, sums over the
+tasks and what is made of them, gradients to third order, ints and bools, constants, nothing.
+"""
+
+from collections.abc import Callable
+from contextlib import contextmanager
+from typing import NamedTuple
+from unittest.mock import patch
+
+import numpy as np
+from hypothesis import strategies as st
+
+from .. import ops
+from ..core import tree
+from ..core.grad import grad, value_and_grad
+from ..core.tensor import Tensor, asarray
+from ..jit import chunks as chunks_of
+from ..jit import codegen
+from ..jit.compile import jit
+from .kinks import crossed
+from .program import Program, run
+from .programs import programs
+
+CLOSE = {"float64": 1e-9, "float32": 1e-3}      # how far compiled and eager values may be apart
+CAPTURED = np.array([0.5, -1.5, 2.0])
+
+
+class Pair(NamedTuple):
+    """A node of a result that is no plain tuple."""
+    first: object
+    second: object
+
+
+class Case(NamedTuple):
+    """A step to compile: the program in it, the tree of what it returns, and how it is run."""
+    program: Program
+    result: object                  # a tree whose leaves say which of `known` stands there
+    order: int                      # of the highest derivative
+    dtype: str
+    chunks: int
+    threads: int
+
+    def arguments(self, turn: int = 0) -> tuple:
+        """(weights, number, inputs); turn: the tasks in another order, the other values others."""
+        double = self.program.inputs.values()
+        xs = [x.astype(self.dtype) if x.dtype.kind == "f" else x for x in double]
+        if self.program.tasks:
+            xs = [np.roll(x, turn, 0) for x in xs]
+        weights = [np.ones(x.shape[1:] if self.program.tasks else (), self.dtype)
+                   for x in xs if x.dtype.kind == "f"]
+        return {"w": weights}, 0.25 * (turn + 1), xs
+
+    def step(self, weights, number, xs):
+        """What is compiled."""
+        return tree.map(self.known(weights, number, xs).__getitem__, self.result)
+
+    def known(self, weights, number, xs) -> "Known":
+        program = self.program.astype(self.dtype)
+        values = {}
+
+        def loss(weights):
+            values.update(run(program.lines, dict(zip(program.inputs, moved(weights["w"], xs)))))
+            return sum(ops.sum(y * 0.5) for y in program.returned(values) if y.dtype.kind == "f")
+
+        def slope(loss):
+            return lambda weights: sum(ops.sum(ops.square(g)) for g in grad(loss)(weights)["w"])
+
+        losses = [loss]
+        for _ in range(self.order - 1):
+            losses.append(slope(losses[-1]))
+        gradients = [value_and_grad(loss)(weights) for loss in losses]
+        values.clear()
+        loss(weights)
+        ws, captured = weights["w"], asarray(CAPTURED)
+        totals = [ops.sum(y, 0) for y in values.values() if y.dtype.kind == "f" and y.ndim]
+        known = {
+            "argument": [*xs, *ws, number], "value": list(values.values()),
+            "gradient": [g for _, grads in gradients for g in grads["w"]],
+            "loss": [value for value, _ in gradients],
+            "updated": [w - number * g for _, grads in gradients for w, g in zip(ws, grads["w"])],
+            "each": [of_each(y) for y in values.values() if y.dtype.kind == "f" and y.ndim],
+            "total": totals, "after": [ops.tanh(total) * number for total in totals],
+            "before": [captured * number, ops.sum(captured * number), *(ops.exp(w) for w in ws)],
+            "constant": [captured, CAPTURED, 2.5, True, "a word"],
+            "number": [number, number * 2, 1 - number],
+            "choice": [choice for x in xs for choice in choices(asarray(x))]}
+        return Known(known)
+
+    def __str__(self):
+        return (f"{self.program}\nresult: {self.result}\norder {self.order}, {self.dtype}, "
+                f"{self.chunks} chunks on {self.threads} threads")
+
+    __repr__ = __str__
+
+
+class Known(NamedTuple):
+    """All that a step knows, in lists by name; "total 3" is the third, counted round and round."""
+    values: dict[str, list]
+
+    def __getitem__(self, pick: str):
+        name, number = pick.split()
+        values = self.values[name] or self.values["argument"]
+        return values[int(number) % len(values)]
+
+
+def moved(weights: list, xs: list) -> list:
+    """The inputs, each float times the square of its weight, which is 1."""
+    ws = iter(weights)
+    return [asarray(x) * ops.square(next(ws)) if np.dtype(x.dtype).kind == "f" else asarray(x) for x in xs]
+
+
+def of_each(y: Tensor) -> Tensor:
+    """A number of each task."""
+    return ops.sum(y, tuple(range(1, y.ndim)))
+
+
+def choices(x: Tensor) -> list:
+    """Ints and bools, exact in any dtype."""
+    mask = x > 0.3
+    small = ops.astype(mask, np.uint8) * 200
+    found = [mask, small + small, ops.astype(small + small, np.float32), ops.sum(mask),
+             ops.astype(mask, np.int32) - 3]
+    return [*found, ops.argmax(x, -1), ops.sum(mask, 0)] if x.ndim else found
+
+
+# ---- which results, which chunks ----------------------------------------------------------------
+
+NAMES = ["argument", "value", "gradient", "loss", "updated", "each", "total", "after", "before",
+         "constant", "number", "choice"]
+picks = st.builds("{} {}".format, st.sampled_from(NAMES), st.integers(0, 19))
+results = st.recursive(st.one_of(picks, picks, picks, st.none()), lambda inner: st.one_of(
+    st.lists(inner, max_size=4), st.lists(inner, min_size=1, max_size=4).map(tuple),
+    st.dictionaries(st.sampled_from(["loss", "w", "accuracy", "b"]), inner, max_size=3),
+    st.builds(Pair, inner, inner), inner.map(lambda x: [x, x])), max_leaves=10)
+
+
+def cases(max_steps: int = 6) -> st.SearchStrategy[Case]:
+    """Steps to compile; they shrink to one line and one leaf, in one chunk."""
+    return st.builds(Case, programs(max_steps, tasks=(None, 2, 3, 3)), st.lists(results, min_size=2, max_size=4),
+                     st.sampled_from([1, 1, 2, 3]), st.sampled_from(sorted(CLOSE)),
+                     st.integers(1, 3), st.integers(1, 3))
+
+
+@contextmanager
+def cut(chunks: int, threads: int):
+    """Programs that are made ready in this block run in so many chunks, where they can be split."""
+    def edges(tasks, size, threads):
+        count = min(chunks, tasks)
+        return [tasks * k // count for k in range(count + 1)] if count > 1 else [0, tasks]
+
+    with patch.multiple(chunks_of, WORTH=-1.0, edges=edges, cores=lambda: threads), \
+            patch.object(codegen, "MANY", 2):           # sums of three are long ones here
+        yield
+
+
+# ---- the check ----------------------------------------------------------------------------------
+
+def check_compiled(case: Case) -> str:
+    """Compiled and eager: the same tree, the same shapes and dtypes, values but for rounding.
+
+    Compiled twice with other values between: to the bit. Returns "checked", or "at a kink" where
+    float32 rounds to its other side. Raises AssertionError, or what the compiler raises.
+    """
+    if case.dtype == "float32" and crossed(
+            lambda p: p(), (case.program,), (case.program.astype(np.float32),)):
+        return "at a kink"
+    with cut(case.chunks, case.threads):
+        compiled = jit(case.step)
+        first = compiled(*case.arguments())
+    agree(case, first, case.step(*case.arguments()))
+    agree(case, compiled(*case.arguments(1)), case.step(*case.arguments(1)))
+    again = compiled(*case.arguments())
+    for path, a, b in zip(tree.paths(first), tree.leaves(first), tree.leaves(again)):
+        assert np.asarray(a).tobytes() == np.asarray(b).tobytes(), f"{path}: other bits, called again"
+    return "checked"
+
+
+def agree(case: Case, found, expected) -> None:
+    assert tree.paths(found) == tree.paths(expected), \
+        f"the result has the leaves {tree.paths(found)}, eagerly {tree.paths(expected)}"
+    for path, a, b in zip(tree.paths(expected), tree.leaves(found), tree.leaves(expected)):
+        same(path, a, b, CLOSE[case.dtype])
+
+
+def same(path: str, found, expected, close: float) -> None:
+    """One leaf: a Tensor for a Tensor or array, and anything else as it is."""
+    if not isinstance(expected, (Tensor, np.ndarray)):
+        assert type(found) is type(expected) and found == expected, \
+            f"{path}: {found!r} should be {expected!r}"
+        return
+    a, b = np.asarray(found), np.asarray(expected)
+    assert (a.shape, a.dtype) == (b.shape, b.dtype), \
+        f"{path}: {a.dtype}{a.shape} should be {b.dtype}{b.shape}"
+    if a.dtype.kind != "f":
+        np.testing.assert_array_equal(a, b, path)
+        return
+    with np.errstate(invalid="ignore"):
+        error = np.where((a == b) | (np.isnan(a) & np.isnan(b)), 0, np.abs(a - b))
+    largest = np.abs(b[np.isfinite(b)]).max(initial=0)
+    assert error.max(initial=0) <= close * (1 + largest), f"{path}: {a} should be {b}"
