@@ -23,7 +23,7 @@ from .program import Line
 from .views import Walk, source, walk
 
 INDENT = "    "
-MANY = 128              # terms from which a sum of float32 is added up in float64
+MANY = 8                # terms from which a sum of float32 is added up in float64
 
 
 class Kernel(NamedTuple):

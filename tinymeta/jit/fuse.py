@@ -21,7 +21,7 @@ from .views import VIEWS, source, unit, walk
 SHARED_LEAVES = 2       # a value read twice is computed twice if it needs no more large operands
 OPERANDS = 20           # of a loop, at most
 LENGTH = 64             # lines of a body from which its value is stored; a loop has at most 4 times that
-CANDIDATES = 16         # loops that are looked at for a root to join
+CANDIDATES = 16         # loops, the latest, that are looked at for a root to join
 EXPENSIVE = {"exp", "expm1", "log", "log1p", "sin", "cos", "tanh", "sigmoid", "softplus", "power",
              "static_power"}
 REDUCTIONS = {"sum", "max"}
@@ -204,12 +204,12 @@ def fuse(program: Program, found: Bodies) -> list[Step]:
 
 
 def candidates(reading: dict, space: tuple, large: list[Line], after: int) -> list[int]:
-    """Loops over this space that read one of these operands, and come after a step; the first of them."""
+    """Loops over this space that read one of these operands, and come after a step, in order."""
     found = set()
     for x in large:
         loops = reading.get((space, x), [])
         begin = bisect_right(loops, after)
-        found.update(loops[begin:begin + CANDIDATES])
+        found.update(loops[max(begin, len(loops) - CANDIDATES):])
     return sorted(found)
 
 
