@@ -18,7 +18,8 @@ from tinymeta.testing.grammar import GRAMMAR
 from tinymeta.testing.growing import Step
 from tinymeta.testing.program import Line, Program
 from tinymeta.testing.programcheck import check_program
-from tinymeta.testing.programs import Survey, build, main, programs
+from tinymeta.testing.programs import build, main, programs, survey
+from tinymeta.testing.survey import Survey
 
 
 def one_line(op, x, *operands, tasks=None, **static):
@@ -40,12 +41,12 @@ def some(count: int) -> list[Program]:
 # ---- the engine is right -------------------------------------------------------------------------
 
 def test_the_derivatives_of_a_few_hundred_programs():
-    survey = Survey().round(300)
-    assert survey.passed and survey.tally["checked"] >= 200, str(survey)
+    found = survey().round(300)
+    assert found.passed and found.tally["checked"] >= 200, str(found)
 
 
 def test_a_survey_that_skips_too_many_has_not_passed():
-    survey = Survey()
+    survey = Survey(programs(), check_program)
     survey.tally.update({"checked": 90, "at a kink": 6, "constant": 4})
     assert survey.passed and str(survey) == ("checked 90, at a kink 6, undecided 0, constant 4, "
                                              "failed 0")
@@ -66,20 +67,20 @@ def test_a_rule_that_is_off_by_a_thousandth_is_found(name, place, monkeypatch):
     rules = list(registry[name].vjps)
     rules[place] = scaled(rules[place])
     monkeypatch.setattr(registry[name], "vjps", tuple(rules))
-    survey = Survey().round(400)
-    assert isinstance(survey.error, AssertionError) and "is wrong" in str(survey.error)
-    assert len(survey.failure.lines) <= 4, str(survey)
+    found = survey().round(400)
+    assert isinstance(found.error, AssertionError) and "is wrong" in str(found.error)
+    assert len(found.failure.lines) <= 4, str(found)
 
 
 def test_a_rule_that_stops_its_own_derivative_is_found_at_order_2(monkeypatch):
     monkeypatch.setattr(registry["exp"], "vjps", (lambda g, y, a: g * tm.stop_gradient(y),))
-    survey = Survey().round(400)
-    assert "of order 2 is wrong" in str(survey.error) and len(survey.failure.lines) == 1
+    found = survey().round(400)
+    assert "of order 2 is wrong" in str(found.error) and len(found.failure.lines) == 1
     # How small the array gets is hypothesis's business; that one reads it at a glance is ours.
-    assert survey.failure.inputs["x0"].size <= 8
-    text = str(survey.failure).splitlines()
+    assert found.failure.inputs["x0"].size <= 8
+    text = str(found.failure).splitlines()
     assert text[-3] == "def program(x0):" and text[-1] == "    return v1"
-    assert text[-2].startswith(f"    {survey.failure.lines[0]}  # float64 ")
+    assert text[-2].startswith(f"    {found.failure.lines[0]}  # float64 ")
 
 
 # ---- the program as a value ----------------------------------------------------------------------
@@ -166,8 +167,8 @@ def test_tasks_that_mix_are_found():
 
 def test_a_program_that_cannot_grow_is_a_failure(monkeypatch):
     monkeypatch.setitem(registry["tanh"].kernels, "cpu", lambda out, a: out.fill(np.nan))
-    survey = Survey().round(100)
-    assert not survey.passed and "made what is not finite" in str(survey)
+    found = survey().round(100)
+    assert not found.passed and "made what is not finite" in str(found)
 
 
 def test_a_rule_that_forgets_float32_is_found(monkeypatch):

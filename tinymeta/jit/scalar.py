@@ -53,9 +53,10 @@ def kind_of(x) -> type:
 def arithmetic(operation: Callable, turned: bool = False) -> Callable:
     """The method of an operator: of numbers a number, of the type that Python and NumPy give it."""
     def method(self, other):
-        if isinstance(other, np.ndarray):
-            other = asarray(other)
-            return operation(other, self) if turned else operation(self, other)
+        if isinstance(other, np.ndarray):                   # nothing of ours: NumPy's dtype, then
+            dtype = operation(np.ones(1, other.dtype), self.kind(1)).dtype
+            array, own = asarray(other).astype(dtype), number(self, dtype)
+            return operation(array, own) if turned else operation(own, array)
         if not isinstance(other, WEAK):
             return NotImplemented                           # a Tensor answers for itself
         pair = (other, self) if turned else (self, other)

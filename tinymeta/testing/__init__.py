@@ -1,6 +1,6 @@
 """
 Here     why believe a gradient: checks for any function, and inputs for every primitive.
-Imports  core ops nn data
+Imports  core ops nn data jit
 Never    imported by another room; hypothesis is loaded only when a name of LAZY is asked for.
 Add one  a primitive's inputs: a row in the table of cases.py, or `register` for one of yours
 Tests    tests/testing/
@@ -21,13 +21,15 @@ from .taylor import Remainders, check_taylor
 
 # hypothesis is an optional dependency, so what needs it comes when asked for, from these files.
 LAZY = {"Case": "cases", "register": "cases", "strategy_for": "cases",
-        "load_profile": "strategies", "check_primitive": "primitives", "registry_test": "primitives", "Survey": "programs",
+        "load_profile": "strategies", "check_primitive": "primitives",
+        "registry_test": "primitives", "Survey": "survey", "check_compiled": "compiled",
+        "without_compiling": "interpreted",
         "Mutant": "faults", "mutants": "faults", "survivors": "faults"}
 
 __all__ = ["Foreign", "Identities", "Identity", "Kink", "MetaReport", "NoRule", "Program",
            "Remainders", "Report", "Row", "Skip", "Undecided", "Vacuous", "branches",
            "check_grads", "check_identities", "check_meta_grad", "check_program", "check_taylor",
-           "faults", "programs", "strategies", *LAZY]
+           "compiled", "faults", "programs", "strategies", *LAZY]
 
 
 def __getattr__(name: str):

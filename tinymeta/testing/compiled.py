@@ -4,10 +4,12 @@ A random program is a part of a training step here: weights that all tasks share
 changes from call to call, an array that it closes over. Its result is a random tree of all that
 such a step knows: inputs as they came, values on the way, something of each task, sums over the
 tasks and what is made of them, gradients to third order, ints and bools, constants, nothing.
+
+    python -m tinymeta.testing.compiled --minutes 10 --seed 0
 """
 
-from collections.abc import Callable
-from contextlib import contextmanager
+import sys
+from contextlib import contextmanager, nullcontext
 from typing import NamedTuple
 from unittest.mock import patch
 
@@ -21,9 +23,11 @@ from ..core.tensor import Tensor, asarray
 from ..jit import chunks as chunks_of
 from ..jit import codegen
 from ..jit.compile import jit
+from .interpreted import without_compiling
 from .kinks import crossed
 from .program import Program, run
 from .programs import programs
+from .survey import Survey, command
 
 CLOSE = {"float64": 1e-9, "float32": 1e-3}      # how far compiled and eager values may be apart
 CAPTURED = np.array([0.5, -1.5, 2.0])
@@ -202,3 +206,29 @@ def same(path: str, found, expected, close: float) -> None:
         error = np.where((a == b) | (np.isnan(a) & np.isnan(b)), 0, np.abs(a - b))
     largest = np.abs(b[np.isfinite(b)]).max(initial=0)
     assert error.max(initial=0) <= close * (1 + largest), f"{path}: {a} should be {b}"
+
+
+# ---- as a program --------------------------------------------------------------------------------
+
+def survey(kernels: str = "interpreted", steps: int = 6) -> Survey:
+    """A search for a step that is not the same when it is compiled; kernels: or "compiled"."""
+    def check(case, seed):
+        with without_compiling() if kernels == "interpreted" else nullcontext():
+            return check_compiled(case)
+
+    return Survey(cases(steps), check)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command; 1 if a step failed."""
+    parser = command("compiled", "Check that random steps are the same when they are compiled.")
+    parser.add_argument("--kernels", choices=["interpreted", "compiled"], default="interpreted",
+                        help="who runs generated kernels: Python, or the machine, which compiles "
+                        "each first (default interpreted)")
+    parser.add_argument("--steps", type=int, default=6, help="at most, of a program (default 6)")
+    options = parser.parse_args(arguments)
+    return survey(options.kernels, options.steps).go_on(options.minutes, options.seed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
