@@ -11,13 +11,14 @@ from tinymeta.cpu.blas import blas_threads
 from . import __doc__ as door
 from . import work
 from .alone import measured
+from .compile_time import compile_time
 from .floor import floor
 from .growth import growth
 from .profile import profile
 from .rivals import rivals, use_threads
 from .timing import agreed, alternate, machine, markdown, table, write
 
-VIEWS = ("profile", "floor", "growth")
+VIEWS = ("profile", "floor", "growth", "compile_time")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -55,6 +56,8 @@ def main(arguments=None):
             print(floor(work.ours(work.WORKS[a.of]()), a.rounds))
         elif a.what == ["growth"]:
             growth(a.out, a.rounds)
+        elif a.what == ["compile_time"]:
+            compile_time(a.out)
         else:
             compare(a)
 

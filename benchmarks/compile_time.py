@@ -1,0 +1,72 @@
+"""How the time to compile grows with the lines of a program, from 10 to 20,000.
+
+Each program is made ready in a process of its own that finds no kernel on disk: tracing, all passes
+and Numba's work are in it, imports are not.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from importlib.util import find_spec
+from pathlib import Path
+
+from .timing import machine, write
+
+LINES = [10, 30, 100, 300, 1000, 3000, 10_000, 20_000]
+KINDS = {"unrolled loop": ("x - 0.01 * x * x", 3), "its gradient": ("x - 0.01 * x * x", 9),
+         "layers and their gradient": ("tm.tanh(x @ w)", 6)}        # a step, the lines it makes
+PROGRAM = """
+import json, time
+import numpy as np
+import tinymeta as tm
+w = tm.asarray(np.eye(8, dtype=np.float32))
+
+def f(x):
+    for _ in range({steps}):
+        x = {step}
+    return tm.sum(x)
+
+compiled, x = tm.jit(tm.grad(f) if {gradient} else f), np.full((8, 8), 0.1, np.float32)
+start = time.perf_counter()
+compiled.prepare(x)
+seconds = time.perf_counter() - start
+(found,) = compiled.programs.values()
+print(json.dumps([len(found.traced.program.lines), seconds]))
+"""
+
+
+def compile_time(out: Path) -> None:
+    """Times it all, writes compile_time.json and, with matplotlib, compile_time.png."""
+    found = {}
+    for kind, (step, lines_of_a_step) in KINDS.items():
+        found[kind] = [alone(step, max(n // lines_of_a_step, 1), kind != "unrolled loop")
+                       for n in LINES]
+        print(f"{kind}: " + ", ".join(f"{n} lines {s:.2f} s" for n, s in found[kind]), flush=True)
+    write(out / "compile_time.json", json.dumps({"machine": machine(), "found": found}, indent=1) + "\n")
+    if find_spec("matplotlib"):
+        draw(found, out / "compile_time.png")
+
+
+def alone(step: str, steps: int, gradient: bool) -> tuple[int, float]:
+    """(lines of the traced program, seconds) in a process of its own with an empty cache."""
+    with tempfile.TemporaryDirectory() as folder:
+        done = subprocess.run(
+            [sys.executable, "-c", PROGRAM.format(step=step, steps=steps, gradient=gradient)],
+            capture_output=True, text=True, check=True, env={**os.environ, "TINYMETA_CACHE": folder})
+    return tuple(json.loads(done.stdout))
+
+
+def draw(found: dict, path: Path) -> None:
+    import matplotlib
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+    figure, place = plt.subplots(figsize=(5, 3.4), layout="constrained")
+    for kind, points in found.items():
+        place.loglog(*zip(*points), marker="o", label=kind)
+    place.set(xlabel="lines of the program", ylabel="seconds until it can run")
+    place.legend(fontsize=8, frameon=False)
+    figure.suptitle("Compiling, with no kernel on disk", fontsize=10)
+    figure.savefig(path, dpi=110)
+    plt.close(figure)

@@ -1,0 +1,99 @@
+"""Compiling takes time that grows with the lines of a program, and no deeper a stack for more."""
+
+import time
+
+import numpy as np
+import pytest
+
+import tinymeta as tm
+from tinymeta.jit import memory
+from tinymeta.jit.memory import Room
+from tinymeta.testing.interpreted import without_compiling
+
+
+def diamond(n):
+    """Each value is read twice: whoever follows every path to its beginning takes 2^n steps."""
+    def f(x):
+        for _ in range(n):
+            x = x - 0.01 * x * x
+        return tm.sum(x)
+    return f
+
+
+def chain(n):
+    def f(x):
+        y = x
+        for _ in range(n):
+            y = y * x * 0.5 + 0.5
+        return tm.sum(y)
+    return f
+
+
+def layers(n):
+    def f(x):
+        for _ in range(n):
+            x = tm.tanh(x @ np.eye(3))
+        return tm.sum(x)
+    return f
+
+
+def outputs(n):
+    return lambda x: [x * float(k + 1) for k in range(n)]
+
+
+def turns(n):
+    def f(x):
+        for _ in range(n):
+            x = tm.flip(tm.transpose(x), 0)
+        return x * 2.0
+    return f
+
+
+def seconds(f, x):
+    start = time.process_time()
+    with without_compiling():
+        tm.jit(f).prepare(x)
+    return time.process_time() - start
+
+
+X = np.full((3, 3), 0.5)
+KINDS = {"diamond": diamond, "chain": chain, "layers": layers, "outputs": outputs, "turns": turns,
+         "gradient of a diamond": lambda n: tm.grad(diamond(n)),
+         "gradient of layers": lambda n: tm.grad(layers(n))}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_time_grows_like_the_number_of_lines(kind):
+    """Four times the lines: about four times as long, sixteen times if it grew like the square."""
+    make = KINDS[kind]
+    seconds(make(10), X)                                    # what is loaded once is loaded
+    short, long = (min(seconds(make(n), X) for _ in range(2)) for n in (60, 240))
+    assert long < 9 * short + 0.1, (short, long)
+
+
+@pytest.mark.parametrize("make", [diamond, chain])
+def test_two_thousand_steps_compile_and_are_right(make):
+    compiled = tm.jit(make(2000))
+    np.testing.assert_allclose(compiled(X).item(), make(2000)(tm.asarray(X)).item(), rtol=1e-10)
+
+
+def test_a_long_body_is_cut_into_kernels_that_are_the_same():
+    found = tm.explain(chain(1000), X)
+    assert len(found.replay.steps) > 10 and len(found.kernels) <= 5
+
+
+# ---- memory --------------------------------------------------------------------------------------
+
+def test_blocks_that_come_back_are_one_gap():
+    room = Room()
+    assert [room.take(n) for n in (64, 128, 64, 64)] == [0, 64, 192, 256]
+    room.give_back(64, 192)
+    room.give_back(192, 256)
+    assert room.gaps == [[64, 256]] and room.take(128) == 64 and room.take(192) == 320
+    room.give_back(0, 64)
+    room.give_back(64, 192)
+    assert room.gaps == [[0, 256]] and room.largest == 512
+    for block in ((256, 320), (320, 512)):
+        room.give_back(*block)
+    assert room.gaps == [[0, 256]] or room.end == 0
+    assert memory.rounded(1) == 64
