@@ -84,9 +84,14 @@ class Traced:
         line, known = self.constants.get(id(value), (None, None))
         array = move(value, "cpu")
         if known is None or known is not value or not unchanged(array, line.static["value"]):
-            line = self.made(Line("constant", (), {"value": array.copy()}, array.shape, array.dtype))
+            line = self.made(Line("constant", (), {"value": copied(array)}, array.shape, array.dtype))
             self.constants[id(value)] = line, value         # kept alive, and so its id is its own
         return line
+
+
+def copied(array: np.ndarray) -> np.ndarray:
+    """A copy in order, of the machine's own dtypes."""
+    return np.array(array, array.dtype.newbyteorder("="), order="C")
 
 
 def unchanged(array: np.ndarray, copy: np.ndarray) -> bool:

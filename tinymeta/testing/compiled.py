@@ -9,6 +9,8 @@ tasks and what is made of them, gradients to third order, ints and bools, consta
 """
 
 import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from typing import NamedTuple
 from unittest.mock import patch
@@ -48,51 +50,58 @@ class Case(NamedTuple):
     chunks: int
     threads: int
 
-    def arguments(self, turn: int = 0) -> tuple:
+    def arguments(self, turn: int = 0, dtype: str | None = None) -> tuple:
         """(weights, number, inputs); turn: the tasks in another order, the other values others."""
-        double = self.program.inputs.values()
-        xs = [x.astype(self.dtype) if x.dtype.kind == "f" else x for x in double]
+        dtype = dtype or self.dtype
+        xs = [x.astype(dtype) if x.dtype.kind == "f" else x for x in self.program.inputs.values()]
         if self.program.tasks:
             xs = [np.roll(x, turn, 0) for x in xs]
-        weights = [np.ones(x.shape[1:] if self.program.tasks else (), self.dtype)
+        weights = [np.ones(x.shape[1:] if self.program.tasks else (), dtype)
                    for x in xs if x.dtype.kind == "f"]
-        return {"w": weights}, 0.25 * (turn + 1), xs
+        return {"w": weights}, 0.3 * (turn + 1), xs
 
-    def step(self, weights, number, xs):
-        """What is compiled."""
-        return tree.map(self.known(weights, number, xs).__getitem__, self.result)
+    def step(self, captured: np.ndarray) -> Callable:
+        """What is compiled, and closes over an array."""
+        def the_step(weights, number, xs):
+            known = self.known(weights["w"], number, xs, captured)
+            return tree.map(lambda pick: chosen(known, pick), self.result)
+        return the_step
 
-    def known(self, weights, number, xs) -> "Known":
-        program = self.program.astype(self.dtype)
-        values = {}
+    def known(self, ws: list, number, xs: list, captured: np.ndarray) -> dict[str, list]:
+        """All that a step knows, in lists by kind."""
+        program = self.program.astype(np.dtype(ws[0].dtype))
 
-        def loss(weights):
-            values.update(run(program.lines, dict(zip(program.inputs, moved(weights["w"], xs)))))
-            return sum(ops.sum(y * 0.5) for y in program.returned(values) if y.dtype.kind == "f")
+        def loss(ws):
+            values = run(program.lines, dict(zip(program.inputs, moved(ws, xs))))
+            floats = [y for y in program.returned(values) if y.dtype.kind == "f"]
+            return sum(ops.sum(y * 0.5) for y in floats), values
 
         def slope(loss):
-            return lambda weights: sum(ops.sum(ops.square(g)) for g in grad(loss)(weights)["w"])
+            def sloped(ws):
+                grads, values = grad(loss, has_aux=True)(ws)
+                return sum(ops.sum(ops.square(g)) for g in grads), values
+            return sloped
 
         losses = [loss]
         for _ in range(self.order - 1):
             losses.append(slope(losses[-1]))
-        gradients = [value_and_grad(loss)(weights) for loss in losses]
-        values.clear()
-        loss(weights)
-        ws, captured = weights["w"], asarray(CAPTURED)
-        totals = [ops.sum(y, 0) for y in values.values() if y.dtype.kind == "f" and y.ndim]
-        known = {
-            "argument": [*xs, *ws, number], "value": list(values.values()),
-            "gradient": [g for _, grads in gradients for g in grads["w"]],
-            "loss": [value for value, _ in gradients],
-            "updated": [w - number * g for _, grads in gradients for w, g in zip(ws, grads["w"])],
-            "each": [of_each(y) for y in values.values() if y.dtype.kind == "f" and y.ndim],
+        found = [value_and_grad(loss, has_aux=True)(ws) for loss in losses]
+        values = list(found[0][0][1].values())
+        floats = [y for y in values if y.dtype.kind == "f"]
+        gradients = [g for _, grads in found for g in grads]
+        totals = [ops.sum(y, 0) for y in floats if y.ndim]
+        return {
+            "argument": [*xs, *ws, number], "value": values, "gradient": gradients,
+            "loss": [value for (value, _), _ in found],
+            "updated": [w - number * g for _, grads in found for w, g in zip(ws, grads)],
+            "each": [ops.sum(y, tuple(range(1, y.ndim))) for y in floats if y.ndim],
             "total": totals, "after": [ops.tanh(total) * number for total in totals],
             "before": [captured * number, ops.sum(captured * number), *(ops.exp(w) for w in ws)],
-            "constant": [captured, CAPTURED, 2.5, True, "a word"],
+            "constant": [asarray(captured), captured, 2.5, True, "a word"],
             "number": [number, number * 2, 1 - number],
+            "view": [v for y in [*floats, *gradients] for v in views(asarray(y))],
+            "cast": [ops.astype(ops.astype(y, np.float32) * 3.0, np.float64) for y in floats],
             "choice": [choice for x in xs for choice in choices(asarray(x))]}
-        return Known(known)
 
     def __str__(self):
         return (f"{self.program}\nresult: {self.result}\norder {self.order}, {self.dtype}, "
@@ -101,25 +110,31 @@ class Case(NamedTuple):
     __repr__ = __str__
 
 
-class Known(NamedTuple):
-    """All that a step knows, in lists by name; "total 3" is the third, counted round and round."""
-    values: dict[str, list]
-
-    def __getitem__(self, pick: str):
-        name, number = pick.split()
-        values = self.values[name] or self.values["argument"]
-        return values[int(number) % len(values)]
+def chosen(known: dict, pick: str):
+    """ "total 3" is the third of the totals, counted round and round."""
+    name, number = pick.split()
+    values = known[name] or known["argument"]
+    return values[int(number) % len(values)]
 
 
 def moved(weights: list, xs: list) -> list:
     """The inputs, each float times the square of its weight, which is 1."""
     ws = iter(weights)
-    return [asarray(x) * ops.square(next(ws)) if np.dtype(x.dtype).kind == "f" else asarray(x) for x in xs]
+    return [asarray(x) * ops.square(next(ws)) if np.dtype(x.dtype).kind == "f" else asarray(x)
+            for x in xs]
 
 
-def of_each(y: Tensor) -> Tensor:
-    """A number of each task."""
-    return ops.sum(y, tuple(range(1, y.ndim)))
+def views(y: Tensor) -> list:
+    """What lies in memory in another order, or is only a part of what lies there, or repeated."""
+    spread = ops.broadcast_to(y, (2, *y.shape))
+    found = [ops.sum(spread, 0), spread * 1.5]
+    if y.ndim:
+        found += [ops.flip(y, -1), y[..., ::2], ops.flip(y, 0), y[1:], ops.reshape(ops.flip(y, -1), -1)]
+    if y.ndim > 1:
+        found += [ops.swapaxes(y, -1, -2), ops.reshape(ops.swapaxes(y, -1, -2) * 2.0, -1),
+                  ops.moveaxis(ops.transpose(y), 0, 1), ops.swapaxes(y, 0, -1) @ y[..., :1] * 0.5
+                  if y.ndim == 2 else ops.transpose(ops.moveaxis(y, 0, -1))]
+    return found
 
 
 def choices(x: Tensor) -> list:
@@ -134,8 +149,8 @@ def choices(x: Tensor) -> list:
 # ---- which results, which chunks ----------------------------------------------------------------
 
 NAMES = ["argument", "value", "gradient", "loss", "updated", "each", "total", "after", "before",
-         "constant", "number", "choice"]
-picks = st.builds("{} {}".format, st.sampled_from(NAMES), st.integers(0, 19))
+         "constant", "number", "view", "cast", "choice"]
+picks = st.builds("{} {}".format, st.sampled_from(NAMES), st.integers(0, 99))
 results = st.recursive(st.one_of(picks, picks, picks, st.none()), lambda inner: st.one_of(
     st.lists(inner, max_size=4), st.lists(inner, min_size=1, max_size=4).map(tuple),
     st.dictionaries(st.sampled_from(["loss", "w", "accuracy", "b"]), inner, max_size=3),
@@ -166,28 +181,42 @@ def cut(chunks: int, threads: int):
 def check_compiled(case: Case) -> str:
     """Compiled and eager: the same tree, the same shapes and dtypes, values but for rounding.
 
-    Compiled twice with other values between: to the bit. Returns "checked", or "at a kink" where
-    float32 rounds to its other side. Raises AssertionError, or what the compiler raises.
+    Called again with other values and dtypes, and by two threads at once; called twice, to the bit;
+    and whatever happens to the results of before, or to the array that the step closes over.
+    Returns "checked", or "at a kink" where float32 rounds to its other side. Raises AssertionError,
+    or what the compiler raises.
     """
     if case.dtype == "float32" and crossed(
             lambda p: p(), (case.program,), (case.program.astype(np.float32),)):
         return "at a kink"
+    captured, turns = CAPTURED.copy(), (0, 1, 0)
+    arguments = [case.arguments(turn) for turn in turns]
+    expected = [case.step(CAPTURED)(*args) for args in arguments]
     with cut(case.chunks, case.threads):
-        compiled = jit(case.step)
-        first = compiled(*case.arguments())
-    agree(case, first, case.step(*case.arguments()))
-    agree(case, compiled(*case.arguments(1)), case.step(*case.arguments(1)))
-    again = compiled(*case.arguments())
-    for path, a, b in zip(tree.paths(first), tree.leaves(first), tree.leaves(again)):
+        compiled = jit(case.step(captured))
+        compiled.prepare(*arguments[0])
+        captured[:] = 99.0
+        results = [compiled(*args) for args in arguments]
+        if case.chunks == case.order == 1:
+            other = case.arguments(0, *(CLOSE.keys() - {case.dtype}))
+            agree(compiled(*other), case.step(captured)(*other), CLOSE["float32"])
+    for found, wanted in zip(results, expected):
+        agree(found, wanted, CLOSE[case.dtype])
+    for path, a, b in zip(tree.paths(results[0]), *map(tree.leaves, results[::2])):
         assert np.asarray(a).tobytes() == np.asarray(b).tobytes(), f"{path}: other bits, called again"
+    if case.threads > 1:
+        with ThreadPoolExecutor(case.threads) as pool:
+            for found, wanted in zip(pool.map(lambda args: compiled(*args), arguments * 2),
+                                     expected * 2):
+                agree(found, wanted, CLOSE[case.dtype])
     return "checked"
 
 
-def agree(case: Case, found, expected) -> None:
+def agree(found, expected, close: float) -> None:
     assert tree.paths(found) == tree.paths(expected), \
         f"the result has the leaves {tree.paths(found)}, eagerly {tree.paths(expected)}"
     for path, a, b in zip(tree.paths(expected), tree.leaves(found), tree.leaves(expected)):
-        same(path, a, b, CLOSE[case.dtype])
+        same(path, a, b, close)
 
 
 def same(path: str, found, expected, close: float) -> None:
@@ -210,13 +239,13 @@ def same(path: str, found, expected, close: float) -> None:
 
 # ---- as a program --------------------------------------------------------------------------------
 
-def survey(kernels: str = "interpreted", steps: int = 6) -> Survey:
+def survey(kernels: str = "interpreted", steps: int = 6, shrink: bool = True) -> Survey:
     """A search for a step that is not the same when it is compiled; kernels: or "compiled"."""
     def check(case, seed):
         with without_compiling() if kernels == "interpreted" else nullcontext():
             return check_compiled(case)
 
-    return Survey(cases(steps), check)
+    return Survey(cases(steps), check, shrink)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -21,11 +21,12 @@ MOST_SKIPPED = 0.1              # a search that skips more of them has not searc
 class Survey:
     """How many examples were checked, how many could not be, and the smallest that failed.
 
-    drawn: a strategy; check(example, seed) -> the outcome, a word, and raises for a failure.
+    drawn: a strategy; check(example, seed) -> the outcome, a word, and raises for a failure;
+    shrink: look for a smaller one that fails, too.
     """
 
-    def __init__(self, drawn: st.SearchStrategy, check: Callable):
-        self.drawn, self.check = drawn, check
+    def __init__(self, drawn: st.SearchStrategy, check: Callable, shrink: bool = True):
+        self.drawn, self.check, self.shrink = drawn, check, shrink
         self.tally, self.failure, self.error = Counter(), None, None
 
     @property
@@ -39,7 +40,7 @@ class Survey:
         """Check so many examples, fewer if the monotonic clock passes `until`."""
         @hypothesis.seed(seed)
         @settings(max_examples=examples, deadline=None, database=None, derandomize=False,
-                  phases=[Phase.generate, Phase.shrink], report_multiple_bugs=False,
+                  phases=[Phase.generate, Phase.shrink][:1 + self.shrink], report_multiple_bugs=False,
                   suppress_health_check=list(HealthCheck))
         @given(self.drawn, st.integers(0, 2 ** 16))
         def check(example, seed):
