@@ -148,8 +148,8 @@ def choices(x: Tensor) -> list:
 
 # ---- which results, which chunks ----------------------------------------------------------------
 
-NAMES = ["argument", "value", "gradient", "loss", "updated", "each", "total", "after", "before",
-         "constant", "number", "view", "cast", "choice"]
+NAMES = ["argument", "view", "gradient", "choice", "after", "updated", "value", "before", "total",
+         "cast", "each", "loss", "number", "constant"]
 picks = st.builds("{} {}".format, st.sampled_from(NAMES), st.integers(0, 99))
 results = st.recursive(st.one_of(picks, picks, picks, st.none()), lambda inner: st.one_of(
     st.lists(inner, max_size=4), st.lists(inner, min_size=1, max_size=4).map(tuple),
