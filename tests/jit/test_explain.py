@@ -23,7 +23,8 @@ def test_every_part_is_there():
     shares = [float(line.split()[-2]) for line in found.table().splitlines()]
     assert abs(sum(shares) - 100) < 0.5
     assert sum(found.kernels.values()) == sum(bool(s.loop) for s in found.replay.steps)
-    assert all("float64" not in source for source in found.kernels)
+    in_double = [line for source in found.kernels for line in source.splitlines() if "64" in line]
+    assert all("y0_" in line for line in in_double)                     # sums, and nothing else
 
 
 def test_a_long_program_is_cut_in_the_middle_and_a_split_is_told():

@@ -6,8 +6,8 @@ every loop of its structure. A kernel is
 
     kernel(arena, row)          arena: where all values lie; row: int64
 
-A sum of many float32 is added up in float64, in memory of its own, and rounded once at the end: a
-float32 that is added to a million times would be wrong in the fourth digit.
+A sum of float32 is added up in float64, in memory of its own, and rounded once at the end: a float32
+that is added to a million times would be wrong in the fourth digit.
 """
 
 from typing import NamedTuple
@@ -23,7 +23,6 @@ from .program import Line
 from .views import Walk, source, walk
 
 INDENT = "    "
-MANY = 8                # terms from which a sum of float32 is added up in float64
 
 
 class Kernel(NamedTuple):
@@ -47,9 +46,8 @@ class Kernel(NamedTuple):
 
 
 def wide(root: Line) -> bool:
-    """Is it a sum of many float32?"""
-    return (root.op == "sum" and root.dtype == np.float32
-            and root.inputs[0].size > MANY * root.size > 0)
+    """Is it added up in float64, to be rounded at the end?"""
+    return root.op == "sum" and root.dtype == np.float32
 
 
 def kernel_of(loop: Loop, stored: set[Line]) -> Kernel:

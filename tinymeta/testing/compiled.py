@@ -23,7 +23,6 @@ from ..core import tree
 from ..core.grad import grad, value_and_grad
 from ..core.tensor import Tensor, asarray
 from ..jit import chunks as chunks_of
-from ..jit import codegen
 from ..jit.compile import jit
 from .interpreted import without_compiling
 from .kinks import crossed
@@ -171,8 +170,7 @@ def cut(chunks: int, threads: int):
         count = min(chunks, tasks)
         return [tasks * k // count for k in range(count + 1)] if count > 1 else [0, tasks]
 
-    with patch.multiple(chunks_of, WORTH=-1.0, edges=edges, cores=lambda: threads), \
-            patch.object(codegen, "MANY", 2):           # sums of three are long ones here
+    with patch.multiple(chunks_of, WORTH=-1.0, edges=edges, cores=lambda: threads):
         yield
 
 
