@@ -6,6 +6,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import tinymeta as tm
+from tinymeta.testing.interpreted import without_compiling
 from tinymeta.testing.kinks import crossed
 from tinymeta.testing.programcheck import of_floats
 from tinymeta.testing.strategies import programs
@@ -38,8 +39,13 @@ def check(program, seed, dtype, order):
         assert np.abs(a - b).max(initial=0) <= CLOSE[dtype] * (1 + np.abs(a).max(initial=0))
 
 
-def test_a_few():
-    run(25)
+def test_some():
+    with without_compiling():
+        run(100)
+
+
+def test_a_few_of_compiled_kernels():
+    run(4)
 
 
 @pytest.mark.slow

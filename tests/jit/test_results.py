@@ -102,12 +102,12 @@ def test_outputs_are_fresh():
 
 def test_random_steps():
     """Random programs, random results, random chunks: in hundreds, as Python runs their kernels."""
-    found = survey().round(300)
-    assert found.passed and found.tally["checked"] > 250, str(found)
+    found = survey().round(150)
+    assert found.passed and found.tally["checked"] > 120, str(found)
 
 
 def test_random_steps_of_compiled_kernels():
-    found = survey("compiled", steps=4).round(6)
+    found = survey("compiled", steps=3).round(4)
     assert found.passed, str(found)
 
 
