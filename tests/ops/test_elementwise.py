@@ -1,10 +1,12 @@
 """An operation of one's own, from a scalar text: value, derivatives, and what a wrong one meets."""
 
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from texts import assert_same, inputs, texts
+from texts import RULES, assert_same, inputs, texts
 
 import tinymeta as tm
 from tinymeta.core.primitive import registry
@@ -87,7 +89,7 @@ def test_any_text_means_the_same_compiled(drawn, data):
 
 def test_a_static_exponent_may_be_any_number():
     x = np.array([-2.0, 0.0, 0.5, 1.0, 3.0], np.float32)
-    for exponent in (float("nan"), float("inf"), -float("inf"), -2, -1.5, 3, 2**70):
+    for exponent in (float("nan"), float("inf"), -float("inf"), -2, -1.5, 3):
         with np.errstate(all="ignore"):
             eager = tm.asarray(x) ** exponent
         compiled = tm.jit(lambda x: x ** exponent)(x)
@@ -119,7 +121,7 @@ def test_a_wrong_text_leaves_no_trace(text):
 
 
 def test_the_refusal_says_what_is_wrong_and_what_may_be_used():
-    with pytest.raises(ValueError, match=r"cannot compile 'arcsine\(b\)': .* inputs a, b, c, .* pi, .*, arcsin, "):
+    with pytest.raises(ValueError, match=r"cannot compile 'arcsine\(b\)': .* made of a b c, .* pi .* arcsin "):
         tm.elementwise("a * arcsine(b)", (None, None))
     with pytest.raises(ValueError, match=r"the inputs of 'a \+ c' are a, c; name them a, then b, then c"):
         tm.elementwise("a + c", (None, None))
@@ -129,9 +131,8 @@ def test_the_refusal_says_what_is_wrong_and_what_may_be_used():
 
 
 def test_every_name_has_a_text_in_the_property_test():
-    import texts
-    used = {*texts.EXACT, *texts.EXACT_OF_TWO, *texts.ROUNDED, *texts.ROUNDED_OF_TWO}
-    assert used | {"where", "isnan", "isfinite"} == set(FUNCTIONS)
+    patterns = " ".join(pattern for rules in RULES.values() for pattern, _ in rules)
+    assert set(re.findall(r"(\w+)\(", patterns)) == set(FUNCTIONS)
 
 
 def test_a_primitive_of_ones_own():

@@ -35,8 +35,8 @@ WRITTEN = {"add": "({} + {})", "subtract": "({} - {})", "multiply": "({} * {})",
 LOGICAL = {"logical_and", "logical_or", "logical_not"}
 MASKS = LOGICAL | {"greater", "greater_equal", "less", "less_equal", "equal", "not_equal",
                    "isnan", "isfinite"}
-GRAMMAR = (f"a scalar text is made of the inputs a, b, c, numbers, {', '.join(CONSTANTS)}, + - * / **, "
-           f"comparisons of two, & | ~ of comparisons, and {', '.join(FUNCTIONS)}")
+GRAMMAR = (f"a scalar text is made of a b c, numbers, {' '.join(CONSTANTS)}, + - * / **, comparisons, "
+           f"& | ~ of these, {' '.join(FUNCTIONS)}")
 
 
 class Call(NamedTuple):

@@ -195,10 +195,29 @@ def typed_sign(x):
     return lambda x: one if x > zero else (-one if x < zero else (zero if x == zero else x))
 
 
-@inlined
 def power(x, y):
-    """libm's pow (integers: repeated products): one call an element."""
-    return x ** y
+    raise TypeError("power of cpu.scalar works inside compiled kernels alone")
+
+
+@overload(power, jit_options=INLINE)
+def typed_power(x, y):
+    """libm's pow, one call an element; of integers, products that wrap around.
+
+    Numba's own power of integers goes through float64 in its older versions.
+    """
+    if not isinstance(x, types.Integer):
+        return lambda x, y: x ** y
+    X, Y = (getattr(np, str(t)) for t in (x, y))
+    one = Y(1)
+
+    def squared_and_multiplied(x, y):
+        product = X(1)
+        while y > 0:
+            if y & one:
+                product = X(product * x)
+            x, y = X(x * x), Y(y >> one)
+        return product
+    return squared_and_multiplied
 
 
 # inf and nan are names because no number is written so.
