@@ -54,6 +54,15 @@ def test_every_name_of_a_text(name, dtype, forgotten):
     assert_same(found, expected, False, text)
 
 
+@pytest.mark.parametrize("exponent", [np.nan, np.inf, -np.inf, -1.5, -2, 3])
+def test_a_static_exponent_may_be_any_number(exponent, on_gpu):
+    x = np.array([0.0, 0.5, 1.0, 3.0], np.float32)
+    with np.errstate(all="ignore"):
+        expected = x ** np.float32(exponent)
+    np.testing.assert_allclose((tm.asarray(x) ** exponent).numpy(), expected, rtol=1e-6)
+    np.testing.assert_allclose(tm.jit(lambda x: x ** exponent)(x).numpy(), expected, rtol=1e-6)
+
+
 @settings(max_examples=4 if SIMULATED else 50, deadline=None)
 @given(texts(), st.sampled_from(["float32", "float64"]), st.data())
 def test_any_text_means_the_same_there_eager_and_compiled(drawn, dtype, data):
