@@ -42,7 +42,13 @@ def test_dlpack_shares_in_both_directions():
 
     class Other:
         def __init__(self, array):
-            self.__dlpack__, self.__dlpack_device__ = array.__dlpack__, array.__dlpack_device__
+            self.array = array
+
+        def __dlpack__(self, **options):
+            return self.array.__dlpack__(**options)
+
+        def __dlpack_device__(self):
+            return self.array.__dlpack_device__()
     array = np.arange(3.0)
     assert np.shares_memory(tm.asarray(Other(array)).value, array)
 

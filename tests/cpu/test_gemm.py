@@ -62,7 +62,7 @@ def test_every_tile_and_every_rest(m, n):
         x, y = draw(m, count), draw(count, n)
         whole, out = inside(m, n)
         multiply(out, x, y)
-        np.testing.assert_allclose(out, np.float64(x) @ y, rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(out, x.astype(np.float64) @ y, rtol=1e-5, atol=1e-5)
         assert (whole == UNTOUCHED).sum() == whole.size - out.size, "it wrote outside"
 
 
@@ -74,7 +74,7 @@ def test_strides(m, n, count, turned):
     y = draw(n, count + 3)[:, :count].T if turned[1] else draw(count + 1, n + 3)[:count, :n]
     whole, out = inside(m, n)
     multiply(out, x, y)
-    np.testing.assert_allclose(out, np.float64(x) @ y, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(out, x.astype(np.float64) @ y, rtol=1e-5, atol=1e-5)
     assert (whole[0] == UNTOUCHED).all() and (whole[:, -3:] == UNTOUCHED).all()
 
 

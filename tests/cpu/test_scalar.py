@@ -3,7 +3,6 @@
 Precision is measured against float64 NumPy on every 997th float32 there is, and densely near 0.
 """
 
-import ast
 import re
 
 import numpy as np
@@ -12,38 +11,32 @@ from numba import njit
 from numba.core.config import CPU_NAME
 from llvmlite import binding as llvm
 
+from tinymeta.core import text as grammar
 from tinymeta.core.primitive import registry
+from tinymeta.core.text import INPUTS, in_loop, names, parsed
 from tinymeta.cpu.elementwise import compile_text
 from tinymeta.cpu.scalar import FUNCTIONS
 
-ULPS = {"exp": 1, "expm1": 2, "log": 1, "log1p": 2, "tanh": 2, "sin": 2, "cos": 2, "sqrt": 0}
+OURS = {"exp": 1, "expm1": 2, "log": 1, "log1p": 2, "tanh": 2, "sin": 2, "cos": 2, "sqrt": 0}
+LIBM = ["exp2", "log2", "log10", "cbrt", "tan", "arcsin", "arccos", "arctan", "sinh", "cosh", "arcsinh",
+        "arccosh", "arctanh"]
+EXACT = ["floor", "ceil", "trunc", "rint", "square", "reciprocal", "absolute", "sign"]
+ULPS = OURS | dict.fromkeys(LIBM, 1) | dict.fromkeys(EXACT, 0)
+PAIRS = {"power": 1, "arctan2": 1, "hypot": 1, "fmod": 0, "copysign": 0, "maximum": 0, "minimum": 0}
 TEXTS = {op.name: op for op in list(registry.values()) if op.family == "elementwise"}
-EDGES = [0.0, -0.0, 1.0, -1.0, 0.5, -3.0, 2.0, 1e-42, -1e-42, 1e30, -1e30, 88.8, -90.0, -104.5,
+EDGES = [0.0, -0.0, 1.0, -1.0, 0.5, -0.5, 1.5, 2.5, -2.5, -3.0, 2.0, 1e-42, -1e-42, 1e30, -1e30, 88.8, -90.0, -104.5,
          np.inf, -np.inf, np.nan]
 DENSE = np.concatenate([np.arange(0, 2**32, 997, dtype=np.uint32).view(np.float32),
                         np.linspace(-20, 20, 200_001, dtype=np.float32), np.float32(EDGES)])
 
 
-class Typed(ast.NodeTransformer):
-    """Numbers, and inf, in the loop's dtype: what a kernel's author has to do."""
-
-    def visit_Constant(self, node):
-        return ast.parse(f"T({node.value})", mode="eval").body
-
-    def visit_Name(self, node):
-        return ast.parse("T(inf_)", mode="eval").body if node.id == "inf" else node
-
-
 def in_a_loop(text, dtype, flags=False, **static):
     """kernel(out, *arrays), the text in a loop over elements."""
-    inputs = sorted(set(re.findall(r"\b[abc]\b", text)))
-    line = ast.unparse(ast.fix_missing_locations(Typed().visit(ast.parse(text, mode="eval"))))
-    for name in inputs:
-        line = re.sub(rf"\b{name}\b", f"{name}[i]", line)
+    inputs = sorted(names(parsed(text)) & {*INPUTS})
+    line = in_loop(text, {name: f"{name}[i]" for name in inputs}, "T", static)
     source = (f"def kernel(out, {', '.join(inputs)}):\n"
               f"    for i in range(out.size):\n        out[i] = {line}\n")
-    T = np.dtype(dtype).type
-    space = FUNCTIONS | {"T": T, "inf_": np.inf} | {k: T(v) for k, v in static.items()}
+    space = FUNCTIONS | {"T": np.dtype(dtype).type}
     exec(source, space)
     return njit(error_model="numpy", fastmath=flags)(space["kernel"])
 
@@ -70,6 +63,44 @@ def test_float32_is_within_its_bound_everywhere(name, flags):
     assert worst[at] <= ULPS[name], f"{name}({DENSE[at]!r}) = {out[at]!r}, not {exact[at]!r}"
     numbers = ~np.isnan(exact)
     assert (np.signbit(out) == np.signbit(exact))[numbers].all()            # of zeros as well
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_a_function_of_two_float32_is_within_its_bound(name):
+    """On every pair of edges, and on numbers of all sizes beside others."""
+    edges = [x.ravel() for x in np.meshgrid(*[np.float32(EDGES)] * 2)]
+    random = DENSE[::7], np.random.default_rng(0).permutation(DENSE[::7])
+    a, b = map(np.concatenate, zip(edges, random))
+    out = np.empty_like(a)
+    in_a_loop(f"{name}(a, b)", np.float32, {"contract"})(out, a, b)
+    with np.errstate(all="ignore"):
+        exact = getattr(np, name)(a.astype(np.float64), b.astype(np.float64)).astype(np.float32)
+    worst = ulps(out, exact)
+    at = worst.argmax()
+    assert worst[at] <= PAIRS[name], f"{name}({a[at]!r}, {b[at]!r}) = {out[at]!r}, not {exact[at]!r}"
+    if name not in ("maximum", "minimum"):          # of -0 and 0 NumPy takes any
+        assert (np.signbit(out) == np.signbit(exact))[~np.isnan(exact)].all()
+
+
+@pytest.mark.parametrize("name", [*ULPS, *PAIRS])
+def test_float64_is_numpy(name):
+    small = np.random.default_rng(0).normal(0, 1, 20_000)
+    x = np.concatenate([EDGES, [5e-324, 1e300, 709.9, -745.2, 1023.9, -1074.5], small, 1e3 * small])
+    inputs = [x] if name in ULPS else [a.ravel() for a in np.meshgrid(x[:200], x[:200])]
+    out = np.empty(inputs[0].shape)
+    in_a_loop(f"{name}({', '.join('ab'[:len(inputs)])})", np.float64, {"contract"})(out, *inputs)
+    with np.errstate(all="ignore"):
+        expected = getattr(np, name)(*inputs)
+    np.testing.assert_allclose(out, expected, rtol=2e-15, atol=5e-324)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_what_is_no_number_and_what_is_infinite(dtype):
+    x = np.array(EDGES, dtype)
+    for name in ("isnan", "isfinite"):
+        out = np.empty(x.shape, bool)
+        in_a_loop(f"{name}(a)", dtype, {"contract"})(out, x)
+        np.testing.assert_array_equal(out, getattr(np, name)(x))
 
 
 @pytest.mark.parametrize("name, bound", [("sigmoid", 4), ("softplus", 4)])
@@ -99,14 +130,29 @@ def test_every_text_means_in_a_loop_what_it_means_to_numpy(name, dtype):
     np.testing.assert_allclose(out, expected, rtol=8 * info.eps, atol=info.tiny)
 
 
-@pytest.mark.parametrize("dtype", [np.int64, np.int32])
-@pytest.mark.parametrize("name", ["sign", "absolute", "maximum", "minimum"])
-def test_integers_stay_integers(name, dtype):
-    a, b = (x.ravel() for x in np.meshgrid(*[np.arange(-2, 3, dtype=dtype)] * 2))
-    arrays = (a, b)[:getattr(np, name).nin]
-    out = np.empty_like(a)
-    in_a_loop(f"{name}({', '.join('ab'[:len(arrays)])})", dtype)(out, *arrays)
-    np.testing.assert_array_equal(out, getattr(np, name)(*arrays))
+INTEGERS = [f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)]
+
+
+@pytest.mark.parametrize("dtype", [*INTEGERS, "bool"])
+@pytest.mark.parametrize("text", ["a + b", "a * b", "maximum(a, b)", "minimum(a, b)", "absolute(a)",
+                                  "where(a > b, a, b)", "power(a, b)", "a - b", "-a", "sign(a)"])
+def test_integers_wrap_around_as_numpys_do(text, dtype):
+    if dtype == "bool" and text in ("a - b", "-a", "sign(a)", "power(a, b)"):
+        pytest.skip("NumPy has none of bools that stays bool")
+    info = np.iinfo(dtype) if dtype != "bool" else None
+    values = [info.min, info.min + 1, info.max - 1, info.max, 0, 1, 2, 3] if info else [False, True]
+    a, b = (x.ravel() for x in np.meshgrid(*[np.array(values, dtype)] * 2))
+    if "power" in text:
+        b = np.arange(len(b)).astype(dtype) % 7
+    inputs = (a, b)[:len(names(parsed(text)))]
+    expected, out = np.empty_like(a), np.empty_like(a)
+    compile_text(text)(expected, *inputs)
+    cast = "bool" if dtype == "bool" else "T"               # as a loop does with what it stores
+    line = in_loop(text, {"a": "a[i]", "b": "b[i]"}, "T", {})
+    space = FUNCTIONS | {"T": np.dtype(dtype).type}
+    exec(f"def kernel(out, a, b):\n    for i in range(out.size):\n        out[i] = {cast}({line})\n", space)
+    njit(error_model="numpy")(space["kernel"])(out, a, b)
+    np.testing.assert_array_equal(out, expected)
 
 
 def compiled(text, **static):
@@ -116,7 +162,7 @@ def compiled(text, **static):
     return kernel.inspect_llvm(kernel.signatures[0])
 
 
-@pytest.mark.parametrize("name", ULPS)
+@pytest.mark.parametrize("name", [*OURS, *EXACT])
 def test_the_loop_is_a_vector_loop(name):
     features = llvm.get_host_cpu_features()
     if CPU_NAME or not features.get("avx"):
@@ -125,18 +171,19 @@ def test_the_loop_is_a_vector_loop(name):
     assert re.search(r"<(8|16) x float>", code)
 
 
-@pytest.mark.parametrize("name", ["exp", "expm1", "log", "log1p", "tanh", "sqrt", "absolute",
-                                  "sign", "maximum", "minimum"])
-def test_float32_never_passes_through_float64(name):
-    arguments = "a, b" if name in ("maximum", "minimum") else "a"
-    assert not re.search(r"\bdouble\b", compiled(f"{name}({arguments})"))
+@pytest.mark.parametrize("text", [
+    *(f"{name}(a)" for name in ("exp", "expm1", "log", "log1p", "tanh", "sqrt", *EXACT)),
+    "maximum(a, b)", "minimum(a, b)", "copysign(a, b)", "power(a, b)", "pi * a - e", "a + (a > 0.1)",
+    "where(isfinite(a), a, nan)", "where(isnan(a) | ~(a < inf), 0.3, a)", "a ** 2.5"])
+def test_float32_never_passes_through_float64(text):
+    assert not re.search(r"\bdouble\b", compiled(text))
 
 
-def test_the_table_has_every_name_of_every_text():
-    names = {n for op in TEXTS.values() for n in re.findall(r"\b([a-z]\w+)\(", op.text)}
-    assert names <= set(FUNCTIONS)
+def test_the_table_has_every_name_that_a_text_may_have():
+    assert set(FUNCTIONS) == {*grammar.FUNCTIONS, "inf", "nan"}
 
 
 def test_outside_a_kernel_a_name_says_what_it_is():
-    with pytest.raises(TypeError, match="exp of cpu.scalar works inside compiled kernels"):
-        FUNCTIONS["exp"](1.0)
+    for name in ("exp", "tan"):
+        with pytest.raises(TypeError, match=f"{name} of cpu.* works inside compiled kernels"):
+            FUNCTIONS[name](1.0)

@@ -3,10 +3,14 @@ particular to one."""
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from texts import VALUES, assert_same, inputs, texts
 
 import tinymeta as tm
 from tinymeta.core.device import move
 from tinymeta.core.primitive import registry
+from tinymeta.core.text import FUNCTIONS, names, parsed
 from tinymeta.cuda import loops, matmul
 from tinymeta.cuda.array import allocate
 from tinymeta.cuda.target import SIMULATED
@@ -24,6 +28,56 @@ rng = np.random.default_rng(0)
 def test_a_kernel_gives_what_its_twin_gives(name, dtype):
     on_cases(registry[name], EXAMPLES,
              lambda case, seed: check_kernel(registry[name], case, np.dtype(dtype), "cuda", seed))
+
+
+# ---- scalar texts --------------------------------------------------------------------------------
+
+@pytest.fixture
+def forgotten():
+    before = set(registry)
+    yield
+    for name in set(registry) - before:
+        del registry[name]
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_every_name_of_a_text(name, dtype, forgotten):
+    text = f"{name}({', '.join('abc'[:FUNCTIONS[name]])})"
+    op = tm.elementwise(text, (None,) * FUNCTIONS[name], name="a new one")
+    x = np.array([*VALUES, 0.3, 88.0, 1e30, 1e-30, -1e30], dtype)
+    arrays = [x, x[::-1], np.roll(x, 5)][:op.arity]
+    with np.errstate(all="ignore"):
+        expected = op(*arrays).numpy()
+        with tm.device("cuda"):
+            found = op(*arrays).numpy()
+    assert_same(found, expected, False, text)
+
+
+@pytest.mark.parametrize("exponent", [np.nan, np.inf, -np.inf, -1.5, -2, 3])
+def test_a_static_exponent_may_be_any_number(exponent, on_gpu):
+    x = np.array([0.0, 0.5, 1.0, 3.0], np.float32)
+    with np.errstate(all="ignore"):
+        expected = x ** np.float32(exponent)
+    np.testing.assert_allclose((tm.asarray(x) ** exponent).numpy(), expected, rtol=1e-6)
+    np.testing.assert_allclose(tm.jit(lambda x: x ** exponent)(x).numpy(), expected, rtol=1e-6)
+
+
+@settings(max_examples=4 if SIMULATED else 50, deadline=None)
+@given(texts(), st.sampled_from(["float32", "float64"]), st.data())
+def test_any_text_means_the_same_there_eager_and_compiled(drawn, dtype, data):
+    (text, exact), arrays, before = drawn, data.draw(inputs(dtype, 3)), set(registry)
+    try:
+        op = tm.elementwise(text, (None,) * len(names(parsed(text))), name="a new one")
+        arrays = arrays[:op.arity]
+        with np.errstate(all="ignore"):
+            expected = op(*arrays).numpy()
+            with tm.device("cuda"):
+                assert_same(op(*arrays).numpy(), expected, exact, text)
+                assert_same(tm.jit(lambda *x: op(*x))(*arrays).numpy(), expected, exact, text)
+    finally:
+        for name in set(registry) - before:
+            del registry[name]
 
 
 def up(x):

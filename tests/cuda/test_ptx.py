@@ -13,12 +13,13 @@ import tinymeta as tm
 from tinymeta.core.device import find_kernel
 from tinymeta.core.primitive import registry
 from tinymeta.core.scope import setting
-from tinymeta.cuda import driver, matmul, target
+from tinymeta.core.text import FUNCTIONS
+from tinymeta.cuda import driver, elementwise, matmul, target
 from tinymeta.cuda.array import allocate
 
 pytestmark = pytest.mark.ptx
 REGISTERS = 168                 # of 65,536: 384 threads at once, a block and a half of 256
-SLOW_PATHS = {"sin", "cos"}     # reduce large arguments in float64
+SLOW_PATHS = {"sin", "cos", "tan"}      # reduce large arguments in float64
 rng = np.random.default_rng(0)
 
 
@@ -95,6 +96,17 @@ def test_the_kernel_of_every_primitive(paper, dtype):
                 double = dtype == "float64" or name in SLOW_PATHS | {"astype"}
                 assert double or ".f64" not in paper.texts[entry], f"{name} computes in float64"
     check(paper, single=False)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_every_name_that_a_text_may_have(paper, dtype):
+    for name, count in FUNCTIONS.items():
+        paper.texts.clear()                     # of two kernels from the disk the entry may be one
+        text = f"{name}({', '.join('abc'[:count])})"
+        arrays = [allocate((8,), dtype) for _ in range(count)]
+        elementwise.compile_text(f"pi * where({text} > 0, nan, e)" if name.startswith("is") else text)(
+            allocate((8,), dtype), *arrays)
+        check(paper, dtype == "float32" and name not in SLOW_PATHS)
 
 
 on_both = pytest.mark.parametrize("paper", [(8, 0), (9, 0)], ids=["sm_80", "sm_90"], indirect=True)

@@ -102,10 +102,10 @@ CASES = [
     # ---- operations of one's own
     (lambda: tm.elementwise("nothing(a)", (None,)), ValueError, "cannot compile 'nothing"),
     (lambda: tm.elementwise("a if a > 0 else 0", (None,)), ValueError, "cannot compile .* a scalar text is made of"),
-    (lambda: tm.elementwise("a ** 2", (None,)), ValueError, r"cannot compile 'a \*\* 2'"),
+    (lambda: tm.elementwise("a // 2", (None,)), ValueError, "cannot compile 'a // 2': .* exp2 .* arctan2 "),
     (lambda: tm.elementwise("exp(a", (None,)), ValueError, r"cannot compile 'exp\(a': '\(' was never closed"),
     (lambda: tm.elementwise("a * b", (None,)), ValueError, r"has 2 inputs \(a, b, c\) and there are 1 rules"),
-    (lambda: tm.elementwise("exp(z)", (None,)), ValueError, r"the text 'exp\(z\)' has 0 inputs"),
+    (lambda: tm.elementwise("exp(z)", (None,)), ValueError, r"the inputs of 'exp\(z\)' are z; name"),
     (lambda: tm.elementwise("exp(a)", (None,), name="exp"), ValueError, "a primitive named 'exp' exists already"),
 ]
 
@@ -119,4 +119,5 @@ def test_the_message(call, kind, message):
     with pytest.raises(kind, match=message) as error:
         call()
     text = str(error.value)
-    assert error.type is kind and "\n" not in text and len(text) < 300
+    listed = 450 if "exp2" in text else 300                 # what a scalar text may have
+    assert error.type is kind and "\n" not in text and len(text) < listed

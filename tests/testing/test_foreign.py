@@ -64,7 +64,7 @@ def test_a_backward_with_a_backward_has_a_second_derivative():
 
 
 def test_it_is_an_operation_among_others():
-    np.testing.assert_allclose(tm.grad(tm.grad(lambda t: TWICE(tm.sin(t))))(0.5).item(),
+    np.testing.assert_allclose(tm.grad(tm.grad(lambda t: TWICE(tm.sin(t))))(np.array(0.5)).item(),
                                6 * np.sin(.5) * np.cos(.5) ** 2 - 3 * np.sin(.5) ** 3, rtol=1e-6)
     assert not TWICE(x).serial, "untracked input, no history"
 

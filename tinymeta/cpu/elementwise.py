@@ -1,54 +1,52 @@
 """The eager kernel of a scalar text: nested ufunc calls, the outermost of which fills `out`.
 
 "exp(a) * b" becomes  lambda out, a, b: multiply(exp(a), b, out=out).
-"""
 
-import ast
+A number beside an array takes the array's dtype. One that is not, as in "2 * (a > b)", and a mask
+that is counted there, are given that dtype: else NumPy would compute in float64, or in float16.
+"""
 
 import numpy as np
 
-UFUNCS = {ast.Add: "add", ast.Sub: "subtract", ast.Mult: "multiply", ast.Div: "divide",
-          ast.USub: "negative",
-          ast.Gt: "greater", ast.GtE: "greater_equal", ast.Lt: "less", ast.LtE: "less_equal",
-          ast.Eq: "equal", ast.NotEq: "not_equal"}
+from ..core.text import FUNCTIONS, INPUTS, OPERATORS, Call, is_mask, names, numeric, parsed
+
+UFUNCS = {name: getattr(np, name) for name in (*FUNCTIONS, *OPERATORS.values(), "positive")}
 
 
 def compile_text(text: str):
     """`kernel(out, a, b, ..., **static)`.
 
-    Raises ValueError for a name that NumPy lacks or a form that is no ufunc.
+    Raises ValueError for what cannot stand in a scalar text.
     """
-    try:
-        body = as_calls(ast.parse(text, mode="eval").body)
-    except SyntaxError as error:
-        raise ValueError(f"cannot compile {text!r}: {error.msg}") from None
-    if not isinstance(body, ast.Call):
-        body = call("positive", body)                       # a bare "a": copied
-    if isinstance(getattr(np, body.func.id), np.ufunc):
-        body.keywords = [ast.keyword("out", ast.Name("out", ast.Load()))]
-    else:                                                   # where has no `out`
-        body = ast.Call(ast.Name("copyto", ast.Load()), [ast.Name("out", ast.Load()), body], [])
-    names = sorted({n.id for n in ast.walk(body) if isinstance(n, ast.Name)} - {"out"})
-    parameters = [n for n in names if not hasattr(np, n)]
-    source = f"lambda out, {', '.join(parameters)}: {ast.unparse(ast.fix_missing_locations(body))}"
-    known = {n: getattr(np, n) for n in names if hasattr(np, n)}
-    return eval(source, known | {"copyto": np.copyto})
+    tree = parsed(text)
+    free = names(tree)
+    like = min(free & set(INPUTS), default="out") if is_mask(tree) else "out"
+    if not isinstance(tree, Call):
+        tree = Call("positive", (tree,))                    # a bare "a": copied
+    args = arguments(tree, like)
+    body = (f"copyto(out, where({args}))" if tree.name == "where"               # which has no `out`
+            else f"{tree.name}({args}, out=out)")
+    source = f"lambda {', '.join(['out', *sorted(free)])}: {body}"
+    return eval(source, UFUNCS | {"copyto": np.copyto, "inf": np.inf, "nan": np.nan})
 
 
-def as_calls(node):
-    """Operators as calls of ufuncs, so that the outermost can be given `out`."""
-    if isinstance(node, (ast.BinOp, ast.UnaryOp)) and type(node.op) in UFUNCS:
-        operands = (node.left, node.right) if isinstance(node, ast.BinOp) else (node.operand,)
-        return call(UFUNCS[type(node.op)], *operands)
-    if isinstance(node, ast.Compare) and len(node.ops) == 1 and type(node.ops[0]) in UFUNCS:
-        return call(UFUNCS[type(node.ops[0])], node.left, node.comparators[0])
-    if isinstance(node, ast.Call) and hasattr(np, getattr(node.func, "id", "")):
-        return call(node.func.id, *node.args)
-    if isinstance(node, (ast.Name, ast.Constant)):
-        return node
-    raise ValueError(f"cannot compile {ast.unparse(node)!r}: a scalar text is made of a, b, c, "
-                     "numbers, + - * / comparisons and NumPy's elementwise functions")
+def arguments(call: Call, like: str) -> str:
+    """The arguments in Python; like: what has the dtype of the numbers."""
+    args = [written(x, like) for x in call.args]
+    numbers = numeric(call)
+    if all(is_weak(call.args[k]) for k in numbers):
+        for k in numbers:
+            args[k] = (f"{args[k]}.astype({like}.dtype)" if is_mask(call.args[k])
+                       else f"{like}.dtype.type({args[k]})")
+    return ", ".join(args)
 
 
-def call(name, *args):
-    return ast.Call(ast.Name(name, ast.Load()), [as_calls(a) for a in args], [])
+def written(x, like: str) -> str:
+    if isinstance(x, Call):
+        return f"{x.name}({arguments(x, like)})"
+    return x if isinstance(x, str) else repr(x)
+
+
+def is_weak(x) -> bool:
+    """Has it no dtype of its own that counts: a number or a mask?"""
+    return is_mask(x) or not isinstance(x, (Call, str))

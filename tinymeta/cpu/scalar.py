@@ -1,6 +1,6 @@
 """What the names of a scalar text mean inside a compiled loop: `FUNCTIONS`, name -> function.
 
-On float64 a name is libm's function, one call an element. On float32 it is a short polynomial
+Here are those that training needs; libm.py has the others. On float64 a name is libm's function, one call an element. On float32 it is a short polynomial
 after a reduction of the range, with selects instead of jumps, so that LLVM computes a whole
 vector at once. All follow NumPy at 0, infinity, NaN and overflow; none needs a fastmath flag, and
 they bear 'contract' (but no flag that reassociates or denies NaN). A kernel casts the text's
@@ -16,6 +16,7 @@ import numpy as np
 from numba import types
 from numba.extending import overload
 
+from . import libm
 from .trig import INLINE, cos, inlined, sin
 
 F, I = np.float32, np.int32
@@ -157,14 +158,14 @@ def by_dtype(name, single, double):
 
 @inlined
 def maximum(x, y):
-    """The larger, or the NaN if there is one."""
-    return x if (x >= y) | (x != x) else y
+    """The larger, or the NaN if there is one; of two zeros the second, as NumPy's instruction."""
+    return x if (x > y) | (x != x) else y
 
 
 @inlined
 def minimum(x, y):
-    """The smaller, or the NaN if there is one."""
-    return x if (x <= y) | (x != x) else y
+    """The smaller, or the NaN if there is one; of two zeros the second."""
+    return x if (x < y) | (x != x) else y
 
 
 @inlined
@@ -194,13 +195,33 @@ def typed_sign(x):
     return lambda x: one if x > zero else (-one if x < zero else (zero if x == zero else x))
 
 
-@inlined
 def power(x, y):
-    """libm's pow (integers: repeated products): one call an element."""
-    return x ** y
+    raise TypeError("power of cpu.scalar works inside compiled kernels alone")
 
 
-FUNCTIONS = {
+@overload(power, jit_options=INLINE)
+def typed_power(x, y):
+    """libm's pow, one call an element; of integers, products that wrap around.
+
+    Numba's own power of integers goes through float64 in its older versions.
+    """
+    if not isinstance(x, types.Integer):
+        return lambda x, y: x ** y
+    X, Y = (getattr(np, str(t)) for t in (x, y))
+    one = Y(1)
+
+    def squared_and_multiplied(x, y):
+        product = X(1)
+        while y > 0:
+            if y & one:
+                product = X(product * x)
+            x, y = X(x * x), Y(y >> one)
+        return product
+    return squared_and_multiplied
+
+
+# inf and nan are names because no number is written so.
+FUNCTIONS = libm.FUNCTIONS | {
     "exp":   by_dtype("exp",   exp32,    lambda x: math.exp(x)),
     "expm1": by_dtype("expm1", expm1_32, lambda x: math.expm1(x)),
     "log":   by_dtype("log",   log32,    lambda x: math.log(x)),
@@ -209,5 +230,5 @@ FUNCTIONS = {
     "sin":   by_dtype("sin",   sin,      lambda x: math.sin(x)),
     "cos":   by_dtype("cos",   cos,      lambda x: math.cos(x)),
     "sqrt": sqrt, "absolute": absolute, "sign": sign, "power": power,
-    "maximum": maximum, "minimum": minimum, "where": where,
+    "maximum": maximum, "minimum": minimum, "where": where, "inf": math.inf, "nan": math.nan,
 }

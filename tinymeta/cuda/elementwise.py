@@ -5,23 +5,23 @@ limits it is the memory, and what helps is not to write what the next kernel rea
 in jit.
 """
 
-import re
-
 from ..core.strides import broadcast
-from ..core.text import in_loop
+from ..core.text import INPUTS, in_loop, names, parsed
 from . import loops
-
-LETTERS = re.compile(r"\b[abc]\b")
 
 
 def compile_text(text: str):
-    """`kernel(out, a, b, ..., **static)`: the text's names of static arguments are their values."""
-    names = {letter: f"x{k}" for k, letter in enumerate(sorted(set(LETTERS.findall(text))))}
+    """`kernel(out, a, b, ..., **static)`: the text's names of static arguments are their values.
+
+    Raises ValueError for what cannot stand in a scalar text.
+    """
+    inputs = sorted(names(parsed(text)) & {*INPUTS})
+    places = {letter: f"x{k}" for k, letter in enumerate(inputs)}
 
     def kernel(out, *arrays, **static):
         shape = out.shape
         body = loops.Body(tuple(a.dtype.name for a in arrays),
-                          (("y", in_loop(text, names, number(arrays, out.dtype), static)),),
+                          (("y", in_loop(text, places, number(arrays, out.dtype), static)),),
                           (loops.Result("y", out.dtype.name),))
         loops.run(body, shape, [(a, broadcast(a.shape, a.strides, shape)) for a in arrays],
                   [(out, out.strides)])

@@ -1,7 +1,7 @@
 """What the names of a scalar text mean inside a kernel: `FUNCTIONS`, name -> function.
 
 On a GPU each is an instruction or a few of libdevice, in the dtype of its argument; nothing here
-has to be made vectorisable, as a warp is a vector already. sin and cos of a float32 beyond 1e5
+has to be made vectorisable, as a warp is a vector already. sin, cos and tan of a float32 beyond 1e5
 reduce their argument with one multiplication in float64. In the simulator they are NumPy's.
 """
 
@@ -9,22 +9,24 @@ import math
 
 import numpy as np
 
-from .target import SIMULATED, device
+from ..core.text import FUNCTIONS as NAMES
+from .target import SIMULATED, device, libdevice, like
 
-NAMES = ("exp", "expm1", "log", "log1p", "tanh", "sin", "cos", "sqrt", "absolute", "sign", "power",
-         "maximum", "minimum", "where")
+# The names that Python's math spells in another way.
+MATH = {"arcsin": "asin", "arccos": "acos", "arctan": "atan", "arcsinh": "asinh", "arccosh": "acosh",
+        "arctanh": "atanh", "arctan2": "atan2"}
 
 
 @device
 def maximum(x, y):
-    """The larger, or the NaN if there is one."""
-    return x if (x >= y) or (x != x) else y
+    """The larger, or the NaN if there is one; of two zeros the second."""
+    return x if (x > y) or (x != x) else y
 
 
 @device
 def minimum(x, y):
-    """The smaller, or the NaN if there is one."""
-    return x if (x <= y) or (x != x) else y
+    """The smaller, or the NaN if there is one; of two zeros the second."""
+    return x if (x < y) or (x != x) else y
 
 
 @device
@@ -35,8 +37,8 @@ def where(condition, x, y):
 @device
 def sign(x):
     """-1, 0 or 1 in x's own dtype; NaN stays."""
-    zero = x - x
-    return zero if x == zero else (x / abs(x) if x == x else x)
+    one, zero = like(x, 1), like(x, 0)
+    return one if x > zero else (-one if x < zero else (zero if x == zero else x))
 
 
 @device
@@ -44,13 +46,25 @@ def power(x, y):
     return x ** y
 
 
+@device
+def square(x):
+    return x * x
+
+
+@device
+def reciprocal(x):
+    return like(x, 1) / x
+
+
 def table() -> dict:
     """Name -> function, for this target."""
+    constants = {"inf": math.inf, "nan": math.nan}
     if SIMULATED:
-        return {name: getattr(np, name) for name in NAMES}
+        return {name: getattr(np, name) for name in NAMES} | constants
     own = {"absolute": abs, "maximum": maximum, "minimum": minimum, "where": where, "sign": sign,
-           "power": power}
-    return {name: own.get(name) or getattr(math, name) for name in NAMES}
+           "power": power, "square": square, "reciprocal": reciprocal}
+    own |= {name: libdevice(name) for name in ("exp2", "cbrt", "rint")}
+    return {name: own.get(name) or getattr(math, MATH.get(name, name)) for name in NAMES} | constants
 
 
 FUNCTIONS = table()

@@ -123,6 +123,12 @@ if SIMULATED:
 
     def device(function):
         return function
+
+    def libdevice(name):
+        return getattr(np, name)
+
+    def like(x, value):
+        return type(x)(value)
 else:
     @intrinsic
     def shared(typing, count, dtype):
@@ -143,6 +149,26 @@ else:
             return b.bitcast(everywhere, kind.element.as_pointer())
 
         return types.CPointer(dtype.dtype)(count, dtype), code
+
+    def libdevice(name: str):
+        """A function of NVIDIA's library that Numba's `math` lacks, for float32 and float64."""
+        @intrinsic
+        def call(typing, x):
+            def code(context, b, signature, args):
+                kind = context.get_value_type(x)
+                own = f"__nv_{name}{'f' * (x == types.float32)}"
+                callee = cgutils.get_or_insert_function(b.module, ir.FunctionType(kind, [kind]), own)
+                return b.call(callee, args)
+            return x(x), code
+        return call
+
+    @intrinsic
+    def like(typing, x, value):
+        """A whole number in the dtype of x."""
+        if not isinstance(value, types.IntegerLiteral):
+            raise RequireLiteralValue("like: the number must be known when the kernel is compiled")
+        return x(x, value), lambda context, b, signature, args: context.get_constant(
+            x, value.literal_value)
 
     def device(function):
         """A function that kernels call; the compiler puts it in their place."""

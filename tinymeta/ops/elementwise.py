@@ -1,18 +1,16 @@
 """Operations on corresponding elements: one scalar text for every device, and one rule per input.
 
-The text uses NumPy's names; a, b, c are the inputs. Evaluated on arrays it is the eager CPU
-kernel, pasted into a loop it is a line of a compiled one. Calling an operation brings its
-inputs to one dtype and one shape first; so a rule meets equal shapes, or an untracked 0-d
-constant that rides along.
+The text uses NumPy's names, as core/text.py says; a, b, c are the inputs. Evaluated on arrays it
+is the eager CPU kernel, pasted into a loop it is a line of a compiled one. Calling an operation
+brings its inputs to one dtype and one shape first; so a rule meets equal shapes, or an untracked
+0-d constant that rides along.
 """
-
-import re
 
 import numpy as np
 
-from ..core.device import find_kernel
-from ..core.primitive import Primitive, registry
+from ..core.primitive import Primitive
 from ..core.tensor import WEAK, Tensor, Unknown, asarray
+from ..core.text import GRAMMAR, INPUTS, is_mask, names, parsed
 from . import movement
 from .promote import broadcast, promote
 
@@ -27,7 +25,7 @@ class Elementwise(Primitive):
     """
 
     def __init__(self, name, text, vjps, *, result=None, floating=False, skip=0, branch=None):
-        self.arity = len(set(re.findall(r"\b[abc]\b", text)))
+        self.arity = len(names(parsed(text)) & {*INPUTS})
         self.result = None if result is None else np.dtype(result)
         self.floating, self.skip = floating, skip
         super().__init__(name, shape=self.common_shape, vjps=vjps, family="elementwise",
@@ -55,20 +53,21 @@ class Elementwise(Primitive):
 def elementwise(text: str, vjps, *, name: str | None = None) -> Elementwise:
     """An elementwise operation of your own, from a scalar text such as "a * exp(-b)".
 
-    text: in a, b, c and NumPy's names.
+    text: in a, b, c and NumPy's names, those of core/text.py. It computes in floats; a comparison
+    is 1 or 0.
     vjps: for each input `rule(g, y, *inputs)`, written with tinymeta's operations, or None.
-    Raises ValueError for a name that is taken, a text that cannot be compiled, or too few rules.
+    Raises ValueError for a name that is taken, what cannot stand in a text, or too few rules.
     """
-    op = Elementwise(name or text, text, vjps, floating=True)
-    try:
-        find_kernel(op, "cpu")
-        if len(vjps) != op.arity:
-            raise ValueError(f"{op.name}: the text {text!r} has {op.arity} inputs (a, b, c) and "
-                             f"there are {len(vjps)} rules: give one, or None, for each input")
-    except ValueError:
-        del registry[op.name]               # the name stays free for a better text
-        raise
-    return op
+    tree = parsed(text)
+    inputs = sorted(names(tree))
+    if inputs not in (["a"], ["a", "b"], ["a", "b", "c"]):
+        raise ValueError(f"elementwise: the inputs of {text!r} are {', '.join(inputs) or 'none'}; name "
+                         f"them a, then b, then c: {GRAMMAR}")
+    if len(vjps) != len(inputs):
+        raise ValueError(f"elementwise: the text {text!r} has {len(inputs)} inputs (a, b, c) and "
+                         f"there are {len(vjps)} rules: give one, or None, for each input")
+    counted = f"where({text}, 1, 0)" if is_mask(tree) else text
+    return Elementwise(name or text, counted, vjps, floating=True)
 
 
 # ---- arithmetic ---------------------------------------------------------------------------------

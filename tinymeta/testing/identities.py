@@ -149,7 +149,7 @@ def counted(what: str, parts) -> Identity:
 def products(found, directions) -> np.ndarray:
     """The terms of an inner product, in float64, where those of float32 are exact."""
     pairs = zip(found, directions)
-    return np.concatenate([(np.float64(a.numpy()) * b).ravel() for a, b in pairs])
+    return np.concatenate([(np.asarray(a, np.float64) * b).ravel() for a, b in pairs])
 
 
 def total(terms: np.ndarray) -> float:

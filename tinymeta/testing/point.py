@@ -27,7 +27,7 @@ class Point(NamedTuple):
         """A random cotangent and direction: float64, of values that the dtypes here can hold."""
         us = [rng.normal(size=y.shape).astype(y.dtype) for y in self.value()]
         vs = directions(rng, self.xs)
-        return [np.float64(u) for u in us], [np.float64(v) for v in vs]
+        return [np.asarray(u, np.float64) for u in us], [np.asarray(v, np.float64) for v in vs]
 
     def value(self) -> tuple[Tensor, ...]:
         return self.function(*map(asarray, self.xs))
@@ -73,7 +73,7 @@ class Point(NamedTuple):
         else:
             pushed = jvp(self.function, tuple(self.xs), tuple(alike(vs, self.xs)))[1]
             pairs = zip([y.numpy() for y in pushed], us)
-        return np.concatenate([(np.float64(a) * b).ravel() for a, b in pairs])
+        return np.concatenate([(np.asarray(a, np.float64) * b).ravel() for a, b in pairs])
 
     # ---- for differences ------------------------------------------------------------------------
 

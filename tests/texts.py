@@ -1,0 +1,81 @@
+"""Random scalar texts whose value any device must find to a few roundings, and inputs for them.
+
+Half of a text is exact: on the inputs, small multiples of 1/2 and what is no number, its float32 value
+has no rounding, so that where it jumps or cancels nobody can differ. Around it stands what rounds,
+functions, quotients and their products, each of which keeps a small relative error small.
+"""
+
+import re
+
+import numpy as np
+from hypothesis import strategies as st
+
+from tinymeta.core.text import INPUTS, names, parsed
+
+VALUES = [*(k / 2 for k in range(-6, 7)), -0.0, np.inf, -np.inf, np.nan]
+EXACT = ["absolute", "sign", "floor", "ceil", "trunc", "rint", "square"]
+EXACT_OF_TWO = ["minimum", "maximum", "fmod"]
+ROUNDED = ["exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "sqrt", "cbrt", "reciprocal", "sin",
+           "cos", "tan", "arcsin", "arccos", "arctan", "sinh", "cosh", "tanh", "arcsinh", "arccosh",
+           "arctanh"]
+ROUNDED_OF_TWO = ["power", "hypot", "arctan2"]
+
+
+COMPARED = ["{} < {}", "{} <= {}", "{} > {}", "{} >= {}", "{} == {}", "{} != {}"]
+
+# kind -> [(pattern, the kinds of its gaps)]: x exact, m a mask, r rounded
+RULES = {
+    "x": [*((f"{name}({{}})", "x") for name in EXACT), *((f"{name}({{}}, {{}})", "xx") for name in EXACT_OF_TWO),
+          ("copysign({}, b)", "x"),        # no more, as the sign of a NaN that is computed is anybody's
+          ("-{}", "x"), *((f"{{}} {sign} {{}}", "xx") for sign in "+-*"), ("where({}, {}, {})", "mxx"),
+          ("{} + {}", "mm"), ("{} * {}", "mx"), ("2 * {}", "m"), ("-{}", "m")],
+    "m": [*((sign, "xx") for sign in COMPARED), ("isnan({})", "x"), ("isfinite({})", "x"), ("~{}", "m"),
+          ("{} & {}", "mm"), ("{} | {}", "mm"), ("{} == {}", "mm")],
+    "r": [*((f"{name}({{}})", "x") for name in ROUNDED), *((f"{name}({{}}, {{}})", "xx") for name in ROUNDED_OF_TWO),
+          ("exp({})", "m"), ("{} / {}", "xx"), ("{} ** {}", "xx"), ("{} ** -1.5", "x"), ("pi * {}", "x"),
+          ("{} * e", "x"), ("nan * {}", "x"), ("2 * pi + 0 * {}", "x"), ("-{}", "r"), ("absolute({})", "r"),
+          ("{} * {}", "rm"), ("maximum({}, {})", "rr"), ("where({}, {}, {})", "mrr")]}
+LEAVES = {"x": [*INPUTS, *INPUTS, "1", "2.5", "-0.5", "-3", "inf"], "m": ["a > 0", "b <= c"],
+          "r": ["a / 3", "exp(b)", "sin(c)"]}
+
+
+@st.composite
+def written(draw, kind: str, depth: int) -> str:
+    """A text of a kind; each of its parts stands in parentheses."""
+    leaf = not depth or draw(st.integers(0, 3)) == 0
+    if leaf:
+        return draw(st.sampled_from(LEAVES[kind]))
+    pattern, gaps = draw(st.sampled_from(RULES[kind]))
+    return pattern.format(*(f"({draw(written(gap, depth - 1))})" for gap in gaps))
+
+
+def in_order(text: str) -> str:
+    """Its inputs renamed: a, then b, then c."""
+    free = sorted(names(parsed(text)))
+    return re.sub(r"\b[abc]\b", lambda found: INPUTS[free.index(found[0])], text)
+
+
+@st.composite
+def texts(draw):
+    """(text, whether its value is exact)"""
+    kind = draw(st.sampled_from("rrxm"))
+    text = draw(written(kind, 3).filter(lambda text: names(parsed(text))))
+    return in_order(text), kind != "r"
+
+
+def inputs(dtype: str, size: int):
+    return st.tuples(*[st.lists(st.sampled_from(VALUES), min_size=size, max_size=size).map(
+        lambda values: np.array(values, dtype))] * 3)
+
+
+def assert_same(found, expected, exact: bool, text: str):
+    """The same dtype and numbers; exactly, zeros' signs too, or to a few roundings."""
+    found, expected = np.asarray(found), np.asarray(expected)
+    assert found.dtype == expected.dtype, text
+    if exact:
+        np.testing.assert_array_equal(found, expected, text)
+        known = ~np.isnan(expected)
+        assert (np.signbit(found) == np.signbit(expected))[known].all(), text
+    else:
+        info = np.finfo(expected.dtype)
+        np.testing.assert_allclose(found, expected, rtol=16 * info.eps, atol=info.tiny, err_msg=text)
