@@ -6,6 +6,9 @@ check that cannot fail (DeMillo, Lipton & Sayward 1978). The faults that show at
 those of MAML: the value of the rule is right, but what it was made of has been forgotten.
 
     python -m tinymeta.testing.faults [operation ...]
+
+Without an operation all of them, and the faults in the compiler's passes (passfaults.py) and in
+kernels (kernelfaults.py), too.
 """
 
 import sys
@@ -213,9 +216,17 @@ def differentiable() -> list[str]:
     return sorted(name for name, op in registry.items() if callable(op.vjps) or any(op.vjps))
 
 
-if __name__ == "__main__":
-    every, alive = score(sys.argv[1:] or differentiable())
-    print(table(every, alive))
-    print("not noticed (to stop what a rule does not read is no fault):")
+def all_tables(names: list[str]) -> str:
+    """The faults in the rules of these operations; without names all rules, passes and kernels."""
+    every, alive = score(names or differentiable())
+    lines = [table(every, alive), "not noticed (to stop what a rule does not read is no fault):"]
     for name, group in groupby(alive, lambda mutant: mutant.op):
-        print(f"    {name}:", ", ".join(f"rule {m.rule} {m.fault}" for m in group))
+        lines.append(f"    {name}: " + ", ".join(f"rule {m.rule} {m.fault}" for m in group))
+    if not names:
+        from . import kernelfaults, passfaults              # they take minutes: only when asked for
+        lines += ["", passfaults.table(), "", kernelfaults.table()]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    print(all_tables(sys.argv[1:]))

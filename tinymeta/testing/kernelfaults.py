@@ -12,6 +12,7 @@ import numpy as np
 
 from ..core.device import find_kernel
 from ..core.primitive import Primitive, registry
+from .faults import cases_of
 from .primitives import check_primitive
 
 EXAMPLES = 15                   # the budget within which a fault has to be noticed
@@ -93,15 +94,33 @@ def noticed(op: Primitive, fault: str, examples: int = EXAMPLES) -> bool:
     return False
 
 
-def survivors(examples: int = EXAMPLES, names=None) -> list[tuple[str, str]]:
-    """(operation, fault) for each that nothing notices, among the operations that fill `out`."""
+def planned(names=None) -> list[tuple[Primitive, str]]:
+    """Each fault in each operation that fills `out`, where it is a fault."""
     filling = [registry[name] for name in names or sorted(registry) if not registry[name].view]
-    return [(op.name, fault) for op in filling for fault in FAULTS
-            if not noticed(op, fault, examples) and applies(op, fault)]
+    return [(op, fault) for op in filling for fault in FAULTS if applies(op, fault)]
 
 
 def applies(op: Primitive, fault: str) -> bool:
-    """Is it a fault of this operation? What returns no float is not wrong in float32."""
-    shape = getattr(op, "result", None)
-    returns_floats = op.family not in ("index", "pool") and shape is None or op.vjps[0] is not None
-    return fault != "wrong in float32" or returns_floats
+    """What returns no float cannot be wrong in float32 alone."""
+    return fault != "wrong in float32" or returns_floats(op)
+
+
+def returns_floats(op: Primitive) -> bool:
+    (inputs, static), *_ = cases_of(op, 1)
+    return np.dtype(op.shape(*inputs, **static)[1]).kind == "f" and "dtype" not in static
+
+
+def survivors(names=None, examples: int = EXAMPLES) -> list[tuple[str, str]]:
+    """(operation, fault) for each that nothing notices."""
+    return [(op.name, fault) for op, fault in planned(names) if not noticed(op, fault, examples)]
+
+
+def table(names=None, examples: int = EXAMPLES) -> str:
+    """How many of each fault were planted and noticed, and which were not."""
+    every, alive = planned(names), survivors(names, examples)
+    lines = [f"{'fault in a kernel':34}{'planted':>9}{'noticed':>9}"]
+    for fault in FAULTS:
+        count, left = sum(f == fault for _, f in every), sum(f == fault for _, f in alive)
+        lines.append(f"{fault:34}{count:9}{count - left:9}")
+    lines.append(f"{'together':34}{len(every):9}{len(every) - len(alive):9}")
+    return "\n".join(lines + [f"    not noticed: {name}, {fault}" for name, fault in alive])

@@ -325,3 +325,13 @@ def noticed(fault: Fault, examples: int = EXAMPLES, seed: int = 0) -> bool:
 
 def survivors(examples: int = EXAMPLES, faults: list[Fault] = FAULTS) -> list[Fault]:
     return [fault for fault in faults if not noticed(fault, examples)]
+
+
+def table(examples: int = EXAMPLES) -> str:
+    """Every fault, and whether it is noticed."""
+    lines, found = [f"{'pass':10}{'fault':56}noticed"], 0
+    for fault in FAULTS:
+        seen = noticed(fault, examples)
+        found += seen
+        lines.append(f"{fault.part:10}{fault.what:56}{'yes' if seen else 'NO'}")
+    return "\n".join([*lines, f"{'together':66}{found} of {len(FAULTS)}"])
