@@ -127,6 +127,29 @@ def test_keywords_sets_and_what_may_change_unseen():
             tm.jit(lambda x, bad: x)(W, bad)
 
 
+class Foreign:
+    """An array of another library."""
+
+    def __init__(self, array):
+        self.array = array
+        self.__dlpack__, self.__dlpack_device__ = array.__dlpack__, array.__dlpack_device__
+
+
+def test_an_array_of_another_library_is_an_argument():
+    compiled, x = tm.jit(lambda x: x * 2.0), Foreign(W.copy())
+    alike(compiled(x), tm.asarray(W * 2))
+    x.array[:] = 1.0                                    # it is looked at in every call
+    alike(compiled(x), tm.asarray(np.full_like(W, 2.0)))
+    assert len(compiled.programs) == 1
+
+
+def test_one_array_twice_and_one_that_is_changed_between_calls():
+    compiled, x = tm.jit(lambda a, b: (a + b, a * b)), W.copy()
+    alike(compiled(x, x), (tm.asarray(W + W), tm.asarray(W * W)))
+    x[:] = 3.0
+    alike(compiled(x, x), (tm.asarray(np.full_like(W, 6.0)), tm.asarray(np.full_like(W, 9.0))))
+
+
 def test_a_captured_array_is_copied_when_it_is_traced():
     w = np.array([1.0, 2.0])
 

@@ -18,7 +18,7 @@ from .lower import lower
 from .program import Program, checked
 from .simplify import simplify
 from .split import split
-from .trace import Traced, given, is_array, is_number
+from .trace import Traced, given, is_array, is_number, own
 
 PASSES = {"cpu": (lower, simplify), "cuda": (simplify,)}     # a GPU reads windows where they are
 GENERATORS = np.random.Generator, np.random.RandomState, random.Random
@@ -109,8 +109,8 @@ def signature(node, leaves: list) -> tuple:
     """What a program is compiled for: the tree, and the kind of each leaf; `leaves` gets those."""
     parts = tree.children(node)
     if parts is None:
-        leaves.append(node)
-        return kind(node)
+        leaves.append(own(node))
+        return kind(leaves[-1])
     labels, subtrees, _ = parts
     return type(node), tuple(labels), tuple([signature(sub, leaves) for sub in subtrees])
 

@@ -28,6 +28,7 @@ class Traced:
 
     def __init__(self, f: Callable, args: tuple, kwargs: dict):
         flat, rebuild = tree.flatten((args, kwargs))
+        flat = [own(x) for x in flat]
         self.inputs: dict[tuple, Line] = {}
         self.constants: dict[int, tuple] = {}
         self.lines: set[Line] = set()
@@ -99,6 +100,12 @@ def unchanged(array: np.ndarray, copy: np.ndarray) -> bool:
 
 
 # ---- leaves of arguments and of results ----------------------------------------------------------
+
+def own(x):
+    """An array of another library as a Tensor, which may share its memory; all else as it is."""
+    foreign = hasattr(x, "__dlpack__") and not isinstance(x, (Tensor, np.ndarray))
+    return asarray(x) if foreign else x
+
 
 def is_array(x) -> bool:
     return isinstance(x, (Tensor, np.ndarray)) or hasattr(x, "__cuda_array_interface__")
