@@ -69,3 +69,36 @@ def test_conjugate_gradients_solve_each_task_and_stand_still_when_done():
 def test_the_pull_must_be_positive(linear):
     with pytest.raises(ValueError, match="strength must be above 0, got 0"):
         imaml(linear.model, linear.loss, lr=0.1, strength=0)
+
+
+def test_at_least_one_step_of_conjugate_gradients(linear):
+    for steps in (0, -1):
+        with pytest.raises(ValueError, match=f"cg_steps must be at least 1, got {steps}"):
+            imaml(linear.model, linear.loss, lr=0.1, cg_steps=steps)
+
+
+@pytest.mark.parametrize("diagonal", [[1.0, -1.0], [0.0, 0.0], [-1.0, -2.0]])
+def test_a_system_that_is_not_positive_is_named(diagonal):
+    A = np.diag(diagonal)
+
+    def solved(b):
+        return conjugate_gradient(lambda v: tm.asarray(v) @ A, b, 3)
+
+    with pytest.raises(FloatingPointError, match="the system of task 1 is not positive"):
+        solved(np.array([[0.0, 0.0], [1.0, 1.0]]))
+    found = tm.jit(solved)(np.array([[0.0, 0.0], [1.0, 1.0]])).numpy()
+    assert (found[0] == 0).all() and np.isnan(found[1]).all()
+
+
+def test_a_singular_system_is_solved_where_it_has_an_answer():
+    A, b = np.diag([2.0, 0.0]), np.array([[3.0, 0.0]])
+    np.testing.assert_allclose(
+        conjugate_gradient(lambda v: tm.asarray(v) @ A, b, 4), [[1.5, 0.0]], rtol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("size", [1e-15, 1.0, 1e15])
+def test_more_steps_than_needed_change_nothing(dtype, size):
+    A, b = np.diag(np.array([1.0, 2.0, 5.0], dtype)), np.full((1, 3), size, dtype)
+    found = conjugate_gradient(lambda v: tm.asarray(v) @ A, b, 20).numpy()
+    np.testing.assert_allclose(found, b / np.diag(A), rtol=1e-5 if dtype is np.float32 else 1e-12)

@@ -34,3 +34,8 @@ def test_one_step_is_plain_training_on_the_support_sets(linear):
 def test_at_least_one_step(linear):
     with pytest.raises(ValueError, match="steps must be at least 1, got 0"):
         reptile(linear.model, linear.loss, lr=0.1, steps=0)
+
+
+def test_a_rate_of_zero_is_refused():
+    with pytest.raises(ValueError, match="reptile: lr must not be 0"):
+        tm.meta.reptile(tm.nn.mlp(1, 2, 1), tm.losses.mse, lr=0.0)

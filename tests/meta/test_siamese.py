@@ -148,3 +148,39 @@ def test_a_labelled_batch_is_all_its_pairs():
     for a, b in zip(tm.tree.leaves(grads), tm.tree.leaves(plain)):
         np.testing.assert_allclose(a, b, rtol=1e-12)
     assert 0 <= metrics["accuracy"].item() <= 1
+
+
+class Plain:
+    """The identity as a network."""
+
+    def init(self, rng):
+        return {"offset": np.zeros(3)}
+
+    def __call__(self, params, x):
+        return tm.asarray(x) + params["offset"]
+
+
+def test_a_class_without_an_example_is_infinitely_far():
+    x = np.eye(3)[None]
+    support = tm.Batch(x, np.array([[0, 1, 1]]))
+    params = Plain().init(None)
+    assert siamese(Plain()).predict(params, support, x).shape == (1, 3, 2)
+    found = siamese(Plain(), way=4).predict(params, support, x)
+    assert found.shape == (1, 3, 4) and (found[..., 2:] == -np.inf).all()
+    assert found[0, :, :2].argmax(-1).tolist() == [0, 1, 1]
+    with pytest.raises(ValueError, match="from 0 to 1, must be integers from 0 to 0"):
+        siamese(Plain(), way=1).predict(params, support, x)
+
+
+def test_without_transduction_queries_do_not_meet():
+    net = tm.nn.mlp(3, 4, 2, norm=True)
+    rng = np.random.default_rng(0)
+    params = net.init(rng)
+    support = tm.Batch(rng.normal(size=(1, 4, 3)).astype(np.float32), np.array([[0, 0, 1, 1]]))
+    x = rng.normal(size=(1, 5, 3)).astype(np.float32)
+    others = x.copy()
+    others[:, 1:] = 0
+    apart = [np.abs(method.predict(params, support, x)[:, 0]
+                    - method.predict(params, support, others)[:, 0]).max()
+             for method in (siamese(net, transductive=False), siamese(net))]
+    assert apart[0] < 1e-6 < apart[1]

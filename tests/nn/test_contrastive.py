@@ -126,6 +126,35 @@ def test_the_share_that_all_pairs_have_gives_their_mean():
         contrastive(z[first], z[second], different, 2.0), rtol=1e-12)
 
 
+@pytest.mark.parametrize("labels", [np.zeros(5, int), np.arange(5)], ids=["one", "all different"])
+@pytest.mark.parametrize("different", [0.0, 0.5, 1.0])
+def test_a_kind_without_pairs_adds_nothing(labels, different):
+    z = np.random.default_rng(0).normal(size=(5, 3))
+    first, second = np.triu_indices(5, 1)
+    share = different if labels.any() else 1 - different
+    mean = contrastive(z[first], z[second], np.full(10, bool(labels.any())), 2.0).item()
+    for f in (tm.losses.contrastive_among, tm.jit(tm.losses.contrastive_among)):
+        np.testing.assert_allclose(f(z, labels, 2.0, different), share * mean, rtol=1e-12)
+    g = tm.grad(lambda z: tm.losses.contrastive_among(z, labels, 2.0, different))(z).numpy()
+    assert np.isfinite(g).all()
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e3, -1e4])
+def test_distances_far_from_the_origin(offset):
+    """In float32, as exact as the embeddings are."""
+    rng = np.random.default_rng(0)
+    z = (rng.normal(size=(6, 8)) * 0.1 + offset).astype(np.float32)
+    labels = np.array([0, 0, 1, 1, 2, 2])
+    for f in (tm.losses.contrastive_among, tm.jit(tm.losses.contrastive_among)):
+        np.testing.assert_allclose(f(z, labels), f(z.astype(np.float64), labels), rtol=1e-4)
+    check_grads(lambda z: tm.losses.squared_distances(z, z[:4] * 1.5), z * 1.0 - offset, order=3)
+
+
+def test_one_example_has_no_pairs():
+    with pytest.raises(ValueError, match=r"of at least 2 examples"):
+        tm.losses.contrastive_among(np.zeros((1, 2)), np.zeros(1, int))
+
+
 def test_a_share_outside_its_range():
     with pytest.raises(ValueError, match="different=1.5 must be a share of the pairs"):
         tm.losses.contrastive_among(*some_embeddings(), different=1.5)

@@ -93,16 +93,17 @@ def evaluate(primitive: Primitive, values: list, static: dict):
     return out
 
 
-def require(x: Tensor, test: Callable) -> bool:
-    """Have `test` look at the array in `x`: it raises what is wrong with the values.
+def require(x, test: Callable) -> bool:
+    """Have `test` look at the array in the tensor `x`, or at a number: it raises what is wrong.
 
-    It looks now; at arrays that a traced function is given, before each run of the program.
+    It looks now; at what a traced function is given, before each run of the program.
     False if it cannot: the values are made on the way, or lie on a GPU.
     """
-    if isinstance(x.value, np.ndarray):
-        test(x.value)
+    value = x.value if isinstance(x, Tensor) else x
+    if isinstance(value, (np.ndarray, np.generic, float, int)):
+        test(np.asarray(value))
         return True
-    later = getattr(x.value, "require", None)           # of what stands in for an array
+    later = getattr(value, "require", None)             # of what stands in for an array or number
     return later is not None and later(test)
 
 

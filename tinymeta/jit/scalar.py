@@ -35,6 +35,9 @@ class Scalar(Unknown):
     def __repr__(self):
         return f"<a {self.kind.__name__}, not known yet>"
 
+    def require(self, test: Callable) -> bool:
+        return self.exact.value.require(test)
+
     def refuse(self, *args, **kwargs):
         return self.exact.value.refuse()
 

@@ -15,6 +15,7 @@ import numpy as np
 from .. import ops
 from ..core import tree
 from ..core.grad import stop_gradient, value_and_grad
+from ..core.primitive import require
 from ..core.tensor import asarray
 from ..nn.losses import cross_entropy
 from ..ops.derivatives import hvp
@@ -28,10 +29,13 @@ def imaml(model, loss: Callable = cross_entropy, *, lr, steps: int = 5, strength
 
     strength: lambda, how strongly theta' is held to theta; cg_steps: conjugate gradient steps;
     the other arguments are those of `maml`. The gradient is as exact as theta' is a minimum and the
-    system is solved: give both enough steps. Raises ValueError unless strength > 0.
+    system is solved: give both enough steps. Raises ValueError unless strength > 0 and cg_steps
+    >= 1; FloatingPointError where theta' is no minimum (see `conjugate_gradient`).
     """
     if not strength > 0:
         raise ValueError(f"imaml: strength must be above 0, got {strength}")
+    if cg_steps < 1:
+        raise ValueError(f"imaml: cg_steps must be at least 1, got {cg_steps}")
     objective = objective_of(model, loss)
 
     def adapted(params, support, steps):
@@ -73,8 +77,9 @@ def inner_product(a, b):
 def conjugate_gradient(system: Callable, b, steps: int):
     """x with system(x) = b, for each task: Hestenes & Stiefel 1952.
 
-    system(v) is linear, symmetric and positive, of trees (T, ..). A task whose residual is zero
-    stands still.
+    system(v) is linear, symmetric and positive, of trees (T, ..). A task whose residual is zero, or
+    no more than rounding, stands still. One whose system is not positive along a direction has no
+    answer here: FloatingPointError, or NaN where the function is compiled and nobody sees it.
     """
     def along(step, direction, base):                        # base + step (T,) direction (T, ..)
         return tree.map(lambda d, p: asarray(p) + step.reshape(-1, *[1] * (d.ndim - 1)) * d,
@@ -82,11 +87,28 @@ def conjugate_gradient(system: Callable, b, steps: int):
 
     x, residual, direction = tree.map(ops.zeros_like, b), b, b
     square = inner_product(residual, residual)
-    tiny = float(np.finfo(square.dtype).tiny)
+    solved = square * float(np.finfo(square.dtype).eps) ** 2
     for _ in range(steps):
         image = system(direction)
-        step = square / (inner_product(direction, image) + tiny)
+        curvature, going_on = inner_product(direction, image), square > solved
+        require(ops.where(going_on, curvature, 1.0), positive)
+        step = ops.where(going_on, ratio(square, curvature), 0.0)
         x, residual = along(step, direction, x), along(-step, image, residual)
         square, before = inner_product(residual, residual), square
-        direction = along(square / (before + tiny), direction, residual)
+        direction = along(ops.where(going_on, ratio(square, before), 0.0), direction, residual)
     return x
+
+
+def ratio(a, b):
+    """a / b, and NaN unless b > 0."""
+    return ops.where(b > 0, a / ops.where(b > 0, b, 1.0), np.nan)
+
+
+def positive(curvature: np.ndarray) -> None:
+    """Raise FloatingPointError unless the system bends upwards in every task, (T,)."""
+    bad = np.flatnonzero(~(curvature > 0))
+    if bad.size:
+        raise FloatingPointError(
+            f"conjugate_gradient: the system of task {bad[0]} is not positive: its curvature along "
+            f"a direction is {curvature[bad[0]]:.3g}; in imaml theta' is then no minimum: take more "
+            "steps, or a larger strength")

@@ -25,8 +25,10 @@ def reptile(model, loss: Callable = cross_entropy, *, lr: float, steps: int = 2,
 
     The minibatches are the support set, the query set, the support set ... in turn; the loss
     reported is that of the query set at theta'. The other arguments are those of `maml`.
-    Raises ValueError if steps < 1.
+    Raises ValueError if steps < 1 or lr = 0, by which the step is divided.
     """
+    if lr == 0:
+        raise ValueError("reptile: lr must not be 0: where theta' leads is divided by it")
     if steps < 1:
         raise ValueError(f"reptile: steps must be at least 1, got {steps}")
     objective = objective_of(model, loss)

@@ -18,17 +18,22 @@ from ..core.grad import value_and_grad
 from ..core.tensor import asarray
 from ..data import Batch
 from ..nn.losses import contrastive, contrastive_among, squared_distances
-from .method import Method
+from .method import Method, answers
 
 
-def siamese(model, *, margin: float = 1.0, different: float = 0.5) -> Method:
+def siamese(model, *, margin: float = 1.0, different: float = 0.5, way: int | None = None,
+            transductive: bool = True) -> Method:
     """The contrastive siamese network as a Method.
 
     Its `meta_grad` takes Pairs(a, b, different), or a labelled Batch, all of whose pairs count, the
     different ones together as a share `different` of them.
     model(params, x) embeds x (.., N, ..) as (.., N, D). `predict` returns minus the distance to
     each class's nearest support example, (T, N, K): the largest is the nearest neighbour's class.
+    way: K, the classes of a task; None: as many as the labels of the support sets say. A class
+    without an example is infinitely far. transductive: see `answers`.
     """
+    answer = answers(model, transductive)
+
     def of_pairs(params, pairs):
         pair_axis = asarray(pairs.different).ndim - 1
         twins = ops.concatenate([pairs.a, pairs.b], pair_axis)                    # (.., 2 P, ..)
@@ -54,7 +59,8 @@ def siamese(model, *, margin: float = 1.0, different: float = 0.5) -> Method:
         return {"loss": value, "accuracy": accuracy}, grads
 
     def predict(params, support, x):
-        return -nearest(distances(model(params, x), model(params, support.x)), support.y)
+        embedded = answer(params, support, x)
+        return -nearest(distances(embedded, model(params, support.x)), support.y, way)
 
     return Method(model.init, meta_grad, predict)
 
@@ -65,14 +71,18 @@ def distances(a, b) -> np.ndarray:
     return np.sqrt(((a - b) ** 2).sum(-1))
 
 
-def nearest(distance: np.ndarray, labels) -> np.ndarray:
-    """The distance to the nearest example of each class.
+def nearest(distance: np.ndarray, labels, way: int | None = None) -> np.ndarray:
+    """The distance to the nearest example of each class, infinity where there is none.
 
-    (.., N, M), labels (.., M) -> (.., N, K).
+    (.., N, M), labels (.., M) -> (.., N, K); way: K, None for the largest label and 1.
+    Raises ValueError for labels that are no class.
     """
     labels = np.asarray(labels)[..., None, :]                                     # (.., 1, M)
-    classes = range(labels.max() + 1)
-    return np.stack([np.where(labels == k, distance, np.inf).min(-1) for k in classes], -1)
+    way = int(labels.max()) + 1 if way is None else way
+    if labels.dtype.kind not in "iu" or labels.min() < 0 or labels.max() >= way:
+        raise ValueError(f"nearest: the labels of the support set, {labels.dtype} from "
+                         f"{labels.min()} to {labels.max()}, must be integers from 0 to {way - 1}")
+    return np.stack([np.where(labels == k, distance, np.inf).min(-1) for k in range(way)], -1)
 
 
 def pair_distances(model, params, pairs, batch: int = 500) -> np.ndarray:

@@ -4,6 +4,8 @@
 """
 
 from .. import ops
+from ..core.grad import stop_gradient
+from ..core.primitive import require
 from ..core.tensor import Tensor, asarray
 
 
@@ -56,29 +58,41 @@ def contrastive_among(embedded, labels, margin: float = 1.0, different: float = 
 
     (1 - different) times the mean of D^2 over the pairs of one class, plus `different` times the
     mean of max(0, m - D)^2 over the others; embedded (.., N, D), integer labels (.., N) -> (..).
-    There must be pairs of both kinds. Whoever must find one class among K meets K - 1 different
+    A kind of which there are no pairs adds nothing. Whoever must find one class among K meets K - 1 different
     pairs for each same one: a share of 1 - 1 / K.
     """
-    if not 0 <= different <= 1:
-        raise ValueError(f"contrastive_among: different={different} must be a share of the pairs, "
-                         "between 0 and 1")
+    require(different, a_share)
     z, labels = asarray(embedded), asarray(labels)
-    if z.ndim < 2 or labels.shape != z.shape[:-1]:
-        raise ValueError(f"contrastive_among: embeddings {z.shape} must be (.., N, D) "
-                         f"and labels {labels.shape} their (.., N)")
+    if z.ndim < 2 or z.shape[-2] < 2 or labels.shape != z.shape[:-1]:
+        raise ValueError(f"contrastive_among: embeddings {z.shape} must be (.., N, D) of at least "
+                         f"2 examples and labels {labels.shape} their (.., N)")
     same = ops.astype(labels[..., :, None] == labels[..., None, :], z.dtype)        # (.., N, N)
     others, twins = 1.0 - same, same - ops.eye(z.shape[-2], dtype=z.dtype)
     squared = ops.relu(squared_distances(z, z))                 # rounding can make it negative
     hinge = ops.relu(margin - ops.sqrt(squared))
 
     def mean(x, weights):
-        return ops.sum(x * weights, (-2, -1)) / ops.sum(weights, (-2, -1))
+        return ops.sum(x * weights, (-2, -1)) / ops.maximum(ops.sum(weights, (-2, -1)), 1.0)
 
     return (1 - different) * mean(squared, twins) + different * mean(ops.square(hinge), others)
 
 
+def a_share(different) -> None:
+    """Raise ValueError for what is no share."""
+    if not 0 <= different <= 1:
+        raise ValueError(f"contrastive_among: different={different} must be a share of the pairs, "
+                         "between 0 and 1")
+
+
 def squared_distances(a, b) -> Tensor:
-    """|a_i - b_j|^2 by one product: (.., N, D) and (.., K, D) -> (.., N, K)."""
+    """|a_i - b_j|^2 by one product: (.., N, D) and (.., K, D) -> (.., N, K).
+
+    From the mean of b, which changes no distance and no derivative: far from 0 the squares are
+    large, and their difference would be rounding. It errs by eps times the largest square, below 0
+    as well.
+    """
     a, b = asarray(a), asarray(b)
+    centre = stop_gradient(ops.mean(b, -2, keepdims=True))                         # (.., 1, D)
+    a, b = a - centre, b - centre
     squares = [ops.sum(ops.square(z), -1) for z in (a, b)]
     return squares[0][..., :, None] - 2.0 * (a @ ops.swapaxes(b, -1, -2)) + squares[1][..., None, :]
