@@ -1,8 +1,8 @@
 """Random scalar texts whose value any device must find to a few roundings, and inputs for them.
 
-Half of a text is exact: on the inputs, small multiples of 1/2 and what is no number, its float32 value
-has no rounding, so that where it jumps or cancels nobody can differ. Around it stands what rounds,
-functions, quotients and their products, each of which keeps a small relative error small.
+Half of a text is exact: on the inputs, small multiples of 1/2 and what is no number, its value has
+no rounding in float32, so that where it jumps or cancels nobody can differ. Around it stands what
+rounds, functions, quotients and their products, each of which keeps a small error small.
 """
 
 import re
@@ -15,26 +15,33 @@ from tinymeta.core.text import INPUTS, names, parsed
 VALUES = [*(k / 2 for k in range(-6, 7)), -0.0, np.inf, -np.inf, np.nan]
 EXACT = ["absolute", "sign", "floor", "ceil", "trunc", "rint", "square"]
 EXACT_OF_TWO = ["minimum", "maximum", "fmod"]
-ROUNDED = ["exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "sqrt", "cbrt", "reciprocal", "sin",
-           "cos", "tan", "arcsin", "arccos", "arctan", "sinh", "cosh", "tanh", "arcsinh", "arccosh",
-           "arctanh"]
+ROUNDED = ["exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "sqrt", "cbrt", "reciprocal",
+           "sin", "cos", "tan", "arcsin", "arccos", "arctan", "sinh", "cosh", "tanh", "arcsinh",
+           "arccosh", "arctanh"]
 ROUNDED_OF_TWO = ["power", "hypot", "arctan2"]
 
 
-COMPARED = ["{} < {}", "{} <= {}", "{} > {}", "{} >= {}", "{} == {}", "{} != {}"]
+def calls(names: list[str], kinds: str) -> list:
+    gaps = ", ".join(["{}"] * len(kinds))
+    return [(f"{name}({gaps})", kinds) for name in names]
+
+
+def between(signs: str, kinds: str) -> list:
+    return [(f"{{}} {sign} {{}}", kinds) for sign in signs.split()]
+
 
 # kind -> [(pattern, the kinds of its gaps)]: x exact, m a mask, r rounded
 RULES = {
-    "x": [*((f"{name}({{}})", "x") for name in EXACT), *((f"{name}({{}}, {{}})", "xx") for name in EXACT_OF_TWO),
-          ("copysign({}, b)", "x"),        # no more, as the sign of a NaN that is computed is anybody's
-          ("-{}", "x"), *((f"{{}} {sign} {{}}", "xx") for sign in "+-*"), ("where({}, {}, {})", "mxx"),
-          ("{} + {}", "mm"), ("{} * {}", "mx"), ("2 * {}", "m"), ("-{}", "m")],
-    "m": [*((sign, "xx") for sign in COMPARED), ("isnan({})", "x"), ("isfinite({})", "x"), ("~{}", "m"),
-          ("{} & {}", "mm"), ("{} | {}", "mm"), ("{} == {}", "mm")],
-    "r": [*((f"{name}({{}})", "x") for name in ROUNDED), *((f"{name}({{}}, {{}})", "xx") for name in ROUNDED_OF_TWO),
-          ("exp({})", "m"), ("{} / {}", "xx"), ("{} ** {}", "xx"), ("{} ** -1.5", "x"), ("pi * {}", "x"),
-          ("{} * e", "x"), ("nan * {}", "x"), ("2 * pi + 0 * {}", "x"), ("-{}", "r"), ("absolute({})", "r"),
-          ("{} * {}", "rm"), ("maximum({}, {})", "rr"), ("where({}, {}, {})", "mrr")]}
+    "x": [*calls(EXACT, "x"), *calls(EXACT_OF_TWO, "xx"), *between("+ - *", "xx"), ("-{}", "x"),
+          ("copysign({}, b)", "x"),         # no more: a NaN that is computed has anybody's sign
+          *calls(["where"], "mxx"), *calls(["where"], "xxx"),
+          *between("+", "mm"), *between("*", "mx"), ("2 * {}", "m"), ("-{}", "m")],
+    "m": [*between("< <= > >= == !=", "xx"), *calls(["isnan", "isfinite"], "x"), ("~{}", "m"),
+          *between("& | ==", "mm")],
+    "r": [*calls(ROUNDED, "x"), *calls(ROUNDED_OF_TWO, "xx"), *calls(["exp"], "m"),
+          *between("/ **", "xx"), ("{} ** -1.5", "x"), ("pi * {}", "x"), ("{} * e", "x"),
+          ("nan * {}", "x"), ("2 * pi + 0 * {}", "x"), ("-{}", "r"), *calls(["absolute"], "r"),
+          *between("*", "rm"), *calls(["maximum"], "rr"), *calls(["where"], "mrr")]}
 LEAVES = {"x": [*INPUTS, *INPUTS, "1", "2.5", "-0.5", "-3", "inf"], "m": ["a > 0", "b <= c"],
           "r": ["a / 3", "exp(b)", "sin(c)"]}
 
@@ -42,8 +49,7 @@ LEAVES = {"x": [*INPUTS, *INPUTS, "1", "2.5", "-0.5", "-3", "inf"], "m": ["a > 0
 @st.composite
 def written(draw, kind: str, depth: int) -> str:
     """A text of a kind; each of its parts stands in parentheses."""
-    leaf = not depth or draw(st.integers(0, 3)) == 0
-    if leaf:
+    if not depth or draw(st.integers(0, 3)) == 0:
         return draw(st.sampled_from(LEAVES[kind]))
     pattern, gaps = draw(st.sampled_from(RULES[kind]))
     return pattern.format(*(f"({draw(written(gap, depth - 1))})" for gap in gaps))

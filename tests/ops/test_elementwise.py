@@ -102,6 +102,7 @@ def test_whole_expressions_are_as_narrow_as_the_input():
     x = np.array([0.1, 3.0], np.float32)
     for text, expected in [("a - 2 * pi / 3", x - np.float32(2) * np.float32(np.pi) / np.float32(3)),
                            ("sqrt(a > 0) / 3", np.ones(2, np.float32) / np.float32(3)),
+                           ("a * 100000000000000000000", x * np.float32(1e20)),
                            ("exp(a > 1) * 1e5", np.exp(np.float32([0, 1])) * np.float32(1e5))]:
         np.testing.assert_array_equal(tm.elementwise(text, (None,), name=text)(x).numpy(), expected)
 
@@ -112,7 +113,7 @@ def test_whole_expressions_are_as_narrow_as_the_input():
     "abs(a)", "max(a, 1)", "float32(a)", "math.sin(a)", "a % 2", "a // 2", "a @ a", "+a", "0 < a < 1",
     "a & 1", "~a", "a | (a > 0)", "a[0]", "a.T", "[a]", "(a, a)", "lambda: a", "True * a", "'a'", "1j * a",
     "a is a", "exp(*a)", "power(a, b=2)", "(a := 1)", "b", "1.0", "a - z", "exponent * a", "add(a, a)",
-    "positive(a)", "copyto(a, a)", "None"])
+    "positive(a)", "copyto(a, a)", "None", "a + 1" + "0" * 400])
 def test_a_wrong_text_leaves_no_trace(text):
     with pytest.raises(ValueError, match="cannot compile|the inputs of"):
         tm.elementwise(text, (None,), name="wanted")

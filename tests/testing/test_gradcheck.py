@@ -179,6 +179,12 @@ def test_a_stationary_point_is_no_constant_function():
     assert first.analytic == 0 and second.analytic != 0
 
 
+@pytest.mark.parametrize("shape", [(), (1,), (1, 1)])
+def test_a_single_entry_keeps_its_shape(shape):
+    """np.float64(array) would make a scalar of it before NumPy 2.4."""
+    check_grads(tm.exp, np.full(shape, 0.3))
+
+
 def test_trees_integers_and_float32_go_in_and_come_out():
     p = {"w": rng.normal(size=(4, 3)).astype(np.float32), "b": [tm.zeros(3)], "none": None}
     labels = np.array([2, 0, 1, 1])

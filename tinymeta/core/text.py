@@ -54,14 +54,14 @@ def parsed(text: str) -> Call | str | int | float:
     """The text as calls. Raises ValueError for what cannot stand in one, and says what can."""
     try:
         return as_call(ast.parse(text, mode="eval").body)
-    except SyntaxError as error:
-        raise ValueError(f"cannot compile {text!r}: {error.msg}") from None
+    except (SyntaxError, OverflowError) as error:
+        raise ValueError(f"cannot compile {text!r}: {getattr(error, 'msg', error)}") from None
 
 
 def as_call(node: ast.expr):
     match node:
         case ast.Constant(value=int() | float() as value) if not isinstance(value, bool):
-            return value
+            return plain(value)
         case ast.Name(id=name) if name in CONSTANTS:
             return CONSTANTS[name]
         case ast.Name(id=name) if name not in FUNCTIONS:
@@ -79,6 +79,11 @@ def as_call(node: ast.expr):
         raise refused(node)
     number = call.name == "negative" and isinstance(call.args[0], (int, float))
     return operator.neg(call.args[0]) if number else call
+
+
+def plain(value):
+    """A number as it is, if it is a float or 64 bits hold it, else as a float."""
+    return value if isinstance(value, float) or -2**63 <= value < 2**63 else float(value)
 
 
 def refused(node: ast.expr) -> ValueError:
@@ -138,6 +143,5 @@ def of_letters(text: str, cast: str, static: tuple) -> str:
 
 
 def number(value, cast: str) -> str:
-    """A number of the line's dtype; whole ones as such, if 64 bits hold them."""
-    whole = isinstance(value, int) and -2**63 <= value < 2**63
-    return f"{cast}({value if whole else float(value)!r})"
+    """A number of the line's dtype."""
+    return f"{cast}({plain(value)!r})"
