@@ -16,7 +16,7 @@ from .foreign import LOOSE
 from .kinks import kinks_between
 from .layouts import gappy
 from .point import Point, alike
-from .report import Row
+from .report import Row, closer
 from .subject import blaming
 
 GROUPS = 4                      # of outputs, each asked for alone
@@ -85,7 +85,7 @@ def right_elsewhere(check: str, name: str, point: Point, us, vs) -> None:
         gs = there.pulled(us)
     along, parts = there.along(us, vs, gs), [(g * v).ravel() for g, v in zip(gs, vs)]
     numeric, parts = slope(*along), np.concatenate(parts)
-    row = Row(1, "rev", 1, float(parts.sum()), numeric, float(np.abs(parts).sum()))
+    row = closer(Row(1, "rev", 1, float(parts.sum()), numeric, float(np.abs(parts).sum())), *along)
     between = [there.moved(t, vs) for t in (0.0, -numeric.step, numeric.step)]
     if row.verdict == "wrong" and not kinks_between(there.function, between, *along):
         raise AssertionError(

@@ -12,7 +12,7 @@ from .consistency import consistent, right_elsewhere
 from .differences import ROUNDINGS, sides, slope
 from .kinks import Kink, Skip, kinks_between, policy_of
 from .point import Point
-from .report import Report, Row, Undecided
+from .report import Report, Row, Undecided, closer
 from .subject import blaming, examined, still, vacuous
 
 MODES = ("rev", "fwd")
@@ -105,6 +105,7 @@ def compared(wide: Point, own: Point, order, d, modes, us, vs, policy, rng) -> I
 
 def at_kinks(row: Row, point: Point, along, points, policy) -> Row:
     """The row, with what has a kink between the points; looked for only where that matters."""
+    row = closer(row, *along)
     if row.verdict == "not finite" or row.verdict == "right" and policy != "raise":
         return row
     names = kinks_between(point.function, points, *along)

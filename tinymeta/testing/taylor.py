@@ -114,8 +114,8 @@ def check_taylor(f: Callable, *args, order: int = 1, seed=0) -> Remainders:
             consistent("check_taylor", name, point, us, vs, rng)
             right_elsewhere("check_taylor", name, point, us, vs)
             return report
-        if verdict == "wrong" and not kinks and kinked(point, us, vs):
-            verdict, kinks = "undecided", [UNKNOWN]     # at a kink itself no step is short enough
+        if verdict == "wrong" and kinked(point, us, vs, order):
+            verdict, kinks = "undecided", kinks or [UNKNOWN]    # at a kink itself no step is short enough
     near = f" (kinks near: {', '.join(kinks)})" if kinks else ""
     says = f"a derivative of {name} up to order {order} is wrong" if verdict == "wrong" else \
         f"{name} cannot be decided: no steps are short and yet above rounding{near}"
@@ -159,9 +159,15 @@ def bend(changes: list, steps: np.ndarray, magnitude: float, order: int) -> int:
     return 0
 
 
-def kinked(point: Point, us, vs) -> bool:
-    """Do the slopes on the two sides of the point differ?"""
-    return sides(*point.along(us, vs, point.xs)).kinked
+def kinked(point: Point, us, vs, order: int) -> bool:
+    """Do the slopes on the two sides of the point differ: of the values or, for 2, the gradient?"""
+    if sides(*point.along(us, vs, point.xs)).kinked:
+        return True
+    if order == 1:
+        return False
+    gradient = point.derivative("rev", 1, us, vs)
+    still_us = [np.zeros_like(u) for u in us]
+    return sides(*gradient.along(vs, [*vs, *still_us], gradient.xs)).kinked
 
 
 # ---- what remains -------------------------------------------------------------------------------
