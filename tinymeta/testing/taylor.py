@@ -115,7 +115,7 @@ def check_taylor(f: Callable, *args, order: int = 1, seed=0) -> Remainders:
             right_elsewhere("check_taylor", name, point, us, vs)
             return report
         if verdict == "wrong" and kinked(point, us, vs, order):
-            verdict, kinks = "undecided", kinks or [UNKNOWN]    # at a kink itself no step is short enough
+            verdict, kinks = "undecided", kinks or [UNKNOWN]    # no step is short enough
     near = f" (kinks near: {', '.join(kinks)})" if kinks else ""
     says = f"a derivative of {name} up to order {order} is wrong" if verdict == "wrong" else \
         f"{name} cannot be decided: no steps are short and yet above rounding{near}"
