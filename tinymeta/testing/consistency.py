@@ -19,7 +19,7 @@ from .point import Point, alike
 from .report import Row, closer
 from .subject import blaming
 
-GROUPS = 4                      # of outputs, each asked for alone
+GROUPS = 8                      # of outputs, each asked for alone
 ELSEWHERE = EPS ** 0.2          # how far away the other point is, as long as a difference's step
 FELT = 1e-6                     # of a slope: what was kept from as far as that is off by more
 MANY = 100                      # roundings that a sum of cotangents may carry
@@ -93,7 +93,7 @@ def right_elsewhere(check: str, name: str, point: Point, us, vs) -> None:
         raise AssertionError(
             f"{check}: the derivative of {name} is right at the point given and wrong at a second "
             f"one nearby: analytic {row.analytic:.12g}, numeric {numeric.value:.12g}, tolerance "
-            f"{row.tolerance:.1e}; does it keep something of the first?")
+            f"{row.tolerance:.1e}; it keeps something of the first, or that is one of no consequence")
 
 
 def elsewhere(point: Point, vs) -> list[np.ndarray]:

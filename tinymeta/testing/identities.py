@@ -78,20 +78,22 @@ def check_identities(f: Callable, *args, seed=0) -> Identities:
         u, w, v, b = normal(rng, ys), normal(rng, ys), directions(rng, xs), directions(rng, xs)
         if still(function, xs, v):
             raise vacuous("check_identities", name)
-        for row in looked_at(function, xs, u, w, v, b):
+        point = Point(function, xs, names)
+        for row in looked_at(point, u, w, v, b):
             rows.append(row)
             if not row.holds:
                 raise AssertionError(f"check_identities: {name}: broken: {row.what}\n"
                                      f"{Identities(tuple(rows))}")
-        consistent("check_identities", name, Point(function, xs, names), u, v, rng)
+        consistent("check_identities", name, point, u, v, rng)
     if not any(row.size for row in rows):
         raise Undecided(f"check_identities: {name} moves and all its derivatives are zero: "
                         "they are cut off, or flat at this point; no identity could be broken")
     return Identities(tuple(rows))
 
 
-def looked_at(function, xs, u, w, v, b):
+def looked_at(point, u, w, v, b):
     """The identities, one after another, the simplest first."""
+    function, xs = point.function, point.xs
     before = [x.copy() for x in xs]
     with blaming("check_identities"):
         gs, again = ([g.numpy().copy() for g in vjp(function, *xs)[1](tuple(u))] for _ in range(2))

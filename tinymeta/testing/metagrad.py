@@ -107,9 +107,10 @@ def objectives(loss, adapt, theta, support, query, count):
 
     def exact(moved):
         losses = loss(adapt(copies(moved), support), query)
-        if np.shape(losses) != (count,):
+        shape = np.asarray(losses).shape
+        if shape != (count,):
             raise AssertionError(f"check_meta_grad: the loss must be (T,), one for each task, here "
-                                 f"({count},), and is {np.shape(losses)}: reduce the examples alone")
+                                 f"({count},), and is {shape}: reduce over the examples alone")
         return losses
 
     return exact, {

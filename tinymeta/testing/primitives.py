@@ -65,7 +65,8 @@ def check_primitive(op: Primitive | str, *, order: int = 3, dtypes=(np.float32, 
                 half = (examples + 1) // 2
                 short = min(map(np.dtype, dtypes), key=lambda dtype: dtype.itemsize)
                 on_cases(op, half, lambda case, seed: check_derivatives(op, case, short, order, seed))
-                on_cases(op, min(half, 3), lambda case, seed: check_linear(op, case, short, seed))
+                for dtype in map(np.dtype, dtypes):
+                    on_cases(op, min(half, 3), lambda case, seed: check_linear(op, case, dtype, seed))
     on_cases(op, min(examples, 5), lambda case, seed: check_rules(op, case))
     if callable(op.vjps) or any(op.vjps):
         on_cases(op, 2, lambda case, seed: check_closed(op, case, order))
