@@ -1,4 +1,4 @@
-"""A backward that is right when it is asked at once, whole and in order: found, and its right twin not.
+"""A backward that is right only when asked at once, whole and in order is found; its twin passes.
 
 Each function is of NumPy, with a backward written by hand, as people write them.
 """

@@ -93,7 +93,7 @@ def right_elsewhere(check: str, name: str, point: Point, us, vs) -> None:
         raise AssertionError(
             f"{check}: the derivative of {name} is right at the point given and wrong at a second "
             f"one nearby: analytic {row.analytic:.12g}, numeric {numeric.value:.12g}, tolerance "
-            f"{row.tolerance:.1e}; it keeps something of the first, or that is one of no consequence")
+            f"{row.tolerance:.1e}; it keeps something of the first, or is right there by chance")
 
 
 def elsewhere(point: Point, vs) -> list[np.ndarray]:

@@ -49,8 +49,8 @@ def check_primitive(op: Primitive | str, *, order: int = 3, dtypes=(np.float32, 
     """Check a primitive, by itself or its name, on `examples` cases of `strategy_for(op)`.
 
     Half as many decide the derivatives, from the first to the `order`-th, and a few what holds for
-    all derivatives. dtypes: of the floating inputs; a kernel in one shorter than float64 is compared
-    with itself in float64, its derivatives with differences in float64.
+    all derivatives. dtypes: of the floating inputs; what a kernel and its derivatives are in one
+    shorter than float64 is compared with what they are in that.
     devices: by name; None for all that can be used here.
     Raises AssertionError, with a case made as small as hypothesis can; KeyError if it has no
     strategy; NotImplementedError if it has no kernel; RuntimeError if a device is not usable.
@@ -64,9 +64,9 @@ def check_primitive(op: Primitive | str, *, order: int = 3, dtypes=(np.float32, 
             if callable(op.vjps) or any(op.vjps):
                 half = (examples + 1) // 2
                 short = min(map(np.dtype, dtypes), key=lambda dtype: dtype.itemsize)
-                on_cases(op, half, lambda case, seed: check_derivatives(op, case, short, order, seed))
+                on_cases(op, half, lambda c, seed: check_derivatives(op, c, short, order, seed))
                 for dtype in map(np.dtype, dtypes):
-                    on_cases(op, min(half, 3), lambda case, seed: check_linear(op, case, dtype, seed))
+                    on_cases(op, min(half, 3), lambda c, seed: check_linear(op, c, dtype, seed))
     on_cases(op, min(examples, 5), lambda case, seed: check_rules(op, case))
     if callable(op.vjps) or any(op.vjps):
         on_cases(op, 2, lambda case, seed: check_closed(op, case, order))
