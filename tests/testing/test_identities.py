@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import tinymeta as tm
-from tinymeta.testing import check_identities
+from tinymeta.testing import Foreign, check_identities
 
 rng = np.random.default_rng(0)
 x = rng.normal(size=(3, 4))
@@ -140,3 +140,11 @@ def test_the_report_is_a_table_and_a_seed_repeats_it():
     assert [line[:40].rstrip() for line in lines] == WHAT
     lefts = lambda seed: [row.left for row in check_identities(tm.exp, x, seed=seed).rows]
     assert lefts(3) == lefts(np.random.default_rng(3)) != lefts(4)
+
+
+def test_longdouble_passes():
+    """Its spare bytes are no value, and the two sides are summed in float64."""
+    square = Foreign(lambda x: x * x, backward=Foreign(
+        lambda g, x: 2 * g * x, backward=lambda w, g, x: (2 * w * x, 2 * w * g)))
+    for _ in range(5):
+        check_identities(square, rng.normal(size=5).astype(np.longdouble))

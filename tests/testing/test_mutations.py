@@ -115,14 +115,15 @@ def test_a_poor_strategy_is_found_out(a_new_primitive):
     assert {m.fault for m in survivors(op) if m.rule == 0} == {"y stopped"}
     strategies.register(op.name, st.just(strategies.Case((np.zeros(2), np.zeros(2)), {})))
     try:
-        assert {m.fault for m in survivors(op) if m.rule == 0} > flat | {"sign flipped", "zero"}
+        # What is zero at this point is not at the second one, nearby; a curvature is at both.
+        assert {m.fault for m in survivors(op) if m.rule == 0} >= flat
     finally:
         del strategies.TABLE[op.name]
 
 
 def test_a_rule_that_is_wrong_already_is_no_mutant(a_new_primitive):
     op = a_new_primitive("a * a * a", (lambda g, y, a: g * a,))
-    with pytest.raises(AssertionError, match="of order 1 is wrong"):
+    with pytest.raises(AssertionError, match="of order 1 is wrong|wrong at a second one nearby"):
         survivors(op)
 
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import tinymeta as tm
-from tinymeta.testing import Vacuous, check_grads, check_identities, check_taylor
+from tinymeta.testing import (Vacuous, check_grads, check_identities, check_meta_grad,
+                              check_taylor)
 
 CHECKS = [check_grads, check_identities, check_taylor]
 x = np.random.default_rng(0).normal(size=(3, 4))
@@ -89,3 +90,17 @@ def test_an_error_inside_the_function_is_its_own(check):
 
     with pytest.raises(TypeError, match="^mine$"):
         check(f, x)
+
+
+@pytest.mark.parametrize("reduce, shape", [
+    (lambda losses: losses.mean(), r"\(\)"), (lambda losses: losses[:, None], r"\(3, 1\)"),
+])
+def test_a_loss_that_is_not_one_number_for_each_task_is_refused(reduce, shape):
+    """Though the gradient is right: of a scalar mean it would look like a sum."""
+    tasks = np.arange(3.0), np.arange(3.0)
+    check = lambda reduce: check_meta_grad(lambda t, tasks: 2 * (t - tasks[1]).mean(),
+                                           lambda t, y: reduce((t - y) ** 2),
+                                           lambda t, support: t, np.array(0.3), tasks)
+    check(lambda losses: losses)
+    with pytest.raises(AssertionError, match=rf"loss must be \(T,\), .*\(3,\), and is {shape}"):
+        check(reduce)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import tinymeta as tm
-from tinymeta.testing import check_taylor
+from tinymeta.testing import Foreign, Kink, check_taylor
 
 rng = np.random.default_rng(0)
 x = rng.normal(size=(3, 4))
@@ -92,6 +92,39 @@ def test_steps_stop_before_a_kink_and_before_the_edge_of_the_domain():
     at = lambda f, x: check_taylor(f, np.array([x])).steps[0]
     assert at(lambda x: tm.relu(x) * x, 1e-3) < 1e-2 < at(lambda x: tm.relu(x) * x, 10.0)
     assert at(tm.log, 1e-3) < 1e-1 and at(tm.exp, 1e-3) == 0.5
+
+
+# ---- kinks that no branch tells -----------------------------------------------------------------
+
+PIECEWISE = {                   # of NumPy: f, its gradient by hand, where the kinks are
+    "relu":   (lambda x: np.maximum(x, 0.0), lambda g, x: g * (x > 0)),
+    "abs":    (np.abs, lambda g, x: g * np.sign(x)),
+    "clip":   (lambda x: np.clip(x, 0.0, 1.0), lambda g, x: g * ((x > 0) & (x < 1))),
+    "x |x|":  (lambda x: x * np.abs(x), lambda g, x: 2 * g * np.abs(x)),
+    "norm 1": (lambda x: np.abs(x).sum() + (x**2).sum(), lambda g, x: g * (np.sign(x) + 2 * x)),
+    "jump":   (lambda x: np.exp(x) + (x > 0), lambda g, x: g * np.exp(x)),
+}
+
+
+@pytest.mark.parametrize("name", PIECEWISE)
+def test_a_right_foreign_function_passes_at_any_distance_from_a_kink(name):
+    """At a kink itself there is nothing to decide; a wrong gradient is red, near or far."""
+    f, backward = PIECEWISE[name]
+    right = Foreign(f, backward=backward)
+    wrong = Foreign(f, backward=lambda g, x: 1.001 * backward(g, x))
+    for seed, distance in enumerate([1e-6, 1e-5, 1e-4, 0.003, 0.009, 0.02, 0.1, 0.3]):
+        at = np.array([distance, -1.1, 0.7, -distance])
+        assert check_taylor(right, at, seed=seed).slope >= 1.75
+        with pytest.raises(AssertionError, match="is wrong") as error:
+            check_taylor(wrong, at, seed=seed)
+        assert error.type is AssertionError
+
+
+@pytest.mark.parametrize("name", ["relu", "abs", "clip", "norm 1"])
+def test_at_a_kink_that_no_branch_tells_nothing_is_called_wrong(name):
+    f, backward = PIECEWISE[name]
+    with pytest.raises(Kink, match="kinks near: a function that tells no branches"):
+        check_taylor(Foreign(f, backward=backward), np.array([0.0, 0.3]))
 
 
 # ---- what cannot be told ------------------------------------------------------------------------

@@ -8,7 +8,7 @@ Tests    tests/testing/
 
 from importlib import import_module
 
-from .foreign import Foreign, NoRule
+from .foreign import Foreign
 from .gradcheck import check_grads
 from .identities import Identities, Identity, check_identities
 from .kinks import Kink, Skip, branches
@@ -16,7 +16,7 @@ from .metagrad import MetaReport, check_meta_grad
 from .program import Program
 from .programcheck import check_program
 from .report import Report, Row, Undecided
-from .subject import Vacuous
+from .subject import NoRule, Vacuous
 from .taylor import Remainders, check_taylor
 
 # hypothesis is an optional dependency, so what needs it comes when asked for, from these files.

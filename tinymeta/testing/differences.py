@@ -45,11 +45,12 @@ class Slope(NamedTuple):
             and not (blurred and self.rounding < self.truncation)
 
 
-def slope(terms: Callable, magnitude: float, side: int = 0) -> Slope:
+def slope(terms: Callable, magnitude: float, side: int = 0, step: float = FIRST_STEP) -> Slope:
     """The slope at 0 of `terms(t).sum()`, for `terms(t)` a float64 vector.
 
     magnitude: how large the numbers are whose rounding is felt in `terms(0).sum()`.
     side: 0 takes values on both sides; 1 and -1 on one alone, and at 0, which loses some digits.
+    step: the longest.
     """
     here = terms(0.0) if side else None
     cancelled = 2 if side else 4            # a central difference has an even error alone
@@ -57,7 +58,7 @@ def slope(terms: Callable, magnitude: float, side: int = 0) -> Slope:
     def quotient(h):
         return (terms(side * h) - here) / (side * h) if side else (terms(h) - terms(-h)) / (2 * h)
 
-    best, h = None, FIRST_STEP
+    best, h = None, step
     for _ in range(TRIES):
         rough, better, best_of = (quotient(t) for t in (h, h / 2, h / 4))
         coarse, fine = ((cancelled * b - a) / (cancelled - 1)

@@ -5,6 +5,7 @@ asks for derivatives can ask for these, to any order at which somebody says what
 """
 
 from collections.abc import Callable
+from contextvars import ContextVar
 from typing import NamedTuple
 
 import numpy as np
@@ -14,11 +15,12 @@ from ..core.scope import state
 from ..core.tensor import Tensor, serials
 from ..core.tensor import asarray as as_tensor
 from ..ops.checkpoint import pack, unpack
-from .subject import called, same_bits
+from .layouts import gappy
+from .subject import NoRule, called, same_bits
 
 
-class NoRule(ValueError):
-    """Nobody said what the derivative of a foreign function is."""
+# What foreign functions get with a stride in it, as views have: "", "cotangents" or "arrays", all.
+LOOSE = ContextVar("LOOSE", default="")
 
 
 class Foreign:
@@ -55,7 +57,7 @@ class Foreign:
                 full[k] = x
             return rebuild(full)
 
-        copies = [np.array(x.value) for x in inputs]
+        copies = [laid_out(x.value) for x in inputs]
         result = self.f(*among_others(map(self.asarray, copies)))
         for k, (copy, x) in enumerate(zip(copies, inputs)):
             if not same_bits(copy, x.value):
@@ -84,6 +86,8 @@ class Call(NamedTuple):
 
     def pull(self, g, y, wanted):
         us = [u if floating(u) else None for u in unpack(g, self.outputs)]
+        if LOOSE.get():                     # what was packed lies in order, whatever came in
+            us = [u if u is None or u.serial else Tensor(gappy(u.value)) for u in us]
         by = self.by_framework if self.foreign.vjp else self.by_hand
         shares = tree.leaves(by(us, y.inputs))
         if len(shares) != len(y.inputs):
@@ -118,6 +122,20 @@ def floating(x) -> bool:
     return dtype.rpartition(".")[2].startswith(("float", "bfloat"))
 
 
+def laid_out(x: np.ndarray) -> np.ndarray:
+    """A copy for a foreign function to keep."""
+    loose = LOOSE.get()
+    return gappy(x) if loose == "arrays" or loose and not x.flags.c_contiguous else np.array(x)
+
+
 def array_of(y) -> np.ndarray:
-    """The array that any framework's array holds."""
-    return np.asarray(y.detach() if hasattr(y, "detach") else y)
+    """The array that any framework's array holds.
+
+    Some of PyTorch's hold none: a sparse one; what lazily is zero, or the negative of another;
+    bfloat16, which NumPy has not, comes as float32.
+    """
+    if str(getattr(y, "dtype", "")).endswith("bfloat16"):
+        y = y.float() if hasattr(y, "float") else y.astype(np.float32)
+    if hasattr(y, "detach"):
+        y = y.detach().to_dense().numpy(force=True)
+    return np.asarray(y)

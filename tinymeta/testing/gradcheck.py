@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from .consistency import consistent, right_elsewhere
 from .differences import ROUNDINGS, sides, slope
 from .kinks import Kink, Skip, kinks_between, policy_of
 from .point import Point
-from .report import Report, Row, Undecided
-from .subject import examined, still, vacuous
+from .report import Report, Row, Undecided, closer
+from .subject import blaming, examined, still, vacuous
 
 MODES = ("rev", "fwd")
 SAMPLES = 3                     # of a point moved by roundings: how far does a float32 result go?
@@ -29,7 +30,8 @@ def check_grads(f: Callable, *args, order: int = 2, n_dirs: int = 2, modes=("rev
 
     for `n_dirs` random pairs (the dot product test: Griewank & Walther 2008, ch. 3). Mode "fwd"
     takes J_k(x) v instead, as the pullback of the pullback; two modes are mixed in every way. What
-    truncation and rounding can do to the right side is the tolerance.
+    truncation and rounding can do to the right side is the tolerance. At last the pullback is asked
+    in other ways (consistency.py): for one output alone, late, elsewhere, with strides.
 
     `f` takes and returns trees of tensors; functions of other arrays come as a `Foreign`. Floating
     leaves are checked in float64. For a float32 leaf, what the engine makes of it in float32 is
@@ -40,7 +42,8 @@ def check_grads(f: Callable, *args, order: int = 2, n_dirs: int = 2, modes=("rev
     seed: an int, or a `numpy.random.Generator` to draw directions and cotangents from.
 
     Raises AssertionError with the table of comparisons, and the worst entry of the one that failed,
-    or if `f` is random or writes into its arguments; as `Kink` or `Undecided` where a difference
+    or if a gradient has another shape or dtype than its input, the pullback answers in two ways, or
+    `f` is random or writes into its arguments; as `Kink` or `Undecided` where a difference
     cannot judge. ValueError if no floating leaf goes in or comes out, if nothing is asked for, or,
     as `Vacuous`, if `f` is constant near `args`.
     """
@@ -51,7 +54,7 @@ def check_grads(f: Callable, *args, order: int = 2, n_dirs: int = 2, modes=("rev
     rows, moves = [], False
     with np.errstate(all="ignore"):                 # what is not finite fails, and says so itself
         subject = examined("check_grads", f, args)
-        wide = Point(subject.function, subject.inputs, subject.names)
+        start = wide = Point(subject.function, subject.inputs, subject.names)
         level = [(wide, wide._replace(xs=subject.own))]
         for k in range(1, order + 1):
             nodes, level = level, []
@@ -59,7 +62,9 @@ def check_grads(f: Callable, *args, order: int = 2, n_dirs: int = 2, modes=("rev
                 for d in range(1, n_dirs + 1):
                     us, vs = own.drawn(rng)
                     moves = moves or k == 1 and not still(wide.function, wide.xs, vs)
-                    for row in compared(wide, own, k, d, modes, us, vs, policy, rng):
+                    with blaming("check_grads"):
+                        found = list(compared(wide, own, k, d, modes, us, vs, policy, rng))
+                    for row in found:
                         rows.append(row)
                         if row.verdict == "right" or row.skipped and policy != "raise":
                             continue
@@ -68,6 +73,10 @@ def check_grads(f: Callable, *args, order: int = 2, n_dirs: int = 2, modes=("rev
                         raise failure(subject.called, rows, told(wide, row, us, vs, rng))
                 for mode in modes:                  # the last pair becomes part of the next point
                     level.append([p.derivative(mode, k, us, vs) for p in (wide, own)])
+        if moves:
+            us, vs = start.drawn(rng)
+            consistent("check_grads", subject.called, start, us, vs, rng)
+            right_elsewhere("check_grads", subject.called, start, us, vs)
     if not moves:
         raise vacuous("check_grads", subject.called)
     return counted(subject.called, Report(tuple(rows)), policy)
@@ -96,6 +105,7 @@ def compared(wide: Point, own: Point, order, d, modes, us, vs, policy, rng) -> I
 
 def at_kinks(row: Row, point: Point, along, points, policy) -> Row:
     """The row, with what has a kink between the points; looked for only where that matters."""
+    row = closer(row, *along)
     if row.verdict == "not finite" or row.verdict == "right" and policy != "raise":
         return row
     names = kinks_between(point.function, points, *along)

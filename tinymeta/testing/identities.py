@@ -18,9 +18,11 @@ from ..core.primitive import evaluate
 from ..core.scope import setting, state
 from ..core.tensor import asarray
 from ..ops.derivatives import jvp
-from .foreign import NoRule
+from .consistency import consistent
+from .differences import EPS
+from .point import Point
 from .report import Undecided
-from .subject import directions, examined, same_bits, still, vacuous
+from .subject import NoRule, blaming, directions, examined, same_bits, still, vacuous
 
 
 FEWEST = 100                    # roundings that are granted: a foreign function shows none of its own
@@ -61,7 +63,8 @@ def check_identities(f: Callable, *args, seed=0) -> Identities:
 
     J'0 = 0, J'(2u - w/2) = 2J'u - J'w/2, <u, Jv> = <J'u, v> (the dot product test: Griewank &
     Walther 2008, ch. 3), <Ha, b> = <a, Hb> for the Hessian H of <u, f>; gradients have the shape
-    and dtype of their inputs, come out twice to the bit, and the inputs stay as they were.
+    and dtype of their inputs, come out twice to the bit, and the inputs stay as they were; the
+    pullback answers the same however it is asked (consistency.py).
     `f` takes and returns trees of tensors. seed: an int, or a `numpy.random.Generator`.
 
     Raises AssertionError with the table and the identity that is broken, or if `f` is random,
@@ -70,29 +73,30 @@ def check_identities(f: Callable, *args, seed=0) -> Identities:
     """
     rng, rows = np.random.default_rng(seed), []
     with np.errstate(all="ignore"):                 # what is not finite fails, and says so itself
-        function, xs, _, _, name = examined("check_identities", f, args, None)
+        function, xs, _, names, name = examined("check_identities", f, args, None)
         ys = [y.numpy() for y in function(*map(asarray, xs))]
         u, w, v, b = normal(rng, ys), normal(rng, ys), directions(rng, xs), directions(rng, xs)
         if still(function, xs, v):
             raise vacuous("check_identities", name)
-        for row in looked_at(function, xs, u, w, v, b):
+        point = Point(function, xs, names)
+        for row in looked_at(point, u, w, v, b):
             rows.append(row)
             if not row.holds:
                 raise AssertionError(f"check_identities: {name}: broken: {row.what}\n"
                                      f"{Identities(tuple(rows))}")
+        consistent("check_identities", name, point, u, v, rng)
     if not any(row.size for row in rows):
         raise Undecided(f"check_identities: {name} moves and all its derivatives are zero: "
                         "they are cut off, or flat at this point; no identity could be broken")
     return Identities(tuple(rows))
 
 
-def looked_at(function, xs, u, w, v, b):
+def looked_at(point, u, w, v, b):
     """The identities, one after another, the simplest first."""
+    function, xs = point.function, point.xs
     before = [x.copy() for x in xs]
-    try:
+    with blaming("check_identities"):
         gs, again = ([g.numpy().copy() for g in vjp(function, *xs)[1](tuple(u))] for _ in range(2))
-    except ValueError as error:                     # the engine names the rule that is to blame
-        raise AssertionError(f"check_identities: {error}") from error
     yield counted("gradients of their inputs' shape, dtype",
                   (g.shape == x.shape and g.dtype == x.dtype for g, x in zip(gs, xs)))
     yield counted("the same gradients twice, to the bit", map(same_bits, gs, again))
@@ -134,7 +138,7 @@ def compared(what: str, xs: list, sides: Callable) -> Identity:
 
     with setting(interpreter=counting):
         left, right = sides()
-    eps = max(np.finfo(x.dtype).eps for x in xs)
+    eps = max(EPS, *(np.finfo(x.dtype).eps for x in xs))    # the two sides are summed in float64
     size = float(np.abs(left).sum() + np.abs(right).sum())
     rounded = max(len(runs), FEWEST) * eps * size
     return Identity(what, total(left), total(right), rounded, size)

@@ -105,7 +105,15 @@ def objectives(loss, adapt, theta, support, query, count):
         change = tree.map(lambda a, x: np.asarray(a) - x, adapt(start, support), start)
         return loss(tree.map(np.add, copies(moved), change), query)
 
-    return (lambda moved: loss(adapt(copies(moved), support), query)), {
+    def exact(moved):
+        losses = loss(adapt(copies(moved), support), query)
+        shape = np.asarray(losses).shape
+        if shape != (count,):
+            raise AssertionError(f"check_meta_grad: the loss must be (T,), one for each task, here "
+                                 f"({count},), and is {shape}: reduce over the examples alone")
+        return losses
+
+    return exact, {
         FIRST_ORDER: first_order,
         PLAIN: lambda moved: loss(copies(moved), query),
         SUPPORT: lambda moved: loss(adapt(copies(moved), support), support)}

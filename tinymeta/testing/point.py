@@ -12,7 +12,6 @@ import numpy as np
 from ..core.grad import vjp
 from ..core.tensor import Tensor, asarray
 from ..ops.derivatives import jvp
-from .foreign import NoRule
 from .subject import directions
 
 
@@ -57,14 +56,9 @@ class Point(NamedTuple):
     # ---- by the engine --------------------------------------------------------------------------
 
     def pulled(self, us) -> list[np.ndarray]:
-        """J^T u; the engine refuses a rule that changes a shape or dtype."""
-        try:
-            ys, pull = vjp(self.function, *self.xs)
-            return [g.numpy() for g in pull(tuple(alike(us, ys)))]
-        except NoRule:
-            raise
-        except ValueError as error:
-            raise AssertionError(f"check_grads: {error}") from error
+        """J^T u."""
+        ys, pull = vjp(self.function, *self.xs)
+        return [g.numpy() for g in pull(tuple(alike(us, ys)))]
 
     def terms(self, mode: str, us, vs) -> np.ndarray:
         """The terms of <J^T u, v> or of <u, J v>, multiplied in float64."""

@@ -1,7 +1,8 @@
 """All that is asked of a primitive, ours or yours, on the cases of its strategy.
 
-It has a derivative rule, or None, for each input. Its kernel fills all of `out` by the shape rule
-and leaves its inputs alone. Its derivatives are right to third order, and made of operations of the
+It has a derivative rule, or None, for each input. Its kernel fills all of `out` by the shape rule,
+leaves its inputs alone, reads them by their strides and computes in every dtype the same but for
+rounding. Its derivatives are right to third order in every dtype, and made of operations of the
 registry: the set is closed under differentiation, which is why every order comes free.
 """
 
@@ -21,11 +22,13 @@ from ..core.tensor import Tensor
 from .cases import strategy_for
 from .gradcheck import check_grads
 from .identities import check_identities
+from .layouts import SAME_ENTRIES, spread
 from .report import Undecided
 from .subject import Vacuous
 
 SEEDS = st.integers(0, 2**32 - 1)
-ULPS = 64                       # how far two devices may be apart, in roundings of the largest
+ULPS = 64                       # how far two computations may be apart, in roundings of the largest
+LONG = 10_001                   # entries: more than a block, a chunk or a vector register holds
 
 
 def registry_test(*names: Primitive | str) -> Callable:
@@ -46,7 +49,9 @@ def check_primitive(op: Primitive | str, *, order: int = 3, dtypes=(np.float32, 
     """Check a primitive, by itself or its name, on `examples` cases of `strategy_for(op)`.
 
     Half as many decide the derivatives, from the first to the `order`-th, and a few what holds for
-    all derivatives. devices: by name; None for all that can be used here.
+    all derivatives. dtypes: of the floating inputs; what a kernel and its derivatives are in one
+    shorter than float64 is compared with what they are in that.
+    devices: by name; None for all that can be used here.
     Raises AssertionError, with a case made as small as hypothesis can; KeyError if it has no
     strategy; NotImplementedError if it has no kernel; RuntimeError if a device is not usable.
     """
@@ -55,10 +60,13 @@ def check_primitive(op: Primitive | str, *, order: int = 3, dtypes=(np.float32, 
         with device(name):
             for dtype in map(np.dtype, dtypes):
                 on_cases(op, examples, lambda case, seed: check_kernel(op, case, dtype, name, seed))
+                on_cases(op, min(examples, 5), lambda case, seed: check_same(op, case, dtype, name))
             if callable(op.vjps) or any(op.vjps):
                 half = (examples + 1) // 2
-                on_cases(op, half, lambda case, seed: check_derivatives(op, case, order, seed))
-                on_cases(op, min(half, 3), lambda case, seed: check_linear(op, case, seed))
+                short = min(map(np.dtype, dtypes), key=lambda dtype: dtype.itemsize)
+                on_cases(op, half, lambda c, seed: check_derivatives(op, c, short, order, seed))
+                for dtype in map(np.dtype, dtypes):
+                    on_cases(op, min(half, 3), lambda c, seed: check_linear(op, c, dtype, seed))
     on_cases(op, min(examples, 5), lambda case, seed: check_rules(op, case))
     if callable(op.vjps) or any(op.vjps):
         on_cases(op, 2, lambda case, seed: check_closed(op, case, order))
@@ -100,7 +108,7 @@ def check_kernel(op: Primitive, case, dtype: np.dtype, where: str, seed: int) ->
 
     On any other device it gives what the CPU gives, but for rounding.
     """
-    arrays = [x.astype(dtype) if x.dtype.kind == "f" else x for x in case.inputs]
+    arrays = in_dtype(case, dtype)
     inputs = [Tensor(move(x.copy(), where)) for x in arrays]
     kernel = find_kernel(op, where)
     shape, out_dtype = op.shape(*arrays, **case.static)
@@ -125,6 +133,38 @@ def check_kernel(op: Primitive, case, dtype: np.dtype, where: str, seed: int) ->
                                    err_msg=f"{op.name} on {where} is not what it is on the CPU")
 
 
+def check_same(op: Primitive, case, dtype: np.dtype, where: str) -> None:
+    """It computes the same in float64, on views with any strides, and on long arrays.
+
+    Long: an elementwise operation has no other axis; of any other, a larger case is its strategy's.
+    """
+    def value(arrays):
+        return op(*(Tensor(move(x, where)) for x in arrays), **case.static).numpy()
+
+    def same(found, expected, what):
+        close = ULPS * np.finfo(dtype).eps
+        np.testing.assert_allclose(found, expected, close, close, err_msg=f"{op.name} {what}")
+
+    arrays = in_dtype(case, dtype)
+    expected = value(arrays)
+    same(expected, value(in_dtype(case, np.float64)), f"in {dtype} is not what it is in float64")
+    if where == "cpu":                              # what moves to a device is put in order
+        for layout in SAME_ENTRIES:
+            same(value([layout(x) for x in arrays]), expected,
+                 f"reads memory, not strides: its inputs are {layout.__name__}")
+        rows = [spread(x) for x in arrays]
+        same(value(rows), value([np.array(x) for x in rows]),
+             "reads memory, not strides: its inputs have an axis of stride 0")
+    if op.family == "elementwise" and expected.size:
+        times = -(-LONG // expected.size)
+        same(value([np.tile(x.ravel(), times) for x in arrays]), np.tile(expected.ravel(), times),
+             f"is another on {times * expected.size} entries than on {expected.size}")
+
+
+def in_dtype(case, dtype) -> list[np.ndarray]:
+    return [x.astype(dtype) if x.dtype.kind == "f" else x for x in case.inputs]
+
+
 def poison(shape: tuple, dtype: np.dtype, seed: int) -> np.ndarray:
     """What memory may hold before a kernel fills it: NaN, or any bits for what is no float."""
     if dtype.kind == "f":
@@ -133,15 +173,15 @@ def poison(shape: tuple, dtype: np.dtype, seed: int) -> np.ndarray:
     return bits.astype(dtype)
 
 
-def check_derivatives(op: Primitive, case, order: int, seed: int) -> None:
-    """They agree with differences, from the first to the `order`-th."""
-    check_grads(called_by_name(op, case), *case.inputs, order=order, n_dirs=1, seed=seed)
+def check_derivatives(op: Primitive, case, dtype: np.dtype, order: int, seed: int) -> None:
+    """They agree with differences, from the first to the `order`-th, in float64 and in `dtype`."""
+    check_grads(called_by_name(op, case), *in_dtype(case, dtype), order=order, n_dirs=1, seed=seed)
 
 
-def check_linear(op: Primitive, case, seed: int) -> None:
+def check_linear(op: Primitive, case, dtype: np.dtype, seed: int) -> None:
     """Its pullback is linear, has the pushforward as its adjoint, and a symmetric Hessian."""
     try:
-        check_identities(called_by_name(op, case), *case.inputs, seed=seed)
+        check_identities(called_by_name(op, case), *in_dtype(case, dtype), seed=seed)
     except Undecided:               # a stationary point, where all sides are zero
         assume(False)
 

@@ -1,10 +1,13 @@
 """What a check of gradients has compared, and what follows from it."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
-from .differences import Slope
+from .differences import Slope, slope
+
+CLOSER = 64                     # a second look divides the step by this
 
 
 class Undecided(AssertionError):
@@ -57,6 +60,18 @@ class Row(NamedTuple):
         return (f"{self.order:5}  {self.mode:11}  {self.dtype:7}  {self.direction:9}  "
                 f"{self.analytic:20.12g}  {self.numeric.value:20.12g}  {self.error:8.1e}  "
                 f"{self.tolerance:9.1e}{verdict}")
+
+
+def closer(row: Row, terms: Callable, magnitude: float) -> Row:
+    """A row that looks wrong, with the slope of `terms` over a shorter step if that clears it.
+
+    Where a second derivative jumps between the points compared, as that of huber or elu does, a
+    difference errs by more than it tells. With the step that error shrinks; a mistake does not.
+    """
+    if row.verdict != "wrong" or row.subgradient is not None:
+        return row
+    again = row._replace(numeric=slope(terms, magnitude, step=row.numeric.step / CLOSER))
+    return again if again.verdict == "right" and 2 * again.error < row.error else row
 
 
 class Report(NamedTuple):

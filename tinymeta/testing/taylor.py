@@ -13,15 +13,18 @@ import numpy as np
 
 from ..core.grad import vjp
 from ..core.tensor import asarray
-from .differences import EPS, ROUNDINGS
-from .kinks import Kink, crossed
+from .consistency import consistent, right_elsewhere
+from .differences import EPS, ROUNDINGS, sides
+from .kinks import UNKNOWN, Kink, crossed
+from .point import Point
 from .report import Undecided
-from .subject import directions, examined, still, vacuous
+from .subject import blaming, directions, examined, still, vacuous
 
 LADDER = 0.5 ** np.arange(1, 28)
 RUNGS = 5                       # how many are judged: the lowest that are not rounding
 MARGIN = 0.25                   # what the next term of the series and rounding may take off a slope
 TOLD = 1e-3                     # a mistake of this size must not be lost: three digits are told
+ABRUPT = 8                      # so many times its law makes of what is left a kink
 
 
 class Remainders(NamedTuple):
@@ -85,27 +88,34 @@ def check_taylor(f: Callable, *args, order: int = 1, seed=0) -> Remainders:
     as h^2 (Farrell, Ham, Funke & Rognes 2013); the slope is told, and no error size.
 
     `f` takes and returns trees of tensors, floating leaves are checked in float64. Steps that leave
-    the smooth piece of `f` or its domain are not taken. seed: an int, or a
-    `numpy.random.Generator`.
+    the smooth piece of `f` or its domain are not taken: the branches of its operations tell, and
+    where they tell none, values that leave their law from one step to the next. The pullback is
+    asked in other ways, too (consistency.py). seed: an int, or a `numpy.random.Generator`.
 
-    Raises AssertionError with the table if the slope is too small or cannot be told, or if `f` is
-    random or writes into its arguments; ValueError if no floating leaf goes in or comes out, for
-    any other order, or, as `Vacuous`, if `f` is constant near `args`.
+    Raises AssertionError with the table if the slope is too small or cannot be told (as `Kink` or
+    `Undecided`), if a gradient has another shape or dtype than its input or the pullback answers
+    in two ways, or if `f` is random or writes into its arguments; ValueError if no floating leaf
+    goes in or comes out, for any other order, or, as `Vacuous`, if `f` is constant near `args`.
     """
     if order not in (1, 2):
         raise ValueError(f"check_taylor: the order {order} must be 1 or 2")
     rng = np.random.default_rng(seed)
     with np.errstate(all="ignore"):                 # what is not finite fails, and says so itself
-        function, xs, _, _, name = examined("check_taylor", f, args)
+        function, xs, _, names, name = examined("check_taylor", f, args)
         us = [rng.normal(size=y.shape) for y in function(*map(asarray, xs))]
-        vs = directions(rng, xs)
+        vs, point = directions(rng, xs), Point(function, xs, names)
         if still(function, xs, vs):
             raise vacuous("check_taylor", name)
-        steps, kinks = smooth_steps(function, xs, vs)
-        report = remainders(function, xs, us, vs, order, steps)
+        steps, kinks = smooth_steps(function, xs, us, vs, order)
+        with blaming("check_taylor"):
+            report = remainders(function, xs, us, vs, order, steps)
         verdict = report.verdict
-    if verdict == "right":
-        return report
+        if verdict == "right":
+            consistent("check_taylor", name, point, us, vs, rng)
+            right_elsewhere("check_taylor", name, point, us, vs)
+            return report
+        if verdict == "wrong" and kinked(point, us, vs, order):
+            verdict, kinks = "undecided", kinks or [UNKNOWN]    # no step is short enough
     near = f" (kinks near: {', '.join(kinks)})" if kinks else ""
     says = f"a derivative of {name} up to order {order} is wrong" if verdict == "wrong" else \
         f"{name} cannot be decided: no steps are short and yet above rounding{near}"
@@ -113,16 +123,54 @@ def check_taylor(f: Callable, *args, order: int = 1, seed=0) -> Remainders:
     raise kind(f"check_taylor: {says}\n{report}")
 
 
-def smooth_steps(function, xs, vs) -> tuple[np.ndarray, list[str]]:
+# ---- which steps are short enough ---------------------------------------------------------------
+
+def smooth_steps(function, xs, us, vs, order) -> tuple[np.ndarray, list[str]]:
     """The steps below which all is finite and on the piece of x; what the next one crosses."""
     here = tuple(map(asarray, xs))
-    for k, h in reversed(list(enumerate(LADDER))):
-        there = moved(xs, vs, h)
-        kinks = crossed(function, here, there)
-        if kinks or not all(np.isfinite(y.numpy()).all() for y in function(*there)):
-            return LADDER[k + 1:], kinks
-    return LADDER, []
+    start = [y.numpy() for y in function(*here)]
+    changes, kinks, k = [], [], len(LADDER)         # of the terms of <u, f>, the longest step first
+    while k and not kinks:
+        there = moved(xs, vs, LADDER[k - 1])
+        kinks, ys = crossed(function, here, there), [y.numpy() for y in function(*there)]
+        if kinks or not all(np.isfinite(y).all() for y in ys):
+            break
+        k -= 1
+        changes.insert(0, np.concatenate([((b - a) * u).ravel() for a, b, u in zip(start, ys, us)]))
+    bent = bend(changes, LADDER[k:], size(start, us), order)
+    return (LADDER[k + bent:], [UNKNOWN]) if bent else (LADDER[k:], kinks)
 
+
+def bend(changes: list, steps: np.ndarray, magnitude: float, order: int) -> int:
+    """How many of the longest steps see a kink: 0, or all down to the last of an abrupt change.
+
+    What no polynomial of this order explains of the values at h, h/2, .. and 0 shrinks as
+    h^(order + 1) where the function is smooth. Beyond a kink it comes from one step to the next.
+    One step more is left out, which may have been just behind the kink.
+    """
+    nodes = 0.5 ** np.arange(order + 1)
+    weights = [1 / (t * np.prod([t - other for other in nodes if other != t])) for t in nodes]
+    left = [np.abs(sum(w * c for w, c in zip(weights, changes[k:]))).sum()
+            for k in range(len(changes) - order)]
+    felt = [ROUNDINGS * EPS * (magnitude + np.abs(c).sum() / h) for c, h in zip(changes, steps)]
+    for k in reversed(range(len(left) - 1)):
+        if left[k] > ABRUPT * 2 ** (order + 1) * max(left[k + 1], felt[k + 1]):
+            return k + 2
+    return 0
+
+
+def kinked(point: Point, us, vs, order: int) -> bool:
+    """Do the slopes on the two sides of the point differ: of the values or, for 2, the gradient?"""
+    if sides(*point.along(us, vs, point.xs)).kinked:
+        return True
+    if order == 1:
+        return False
+    gradient = point.derivative("rev", 1, us, vs)
+    still_us = [np.zeros_like(u) for u in us]
+    return sides(*gradient.along(vs, [*vs, *still_us], gradient.xs)).kinked
+
+
+# ---- what remains -------------------------------------------------------------------------------
 
 def remainders(function, xs, us, vs, order, steps) -> Remainders:
     """By the gradient of <u, f>, and by the pullback of that gradient."""

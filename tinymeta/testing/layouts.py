@@ -1,0 +1,34 @@
+"""One array, laid out in memory in other ways: equal entries in other places.
+
+A transpose, a slice, a flip and a broadcast are views, and each reaches kernels and backward passes
+as it lies. What reads memory instead of strides is right on an array in order, and wrong here.
+"""
+
+import numpy as np
+
+
+def transposed(x: np.ndarray) -> np.ndarray:
+    """A copy in the memory order of its transpose."""
+    return np.array(x.T, order="C").T
+
+
+def gappy(x: np.ndarray) -> np.ndarray:
+    """A copy in the memory order of its transpose, with a NaN (or a 0) after every entry."""
+    gap = np.nan if x.dtype.kind == "f" else 0
+    view = np.full((*x.shape[::-1], 2), gap, x.dtype)[..., 0].T
+    view[...] = x
+    return view
+
+
+def backwards(x: np.ndarray) -> np.ndarray:
+    """A copy whose memory runs from the last entry to the first: all strides are negative."""
+    ends = (..., *[slice(None, None, -1)] * x.ndim)     # the dots keep what has no axis an array
+    return np.array(x[ends], order="C")[ends]
+
+
+def spread(x: np.ndarray) -> np.ndarray:
+    """Its first row in place of every row: a view of one row, along an axis of stride 0."""
+    return np.broadcast_to(x[:1], x.shape) if x.ndim and x.size else x
+
+
+SAME_ENTRIES = (transposed, gappy, backwards)
