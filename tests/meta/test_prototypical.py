@@ -68,7 +68,7 @@ def test_it_compiles():
 
 def test_a_prototype_is_a_mean():
     z, y = np.random.default_rng(0).normal(size=(6, 4)), np.array([2, 0, 1, 1, 0, 2])
-    for k, centre in enumerate(prototypes(tm.asarray(z), y, 3).numpy()):
+    for k, centre in enumerate(prototypes(tm.asarray(z), tm.one_hot(y, 3, z.dtype)).numpy()):
         np.testing.assert_allclose(centre, z[y == k].mean(0), rtol=1e-12)
 
 
