@@ -34,3 +34,9 @@ def test_one_step_is_plain_training_on_the_support_sets(linear):
 def test_at_least_one_step(linear):
     with pytest.raises(ValueError, match="steps must be at least 1, got 0"):
         reptile(linear.model, linear.loss, lr=0.1, steps=0)
+
+
+@pytest.mark.parametrize("lr", [0, 0.0, -0.1, np.nan])
+def test_a_rate_above_zero(linear, lr):
+    with pytest.raises(ValueError, match="reptile: lr must be above 0"):
+        reptile(linear.model, linear.loss, lr=lr)
