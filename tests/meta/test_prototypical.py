@@ -2,11 +2,13 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
 
 import tinymeta as tm
 from tinymeta.meta import prototypical
 from tinymeta.meta.prototypical import prototypes
 from tinymeta.testing import check_grads
+from tinymeta.testing.learning import episodes
 
 
 def tasks_of(seed=0, way=3):
@@ -70,6 +72,25 @@ def test_a_prototype_is_a_mean():
     z, y = np.random.default_rng(0).normal(size=(6, 4)), np.array([2, 0, 1, 1, 0, 2])
     for k, centre in enumerate(prototypes(tm.asarray(z), tm.one_hot(y, 3, z.dtype)).numpy()):
         np.testing.assert_allclose(centre, z[y == k].mean(0), rtol=1e-12)
+
+
+@settings(max_examples=20, deadline=None)
+@given(episodes(absent=True, tasks=2, offset=1024.0))
+def test_far_from_zero_the_answers_are_those_of_float64(tasks):
+    """In float32, of embeddings that are what they are in float64."""
+    class Same:
+        init = staticmethod(lambda rng: None)
+
+        def __call__(self, params, x):
+            return tm.asarray(x)
+
+    tasks, predict = tm.tree.map(np.asarray, tasks), prototypical(Same(), way=3).predict
+    single = np.float32
+    exact = tm.Batch(tasks.support.x.astype(single).astype(float), tasks.support.y)
+    x = tasks.query.x.astype(single)
+    ours = predict(None, exact._replace(x=exact.x.astype(single)), x)
+    theirs = predict(None, exact, x.astype(float))
+    np.testing.assert_allclose(ours, theirs, rtol=1e-2, atol=1e-2)
 
 
 def test_at_least_two_classes():

@@ -89,7 +89,12 @@ def predicting(model, adapted: Callable, *, steps: int, test_steps: int | None,
     adapted(params, support, steps) -> the parameters of `model` after learning, (T, ..).
     """
     answer, count = answers(model, transductive), steps if test_steps is None else test_steps
-    return lambda params, support, x: answer(adapted(params, support, count), support, x)
+
+    def predict(params, support, x):
+        count_tasks(support, x)
+        return answer(adapted(params, support, count), support, x)
+
+    return predict
 
 
 def by_adapting(init: Callable, model, loss: Callable, adapted: Callable, *, steps: int,

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from ..core import tree
 from ..core.primitive import debug_nans
-from ..core.tensor import tensor
+from ..core.tensor import asarray, tensor
 from ..jit import jit
 from ..nn.optim import Optimizer, adam
 from ..progress import peak_memory, progress
@@ -123,7 +123,7 @@ def train(method: Method, sample: Callable, *, iterations: int, rng=None,
 def look_at(batch) -> None:
     """Raise FloatingPointError, naming the part, if a number of the batch is none, or infinite."""
     for path, leaf in zip(tree.paths(batch), tree.leaves(batch)):
-        if not finite(leaf):
+        if not finite(asarray(leaf)):
             raise FloatingPointError(f"train: the first batch holds a NaN or an infinity in {path}: "
                                      "look at what `sample` returns")
 
