@@ -127,3 +127,12 @@ def test_preprocessing_of_gradients_of_any_size():
 def test_steps_and_truncation_are_counts(options):
     with pytest.raises(ValueError, match="must be at least 1"):
         learned_optimizer(objective, **options)
+
+
+def test_an_objective_that_is_not_one_number_for_each_task():
+    theta, data = np.ones((3, 2)), np.ones((3, 2))
+    for axes, shape in ((None, r"\(\)"), ((), r"\(3, 2\)")):
+        values = unroll(tm.optim.sgd(0.1), lambda p, d: tm.sum(tm.square(p - d), axes), theta, data,
+                        steps=1)
+        with pytest.raises(ValueError, match=rf"unroll: the objective has the shape {shape}"):
+            list(values)

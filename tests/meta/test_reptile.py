@@ -36,6 +36,7 @@ def test_at_least_one_step(linear):
         reptile(linear.model, linear.loss, lr=0.1, steps=0)
 
 
-def test_a_rate_of_zero_is_refused():
-    with pytest.raises(ValueError, match="reptile: lr must not be 0"):
-        tm.meta.reptile(tm.nn.mlp(1, 2, 1), tm.losses.mse, lr=0.0)
+@pytest.mark.parametrize("lr", [0, 0.0, -0.1, np.nan])
+def test_a_rate_above_zero(linear, lr):
+    with pytest.raises(ValueError, match="reptile: lr must be above 0"):
+        reptile(linear.model, linear.loss, lr=lr)

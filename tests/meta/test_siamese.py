@@ -132,7 +132,7 @@ def test_vectors_can_be_paired_as_well_as_images():
 
 
 def test_no_pairs_give_no_threshold():
-    with pytest.raises(ValueError, match="there are no pairs"):
+    with pytest.raises(ValueError, match="best_threshold: needs at least one pair"):
         best_threshold(np.zeros(0), np.zeros(0, bool))
 
 

@@ -10,8 +10,11 @@ With d = a - b and D = ||d||, the derivatives by a are, for one pair:
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import tinymeta as tm
+from tinymeta.nn.losses import squared_distances
 from tinymeta.testing import check_grads
 
 contrastive = tm.losses.contrastive
@@ -150,11 +153,6 @@ def test_distances_far_from_the_origin(offset):
     check_grads(lambda z: tm.losses.squared_distances(z, z[:4] * 1.5), z * 1.0 - offset, order=3)
 
 
-def test_one_example_has_no_pairs():
-    with pytest.raises(ValueError, match=r"of at least 2 examples"):
-        tm.losses.contrastive_among(np.zeros((1, 2)), np.zeros(1, int))
-
-
 def test_a_share_outside_its_range():
     with pytest.raises(ValueError, match="different=1.5 must be a share of the pairs"):
         tm.losses.contrastive_among(*some_embeddings(), different=1.5)
@@ -175,3 +173,79 @@ def test_all_pairs_of_each_task():
 def test_labels_that_do_not_fit():
     with pytest.raises(ValueError, match=r"labels \(4,\) their \(.., N\)"):
         tm.losses.contrastive_among(np.zeros((5, 2)), np.zeros(4, int))
+
+
+# ---- where a kind has no pair, where points are far from 0, what is refused ----------------------
+
+WAYS = pytest.mark.parametrize("way", [lambda f: f, tm.jit], ids=["eager", "jit"])
+
+
+@WAYS
+@pytest.mark.parametrize("different", [0.0, 0.5, 1.0])
+def test_a_kind_without_a_pair_takes_no_part(way, different):
+    z = some_embeddings()[0]
+    first, second = np.triu_indices(7, 1)
+    for labels, share, y in ((np.zeros(7, int), 1 - different, 0), (np.arange(7), different, 1)):
+        expected = share * contrastive(z[first], z[second], np.full(21, y), 2.0).item()
+        loss = way(lambda z: tm.losses.contrastive_among(z, labels, 2.0, different))
+        np.testing.assert_allclose(loss(z), expected, rtol=1e-12)
+        assert np.isfinite(np.asarray(tm.grad(loss)(z))).all()
+
+
+@WAYS
+@settings(max_examples=20, deadline=None)
+@given(st.data())
+def test_distances_do_not_depend_on_where_zero_is(way, data):
+    """Points k and offset + k, in float32, at an offset at which every k is exact."""
+    a, b = (np.array(data.draw(st.lists(st.lists(st.integers(-8, 8), min_size=2, max_size=2),
+                                        min_size=1, max_size=3)), np.float32) for _ in range(2))
+    offset = np.float32(2.0 ** data.draw(st.integers(0, 20)))
+    expected = ((a[:, None] - b) ** 2).sum(-1)
+    np.testing.assert_array_equal(way(squared_distances)(a + offset, b + offset), expected)
+
+
+def test_distances_within_clusters_that_are_far_apart():
+    """No one point to measure from makes the product formula right here."""
+    rng = np.random.default_rng(0)
+    z = (rng.uniform(-0.1, 0.1, (6, 3)) + 1e3 * np.arange(6)[:, None] // 2 * 2).astype(np.float32)
+    exact = z.astype(np.float64)
+    np.testing.assert_allclose(squared_distances(z, z),
+                               ((exact[:, None] - exact) ** 2).sum(-1), rtol=1e-6)
+
+
+def test_distances_to_third_order_and_of_no_features():
+    a, b = np.random.default_rng(0).normal(size=(2, 2, 3, 2))
+    check_grads(lambda a, b: tm.sin(squared_distances(a, b)), a, b, order=3)
+    np.testing.assert_array_equal(squared_distances(np.ones((2, 0)), np.ones((3, 0))),
+                                  np.zeros((2, 3)))
+    assert squared_distances(np.ones((2, 4)), np.ones((0, 4))).shape == (2, 0)
+
+
+def test_the_hessian_of_all_pairs_where_two_of_a_class_meet():
+    """The mean of D^2 over both orders of one pair, halved: 2 / 2 I at D = 0, too."""
+    z = np.zeros((2, 2))
+    hessian = tm.hessian(lambda z: tm.losses.contrastive_among(z, np.zeros(2, int)))(z).numpy()
+    np.testing.assert_allclose(hessian[0, :, 0], np.eye(2), rtol=1e-12)
+
+
+@WAYS
+@pytest.mark.parametrize("wrong", [np.nan, 0.5, 2.0, -1.0])
+def test_a_pair_is_of_one_class_or_of_two(way, wrong):
+    y = np.array([0.0, 1.0, wrong])
+    with pytest.raises(ValueError, match=r"different must be 0 \(one class\) or 1 \(two\), got"):
+        way(contrastive)(np.ones((3, 2)), np.zeros((3, 2)), y)
+
+
+@WAYS
+@pytest.mark.parametrize("margin", [0.0, -1.0, np.nan])
+def test_a_margin_above_zero(way, margin):
+    z, labels = some_embeddings()
+    with pytest.raises(ValueError, match="contrastive: margin must be above 0"):
+        way(lambda z: contrastive(z, z, labels > 1, margin))(z)
+    with pytest.raises(ValueError, match="contrastive_among: margin must be above 0"):
+        way(lambda z: tm.losses.contrastive_among(z, labels, margin))(z)
+
+
+def test_labels_of_pairs_are_integers():
+    with pytest.raises(ValueError, match="contrastive_among: labels must be integers, got float64"):
+        tm.losses.contrastive_among(some_embeddings()[0], np.full(7, np.nan))

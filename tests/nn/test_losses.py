@@ -73,3 +73,27 @@ def test_leading_axes_are_kept(lead):
 def test_errors_give_the_shapes(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.parametrize("name, call", [
+    ("mse", lambda: tm.losses.mse(np.ones((2, 0, 3)), np.ones((2, 0, 3)))),
+    ("mse", lambda: tm.losses.mse(np.ones((2, 0)), np.ones((2, 0)))),
+    ("cross_entropy", lambda: tm.losses.cross_entropy(np.ones((0, 3)), np.zeros(0, int))),
+    ("cross_entropy", lambda: tm.losses.cross_entropy(np.ones((2, 0)), np.zeros(2, int))),
+    ("contrastive", lambda: tm.losses.contrastive(np.ones((0, 3)), np.ones((0, 3)), np.zeros(0))),
+    ("contrastive_among", lambda: tm.losses.contrastive_among(np.ones((0, 3)), np.zeros(0, int))),
+])
+def test_the_mean_of_nothing_names_the_loss(name, call):
+    with pytest.raises(ValueError, match=rf"^{name}: \(.*\) holds no example"):
+        call()
+
+
+@pytest.mark.parametrize("way", [lambda f: f, tm.jit], ids=["eager", "jit"])
+@pytest.mark.parametrize("label, value", [(1, np.log1p(np.e)), (0, np.inf)])
+def test_cross_entropy_beside_a_masked_class(way, label, value):
+    """(p - e_y): of the masked class 0, or -1 where it is the label, which costs inf."""
+    z, p = np.array([[-np.inf, 0.0, 1.0]]), np.array([0, 1, np.e]) / (1 + np.e)
+    found = way(tm.losses.cross_entropy)(z, np.array([label]))
+    np.testing.assert_allclose(found, value, rtol=1e-14)
+    g = way(tm.grad(tm.losses.cross_entropy))(z, np.array([label]))
+    np.testing.assert_allclose(g, [p - np.eye(3)[label]], rtol=1e-12, atol=1e-15)

@@ -30,6 +30,8 @@ VARIETY = {
     "episodes of 3 classes, 2 shots": (episodes(), lambda t: t.support.y.shape[1] == 6 and t.support.y.max() == 2),
     "episodes out of order":          (episodes(), lambda t: t.support.y[0].tolist() == [1, 0]),
     "episodes without tasks":         (episodes(tasks=0), lambda t: t.support.x.ndim == 2),
+    "episodes without class 2":        (episodes(absent=True), lambda t: t.support.y.shape[1] == 3 and t.support.y.max() == 1),
+    "episodes far from 0":             (episodes(offset=1e3), lambda t: t.query.x.min() > 990 and t.query.x.any()),
     "a regression":                   (episodes(regression=True), lambda t: t.query.y.shape[-1] == 1 and t.query.y.any()),
     "a conv net with tasks":          (networks(), lambda n: "Conv2d" in names(n) and n.x.ndim == 5),
     "a conv net without":             (networks(), lambda n: "Conv2d" in names(n) and n.x.ndim == 4),

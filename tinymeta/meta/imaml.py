@@ -19,8 +19,8 @@ from ..core.primitive import require
 from ..core.tensor import asarray
 from ..nn.losses import cross_entropy
 from ..ops.derivatives import hvp
-from .adapt import adapt, for_each_task
-from .method import Method, metrics_of, objective_of, predicting
+from .adapt import adapt, count_tasks, for_each_task
+from .method import Method, metrics_of, objective_of, one_per_task, predicting
 
 
 def imaml(model, loss: Callable = cross_entropy, *, lr, steps: int = 5, strength: float = 1.0,
@@ -30,16 +30,17 @@ def imaml(model, loss: Callable = cross_entropy, *, lr, steps: int = 5, strength
     strength: lambda, how strongly theta' is held to theta; cg_steps: conjugate gradient steps;
     the other arguments are those of `maml`. The gradient is as exact as theta' is a minimum and the
     system is solved: give both enough steps. Raises ValueError unless strength > 0 and cg_steps
-    >= 1; FloatingPointError where theta' is no minimum (see `conjugate_gradient`).
+    >= 1, and, as `conjugate_gradient` says, where the system has no solution.
     """
     if not strength > 0:
         raise ValueError(f"imaml: strength must be above 0, got {strength}")
     if cg_steps < 1:
         raise ValueError(f"imaml: cg_steps must be at least 1, got {cg_steps}")
+    loss = one_per_task(loss)
     objective = objective_of(model, loss)
 
     def adapted(params, support, steps):
-        start = for_each_task(params, len(tree.leaves(support)[0]))
+        start = for_each_task(params, count_tasks(support))
 
         def held(own, batch):                                                         # (T,)
             away = tree.map(lambda p, q: asarray(p) - q, own, start)
@@ -48,6 +49,7 @@ def imaml(model, loss: Callable = cross_entropy, *, lr, steps: int = 5, strength
         return adapt(held, start, support, lr=lr, steps=steps, first_order=True)
 
     def meta_grad(params, tasks):
+        count_tasks(tasks.support, tasks.query)
         own = stop_gradient(adapted(params, tasks.support, steps))
 
         def outer(own):
@@ -77,38 +79,35 @@ def inner_product(a, b):
 def conjugate_gradient(system: Callable, b, steps: int):
     """x with system(x) = b, for each task: Hestenes & Stiefel 1952.
 
-    system(v) is linear, symmetric and positive, of trees (T, ..). A task whose residual is zero, or
-    no more than rounding, stands still. One whose system is not positive along a direction has no
-    answer here: FloatingPointError, or NaN where the function is compiled and nobody sees it.
+    system(v) is linear and symmetric, of trees (T, ..). A task stands still once its residual is
+    rounding. Where the curvature d'A d along a direction is zero, as it can be if the system is
+    singular or indefinite, there is no next step: ValueError; while a program is traced, where
+    values cannot be looked at, that task becomes NaN.
     """
     def along(step, direction, base):                        # base + step (T,) direction (T, ..)
         return tree.map(lambda d, p: asarray(p) + step.reshape(-1, *[1] * (d.ndim - 1)) * d,
                         direction, base)
 
+    def refuse(stuck):
+        if stuck.any():
+            raise ValueError("conjugate_gradient: the curvature along a direction is 0 in "
+                             f"{stuck.sum()} of {len(stuck)} systems, which are singular or "
+                             "indefinite: imaml needs a larger strength, or a theta' nearer to its "
+                             "minimum (more steps)")
+
     x, residual, direction = tree.map(ops.zeros_like, b), b, b
     square = inner_product(residual, residual)
-    solved = square * float(np.finfo(square.dtype).eps) ** 2
+    eps = float(np.finfo(square.dtype).eps)
+    solved = eps * eps * square                              # where |residual| = eps |b|
     for _ in range(steps):
-        image = system(direction)
-        curvature, going_on = inner_product(direction, image), square > solved
-        require(ops.where(going_on, curvature, 1.0), positive)
-        step = ops.where(going_on, ratio(square, curvature), 0.0)
+        image, moving = system(direction), square > solved
+        curvature = inner_product(direction, image)
+        size = ops.sqrt(inner_product(direction, direction) * inner_product(image, image))
+        stuck = ops.where(moving, ops.abs(curvature) <= eps * size, False)
+        require(stuck, refuse)
+        step = ops.where(moving, square / ops.where(moving, curvature, 1.0), 0.0)
+        step = ops.where(stuck, np.nan, step)
         x, residual = along(step, direction, x), along(-step, image, residual)
         square, before = inner_product(residual, residual), square
-        direction = along(ops.where(going_on, ratio(square, before), 0.0), direction, residual)
+        direction = along(square / ops.where(moving, before, 1.0), direction, residual)
     return x
-
-
-def ratio(a, b):
-    """a / b, and NaN unless b > 0."""
-    return ops.where(b > 0, a / ops.where(b > 0, b, 1.0), np.nan)
-
-
-def positive(curvature: np.ndarray) -> None:
-    """Raise FloatingPointError unless the system bends upwards in every task, (T,)."""
-    bad = np.flatnonzero(~(curvature > 0))
-    if bad.size:
-        raise FloatingPointError(
-            f"conjugate_gradient: the system of task {bad[0]} is not positive: its curvature along "
-            f"a direction is {curvature[bad[0]]:.3g}; in imaml theta' is then no minimum: take more "
-            "steps, or a larger strength")

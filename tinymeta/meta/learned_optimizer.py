@@ -20,6 +20,7 @@ from ..core.grad import stop_gradient, value_and_grad
 from ..core.tensor import asarray
 from ..nn.init import glorot_uniform, normal
 from ..nn.optim import Optimizer
+from .adapt import count_tasks
 from .method import Method
 
 
@@ -68,9 +69,13 @@ def unroll(optimizer: Optimizer, objective: Callable, theta, data, *, steps: int
     """f (T,) at theta_0, theta_1 .. theta_steps, where any optimizer takes the steps.
 
     After every `truncate` steps the path is cut: later values are not differentiated through it.
+    Raises ValueError for an objective of another shape.
     """
     def total(theta):
-        values = objective(theta, data)                                               # (T,)
+        values, tasks = asarray(objective(theta, data)), count_tasks(theta)           # (T,)
+        if values.shape != (tasks,):
+            raise ValueError(f"unroll: the objective has the shape {values.shape} and must have "
+                             f"({tasks},), one number for each task")
         return values.sum(), values
 
     state = optimizer.init(theta)

@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 from ..core.tensor import Tensor
 from ..nn.losses import cross_entropy
-from .adapt import adapted_to_each
+from .adapt import adapted_to_each, count_tasks
 from .method import Method, by_adapting, objective_of
 
 
@@ -24,7 +24,9 @@ def maml_loss(loss: Callable, params, tasks, *, lr, steps: int,
 
     loss(params (T, ...), batch) -> (T,); tasks: Tasks(support, query), task axis first;
     lr, steps: see `adapt`.
+    Raises ValueError if support and query are not of the same tasks.
     """
+    count_tasks(tasks.support, tasks.query)
     adapted = adapted_to_each(loss, params, tasks.support,
                               lr=lr, steps=steps, first_order=first_order)
     return loss(adapted, tasks.query)

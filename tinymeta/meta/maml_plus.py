@@ -18,8 +18,8 @@ from ..core import tree
 from ..core.tensor import asarray
 from ..data import Tasks
 from ..nn.losses import cross_entropy
-from .adapt import adapt, for_each_task
-from .method import Method, answers, objective_of, query_grad
+from .adapt import adapt, count_tasks, for_each_task
+from .method import Method, answers, objective_of, one_per_task, query_grad
 
 
 class Weighted(NamedTuple):
@@ -45,6 +45,7 @@ def maml_plus(model, loss: Callable = cross_entropy, *, lr: float = 0.1, steps: 
     """
     if steps < 1:
         raise ValueError(f"maml_plus: steps must be at least 1, got {steps}")
+    loss = one_per_task(loss)
     objective, answer = objective_of(model, loss), answers(model, transductive)
 
     def init(rng):
@@ -54,7 +55,7 @@ def maml_plus(model, loss: Callable = cross_entropy, *, lr: float = 0.1, steps: 
 
     def path(params, support):
         """The adapted parameters after each inner step."""
-        own = for_each_task(params["theta"], len(tree.leaves(support)[0]))
+        own = for_each_task(params["theta"], count_tasks(support))
         for k in range(steps):
             lr = tree.map(lambda rates: asarray(rates)[k], params["rates"])
             own = adapt(objective, own, support, lr=lr, steps=1)
@@ -63,6 +64,7 @@ def maml_plus(model, loss: Callable = cross_entropy, *, lr: float = 0.1, steps: 
     def judged(params, tasks):
         if isinstance(tasks, Tasks):
             tasks = Weighted(*tasks, step_weights(1.0, steps))
+        count_tasks(tasks.support, tasks.query)
         predictions = [model(own, tasks.query.x) for own in path(params, tasks.support)]
         losses = [loss(prediction, tasks.query.y) for prediction in predictions]
         weights = ops.astype(tasks.weights, losses[0].dtype)

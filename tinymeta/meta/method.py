@@ -8,6 +8,7 @@ import numpy as np
 from .. import ops
 from ..core.grad import value_and_grad
 from ..core.tensor import Tensor, asarray
+from .adapt import count_tasks
 
 
 class Method(NamedTuple):
@@ -26,6 +27,17 @@ class Method(NamedTuple):
 def objective_of(model, loss: Callable) -> Callable:
     """The loss of a batch as a function of the parameters: (params, batch) -> (T,)."""
     return lambda params, batch: loss(model(params, batch.x), batch.y)
+
+
+def one_per_task(loss: Callable) -> Callable:
+    """`loss(prediction (T, N, ..), y)` -> (T,); raises ValueError where it is of another shape."""
+    def checked(prediction, y):
+        losses, tasks = asarray(loss(prediction, y)), asarray(prediction).shape[:1]
+        if losses.shape != tasks:
+            raise ValueError(f"the loss has the shape {losses.shape} and must have {tasks}, one "
+                             "number for each task: take the mean over its examples and features")
+        return losses
+    return checked
 
 
 def query_grad(judged: Callable, over_tasks: str = "mean") -> Callable:
@@ -77,7 +89,12 @@ def predicting(model, adapted: Callable, *, steps: int, test_steps: int | None,
     adapted(params, support, steps) -> the parameters of `model` after learning, (T, ..).
     """
     answer, count = answers(model, transductive), steps if test_steps is None else test_steps
-    return lambda params, support, x: answer(adapted(params, support, count), support, x)
+
+    def predict(params, support, x):
+        count_tasks(support, x)
+        return answer(adapted(params, support, count), support, x)
+
+    return predict
 
 
 def by_adapting(init: Callable, model, loss: Callable, adapted: Callable, *, steps: int,
@@ -86,7 +103,10 @@ def by_adapting(init: Callable, model, loss: Callable, adapted: Callable, *, ste
 
     adapted, testing: see `predicting`; over_tasks: see `query_grad`.
     """
+    loss = one_per_task(loss)
+
     def judged(params, tasks):
+        count_tasks(tasks.support, tasks.query)
         prediction = model(adapted(params, tasks.support, steps), tasks.query.x)
         return loss(prediction, tasks.query.y), prediction
 
@@ -105,8 +125,28 @@ class Score(NamedTuple):
 
 
 def accuracy(logits, labels) -> np.ndarray:
-    """The share of examples whose largest logit is the label, (.., N, K) and (.., N) -> (..)."""
-    return (np.argmax(np.asarray(logits), -1) == np.asarray(labels)).mean(-1)
+    """The share of examples whose largest logit is the label, (.., N, K) and (.., N) -> (..).
+
+    Raises ValueError for labels that are not integers from 0 to K - 1, one for each example, and
+    FloatingPointError for logits that are NaN, of which none is the largest.
+    """
+    logits, labels = np.asarray(logits), np.asarray(labels)
+    if logits.shape[:-1] != labels.shape or not logits.size or labels.dtype.kind not in "iu":
+        raise ValueError(f"accuracy: logits {logits.shape} and {labels.dtype} labels "
+                         f"{labels.shape} must be (.., N, K) and integers (.., N), N and K not 0")
+    if labels.min() < 0 or labels.max() >= logits.shape[-1]:
+        raise ValueError(f"accuracy: labels must be from 0 to {logits.shape[-1] - 1}, the classes "
+                         f"of the logits, got {labels.min()} to {labels.max()}")
+    no_nan("accuracy", logits)
+    return (np.argmax(logits, -1) == labels).mean(-1)
+
+
+def no_nan(name: str, prediction) -> None:
+    prediction = np.asarray(prediction)
+    count = np.isnan(prediction).sum()
+    if count:
+        raise FloatingPointError(f"{name}: {count} of {prediction.size} numbers of the prediction "
+                                 "are NaN: the parameters or the inputs are no longer numbers")
 
 
 def hit_rate(logits, labels) -> Tensor:
@@ -125,14 +165,20 @@ def evaluate(method: Method, params, sample: Callable, *, tasks: int = 600, batc
     """Adapt to `tasks` fresh tasks and measure the predictions on their query sets.
 
     sample(n) -> Tasks of n tasks; measure(prediction, y) -> (n,) numbers.
-    Raises ValueError if tasks < 2.
+    Raises ValueError if tasks < 2 or for measures of another shape; FloatingPointError for a
+    prediction with a NaN in it.
     """
     if tasks < 2:
         raise ValueError(f"evaluate: an interval needs at least 2 tasks, got {tasks}")
     values = []
     for start in range(0, tasks, batch):
         support, query = sample(min(batch, tasks - start))
-        values.append(measure(method.predict(params, support, query.x), query.y))
+        prediction = np.asarray(method.predict(params, support, query.x))
+        no_nan("evaluate", prediction)
+        values.append(np.asarray(measure(prediction, query.y)))
+        if values[-1].shape != prediction.shape[:1]:
+            raise ValueError(f"evaluate: measure gave {values[-1].shape} for predictions "
+                             f"{prediction.shape} and must give (T,), one number for each task")
     values = np.concatenate(values)
     interval = 1.96 * values.std() / np.sqrt(len(values))
     return Score(float(values.mean()), float(interval), len(values))

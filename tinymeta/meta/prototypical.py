@@ -18,8 +18,9 @@ from .method import Method, answers, query_grad
 def prototypical(model, *, way: int, transductive: bool = True) -> Method:
     """A prototypical network as a Method; the model embeds x (.., N, ..) as (.., N, D).
 
-    way: the classes of a task, labels 0 .. way - 1. A class without a support example has no
-    prototype and cannot be the answer: its logit is -inf. Raises ValueError if way < 2.
+    way: the classes of a task, labels 0 .. way - 1. A class without a support example cannot be
+    chosen: its logit is -inf, the loss is over the classes that are there, and a query example of
+    an absent class costs inf. Raises ValueError if way < 2.
     """
     if way < 2:
         raise ValueError(f"prototypical: a task needs at least 2 classes, got way={way}")
@@ -37,21 +38,20 @@ def prototypical(model, *, way: int, transductive: bool = True) -> Method:
 
 
 def nearness(asked, seen, labels, way: int) -> Tensor:
-    """Minus the squared distance of each query to each class's prototype: (.., Q, K).
+    """Minus the squared distance to each prototype, -inf to that of a class that is absent.
 
-    asked (.., Q, D) and seen (.., N, D) embeddings, labels (.., N) of those that were seen.
+    Embeddings (.., Q, D) and (.., N, D), labels (.., N) of the latter -> (.., Q, K).
     """
-    centres, count = prototypes(seen, labels, way)
-    return ops.where(ops.broadcast_to(count[..., None, :] > 0, (*asked.shape[:-1], way)),
-                     -squared_distances(asked, centres), -np.inf)
+    member = ops.one_hot(labels, way, seen.dtype)                                   # (.., N, K)
+    there = (ops.sum(member, -2) > 0)[..., None, :]                                 # (.., 1, K)
+    squared = squared_distances(asked, prototypes(seen, member))
+    return ops.where(there, -squared, -np.inf)
 
 
-def prototypes(embedded, labels, way: int) -> tuple[Tensor, Tensor]:
-    """The mean embedding of each class, and of how many it is the mean; 0 of none.
+def prototypes(embedded, member) -> Tensor:
+    """The mean embedding of each class, 0 of one that is absent.
 
-    (.., N, D) and labels (.., N) -> (.., K, D) and (.., K).
+    (.., N, D) and who is in which class, 0 or 1 (.., N, K) -> (.., K, D).
     """
-    member = ops.one_hot(labels, way, embedded.dtype)                               # (.., N, K)
     sums = ops.swapaxes(member, -1, -2) @ embedded                                  # (.., K, D)
-    count = ops.sum(member, -2)
-    return sums / ops.maximum(count, 1.0)[..., None], count
+    return sums / ops.maximum(ops.sum(member, -2), 1.0)[..., None]

@@ -15,8 +15,8 @@ from ..core import tree
 from ..core.grad import stop_gradient
 from ..core.tensor import asarray
 from ..nn.losses import cross_entropy
-from .adapt import adapt, adapted_to_each, for_each_task
-from .method import Method, metrics_of, objective_of, predicting
+from .adapt import adapt, adapted_to_each, count_tasks, for_each_task
+from .method import Method, metrics_of, objective_of, one_per_task, predicting
 
 
 def reptile(model, loss: Callable = cross_entropy, *, lr: float, steps: int = 2,
@@ -25,16 +25,17 @@ def reptile(model, loss: Callable = cross_entropy, *, lr: float, steps: int = 2,
 
     The minibatches are the support set, the query set, the support set ... in turn; the loss
     reported is that of the query set at theta'. The other arguments are those of `maml`.
-    Raises ValueError if steps < 1 or lr = 0, by which the step is divided.
+    Raises ValueError if steps < 1 and unless lr > 0: the direction is a step divided by it.
     """
-    if lr == 0:
-        raise ValueError("reptile: lr must not be 0: where theta' leads is divided by it")
     if steps < 1:
         raise ValueError(f"reptile: steps must be at least 1, got {steps}")
+    if not lr > 0:
+        raise ValueError(f"reptile: lr must be above 0, got {lr}")
+    loss = one_per_task(loss)
     objective = objective_of(model, loss)
 
     def meta_grad(params, tasks):
-        start = own = for_each_task(params, len(tree.leaves(tasks.support)[0]))
+        start = own = for_each_task(params, count_tasks(tasks.support, tasks.query))
         for k in range(steps):
             own = stop_gradient(adapt(objective, own, tasks[k % 2], lr=lr, steps=1))
         grads = tree.map(lambda p, q: ops.mean(asarray(p) - q, 0) / (lr * steps), start, own)

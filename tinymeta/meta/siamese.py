@@ -28,9 +28,11 @@ def siamese(model, *, margin: float = 1.0, different: float = 0.5, way: int | No
     Its `meta_grad` takes Pairs(a, b, different), or a labelled Batch, all of whose pairs count, the
     different ones together as a share `different` of them.
     model(params, x) embeds x (.., N, ..) as (.., N, D). `predict` returns minus the distance to
-    each class's nearest support example, (T, N, K): the largest is the nearest neighbour's class.
-    way: K, the classes of a task; None: as many as the labels of the support sets say. A class
-    without an example is infinitely far. transductive: see `answers`.
+    each class's nearest support example, (T, N, K): the largest is the nearest neighbour's class,
+    and a class without an example is at -inf.
+    way: K; by default the largest label of the support sets and one, which is too few where the
+    last classes are absent. transductive: see `answers`.
+    Raises ValueError for a label outside 0 .. K - 1 in `predict`.
     """
     answer = answers(model, transductive)
 
@@ -45,7 +47,7 @@ def siamese(model, *, margin: float = 1.0, different: float = 0.5, way: int | No
 
     def of_all_pairs(params, batch):
         embedded, y = model(params, batch.x), asarray(batch.y)
-        distance = ops.sqrt(ops.relu(squared_distances(embedded, embedded)))      # (.., N, N)
+        distance = ops.sqrt(squared_distances(embedded, embedded))                # (.., N, N)
         right = judged_rightly(distance, y[..., :, None] != y[..., None, :])
         loss = contrastive_among(embedded, batch.y, margin, different)
         return ops.mean(loss), ops.mean(right)
@@ -59,8 +61,11 @@ def siamese(model, *, margin: float = 1.0, different: float = 0.5, way: int | No
         return {"loss": value, "accuracy": accuracy}, grads
 
     def predict(params, support, x):
-        embedded = answer(params, support, x)
-        return -nearest(distances(embedded, model(params, support.x)), support.y, way)
+        if asarray(support.y).ndim == 1:                        # one task, without an axis for it
+            support = Batch(*(asarray(part)[None] for part in support))
+            return predict(params, support, asarray(x)[None])[0]
+        asked, seen = answer(params, support, x), model(params, support.x)
+        return -nearest(distances(asked, seen), support.y, way)
 
     return Method(model.init, meta_grad, predict)
 
@@ -72,16 +77,19 @@ def distances(a, b) -> np.ndarray:
 
 
 def nearest(distance: np.ndarray, labels, way: int | None = None) -> np.ndarray:
-    """The distance to the nearest example of each class, infinity where there is none.
+    """The distance to the nearest example of each class, inf where there is none.
 
-    (.., N, M), labels (.., M) -> (.., N, K); way: K, None for the largest label and 1.
-    Raises ValueError for labels that are no class.
+    (.., N, M), labels (.., M) -> (.., N, K), K = `way` or the largest label and one.
+    Raises ValueError if there are no labels or they are not integers from 0 to K - 1.
     """
     labels = np.asarray(labels)[..., None, :]                                     # (.., 1, M)
+    if not labels.size or labels.dtype.kind not in "iu":
+        raise ValueError(f"nearest: needs integer labels of at least one example, got "
+                         f"{labels.dtype} of shape {labels[..., 0, :].shape}")
     way = int(labels.max()) + 1 if way is None else way
-    if labels.dtype.kind not in "iu" or labels.min() < 0 or labels.max() >= way:
-        raise ValueError(f"nearest: the labels of the support set, {labels.dtype} from "
-                         f"{labels.min()} to {labels.max()}, must be integers from 0 to {way - 1}")
+    if labels.min() < 0 or labels.max() >= way:
+        raise ValueError(f"nearest: labels must be integers from 0 to {way - 1}, "
+                         f"got {labels.min()} to {labels.max()}")
     return np.stack([np.where(labels == k, distance, np.inf).min(-1) for k in range(way)], -1)
 
 
@@ -97,10 +105,10 @@ def pair_distances(model, params, pairs, batch: int = 500) -> np.ndarray:
 def best_threshold(distance: np.ndarray, different: np.ndarray) -> float:
     """The threshold on D under which most pairs are judged rightly.
 
-    Choose it on pairs that are not tested. Raises ValueError if there are none.
+    Choose it on pairs that are not tested. Raises ValueError if there are none, or for distances
+    that are NaN.
     """
-    if not np.size(distance):
-        raise ValueError("best_threshold: there are no pairs to choose a threshold on")
+    comparable("best_threshold", distance, different)
     order = np.argsort(distance, axis=None)
     d, y = distance.ravel()[order], np.asarray(different, bool).ravel()[order]
     right = np.concatenate([[0], np.cumsum(~y)]) + np.concatenate([np.cumsum(y[::-1])[::-1], [0]])
@@ -111,5 +119,20 @@ def best_threshold(distance: np.ndarray, different: np.ndarray) -> float:
 
 
 def verification_accuracy(distance: np.ndarray, different: np.ndarray, threshold: float) -> float:
-    """The share of pairs judged rightly, "different" being D > threshold."""
+    """The share of pairs judged rightly, "different" being D > threshold.
+
+    Raises ValueError if there are none, or for distances that are NaN.
+    """
+    comparable("verification_accuracy", distance, different)
     return float(((distance > threshold) == np.asarray(different, bool)).mean())
+
+
+def comparable(name: str, distance, different) -> None:
+    """Raise ValueError unless there are pairs, a distance and a label for each, none of them NaN."""
+    distance, different = np.asarray(distance), np.asarray(different)
+    if not distance.size or distance.shape != different.shape:
+        raise ValueError(f"{name}: needs at least one pair, with a distance and a label for each, "
+                         f"got {distance.shape} and {different.shape}")
+    if np.isnan(distance).any():
+        raise ValueError(f"{name}: {np.isnan(distance).sum()} of {distance.size} distances are NaN, "
+                         "which cannot be compared: look for the embedding that is no number")

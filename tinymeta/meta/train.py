@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from ..core import tree
 from ..core.primitive import debug_nans
-from ..core.tensor import tensor
+from ..core.tensor import asarray, tensor
 from ..jit import jit
 from ..nn.optim import Optimizer, adam
 from ..progress import peak_memory, progress
@@ -42,9 +42,9 @@ def train(method: Method, sample: Callable, *, iterations: int, rng=None,
     `method.meta_grad` has to be what its name says, a function of its arguments alone.
 
     All randomness is the caller's generators': the same seeds give the same run. Ctrl-C ends it
-    early, with what was reached. Raises ValueError if iterations < 1, FloatingPointError when a
-    loss or a parameter is no longer a number: it names the operation, and the last good state is
-    kept.
+    early, with what was reached. Raises ValueError if iterations < 1, FloatingPointError when the
+    first batch holds a NaN or an infinity, and when a loss or a parameter is no longer a number: it
+    names the operation, and the last good state is kept.
     """
     if iterations < 1:
         raise ValueError(f"train: iterations must be at least 1, got {iterations}")
@@ -98,6 +98,8 @@ def train(method: Method, sample: Callable, *, iterations: int, rng=None,
         try:
             while at.iteration < iterations:
                 new_batch = sample(at.iteration) if numbered else sample()
+                if batch is None:
+                    look_at(new_batch)
                 new = advance(at, new_batch)
                 row = new.iteration in marks
                 due = checkpoint and (checkpoint.due() or new.iteration == iterations)
@@ -116,6 +118,14 @@ def train(method: Method, sample: Callable, *, iterations: int, rng=None,
                 at = with_row(at, None)
             bar.note(stopped="by Ctrl-C; what was learned so far is kept")
     return Run(at.params, list(at.curve), at.best, at.iteration == iterations)
+
+
+def look_at(batch) -> None:
+    """Raise FloatingPointError, naming the part, if a number of the batch is none, or infinite."""
+    for path, leaf in zip(tree.paths(batch), tree.leaves(batch)):
+        if not finite(asarray(leaf)):
+            raise FloatingPointError(f"train: the first batch holds a NaN or an infinity in {path}: "
+                                     "look at what `sample` returns")
 
 
 def diverged(update: Callable, checkpoint: Checkpoint | None, before: list, now: Progress):

@@ -4,9 +4,39 @@
 """
 
 from .. import ops
-from ..core.grad import stop_gradient
 from ..core.primitive import require
 from ..core.tensor import Tensor, asarray
+
+
+def not_empty(name: str, x: Tensor) -> None:
+    if not x.size:
+        raise ValueError(f"{name}: {x.shape} holds no example, and the mean of nothing is no loss")
+
+
+def check_margin(name: str, margin) -> None:
+    """Raise ValueError unless margin > 0: without one nothing is ever pushed apart."""
+    def above_zero(value):
+        if not (value > 0).all():
+            raise ValueError(f"{name}: margin must be above 0, got {value}")
+
+    require(asarray(margin), above_zero)
+
+
+def check_different(different: Tensor) -> None:
+    """Raise ValueError for a pair that is neither 0, of one class, nor 1, of two."""
+    def zero_or_one(values):
+        wrong = values[(values != 0) & (values != 1)]
+        if wrong.size:
+            raise ValueError("contrastive: different must be 0 (one class) or 1 (two), "
+                             f"got {wrong[0]}")
+
+    require(different, zero_or_one)
+
+
+def check_share(different) -> None:
+    if not 0 <= different <= 1:
+        raise ValueError(f"contrastive_among: different={different} must be a share of the pairs, "
+                         "between 0 and 1")
 
 
 def mse(prediction, target) -> Tensor:
@@ -15,20 +45,25 @@ def mse(prediction, target) -> Tensor:
     if prediction.shape != target.shape or prediction.ndim < 2:
         raise ValueError(f"mse: prediction {prediction.shape} and target {target.shape} "
                          "must have one shape (.., N, D)")
+    not_empty("mse", prediction)
     return ops.mean(ops.square(prediction - target), (-2, -1))
 
 
 def cross_entropy(logits, labels) -> Tensor:
     """The mean over examples of -log softmax(logits)[label].
 
-    logits (.., N, K), integer labels (.., N) -> (..).
+    logits (.., N, K), integer labels (.., N) -> (..). A logit of -inf masks a class that cannot be
+    chosen: it takes no part, and costs inf where it is the label. Raises ValueError for labels
+    outside 0 .. K - 1 (see `one_hot` for when they are looked at).
     """
     logits, labels = asarray(logits), asarray(labels)
     if logits.ndim < 2 or logits.shape[:-1] != labels.shape:
         raise ValueError(f"cross_entropy: logits {logits.shape} and labels {labels.shape} "
                          "do not fit: expected (.., N, K) and (.., N)")
-    hits = ops.one_hot(labels, logits.shape[-1], logits.dtype)                    # (.., N, K)
-    return -ops.mean(ops.sum(hits * ops.log_softmax(logits), -1), -1)
+    not_empty("cross_entropy", logits)
+    hits = ops.one_hot(labels, logits.shape[-1], bool)                            # (.., N, K)
+    chosen = ops.where(hits, ops.log_softmax(logits), 0.0)           # a product: 0 * -inf is NaN
+    return -ops.mean(ops.sum(chosen, -1), -1)
 
 
 def contrastive(a, b, different, margin: float = 1.0) -> Tensor:
@@ -41,11 +76,15 @@ def contrastive(a, b, different, margin: float = 1.0) -> Tensor:
     Hadsell, Chopra & LeCun 2006, equation 4, times two. The first term is the squared distance
     itself, so its Hessian at D = 0 is 2 I; D appears only in the hinge, whose gradient is taken as
     0 at D = 0 and is 0 from D = m on.
+    Raises ValueError for another `different` and unless margin > 0.
     """
     a, b, different = asarray(a), asarray(b), asarray(different)
     if a.shape != b.shape or a.ndim < 2 or different.shape != a.shape[:-1]:
         raise ValueError(f"contrastive: embeddings {a.shape} and {b.shape} must be "
                          f"one shape (.., P, D) and different {different.shape} its (.., P)")
+    not_empty("contrastive", different)
+    check_different(different)
+    check_margin("contrastive", margin)
     y = ops.astype(different, a.dtype)
     squared = ops.sum(ops.square(a - b), -1)                                      # (.., P)
     hinge = ops.relu(margin - ops.sqrt(squared))
@@ -58,41 +97,36 @@ def contrastive_among(embedded, labels, margin: float = 1.0, different: float = 
 
     (1 - different) times the mean of D^2 over the pairs of one class, plus `different` times the
     mean of max(0, m - D)^2 over the others; embedded (.., N, D), integer labels (.., N) -> (..).
-    A kind of which there are no pairs adds nothing. Whoever must find one class among K meets K - 1 different
-    pairs for each same one: a share of 1 - 1 / K.
+    Of a kind without a pair, where there is one class or where all differ, nothing is asked: its
+    part is 0. Whoever must find one class among K meets K - 1 different pairs for each same one: a
+    share of 1 - 1 / K. Raises ValueError for another share and unless margin > 0.
     """
-    require(different, a_share)
+    require(different, check_share)
     z, labels = asarray(embedded), asarray(labels)
-    if z.ndim < 2 or z.shape[-2] < 2 or labels.shape != z.shape[:-1]:
-        raise ValueError(f"contrastive_among: embeddings {z.shape} must be (.., N, D) of at least "
-                         f"2 examples and labels {labels.shape} their (.., N)")
+    if z.ndim < 2 or labels.shape != z.shape[:-1]:
+        raise ValueError(f"contrastive_among: embeddings {z.shape} must be (.., N, D) "
+                         f"and labels {labels.shape} their (.., N)")
+    if labels.dtype.kind not in "iub":
+        raise ValueError(f"contrastive_among: labels must be integers, got {labels.dtype}")
+    not_empty("contrastive_among", labels)
+    check_margin("contrastive_among", margin)
     same = ops.astype(labels[..., :, None] == labels[..., None, :], z.dtype)        # (.., N, N)
     others, twins = 1.0 - same, same - ops.eye(z.shape[-2], dtype=z.dtype)
-    squared = ops.relu(squared_distances(z, z))                 # rounding can make it negative
+    squared = squared_distances(z, z)
     hinge = ops.relu(margin - ops.sqrt(squared))
 
     def mean(x, weights):
-        return ops.sum(x * weights, (-2, -1)) / ops.maximum(ops.sum(weights, (-2, -1)), 1.0)
+        count = ops.sum(weights, (-2, -1))
+        return ops.sum(x * weights, (-2, -1)) / ops.maximum(count, 1.0)
 
     return (1 - different) * mean(squared, twins) + different * mean(ops.square(hinge), others)
 
 
-def a_share(different) -> None:
-    """Raise ValueError for what is no share."""
-    if not 0 <= different <= 1:
-        raise ValueError(f"contrastive_among: different={different} must be a share of the pairs, "
-                         "between 0 and 1")
-
-
 def squared_distances(a, b) -> Tensor:
-    """|a_i - b_j|^2 by one product: (.., N, D) and (.., K, D) -> (.., N, K).
+    """|a_i - b_j|^2: (.., N, D) and (.., K, D) -> (.., N, K).
 
-    From the mean of b, which changes no distance and no derivative: far from 0 the squares are
-    large, and their difference would be rounding. It errs by eps times the largest square, below 0
-    as well.
+    Of the differences themselves: |a|^2 - 2 a.b + |b|^2 needs no (.., N, K, D), but loses small
+    distances between points that are far from 0. It is never negative, and 0 of equal points.
     """
     a, b = asarray(a), asarray(b)
-    centre = stop_gradient(ops.mean(b, -2, keepdims=True))                         # (.., 1, D)
-    a, b = a - centre, b - centre
-    squares = [ops.sum(ops.square(z), -1) for z in (a, b)]
-    return squares[0][..., :, None] - 2.0 * (a @ ops.swapaxes(b, -1, -2)) + squares[1][..., None, :]
+    return ops.sum(ops.square(a[..., :, None, :] - b[..., None, :, :]), -1)

@@ -35,17 +35,51 @@ def norm(x, axis=None, keepdims: bool = False) -> Tensor:
     return elementwise.sqrt(reduce.sum(elementwise.square(floats(x)), axis, keepdims))
 
 
+def largest(x, axes) -> Tensor:
+    """What to subtract before `exp`: the maximum over `axes`, kept, as a constant.
+
+    As a shift it needs no derivative. 0 over an empty axis, whose maximum does not exist.
+    """
+    if size_of([x.shape[i] for i in axes]) == 0:
+        return asarray(np.zeros([1 if i in axes else n for i, n in enumerate(x.shape)], x.dtype))
+    return stop_gradient(reduce.max(x, axes, keepdims=True))
+
+
 def logsumexp(x, axis=None, keepdims: bool = False) -> Tensor:
-    """log(sum(exp(x))) over `axis`, shifted by the maximum: as a shift it needs no derivative."""
+    """log(sum(exp(x))) over `axis`, without overflow.
+
+    -inf over an empty axis or where all is -inf, inf where something is inf; the gradient is NaN
+    at the last two, where it does not exist.
+    """
     x = floats(x)
-    shift = stop_gradient(reduce.max(x, axis, keepdims=True))
-    y = elementwise.log(reduce.sum(elementwise.exp(x - shift), axis, keepdims=True)) + shift
-    return y if keepdims else movement.squeeze(y, as_axes("logsumexp", axis, x.ndim))
+    axes = as_axes("logsumexp", axis, x.ndim)
+    shift = largest(x, axes)
+    shift = elementwise.where(elementwise.abs(shift) < np.inf, shift, 0.0)      # inf - inf is NaN
+    total = reduce.sum(elementwise.exp(x - shift), axes, keepdims=True)
+    if size_of([x.shape[i] for i in axes]) == 0:
+        y = asarray(np.full(total.shape, -np.inf, x.dtype))
+    else:
+        y = elementwise.log(total) + shift
+    return y if keepdims else movement.squeeze(y, axes)
 
 
 def log_softmax(x, axis: int = -1) -> Tensor:
-    return floats(x) - logsumexp(x, axis, keepdims=True)
+    """x - logsumexp(x) over `axis`; -inf (a class that is masked) stays -inf, with gradient 0.
+
+    The maximum is subtracted first: x - (log(sum) + max) would lose log(sum) beside a large max.
+    NaN where all is -inf or something is inf, as in PyTorch and JAX.
+    """
+    x = floats(x)
+    axes = as_axes("log_softmax", axis, x.ndim)
+    if not x.size:
+        return x
+    x = x - largest(x, axes)
+    return x - elementwise.log(reduce.sum(elementwise.exp(x), axes, keepdims=True))
 
 
 def softmax(x, axis: int = -1) -> Tensor:
-    return elementwise.exp(log_softmax(x, axis))
+    """exp(x) / sum(exp(x)) over `axis`; -inf and inf as in `log_softmax`."""
+    x = floats(x)
+    axes = as_axes("softmax", axis, x.ndim)
+    powers = elementwise.exp(x - largest(x, axes))
+    return powers / reduce.sum(powers, axes, keepdims=True)

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ..core.primitive import require
 from ..core.tensor import Tensor, asarray
 from . import movement
 from .checks import as_shape
@@ -49,15 +50,19 @@ def ones_like(x) -> Tensor:
 def one_hot(labels, classes: int, dtype=np.float32) -> Tensor:
     """(..,) integers -> (.., classes), 1 at the label.
 
-    Raises ValueError for labels outside 0..classes-1; compiled, where nobody looks at them, those
-    get a row of zeros.
+    Raises ValueError for labels that are not integers from 0 to classes - 1; compiled, labels that
+    the program is given are looked at before each run, and those made on the way, or on a GPU,
+    where nobody looks at them, get a row of zeros.
     """
     labels = asarray(labels)
-    values = labels.value if isinstance(labels.value, np.ndarray) else np.zeros(0, labels.dtype)
-    inside = not values.size or 0 <= values.min() <= values.max() < classes
-    if values.dtype.kind not in "iu" or not inside:
-        span = f" from {values.min()} to {values.max()}" if values.size else ""
-        raise ValueError(f"one_hot: labels must be integers from 0 to {classes - 1}, "
-                         f"got {values.dtype}{span}")
+    wanted = f"one_hot: labels must be integers from 0 to {classes - 1}, got {labels.dtype}"
+
+    def inside(values):
+        if values.size and not 0 <= values.min() <= values.max() < classes:
+            raise ValueError(f"{wanted} from {values.min()} to {values.max()}")
+
+    if labels.dtype.kind not in "iu":
+        raise ValueError(wanted)
+    require(labels, inside)
     hits = equal(movement.expand_dims(labels, -1), np.arange(classes))
     return movement.astype(hits, dtype)

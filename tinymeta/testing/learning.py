@@ -49,22 +49,24 @@ def pairs(draw, *, features: int = 2, margin: float = 1.0, smooth: bool = False,
 
 @st.composite
 def episodes(draw, *, features: int = 2, regression: bool = False, tasks: int | None = 3,
-             max_way: int = 3, max_shot: int = 2):
+             max_way: int = 3, max_shot: int = 2, absent: bool = False, offset: float = 0.0):
     """`Tasks(support, query)` of `Batch(x (T, N, D), y)`, the task axis first.
 
     Of `way` classes, `shot` examples each in the support set and 1 or 2 in the query set, in any
-    order: y (T, N) int64, or with regression (T, N, 1) floats. tasks: see `pairs`. Shrinks to one
-    task of two classes (regression: of one) with one example each.
+    order: y (T, N) int64, or with regression (T, N, 1) floats. tasks: see `pairs`. absent: the last
+    class may be missing, from both sets, its examples counted to class 0; offset: added to all x.
+    Shrinks to one task of two classes (regression: of one) with one example each.
     """
     lead = draw(task_axis(tasks))
     way = draw(st.integers(1 if regression else 2, max_way))
+    there = way - int(absent and draw(st.booleans()))
 
     def batch(each):
-        x = draw(tensors((*lead, way * each, features)))
+        x = draw(tensors((*lead, way * each, features))) + offset
         if regression:
             return Batch(x, draw(tensors((*lead, way * each, 1))))
         order = np.array(draw(st.permutations(range(way * each))))
-        return Batch(x, np.broadcast_to(order % way, (*lead, way * each)).copy())
+        return Batch(x, np.broadcast_to(order % way % there, (*lead, way * each)).copy())
 
     return Tasks(batch(draw(st.integers(1, max_shot))), batch(draw(st.integers(1, 2))))
 
