@@ -168,7 +168,7 @@ def test_a_class_without_an_example_is_infinitely_far():
     found = siamese(Plain(), way=4).predict(params, support, x)
     assert found.shape == (1, 3, 4) and (found[..., 2:] == -np.inf).all()
     assert found[0, :, :2].argmax(-1).tolist() == [0, 1, 1]
-    with pytest.raises(ValueError, match="from 0 to 1, must be integers from 0 to 0"):
+    with pytest.raises(ValueError, match="must be integers from 0 to 0, got 0 to 1"):
         siamese(Plain(), way=1).predict(params, support, x)
 
 

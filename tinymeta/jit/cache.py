@@ -19,7 +19,7 @@ import numba
 import numpy as np
 
 from ..core.disk import folder, write
-from ..cpu import scalar, trig
+from ..cpu import conv, gemm, libm, scalar, trig
 from . import machine
 
 HEADER = '''"""A fused loop, written by tinymeta.jit; see tinymeta/jit/codegen.py."""
@@ -47,7 +47,7 @@ made = {"compiled": 0, "loaded": 0}         # kernels, new and from the disk
 def version() -> str:
     """A hash of what a kernel's source relies on."""
     parts = [numba.__version__, llvmlite.__version__, np.__version__, HEADER]
-    parts += [Path(module.__file__).read_text() for module in (scalar, trig, machine)]
+    parts += [Path(module.__file__).read_text() for module in (scalar, trig, libm, gemm, conv, machine)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 

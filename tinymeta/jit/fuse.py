@@ -6,6 +6,8 @@ stored value that a loop can compute is a root; roots over the same space that s
 share a loop. Bodies are of limited length, so the cost grows with the number of lines.
 """
 
+import ast
+import functools
 from bisect import bisect_right
 from collections import defaultdict
 from typing import NamedTuple
@@ -14,6 +16,7 @@ import numpy as np
 
 from ..core.primitive import registry
 from ..core.strides import dense, even
+from ..core.text import FUNCTIONS
 from .machine import DTYPES
 from .program import OWN, Builder, Line, Own, Program, ordered
 from .views import VIEWS, source, unit, walk
@@ -22,8 +25,8 @@ SHARED_LEAVES = 2       # a value read twice is computed twice if it needs no mo
 OPERANDS = 20           # of a loop, at most
 LENGTH = 64             # lines of a body from which its value is stored; a loop has at most 4 times that
 CANDIDATES = 16         # loops, the latest, that are looked at for a root to join
-EXPENSIVE = {"exp", "expm1", "log", "log1p", "sin", "cos", "tanh", "sigmoid", "softplus", "power",
-             "static_power"}
+CHEAP = {"where", "minimum", "maximum", "absolute", "sign", "square", "sqrt", "reciprocal", "floor",
+         "ceil", "trunc", "rint", "copysign", "isnan", "isfinite"}           # an instruction or two
 REDUCTIONS = {"sum", "max"}
 
 
@@ -57,6 +60,18 @@ def scalar(line: Line) -> bool:
 def known(line: Line) -> bool:
     """Have kernels a dtype for all that it reads and makes?"""
     return line.dtype in DTYPES and all(x.dtype in DTYPES for x in line.inputs)
+
+
+def expensive(line: Line) -> bool:
+    """Is there a function in it that takes many instructions?"""
+    primitive = registry.get(line.op)
+    return primitive is not None and primitive.text is not None and calls(primitive.text)
+
+
+@functools.cache
+def calls(text: str) -> bool:
+    names = {node.id for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Name)}
+    return bool(names & FUNCTIONS.keys() - CHEAP)
 
 
 def looped(line: Line) -> bool:
@@ -141,7 +156,7 @@ def bodies(program: Program) -> Bodies:
             stored.add(line)
         elif line not in stored:
             large = sum(x.size >= line.size for x in reach)
-            costly = large > SHARED_LEAVES or any(x.op in EXPENSIVE for x in body)
+            costly = large > SHARED_LEAVES or any(map(expensive, body))
             again = len(readers[line]) > 1 and costly
             if again or len(reach) > OPERANDS // 2 or len(body) > LENGTH:
                 stored.add(line)
