@@ -24,8 +24,9 @@ DLPACK_CUDA = 2                          # that standard's number for such a dev
 class Unknown:
     """A number whose value is not known yet, as a compiler hands it to the function it traces.
 
-    It is weak, as the Python or NumPy number is that it stands for.
+    It is weak, as the Python or NumPy number is that it stands for. kind: the type of that number.
     """
+    kind: type
 
     def astype(self, dtype=None) -> "Tensor":
         """The number as a 0-d tensor; None: of the dtype that it has where it meets no array."""
@@ -147,7 +148,7 @@ def tensor(data, dtype=None) -> Tensor:
     Raises TypeError for what is not numeric (ragged lists, strings, objects, complex numbers).
     """
     where = "cuda" if on_gpu(data) else state.device
-    return Tensor(move(np.array(_array(data), dtype=dtype, order="C"), where))
+    return Tensor(move(native(np.array(_array(data), dtype=dtype, order="C")), where))
 
 
 def asarray(data, dtype=None) -> Tensor:
@@ -162,7 +163,7 @@ def asarray(data, dtype=None) -> Tensor:
         return data.astype(dtype)
     if on_gpu(data):
         return shared_on_gpu(data, dtype)
-    return Tensor(move(np.asarray(_array(data), dtype=dtype), state.device))
+    return Tensor(move(native(np.asarray(_array(data), dtype=dtype)), state.device))
 
 
 def on_gpu(data) -> bool:
@@ -200,3 +201,8 @@ def _array(data) -> np.ndarray:
     if not typed and array.dtype.kind == "f":
         return array.astype(np.float32)
     return array
+
+
+def native(array: np.ndarray) -> np.ndarray:
+    """The array in the machine's own byte order (files of other machines have the other one)."""
+    return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))

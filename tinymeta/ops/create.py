@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ..core.primitive import require
 from ..core.tensor import Tensor, asarray
 from . import movement
 from .checks import as_shape
@@ -10,8 +11,9 @@ from .elementwise import equal
 
 def full(shape, value, dtype=None) -> Tensor:
     """A tensor of one value. Raises ValueError for a negative size, as do the others here."""
-    dtype = dtype or (np.float32 if isinstance(value, float) else np.asarray(value).dtype)
-    return asarray(np.full(as_shape("full", shape), np.asarray(value), dtype))
+    value = asarray(value)
+    value = value if dtype is None else movement.astype(value, dtype)
+    return movement.broadcast_to(value, as_shape("full", shape))
 
 
 def zeros(shape, dtype=np.float32) -> Tensor:
@@ -25,10 +27,10 @@ def ones(shape, dtype=np.float32) -> Tensor:
 def arange(*bounds, dtype=None) -> Tensor:
     """arange(stop), arange(start, stop) or arange(start, stop, step).
 
-    int64 of integers, else float32.
+    int64 of integers, else float32; of NumPy scalars as NumPy has it.
     """
     if dtype is None and any(isinstance(b, float) for b in bounds):
-        dtype = np.float32
+        dtype = np.result_type(*bounds) if any(isinstance(b, np.generic) for b in bounds) else np.float32
     return asarray(np.arange(*bounds, dtype=dtype))
 
 
@@ -49,15 +51,19 @@ def ones_like(x) -> Tensor:
 def one_hot(labels, classes: int, dtype=np.float32) -> Tensor:
     """(..,) integers -> (.., classes), 1 at the label.
 
-    Raises ValueError for labels outside 0..classes-1; compiled, where nobody looks at them, those
-    get a row of zeros.
+    Raises ValueError for labels outside 0..classes-1; those that nobody can look at, as they are
+    made by a compiled program, get a row of zeros.
     """
     labels = asarray(labels)
-    values = labels.value if isinstance(labels.value, np.ndarray) else np.zeros(0, labels.dtype)
-    inside = not values.size or 0 <= values.min() <= values.max() < classes
-    if values.dtype.kind not in "iu" or not inside:
-        span = f" from {values.min()} to {values.max()}" if values.size else ""
-        raise ValueError(f"one_hot: labels must be integers from 0 to {classes - 1}, "
-                         f"got {values.dtype}{span}")
+
+    def check(values):
+        inside = not values.size or 0 <= int(values.min()) <= int(values.max()) < classes
+        if values.dtype.kind not in "iu" or not inside:
+            span = f" from {values.min()} to {values.max()}" if values.size else ""
+            raise ValueError(f"one_hot: labels must be integers from 0 to {classes - 1}, "
+                             f"got {values.dtype}{span}")
+
+    check(np.zeros(0, labels.dtype))
+    require(labels, check)
     hits = equal(movement.expand_dims(labels, -1), np.arange(classes))
     return movement.astype(hits, dtype)

@@ -7,7 +7,7 @@ derivative.
 
 import numpy as np
 
-from ..core.primitive import Primitive
+from ..core.primitive import Primitive, require
 from ..core.tensor import Tensor, asarray
 from . import movement
 from .checks import as_axis, size_of
@@ -35,21 +35,25 @@ scatter_along = primitive("scatter_add_along",
 def checked_indices(name: str, indices, n: int) -> Tensor:
     """Indices as non-negative int64.
 
-    Raises TypeError for other dtypes, IndexError for values out of range; compiled, where nobody
-    looks at them, those are moved to the nearest end.
+    Raises TypeError for other dtypes, IndexError for values out of range; those that nobody can look
+    at, as they are made by a compiled program, are moved to the nearest end.
     """
     indices = asarray(indices)
     if indices.dtype.kind not in "iu":
         raise TypeError(f"{name}: indices must be integers, got {indices.dtype}")
-    values = indices.value
-    if not isinstance(values, np.ndarray):
-        indices = movement.astype(indices, np.int64)
-        counted = where(indices < 0, indices + n, indices)
-        return clip(counted, 0, n - 1)
-    if values.size and not (-n <= values.min() and values.max() < n):
-        raise IndexError(f"{name}: indices from {values.min()} to {values.max()} are out of range "
-                         f"for size {n}")
-    return asarray(np.where(values < 0, values + n, values).astype(np.int64))
+    if n == 0 and indices.size:
+        raise IndexError(f"{name}: an axis of size 0 has nothing at any index")
+
+    def inside(values):
+        if values.size and not -n <= int(values.min()) <= int(values.max()) < n:
+            raise IndexError(f"{name}: indices from {values.min()} to {values.max()} are out of "
+                             f"range for size {n}")
+
+    require(indices, inside)
+    indices = movement.astype(indices, np.int64)            # which has room for n
+    if isinstance(values := indices.value, np.ndarray):
+        return asarray(np.where(values < 0, values + n, values))
+    return clip(where(indices < 0, indices + n, indices), 0, n - 1)
 
 
 def take(x, indices, axis: int = 0) -> Tensor:
