@@ -41,7 +41,8 @@ OF_THE_HOST = (np.ndarray, np.generic, *WEAK, list, tuple)
 REFLECTED = {"add": "__radd__", "subtract": "__rsub__", "multiply": "__rmul__", "equal": "__eq__",
              "divide": "__rtruediv__", "matmul": "__rmatmul__", "power": "__rpow__",
              "not_equal": "__ne__", "less": "__gt__", "less_equal": "__ge__", "greater": "__lt__",
-             "greater_equal": "__le__"}
+             "greater_equal": "__le__", "bitwise_and": "__rand__", "bitwise_or": "__ror__",
+             "bitwise_xor": "__rxor__"}
 
 
 class Tensor:
@@ -108,6 +109,21 @@ class Tensor:
 
     def __int__(self):
         return int(self.item())
+
+    def __index__(self):
+        if self.shape or self.dtype.kind not in "iu":
+            raise TypeError(f"only 0-d tensors of integers count or index, not {self.dtype}{self.shape}")
+        return self.item()
+
+    def __round__(self, digits=None):
+        return round(self.item(), digits)
+
+    def __format__(self, how: str):
+        return format(self.item(), how) if how else str(self)
+
+    def tolist(self):
+        """The values as Python numbers, in lists of lists."""
+        return self.numpy().tolist()
 
     def __len__(self):
         if not self.shape:

@@ -18,7 +18,7 @@ def floats(x) -> Tensor:
 def mean(x, axis=None, keepdims: bool = False) -> Tensor:
     """The average over `axis`. Raises ValueError for the mean of nothing."""
     x = floats(x)
-    if x.dtype == np.float16:                       # the sum may be larger than float16 reaches
+    if x.dtype == np.float16:                       # whose largest number is 65504
         return mean(cast(x, np.dtype(np.float32)), axis, keepdims).astype(x.dtype)
     count = size_of([x.shape[i] for i in as_axes("mean", axis, x.ndim)])
     if count == 0:

@@ -29,8 +29,9 @@ def arange(*bounds, dtype=None) -> Tensor:
 
     int64 of integers, else float32; of NumPy scalars as NumPy has it.
     """
-    if dtype is None and any(isinstance(b, float) for b in bounds):
-        dtype = np.result_type(*bounds) if any(isinstance(b, np.generic) for b in bounds) else np.float32
+    if dtype is None and any(type(b) is float for b in bounds):
+        typed = [b for b in bounds if isinstance(b, np.floating)]
+        dtype = np.result_type(*typed) if typed else np.float32
     return asarray(np.arange(*bounds, dtype=dtype))
 
 

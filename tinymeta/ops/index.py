@@ -12,6 +12,7 @@ from ..core.tensor import Tensor, asarray
 from . import movement
 from .checks import as_axis, size_of
 from .elementwise import clip, where
+from .promote import by_float32
 
 
 def primitive(name, shape, rule):
@@ -35,8 +36,8 @@ scatter_along = primitive("scatter_add_along",
 def checked_indices(name: str, indices, n: int) -> Tensor:
     """Indices as non-negative int64.
 
-    Raises TypeError for other dtypes, IndexError for values out of range; those that nobody can look
-    at, as they are made by a compiled program, are moved to the nearest end.
+    Raises TypeError for other dtypes, IndexError for values out of range; those that nobody can
+    look at, as a compiled program makes them, are moved to the nearest end.
     """
     indices = asarray(indices)
     if indices.dtype.kind not in "iu":
@@ -56,6 +57,7 @@ def checked_indices(name: str, indices, n: int) -> Tensor:
     return clip(where(indices < 0, indices + n, indices), 0, n - 1)
 
 
+@by_float32("take")
 def take(x, indices, axis: int = 0) -> Tensor:
     """x[..., indices, ...] along `axis`: the axis is replaced by the shape of `indices`."""
     x = asarray(x)
@@ -67,6 +69,7 @@ def take(x, indices, axis: int = 0) -> Tensor:
     return movement.reshape(picked, before + indices.shape + after)
 
 
+@by_float32("take_along_axis")
 def take_along_axis(x, indices, axis: int = -1) -> Tensor:
     """result[.., j, ..] = x[.., indices[.., j, ..], ..] along `axis`; the other axes must agree."""
     x, indices = asarray(x), asarray(indices)

@@ -17,13 +17,13 @@ def invert(x) -> Tensor:
     return elementwise.sub(ones, x)
 
 
-def of_bools(sign: str, same) -> callable:
+def of_bools(sign: str, same):
+    """The operation written `sign`, which for bools is the same as another one."""
     def operation(a, b) -> Tensor:
         a, b = asarray(a), asarray(b)
-        for x in (a, b):
-            if x.dtype != bool:
-                raise TypeError(f"{sign} is of bools here, got {a.dtype} and {b.dtype}: compare first, "
-                                "as in (x > 0) & (x < 1)")
+        if not a.dtype == b.dtype == bool:
+            raise TypeError(f"{sign} takes bools, got {a.dtype} and {b.dtype}: compare first, as in "
+                            "(x > 0) & (x < 1)")
         return same(a, b)
     return operation
 

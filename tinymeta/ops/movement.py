@@ -39,12 +39,9 @@ widen = primitive("pad", lambda x, widths: (padded_shape(x.shape, widths), x.dty
                   view=False)
 
 convert = primitive("astype", lambda x, dtype: (x.shape, dtype),
-                    (lambda g, y, x, dtype: converted_back(g, y, x),), view=False)
-
-
-def converted_back(g, y, x):
-    """No gradient passes an integer or a bool: they do not move when their origin does."""
-    return convert(g, dtype=x.dtype) if y.dtype.kind == x.dtype.kind == "f" else None
+                    # None: integers and bools do not move when what they were made of does
+                    (lambda g, y, x, dtype: convert(g, dtype=x.dtype)
+                     if y.dtype.kind == x.dtype.kind == "f" else None,), view=False)
 
 
 def joined_shape(*xs, axis):

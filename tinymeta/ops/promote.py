@@ -5,6 +5,8 @@ Where they meet none, NumPy scalars keep theirs. An integer with a float becomes
 with float64 is an error: silent float64 doubles time and memory.
 """
 
+import functools
+
 import numpy as np
 
 from ..core.tensor import WEAK, Tensor, Unknown, asarray
@@ -12,7 +14,7 @@ from . import movement
 
 COMPARISONS = {"equal", "not_equal", "less", "less_equal", "greater", "greater_equal"}
 INSTEAD_OF_BOOLS = {"neg": "use ~ for the opposite", "sub": "use ^ or != for where they differ",
-                    "sign": "cast with astype first"}
+                    **dict.fromkeys(("sign", "relu", "gate"), "cast with astype first")}
 
 
 def promote(name: str, inputs: tuple, floating: bool = False) -> tuple:
@@ -38,7 +40,7 @@ def promote(name: str, inputs: tuple, floating: bool = False) -> tuple:
     if dtype.kind == "b" and kinds & {"i", "u"}:
         dtype = np.dtype(np.int64)
     if dtype.kind == "b" and name in INSTEAD_OF_BOOLS:
-        raise TypeError(f"{name}: bools have none: {INSTEAD_OF_BOOLS[name]}")
+        raise TypeError(f"{name} has no meaning for bools: {INSTEAD_OF_BOOLS[name]}")
     if dtype.kind in "iu" and weak:
         inputs = [fitting(name, x, dtype) if is_weak(x) else x for x in inputs]
         if any(isinstance(x, float) for x in inputs):       # an infinity, to compare with
@@ -66,9 +68,8 @@ def dtype_alone(inputs, weak) -> np.dtype:
 def fitting(name: str, x, dtype):
     """Whole numbers as they are, if an integer dtype can hold them.
 
-    One that it cannot hold is larger, or smaller, than all that it can. So it compares as an infinity
-    does; and the largest of it and others is one of the others, or the smallest is. Raises ValueError
-    elsewhere.
+    One that it cannot hold is larger, or smaller, than all that it can: it compares as an infinity
+    does, and never is the smaller, or the larger, of two. Raises ValueError elsewhere.
     """
     info = np.iinfo(dtype)
     for n in map(int, np.ravel(x)):
@@ -77,8 +78,8 @@ def fitting(name: str, x, dtype):
                 return np.inf if n > 0 else -np.inf
             if isinstance(x, WEAK) and name == ("minimum" if n > 0 else "maximum"):
                 return info.max if n > 0 else info.min
-            raise ValueError(f"{name}: {n} is beyond {dtype}, which holds {info.min} to {info.max}: "
-                             "cast the tensor with astype first")
+            raise ValueError(f"{name}: {n} is beyond {dtype}, which holds {info.min} to "
+                             f"{info.max}: cast the tensor with astype first")
     return x
 
 
@@ -97,6 +98,27 @@ def cast(x, dtype) -> Tensor:
         return asarray(np.array(x, dtype))
     x = asarray(x)
     return x if x.dtype == dtype else movement.astype(x, dtype)
+
+
+def by_float32(name: str):
+    """`@by_float32(name)`: the operation, a loop that is compiled, for floats that no compiler has.
+
+    float16 is computed in float32, which holds all of it, and rounded at the end. Raises TypeError
+    for longdouble.
+    """
+    def with_more_dtypes(operation):
+        @functools.wraps(operation)
+        def wrapped(x, *args, **kwargs):
+            x = asarray(x)
+            if x.dtype.kind != "f" or x.dtype in (np.float32, np.float64):
+                return operation(x, *args, **kwargs)
+            if x.dtype != np.float16:
+                raise TypeError(f"{name} has no loop for {x.dtype}: cast to float64 with astype")
+            wide = np.dtype(np.float32)
+            args = [cast(a, wide) if type(a) is Tensor and a.dtype == x.dtype else a for a in args]
+            return cast(operation(cast(x, wide), *args, **kwargs), x.dtype)
+        return wrapped
+    return with_more_dtypes
 
 
 def broadcast(name: str, inputs: tuple) -> tuple:
