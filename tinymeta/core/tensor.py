@@ -24,8 +24,9 @@ DLPACK_CUDA = 2                          # that standard's number for such a dev
 class Unknown:
     """A number whose value is not known yet, as a compiler hands it to the function it traces.
 
-    It is weak, as the Python or NumPy number is that it stands for.
+    It is weak, as the Python or NumPy number is that it stands for. kind: the type of that number.
     """
+    kind: type
 
     def astype(self, dtype=None) -> "Tensor":
         """The number as a 0-d tensor; None: of the dtype that it has where it meets no array."""
@@ -40,7 +41,8 @@ OF_THE_HOST = (np.ndarray, np.generic, *WEAK, list, tuple)
 REFLECTED = {"add": "__radd__", "subtract": "__rsub__", "multiply": "__rmul__", "equal": "__eq__",
              "divide": "__rtruediv__", "matmul": "__rmatmul__", "power": "__rpow__",
              "not_equal": "__ne__", "less": "__gt__", "less_equal": "__ge__", "greater": "__lt__",
-             "greater_equal": "__le__"}
+             "greater_equal": "__le__", "bitwise_and": "__rand__", "bitwise_or": "__ror__",
+             "bitwise_xor": "__rxor__"}
 
 
 class Tensor:
@@ -108,6 +110,21 @@ class Tensor:
     def __int__(self):
         return int(self.item())
 
+    def __index__(self):
+        if self.shape or self.dtype.kind not in "iu":
+            raise TypeError(f"only 0-d tensors of integers count or index, not {self.dtype}{self.shape}")
+        return self.item()
+
+    def __round__(self, digits=None):
+        return round(self.item(), digits)
+
+    def __format__(self, how: str):
+        return format(self.item(), how) if how else str(self)
+
+    def tolist(self):
+        """The values as Python numbers, in lists of lists."""
+        return self.numpy().tolist()
+
     def __len__(self):
         if not self.shape:
             raise TypeError("a 0-d tensor has no length")
@@ -147,7 +164,7 @@ def tensor(data, dtype=None) -> Tensor:
     Raises TypeError for what is not numeric (ragged lists, strings, objects, complex numbers).
     """
     where = "cuda" if on_gpu(data) else state.device
-    return Tensor(move(np.array(_array(data), dtype=dtype, order="C"), where))
+    return Tensor(move(native(np.array(_array(data), dtype=dtype, order="C")), where))
 
 
 def asarray(data, dtype=None) -> Tensor:
@@ -162,7 +179,7 @@ def asarray(data, dtype=None) -> Tensor:
         return data.astype(dtype)
     if on_gpu(data):
         return shared_on_gpu(data, dtype)
-    return Tensor(move(np.asarray(_array(data), dtype=dtype), state.device))
+    return Tensor(move(native(np.asarray(_array(data), dtype=dtype)), state.device))
 
 
 def on_gpu(data) -> bool:
@@ -200,3 +217,8 @@ def _array(data) -> np.ndarray:
     if not typed and array.dtype.kind == "f":
         return array.astype(np.float32)
     return array
+
+
+def native(array: np.ndarray) -> np.ndarray:
+    """The array in the machine's own byte order (files of other machines have the other one)."""
+    return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))

@@ -38,6 +38,7 @@ from .elementwise import (abs, add, clip, cos, div, elementwise, equal, exp, exp
                           not_equal, power, relu, rsqrt, sigmoid, sign, sin, softplus, sqrt, square,
                           sub, tanh, where)
 from .index import take, take_along_axis
+from .logic import both, differ, either, invert
 from .matmul import matmul
 from .movement import (astype, broadcast_to, concatenate, expand_dims, flip, moveaxis, pad, reshape,
                        squeeze, stack, swapaxes, transpose)
@@ -53,6 +54,8 @@ OPERATORS = {
     "__pow__": power,      "__rpow__": lambda a, b: power(b, a),         "__ne__": not_equal,
     "__lt__": less,        "__le__": less_equal,                         "__gt__": greater,
     "__ge__": greater_equal,
+    "__and__": both,       "__rand__": both,     "__or__": either,      "__ror__": either,
+    "__xor__": differ,     "__rxor__": differ,   "__invert__": invert,
     "astype": astype,      "reshape": reshape,                           "transpose": transpose,
     "sum": sum,            "mean": mean,                                 "max": max,
     "min": min,            "T": property(transpose),

@@ -18,6 +18,8 @@ def floats(x) -> Tensor:
 def mean(x, axis=None, keepdims: bool = False) -> Tensor:
     """The average over `axis`. Raises ValueError for the mean of nothing."""
     x = floats(x)
+    if x.dtype == np.float16:                       # whose largest number is 65504
+        return mean(cast(x, np.dtype(np.float32)), axis, keepdims).astype(x.dtype)
     count = size_of([x.shape[i] for i in as_axes("mean", axis, x.ndim)])
     if count == 0:
         raise ValueError(f"mean: axis {axis} of {x.shape} is empty and has no mean")
@@ -27,6 +29,8 @@ def mean(x, axis=None, keepdims: bool = False) -> Tensor:
 def var(x, axis=None, keepdims: bool = False) -> Tensor:
     """The variance over `axis`, divided by n (not n - 1)."""
     x = floats(x)
+    if x.dtype == np.float16:
+        return var(cast(x, np.dtype(np.float32)), axis, keepdims).astype(x.dtype)
     return mean(elementwise.square(x - mean(x, axis, keepdims=True)), axis, keepdims)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from ..core.primitive import Primitive
 from ..core.tensor import Tensor
 from .matmul import broadcast_lead
-from .promote import promote
+from .promote import by_float32, promote
 
 
 class Geometry(NamedTuple):
@@ -68,7 +68,11 @@ def conv2d(x, w, *, stride=1, padding="same") -> Tensor:
     "valid", a number, or ((top, bottom), (left, right)).
     Raises ValueError for shapes, strides or paddings that don't fit.
     """
-    x, w = promote("conv2d", (x, w))
+    return convolved(*promote("conv2d", (x, w)), stride, padding)
+
+
+@by_float32("conv2d")
+def convolved(x, w, stride, padding) -> Tensor:
     if x.ndim < 4 or w.ndim < 4 or x.shape[-1] != w.shape[-2]:
         raise ValueError(f"conv2d: x {x.shape} and w {w.shape} do not fit: "
                          "x is (.., N, H, W, C) and w (.., h, w, C, O) with the same C")

@@ -7,11 +7,12 @@ derivative.
 
 import numpy as np
 
-from ..core.primitive import Primitive
+from ..core.primitive import Primitive, require
 from ..core.tensor import Tensor, asarray
 from . import movement
 from .checks import as_axis, size_of
 from .elementwise import clip, where
+from .promote import by_float32
 
 
 def primitive(name, shape, rule):
@@ -35,23 +36,28 @@ scatter_along = primitive("scatter_add_along",
 def checked_indices(name: str, indices, n: int) -> Tensor:
     """Indices as non-negative int64.
 
-    Raises TypeError for other dtypes, IndexError for values out of range; compiled, where nobody
-    looks at them, those are moved to the nearest end.
+    Raises TypeError for other dtypes, IndexError for values out of range; those that nobody can
+    look at, as a compiled program makes them, are moved to the nearest end.
     """
     indices = asarray(indices)
     if indices.dtype.kind not in "iu":
         raise TypeError(f"{name}: indices must be integers, got {indices.dtype}")
-    values = indices.value
-    if not isinstance(values, np.ndarray):
-        indices = movement.astype(indices, np.int64)
-        counted = where(indices < 0, indices + n, indices)
-        return clip(counted, 0, n - 1)
-    if values.size and not (-n <= values.min() and values.max() < n):
-        raise IndexError(f"{name}: indices from {values.min()} to {values.max()} are out of range "
-                         f"for size {n}")
-    return asarray(np.where(values < 0, values + n, values).astype(np.int64))
+    if n == 0 and indices.size:
+        raise IndexError(f"{name}: an axis of size 0 has nothing at any index")
+
+    def inside(values):
+        if values.size and not -n <= int(values.min()) <= int(values.max()) < n:
+            raise IndexError(f"{name}: indices from {values.min()} to {values.max()} are out of "
+                             f"range for size {n}")
+
+    require(indices, inside)
+    indices = movement.astype(indices, np.int64)            # which has room for n
+    if isinstance(values := indices.value, np.ndarray):
+        return asarray(np.where(values < 0, values + n, values))
+    return clip(where(indices < 0, indices + n, indices), 0, n - 1)
 
 
+@by_float32("take")
 def take(x, indices, axis: int = 0) -> Tensor:
     """x[..., indices, ...] along `axis`: the axis is replaced by the shape of `indices`."""
     x = asarray(x)
@@ -63,6 +69,7 @@ def take(x, indices, axis: int = 0) -> Tensor:
     return movement.reshape(picked, before + indices.shape + after)
 
 
+@by_float32("take_along_axis")
 def take_along_axis(x, indices, axis: int = -1) -> Tensor:
     """result[.., j, ..] = x[.., indices[.., j, ..], ..] along `axis`; the other axes must agree."""
     x, indices = asarray(x), asarray(indices)

@@ -39,7 +39,9 @@ widen = primitive("pad", lambda x, widths: (padded_shape(x.shape, widths), x.dty
                   view=False)
 
 convert = primitive("astype", lambda x, dtype: (x.shape, dtype),
-                    (lambda g, y, x, dtype: convert(g, dtype=x.dtype),), view=False)
+                    # None: integers and bools do not move when what they were made of does
+                    (lambda g, y, x, dtype: convert(g, dtype=x.dtype)
+                     if y.dtype.kind == x.dtype.kind == "f" else None,), view=False)
 
 
 def joined_shape(*xs, axis):
@@ -158,8 +160,8 @@ def flip(x, axis=None) -> Tensor:
 
 
 def astype(x, dtype) -> Tensor:
-    """`x` in another dtype; the gradient comes back in x's own."""
-    x, dtype = asarray(x), np.dtype(dtype)
+    """`x` in another dtype; the gradient comes back in x's own, and stops at what is not floating."""
+    x, dtype = asarray(x), np.dtype(dtype).newbyteorder("=")
     if dtype.kind not in "biuf":
         raise TypeError(f"astype: tensors hold bools, integers and floats, not {dtype}")
     return x if x.dtype == dtype else convert(x, dtype=dtype)
@@ -198,6 +200,7 @@ def concatenate(xs, axis: int = 0) -> Tensor:
 
 def stack(xs, axis: int = 0) -> Tensor:
     """The tensors side by side along a new axis."""
+    xs = promote.promote("stack", tuple(xs)) if len(xs) else ()
     return concatenate([expand_dims(x, axis) for x in xs], axis)
 
 

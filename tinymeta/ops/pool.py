@@ -12,6 +12,7 @@ from ..core.tensor import Tensor, asarray
 from . import index, movement
 from .checks import size_of
 from .conv import conv2d, geometry_of
+from .promote import by_float32, promote
 
 
 def places_shape(x, geometry):
@@ -29,6 +30,7 @@ def as_image(name: str, x) -> Tensor:
     return x
 
 
+@by_float32("max_pool2d")
 def max_pool2d(x, window=2, *, stride=None, padding="valid") -> Tensor:
     """The maximum of each window: (.., N, H, W, C) -> (.., N, H', W', C).
 
@@ -46,12 +48,13 @@ def max_pool2d(x, window=2, *, stride=None, padding="valid") -> Tensor:
     return movement.reshape(index.pick_along(pixels, places), out)
 
 
+@by_float32("avg_pool2d")
 def avg_pool2d(x, window=2, *, stride=None, padding="valid") -> Tensor:
     """The mean of each window over the places inside the image.
 
     Arguments and shapes as in max_pool2d.
     """
-    x = as_image("avg_pool2d", x)
+    (x,) = promote("avg_pool2d", (as_image("avg_pool2d", x),), floating=True)
     geometry = pool_geometry("avg_pool2d", x, window, stride, padding)
     ones = np.ones((*geometry.kernel, 1, 1), x.dtype)
     options = {"stride": geometry.stride, "padding": geometry.pads}

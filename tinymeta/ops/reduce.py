@@ -10,7 +10,7 @@ import numpy as np
 from ..core.grad import stop_gradient
 from ..core.primitive import Primitive
 from ..core.tensor import Tensor, asarray
-from . import elementwise, movement
+from . import elementwise, logic, movement
 from .checks import as_axes, as_axis
 
 
@@ -64,9 +64,13 @@ def reduced(primitive, x, axis, keepdims):
 
 
 def sum(x, axis=None, keepdims: bool = False) -> Tensor:
-    """The sum over `axis` (an int, a tuple, None for all). Bools are counted."""
+    """The sum over `axis` (an int, a tuple, None for all).
+
+    As NumPy has it: integers are added up in int64, unsigned ones in uint64, bools are counted.
+    """
     x = asarray(x)
-    return reduced(add_up, movement.astype(x, np.int64) if x.dtype == bool else x, axis, keepdims)
+    wide = {"b": np.int64, "i": np.int64, "u": np.uint64}.get(x.dtype.kind, x.dtype)
+    return reduced(add_up, movement.astype(x, wide), axis, keepdims)
 
 
 def max(x, axis=None, keepdims: bool = False) -> Tensor:
@@ -76,7 +80,12 @@ def max(x, axis=None, keepdims: bool = False) -> Tensor:
 
 def min(x, axis=None, keepdims: bool = False) -> Tensor:
     """The smallest value over `axis`; elements that tie share the gradient equally."""
-    return -max(-asarray(x), axis, keepdims)
+    return reversed_order(max(reversed_order(asarray(x)), axis, keepdims))
+
+
+def reversed_order(x) -> Tensor:
+    """The largest for the smallest, one for one: -x, or where that would wrap or is not, ~x."""
+    return -x if x.dtype.kind == "f" else logic.invert(x)
 
 
 def argmax(x, axis: int | None = None) -> Tensor:
