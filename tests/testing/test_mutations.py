@@ -23,6 +23,7 @@ from tinymeta.testing.faults import Mutant, differentiable, mutants, planted, su
 # the arguments whose history counts at the next order. Every rule reads g, which goes unsaid.
 READS = {
     "div": ("b", "by"), "mul": ("b", "a"), "square": "a",                   # arithmetic
+    "product_or_zero": ("b", "a"),
     "exp": "y", "expm1": "y", "log": "a", "log1p": "a", "rsqrt": "y", "sqrt": "y", "sin": "a",
     "cos": "a", "tanh": "y", "sigmoid": "y", "softplus": "a", "reciprocal_or_zero": "y",
     "power": ("ab", "ay"), "static_power": "a",

@@ -10,7 +10,22 @@ import numpy as np
 
 from ..core.text import FUNCTIONS, INPUTS, OPERATORS, Call, is_mask, names, numeric, parsed
 
+
+def where(condition, x, y):
+    """np.where, of floats by their bits: it jumps at each change of the condition, as relu's does
+    all the time, and takes ten times as long.
+    """
+    dtype = np.result_type(x, y)
+    if dtype.kind != "f":
+        return np.where(condition, x, y)
+    whole = np.dtype(f"i{dtype.itemsize}")
+    x, y = (np.asarray(v, dtype).view(whole) for v in (x, y))
+    mask = np.negative(np.asarray(condition, bool).astype(whole))       # -1, all bits, or 0
+    return (((x ^ y) & mask) ^ y).view(dtype)
+
+
 UFUNCS = {name: getattr(np, name) for name in (*FUNCTIONS, *OPERATORS.values(), "positive")}
+UFUNCS["where"] = where
 
 
 def compile_text(text: str):

@@ -7,7 +7,8 @@ from numba import njit
 
 def window_argmax(out, x, *, geometry):
     """for n, i, j, c:
-    out[n,i,j,c] = the first (y, z), as y W + z, that maximises x[n,y,z,c] in window (i, j)
+    out[n,i,j,c] = the first (y, z), as y W + z, that maximises x[n,y,z,c] in window (i, j);
+    a NaN is the largest
     """
     height, width, channels = x.shape[-3:]
     places = (out.reshape(-1, *geometry.result, channels) if out.size
@@ -29,6 +30,7 @@ def _window_argmax(out, x, h, w, stride_h, stride_w, top, left):
                     best, place = x[n, y0, z0, c], y0 * width + z0
                     for y in range(y0, y1):
                         for z in range(z0, z1):
-                            if x[n, y, z, c] > best:
-                                best, place = x[n, y, z, c], y * width + z
+                            value = x[n, y, z, c]
+                            if value > best or (value != value and best == best):
+                                best, place = value, y * width + z
                     out[n, i, j, c] = place

@@ -99,10 +99,17 @@ tanh  = smooth("tanh",  "tanh(a)",        lambda g, y, a: g - g * (y * y))
 sigmoid  = smooth("sigmoid",  "exp(minimum(a, 0)) / (1 + exp(-absolute(a)))",      lambda g, y, a: g * (y - y * y))
 softplus = smooth("softplus", "maximum(a, 0) + log1p(exp(-absolute(a)))",          lambda g, y, a: g * sigmoid(a))
 
-# sqrt'(0) := 0, at every order: the slope is made of 1/y,
+# a * b where 0 times anything is 0, infinity and NaN too: in a rule, what was not selected (slope 0)
+# and what nobody reads (cotangent 0) give exactly 0.
+product_or_zero = Elementwise("product_or_zero", "where(b == 0, 0, a) * where(a == 0, 0, b)",
+                              (lambda g, y, a, b: product_or_zero(g, b),
+                               lambda g, y, a, b: product_or_zero(g, a)))
+
+# sqrt'(0) := 0, at every order and for every cotangent: the slope is made of 1/y,
 # and `reciprocal_or_zero` and all its derivatives vanish at 0.
-reciprocal_or_zero = smooth("reciprocal_or_zero", "1 / where(a == 0, inf, a)",     lambda g, y, a: -g * (y * y))
-sqrt               = smooth("sqrt",               "sqrt(a)",        lambda g, y, a: g * (0.5 * reciprocal_or_zero(y)))
+reciprocal_or_zero = smooth("reciprocal_or_zero", "1 / where(a == 0, inf, a)",
+                            lambda g, y, a: -g * (y * y))
+sqrt = smooth("sqrt", "sqrt(a)", lambda g, y, a: product_or_zero(g, 0.5 * reciprocal_or_zero(y)))
 
 # ---- kinks: a mask decides, and a mask has no derivative ----------------------------------------
 
@@ -115,22 +122,23 @@ equal,      not_equal     = compare("equal",      "a == b"), compare("not_equal"
 less,       less_equal    = compare("less",       "a < b"),  compare("less_equal",    "a <= b")
 greater,    greater_equal = compare("greater",    "a > b"),  compare("greater_equal", "a >= b")
 
-# g where a > 0, else 0: the derivative of relu with relu'(0) = 0, linear in g and flat in a. As a
-# product it is eight times faster than `where`, which has to jump at every change of sign.
-gate = Elementwise("gate", "a * (b > 0)", (lambda u, y, g, a: gate(u, a), None), branch=lambda g, a: a > 0)
+# g where a > 0, else 0: the derivative of relu with relu'(0) = 0, linear in g and flat in a. It is a
+# select: as a product, 0 * inf = NaN would reach the gradient of log(relu(a)).
+gate = Elementwise("gate", "where(b > 0, a, 0)", (lambda u, y, g, a: gate(u, a), None), branch=lambda g, a: a > 0)
 relu = Elementwise("relu", "maximum(a, 0)", (lambda g, y, a: gate(g, a),),              branch=lambda a: np.sign(a))
 sign = Elementwise("sign", "sign(a)", (None,),                                          branch=lambda a: np.sign(a))
-abs  = Elementwise("abs", "absolute(a)", (lambda g, y, a: g * sign(a),),                branch=lambda a: np.sign(a))
+abs  = Elementwise("abs", "absolute(a)", (lambda g, y, a: product_or_zero(g, sign(a)),),    branch=lambda a: np.sign(a))
 
-# 1 where a > b, 1/2 where they tie (both share the gradient equally), 0 elsewhere.
-wins    = Elementwise("wins", "(a > b) + 0.5 * (a == b)", (None, None),
-                      branch=lambda a, b: np.sign(a - b))
-maximum = Elementwise("maximum", "maximum(a, b)",
-                      (lambda g, y, a, b: g * wins(a, b), lambda g, y, a, b: g * wins(b, a)),
-                      branch=lambda a, b: np.sign(a - b))
-minimum = Elementwise("minimum", "minimum(a, b)",
-                      (lambda g, y, a, b: g * wins(b, a), lambda g, y, a, b: g * wins(a, b)),
-                      branch=lambda a, b: np.sign(a - b))
+# 1 where a > b, 1/2 where they tie (both share the gradient equally), 0 elsewhere; a NaN is the
+# largest, as for argmax.
+wins    = Elementwise("wins", "where((a == b) | isnan(a) & isnan(b), 0.5, (a > b) | isnan(a))",
+                      (None, None), branch=lambda a, b: np.sign(a - b))
+maximum = Elementwise("maximum", "maximum(a, b)", (
+    lambda g, y, a, b: product_or_zero(g, wins(a, b)),
+    lambda g, y, a, b: product_or_zero(g, wins(b, a))), branch=lambda a, b: np.sign(a - b))
+minimum = Elementwise("minimum", "minimum(a, b)", (
+    lambda g, y, a, b: product_or_zero(g, wins(-a, -b)),
+    lambda g, y, a, b: product_or_zero(g, wins(-b, -a))), branch=lambda a, b: np.sign(a - b))
 
 select = Elementwise("where", "where(a, b, c)", (None, lambda g, y, c, a, b: where(c, g, 0.0),
                                                  lambda g, y, c, a, b: where(c, 0.0, g)), skip=1)
@@ -160,11 +168,22 @@ def clip(x, min=None, max=None) -> Tensor:
 # A Python exponent is static; its rule stops at 0,
 # so that x**2 and x**3 are right at 0 to any order.
 static_power = Elementwise("static_power", "power(a, exponent)", (
-    lambda g, y, a, exponent: g * (exponent * power(a, exponent - 1)),))
+    lambda g, y, a, exponent: product_or_zero(g, exponent * power(a, exponent - 1)),))
 
+# Of a tensor, the rule does not stop at 0, where the slope b a^(b-1) of 0^0 would be 0 * inf.
 general_power = Elementwise("power", "power(a, b)", (
-    lambda g, y, a, b: g * (b * general_power(a, b - 1.0)),
-    lambda g, y, a, b: g * (y * where(a > 0, log(where(a > 0, a, 1.0)), 0.0))), floating=True)
+    lambda g, y, a, b: product_or_zero(g, product_or_zero(factor(a, b), general_power(a, b - 1.0))),
+    lambda g, y, a, b: product_or_zero(g, product_or_zero(y, log_or_zero(a)))), floating=True)
+
+
+def factor(a, b):
+    """b, or 0 at the kink of the square root."""
+    return where(equal(b, 0.5), where(equal(a, 0.0), 0.0, b), b)
+
+
+def log_or_zero(a):
+    positive = greater(a, 0.0)
+    return where(positive, log(where(positive, a, 1.0)), 0.0)
 
 
 def power(x, exponent) -> Tensor:
@@ -172,7 +191,8 @@ def power(x, exponent) -> Tensor:
 
     A Python or NumPy scalar is a static exponent: integer powers are exact at x <= 0 to any order.
     A tensor exponent is differentiated too, and asks for x > 0 (where x <= 0 that derivative is
-    taken as 0).
+    taken as 0). At x = 0 the derivatives by x are the same for both: those of x**0 are 0, and those
+    of x**0.5 are taken as 0, as those of sqrt.
     """
     if not isinstance(exponent, WEAK) or isinstance(exponent, Unknown):
         return general_power(x, exponent)

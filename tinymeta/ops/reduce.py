@@ -40,18 +40,18 @@ add_up = Primitive("sum", family="reduce",
                    vjps=(lambda g, y, x, axes: back(g, x, axes),))
 
 largest = Primitive("max", family="reduce", shape=first_of("max"),
-                    vjps=(lambda g, y, x, axes: back(g, x, axes) * shares(x, y, axes),),
+                    vjps=(lambda g, y, x, axes: to_the_largest(back(g, x, axes), x, y, axes),),
                     branch=lambda x, axes: x == np.max(x, axis=axes, keepdims=True))
 
 position = Primitive("argmax", family="reduce", vjps=(None,),
                      shape=lambda x, axes: (first_of("argmax")(x, axes)[0], np.dtype(np.int64)))
 
 
-def shares(x, y, axes):
-    """Who won, as constants: 1 at the maximum, 1/k at each of k that tie, 0 elsewhere."""
+def to_the_largest(g, x, y, axes):
+    """g where x is the maximum, g/k where k tie, 0 elsewhere; a NaN is the largest, as for argmax."""
     x = stop_gradient(x)
-    hits = movement.astype(elementwise.equal(x, back(stop_gradient(y), x, axes)), x.dtype)
-    return hits / back(add_up(hits, axes=axes), x, axes)
+    hits = elementwise.wins(x, back(stop_gradient(y), x, axes))     # a half, or 0: none is larger
+    return elementwise.product_or_zero(g, hits / back(add_up(hits, axes=axes), x, axes))
 
 
 # ---- the public functions -----------------------------------------------------------------------
