@@ -11,8 +11,9 @@ from .elementwise import equal
 
 def full(shape, value, dtype=None) -> Tensor:
     """A tensor of one value. Raises ValueError for a negative size, as do the others here."""
-    dtype = dtype or (np.float32 if isinstance(value, float) else np.asarray(value).dtype)
-    return asarray(np.full(as_shape("full", shape), np.asarray(value), dtype))
+    value = asarray(value)
+    value = value if dtype is None else movement.astype(value, dtype)
+    return movement.broadcast_to(value, as_shape("full", shape))
 
 
 def zeros(shape, dtype=np.float32) -> Tensor:
@@ -26,10 +27,11 @@ def ones(shape, dtype=np.float32) -> Tensor:
 def arange(*bounds, dtype=None) -> Tensor:
     """arange(stop), arange(start, stop) or arange(start, stop, step).
 
-    int64 of integers, else float32.
+    int64 of integers, else float32; of NumPy scalars as NumPy has it.
     """
-    if dtype is None and any(isinstance(b, float) for b in bounds):
-        dtype = np.float32
+    if dtype is None and any(type(b) is float for b in bounds):
+        typed = [b for b in bounds if isinstance(b, np.floating)]
+        dtype = np.result_type(*typed) if typed else np.float32
     return asarray(np.arange(*bounds, dtype=dtype))
 
 
@@ -50,19 +52,19 @@ def ones_like(x) -> Tensor:
 def one_hot(labels, classes: int, dtype=np.float32) -> Tensor:
     """(..,) integers -> (.., classes), 1 at the label.
 
-    Raises ValueError for labels that are not integers from 0 to classes - 1; compiled, labels that
-    the program is given are looked at before each run, and those made on the way, or on a GPU,
-    where nobody looks at them, get a row of zeros.
+    Raises ValueError for labels outside 0..classes-1; those that nobody can look at, as they are
+    made by a compiled program, get a row of zeros.
     """
     labels = asarray(labels)
-    wanted = f"one_hot: labels must be integers from 0 to {classes - 1}, got {labels.dtype}"
 
-    def inside(values):
-        if values.size and not 0 <= values.min() <= values.max() < classes:
-            raise ValueError(f"{wanted} from {values.min()} to {values.max()}")
+    def check(values):
+        inside = not values.size or 0 <= int(values.min()) <= int(values.max()) < classes
+        if values.dtype.kind not in "iu" or not inside:
+            span = f" from {values.min()} to {values.max()}" if values.size else ""
+            raise ValueError(f"one_hot: labels must be integers from 0 to {classes - 1}, "
+                             f"got {values.dtype}{span}")
 
-    if labels.dtype.kind not in "iu":
-        raise ValueError(wanted)
-    require(labels, inside)
+    check(np.zeros(0, labels.dtype))
+    require(labels, check)
     hits = equal(movement.expand_dims(labels, -1), np.arange(classes))
     return movement.astype(hits, dtype)
