@@ -15,6 +15,7 @@ import math
 import numpy as np
 
 from .device import device_of, move
+from .interop import Readable
 from .scope import state
 
 serials = itertools.count(1)             # one counter for all threads: `next` is atomic
@@ -36,16 +37,8 @@ class Unknown:
 WEAK = (bool, int, float, np.bool_, np.integer, np.floating, Unknown)
 OF_THE_HOST = (np.ndarray, np.generic, *WEAK, list, tuple)
 
-# What `array * tensor` becomes: NumPy asks with the ufunc's name,
-# the tensor answers as right operand.
-REFLECTED = {"add": "__radd__", "subtract": "__rsub__", "multiply": "__rmul__", "equal": "__eq__",
-             "divide": "__rtruediv__", "matmul": "__rmatmul__", "power": "__rpow__",
-             "not_equal": "__ne__", "less": "__gt__", "less_equal": "__ge__", "greater": "__lt__",
-             "greater_equal": "__le__", "bitwise_and": "__rand__", "bitwise_or": "__ror__",
-             "bitwise_xor": "__rxor__"}
 
-
-class Tensor:
+class Tensor(Readable):
     __slots__ = ("value", "primitive", "inputs", "static", "serial", "order", "__weakref__")
     __hash__ = object.__hash__           # `==` compares elements, identity stays the key
 
@@ -75,55 +68,8 @@ class Tensor:
         """The same value on "cpu" or "cuda", as a constant: no gradient flows between devices."""
         return Tensor(move(self.value, device))
 
-    # ---- reading a value as Python or NumPy does ----
-    def __array__(self, dtype=None, copy=None):
-        convert = np.array if copy else np.asarray
-        return convert(self.numpy(), dtype=dtype)
-
-    def __array_ufunc__(self, ufunc, method, *inputs, **options):
-        operator = REFLECTED.get(ufunc.__name__)
-        if method == "__call__" and operator and not options and type(inputs[-1]) is Tensor:
-            return getattr(inputs[-1], operator)(inputs[0])
-        return self.__array_function__(ufunc, (), inputs, options)
-
-    def __array_function__(self, function, types, args, kwargs):
-        raise TypeError(f"np.{function.__name__} would read the value and drop the gradient: use "
-                        f"tm.{function.__name__} or another function of tinymeta's, or "
-                        "np.asarray(t) if the value is what you want")
-
-    def __dlpack__(self, **kwargs):
-        return self.value.__dlpack__(**kwargs)
-
-    def __dlpack_device__(self):
-        return self.value.__dlpack_device__()
-
-    @property
-    def __cuda_array_interface__(self):
-        return self.value.__cuda_array_interface__      # AttributeError, as it should be, on a CPU
-
     def __bool__(self):
         return bool(self.item())
-
-    def __float__(self):
-        return float(self.item())
-
-    def __int__(self):
-        return int(self.item())
-
-    def __index__(self):
-        if self.shape or self.dtype.kind not in "iu":
-            raise TypeError(f"only 0-d tensors of integers count or index, not {self.dtype}{self.shape}")
-        return self.item()
-
-    def __round__(self, digits=None):
-        return round(self.item(), digits)
-
-    def __format__(self, how: str):
-        return format(self.item(), how) if how else str(self)
-
-    def tolist(self):
-        """The values as Python numbers, in lists of lists."""
-        return self.numpy().tolist()
 
     def __len__(self):
         if not self.shape:
@@ -140,7 +86,7 @@ class Tensor:
     # ---- looking at it ----
     def __repr__(self):
         if isinstance(self.value, np.ndarray):
-            array = np.asarray(self.value)
+            array = self.value
             text = np.array2string(array, precision=4, threshold=20, separator=", ")
         else:
             text = repr(self.value)
@@ -163,6 +109,7 @@ def tensor(data, dtype=None) -> Tensor:
 
     Raises TypeError for what is not numeric (ragged lists, strings, objects, complex numbers).
     """
+    data = asarray(data) if holds_tensors(data) else data
     where = "cuda" if on_gpu(data) else state.device
     return Tensor(move(native(np.array(_array(data), dtype=dtype, order="C")), where))
 
@@ -170,16 +117,26 @@ def tensor(data, dtype=None) -> Tensor:
 def asarray(data, dtype=None) -> Tensor:
     """A Tensor sharing memory with an array where it can (whoever shares promises not to write).
 
-    A Tensor is returned as it is. Anything with `__dlpack__` or `__cuda_array_interface__` (a PyTorch
-    tensor, say) is shared too, where it lies.
+    A Tensor is returned as it is, a list or tuple that holds tensors is stacked, with its gradient.
+    Anything with `__dlpack__` or `__cuda_array_interface__` (a PyTorch tensor, say) is shared too,
+    where it lies.
     """
     if type(data) is Tensor and dtype in (None, data.dtype):
         return data
+    if holds_tensors(data):
+        data = Tensor.stacked([asarray(x) if holds_tensors(x) else x for x in data])
+        return data if dtype is None else data.astype(dtype)
     if isinstance(data, Unknown):
         return data.astype(dtype)
     if on_gpu(data):
         return shared_on_gpu(data, dtype)
     return Tensor(move(native(np.asarray(_array(data), dtype=dtype)), state.device))
+
+
+def holds_tensors(data) -> bool:
+    """Is it a list or tuple with a tensor in it, or in a list in it?"""
+    return isinstance(data, (list, tuple)) and any(
+        isinstance(x, (Tensor, Unknown)) or holds_tensors(x) for x in data)
 
 
 def on_gpu(data) -> bool:

@@ -58,13 +58,13 @@ OPERATORS = {
     "__xor__": differ,     "__rxor__": differ,   "__invert__": invert,
     "astype": astype,      "reshape": reshape,                           "transpose": transpose,
     "sum": sum,            "mean": mean,                                 "max": max,
-    "min": min,            "T": property(transpose),
+    "min": min,            "T": property(transpose),                     "stacked": staticmethod(stack),
 }
 
 
 def method(operation):
     """Operations are objects; a class makes methods only of functions."""
-    if isinstance(operation, property):
+    if isinstance(operation, (property, staticmethod)):
         return operation
     return lambda *args, **kwargs: operation(*args, **kwargs)
 
