@@ -92,5 +92,5 @@ def test_a_fault_of_nan_in_float32_alone_is_red(a_new_primitive):
     op = a_new_primitive("exp(a)", (lambda g, y, a: g * y,), name="clean")
     check_primitive(op, examples=4)
     op.kernels["cpu"] = kernel
-    with pytest.raises(AssertionError, match="clean in float32 is not .* infinities, NaN and zeros"):
+    with pytest.raises(AssertionError, match="clean in float32 is not .* of infinities, NaN"):
         check_primitive(op)
