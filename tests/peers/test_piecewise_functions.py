@@ -39,7 +39,11 @@ FUNCTIONS = {                   # of torch, its functional, x (4, 4) and a targe
 def torch():
     with warnings.catch_warnings():                    # of what it does while it is imported
         warnings.simplefilter("ignore")
-        return pytest.importorskip("torch")
+        torch = pytest.importorskip("torch")
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)                           # of 16 numbers: threads would only wait
+    yield torch
+    torch.set_num_threads(before)
 
 
 def foreign(torch, f, name="f"):

@@ -82,3 +82,15 @@ def test_a_fault_that_shows_in_long_arrays_alone_is_red(a_new_primitive):
     op.kernels["cpu"] = kernel
     with pytest.raises(AssertionError, match=r"in blocks is another on \d+ entries than on \d"):
         check_primitive(op)
+
+
+def test_a_fault_of_nan_in_float32_alone_is_red(a_new_primitive):
+    """No case draws one; an elementwise operation is asked for every pair of edges."""
+    def kernel(out, a):
+        np.exp(np.nan_to_num(a) if a.dtype == np.float32 else a, out=out)
+
+    op = a_new_primitive("exp(a)", (lambda g, y, a: g * y,), name="clean")
+    check_primitive(op, examples=4)
+    op.kernels["cpu"] = kernel
+    with pytest.raises(AssertionError, match="clean in float32 is not .* of infinities, NaN"):
+        check_primitive(op)

@@ -21,12 +21,15 @@ from .subject import blaming
 
 GROUPS = 8                      # of outputs, each asked for alone
 ELSEWHERE = EPS ** 0.2          # how far away the other point is, as long as a difference's step
-FELT = 1e-6                     # of a slope: what was kept from as far as that is off by more
+FELT = 1e-6                     # of a slope: what was kept from another point is off by more
 MANY = 100                      # roundings that a sum of cotangents may carry
 
 
 def consistent(check: str, name: str, point: Point, us, vs, rng) -> None:
-    """Raise AssertionError if J(x)^T u at `point` has two answers, in the point's own dtypes."""
+    """Raise AssertionError if J(x)^T u at `point` has two answers, in the point's own dtypes.
+
+    Gross faults: two answers may differ by the root of a rounding, and by what roundings move.
+    """
     us = alike(us, point.value())
     with blaming(check):
         gs = point.pulled(us)

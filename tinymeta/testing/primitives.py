@@ -26,6 +26,7 @@ from .layouts import SAME_ENTRIES, spread
 from .report import Undecided
 from .subject import Vacuous
 
+EDGES = np.array([np.nan, np.inf, -np.inf, 0.0, -0.0, 1.0, -2.5])
 SEEDS = st.integers(0, 2**32 - 1)
 ULPS = 64                       # how far two computations may be apart, in roundings of the largest
 LONG = 10_001                   # entries: more than a block, a chunk or a vector register holds
@@ -155,6 +156,11 @@ def check_same(op: Primitive, case, dtype: np.dtype, where: str) -> None:
         rows = [spread(x) for x in arrays]
         same(value(rows), value([np.array(x) for x in rows]),
              "reads memory, not strides: its inputs have an axis of stride 0")
+    if op.family == "elementwise" and all(x.dtype.kind == "f" for x in arrays):
+        edges = [x.ravel() for x in np.meshgrid(*[EDGES] * len(arrays))]
+        with np.errstate(all="ignore"):
+            same(value([x.astype(dtype) for x in edges]), value(edges),
+                 f"in {dtype} is not what it is in float64, of infinities, NaN and zeros")
     if op.family == "elementwise" and expected.size:
         times = -(-LONG // expected.size)
         same(value([np.tile(x.ravel(), times) for x in arrays]), np.tile(expected.ravel(), times),
