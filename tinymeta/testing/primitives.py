@@ -158,7 +158,8 @@ def check_flat(op: Primitive, case) -> None:
         slopes, found = (pull(np.full(y.shape, u, y.dtype)) for u in (1.0, np.inf))
     for k, (slope, g) in enumerate(zip(slopes, found)):
         assert not g.numpy()[slope.numpy() == 0].any(), \
-            f"{op.name}: rule {k} lets an infinite cotangent through where its slope is 0: select there"
+            f"{op.name}: rule {k} lets an infinite cotangent through where its slope is 0: " \
+            "select there, or use product_or_zero"
 
 
 def called_by_name(op: Primitive, case) -> Callable:
