@@ -70,7 +70,7 @@ def sum(x, axis=None, keepdims: bool = False) -> Tensor:
 
 
 def max(x, axis=None, keepdims: bool = False) -> Tensor:
-    """The largest value over `axis`; elements that tie share the gradient equally."""
+    """The largest value over `axis`, NaN if there is one; those that tie share the gradient equally."""
     return reduced(largest, x, axis, keepdims)
 
 
