@@ -127,6 +127,8 @@ def test_what_is_no_number_is_kept(bad, on_gpu):
     np.testing.assert_array_equal(tm.max(x, 1).numpy(), x.max(1))
     np.testing.assert_array_equal(tm.argmax(x, 1).numpy(), x.argmax(1))
     np.testing.assert_array_equal(tm.sum(x, 1).numpy(), x.sum(1))
+    rows = tm.max_pool2d(x.reshape(1, 2, 3, 1), (1, 3))
+    np.testing.assert_array_equal(rows.numpy().ravel(), x.max(1))
 
 
 # ---- products ------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """A compiled function is the function: same values, at every order, whatever is in it."""
 
+import re
 import threading
 
 import numpy as np
@@ -195,12 +196,37 @@ def test_an_error_inside_comes_out_and_the_next_call_is_fine():
     same(compiled(X, 3), X @ np.ones((3, 2)))
 
 
-def test_labels_and_indices_nobody_looks_at():
-    """Eager refuses them; compiled, a label outside is no class, an index outside the last place."""
-    one_hot = tm.jit(lambda y: tm.one_hot(y, 3))
-    np.testing.assert_array_equal(one_hot(np.array([2, 3])).numpy(), [[0, 0, 1], [0, 0, 0]])
-    take = tm.jit(lambda x, i: tm.take(x, i))
-    np.testing.assert_array_equal(take(np.arange(4.0), np.array([-1, 9])).numpy(), [3.0, 3.0])
+X4 = np.arange(4.0)
+LOOKED_AT = {
+    "one_hot": (lambda y: tm.one_hot(y, 3), np.array([0, 2]), np.array([0, 3])),
+    "a part of them": (lambda y: tm.one_hot(y[:1], 3), np.array([0, 9]), np.array([3, 0])),
+    "turned": (lambda y: tm.one_hot(tm.reshape(y, (2, 1)).astype("int32"), 3),
+               np.array([0, 2]), np.array([-1, 0])),
+    "cross entropy": (lambda y: tm.losses.cross_entropy(np.eye(3), y), np.array([2, 1, 0]),
+                      np.array([1, 2, 3])),
+    "take": (lambda i: tm.take(X4, i), np.array([-4, 3]), np.array([4, 0])),
+    "take_along_axis": (lambda i: tm.take_along_axis(X4, i), np.array([-1]), np.array([-5])),
+}
+
+
+@pytest.mark.parametrize("name", LOOKED_AT)
+def test_labels_and_indices_are_looked_at_in_every_run(name):
+    f, right, wrong = LOOKED_AT[name]
+    compiled = tm.jit(f)
+    for _ in range(2):
+        same(compiled(right), f(right))
+        with pytest.raises((ValueError, IndexError)) as eager:
+            f(wrong)
+        with pytest.raises(eager.type, match=re.escape(str(eager.value))):
+            compiled(wrong)
+    assert len(compiled.programs) == 1
+
+
+def test_those_made_on_the_way_are_moved_into_what_exists():
+    """Nobody sees them: a label outside is no class, an index outside is the nearest end."""
+    one_hot, take = tm.jit(lambda y: tm.one_hot(y + 1, 3)), tm.jit(lambda i: tm.take(X4, i * 3))
+    np.testing.assert_array_equal(one_hot(np.array([1, 2])).numpy(), [[0, 0, 1], [0, 0, 0]])
+    np.testing.assert_array_equal(take(np.array([-1, 9, 1])).numpy(), [1.0, 3.0, 3.0])
 
 
 # ---- memory -------------------------------------------------------------------------------------

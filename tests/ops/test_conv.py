@@ -134,6 +134,25 @@ def test_pooling_is_the_loop(window, stride, padding, image):
     np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-14)
 
 
+@pytest.mark.parametrize("window, stride, padding", POOLS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_nan_is_the_maximum_wherever_it_stands_in_the_window(window, stride, padding, dtype):
+    kernel = (window, window) if isinstance(window, int) else window
+    steps = kernel if stride is None else (stride, stride) if isinstance(stride, int) else stride
+    pads = resolve(padding, (5, 6), kernel, steps)
+    for place in range(30):
+        x = rng.normal(size=(1, 5, 6, 1)).astype(dtype)
+        x.flat[place] = np.nan
+        expected = windows(x, kernel, steps, pads, -np.inf).max((3, 4))
+        found = tm.max_pool2d(x, window, stride=stride, padding=padding)
+        np.testing.assert_array_equal(found.numpy(), expected)
+
+
+def test_of_several_nans_the_first_gets_the_gradient_of_max_pooling():
+    x = np.array([[1.0, np.nan], [np.nan, 3.0]]).reshape(1, 2, 2, 1)
+    assert tm.grad(lambda x: tm.max_pool2d(x).sum())(x).numpy().ravel().tolist() == [0, 1, 0, 0]
+
+
 def test_pooling_overlapping_windows_adds_up_where_one_wins_twice():
     x = np.zeros((1, 3, 3, 1))
     x[0, 1, 1, 0] = 9

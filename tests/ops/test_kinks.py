@@ -106,6 +106,108 @@ def test_logsumexp_shares_where_all_tie():
     np.testing.assert_allclose(tm.grad(tm.logsumexp)(x).numpy(), [0.25] * 4, rtol=1e-12)
 
 
+NAN = np.nan
+
+
+@pytest.mark.parametrize("f", [tm.maximum, tm.minimum])
+def test_of_two_a_nan_is_taken_and_gets_the_gradient(f):
+    a, b = np.array([NAN, 1.0, NAN, 1.0]), np.array([1.0, NAN, NAN, 1.0])
+    assert np.isnan(f(a, b).numpy()[:3]).all()
+    ga, gb = tm.grad(lambda a, b: f(a, b).sum(), (0, 1))(a, b)
+    assert ga.numpy().tolist() == [1, 0, 0.5, 0.5] and gb.numpy().tolist() == [0, 1, 0.5, 0.5]
+
+
+@pytest.mark.parametrize("f", [tm.max, tm.min])
+def test_of_many_the_nans_are_taken_and_share_the_gradient(f):
+    x = np.array([[1.0, NAN, 3.0, NAN], [5.0, 2.0, 2.0, 5.0]])
+    assert np.isnan(f(x, axis=1).numpy()).tolist() == [True, False]
+    g = tm.grad(lambda x: f(x, axis=1).sum())(x).numpy()
+    assert g[0].tolist() == [0, 0.5, 0, 0.5] and g[1].sum() == 1
+
+
+# ---- what is not selected -----------------------------------------------------------------------
+
+# By name a function of x that is 0 at the point, where it is flat: a piece not selected, or a kink.
+FLAT = {
+    "relu(x) at -1": (tm.relu, -1.0), "relu(x) at 0": (tm.relu, 0.0),
+    "abs(x) at 0": (tm.abs, 0.0), "sqrt(x) at 0": (tm.sqrt, 0.0),
+    "x ** 0.5 at 0": (lambda x: x ** 0.5, 0.0),
+    "maximum(x, 0) at -1": (lambda x: tm.maximum(x, 0.0), -1.0),
+    "minimum(0, x) at 1": (lambda x: tm.minimum(0.0, x), 1.0),
+    "clip(x, 0, 1) at -1": (lambda x: tm.clip(x, 0, 1), -1.0),
+    "clip(x, -1, 0) at 1": (lambda x: tm.abs(tm.clip(x, -1, 0)), 1.0),
+    "where(x > 0, x, 0) at -1": (lambda x: tm.where(x > 0, x, 0.0), -1.0),
+    "max(x, 0) at -1": (lambda x: tm.max(tm.stack([x, tm.zeros_like(x)]), 0), -1.0),
+    "min(x, 0) at 1": (lambda x: tm.min(tm.stack([x, tm.zeros_like(x)]), 0), 1.0),
+}
+STEEP = {"log": tm.log, "1 / ": lambda y: 1 / y, "sqrt": tm.sqrt, "** -2": lambda y: y ** -2,
+         "log of -": lambda y: tm.log(-y), "rsqrt": tm.rsqrt}
+
+
+@pytest.mark.parametrize("flat", FLAT)
+@pytest.mark.parametrize("steep", STEEP)
+def test_what_is_not_selected_gets_exactly_zero(flat, steep):
+    """An infinite slope beyond makes nothing of it, neither hidden in a `where` nor open."""
+    (f, x), g = FLAT[flat], STEEP[steep]
+    with np.errstate(all="ignore"):
+        for h in (lambda x: g(f(x)), lambda x: tm.where(x > 3, g(f(x)), 0.0)):
+            assert derivatives(h, x, 3)[1:] == [0, 0, 0]
+
+
+def test_what_is_not_selected_gets_exactly_zero_compiled():
+    @tm.jit
+    def slopes(*xs):
+        hs = [lambda x, f=f: tm.log(f(x)) for f, _ in FLAT.values()]
+        first = [tm.grad(h) for h in hs]
+        return [[d(x) for d, x in zip(ds, xs)] for ds in (first, map(tm.grad, first))]
+
+    with np.errstate(all="ignore"):
+        found = slopes(*(np.array(x) for _, x in FLAT.values()))
+    assert [[g.item() for g in order] for order in found] == [[0] * len(FLAT)] * 2
+
+
+@pytest.mark.parametrize("f", [tm.relu, tm.abs, tm.sqrt])
+def test_what_is_selected_keeps_its_derivatives(f):
+    with np.errstate(all="ignore"):
+        x = np.array([0.0, 2.0])
+        found = tm.grad(lambda x: tm.log(f(x)).sum())(x).numpy()
+    np.testing.assert_allclose(found, [0, 0.25 if f is tm.sqrt else 0.5], rtol=1e-15)
+
+
+# ---- powers of tensors --------------------------------------------------------------------------
+
+def by_the_base(x, p):
+    """x ** p and its first three derivatives by x."""
+    f, found = (lambda x: x ** p), []
+    for _ in range(4):
+        found.append(f(x))
+        f = tm.grad(f)
+    return found
+
+
+compiled = tm.jit(by_the_base)
+
+
+@pytest.mark.parametrize("p", [0.0, 1.0, 2.0, 3.0, 4.0, 0.5, 1.5, 2.5, -1.0, -0.5, NAN])
+@pytest.mark.parametrize("x", [0.0, 2.0, -2.0])
+def test_a_tensor_exponent_is_as_a_number(p, x):
+    """Also one that jit is given, whatever number it is."""
+    x = tm.asarray(np.array(x))
+    with np.errstate(all="ignore"):
+        number, tensor, traced = (np.array([y.item() for y in found]) for found in (
+            by_the_base(x, p), by_the_base(x, tm.asarray(np.array(p))), compiled(x, p)))
+    np.testing.assert_allclose(tensor, number, rtol=1e-13)
+    np.testing.assert_allclose(traced, number, rtol=1e-13)
+
+
+@pytest.mark.parametrize("x", [0.0, -2.0])
+@pytest.mark.parametrize("p", [2.0, 0.0, -1.0])
+def test_the_derivatives_by_an_exponent_are_zero_unless_x_is_positive(x, p):
+    with np.errstate(all="ignore"):
+        assert derivatives(lambda p: tm.asarray(np.array(x)) ** p, p, 3)[1:] == [0, 0, 0]
+        assert tm.grad(lambda p: 1 / tm.asarray(np.array(x)) ** p)(np.array(p)).item() == 0
+
+
 # ---- a hidden branch -----------------------------------------------------------------------------
 
 def test_where_gives_the_gradient_to_the_branch_taken():

@@ -136,6 +136,18 @@ def test_a_wrong_derivative_is_red_at_its_order_and_not_before(depth, a_new_prim
         check_primitive(op, order=3)
 
 
+def test_a_rule_that_multiplies_where_it_should_select_is_red(a_product):
+    def larger(g, a, b):
+        return g * (a > b)
+
+    with pytest.raises(AssertionError, match="rule 0 lets an infinite cotangent through"):
+        check_primitive(a_product(
+            kernels={"cpu": lambda out, a, b: np.maximum(a, b, out=out)},
+            vjps=(lambda g, y, a, b: larger(g, a, b), lambda g, y, a, b: larger(g, b, a)),
+            branch=lambda a, b: a > b,
+            cases=PAIRS.map(lambda pair: Case((pair[0], pair[1] + 1 / 16), {}))))
+
+
 def test_a_rule_that_calls_what_the_registry_does_not_know_is_red(a_new_primitive):
     stranger = a_new_primitive("exp(a)", (lambda g, y, a: g * y,), name="stranger")
     op = a_new_primitive("exp(a)", (lambda g, y, a: g * stranger(a),), name="its friend")

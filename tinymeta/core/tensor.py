@@ -109,7 +109,9 @@ def tensor(data, dtype=None) -> Tensor:
 
     Raises TypeError for what is not numeric (ragged lists, strings, objects, complex numbers).
     """
-    data = asarray(data) if holds_tensors(data) else data
+    data = asarray(data) if holds_tensors(data) or isinstance(data, Unknown) else data
+    if type(data) is Tensor and hasattr(data.value, "require"):     # what stands in for an array
+        return Tensor((data if dtype is None else data.astype(dtype)).value)
     where = "cuda" if on_gpu(data) else state.device
     return Tensor(move(native(np.array(_array(data), dtype=dtype, order="C")), where))
 

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import numpy as np
 
 from ..core import tree
-from ..core.grad import grad, like_output, vjp
-from ..core.tensor import Tensor, asarray
+from ..core.grad import detach, grad, like_output, lines_between, vjp
+from ..core.tensor import Tensor, asarray, serials
 from . import movement, reduce
 
 
@@ -16,11 +16,16 @@ def jvp(f: Callable, primals: tuple, tangents: tuple):
     The pullback u -> J^T u is linear, so its own pullback is J: forward mode as reverse mode,
     twice. Raises ValueError if a tangent differs from its primal in structure, shape or dtype.
     """
+    base = next(serials)
     value, pull = vjp(f, *primals)
     tangents = tree.map(lambda x, v: like_output(asarray(x), v), tuple(primals), tuple(tangents))
     zero = tree.map(lambda y: asarray(np.zeros(y.shape, y.dtype)), value)
     _, push = vjp(pull, zero)
-    return value, push(tangents)[0]
+    pushed = push(tangents)[0]
+    # J is made of the primals, but unless these are tracked themselves nobody watches from outside.
+    if not lines_between(tree.leaves(pushed), [], base).outside:
+        pushed = tree.map(detach, pushed)
+    return value, pushed
 
 
 def hvp(f: Callable, x, v):

@@ -106,7 +106,8 @@ product_or_zero = Elementwise("product_or_zero", "where(b == 0, 0, a) * where(a 
                                lambda g, y, a, b: product_or_zero(g, a)))
 
 # sqrt'(0) := 0, at every order and for every cotangent: the slope is made of 1/y,
-# and `reciprocal_or_zero` and all its derivatives vanish at 0.
+# and `reciprocal_or_zero` and all its derivatives vanish at 0. So 1 / sqrt(a) has slope 0 there;
+# that of rsqrt(a) is infinite.
 reciprocal_or_zero = smooth("reciprocal_or_zero", "1 / where(a == 0, inf, a)",
                             lambda g, y, a: -g * (y * y))
 sqrt = smooth("sqrt", "sqrt(a)", lambda g, y, a: product_or_zero(g, 0.5 * reciprocal_or_zero(y)))

@@ -34,7 +34,8 @@ def as_image(name: str, x) -> Tensor:
 def max_pool2d(x, window=2, *, stride=None, padding="valid") -> Tensor:
     """The maximum of each window: (.., N, H, W, C) -> (.., N, H', W', C).
 
-    stride defaults to the window; padding as in conv2d (padded places never win).
+    stride defaults to the window; padding as in conv2d (padded places never win). A NaN is the
+    largest; the gradient goes to the first of those that tie.
     Raises ValueError for windows that don't fit.
     """
     x = as_image("max_pool2d", x)

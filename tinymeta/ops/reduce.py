@@ -48,7 +48,7 @@ position = Primitive("argmax", family="reduce", vjps=(None,),
 
 
 def to_the_largest(g, x, y, axes):
-    """g where x is the maximum, g/k where k tie, 0 elsewhere; a NaN is the largest, as for argmax."""
+    """g where x is the maximum, g/k where k tie, 0 elsewhere; a NaN is the largest."""
     x = stop_gradient(x)
     hits = elementwise.wins(x, back(stop_gradient(y), x, axes))     # a half, or 0: none is larger
     return elementwise.product_or_zero(g, hits / back(add_up(hits, axes=axes), x, axes))
@@ -74,7 +74,7 @@ def sum(x, axis=None, keepdims: bool = False) -> Tensor:
 
 
 def max(x, axis=None, keepdims: bool = False) -> Tensor:
-    """The largest value over `axis`; elements that tie share the gradient equally."""
+    """The largest value over `axis`, a NaN if there is one; ties share the gradient equally."""
     return reduced(largest, x, axis, keepdims)
 
 

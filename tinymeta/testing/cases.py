@@ -166,6 +166,16 @@ def pool_cases(draw, min_examples: int = 0):
     return Case((draw(distinct(shape)),), {"geometry": geometry})
 
 
+@st.composite
+def perhaps_with_nan(draw, cases):
+    """One element of the first input may be NaN: for what has a value there, and no derivative."""
+    case = draw(cases)
+    x = case.inputs[0]
+    if x.size and draw(st.booleans()):
+        x.flat[draw(st.integers(0, x.size - 1))] = np.nan
+    return case
+
+
 # ---- which case for which primitive --------------------------------------------------------------
 
 TABLE = {
@@ -182,12 +192,12 @@ TABLE = {
     "slice": slices(),                              "pad": pads(),
     "astype": casts(),                              "concatenate": concatenations(),
     "sum": some_axes(),                             "max": some_axes(distinct, min_side=1),
-    "argmax": some_axes(distinct, min_side=1, one=True),
+    "argmax": perhaps_with_nan(some_axes(distinct, min_side=1, one=True)),
     "take": gathers(False, False),                  "scatter_add": gathers(False, True),
     "take_along": gathers(True, False),             "scatter_add_along": gathers(True, True),
     "matmul": matmul_cases(),                       "conv": conv_cases("xw"),
     "conv_input": conv_cases("gw"),                 "conv_weight": conv_cases("xg"),
-    "window_argmax": pool_cases(),
+    "window_argmax": perhaps_with_nan(pool_cases()),
 }
 
 

@@ -73,7 +73,7 @@ class Foreign:
 
     def own(self, x):
         """An array of its own, such as `f` takes."""
-        return self.asarray(np.array(x))
+        return self.asarray(np.array(x.numpy() if isinstance(x, Tensor) else x))
 
 
 class Call(NamedTuple):

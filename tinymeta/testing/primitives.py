@@ -15,7 +15,7 @@ from hypothesis.errors import Unsatisfiable
 
 from .. import ops
 from ..core.device import device, devices, find_kernel, move
-from ..core.grad import grad
+from ..core.grad import grad, vjp
 from ..core.primitive import Primitive, evaluate, registry
 from ..core.scope import setting
 from ..core.tensor import Tensor
@@ -68,6 +68,8 @@ def check_primitive(op: Primitive | str, *, order: int = 3, dtypes=(np.float32, 
                 on_cases(op, half, lambda c, seed: check_derivatives(op, c, short, order, seed))
                 for dtype in map(np.dtype, dtypes):
                     on_cases(op, min(half, 3), lambda c, seed: check_linear(op, c, dtype, seed))
+                if op.branch is not None:
+                    on_cases(op, half, lambda case, seed: check_flat(op, case))
     on_cases(op, min(examples, 5), lambda case, seed: check_rules(op, case))
     if callable(op.vjps) or any(op.vjps):
         on_cases(op, 2, lambda case, seed: check_closed(op, case, order))
@@ -190,6 +192,20 @@ def check_linear(op: Primitive, case, dtype: np.dtype, seed: int) -> None:
         check_identities(called_by_name(op, case), *in_dtype(case, dtype), seed=seed)
     except Undecided:               # a stationary point, where all sides are zero
         assume(False)
+
+
+def check_flat(op: Primitive, case) -> None:
+    """Where a piece is flat, 0 comes back whatever comes in: for infinity, too, and not 0 * inf.
+
+    Else a piece that was not selected makes NaN of a gradient, as in log(relu(x)) at x < 0.
+    """
+    y, pull = vjp(called_by_name(op, case), *case.inputs)
+    with np.errstate(invalid="ignore"):
+        slopes, found = (pull(np.full(y.shape, u, y.dtype)) for u in (1.0, np.inf))
+    for k, (slope, g) in enumerate(zip(slopes, found)):
+        assert not g.numpy()[slope.numpy() == 0].any(), \
+            f"{op.name}: rule {k} lets an infinite cotangent through where its slope is 0: " \
+            "select there, or use product_or_zero"
 
 
 def called_by_name(op: Primitive, case) -> Callable:
