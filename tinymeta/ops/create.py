@@ -10,10 +10,15 @@ from .elementwise import equal
 
 
 def full(shape, value, dtype=None) -> Tensor:
-    """A tensor of one value. Raises ValueError for a negative size, as do the others here."""
+    """A tensor of one value; a tensor as the value gets its gradient.
+
+    Raises ValueError for a negative size, as do the others here.
+    """
     value = asarray(value)
-    value = value if dtype is None else movement.astype(value, dtype)
-    return movement.broadcast_to(value, as_shape("full", shape))
+    value, shape = value if dtype is None else movement.astype(value, dtype), as_shape("full", shape)
+    if value.serial or not isinstance(value.value, np.ndarray):
+        return movement.broadcast_to(value, shape)
+    return asarray(np.full(shape, value.value, value.dtype))
 
 
 def zeros(shape, dtype=np.float32) -> Tensor:
