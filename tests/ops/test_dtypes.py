@@ -88,7 +88,7 @@ VALUES = {
     "max": (lambda a, b: tm.max(a, 0), lambda a, b: np.max(a, 0)),
     "min": (lambda a, b: tm.min(a, 0), lambda a, b: np.min(a, 0)),
     "argmax": (lambda a, b: tm.argmax(a), lambda a, b: np.argmax(a)),
-    "mean": (lambda a, b: tm.mean(b), floats(lambda a, b: np.mean(b, dtype=np.longdouble).astype(b.dtype))),
+    "mean": (lambda a, b: tm.mean(b), floats(lambda a, b: np.mean(b, dtype=np.promote_types(b.dtype, float)).astype(b.dtype))),
     "clip": (lambda a, b: tm.clip(a, 0, 2), lambda a, b: np.clip(a.astype(smallest_type(a)), 0, 2)),
     "reshape": (lambda a, b: tm.reshape(a, (4, 3)), lambda a, b: a.reshape(4, 3)),
     "transpose": (lambda a, b: tm.transpose(a), lambda a, b: a.T),

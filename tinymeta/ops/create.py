@@ -32,9 +32,9 @@ def ones(shape, dtype=np.float32) -> Tensor:
 def arange(*bounds, dtype=None) -> Tensor:
     """arange(stop), arange(start, stop) or arange(start, stop, step).
 
-    int64 of integers, else float32; of NumPy scalars as NumPy has it.
+    int64 of integers, else float32; of NumPy's floating scalars, their dtype.
     """
-    if dtype is None and any(type(b) is float for b in bounds):
+    if dtype is None and any(isinstance(b, (float, np.floating)) for b in bounds):
         typed = [b for b in bounds if isinstance(b, np.floating)]
         dtype = np.result_type(*typed) if typed else np.float32
     return asarray(np.arange(*bounds, dtype=dtype))
