@@ -293,3 +293,36 @@ def test_a_device_that_is_not_usable_says_why():
         with tm.device("cuda"):
             pass
     assert str(error.value) == f"device 'cuda' is not usable: {why}"
+
+
+# ---- byte order, and reading as Python does ------------------------------------------------------
+
+@pytest.mark.parametrize("dtype", [">f8", ">f4", ">f2", ">i4", ">u2", "<f8"])
+def test_tensors_have_the_byte_order_of_the_machine(dtype):
+    a = np.arange(6).astype(dtype).reshape(2, 3)
+    native = np.dtype(dtype).newbyteorder("=")
+    made = [tm.asarray(a), tm.tensor(a), tm.asarray(a.tolist(), dtype), tm.tensor([[1.0]], dtype), tm.zeros(2, dtype),
+            tm.full(2, 3, dtype), tm.arange(3, dtype=dtype), tm.asarray(a[0, 1]), tm.astype(tm.ones(2), dtype)]
+    for t in made:
+        assert t.dtype == native and t.dtype.isnative and t.value.dtype.isnative
+    assert tm.asarray(a).numpy().tolist() == a.tolist()
+    assert (tm.asarray(a) + np.ones(3, native)).dtype == native
+
+
+def test_reading_as_python_does():
+    t, n = tm.tensor(np.array(1.256)), tm.tensor(2)
+    assert f"{t:.2f}" == "1.26" and f"{n:03d}" == "002" and f"{t}" == str(t)
+    assert round(t, 1) == 1.3 and round(t) == 1 and type(round(t)) is int
+    assert tm.arange(6).reshape(2, 3).tolist() == [[0, 1, 2], [3, 4, 5]] and n.tolist() == 2
+    assert "abc"[n] == "c" and list(range(n)) == [0, 1]
+    for wrong in (t, tm.arange(1), tm.tensor(True)):
+        with pytest.raises(TypeError, match="only a 0-d tensor of an integer counts or indexes, not"):
+            "abc"[wrong]
+    with pytest.raises(ValueError, match="needs a tensor of one element"):
+        f"{tm.ones(2):.2f}"
+
+
+@pytest.mark.parametrize("read", [lambda t: f"{t:.2f}", round, lambda t: t.tolist(), lambda t: range(t.astype(int))])
+def test_values_cannot_be_read_while_a_function_is_traced(read):
+    with pytest.raises(TypeError, match="there are no values yet"):
+        tm.jit(lambda x: read(x) and x)(np.array(1.5))

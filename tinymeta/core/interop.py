@@ -77,8 +77,8 @@ class Readable:
 
     def __index__(self):
         if self.shape or self.dtype.kind not in "iu":
-            raise TypeError("only 0-d tensors of integers count or index, "
-                            f"not {self.dtype}{self.shape}")
+            raise TypeError("only a 0-d tensor of an integer counts or indexes, not "
+                            f"{self.dtype}{self.shape}")
         return self.item()
 
     def __round__(self, digits=None):

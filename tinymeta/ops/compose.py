@@ -23,7 +23,7 @@ def mean(x, axis=None, keepdims: bool = False) -> Tensor:
     count = size_of([x.shape[i] for i in as_axes("mean", axis, x.ndim)])
     if count == 0:
         raise ValueError(f"mean: axis {axis} of {x.shape} is empty and has no mean")
-    return reduce.sum(x, axis, keepdims) * (1.0 / count)
+    return reduce.sum(x, axis, keepdims) / count
 
 
 def var(x, axis=None, keepdims: bool = False) -> Tensor:

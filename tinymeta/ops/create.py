@@ -10,10 +10,15 @@ from .elementwise import equal
 
 
 def full(shape, value, dtype=None) -> Tensor:
-    """A tensor of one value. Raises ValueError for a negative size, as do the others here."""
+    """A tensor of one value; a tensor as the value gets its gradient.
+
+    Raises ValueError for a negative size, as do the others here.
+    """
     value = asarray(value)
-    value = value if dtype is None else movement.astype(value, dtype)
-    return movement.broadcast_to(value, as_shape("full", shape))
+    value, shape = value if dtype is None else movement.astype(value, dtype), as_shape("full", shape)
+    if value.serial or not isinstance(value.value, np.ndarray):
+        return movement.broadcast_to(value, shape)
+    return asarray(np.full(shape, value.value, value.dtype))
 
 
 def zeros(shape, dtype=np.float32) -> Tensor:
@@ -27,9 +32,9 @@ def ones(shape, dtype=np.float32) -> Tensor:
 def arange(*bounds, dtype=None) -> Tensor:
     """arange(stop), arange(start, stop) or arange(start, stop, step).
 
-    int64 of integers, else float32; of NumPy scalars as NumPy has it.
+    int64 of integers, else float32; of NumPy's floating scalars, their dtype.
     """
-    if dtype is None and any(type(b) is float for b in bounds):
+    if dtype is None and any(isinstance(b, (float, np.floating)) for b in bounds):
         typed = [b for b in bounds if isinstance(b, np.floating)]
         dtype = np.result_type(*typed) if typed else np.float32
     return asarray(np.arange(*bounds, dtype=dtype))

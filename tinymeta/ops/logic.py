@@ -22,8 +22,8 @@ def of_bools(sign: str, same):
     def operation(a, b) -> Tensor:
         a, b = asarray(a), asarray(b)
         if not a.dtype == b.dtype == bool:
-            raise TypeError(f"{sign} takes bools, got {a.dtype} and {b.dtype}: compare first, as in "
-                            "(x > 0) & (x < 1)")
+            raise TypeError(f"{sign} takes bools, got {a.dtype} and {b.dtype}: compare first, as "
+                            "in (x > 0) & (x < 1)")
         return same(a, b)
     return operation
 

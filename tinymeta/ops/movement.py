@@ -160,7 +160,7 @@ def flip(x, axis=None) -> Tensor:
 
 
 def astype(x, dtype) -> Tensor:
-    """`x` in another dtype; the gradient comes back in x's own, and stops at what is not floating."""
+    """`x` in another dtype; the gradient comes back in x's own, and stops at integers."""
     x, dtype = asarray(x), np.dtype(dtype).newbyteorder("=")
     if dtype.kind not in "biuf":
         raise TypeError(f"astype: tensors hold bools, integers and floats, not {dtype}")

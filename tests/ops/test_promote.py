@@ -1,0 +1,138 @@
+"""Which dtype numbers have: alone, in lists, beside tensors, and when a dtype cannot hold them."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+import tinymeta as tm
+
+f16, f32, f64, i64 = np.float16, np.float32, np.float64, np.int64
+NUMBERS = [0.5, 2, True, f16(0.5), f32(0.5), f64(0.5), np.longdouble(0.5), np.int8(2), np.uint64(2),
+           np.int32(2), np.bool_(True)]
+WAYS = pytest.mark.parametrize("way", [lambda f: f, tm.jit], ids=["eager", "jit"])
+
+
+# ---- NumPy scalars -------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("a, b", list(itertools.product(NUMBERS, NUMBERS)))
+def test_numbers_alone_have_the_dtype_that_numpy_gives_them(a, b):
+    """Two of NumPy as NumPy has it; a Python number beside one is weak."""
+    if isinstance(a, np.generic) and isinstance(b, np.generic):
+        expected = np.add(a, b).dtype
+    else:
+        tensor, number = (a, b) if isinstance(a, np.generic) else (b, a)
+        expected = (tm.tensor([tensor.item()], dtype=tensor.dtype) + number).dtype \
+            if isinstance(tensor, np.generic) else (tm.tensor([a]) + tm.tensor([b])).dtype
+    assert tm.add(a, b).dtype == expected
+    assert tm.jit(lambda: tm.add(a, b))().dtype == expected
+
+
+@WAYS
+@pytest.mark.parametrize("kind", [f16, f32, f64, np.longdouble])
+def test_a_scalar_alone_keeps_its_dtype_and_is_weak_beside_a_tensor(kind, way):
+    x = kind(0.25)
+    for f in (tm.exp, tm.relu, tm.square, lambda x: tm.power(x, 3), tm.mean, tm.grad(tm.exp),
+              lambda x: tm.where(np.array(True), x, x), lambda x: tm.full(2, x), lambda x: tm.stack([x, x])):
+        assert way(f)(x).dtype == kind
+    for dtype in (f32, f64):
+        assert way(lambda x, t: x * t)(x, tm.ones(2, dtype)).dtype == dtype
+        assert way(lambda x, t: tm.maximum(t, x))(x, tm.ones(2, dtype)).dtype == dtype
+
+
+def test_a_function_of_the_elements_of_an_array_is_as_exact_as_its_gradient():
+    x = np.array([0.3, 0.7])
+    f = lambda x: tm.exp(x[0]) + tm.sin(x[1]) ** 2 + tm.square(x[0] - 1) * tm.square(x[1])
+    exact = np.exp(.3) + np.sin(.7) ** 2 + .49 * .49
+    for y in (f(x), tm.value_and_grad(f)(x)[0]):
+        assert y.dtype == f64 and abs(y.item() - exact) < 1e-15
+    assert tm.arange(f64(3)).dtype == f64 and tm.arange(0, 1, f32(0.5)).dtype == f32
+
+
+# ---- lists ---------------------------------------------------------------------------------------
+
+@WAYS
+@pytest.mark.parametrize("dtype", [f16, f32, f64])
+def test_a_list_of_numbers_takes_the_dtype_of_what_it_meets(dtype, way):
+    x = np.ones(2, dtype)
+    for f in (lambda x: x + [1.0, 2.0], lambda x: [1.0, 2.0] + x, lambda x: tm.maximum(x, [[1, 2], [3, 4]]),
+              lambda x: tm.concatenate([x, [1.0, f32(2)]]), lambda x: tm.stack([x[0], 0.5, f64(2), 1])):
+        assert way(lambda x: f(tm.asarray(x)))(x).dtype == dtype
+    assert way(lambda n: n + [0.5, 1])(tm.arange(2)).dtype == f32
+    assert way(lambda n: n + [1, 1])(tm.arange(2, dtype=np.int8)).dtype == np.int8
+
+
+# ---- numbers that a dtype cannot hold ------------------------------------------------------------
+
+@WAYS
+@pytest.mark.parametrize("dtype", ["bool", "int8", "uint8", "int64", "uint64"])
+@pytest.mark.parametrize("n", [-2 ** 70, -129, -1, 0, 1, 300, 2 ** 63, 2 ** 70])
+def test_comparisons_with_any_number_are_right(dtype, n, way):
+    low, high = (0, 1) if dtype == "bool" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
+    x = np.array([low, 1, high], dtype)
+    expected = [[low < n, 1 < n, high < n], [low >= n, 1 >= n, high >= n], [low == n, 1 == n, high == n],
+                [n < low, n < 1, n < high]]
+    found = way(lambda x: [x < n, x >= n, x == n, tm.less(n, x)])(tm.asarray(x))
+    assert [y.numpy().tolist() for y in found] == expected
+
+
+@WAYS
+def test_a_limit_that_nothing_reaches_does_not_limit(way):
+    x = np.array([3, 200], "uint8")
+    for f in (lambda x: tm.clip(x, -1, 300), lambda x: tm.maximum(-5, x), lambda x: tm.minimum(x, 256)):
+        y = way(f)(x)
+        assert y.dtype == np.uint8 and y.numpy().tolist() == [3, 200]
+    with pytest.raises(ValueError, match="maximum: 300 is beyond uint8, which holds 0 to 255: cast"):
+        way(lambda x: tm.clip(x, 300, 400))(x)
+
+
+@WAYS
+@pytest.mark.parametrize("f", [lambda x: x + 300, lambda x: x * -1, lambda x: x ** 300, lambda x: tm.pad(x, 1, 256),
+                               lambda x: x + [1, 300], lambda x: x - np.int64(300), lambda x: x + 2 ** 70])
+def test_a_number_beyond_the_dtype_is_one_sentence(f, way):
+    with pytest.raises(ValueError, match=r"^\w+: -?\d+ is beyond uint8, which holds 0 to 255: cast the "
+                                         r"tensor with astype first$"):
+        way(lambda x: f(tm.asarray(x)))(np.array([3, 200], "uint8"))
+    assert (tm.asarray(np.array([3, 200], "uint8")) / 300).dtype == f32
+
+
+# ---- bools ---------------------------------------------------------------------------------------
+
+@WAYS
+def test_arithmetic_of_bools(way):
+    x = np.array([True, False])
+    found = way(lambda b: [b ** 3, b ** 2, b + 1, b * 2.0, tm.abs(b), tm.min(b), tm.max(b), b + b])(tm.asarray(x))
+    assert [y.dtype for y in found] == [i64, i64, i64, f32, bool, bool, bool, bool]
+    assert [y.numpy().tolist() for y in found] == [[1, 0], [1, 0], [2, 1], [2, 0], [1, 0], 0, 1, [1, 0]]
+    for f in (lambda b: -b, lambda b: b - b, tm.sign, tm.relu):
+        with pytest.raises(TypeError, match="^(neg|sub|sign|relu) has no meaning for bools: (use|cast) [^\n]*$"):
+            way(lambda b: f(tm.asarray(b)))(x)
+
+
+@WAYS
+def test_operators_of_bools(way):
+    a, b = np.array([True, True, False, False]), np.array([True, False, True, False])
+    found = way(lambda a, b: [a & b, a | b, a ^ b, ~a])(tm.asarray(a), tm.asarray(b))
+    for y, expected in zip(found, [a & b, a | b, a ^ b, ~a]):
+        assert y.dtype == bool and y.numpy().tolist() == expected.tolist()
+    t = tm.asarray(b)
+    for y, expected in [(a & t, a & b), (t | a, a | b), (True ^ t, ~b), (t & np.bool_(True), b)]:
+        assert type(y) is tm.Tensor and y.numpy().tolist() == expected.tolist()
+
+
+@WAYS
+@pytest.mark.parametrize("dtype", ["int8", "int64", "uint8", "uint64"])
+def test_the_opposite_of_integers(dtype, way):
+    x = np.array([np.iinfo(dtype).min, 1, np.iinfo(dtype).max], dtype)
+    y = way(lambda x: ~x)(tm.asarray(x))
+    assert y.dtype == x.dtype and y.numpy().tolist() == (~x).tolist()
+
+
+@pytest.mark.parametrize("f, message", [
+    (lambda: tm.ones(2) & tm.ones(2), r"& takes bools, got float32 and float32: compare first, as in \(x > 0\)"),
+    (lambda: tm.arange(2) | True, r"\| takes bools, got int64 and bool: compare first"),
+    (lambda: ~tm.ones(2), "~: float32 has no opposite: compare first, as in x > 0"),
+])
+def test_operators_of_others_are_refused(f, message):
+    with pytest.raises(TypeError, match=message):
+        f()
