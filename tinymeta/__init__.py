@@ -13,7 +13,7 @@ operation means), cpu (its kernels), nn (layers, losses, optimizers), meta (meth
 tasks), testing (why believe it), jit (a traced function as one fast program).
 """
 
-from . import data, meta, nn, testing
+from . import data, meta, nn, ops, testing
 from .core import tree
 from .core.device import device, devices
 from .data import Batch, Tasks
@@ -25,6 +25,10 @@ from .io import about, load, save
 from .jit import explain, jit, warmup
 from .nn import losses, optim
 from .ops import *          # noqa: F403  the operations, under their own names
-from .ops import abs, max, min, sum
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "Batch", "Tasks", "Tensor", "about", "asarray", "data", "debug_nans", "device", "devices",
+    "explain", "grad", "jit", "load", "losses", "meta", "nn", "optim", "primitive", "save", "scope",
+    "stop_gradient", "tensor", "testing", "tree", "value_and_grad", "vjp", "warmup", *ops.__all__]

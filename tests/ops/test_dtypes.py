@@ -57,6 +57,8 @@ VALUES = {
     "sub": (lambda a, b: tm.sub(a, b), np.subtract),
     "mul": (lambda a, b: tm.mul(a, b), np.multiply),
     "div": (lambda a, b: tm.div(a, b), floats(np.divide)),
+    "product_or_zero": (lambda a, b: registry["product_or_zero"](a, b),
+                        lambda a, b: a * b if a.dtype.kind != "b" else -a),
     "neg": (lambda a, b: tm.neg(a), lambda a, b: np.negative(a)),
     "square": (lambda a, b: tm.square(a), lambda a, b: a * a),
     "exp": (lambda a, b: tm.exp(a), floats(lambda a, b: np.exp(a))),
@@ -88,7 +90,8 @@ VALUES = {
     "max": (lambda a, b: tm.max(a, 0), lambda a, b: np.max(a, 0)),
     "min": (lambda a, b: tm.min(a, 0), lambda a, b: np.min(a, 0)),
     "argmax": (lambda a, b: tm.argmax(a), lambda a, b: np.argmax(a)),
-    "mean": (lambda a, b: tm.mean(b), floats(lambda a, b: np.mean(b, dtype=np.promote_types(b.dtype, float)).astype(b.dtype))),
+    "mean": (lambda a, b: tm.mean(b), lambda a, b: np.mean(b, dtype=np.promote_types(
+        b.dtype, float)).astype(b.dtype.newbyteorder("=") if b.dtype.kind == "f" else np.float32)),
     "clip": (lambda a, b: tm.clip(a, 0, 2), lambda a, b: np.clip(a.astype(smallest_type(a)), 0, 2)),
     "reshape": (lambda a, b: tm.reshape(a, (4, 3)), lambda a, b: a.reshape(4, 3)),
     "transpose": (lambda a, b: tm.transpose(a), lambda a, b: a.T),

@@ -147,6 +147,23 @@ def zeros_like(t: Tensor) -> Tensor:
     return asarray(np.zeros(t.shape, t.dtype)).to(t.device)
 
 
+def chosen(argnum: int | tuple[int, ...], count: int) -> tuple[int, ...]:
+    """Which of so many arguments are meant.
+
+    Raises TypeError for what is no number, ValueError if one is out of range or named twice.
+    """
+    argnums = argnum if isinstance(argnum, tuple) else (argnum,)
+    if not argnums or not all(isinstance(n, (int, np.integer)) for n in argnums):
+        raise TypeError(f"argnum {argnum!r} must be the number of an argument, or a tuple of them")
+    for n in argnums:
+        if not -count <= n < count:
+            raise ValueError(f"argnum {n} is out of range for the {count} positional arguments "
+                             "given")
+    if len({n % count for n in argnums}) < len(argnums):
+        raise ValueError(f"argnum {argnum} names one of the {count} arguments twice")
+    return argnums
+
+
 def value_and_grad(f: Callable, argnum: int | tuple[int, ...] = 0,
                    has_aux: bool = False) -> Callable:
     """The function that returns `(f(*args), gradient)`.
@@ -157,19 +174,15 @@ def value_and_grad(f: Callable, argnum: int | tuple[int, ...] = 0,
     Raises ValueError if `f` returns anything but one floating scalar, TypeError if a leaf is
     not floating.
     """
-    argnums = argnum if isinstance(argnum, tuple) else (argnum,)
-
     def wrapped(*args, **kwargs):
-        def of_chosen(*chosen):
+        argnums = chosen(argnum, len(args))
+
+        def of_chosen(*xs):
             full = list(args)
-            for n, x in zip(argnums, chosen):
+            for n, x in zip(argnums, xs):
                 full[n] = x
             return f(*full, **kwargs)
 
-        for n in argnums:
-            if not -len(args) <= n < len(args):
-                raise ValueError(f"argnum {n} is out of range for the {len(args)} positional "
-                                 "arguments given")
         value, aux, pull = record(of_chosen, tuple(args[n] for n in argnums), has_aux)
         one_tensor = isinstance(value, Tensor)
         if not (one_tensor and value.shape == () and np.dtype(value.dtype).kind == "f"):

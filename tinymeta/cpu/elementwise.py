@@ -16,7 +16,7 @@ def where(condition, x, y):
     all the time, and takes ten times as long.
     """
     dtype = np.result_type(x, y)
-    if dtype.kind != "f":
+    if dtype.kind != "f" or dtype.itemsize > 8:
         return np.where(condition, x, y)
     whole = np.dtype(f"i{dtype.itemsize}")
     x, y = (np.asarray(v, dtype).view(whole) for v in (x, y))

@@ -1,18 +1,46 @@
 """Reducing axes: for each kept index, out = op over the dropped ones."""
 
-import numpy as np
+from math import prod
 
-# What sums are added up in: NumPy adds the rows of a matrix one after another, and ten million
-# float32 numbers would lose three digits of seven, float16 ones all.
-WIDE = {np.dtype(np.float16): np.dtype(np.float64), np.dtype(np.float32): np.dtype(np.float64)}
+import numpy as np
+from numba import njit
+
+LOOPED = np.dtype(np.float32)
+# What other sums are added up in, where that is wider than what they are.
+WIDE = {np.dtype(np.float16): np.float64, LOOPED: np.float64}
 
 
 def sum(out, x, *, axes):
-    wide = WIDE.get(out.dtype, out.dtype)
-    total = out if wide == out.dtype else np.empty(out.shape, wide)
-    np.add.reduce(x, axis=axes, dtype=wide, out=total)
-    if total is not out:
-        np.copyto(out, total, casting="same_kind")
+    """for each kept index:  out = sum over the dropped ones, within a few roundings of the result.
+
+    NumPy adds the rows of a matrix one after another, so that ten million float32 numbers would
+    lose three digits of seven, float16 ones all. These are added up in float64. Along the last axis
+    NumPy adds in pairs, which is as good for float32.
+    """
+    first, last = (axes[0], axes[-1] + 1) if axes else (0, 0)
+    one_range = len(axes) == last - first
+    if x.dtype == LOOPED and one_range and x.flags.c_contiguous:
+        shape = prod(x.shape[:first]), prod(x.shape[first:last]), prod(x.shape[last:])
+        if shape[2] == 1:
+            np.add.reduce(x.reshape(shape[:2]), axis=1, out=out.reshape(shape[0]))
+        else:
+            _sum(out.reshape(shape[0], shape[2]), x.reshape(shape))
+        return
+    total = np.add.reduce(x, axis=axes, dtype=WIDE.get(out.dtype, out.dtype))
+    np.copyto(out, total, casting="same_kind")
+
+
+@njit(cache=True, nogil=True)
+def _sum(out, x):
+    """for a, b:  out[a, b] = sum_j x[a, j, b], added up in float64"""
+    total = np.empty(x.shape[2], np.float64)
+    for a in range(x.shape[0]):
+        total[:] = 0
+        for j in range(x.shape[1]):
+            for b in range(x.shape[2]):
+                total[b] += x[a, j, b]
+        for b in range(x.shape[2]):
+            out[a, b] = total[b]
 
 
 def max(out, x, *, axes):

@@ -111,11 +111,20 @@ def is_number(x: Line, value: float) -> bool:
 
 
 def mul(make, inputs, static, like):
+    short = mul_by_one(inputs)
+    return repeated("mul", make, inputs, static, like) if short is None else short
+
+
+def mul_by_one(inputs) -> Line | None:
     a, b = inputs
-    for x, y in ((a, b), (b, a)):
-        if is_number(x, 1) and y.shape == shape_of(a, b):
-            return y
-    return repeated("mul", make, inputs, static, like)
+    return next((y for x, y in ((a, b), (b, a))
+                 if is_number(x, 1) and y.shape == shape_of(a, b)), None)
+
+
+def product_or_zero(make, inputs, static, like):
+    """What is multiplied by 1 is itself."""
+    short = mul_by_one(inputs)
+    return repeated("product_or_zero", make, inputs, static, like) if short is None else short
 
 
 def add(make, inputs, static, like):
@@ -176,5 +185,5 @@ def swapped(ndim: int) -> tuple:
 
 REWRITES = {name: elementwise(name) for name, p in registry.items() if p.family == "elementwise"}
 REWRITES |= {"reshape": reshape, "transpose": transpose, "broadcast_to": broadcast_to,
-             "sum": total, "mul": mul, "add": add, "neg": neg, "astype": astype,
+             "sum": total, "mul": mul, "product_or_zero": product_or_zero, "add": add, "neg": neg, "astype": astype,
              "matmul": matmul}

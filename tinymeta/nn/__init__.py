@@ -10,3 +10,6 @@ Tests    tests/nn/
 from . import init, losses, optim
 from .layers import BatchNorm, Conv2d, Dense, Flatten, LayerNorm, MaxPool2d, Sequential, SpatialMean
 from .models import conv4, mlp
+
+__all__ = ["BatchNorm", "Conv2d", "Dense", "Flatten", "LayerNorm", "MaxPool2d", "Sequential",
+           "SpatialMean", "conv4", "init", "losses", "mlp", "optim"]

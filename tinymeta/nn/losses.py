@@ -8,6 +8,9 @@ from ..core.primitive import require
 from ..core.tensor import Tensor, asarray
 
 
+__all__ = ["contrastive", "contrastive_among", "cross_entropy", "mse", "squared_distances"]
+
+
 def not_empty(name: str, x: Tensor) -> None:
     if not x.size:
         raise ValueError(f"{name}: {x.shape} holds no example, and the mean of nothing is no loss")

@@ -16,6 +16,9 @@ from ..core import tree
 from ..core.tensor import Tensor, asarray
 
 
+__all__ = ["AdamState", "Optimizer", "adam", "cosine", "momentum", "sgd"]
+
+
 class Optimizer(NamedTuple):
     init: Callable
     update: Callable

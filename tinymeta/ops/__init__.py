@@ -45,6 +45,17 @@ from .movement import (astype, broadcast_to, concatenate, expand_dims, flip, mov
 from .pool import avg_pool2d, max_pool2d
 from .reduce import argmax, max, min, sum
 
+# What `tinymeta` has under the same names; all else here is for the other rooms.
+__all__ = [
+    "abs", "add", "arange", "argmax", "astype", "avg_pool2d", "broadcast_to", "checkpoint", "clip",
+    "concatenate", "conv2d", "cos", "div", "elementwise", "equal", "exp", "expand_dims", "expm1",
+    "eye", "flip", "full", "greater", "greater_equal", "hessian", "hvp", "jacobian", "jvp", "less",
+    "less_equal", "log", "log1p", "log_softmax", "logsumexp", "matmul", "max", "max_pool2d",
+    "maximum", "mean", "min", "minimum", "moveaxis", "mul", "neg", "norm", "not_equal", "one_hot",
+    "ones", "ones_like", "pad", "power", "relu", "reshape", "rsqrt", "sigmoid", "sign", "sin",
+    "softmax", "softplus", "sqrt", "square", "squeeze", "stack", "sub", "sum", "swapaxes", "take",
+    "take_along_axis", "tanh", "transpose", "var", "where", "zeros", "zeros_like"]
+
 OPERATORS = {
     "__add__": add,        "__radd__": lambda a, b: add(b, a),           "__neg__": neg,
     "__sub__": sub,        "__rsub__": lambda a, b: sub(b, a),           "__pos__": lambda a: a,

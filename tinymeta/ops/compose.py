@@ -16,10 +16,12 @@ def floats(x) -> Tensor:
 
 
 def mean(x, axis=None, keepdims: bool = False) -> Tensor:
-    """The average over `axis`. Raises ValueError for the mean of nothing."""
-    x = floats(x)
+    """The average over `axis`, of integers a float32. Raises ValueError for the mean of nothing."""
+    x = asarray(x)
     if x.dtype == np.float16:                       # whose largest number is 65504
         return mean(cast(x, np.dtype(np.float32)), axis, keepdims).astype(x.dtype)
+    if x.dtype.kind != "f":                         # which float32 does not hold, if they are large
+        return mean(cast(x, np.dtype(np.float64)), axis, keepdims).astype(np.float32)
     count = size_of([x.shape[i] for i in as_axes("mean", axis, x.ndim)])
     if count == 0:
         raise ValueError(f"mean: axis {axis} of {x.shape} is empty and has no mean")

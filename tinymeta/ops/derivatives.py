@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ..core import tree
-from ..core.grad import detach, grad, like_output, lines_between, vjp
+from ..core.grad import chosen, detach, grad, like_output, lines_between, vjp
 from ..core.tensor import Tensor, asarray, serials
 from . import movement, reduce
 
@@ -36,29 +36,48 @@ def hvp(f: Callable, x, v):
     return grad(slope)(x)
 
 
-def jacobian(f: Callable) -> Callable:
-    """The function x -> d f(x) / d x for an `f` that returns one tensor.
+def jacobian(f: Callable, argnum: int | tuple[int, ...] = 0) -> Callable:
+    """The function that returns d f(*args) / d args[argnum], for an `f` that returns a tree.
 
-    Its leaves are of shape f(x).shape + leaf.shape.
+    Each leaf of f's result is a tree like the argument, whose leaves have the shape result.shape +
+    leaf.shape; a tuple of such trees if `argnum` is a tuple. Raises what `grad` raises for argnum.
     """
-    def wrapped(x):
-        y, pull = vjp(f, x)
-        if not isinstance(y, Tensor):
-            raise ValueError("jacobian needs a function that returns one tensor, "
-                             f"got {type(y).__name__}: pick one output")
-        basis = np.eye(y.size, dtype=y.dtype).reshape(y.size, *y.shape)
-        rows = [pull(unit)[0] for unit in basis]
-        if not rows:
-            return tree.map(
-                lambda leaf: asarray(np.zeros(y.shape + asarray(leaf).shape, y.dtype)), x)
-        return tree.map(
-            lambda *parts: movement.reshape(movement.stack(parts), y.shape + parts[0].shape), *rows)
+    def wrapped(*args, **kwargs):
+        argnums = chosen(argnum, len(args))
+
+        def of_chosen(*xs):
+            full = list(args)
+            for n, x in zip(argnums, xs):
+                full[n] = x
+            return f(*full, **kwargs)
+
+        value, pull = vjp(of_chosen, *(args[n] for n in argnums))
+        flat, rebuild = tree.flatten(value)
+        places = [rows(pull, rebuild, flat, k) for k in range(len(flat))]
+        return rebuild([found if isinstance(argnum, tuple) else found[0] for found in places])
     return wrapped
 
 
-def hessian(f: Callable) -> Callable:
-    """The function x -> the matrix of second derivatives of the scalar function `f` of one tensor.
+def rows(pull: Callable, rebuild: Callable, flat: list[Tensor], k: int):
+    """The derivative of the k-th leaf of a result, by one pullback for each of its elements."""
+    y = flat[k]
+    others = [asarray(np.zeros(x.shape, x.dtype)) for x in flat]
 
-    Its shape is x.shape + x.shape.
+    def along(unit):
+        return pull(rebuild([*others[:k], asarray(unit.reshape(y.shape)), *others[k + 1:]]))
+
+    found = [along(unit) for unit in np.eye(y.size, dtype=y.dtype)]
+    if not found:                                               # of nothing: nothing, of the shape
+        like = pull(rebuild(others))
+        return tree.map(lambda g: asarray(np.zeros(y.shape + g.shape, g.dtype)), like)
+    return tree.map(
+        lambda *parts: movement.reshape(movement.stack(parts), y.shape + parts[0].shape), *found)
+
+
+def hessian(f: Callable, argnum: int | tuple[int, ...] = 0) -> Callable:
+    """The function that returns the second derivatives of the scalar function `f`.
+
+    Of one tensor of shape s, the matrix s + s. Of a tree, a tree like it, whose leaves are trees
+    like it again: the block of leaves a and b has the shape a.shape + b.shape.
     """
-    return jacobian(grad(f))
+    return jacobian(grad(f, argnum), argnum)

@@ -14,7 +14,7 @@ from . import movement
 
 COMPARISONS = {"equal", "not_equal", "less", "less_equal", "greater", "greater_equal"}
 INSTEAD_OF_BOOLS = {"neg": "use ~ for the opposite", "sub": "use ^ or != for where they differ",
-                    **dict.fromkeys(("sign", "relu", "gate"), "cast with astype first")}
+                    **dict.fromkeys(("sign", "relu", "gate", "product_or_zero"), "cast with astype first")}
 
 
 def promote(name: str, inputs: tuple, floating: bool = False) -> tuple:

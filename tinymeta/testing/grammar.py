@@ -215,7 +215,7 @@ GRAMMAR: dict[str, Callable] = {
     **dict.fromkeys(["exp", "expm1"], of_one(bounded)),
     **dict.fromkeys(["log", "log1p", "sqrt", "rsqrt", "reciprocal_or_zero"], of_one(positive)),
     **dict.fromkeys(["relu", "abs", "sign"], of_one(off)),
-    **dict.fromkeys(["mul", "add", "sub"], of_two()),
+    **dict.fromkeys(["mul", "add", "sub", "product_or_zero"], of_two()),
     "div": of_two(second=positive), "gate": of_two(second=off),
     "power": of_two(positive, bounded), "static_power": raised,
     **dict.fromkeys(["maximum", "minimum", "wins"], at_kink), "clip": clipped,
