@@ -11,7 +11,7 @@ from tinymeta.testing import kernelfaults
 from tinymeta.testing.compiled import survey
 from tinymeta.testing.passfaults import FAULTS, noticed
 
-SOON = 60                       # random steps within which most faults are noticed
+SOON = 90                       # random steps within which most faults are noticed
 QUICK = ["all numbers are one", "lines of different static are one", "-x is x",
          "the last chunk is left out of the sums", "a flip begins where its source does",
          "a reshape is a dense array", "a sum begins with what is there",

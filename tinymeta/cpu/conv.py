@@ -55,7 +55,7 @@ def columns(x, geometry):
     places, window = geometry.result, geometry.kernel
     shape = (len(x), n * places[0] * places[1], window[0] * window[1] * channels)
     cols = scratch("cols", shape, x.dtype)
-    im2col(cols, x, *places, *window, *geometry.stride, geometry.pads[0][0], geometry.pads[1][0])
+    im2col(cols, np.ascontiguousarray(x), *places, *window, *geometry.stride, geometry.pads[0][0], geometry.pads[1][0])
     return cols
 
 

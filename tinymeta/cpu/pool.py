@@ -2,6 +2,7 @@
 
 from math import prod
 
+import numpy as np
 from numba import njit
 
 
@@ -15,7 +16,7 @@ def window_argmax(out, x, *, geometry):
               else out.reshape(0, 1, 1, channels))
     images = x.reshape(prod(x.shape[:-3]), height, width, channels)
     top, left = geometry.pads[0][0], geometry.pads[1][0]
-    _window_argmax(places, images, *geometry.kernel, *geometry.stride, top, left)
+    _window_argmax(places, np.ascontiguousarray(images), *geometry.kernel, *geometry.stride, top, left)
 
 
 @njit(cache=True, nogil=True)
