@@ -149,3 +149,37 @@ def test_which_argument_is_meant(of, argnum, error, words):
     with pytest.raises(error, match=words):
         of(lambda x, y: x * y, argnum)(2.0, 3.0)
 
+
+@pytest.mark.parametrize("of", [tm.grad, tm.value_and_grad, tm.jacobian, tm.hessian])
+def test_a_bool_is_no_number_of_an_argument(of):
+    """Who writes grad(f, True) means has_aux, not argument 1."""
+    with pytest.raises(TypeError, match="argnum True must be the number of an argument"):
+        of(lambda x, y: x * y, True)(2.0, 3.0)
+
+
+@pytest.mark.parametrize("f, found", [
+    (tm.argmax, r"int64\(\)"), (lambda x: x > 0, r"bool\(3,\)"),
+    (lambda x: {"y": x, "n": x.astype(int)}, r"int64\(3,\) at \['n'\]"),
+    (lambda x: 3, r"int64\(\)")])
+def test_the_jacobian_of_what_is_not_floating_is_refused(f, found):
+    with pytest.raises(ValueError, match=f"jacobian needs floating results, got {found}: "):
+        tm.jacobian(f)(x)
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.int64, np.uint8, bool])
+def test_integer_tangents_and_cotangents_become_floats(dtype):
+    """As integers that meet floats do; SciPy asks a Hessian product about a vector of int8."""
+    u = np.array([1, 0, 1]).astype(dtype)
+    np.testing.assert_allclose(tm.hvp(loss, x, u).numpy(), H @ u, rtol=1e-12)
+    np.testing.assert_allclose(tm.jvp(f, (x,), (tm.asarray(u),))[1].numpy(), J @ u, rtol=1e-12)
+    np.testing.assert_allclose(tm.vjp(tm.exp, x)[1](u)[0].numpy(), np.exp(x) * u, rtol=1e-12)
+    compiled = tm.jit(lambda x, u: tm.hvp(loss, x, u))(x, u)
+    np.testing.assert_allclose(compiled.numpy(), H @ u, rtol=1e-12)
+
+
+def test_the_hessian_for_two_arguments_is_a_tuple_of_blocks():
+    (aa, ab), (ba, bb) = tm.hessian(lambda a, b: tm.sum(a) ** 2 * b, (0, 1))(x, np.array(3.0))
+    np.testing.assert_allclose(aa.numpy(), np.full((3, 3), 6.0), rtol=1e-12)
+    np.testing.assert_allclose(ab.numpy(), np.full(3, 2 * x.sum()), rtol=1e-12)
+    np.testing.assert_allclose(ba.numpy(), ab.numpy(), rtol=1e-12)
+    assert bb.shape == () and bb.item() == 0

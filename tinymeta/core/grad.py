@@ -153,7 +153,8 @@ def chosen(argnum: int | tuple[int, ...], count: int) -> tuple[int, ...]:
     Raises TypeError for what is no number, ValueError if one is out of range or named twice.
     """
     argnums = argnum if isinstance(argnum, tuple) else (argnum,)
-    if not argnums or not all(isinstance(n, (int, np.integer)) for n in argnums):
+    if not argnums or not all(isinstance(n, (int, np.integer)) and not isinstance(n, bool)
+                              for n in argnums):
         raise TypeError(f"argnum {argnum!r} must be the number of an argument, or a tuple of them")
     for n in argnums:
         if not -count <= n < count:
@@ -217,7 +218,8 @@ def vjp(f: Callable, *args, has_aux: bool = False):
     `pull(cotangent)` is a tuple of vector-Jacobian products, one tree for each argument. It may be
     called late, repeatedly, and be differentiated itself.
 
-    Raises ValueError if a cotangent differs from the output in structure, shape or dtype.
+    Raises ValueError if a cotangent differs from the output in structure, shape or dtype; integers
+    become floats, as where they meet them.
     """
     value, aux, pull = record(f, args, has_aux)
 
@@ -228,7 +230,13 @@ def vjp(f: Callable, *args, has_aux: bool = False):
 
 
 def like_output(y: Tensor, g) -> Tensor:
+    """A cotangent (or tangent) for `y`: numbers and integers in its dtype.
+
+    Raises ValueError if the shape is another, or a float's dtype.
+    """
     g = asarray(g, y.dtype if not isinstance(g, (Tensor, np.ndarray)) else None)
+    if g.dtype.kind in "biu" and y.dtype.kind == "f":
+        g = g.astype(y.dtype)
     if g.shape != y.shape or g.dtype != y.dtype:
         raise ValueError(f"the cotangent is {g.dtype}{g.shape} but the output is "
                          f"{y.dtype}{y.shape}: they must agree")

@@ -19,8 +19,9 @@ REFLECTED = {"add": "__radd__", "subtract": "__rsub__", "multiply": "__rmul__", 
              "greater_equal": "__le__", "bitwise_and": "__rand__", "bitwise_or": "__ror__",
              "bitwise_xor": "__rxor__"}
 NAMED_OTHERWISE = {"absolute": "abs", "subtract": "sub", "multiply": "mul", "divide": "div",
-                   "negative": "neg", "linalg.norm": "norm", "array": "stack", "vstack": "concatenate",
-                   "hstack": "concatenate", "dot": "matmul", "amax": "max", "amin": "min"}
+                   "negative": "neg", "linalg.norm": "norm", "array": "asarray", "dot": "matmul",
+                   "vstack": "concatenate", "hstack": "concatenate", "amax": "max", "amin": "min",
+                   "add.reduce": "sum", "maximum.reduce": "max", "minimum.reduce": "min"}
 
 
 class Readable:
@@ -33,8 +34,9 @@ class Readable:
         Raises TypeError, naming the reader, if there is one to lose.
         """
         if is_tracked(self):
-            raise TypeError(f"{how} of a tensor that is being differentiated would drop the gradient: "
-                            f"{advice(how)}.numpy() or .item() if the value alone is what you want")
+            raise TypeError(f"{how} of a tensor that is being differentiated would drop the "
+                            f"gradient: {advice(how)}.numpy() or .item() if the value alone is "
+                            "what you want")
         return self.numpy()
 
     # ---- NumPy ----
@@ -43,12 +45,14 @@ class Readable:
         return convert(self.read("np.array"), dtype=dtype)
 
     def __array_ufunc__(self, ufunc, method, *inputs, **options):
+        if method != "__call__":
+            inputs, options = arrays_in((inputs, options), f"np.{ufunc.__name__}.{method}")
+            return getattr(ufunc, method)(*inputs, **options)
         operator = REFLECTED.get(ufunc.__name__)
-        if method == "__call__" and operator and not options and isinstance(inputs[-1], Readable):
+        if operator and not options and not isinstance(inputs[0], Readable):
             return getattr(inputs[-1], operator)(inputs[0])
-        call = ufunc if method == "__call__" else getattr(ufunc, method)
         inputs, options = arrays_in((inputs, options), f"np.{ufunc.__name__}")
-        return call(*inputs, **options)
+        return ufunc(*inputs, **options)
 
     def __array_function__(self, function, types, args, kwargs):
         module = function.__module__.removeprefix("numpy").strip(".")

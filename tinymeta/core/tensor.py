@@ -119,9 +119,9 @@ def tensor(data, dtype=None) -> Tensor:
 def asarray(data, dtype=None) -> Tensor:
     """A Tensor sharing memory with an array where it can (whoever shares promises not to write).
 
-    A Tensor is returned as it is, a list or tuple that holds tensors is stacked, with its gradient.
-    Anything with `__dlpack__` or `__cuda_array_interface__` (a PyTorch tensor, say) is shared too,
-    where it lies.
+    A Tensor is returned as it is, a list or tuple that holds tensors is stacked, with its gradient
+    (ValueError if the shapes differ). Anything with `__dlpack__` or `__cuda_array_interface__` (a
+    PyTorch tensor, say) is shared too, where it lies.
     """
     if type(data) is Tensor and dtype in (None, data.dtype):
         return data

@@ -32,7 +32,7 @@ def hvp(f: Callable, x, v):
     """The Hessian of the scalar function `f` at `x` times `v` (trees alike), without forming it."""
     def slope(x):
         return sum(reduce.sum(g * u) for g, u in zip(tree.leaves(grad(f)(x)), tree.leaves(v)))
-    tree.map(lambda a, b: like_output(asarray(a), b), x, v)
+    v = tree.map(lambda a, b: like_output(asarray(a), b), x, v)
     return grad(slope)(x)
 
 
@@ -40,7 +40,8 @@ def jacobian(f: Callable, argnum: int | tuple[int, ...] = 0) -> Callable:
     """The function that returns d f(*args) / d args[argnum], for an `f` that returns a tree.
 
     Each leaf of f's result is a tree like the argument, whose leaves have the shape result.shape +
-    leaf.shape; a tuple of such trees if `argnum` is a tuple. Raises what `grad` raises for argnum.
+    leaf.shape; a tuple of such trees if `argnum` is a tuple. Raises what `grad` raises for argnum,
+    and ValueError for a result that is not floating.
     """
     def wrapped(*args, **kwargs):
         argnums = chosen(argnum, len(args))
@@ -53,6 +54,10 @@ def jacobian(f: Callable, argnum: int | tuple[int, ...] = 0) -> Callable:
 
         value, pull = vjp(of_chosen, *(args[n] for n in argnums))
         flat, rebuild = tree.flatten(value)
+        for y, path in zip(flat, tree.paths(value)):
+            if y.dtype.kind != "f":
+                raise ValueError(f"jacobian needs floating results, got {y.dtype}{y.shape}"
+                                 f"{path and ' at ' + path}: leave it out or cast it with astype")
         places = [rows(pull, rebuild, flat, k) for k in range(len(flat))]
         return rebuild([found if isinstance(argnum, tuple) else found[0] for found in places])
     return wrapped

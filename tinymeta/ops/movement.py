@@ -199,9 +199,11 @@ def concatenate(xs, axis: int = 0) -> Tensor:
 
 
 def stack(xs, axis: int = 0) -> Tensor:
-    """The tensors side by side along a new axis."""
+    """The tensors side by side along a new axis; their shapes must agree."""
     xs = promote.promote("stack", tuple(xs)) if len(xs) else ()
-    return concatenate([expand_dims(x, axis) for x in xs], axis)
+    if len({x.shape for x in xs}) != 1:
+        raise ValueError(f"stack needs at least one tensor, equal shapes: {[x.shape for x in xs]}")
+    return concatenate([expand_dims(x, as_axis("stack", axis, x.ndim + 1)) for x in xs], axis)
 
 
 def getitem(x: Tensor, index) -> Tensor:
