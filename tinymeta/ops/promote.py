@@ -9,7 +9,7 @@ import functools
 
 import numpy as np
 
-from ..core.tensor import WEAK, Tensor, Unknown, asarray
+from ..core.tensor import WEAK, Tensor, Unknown, asarray, dtypes_in
 from . import movement
 
 COMPARISONS = {"equal", "not_equal", "less", "less_equal", "greater", "greater_equal"}
@@ -60,7 +60,7 @@ def kind_of(x) -> type:
 
 def dtype_alone(inputs, weak) -> np.dtype:
     """The dtype of numbers that meet no tensor: NumPy's, of its scalars; else that of lists."""
-    typed = [np.dtype(kind_of(x)) for x in inputs if issubclass(kind_of(x), np.generic)]
+    typed = list(dtypes_in(inputs))
     dtype = np.result_type(*(typed or weak))
     return dtype if typed or dtype.kind != "f" else np.dtype(np.float32)
 
