@@ -109,6 +109,36 @@ def test_a_base_that_is_a_number_meets_the_exponent_as_any_two_numbers(way):
         assert y.dtype == dtype and y.item() == base ** exponent
 
 
+@WAYS
+@pytest.mark.parametrize("f, args, dtype", [
+    (lambda x, n: x + [n, 1.0], (np.ones(2), 0.1), f64),
+    (lambda x, n: x + [n, 1.0], (np.ones(2, f32), f64(0.1)), f32),
+    (lambda x, n: x * [[n], [2]], (np.ones(2, f16), 0.1), f16),
+    (lambda k, n: k + [n, 1], (np.arange(2), 0.1), f32),
+    (lambda a, n: tm.add([a, 1], [n, n]), (f64(0.1), 0.1), f64),
+    (lambda a, n: tm.asarray([a, n], f64), (0.1, f32(0.5)), f64),
+    (lambda a, n: tm.tensor([a, n], f64), (0.1, 0.1), f64),
+    (lambda x, n: tm.asarray([x, [n, 1]]), (np.ones(2, f32), f64(0.1)), f32),
+    (lambda x, n: tm.asarray([x[0], x[1], n]), (np.ones(2), 0.1), f64),
+    (lambda k, n: tm.asarray([k, [n, n]]), (np.arange(2), f64(0.1)), f32),
+    (lambda x, y: tm.asarray([x, y], f64), (np.full(2, 0.5), np.full(2, 0.5, f32)), f64),
+])
+def test_a_list_is_the_same_whatever_is_known_of_its_numbers(f, args, dtype, way):
+    """Compiled, numbers that are arguments are not known: neither is a list of them less weak."""
+    args = [tm.asarray(x) if isinstance(x, np.ndarray) else x for x in args]
+    found = way(f)(*args)
+    assert found.dtype == dtype
+    np.testing.assert_array_equal(found.numpy(), f(*args).numpy())
+
+
+@WAYS
+def test_a_list_of_arrays_mixes_no_dtypes_and_no_shapes(way):
+    for f, error, words in [(lambda x: [x, np.ones(2, f32)], TypeError, "stack: float32 and float64 do not mix"),
+                            (lambda x: [x, np.ones(3)], ValueError, "the shapes")]:
+        with pytest.raises(error, match=words):
+            way(lambda x: tm.sum(f(x)))(np.ones(2))
+
+
 # ---- numbers that a dtype cannot hold ------------------------------------------------------------
 
 @WAYS

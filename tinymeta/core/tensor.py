@@ -101,6 +101,9 @@ class Tensor(Readable):
         return f"{self.primitive.name}({inner})"
 
 
+ARRAYS = (Tensor, np.ndarray)
+
+
 def tensor(data, dtype=None) -> Tensor:
     """A Tensor holding a copy of `data`.
 
@@ -110,9 +113,10 @@ def tensor(data, dtype=None) -> Tensor:
     Raises TypeError for what is not numeric (ragged lists, strings, objects, complex numbers),
     OverflowError for a Python integer beyond `dtype`.
     """
-    data = asarray(data) if holds_tensors(data) or isinstance(data, Unknown) else data
+    if isinstance(data, Unknown) or holds(data, (*ARRAYS, Unknown)):
+        data = asarray(data, dtype)
     if type(data) is Tensor and hasattr(data.value, "require"):     # what stands in for an array
-        return Tensor((data if dtype is None else data.astype(dtype)).value)
+        return Tensor(asarray(data, dtype).value)
     where = "cuda" if on_gpu(data) else state.device
     return Tensor(move(native(np.array(_array(data, dtype), dtype=dtype, order="C")), where))
 
@@ -120,15 +124,15 @@ def tensor(data, dtype=None) -> Tensor:
 def asarray(data, dtype=None) -> Tensor:
     """A Tensor sharing memory with an array where it can (whoever shares promises not to write).
 
-    A Tensor is returned as it is, or cast, a list or tuple that holds tensors is stacked, with its gradient.
-    Anything with `__dlpack__` or `__cuda_array_interface__` (a PyTorch tensor, say) is shared too,
-    where it lies.
+    A Tensor is returned as it is, or cast; a list or tuple that holds arrays or tensors is stacked,
+    with its gradient (ValueError if the shapes differ). Anything with `__dlpack__` or
+    `__cuda_array_interface__` (a PyTorch tensor, say) is shared too, where it lies.
     """
     if type(data) is Tensor:
         return data if dtype in (None, data.dtype) else data.astype(dtype)
-    if holds_tensors(data):
-        data = Tensor.stacked([asarray(x) if holds_tensors(x) else x for x in data])
-        return data if dtype is None else data.astype(dtype)
+    if holds(data, (*ARRAYS, Unknown)):
+        return Tensor.stacked([x if dtype is None and not holds(x, ARRAYS) else asarray(x, dtype)
+                               for x in data])
     if isinstance(data, Unknown):
         return data.astype(dtype)
     if on_gpu(data):
@@ -136,18 +140,18 @@ def asarray(data, dtype=None) -> Tensor:
     return Tensor(move(native(np.asarray(_array(data, dtype), dtype=dtype)), state.device))
 
 
-def holds_tensors(data) -> bool:
-    """Is it a list or tuple with a tensor in it, or in a list in it?"""
+def holds(data, kinds: tuple) -> bool:
+    """Is it a list or tuple with one of these kinds in it, or in a list in it?"""
     return isinstance(data, (list, tuple)) and any(
-        isinstance(x, (Tensor, Unknown)) or holds_tensors(x) for x in data)
+        isinstance(x, kinds) or holds(x, kinds) for x in data)
 
 
 def dtypes_in(data):
-    """The dtypes of NumPy's numbers and arrays in a list or tuple, and in the lists in it."""
+    """The dtypes of NumPy's numbers in a list or tuple, and in the lists in it."""
     for x in data:
         if isinstance(x, (list, tuple)):
             yield from dtypes_in(x)
-        elif isinstance(x, (np.ndarray, np.generic)):
+        elif isinstance(x, np.generic):
             yield x.dtype
         elif isinstance(x, Unknown) and issubclass(x.kind, np.generic):
             yield np.dtype(x.kind)
@@ -171,8 +175,7 @@ def shared_on_gpu(data, dtype) -> Tensor:
 
 
 def _array(data, dtype) -> np.ndarray:
-    """In its own dtype, but that Python's floats are of `dtype`, or else as long as what is beside
-    them, or float32."""
+    """Numbers as an array: in its own dtype; Python's floats as NumPy's beside them, or float32."""
     if isinstance(data, Tensor):
         return data.numpy()
     if on_gpu(data):
