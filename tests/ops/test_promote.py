@@ -134,7 +134,7 @@ def test_a_list_is_the_same_whatever_is_known_of_its_numbers(f, args, dtype, way
 @WAYS
 def test_a_list_of_arrays_mixes_no_dtypes_and_no_shapes(way):
     for f, error, words in [(lambda x: [x, np.ones(2, f32)], TypeError, "stack: float32 and float64 do not mix"),
-                            (lambda x: [x, np.ones(3)], ValueError, "the shapes")]:
+                            (lambda x: [x, np.ones(3)], ValueError, "shape")]:
         with pytest.raises(error, match=words):
             way(lambda x: tm.sum(f(x)))(np.ones(2))
 
