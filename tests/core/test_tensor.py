@@ -117,6 +117,13 @@ def test_an_update_inside_a_differentiated_function():
     assert tm.grad(f)(3.0).item() == 7
 
 
+def test_a_cast_by_asarray_keeps_the_gradient_and_a_copy_does_not():
+    x = np.array([1.5, 2.5])
+    for way in (lambda f: f, tm.jit):
+        g = way(tm.grad(lambda x: tm.sum(tm.asarray(x, f32) * 3.0 + tm.tensor(x, f32))))(x)
+        assert g.dtype == f64 and g.numpy().tolist() == [3, 3]
+
+
 def test_copies_are_harmless():
     t = tm.tensor([1.0])
     assert copy.deepcopy({"w": t})["w"].numpy().tolist() == [1.0]

@@ -75,10 +75,10 @@ def test_reductions_of_a_scalar():
     assert tm.argmax(x).item() == 0
 
 
-@pytest.mark.parametrize("f", [tm.mean, tm.max, tm.min, tm.var, tm.argmax])
-def test_what_has_no_value_on_nothing_is_refused_by_name(f):
-    with pytest.raises(ValueError, match=r"(mean|max): axis .* of \(2, 0\) is empty and has no"):
-        f(np.zeros((2, 0)), axis=1)
+@pytest.mark.parametrize("name", ["mean", "max", "min", "var", "argmax"])
+def test_what_has_no_value_on_nothing_is_refused_by_name(name):
+    with pytest.raises(ValueError, match=rf"^{name}: axis .* of \(2, 0\) is empty and has no {name}$"):
+        getattr(tm, name)(np.zeros((2, 0)), axis=1)
 
 
 @pytest.mark.parametrize("shape", SHAPES)

@@ -121,3 +121,11 @@ def test_the_message(call, kind, message):
     text = str(error.value)
     listed = 450 if "exp2" in text else 300                 # what a scalar text may have
     assert error.type is kind and "\n" not in text and len(text) < listed
+
+
+@pytest.mark.parametrize("name", ["sum", "mean", "var", "max", "min", "norm", "logsumexp", "softmax",
+                                  "log_softmax", "argmax", "flip"])
+def test_an_operation_calls_itself_by_its_own_name(name):
+    """Not by that of an operation that it is made of."""
+    with pytest.raises(ValueError, match=f"^{name}: axis 2 is out of range for a tensor of 2 axes$"):
+        getattr(tm, name)(x, axis=2)

@@ -1,5 +1,6 @@
 """Which dtype numbers have: alone, in lists, beside tensors, and when a dtype cannot hold them."""
 
+import array
 import itertools
 
 import numpy as np
@@ -60,6 +61,82 @@ def test_a_list_of_numbers_takes_the_dtype_of_what_it_meets(dtype, way):
         assert way(lambda x: f(tm.asarray(x)))(x).dtype == dtype
     assert way(lambda n: n + [0.5, 1])(tm.arange(2)).dtype == f32
     assert way(lambda n: n + [1, 1])(tm.arange(2, dtype=np.int8)).dtype == np.int8
+
+
+ELEMENTS = np.array([0.1, 1 / 3])
+LISTS_OF_NUMPY = {
+    "elements": lambda x: tm.sum([x[0], x[1]]), "rows": lambda x: tm.sum([x, x]) / 2,
+    "beside a tensor": lambda x: tm.asarray(np.ones((1, 2))) @ [x, x] @ np.array([0.5, 0.5]),
+    "tuples": lambda x: tm.sum(tm.asarray(((x[0], 0), (0.0, x[1])))),
+    "beside numbers": lambda x: tm.sum(tm.add([x[0], x[1]], 1.0)) - 2,
+    "beside a number": lambda x: tm.sum(tm.mul([1.0, 1.0], x[0])) + x[1] - x[0],
+    "as a base": lambda x: tm.sum(tm.power([x[0], x[1]], 1)),
+}
+
+
+@pytest.mark.parametrize("name", LISTS_OF_NUMPY)
+@pytest.mark.parametrize("dtype", [f16, f32, f64])
+def test_a_list_of_numpy_numbers_or_arrays_keeps_their_dtype(name, dtype):
+    x = ELEMENTS.astype(dtype)
+    found = LISTS_OF_NUMPY[name](x) if name != "beside a tensor" or dtype == f64 else tm.sum([x])
+    assert found.dtype == dtype
+    np.testing.assert_allclose(found.numpy(), x.sum(), 4 * np.finfo(dtype).eps)
+
+
+def test_what_is_an_array_to_others_keeps_its_dtype():
+    assert tm.asarray(array.array("d", [0.1])).item() == 0.1
+    assert tm.asarray(memoryview(ELEMENTS)).numpy().tolist() == ELEMENTS.tolist()
+
+
+@pytest.mark.parametrize("make", [tm.asarray, tm.tensor, lambda x, dtype: tm.full(np.shape(x), x, dtype)])
+def test_numbers_go_straight_to_the_dtype_that_is_asked_for(make):
+    """Not by way of float32, which keeps 7 digits and ends at 3e38."""
+    for number in (0.1, 1e300, 2.0 ** 24 + 1):
+        assert make(number, f64).item() == number
+    assert make(2.0 ** 24 + 1, i64).item() == 2 ** 24 + 1
+    if np.lib.NumpyVersion(np.__version__) >= "2.0.0":         # before, NumPy lets them wrap around
+        for beyond in (300, -1, [1, 300]):
+            with pytest.raises(OverflowError, match="out of bounds for uint8"):
+                make(beyond, "uint8")
+    assert tm.asarray([[0.1], [1e300]], f64).numpy().tolist() == [[0.1], [1e300]]
+
+
+@WAYS
+def test_a_base_that_is_a_number_meets_the_exponent_as_any_two_numbers(way):
+    for base, exponent, dtype in [(2, f64(3), f64), (2.0, f32(3), f32), (f16(2), f64(2), f64), (2, 3.0, f32),
+                                  (np.int8(2), 2.0, f32), (f64(2), 3, f64)]:
+        y = way(tm.power)(base, exponent)
+        assert y.dtype == dtype and y.item() == base ** exponent
+
+
+@WAYS
+@pytest.mark.parametrize("f, args, dtype", [
+    (lambda x, n: x + [n, 1.0], (np.ones(2), 0.1), f64),
+    (lambda x, n: x + [n, 1.0], (np.ones(2, f32), f64(0.1)), f32),
+    (lambda x, n: x * [[n], [2]], (np.ones(2, f16), 0.1), f16),
+    (lambda k, n: k + [n, 1], (np.arange(2), 0.1), f32),
+    (lambda a, n: tm.add([a, 1], [n, n]), (f64(0.1), 0.1), f64),
+    (lambda a, n: tm.asarray([a, n], f64), (0.1, f32(0.5)), f64),
+    (lambda a, n: tm.tensor([a, n], f64), (0.1, 0.1), f64),
+    (lambda x, n: tm.asarray([x, [n, 1]]), (np.ones(2, f32), f64(0.1)), f32),
+    (lambda x, n: tm.asarray([x[0], x[1], n]), (np.ones(2), 0.1), f64),
+    (lambda k, n: tm.asarray([k, [n, n]]), (np.arange(2), f64(0.1)), f32),
+    (lambda x, y: tm.asarray([x, y], f64), (np.full(2, 0.5), np.full(2, 0.5, f32)), f64),
+])
+def test_a_list_is_the_same_whatever_is_known_of_its_numbers(f, args, dtype, way):
+    """Compiled, numbers that are arguments are not known: neither is a list of them less weak."""
+    args = [tm.asarray(x) if isinstance(x, np.ndarray) else x for x in args]
+    found = way(f)(*args)
+    assert found.dtype == dtype
+    np.testing.assert_array_equal(found.numpy(), f(*args).numpy())
+
+
+@WAYS
+def test_a_list_of_arrays_mixes_no_dtypes_and_no_shapes(way):
+    for f, error, words in [(lambda x: [x, np.ones(2, f32)], TypeError, "stack: float32 and float64 do not mix"),
+                            (lambda x: [x, np.ones(3)], ValueError, "shape")]:
+        with pytest.raises(error, match=words):
+            way(lambda x: tm.sum(f(x)))(np.ones(2))
 
 
 # ---- numbers that a dtype cannot hold ------------------------------------------------------------

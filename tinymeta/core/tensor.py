@@ -101,44 +101,60 @@ class Tensor(Readable):
         return f"{self.primitive.name}({inner})"
 
 
+ARRAYS = (Tensor, np.ndarray)
+
+
 def tensor(data, dtype=None) -> Tensor:
     """A Tensor holding a copy of `data`.
 
-    Lists of floats become float32, of ints int64, of bools bool; arrays and tensors keep their
-    dtype. The copy carries no gradient.
+    Lists of floats become float32, of ints int64, of bools bool; arrays, tensors and lists of
+    NumPy's floats keep their dtype. The copy carries no gradient.
 
-    Raises TypeError for what is not numeric (ragged lists, strings, objects, complex numbers).
+    Raises TypeError for what is not numeric (ragged lists, strings, objects, complex numbers),
+    OverflowError for a Python integer beyond `dtype`.
     """
-    data = asarray(data) if holds_tensors(data) or isinstance(data, Unknown) else data
+    if isinstance(data, Unknown) or holds(data, (*ARRAYS, Unknown)):
+        data = asarray(data, dtype)
     if type(data) is Tensor and hasattr(data.value, "require"):     # what stands in for an array
-        return Tensor((data if dtype is None else data.astype(dtype)).value)
+        return Tensor(asarray(data, dtype).value)
     where = "cuda" if on_gpu(data) else state.device
-    return Tensor(move(native(np.array(_array(data), dtype=dtype, order="C")), where))
+    return Tensor(move(native(np.array(_array(data, dtype), dtype=dtype, order="C")), where))
 
 
 def asarray(data, dtype=None) -> Tensor:
     """A Tensor sharing memory with an array where it can (whoever shares promises not to write).
 
-    A Tensor is returned as it is, a list or tuple that holds tensors is stacked, with its gradient
-    (ValueError if the shapes differ). Anything with `__dlpack__` or `__cuda_array_interface__` (a
-    PyTorch tensor, say) is shared too, where it lies.
+    A Tensor is returned as it is, or cast; a list or tuple that holds arrays or tensors is stacked,
+    with its gradient (ValueError if the shapes differ). Anything with `__dlpack__` or
+    `__cuda_array_interface__` (a PyTorch tensor, say) is shared too, where it lies.
     """
-    if type(data) is Tensor and dtype in (None, data.dtype):
-        return data
-    if holds_tensors(data):
-        data = Tensor.stacked([asarray(x) if holds_tensors(x) else x for x in data])
-        return data if dtype is None else data.astype(dtype)
+    if type(data) is Tensor:
+        return data if dtype in (None, data.dtype) else data.astype(dtype)
+    if holds(data, (*ARRAYS, Unknown)):
+        return Tensor.stacked([x if dtype is None and not holds(x, ARRAYS) else asarray(x, dtype)
+                               for x in data])
     if isinstance(data, Unknown):
         return data.astype(dtype)
     if on_gpu(data):
         return shared_on_gpu(data, dtype)
-    return Tensor(move(native(np.asarray(_array(data), dtype=dtype)), state.device))
+    return Tensor(move(native(np.asarray(_array(data, dtype), dtype=dtype)), state.device))
 
 
-def holds_tensors(data) -> bool:
-    """Is it a list or tuple with a tensor in it, or in a list in it?"""
+def holds(data, kinds: tuple) -> bool:
+    """Is it a list or tuple with one of these kinds in it, or in a list in it?"""
     return isinstance(data, (list, tuple)) and any(
-        isinstance(x, (Tensor, Unknown)) or holds_tensors(x) for x in data)
+        isinstance(x, kinds) or holds(x, kinds) for x in data)
+
+
+def dtypes_in(data):
+    """The dtypes of NumPy's numbers in a list or tuple, and in the lists in it."""
+    for x in data:
+        if isinstance(x, (list, tuple)):
+            yield from dtypes_in(x)
+        elif isinstance(x, np.generic):
+            yield x.dtype
+        elif isinstance(x, Unknown) and issubclass(x.kind, np.generic):
+            yield np.dtype(x.kind)
 
 
 def on_gpu(data) -> bool:
@@ -158,13 +174,13 @@ def shared_on_gpu(data, dtype) -> Tensor:
     return Tensor(value)
 
 
-def _array(data) -> np.ndarray:
+def _array(data, dtype) -> np.ndarray:
+    """Numbers as an array: in its own dtype; Python's floats as NumPy's beside them, or float32."""
     if isinstance(data, Tensor):
         return data.numpy()
     if on_gpu(data):
         return move(move(data, "cuda"), "cpu")
-    typed = isinstance(data, (np.ndarray, np.generic))
-    if not typed and hasattr(data, "__dlpack__"):
+    if not isinstance(data, (np.ndarray, np.generic)) and hasattr(data, "__dlpack__"):
         return np.from_dlpack(data)
     try:
         array = np.asarray(data)
@@ -173,9 +189,12 @@ def _array(data) -> np.ndarray:
     if array.dtype.kind not in "biuf":
         raise TypeError(f"cannot make a tensor of {type(data).__name__} "
                         f"(NumPy dtype {array.dtype}): tensors hold bools, integers and floats")
-    if not typed and array.dtype.kind == "f":
-        return array.astype(np.float32)
-    return array
+    if not isinstance(data, (int, float, list, tuple)):
+        return array
+    if dtype is not None:
+        return np.asarray(data, dtype)      # straight: `array` is of int64 or float64
+    found = [d for d in dtypes_in([data]) if d.kind == "f"] or [np.float32]
+    return array.astype(np.result_type(*found), copy=False) if array.dtype.kind == "f" else array
 
 
 def native(array: np.ndarray) -> np.ndarray:

@@ -15,30 +15,41 @@ def floats(x) -> Tensor:
     return x if x.dtype.kind == "f" else cast(x, np.dtype(np.float32))
 
 
-def mean(x, axis=None, keepdims: bool = False) -> Tensor:
-    """The average over `axis`, of integers a float32. Raises ValueError for the mean of nothing."""
+def widened(x) -> tuple[Tensor, np.dtype]:
+    """`x` with room for a sum of squares, and the dtype that the result is to have."""
     x = asarray(x)
     if x.dtype == np.float16:                       # whose largest number is 65504
-        return mean(cast(x, np.dtype(np.float32)), axis, keepdims).astype(x.dtype)
+        return cast(x, np.dtype(np.float32)), x.dtype
     if x.dtype.kind != "f":                         # which float32 does not hold, if they are large
-        return mean(cast(x, np.dtype(np.float64)), axis, keepdims).astype(np.float32)
-    count = size_of([x.shape[i] for i in as_axes("mean", axis, x.ndim)])
+        return cast(x, np.dtype(np.float64)), np.dtype(np.float32)
+    return x, x.dtype
+
+
+def average(name: str, x, axis, keepdims: bool) -> Tensor:
+    count = size_of([x.shape[i] for i in as_axes(name, axis, x.ndim)])
     if count == 0:
-        raise ValueError(f"mean: axis {axis} of {x.shape} is empty and has no mean")
+        raise ValueError(f"{name}: axis {axis} of {x.shape} is empty and has no {name}")
     return reduce.sum(x, axis, keepdims) / count
 
 
+def mean(x, axis=None, keepdims: bool = False) -> Tensor:
+    """The average over `axis`, of integers a float32. Raises ValueError for the mean of nothing."""
+    x, dtype = widened(x)
+    return average("mean", x, axis, keepdims).astype(dtype)
+
+
 def var(x, axis=None, keepdims: bool = False) -> Tensor:
-    """The variance over `axis`, divided by n (not n - 1)."""
-    x = floats(x)
-    if x.dtype == np.float16:
-        return var(cast(x, np.dtype(np.float32)), axis, keepdims).astype(x.dtype)
-    return mean(elementwise.square(x - mean(x, axis, keepdims=True)), axis, keepdims)
+    """The variance over `axis`, divided by n (not n - 1). Raises ValueError for that of nothing."""
+    x, dtype = widened(x)
+    apart = x - average("var", x, axis, keepdims=True)
+    return average("var", elementwise.square(apart), axis, keepdims).astype(dtype)
 
 
 def norm(x, axis=None, keepdims: bool = False) -> Tensor:
     """The Euclidean length over `axis`; its gradient at 0 is 0."""
-    return elementwise.sqrt(reduce.sum(elementwise.square(floats(x)), axis, keepdims))
+    x, dtype = widened(x)
+    squares = reduce.sum(elementwise.square(x), as_axes("norm", axis, x.ndim), keepdims)
+    return elementwise.sqrt(squares).astype(dtype)
 
 
 def largest(x, axes) -> Tensor:

@@ -14,8 +14,7 @@ def full(shape, value, dtype=None) -> Tensor:
 
     Raises ValueError for a negative size, as do the others here.
     """
-    value = asarray(value)
-    value, shape = value if dtype is None else movement.astype(value, dtype), as_shape("full", shape)
+    value, shape = asarray(value, dtype), as_shape("full", shape)
     if value.serial or not isinstance(value.value, np.ndarray):
         return movement.broadcast_to(value, shape)
     return asarray(np.full(shape, value.value, value.dtype))

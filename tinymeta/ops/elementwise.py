@@ -197,8 +197,8 @@ def power(x, exponent) -> Tensor:
     """
     if not isinstance(exponent, WEAK) or isinstance(exponent, Unknown):
         return general_power(x, exponent)
-    exponent = np.asarray(exponent).item()          # a NumPy scalar is a Python number here, too
     x, _ = promote("power", (x, exponent), floating=exponent < 0)
+    exponent = np.asarray(exponent).item()          # a NumPy scalar is a Python number here, too
     if exponent == 0:
         return movement.broadcast_to(asarray(np.ones((), x.dtype)), x.shape)
     if exponent == 1:

@@ -9,7 +9,7 @@ import functools
 
 import numpy as np
 
-from ..core.tensor import WEAK, Tensor, Unknown, asarray
+from ..core.tensor import WEAK, Tensor, Unknown, asarray, dtypes_in
 from . import movement
 
 COMPARISONS = {"equal", "not_equal", "less", "less_equal", "greater", "greater_equal"}
@@ -31,8 +31,7 @@ def promote(name: str, inputs: tuple, floating: bool = False) -> tuple:
         else:
             return inputs
     strong = [asarray(x).dtype for x in inputs if not is_weak(x)]
-    weak = {np.dtype(kind_of(x)) if isinstance(x, WEAK) else asarray(x).dtype
-            for x in inputs if is_weak(x)}
+    weak = {np.dtype(kind) for x in inputs if is_weak(x) for kind in kinds_in(x)}
     kinds = {d.kind for d in weak}
     dtype = common_dtype(name, strong) if strong else dtype_alone(inputs, weak)
     if (floating or "f" in kinds) and dtype.kind != "f":
@@ -50,17 +49,19 @@ def promote(name: str, inputs: tuple, floating: bool = False) -> tuple:
 
 def is_weak(x) -> bool:
     """Is it a number, or a list of numbers, that takes the dtype of what it meets?"""
-    return isinstance(x, WEAK) or isinstance(x, (list, tuple)) and all(
-        is_weak(n) and not isinstance(n, Unknown) for n in x)
+    return isinstance(x, WEAK) or isinstance(x, (list, tuple)) and all(map(is_weak, x))
 
 
-def kind_of(x) -> type:
-    return x.kind if isinstance(x, Unknown) else type(x)
+def kinds_in(x) -> set:
+    """The types of a number, or of the numbers in a list; an empty one is of floats."""
+    if isinstance(x, (list, tuple)):
+        return set().union(*map(kinds_in, x)) or {float}
+    return {x.kind if isinstance(x, Unknown) else type(x)}
 
 
 def dtype_alone(inputs, weak) -> np.dtype:
     """The dtype of numbers that meet no tensor: NumPy's, of its scalars; else that of lists."""
-    typed = [np.dtype(kind_of(x)) for x in inputs if issubclass(kind_of(x), np.generic)]
+    typed = [*dtypes_in(inputs)]
     dtype = np.result_type(*(typed or weak))
     return dtype if typed or dtype.kind != "f" else np.dtype(np.float32)
 
@@ -92,10 +93,8 @@ def common_dtype(name, dtypes):
 
 
 def cast(x, dtype) -> Tensor:
-    if isinstance(x, Unknown):
-        return x.astype(dtype)
     if is_weak(x):
-        return asarray(np.array(x, dtype))
+        return asarray(x, dtype)
     x = asarray(x)
     return x if x.dtype == dtype else movement.astype(x, dtype)
 

@@ -27,10 +27,14 @@ def back(g, x, axes):
     return movement.spread(movement.reshape(g, with_ones(x.shape, axes)), shape=x.shape)
 
 
+def check_some(name: str, x, axes):
+    if any(x.shape[i] == 0 for i in axes):
+        raise ValueError(f"{name}: axis {axes} of {x.shape} is empty and has no {name}")
+
+
 def first_of(name):
     def shape(x, axes):
-        if any(x.shape[i] == 0 for i in axes):
-            raise ValueError(f"{name}: axis {axes} of {x.shape} is empty and has no {name}")
+        check_some(name, x, axes)
         return without(x.shape, axes), x.dtype
     return shape
 
@@ -80,7 +84,10 @@ def max(x, axis=None, keepdims: bool = False) -> Tensor:
 
 def min(x, axis=None, keepdims: bool = False) -> Tensor:
     """The smallest value over `axis`; elements that tie share the gradient equally."""
-    return reversed_order(max(reversed_order(asarray(x)), axis, keepdims))
+    x = asarray(x)
+    axes = as_axes("min", axis, x.ndim)
+    check_some("min", x, axes)
+    return reversed_order(max(reversed_order(x), axes, keepdims))
 
 
 def reversed_order(x) -> Tensor:
