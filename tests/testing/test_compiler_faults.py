@@ -11,7 +11,8 @@ from tinymeta.testing import kernelfaults
 from tinymeta.testing.compiled import survey
 from tinymeta.testing.passfaults import FAULTS, noticed
 
-SOON = 90                       # random steps within which most faults are noticed
+# Those that few random steps are enough for. (Which steps are drawn depends on the modules that are
+# loaded, so no smaller number than for all faults is sure to do.)
 QUICK = ["all numbers are one", "lines of different static are one", "-x is x",
          "the last chunk is left out of the sums", "a flip begins where its source does",
          "a reshape is a dense array", "a sum begins with what is there",
@@ -22,7 +23,7 @@ QUICK = ["all numbers are one", "lines of different static are one", "-x is x",
 @pytest.mark.parametrize("what", QUICK)
 def test_a_fault_in_a_pass_is_noticed_soon(what):
     (fault,) = [fault for fault in FAULTS if fault.what == what]
-    assert noticed(fault, SOON)
+    assert noticed(fault)
 
 
 @pytest.mark.slow
