@@ -6,7 +6,7 @@ Every claim is an assert.                                   python examples/prop
 """
 
 import numpy as np
-from hypothesis import given, reject, settings
+from hypothesis import Phase, given, reject, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -23,7 +23,7 @@ def property_test(f, cases, order):
     met = []
 
     @settings(max_examples=50, deadline=None, derandomize=True, database=None,
-              report_multiple_bugs=False)
+              phases=[Phase.generate, Phase.shrink], report_multiple_bugs=False)
     @given(cases)
     def test(inputs):
         met.append(inputs)

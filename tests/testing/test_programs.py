@@ -40,7 +40,7 @@ def some(count: int) -> list[Program]:
 
 # ---- the engine is right -------------------------------------------------------------------------
 
-def test_the_derivatives_of_a_few_hundred_programs():
+def test_the_derivatives_of_a_hundred_programs():
     found = survey().round(120)
     assert found.passed and found.tally["checked"] >= 80, str(found)
 
@@ -60,14 +60,14 @@ def scaled(rule):
     return lambda *args, **static: rule(*args, **static) * 1.001
 
 
-@pytest.mark.parametrize("name, place", [
-    ("mul", 0), ("conv_weight", 0), ("scatter_add", 0), ("max", 0), ("power", 1),
+@pytest.mark.parametrize("name, place, steps", [
+    ("mul", 0, 4), ("conv_weight", 0, 4), ("scatter_add", 0, 8), ("max", 0, 4), ("power", 1, 8),
 ])
-def test_a_rule_that_is_off_by_a_thousandth_is_found(name, place, monkeypatch):
+def test_a_rule_that_is_off_by_a_thousandth_is_found(name, place, steps, monkeypatch):
     rules = list(registry[name].vjps)
     rules[place] = scaled(rules[place])
     monkeypatch.setattr(registry[name], "vjps", tuple(rules))
-    found = survey().round(400, seed=1)
+    found = survey(order=1, steps=steps).round(400, seed=1)
     assert isinstance(found.error, AssertionError) and "is wrong" in str(found.error)
     assert len(found.failure.lines) <= 4, str(found)
 
