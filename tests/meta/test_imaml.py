@@ -6,6 +6,7 @@ import pytest
 import tinymeta as tm
 from tinymeta.meta import imaml, maml
 from tinymeta.meta.imaml import conjugate_gradient
+from tinymeta.testing.interpreted import interpreted_jit
 
 
 def test_the_implicit_gradient(linear):
@@ -82,7 +83,7 @@ def test_a_system_with_no_next_step_is_refused_and_when_compiled_nan(system, b):
     b = np.array([b, (0.0, 0.0)])
     with pytest.raises(ValueError, match="curvature along a direction is 0 in 1 of 2 systems"):
         conjugate_gradient(diagonal(*system), b, 2)
-    found = np.asarray(tm.jit(lambda b: conjugate_gradient(diagonal(*system), b, 2))(b))
+    found = np.asarray(interpreted_jit(lambda b: conjugate_gradient(diagonal(*system), b, 2))(b))
     assert np.isnan(found[0]).any() and (found[1] == 0).all()
 
 
@@ -91,7 +92,7 @@ def test_a_system_with_no_next_step_is_refused_and_when_compiled_nan(system, b):
                                           ((2.0, 0.0), (1.0, 0.0), (0.5, 0.0))])
 def test_other_systems_that_have_a_solution_are_solved(system, b, x):
     """Negative, indefinite, singular: and more steps than needed do no harm."""
-    for way in (lambda f: f, tm.jit):
+    for way in (lambda f: f, interpreted_jit):
         found = way(lambda b: conjugate_gradient(diagonal(*system), b, 4))(np.array([b]))
         np.testing.assert_allclose(found, [x], rtol=1e-12)
 

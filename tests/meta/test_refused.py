@@ -12,6 +12,7 @@ import tinymeta as tm
 from tinymeta.meta import (accuracy, adapt, anil, evaluate, imaml, maml, maml_plus, meta_sgd,
                            prototypical, reptile, siamese, train)
 from tinymeta.meta.siamese import best_threshold, nearest, verification_accuracy
+from tinymeta.testing.interpreted import interpreted_jit
 from tinymeta.testing.learning import episodes
 
 K = 3
@@ -25,7 +26,7 @@ ADAPTING = {
     "imaml": lambda *loss: imaml(NET, *loss, lr=0.1, steps=2, cg_steps=2, strength=10.0),
 }
 METHODS = {**ADAPTING, "prototypical": lambda *loss: prototypical(NET, way=K)}
-WAYS = pytest.mark.parametrize("way", [lambda f: f, tm.jit], ids=["eager", "jit"])
+WAYS = pytest.mark.parametrize("way", [lambda f: f, interpreted_jit], ids=["eager", "jit"])
 EVERY, ADAPTS = (pytest.mark.parametrize("name", names) for names in (METHODS, ADAPTING))
 
 

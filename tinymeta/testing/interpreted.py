@@ -7,12 +7,15 @@ threads. What it cannot show is what Numba makes of the text: for that, programs
 """
 
 import ctypes
+from collections.abc import Callable
 from contextlib import contextmanager
+from functools import wraps
 from unittest.mock import patch
 
 import numpy as np
 
 from ..jit import replay
+from ..jit.compile import jit
 from ..jit.machine import POINTERS
 
 KERNEL = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.POINTER(ctypes.c_int64))
@@ -87,3 +90,15 @@ def without_compiling():
     """Programs that are made ready in this block run interpreted kernels."""
     with patch.multiple(replay, compiled=interpreted, compile_missing=lambda sources: None):
         yield
+
+
+def interpreted_jit(f: Callable) -> Callable:
+    """`tm.jit(f)`, whose kernels are interpreted: all that jit does but for the machine code."""
+    compiled = jit(f)
+
+    @wraps(f)
+    def call(*args, **kwargs):
+        with without_compiling():
+            return compiled(*args, **kwargs)
+
+    return call
