@@ -67,11 +67,11 @@ def cast(dtype):
     return tm.tree.map(lambda a: a.astype(dtype) if a.dtype.kind == "f" else a, (PARAMS, TASKS))
 
 
-@pytest.mark.parametrize("chunks", [1, 2, 4, T])
+@pytest.mark.parametrize("chunks", [1, 2, 3, 4, T])
 @pytest.mark.parametrize("dtype, close", [(np.float64, 1e-9), (np.float32, 2e-4)])
 def test_any_chunks_give_what_all_at_once_give(chunks, dtype, close):
     args = cast(dtype)
-    with without_compiling() if chunks in (1, T) else nullcontext():    # the others are compiled
+    with nullcontext() if chunks == 3 else without_compiling():
         parallel, found = in_parts(meta_step, args, chunks, threads=2)
     assert parallel.split.tasks == T and len(parallel.split.joined) == 1
     assert parallel.calls_python == (dtype is np.float64)
@@ -83,16 +83,16 @@ def test_any_chunks_give_what_all_at_once_give(chunks, dtype, close):
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_threads_change_no_bit(dtype):
     args = cast(dtype)
-    _, one = in_parts(meta_step, args, 4, threads=1)
+    _, one = in_parts(meta_step, args, 3, threads=1)
     for _ in range(5):
-        _, two = in_parts(meta_step, args, 4, threads=3)
+        _, two = in_parts(meta_step, args, 3, threads=3)
         assert all(a.tobytes() == b.tobytes() for a, b in zip(one, two))
 
 
 def test_helpers_that_sleep_or_are_late_are_no_matter():
     """Calls one after another, some when all have gone to sleep; other arguments each time."""
     args = cast(np.float32)
-    parallel, _ = in_parts(meta_step, args, T, threads=3)
+    parallel, _ = in_parts(meta_step, args, 3, threads=3)
     whole = Replay(lowered(meta_step, *args))
     for k in range(300):
         if k % 30 == 0:
@@ -156,10 +156,12 @@ def test_one_thread_has_chunks_where_all_at_once_is_beyond_the_cache(monkeypatch
     program = lowered(meta_step, *args)
     for name, value in (("CHUNK_BYTES", limit), ("WORTH", 0)):      # of the module of made_ready
         monkeypatch.setitem(made_ready.__globals__, name, value)
-    run = made_ready(program, split(program), threads=1)
-    assert (len(run.edges) - 1 if isinstance(run, Parallel) else 1) == chunks
+    with without_compiling():
+        run = made_ready(program, split(program), threads=1)
+        assert (len(run.edges) - 1 if isinstance(run, Parallel) else 1) == chunks
+        found = run(arrays(*args))
     expected = [y.numpy() for y in tm.tree.leaves(meta_step(*args))]
-    for a, b in zip(run(arrays(*args)), expected, strict=True):
+    for a, b in zip(found, expected, strict=True):
         np.testing.assert_allclose(a, b, rtol=2e-3, atol=2e-5)
 
 
