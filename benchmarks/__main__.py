@@ -2,10 +2,10 @@
 
 import argparse
 import json
-import os
 from pathlib import Path
 
 import tinymeta as tm
+from tinymeta.core.system import cores
 from tinymeta.cpu.blas import blas_threads
 
 from . import __doc__ as door
@@ -28,7 +28,7 @@ def parser() -> argparse.ArgumentParser:
                    help=f"some of {', '.join(work.WORKS)} (all); or one of {', '.join(VIEWS)}")
     p.add_argument("--of", choices=work.WORKS, default="conv4", metavar="work",
                    help="what profile and floor look at (conv4)")
-    p.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)),
+    p.add_argument("--threads", type=int, default=cores(),
                    help="for everybody (all cores)")
     p.add_argument("--rounds", type=int, default=7, help="turns of each contender (7)")
     p.add_argument("--compile", nargs="+", default=[], metavar="work", choices=work.WORKS,

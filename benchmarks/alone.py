@@ -16,9 +16,12 @@ import time
 from pathlib import Path
 
 
-def held(what: str) -> int:
-    """Bytes of this process in memory: now ("VmRSS") or at its worst ("VmHWM")."""
-    lines = Path("/proc/self/status").read_text().splitlines()
+def held(what: str) -> float:
+    """Bytes of this process in memory, now ("VmRSS") or at its worst ("VmHWM"); NaN but on Linux."""
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return float("nan")
+    lines = status.read_text().splitlines()
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(what))
 
 

@@ -13,6 +13,7 @@ import numba
 import numpy as np
 
 import tinymeta as tm
+from tinymeta.core import system
 from tinymeta.cpu.blas import library
 
 PATIENCE = 15.0                 # seconds of timing for each contender
@@ -97,7 +98,7 @@ def milliseconds(t: float) -> str:
 
 def machine() -> dict:
     """Facts without which a figure means little."""
-    facts = {"cpu": cpu_model(), "cores": len(os.sched_getaffinity(0)), "load": os.getloadavg()[0],
+    facts = {"cpu": cpu_model(), "cores": system.cores(), "load": system.load(),
              "python": platform.python_version(), "numpy": np.__version__,
              "numba": numba.__version__, "tinymeta": tm.__version__,
              "blas threads": library()[0]() if library() else None}

@@ -11,10 +11,6 @@ try:
     import tqdm
 except ImportError:
     tqdm = None
-try:
-    import resource
-except ImportError:                     # Windows
-    resource = None
 
 QUIET = 30.0            # seconds without a line
 
@@ -58,11 +54,3 @@ def progress(total: int, name: str, done: int = 0):
     finally:
         if bar.bar is not None:
             bar.bar.close()
-
-
-def peak_memory() -> float:
-    """The most memory that this process had, in MB; NaN where the system does not tell."""
-    if resource is None:
-        return float("nan")
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6

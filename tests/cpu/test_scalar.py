@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from numba import njit
 from numba.core.config import CPU_NAME
-from llvmlite import binding as llvm
 
 from tinymeta.core import text as grammar
 from tinymeta.core.primitive import registry
 from tinymeta.core.text import INPUTS, in_loop, names, parsed
 from tinymeta.cpu.elementwise import compile_text
+from tinymeta.cpu.native import cpu_features
 from tinymeta.cpu.scalar import FUNCTIONS
 
 OURS = {"exp": 1, "expm1": 2, "log": 1, "log1p": 2, "tanh": 2, "sin": 2, "cos": 2, "sqrt": 0}
@@ -177,7 +177,7 @@ def compiled(text):
 
 @pytest.mark.parametrize("name", [*OURS, *EXACT])
 def test_the_loop_is_a_vector_loop(name):
-    features = llvm.get_host_cpu_features()
+    features = cpu_features()
     if CPU_NAME or not features.get("avx"):
         pytest.skip("this machine has no AVX, or NUMBA_CPU_NAME hides it")
     code = compiled(f"{name}(a)")

@@ -1,6 +1,7 @@
 """Every kernel, the generated ones of the meta-steps included, compiles without a GPU for the ones
 people have; no float64 where there should be none, few registers, nothing spilt."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -11,6 +12,7 @@ from paper import Paper, fresh_kernels
 
 import tinymeta as tm
 from tinymeta.core.device import find_kernel
+from tinymeta.core.disk import kept
 from tinymeta.core.primitive import registry
 from tinymeta.core.scope import setting
 from tinymeta.core.text import FUNCTIONS
@@ -58,7 +60,7 @@ def assembled(entry: str, text: str, target: str, most: int):
     if ptxas is None:
         return
     for version in (text, driver.older(text, (9, 0))):      # ptxas may be older than libnvvm
-        done = subprocess.run([ptxas, "-v", f"-arch={target}", "-", "-o", "/dev/null"],
+        done = subprocess.run([ptxas, "-v", f"-arch={target}", "-", "-o", os.devnull],
                               input=version, capture_output=True, text=True)
         if "Unsupported .version" not in done.stderr:
             break
@@ -147,16 +149,20 @@ def test_the_sinusoid_and_siamese_steps(paper):
     check(paper)
 
 
-def test_a_damaged_file_is_compiled_again(paper, tmp_path, monkeypatch):
-    monkeypatch.setattr(target, "folder", lambda: tmp_path)
+@pytest.mark.parametrize("damage", [
+    lambda file, whole: file.write_bytes(whole[:100]),
+    lambda file, whole: file.write_bytes(whole[:-9] + bytes([whole[-9] ^ 1]) + whole[-8:]),
+], ids=["cut short", "a flipped bit"])
+def test_a_damaged_file_is_compiled_again(paper, tmp_path, monkeypatch, damage):
+    monkeypatch.setenv("TINYMETA_CACHE", str(tmp_path))
     x = allocate((8,), "float32")
     find_kernel(registry["exp"], "cuda")(allocate((8,), "float32"), x)
     (file,) = tmp_path.glob("cuda_*.ptx")
-    whole = file.read_text()
-    file.write_text(whole[:100])
+    whole = file.read_bytes()
+    damage(file, whole)
     fresh_kernels()
     find_kernel(registry["exp"], "cuda")(allocate((8,), "float32"), x)
-    assert file.read_text().endswith(target.END) and len(file.read_text()) == len(whole)
+    assert kept(file.name)
     made = dict(target.made)
     fresh_kernels()
     find_kernel(registry["exp"], "cuda")(allocate((8,), "float32"), x)

@@ -1,7 +1,5 @@
 """Checkpoints: killed and resumed is not interrupted, to the bit; and what is refused."""
 
-import os
-import signal
 import subprocess
 import sys
 import time
@@ -50,7 +48,7 @@ def test_killed_at_random_and_resumed_is_the_uninterrupted_run(tmp_path):
         assert killed.poll() is None, killed.stderr.read()
         time.sleep(0.01)
     time.sleep(rng.uniform(0.1, 1.5))
-    os.kill(killed.pid, signal.SIGKILL)
+    killed.kill()
     killed.wait()
     killed.stderr.close()
     reached = tm.about(broken)["iteration"]

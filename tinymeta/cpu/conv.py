@@ -9,8 +9,8 @@ conv_input   cols = g @ w^T              then col2im adds each row back to where
 from math import prod
 
 import numpy as np
-from numba import njit
 
+from .native import native
 from .scratch import scratch
 
 
@@ -59,7 +59,7 @@ def columns(x, geometry):
     return cols
 
 
-@njit(cache=True, nogil=True)
+@native()
 def im2col(cols, x, places_h, places_w, h, w, stride_h, stride_w, top, left):
     """for t, n, i, j, a, b:
     cols[t, (n i j), (a b :)] = x[t, n, i sh + a - top, j sw + b - left, :], or 0 outside
@@ -85,7 +85,7 @@ def im2col(cols, x, places_h, places_w, h, w, stride_h, stride_w, top, left):
                     row += 1
 
 
-@njit(cache=True, nogil=True)
+@native()
 def col2im(out, cols, places_h, places_w, h, w, stride_h, stride_w, top, left):
     """out = 0;  for t, n, i, j, a, b:
     out[t, n, i sh + a - top, j sw + b - left, :] += cols[t, (n i j), (a b :)]

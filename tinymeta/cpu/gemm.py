@@ -10,16 +10,17 @@ over scalars, so it is spelt out in LLVM's vectors, of as many lanes as a regist
 has.
 """
 
-import llvmlite.binding as llvm
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
+
+from .native import cpu_features, native
 
 
 def registers() -> tuple[int, int]:
     """How many float32 a vector register of this machine holds, and how many vectors are a tile's."""
-    features = llvm.get_host_cpu_features()
+    features = cpu_features()
     if features.get("avx512f"):
         return 16, 4                        # of 32 registers, 6 x 4 hold sums
     return (8, 2) if features.get("avx2") else (4, 2)
@@ -34,7 +35,7 @@ FUSED = ("contract",)                       # a product and its sum may be one i
 ALIGN = 4                                   # a vector may begin at any float
 
 
-@njit(nogil=True, cache=True)
+@native()
 def product(out, x, y, scratch, m, n, count, out_m, x_m, x_k, y_k, y_n):
     """out (m, n) = x (m, count) @ y (count, n), on float32 pointers.
 
@@ -74,7 +75,7 @@ def room(n: int, count: int) -> int:
     return min(n, WIDE * LANES) * count
 
 
-@njit(nogil=True, cache=True)
+@native()
 def lined_up(scratch, y, width, m, count, y_k, y_n):
     """Columns of y (count, width), and the step from row to row: as they lie, or lined up in scratch.
 
@@ -92,7 +93,7 @@ def lined_up(scratch, y, width, m, count, y_k, y_n):
     return scratch, width
 
 
-@njit(nogil=True, cache=True)
+@native()
 def transposed(out, y, n, count, y_n):
     """out (count, n) = y (n, count) with its axes exchanged, contiguous; y_n: its row's stride.
 

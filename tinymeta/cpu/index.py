@@ -5,7 +5,8 @@ for each dtype; others are copied first.
 """
 
 import numpy as np
-from numba import njit
+
+from .native import native
 
 dense = np.ascontiguousarray
 
@@ -15,7 +16,7 @@ def take(out, x, i):
     _take(out, dense(x), dense(i))
 
 
-@njit(cache=True, nogil=True)
+@native()
 def _take(out, x, i):
     for a in range(out.shape[0]):
         for j in range(out.shape[1]):
@@ -23,7 +24,7 @@ def _take(out, x, i):
                 out[a, j, b] = x[a, i[j], b]
 
 
-@njit(cache=True, nogil=True)
+@native()
 def _scatter_add(out, g, i):
     out[:] = 0
     for a in range(g.shape[0]):
@@ -42,7 +43,7 @@ def take_along(out, x, i):
     _take_along(out, dense(x), dense(i))
 
 
-@njit(cache=True, nogil=True)
+@native()
 def _take_along(out, x, i):
     for a in range(out.shape[0]):
         for j in range(out.shape[1]):
@@ -50,7 +51,7 @@ def _take_along(out, x, i):
                 out[a, j, b] = x[a, i[a, j, b], b]
 
 
-@njit(cache=True, nogil=True)
+@native()
 def _scatter_add_along(out, g, i):
     out[:] = 0
     for a in range(g.shape[0]):

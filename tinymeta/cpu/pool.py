@@ -3,7 +3,8 @@
 from math import prod
 
 import numpy as np
-from numba import njit
+
+from .native import native
 
 
 def window_argmax(out, x, *, geometry):
@@ -19,7 +20,7 @@ def window_argmax(out, x, *, geometry):
     _window_argmax(places, np.ascontiguousarray(images), *geometry.kernel, *geometry.stride, top, left)
 
 
-@njit(cache=True, nogil=True)
+@native()
 def _window_argmax(out, x, h, w, stride_h, stride_w, top, left):
     height, width = x.shape[1:3]
     for n in range(out.shape[0]):

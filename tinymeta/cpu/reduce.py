@@ -3,7 +3,8 @@
 from math import prod
 
 import numpy as np
-from numba import njit
+
+from .native import native
 
 LOOPED = np.dtype(np.float32)
 # What other sums are added up in, where that is wider than what they are.
@@ -30,7 +31,7 @@ def sum(out, x, *, axes):
     np.copyto(out, total, casting="same_kind")
 
 
-@njit(cache=True, nogil=True)
+@native()
 def _sum(out, x):
     """for a, b:  out[a, b] = sum_j x[a, j, b], added up in float64"""
     total = np.empty(x.shape[2], np.float64)

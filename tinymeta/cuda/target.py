@@ -8,6 +8,7 @@ thread of the GPU.
 
 import functools
 import hashlib
+import threading
 import warnings
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -20,7 +21,7 @@ from numba.core import cgutils, types
 from numba.core.errors import RequireLiteralValue
 from numba.extending import intrinsic
 
-from ..core.disk import folder, write
+from ..core.disk import keep, kept
 
 
 @contextmanager
@@ -65,30 +66,22 @@ def ptx(function, arguments: tuple, capability: tuple[int, int], identity: str) 
     """
     text = repr((version(), function.__module__, function.__qualname__, identity,
                  arguments, capability))
-    path = folder() / f"cuda_{hashlib.sha256(text.encode()).hexdigest()[:24]}.ptx"
-    try:
-        found = path.read_text()
-        if found.endswith(END):
-            made["loaded"] += 1
-            return found
-    except OSError:
-        pass
-    found = compiled(function, arguments, capability) + END
-    made["compiled"] += 1
-    try:
-        write(path, found)
-    except OSError:
-        pass                    # a full disk: compiled again next time
-    return found
+    name = f"cuda_{hashlib.sha256(text.encode()).hexdigest()[:24]}.ptx"
+    found = kept(name)
+    made["compiled" if found is None else "loaded"] += 1
+    if found is None:
+        found = compiled(function, arguments, capability).encode()
+        keep(name, found)
+    return found.decode()
 
 
-END = "\n// whole\n"            # a file without it was cut short
+lending = threading.RLock()     # what the two below put in other packages, one thread at a time
 
 
 def compiled(function, arguments: tuple, capability: tuple[int, int]) -> str:
     if missing:
         raise RuntimeError(missing)
-    with as_if_on(capability), a_numpy_it_knows():
+    with lending, as_if_on(capability), a_numpy_it_knows():
         text, _ = cuda.compile_ptx(function, types.void(*arguments), cc=capability)
     return text
 
@@ -108,7 +101,7 @@ def as_if_on(capability: tuple[int, int]):
 @functools.cache
 def version() -> str:
     """What the meaning of a kernel depends on besides itself: this room, and Numba."""
-    parts = [p.read_text() for p in sorted(Path(__file__).parent.glob("*.py"))]
+    parts = [p.read_text("utf-8") for p in sorted(Path(__file__).parent.glob("*.py"))]
     package = getattr(cuda, "__version__", numba.__version__)
     return hashlib.sha256("\n".join([*parts, package]).encode()).hexdigest()
 

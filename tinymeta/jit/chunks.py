@@ -4,13 +4,13 @@ Whoever runs a chunk, the same chunks give the same bits on any number of thread
 """
 
 import itertools
-import os
 
 import numpy as np
 
+from ..core.system import cores
 from ..cpu.blas import blas_threads
 from .desk import Desk
-from .replay import Planned, Replay
+from .replay import Planned, Replay, idle
 from .split import Split, work
 from .threads import crew
 
@@ -31,11 +31,6 @@ def made_ready(program, split: Split | None, threads: int | None = None):
     return Replay(program, blas_threads=threads)
 
 
-def cores() -> int:
-    """How many threads this process may run at once."""
-    return len(os.sched_getaffinity(0))
-
-
 class Parallel:
     """The three parts of a split program; at: the task where each chunk begins, and where all end."""
 
@@ -52,7 +47,7 @@ class Parallel:
         values = dict(zip(split.whole.inputs, arrays))
         if self.before:
             values |= zip(split.before.outputs, self.before(arrays))
-        desk = self.desks.pop() if self.desks else self.new_desk()
+        desk = idle(self.desks) or self.new_desk()
         desk.begin(values)
         if self.calls_python:
             self.by_python(desk)

@@ -4,14 +4,18 @@ A kernel is a function void(arena, row) compiled to machine code; a stretch of a
 of addresses and one of rows. The loop that calls them takes 20 ns a line and holds no lock.
 """
 
+from collections.abc import Callable
+from functools import cached_property
+
 import numpy as np
 from llvmlite import ir
-from numba import carray, cfunc, njit, types
+from numba import carray, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
 from ..cpu import conv as conv_kernels
 from ..cpu.gemm import at, product
+from ..cpu.native import callback, native
 
 ARENA, ROW = types.CPointer(types.uint8), types.CPointer(types.int64)
 SIGNATURE = types.void(ARENA, ROW)
@@ -66,7 +70,7 @@ def call(typing, address, arena, row):
     return types.void(address, arena, row), code
 
 
-@njit("void(int64[::1], int64[::1], int64, int64, int64)", nogil=True, cache=True)
+@native("void(int64[::1], int64[::1], int64, int64, int64)")
 def drive(kernels, rows, arena, first, last):
     """Run the kernels first..last-1: their addresses, and those of their rows."""
     for k in range(first, last):
@@ -113,7 +117,7 @@ def copy(typing, to, source, count):
     return types.void(to, source, count), code
 
 
-@njit("void(int64)", nogil=True, cache=True)
+@native("void(int64)")
 def take_chunks(job_at):
     """Take chunks until none is left, and run each: what it reads in, its kernels, results out."""
     job = as_row(job_at)
@@ -136,7 +140,7 @@ def take_chunks(job_at):
         counted(at(counters, 1))
 
 
-@njit("boolean(int64, int64, int64)", nogil=True, cache=True)
+@native("boolean(int64, int64, int64)")
 def reached(address, number, looks):
     """Look at a counter until it is `number`, at most so often; True if it is.
 
@@ -148,12 +152,12 @@ def reached(address, number, looks):
     return False
 
 
-@njit("int64(int64, int64)", nogil=True, cache=True)
+@native("int64(int64, int64)")
 def exchange(address, value):
     return exchanged(as_row(address), value)
 
 
-@njit("boolean(int64, int64)", nogil=True, cache=True)
+@native("boolean(int64, int64)")
 def serve(mail_at, looks):
     """A helper's rounds: wait for each, do it. Back in Python, True for work of its own, False to sleep.
 
@@ -170,7 +174,19 @@ def serve(mail_at, looks):
 
 # ---- kernels that are no loops over elements ----------------------------------------------------
 
-@cfunc(SIGNATURE, cache=True, **OPTIONS)
+class Kernel:
+    """A function of (arena, row), compiled when its address is asked for: `import` shall not wait."""
+
+    def __init__(self, function: Callable):
+        self.function = function
+
+    @cached_property
+    def address(self) -> int:
+        self.compiled = callback(self.function, SIGNATURE, OPTIONS)     # kept: the address is its
+        return self.compiled.address
+
+
+@Kernel
 def multiply(arena, row):
     """out (T, M, N) = x (T, M, K) @ y (T, K, N); row: three places, a scratch, T M N K, strides."""
     out, x, y = float32_at(arena, row[0]), float32_at(arena, row[1]), float32_at(arena, row[2])
@@ -182,7 +198,7 @@ def multiply(arena, row):
                 n, x_m, x_k, y_k, y_n)
 
 
-@cfunc(SIGNATURE, cache=True, **OPTIONS)
+@Kernel
 def to_cols(arena, row):
     """row: two places, T N H W C, rows and columns of the result, then as `im2col` has it."""
     x = carray(float32_at(arena, row[1]), (row[2], row[3], row[4], row[5], row[6]))
@@ -191,7 +207,7 @@ def to_cols(arena, row):
                         row[16])
 
 
-@cfunc(SIGNATURE, cache=True, **OPTIONS)
+@Kernel
 def from_cols(arena, row):
     """row: as of `to_cols`, the result first."""
     x = carray(float32_at(arena, row[0]), (row[2], row[3], row[4], row[5], row[6]))

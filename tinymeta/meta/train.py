@@ -9,10 +9,11 @@ from typing import NamedTuple
 
 from ..core import tree
 from ..core.primitive import debug_nans
+from ..core.system import peak_memory
 from ..core.tensor import asarray, tensor
 from ..jit import jit
 from ..nn.optim import Optimizer, adam
-from ..progress import peak_memory, progress
+from ..progress import progress
 from .checkpoint import Best, Checkpoint, Progress, Row, finite
 from .method import Method
 
@@ -90,7 +91,7 @@ def train(method: Method, sample: Callable, *, iterations: int, rng=None,
         if save:
             save(at.params, list(at.curve))
         bar.note(**means, **({} if score is None else {"score": score}),
-                 ms=row.pace, MB=round(row.memory))
+                 ms=row.pace, MB=row.memory)
         return at
 
     with progress(iterations, name, at.iteration) as bar:
