@@ -3,7 +3,6 @@
 No pickle, so nothing can be executed.
 """
 
-import contextlib
 import hashlib
 import json
 import os
@@ -12,6 +11,7 @@ import zipfile
 import numpy as np
 
 from .core import tree as trees
+from .core.disk import replacing
 from .core.tensor import asarray
 
 
@@ -24,20 +24,12 @@ def save(path, tree, about: dict | None = None) -> None:
     It is written beside the target and then renamed: a crash or a full disk leaves the file that
     was there. NamedTuples come back as tuples unless `load` is given a tree like it.
     """
-    path = os.fspath(path)
     leaves, _ = trees.flatten(tree)
     arrays = {f"leaf{k}": np.asarray(asarray(leaf).numpy()) for k, leaf in enumerate(leaves)}
     arrays["tree"] = np.array(json.dumps(skeleton(tree, iter(range(len(leaves))))))
     arrays["about"] = np.array(json.dumps({"format": FORMAT, **(about or {})}))
-    beside = f"{path}.{os.getpid()}.part"
-    try:
-        with open(beside, "wb") as file:
-            np.savez(file, **arrays, digest=np.array(digest(arrays)))
-        os.replace(beside, path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(beside)
-        raise
+    with replacing(path) as file:
+        np.savez(file, **arrays, digest=np.array(digest(arrays)))
 
 
 def digest(arrays: dict) -> str:

@@ -15,8 +15,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..core.disk import replacing
 from .archive import read_characters
-from .download import main, replacing
+from .download import main
 from .episodes import Characters, join
 
 
@@ -129,6 +130,7 @@ class Omniglot:
             pass
         characters = check(read_characters(source), name, source)
         try:
+            cache.parent.mkdir(parents=True, exist_ok=True)
             with replacing(cache) as file:
                 file.write(_pack(characters))
         except OSError as error:
