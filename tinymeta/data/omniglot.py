@@ -16,7 +16,8 @@ from typing import NamedTuple
 import numpy as np
 
 from ..core.disk import replacing
-from .archive import read_characters
+from ..core.unzip import arrays
+from .archive import LIMIT, read_characters
 from .download import main
 from .episodes import Characters, join
 
@@ -195,10 +196,10 @@ def _pack(characters: Characters) -> bytes:
 
 
 def _unpack(path: Path) -> Characters:
-    with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as kept:
-        shape = tuple(kept["shape"])
-        images = np.unpackbits(kept["bits"], count=int(np.prod(shape))).reshape(shape)
-        return Characters(images, kept["alphabet"], tuple(kept["names"].tolist()))
+    kept = arrays(path, lambda name: True, LIMIT)
+    shape = tuple(kept["shape"])
+    images = np.unpackbits(kept["bits"])[:np.prod(shape)].reshape(shape)
+    return Characters(images, kept["alphabet"], tuple(kept["names"].tolist()))
 
 
 if __name__ == "__main__":
