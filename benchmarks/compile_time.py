@@ -12,6 +12,8 @@ import tempfile
 from importlib.util import find_spec
 from pathlib import Path
 
+from tinymeta.core.disk import replacing
+
 from .timing import machine, write
 
 LINES = [10, 30, 100, 300, 1000, 3000, 10_000, 20_000]
@@ -68,5 +70,6 @@ def draw(found: dict, path: Path) -> None:
     place.set(xlabel="lines of the program", ylabel="seconds until it can run")
     place.legend(fontsize=8, frameon=False)
     figure.suptitle("Compiling, with no kernel on disk", fontsize=10)
-    figure.savefig(path, dpi=110)
+    with replacing(path) as file:
+        figure.savefig(file, dpi=110, format="png")
     plt.close(figure)

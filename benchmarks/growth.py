@@ -4,6 +4,8 @@ import json
 from importlib.util import find_spec
 from pathlib import Path
 
+from tinymeta.core.disk import replacing
+
 from . import work
 from .rivals import rivals
 from .timing import agreed, alternate, machine, write
@@ -47,5 +49,6 @@ def draw(found: dict, path: Path) -> None:
     axes[0].legend(fontsize=8, frameon=False)
     figure.suptitle("One conv4 meta-gradient: 32 tasks, 1 inner step, 64 filters, but for one of them",
                     fontsize=10)
-    figure.savefig(path, dpi=110)
+    with replacing(path) as file:
+        figure.savefig(file, dpi=110, format="png")
     plt.close(figure)

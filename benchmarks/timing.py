@@ -13,7 +13,7 @@ import numba
 import numpy as np
 
 import tinymeta as tm
-from tinymeta.core import system
+from tinymeta.core import disk, system
 from tinymeta.cpu.blas import library
 
 PATIENCE = 15.0                 # seconds of timing for each contender
@@ -117,8 +117,6 @@ def cpu_model() -> str:
 
 
 def write(path: Path, text: str):
-    """Beside the target, then renamed: a stopped run leaves no half of a report."""
+    """A stopped run leaves no half of a report."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f"{path.name}.part")
-    beside.write_text(text)
-    os.replace(beside, path)
+    disk.write(path, text)

@@ -3,7 +3,7 @@
 import argparse
 import csv
 import functools
-import os
+import io
 import sys
 import time
 from pathlib import Path
@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 import tinymeta as tm
+from tinymeta.core import disk
 
 
 def parser(description: str, own: bool = False, **defaults) -> argparse.ArgumentParser:
@@ -185,11 +186,10 @@ def write_curve(curve, path: Path):
 
 
 def write_rows(rows, path: Path):
-    """A table as CSV, written beside and then renamed."""
-    beside = path.with_name(f".{path.name}")
-    with open(beside, "w", newline="") as file:
-        csv.writer(file).writerows(rows)
-    os.replace(beside, path)
+    """A table as CSV, whole or not at all."""
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows(rows)
+    disk.write(path, text.getvalue())
 
 
 def result(what: str, score, seed: int, start: float, published: str = ""):
@@ -211,9 +211,8 @@ def pyplot():
 
 
 def save_figure(figure, path: Path):
-    beside = path.with_name(f".{path.name}")
-    figure.savefig(beside, dpi=120, bbox_inches="tight", format="png")
-    os.replace(beside, path)
+    with disk.replacing(path) as file:
+        figure.savefig(file, dpi=120, bbox_inches="tight", format="png")
 
 
 def draw_curve(curve, path: Path, measure: str):

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
+from damage import tampered
 
 import tinymeta as tm
 
@@ -68,15 +69,30 @@ def test_a_run_goes_on_from_the_file(tmp_path):
     assert_same(optimizer.update(g, state2, params2), optimizer.update(g, state, params))
 
 
-@pytest.mark.parametrize("like, message", [
-    ({"b": np.zeros(3), "w": np.zeros((3, 2))}, r"\['w'\] has shape \(2, 3\), expected \(3, 2\)"),
-    ({"b": np.zeros(3)}, "holds 2 tensors, expected 1"),
-    ({"b": np.zeros(3), "w": np.zeros((2, 3)), "z": np.zeros(1)}, "holds 2 tensors, expected 3"),
-])
-def test_another_tree_than_expected(like, message, tmp_path):
-    tm.save(tmp_path / "t.npz", TREES["a dict"])
-    with pytest.raises(ValueError, match=message):
+KEPT = {"decoder": np.ones((2, 3)), "encoder": [np.full(3, 2, np.float32), True]}
+
+
+@pytest.mark.parametrize("like, holds, expected", [
+    (KEPT | {"decoder": np.zeros((3, 2))}, "['decoder'] float64 (2, 3)", "['decoder'] float64 (3, 2)"),
+    (KEPT | {"decoder": np.zeros((2, 3), np.float32)}, "['decoder'] float64", "['decoder'] float32"),
+    (KEPT | {"decoder": np.zeros((2, 3), bool)}, "['decoder'] float64", "['decoder'] bool"),
+    ({"adecoder": KEPT["encoder"], "encoder": KEPT["decoder"]}, "['decoder']", "['adecoder'][0]"),
+    ({"decoder": KEPT["decoder"]}, "['encoder'][0] float32 (3,)", "no more"),
+    (KEPT | {"z": np.zeros(1)}, "no more", "['z'] float64 (1,)"),
+    (KEPT["decoder"], "['decoder'] float64", "a tensor, float64"),
+], ids=["shape", "dtype", "bool", "names", "fewer", "more", "no tree"])
+def test_another_tree_than_expected(like, holds, expected, tmp_path):
+    tm.save(tmp_path / "t.npz", KEPT)
+    with pytest.raises(ValueError) as told:
         tm.load(tmp_path / "t.npz", like=like)
+    found, wanted = str(told.value).split(" where `like` has ")
+    assert f"t.npz holds {holds}" in found and wanted.startswith(expected)
+
+
+def test_an_order_of_keys_is_no_order_of_leaves(tmp_path):
+    tm.save(tmp_path / "t.npz", KEPT)
+    loaded = tm.load(tmp_path / "t.npz", like=dict(reversed(KEPT.items())))
+    assert_same(loaded, KEPT)
 
 
 def test_no_such_file(tmp_path):
@@ -144,26 +160,41 @@ def test_the_file_holds_arrays_and_text_only(tmp_path):
     assert kinds == {"tree": "U", "about": "U", "digest": "U", "leaf0": "f", "leaf1": "b"}
 
 
-def rewritten(path, **changes):
-    """The same file with some arrays changed, and sums that are right for the new bytes."""
-    with np.load(path) as file:
-        arrays = dict(file)
-    np.savez(path, **{**arrays, **changes})
-
-
 def test_a_file_that_was_changed_is_told(tmp_path):
     path = tmp_path / "t.npz"
     tm.save(path, TREES["a dict"])
-    rewritten(path, leaf0=np.full(3, 7, np.float32))
-    with pytest.raises(ValueError, match="t.npz is not a file that tm.save wrote, or it was chang"):
+    with np.load(path) as file:
+        tampered(path, leaf0=np.full(3, 7, np.float32), digest=file["digest"])
+    with pytest.raises(ValueError, match="is not a file that tm.save wrote.*its digest is another"):
         tm.load(path)
 
 
 def test_a_file_of_a_later_version_is_told(tmp_path):
     tm.save(tmp_path / "t.npz", TREES["a dict"])
-    rewritten(tmp_path / "t.npz", about=np.array('{"format": 99}'))
-    with pytest.raises(ValueError, match="has format 99, and this version of tinymeta reads up to"):
+    tampered(tmp_path / "t.npz", about=np.array('{"format": 99}'))
+    with pytest.raises(ValueError, match="has format 99, and this version of tinymeta reads 2: update"):
         tm.load(tmp_path / "t.npz")
+
+
+@pytest.mark.parametrize("told", [{"about": np.array('{"format": 1}')}, {"about": None},
+                                  {"about": None, "digest": None},
+                                  {"digest": None}])
+def test_a_file_whose_digest_cannot_be_checked_is_refused(told, tmp_path):
+    """Format 1 had none, so it cannot be told from one that somebody changed."""
+    tm.save(tmp_path / "t.npz", TREES["a dict"])
+    tampered(tmp_path / "t.npz", **told)
+    with pytest.raises(ValueError, match="is not a file that tm.save wrote"):
+        tm.load(tmp_path / "t.npz")
+
+
+@pytest.mark.parametrize("tree", ['{"list": [1, 0]}', '{"list": [0]}', '{"list": [0, 1, 1]}', "3.5",
+                                  '{"none": [0, 1]}', '{"set": [0, 1]}', "[" * 100_000])
+def test_a_tree_that_is_not_that_of_the_arrays_is_refused(tree, tmp_path):
+    tm.save(tmp_path / "t.npz", TREES["a dict"])
+    tampered(tmp_path / "t.npz", tree=np.array(tree))
+    with pytest.raises(ValueError, match="is not a file that tm.save wrote") as told:
+        tm.load(tmp_path / "t.npz")
+    assert len(str(told.value)) < 600
 
 
 def test_what_is_to_be_known_comes_back(tmp_path):
@@ -189,6 +220,8 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch)
 
 
 def test_what_cannot_be_saved(tmp_path):
+    with pytest.raises(ValueError, match="save: about has the key 'format', which is the file's own"):
+        tm.save(tmp_path / "t.npz", ARRAYS[0], about={"format": "png"})
     with pytest.raises(TypeError, match=r"the keys \[1, 2\] must be strings"):
         tm.save(tmp_path / "t.npz", {1: ARRAYS[0], 2: ARRAYS[1]})
     with pytest.raises(TypeError, match="str"):

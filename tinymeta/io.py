@@ -3,19 +3,24 @@
 No pickle, so nothing can be executed.
 """
 
-import contextlib
 import hashlib
+import itertools
 import json
 import os
-import zipfile
+import re
 
 import numpy as np
 
 from .core import tree as trees
+from .core import unzip
+from .core.disk import replacing
 from .core.tensor import asarray
+from .core.unzip import blaming
 
 
-FORMAT = 2              # of the file; 1 had neither a digest nor anything about it
+FORMAT = 2              # of the file; 1 had no digest, so that damage could not be told: not read
+WHAT = "a file that tm.save wrote"
+NEEDED = re.compile(r"(tree|about|digest|leaf\d+)\.npy")
 
 
 def save(path, tree, about: dict | None = None) -> None:
@@ -23,21 +28,18 @@ def save(path, tree, about: dict | None = None) -> None:
 
     It is written beside the target and then renamed: a crash or a full disk leaves the file that
     was there. NamedTuples come back as tuples unless `load` is given a tree like it.
+
+    Raises OSError; TypeError for a leaf that is no number, a key that is no string, and what JSON
+    cannot hold; ValueError for an `about` with a "format", which is the file's own.
     """
-    path = os.fspath(path)
+    if "format" in (about or {}):
+        raise ValueError("save: about has the key 'format', which is the file's own: rename it")
     leaves, _ = trees.flatten(tree)
     arrays = {f"leaf{k}": np.asarray(asarray(leaf).numpy()) for k, leaf in enumerate(leaves)}
-    arrays["tree"] = np.array(json.dumps(skeleton(tree, iter(range(len(leaves))))))
+    arrays["tree"] = np.array(json.dumps(skeleton(tree, itertools.count())))
     arrays["about"] = np.array(json.dumps({"format": FORMAT, **(about or {})}))
-    beside = f"{path}.{os.getpid()}.part"
-    try:
-        with open(beside, "wb") as file:
-            np.savez(file, **arrays, digest=np.array(digest(arrays)))
-        os.replace(beside, path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(beside)
-        raise
+    with replacing(path) as file:
+        np.savez(file, **arrays, digest=np.array(digest(arrays)))
 
 
 def digest(arrays: dict) -> str:
@@ -50,57 +52,61 @@ def digest(arrays: dict) -> str:
     return seen.hexdigest()
 
 
-def read(path) -> dict:
-    """The arrays of a file that `save` wrote, by name, after checking its digest.
+def read(path) -> tuple[object, dict]:
+    """The tree of Tensors in a file that `save` wrote, and what was told about it.
 
-    Raises FileNotFoundError, and ValueError if it is no such file, is damaged, or is of a version
-    still to come.
+    Its digest must be right, and the tree the one that its arrays make. Raises FileNotFoundError,
+    and ValueError if it is no such file, is damaged, or is of a version still to come.
     """
-    try:
-        with open(path, "rb") as file, np.lib.npyio.NpzFile(file, allow_pickle=False) as stored:
-            arrays = {name: stored[name] for name in stored.files}
-        json.loads(str(arrays["tree"]))
-        found = json.loads(str(arrays.get("about", '{"format": 1}')))["format"]
-        for k in range(sum(name.startswith("leaf") for name in arrays)):
-            arrays[f"leaf{k}"]                      # KeyError where one is missing
-    except (zipfile.BadZipFile, KeyError, ValueError, EOFError, TypeError) as error:
-        raise ValueError(f"{os.fspath(path)} is not a file that tm.save wrote, "
-                         f"or it is damaged ({error})") from None
-    if found not in (1, FORMAT):
-        raise ValueError(f"{os.fspath(path)} has format {found}, and this version of tinymeta "
-                         f"reads up to {FORMAT}: update tinymeta")
-    if found > 1 and str(arrays.pop("digest", "")) != digest(arrays):
-        raise ValueError(f"{os.fspath(path)} is not a file that tm.save wrote, or it was changed "
-                         "since (its digest is another): use a copy of the original")
-    return arrays
+    with blaming(path, WHAT):
+        arrays = unzip.arrays(path, NEEDED.fullmatch)
+        about = json.loads(str(arrays["about"]))
+        later = about["format"] > FORMAT
+    if later:
+        raise ValueError(f"{os.fspath(path)} has format {about['format']}, and this version of "
+                         f"tinymeta reads {FORMAT}: update tinymeta")
+    with blaming(path, WHAT):
+        if str(arrays.pop("digest")) != digest(arrays) or about["format"] != FORMAT:
+            raise ValueError("its digest is another")
+        shape = json.loads(str(arrays["tree"]))
+        leaves = [asarray(arrays[f"leaf{k}"]) for k in range(len(arrays) - 2)]
+        tree, numbers = rebuild(shape, leaves), itertools.count()
+        if skeleton(tree, numbers) != shape or next(numbers) != len(leaves):
+            raise ValueError("its tree is not one of its arrays")
+    return tree, about
 
 
 def about(path) -> dict:
     """What `save` was told about the tree in the file; raises as `load`."""
-    return json.loads(str(read(path).get("about", "{}")))
+    return read(path)[1]
 
 
 def load(path, like=None):
     """The tree that `save` wrote, as Tensors.
 
-    With `like`, it is in the structure of that tree, whose shapes it must have.
+    With `like`, it is in the structure of that tree, which must have the same leaves in the same
+    order: their places in the tree, dtypes and shapes. (Fields of NamedTuples count by position.)
 
     Raises FileNotFoundError if there is none, ValueError if the file is not such a tree, was
     changed, or does not match `like`.
     """
-    arrays = read(path)
-    shape = json.loads(str(arrays["tree"]))
-    leaves = [asarray(arrays[f"leaf{k}"]) for k in range(sum(n.startswith("leaf") for n in arrays))]
+    tree, _ = read(path)
     if like is None:
-        return rebuild(shape, leaves)
-    ours, unflatten = trees.flatten(like)
-    for name, a, b in zip(trees.paths(like), ours, leaves):
-        if asarray(a).shape != b.shape:
-            raise ValueError(f"{os.fspath(path)}: {name or 'the tensor'} has shape {b.shape}, "
-                             f"expected {asarray(a).shape}")
-    if len(ours) != len(leaves):
-        raise ValueError(f"{os.fspath(path)} holds {len(leaves)} tensors, expected {len(ours)}")
-    return unflatten(leaves)
+        return tree
+    leaves, rebuilt = trees.flatten(like)
+    ours = rebuild(skeleton(like, itertools.count()), leaves)       # NamedTuples as tuples, too
+    for one, other in itertools.zip_longest(contents(tree), contents(ours), fillvalue="no more"):
+        if one != other:
+            raise ValueError(f"{os.fspath(path)} holds {one} where `like` has {other}: give the "
+                             "tree that it was saved from, or one that is made like it")
+    return trees.unflatten(rebuilt, trees.leaves(tree))
+
+
+def contents(tree) -> list[str]:
+    """Each leaf: its place, dtype and shape."""
+    tensors = map(asarray, trees.leaves(tree))
+    return [f"{place or 'a tensor,'} {leaf.dtype} {leaf.shape}"
+            for place, leaf in zip(trees.paths(tree), tensors)]
 
 
 def skeleton(tree, numbers):

@@ -12,7 +12,7 @@ from paper import Paper, fresh_kernels
 
 import tinymeta as tm
 from tinymeta.core.device import find_kernel
-from tinymeta.core.disk import kept
+from tinymeta.core.kernel_folder import kept
 from tinymeta.core.primitive import registry
 from tinymeta.core.scope import setting
 from tinymeta.core.text import FUNCTIONS

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tinymeta.core import disk
 from tinymeta.data import Characters, omniglot
 
 
@@ -109,6 +110,9 @@ class FullDisk:
             def __exit__(self, *_):
                 self.file.close()
 
+            def __getattr__(self, name):
+                return getattr(self.file, name)
+
             def write(self, data):
                 if self.file.tell() + len(data) > disk.room:
                     self.file.write(data[:disk.room])
@@ -121,8 +125,7 @@ class FullDisk:
 @pytest.fixture
 def full_disk(monkeypatch):
     """full_disk(room) makes the disk full after `room` bytes of a file."""
-    from tinymeta.data import download
-    return lambda room: monkeypatch.setattr(download, "open", FullDisk(room), raising=False)
+    return lambda room: monkeypatch.setattr(disk, "open", FullDisk(room), raising=False)
 
 
 @pytest.fixture

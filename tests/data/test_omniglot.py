@@ -2,12 +2,16 @@
 
 import os
 import re
+import struct
+import tracemalloc
 import zipfile
+import zlib
 
+import damage
 import numpy as np
 import pytest
 
-from tinymeta.data import Omniglot, omniglot
+from tinymeta.data import Omniglot, archive, omniglot
 from tinymeta.data.archive import decode, read_characters
 
 
@@ -16,7 +20,7 @@ def equal(one, two):
             and np.array_equal(one.alphabet, two.alphabet))
 
 
-def damage(path, change):
+def change_bytes(path, change):
     path.write_bytes(change(path.read_bytes()))
 
 
@@ -55,7 +59,7 @@ def test_a_damaged_cache_is_made_anew(tiny, own_cache, change):
     Omniglot(tiny.root).background
     cache = own_cache / "background-28.npz"
     sound = cache.read_bytes()
-    damage(cache, change)
+    change_bytes(cache, change)
     assert equal(Omniglot(tiny.root).background, tiny.sets["background"])
     assert cache.read_bytes() == sound
 
@@ -99,7 +103,7 @@ def test_a_missing_set_is_named_with_the_remedy(tiny):
     lambda data: b"", lambda data: data[:len(data) // 2], lambda data: b"<html>404</html>",
     lambda data: data[:300] + bytes(20) + data[320:]])
 def test_a_damaged_zip_is_refused(tiny, own_cache, change):
-    damage(tiny.path("background"), change)
+    change_bytes(tiny.path("background"), change)
     with pytest.raises(ValueError, match="background.zip.* (damaged|sound).*download") as told:
         Omniglot(tiny.root).background
     assert "\n" not in str(told.value) and not own_cache.exists()
@@ -120,7 +124,7 @@ def flip(data):
      "other names or pixels"),
     (lambda files, png: files.update({next(iter(files)): b"GIF89a"}), "no PNG signature"),
     (lambda files, png: files.update({next(iter(files)): flip(files[next(iter(files))])}),
-     "drawer 01 is not a sound Omniglot PNG .its .* chunk is cut off or its checksum wrong"),
+     "drawer 01 is not a sound Omniglot PNG.*its .* chunk is cut off or its checksum wrong"),
 ])
 def test_a_foreign_or_tampered_set_is_refused(tiny, own_cache, png, change, words):
     change(tiny.files["background"], png)
@@ -156,6 +160,55 @@ def test_stray_files_do_no_harm(tiny, make_zip):
     strays = {"__MACOSX/A/character01/._0001_01.png": b"", "read.me": b"hello"}
     make_zip(tiny.path("background"), tiny.files["background"] | strays)
     assert equal(read_characters(tiny.path("background")), tiny.sets["background"])
+
+
+def test_a_small_set_does_not_fill_memory(tiny, png, make_zip):
+    """A picture that unpacks to much more than its pixels, and a large file that nobody needs."""
+    sound, much = png(np.eye(105, dtype=np.uint8)), b"IDAT" + zlib.compress(bytes(6_000_000))
+    chunk = struct.pack(">I", len(much) - 4) + much + struct.pack(">I", zlib.crc32(much))
+    huge = sound[:sound.index(b"IDAT") - 4] + chunk + sound[sound.index(b"IEND") - 4:]
+    files = dict(tiny.files["background"]) | {"README": bytes(6_000_000)}
+    make_zip(tiny.path("background"), files)
+    tracemalloc.start()
+    try:
+        assert equal(read_characters(tiny.path("background")), tiny.sets["background"])
+        make_zip(tiny.path("background"), files | {next(iter(files)): huge})
+        with pytest.raises(ValueError, match="has not 1575 bytes of pixels"):
+            read_characters(tiny.path("background"))
+        assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_set_larger_than_any_is_refused(tiny, monkeypatch):
+    monkeypatch.setattr(archive, "LIMIT", 1000)
+    with pytest.raises(ValueError, match="unpacks to .* bytes, and 1000 would be the most"):
+        read_characters(tiny.path("background"))
+    zipfile.ZipFile(tiny.path("background")).extractall(tiny.root)
+    with pytest.raises(ValueError, match="its files have .* bytes, and 1000 would be the most"):
+        read_characters(tiny.root / "images_background")
+
+
+def test_what_a_set_lacks_is_counted_without_a_walk_through_all(tmp_path, make_zip):
+    """3000 characters, each by a drawer of its own: nine million pictures would be missing."""
+    make_zip(tmp_path / "f.zip", {f"A/character{k:04}/0_{k}.png": b"" for k in range(3000)})
+    with pytest.raises(ValueError, match="lacks 8997000 pictures, the first A/character0000, dr"):
+        read_characters(tmp_path / "f.zip")
+
+
+@pytest.mark.parametrize("count, seed", [
+    pytest.param(30, 0), pytest.param(500, 1, marks=pytest.mark.slow)])
+def test_a_damaged_set_is_read_right_or_refused_in_a_sentence(count, seed, tiny, tmp_path):
+    whole, path = tiny.path("background").read_bytes(), tmp_path / "damaged.zip"
+    refused = 0
+    for kind, data in damage.archives(whole, seed, count):
+        path.write_bytes(data)
+        found = damage.outcome(
+            lambda: omniglot.check(read_characters(path), "background", path), path)
+        refused += isinstance(found, str)
+        assert isinstance(found, str) or equal(found, tiny.sets["background"]), kind
+        assert path.read_bytes() == data, kind
+    assert refused > count / 2
 
 
 def test_an_unknown_split_is_refused(tiny):

@@ -184,7 +184,7 @@ def test_a_damaged_or_foreign_file_is_refused_and_left(damage, message, tmp_path
 def test_other_shapes_are_refused(tmp_path):
     train(tmp_path / "run.npz")
     other = downhill()._replace(init=lambda rng: np.zeros(5))
-    with pytest.raises(ValueError, match=r"\['params'\] has shape \(2,\), expected \(5,\)"):
+    with pytest.raises(ValueError, match=r"\['params'\] float64 \(2,\) where .* \(5,\)"):
         train(tmp_path / "run.npz", resume=True, method=other)
 
 

@@ -1,114 +1,62 @@
-"""Files of compiled kernels, in a folder that is this user's alone, and believed only if whole.
+"""How a file is written so that nobody ever sees half of it."""
 
-What is in them is run. So a folder that others may write to is not used, and each file begins with
-a hash of its name and content: a flipped bit or an exchanged file is no kernel, and is made anew.
-"""
-
-import atexit
-import functools
-import hashlib
+import contextlib
+import glob
 import os
-import shutil
-import stat
-import tempfile
-import warnings
+import secrets
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
-DIGEST = 64                     # hexadecimal digits before a file's content, and a line's end
-OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
+STALE = 3600.0      # seconds without a byte: no writer pauses so long, and a killed one never ends
 
 
-def keep(name: str, content: bytes) -> None:
-    """Write a file, beside it and then renamed, so that another process never sees half of it.
+@contextlib.contextmanager
+def replacing(path, durable: bool = True) -> Iterator[BinaryIO]:
+    """A file to write bytes to, which takes the place of `path` when all of it is on the disk.
 
-    A full disk, or a folder where the file should be, costs only the file.
+    Until then it lies beside under a name of its own, so any number of threads and processes may
+    write one path: the last to end wins, and a reader sees one whole file. Whatever goes wrong, a
+    full disk or Ctrl-C, the file that was there stays and no piece is left; a piece that a killed
+    process left is removed by a later write of the same path. durable: it waits for the disk, and
+    a loss of power after it loses nothing. Raises OSError.
     """
-    part = None
+    path = Path(path)
+    part = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
     try:
-        handle, part = tempfile.mkstemp(dir=folder(), prefix=name, suffix=".part")
-        with os.fdopen(handle, "wb") as file:
-            file.write(digest(name, content) + b"\n" + content)
-        os.replace(part, folder() / name)
-    except OSError:
-        pass
-    finally:
-        if part is not None:
-            Path(part).unlink(missing_ok=True)
+        with open(part, "xb") as file:
+            yield file
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())         # else a loss of power may leave an empty file
+        remove_stale(path, part.stat().st_mtime)
+        os.replace(part, path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+    if durable:
+        sync_folder(path.parent)
 
 
-def kept(name: str) -> bytes | None:
-    """The content of a file; None if it is not there, or not what was written under this name."""
-    try:
-        found = (folder() / name).read_bytes()
-    except OSError:
-        return None
-    content = found[DIGEST + 1:]
-    return content if found[:DIGEST + 1] == digest(name, content) + b"\n" else None
+def remove_stale(path: Path, now: float) -> None:
+    """Remove what killed writers of `path` left; now: the time as the disk's own clock has it."""
+    for old in path.parent.glob(f"{glob.escape(path.name)}.*.part"):
+        with contextlib.suppress(OSError):      # another writer may have been first
+            if now - old.stat().st_mtime > STALE:
+                old.unlink()
 
 
-def digest(name: str, content: bytes) -> bytes:
-    return hashlib.sha256(name.encode() + b"\n" + content).hexdigest().encode()
+def sync_folder(folder: Path) -> None:
+    """Put the new name on the disk, too, where the system can."""
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
-# ---- where --------------------------------------------------------------------------------------
-
-def folder() -> Path:
-    """Where kernels are kept: $TINYMETA_CACHE, or the user's cache, or else a temporary folder."""
-    try:
-        own = os.environ.get("TINYMETA_CACHE")
-        base = own or os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-        found = (Path(base) if own else Path(base, "tinymeta", "kernels")).absolute()
-    except (OSError, RuntimeError):             # no home, or a current folder that is gone
-        return temporary()
-    return found if usable(found) else temporary()
-
-
-@functools.cache
-def usable(path: Path) -> bool:
-    """Whether kernels can be kept there, and by this user alone; a warning if others can, too."""
-    try:
-        for step in (*reversed(path.parents), path):
-            step.mkdir(mode=0o700, exist_ok=True)
-        danger = dangerous(path)
-        if not danger:
-            tempfile.TemporaryFile(dir=path).close()
-    except OSError:
-        return False
-    if danger:
-        warnings.warn(f"tinymeta: kernels are compiled anew by this process, as in {path} others "
-                      f"could plant theirs: {danger}; set TINYMETA_CACHE to a folder that is yours "
-                      "alone", RuntimeWarning, stacklevel=2)
-    return not danger
-
-
-def dangerous(path: Path) -> str:
-    """Who else could put files there, or exchange the folder; "" if nobody, or on Windows."""
-    if not hasattr(os, "geteuid"):
-        return ""
-    me = os.geteuid()
-    found = path.stat()
-    if found.st_uid != me:
-        return f"{path} is owned by another user"
-    if found.st_mode & OTHERS_WRITE:
-        return f"others may write to {path}"
-    for step in {*path.parents, *path.resolve().parents}:
-        found = step.stat()
-        if found.st_uid not in (me, 0):
-            return f"{step} is owned by another user"
-        if found.st_mode & stat.S_IWOTH and not found.st_mode & stat.S_ISVTX:
-            return f"others may write to {step}"
-    return ""
-
-
-@functools.cache
-def temporary() -> Path:
-    """A folder of this process alone, removed when it ends."""
-    path = Path(tempfile.mkdtemp(prefix="tinymeta-kernels-"))
-    atexit.register(remove, path, os.getpid())
-    return path
-
-
-def remove(path: Path, owner: int) -> None:
-    """Not from a fork, which ends earlier."""
-    if os.getpid() == owner:
-        shutil.rmtree(path, ignore_errors=True)
+def write(path, text: str) -> None:
+    """A text file, whole or not at all."""
+    with replacing(path) as file:
+        file.write(text.encode())

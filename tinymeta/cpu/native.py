@@ -25,7 +25,7 @@ from numba.core.registry import cpu_target
 from numba.core.serialize import dumps
 from numba.core.sigutils import normalize_signature
 
-from ..core.disk import keep, kept
+from ..core.kernel_folder import keep, kept
 
 ROOM = Path(__file__).parent
 

@@ -21,7 +21,7 @@ from numba.core import cgutils, types
 from numba.core.errors import RequireLiteralValue
 from numba.extending import intrinsic
 
-from ..core.disk import keep, kept
+from ..core.kernel_folder import keep, kept
 
 
 @contextmanager

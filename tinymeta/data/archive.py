@@ -7,38 +7,42 @@ rows and columns floor((i + 0.5) * 3.75), the pixels that Pillow picks for 1-bit
 
 import re
 import struct
-import zipfile
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
+from ..core.unzip import blaming, entries
 from .episodes import Characters
 
 SIDE = 105
 ROW = 1 + (SIDE + 7) // 8                        # bytes: the row's filter, then 8 pixels a byte
 NEAREST = ((np.arange(28) + 0.5) * SIDE / 28).astype(int)
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
-IMAGE = re.compile(r"([^/]+/character\d+)/\d+_(\d+)\.png")
+IMAGE = re.compile(r"([^/\s]+/character\d+)/\d+_(\d{1,9})\.png$")
+LIMIT = 64 << 20                                 # bytes; the largest set has 5 million
+SET, AGAIN = "one of Omniglot's sets", "download it again"
 
 
-def read_files(source: Path) -> dict[str, bytes]:
-    """Read every file of a zip, or of a folder, by its path below the top: '.../a.png' -> bytes.
+def read_files(source: Path, wanted: Callable[[str], object]) -> dict[str, bytes]:
+    """The wanted files of a zip, or of a folder, by their path below the top: '.../a.png' -> bytes.
 
-    Raises FileNotFoundError where there is neither, ValueError for a damaged zip.
+    Raises FileNotFoundError where there is neither, ValueError for a damaged zip, and for files
+    that are together larger than any of Omniglot's sets.
     """
     source = Path(source)
-    if source.is_dir():
-        return {path.relative_to(source).as_posix(): path.read_bytes()
-                for path in sorted(source.rglob("*")) if path.is_file()}
-    if not source.is_file():
+    if not source.exists():
         raise FileNotFoundError(f"{source} is missing (a zip, or the folder unpacked from it)")
-    try:
-        with zipfile.ZipFile(source) as archive:
-            return {name: archive.read(name)
-                    for name in sorted(archive.namelist()) if not name.endswith("/")}
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-        raise ValueError(f"{source} is damaged or no zip ({error}); download it again") from error
+    with blaming(source, SET, AGAIN):
+        if not source.is_dir():
+            return dict(entries(source, wanted, LIMIT))
+        paths = sorted(path for path in source.rglob("*") if path.is_file())
+        named = {path.relative_to(source).as_posix(): path for path in paths}
+        chosen = {name: path for name, path in named.items() if wanted(name)}
+        if (size := sum(path.stat().st_size for path in chosen.values())) > LIMIT:
+            raise ValueError(f"its files have {size} bytes, and {LIMIT} would be the most")
+        return {name: path.read_bytes() for name, path in chosen.items()}
 
 
 def decode(pngs: dict[str, bytes], source: Path) -> np.ndarray:
@@ -48,11 +52,8 @@ def decode(pngs: dict[str, bytes], source: Path) -> np.ndarray:
     """
     raw = bytearray()
     for name, data in pngs.items():
-        try:
+        with blaming(f"{source}: {name}", "a sound Omniglot PNG", AGAIN):
             raw += _rows(data)
-        except (ValueError, struct.error, zlib.error) as error:
-            raise ValueError(f"{source}: {name} is not a sound Omniglot PNG ({error}); "
-                             f"download the set again") from error
     rows = np.frombuffer(raw, np.uint8).reshape(len(pngs), SIDE, ROW)
     return 1 - np.unpackbits(rows[:, :, 1:], axis=2, count=SIDE)                     # (n, 105, 105)
 
@@ -72,9 +73,10 @@ def _rows(data: bytes) -> bytes:
         if kind == b"IDAT":
             packed += body
         at += 12 + size
-    rows = zlib.decompress(packed)
-    if len(rows) != SIDE * ROW:
-        raise ValueError(f"it has {len(rows)} bytes of pixels, not {SIDE * ROW}")
+    unpacking = zlib.decompressobj()
+    rows = unpacking.decompress(packed, SIDE * ROW + 1)         # no more, whatever it unpacks to
+    if len(rows) != SIDE * ROW or not unpacking.eof:
+        raise ValueError(f"it has not {SIDE * ROW} bytes of pixels")
     if any(rows[::ROW]):
         raise ValueError("its rows are filtered, and only filter 0 is read here")
     return rows
@@ -90,20 +92,18 @@ def read_characters(source: Path) -> Characters:
 
     Raises FileNotFoundError and ValueError naming what is missing, damaged or of another form.
     """
-    found = {}
-    for path, data in read_files(source).items():
-        match = IMAGE.search(path)
-        if match:
-            found[match[1], int(match[2])] = data
+    found = {(match[1], int(match[2])): data
+             for path, data in read_files(source, IMAGE.search).items()
+             for match in [IMAGE.search(path)]}
     if not found:
-        raise ValueError(f"{source} holds no ALPHABET/characterNN/IIII_DD.png, so it is not one of "
-                         f"Omniglot's image sets; download it again")
+        raise ValueError(f"{source} holds no ALPHABET/characterNN/IIII_DD.png, so it is not "
+                         f"{SET}: {AGAIN}")
     names = tuple(sorted({name for name, _ in found}))
     drawers = sorted({drawer for _, drawer in found})
-    lacking = [f"{n}, drawer {d:02}" for n in names for d in drawers if (n, d) not in found]
-    if lacking:
-        raise ValueError(f"{source} lacks {len(lacking)} pictures, the first {lacking[0]}; "
-                         f"download it again")
+    lacking = ((n, d) for n in names for d in drawers if (n, d) not in found)
+    if count := len(names) * len(drawers) - len(found):
+        first = "{}, drawer {:02}".format(*next(lacking))
+        raise ValueError(f"{source} lacks {count} pictures, the first {first}: {AGAIN}")
 
     alphabet = np.unique([name.split("/")[0] for name in names], return_inverse=True)[1]
     images = np.empty((len(names), len(drawers), 28, 28), np.uint8)

@@ -6,15 +6,15 @@ checksum is right; whatever goes wrong (no network, full disk, Ctrl-C), no piece
 
 import argparse
 import hashlib
-import os
 import sys
 import urllib.error
 import urllib.request
-from contextlib import contextmanager
 from functools import partial
 from http.client import HTTPException
 from pathlib import Path
 from typing import Iterator
+
+from ..core.disk import replacing
 
 URL = "https://raw.githubusercontent.com/brendenlake/omniglot/master/python"
 CHECKSUMS = {                                       # path below URL: (algorithm, digest of the zip)
@@ -24,20 +24,6 @@ CHECKSUMS = {                                       # path below URL: (algorithm
         ("sha256", "437c1eeab0af8484112e1b4cc0f3d541ec727f7c47b9b202da738af9dfd6c325"),
 }
 PIECE = 1 << 16
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator:
-    """A binary file to write that takes path's place when all is written, or leaves nothing."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        with open(part, "wb") as file:
-            yield file
-        os.replace(part, path)
-    except BaseException:                               # Ctrl-C too
-        part.unlink(missing_ok=True)
-        raise
 
 
 def fetch(url: str, path: Path, algorithm: str, checksum: str):
@@ -51,6 +37,7 @@ def fetch(url: str, path: Path, algorithm: str, checksum: str):
         print(f"{path} is there", file=sys.stderr)
         return
     seen = new()
+    path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as file:
         for piece in _pieces(url):
             seen.update(piece)

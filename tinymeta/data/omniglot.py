@@ -15,8 +15,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .archive import read_characters
-from .download import main, replacing
+from ..core.disk import replacing
+from ..core.unzip import arrays
+from .archive import LIMIT, read_characters
+from .download import main
 from .episodes import Characters, join
 
 
@@ -129,6 +131,7 @@ class Omniglot:
             pass
         characters = check(read_characters(source), name, source)
         try:
+            cache.parent.mkdir(parents=True, exist_ok=True)
             with replacing(cache) as file:
                 file.write(_pack(characters))
         except OSError as error:
@@ -193,10 +196,10 @@ def _pack(characters: Characters) -> bytes:
 
 
 def _unpack(path: Path) -> Characters:
-    with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as kept:
-        shape = tuple(kept["shape"])
-        images = np.unpackbits(kept["bits"], count=int(np.prod(shape))).reshape(shape)
-        return Characters(images, kept["alphabet"], tuple(kept["names"].tolist()))
+    kept = arrays(path, lambda name: True, LIMIT)
+    shape = tuple(kept["shape"])
+    images = np.unpackbits(kept["bits"])[:np.prod(shape)].reshape(shape)
+    return Characters(images, kept["alphabet"], tuple(kept["names"].tolist()))
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from .archive import SIDE, decode, read_files, shrink
 from .omniglot import find_root, find_set
 
 RUNS = WAY = 20
+PART = re.compile(r"run\d\d/.+$")                       # in whatever folder the runs lie
 DIGEST = "890df5bcd0ce8474159ad816599ced05e49096ce33113df28395cd9fb10b0d2a"
 
 
@@ -44,8 +45,7 @@ def all_runs(root=None, *, size: int = 28) -> list[Run]:
     if size not in (28, SIDE):
         raise ValueError(f"all_runs: size={size} must be 28 or {SIDE}")
     source = find_set(find_root(root), "all_runs")
-    found = {re.search(r"(run\d\d/.+)?$", path)[0]: data      # whatever folder the runs lie in
-             for path, data in read_files(source).items()}
+    found = {PART.search(path)[0]: data for path, data in read_files(source, PART.search).items()}
     runs = [_read_run(found, f"run{r:02}", source) for r in range(1, RUNS + 1)]
     if content(runs) != DIGEST:
         raise ValueError(f"{source} has the form of Lake's 20 runs but other pictures or "

@@ -1,7 +1,7 @@
 """Generated kernels: compiled once, as their machine code is kept on disk.
 
 A kernel's name is the hash of its source and of all that its meaning depends on, so a file is never
-changed, and never wrong (`core/disk.py`, `cpu/native.py`).
+changed, and never wrong (`core/kernel_folder.py`, `cpu/native.py`).
 """
 
 import functools
@@ -14,7 +14,7 @@ from os import environ
 from pathlib import Path
 from types import ModuleType
 
-from ..core.disk import folder
+from ..core.kernel_folder import folder
 from ..core.system import cores
 from ..cpu.native import Kept, callback
 from . import machine

@@ -1,0 +1,70 @@
+"""Zips that anybody may have made: sizes are looked at before a byte is unpacked, entries that
+nobody asked for are never read, and whatever is wrong is one sentence that names the file.
+"""
+
+import contextlib
+import io
+import os
+import zipfile
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)        # the others unpack without a bound
+
+
+@contextlib.contextmanager
+def blaming(path, what: str, remedy: str = "use a copy of the original") -> Iterator[None]:
+    """Whatever goes wrong inside is one ValueError: `path` is not `what`, why, and the remedy.
+
+    Whatever, since no list of what a stranger's bytes make zipfile, zlib, json and NumPy raise
+    would be complete. An OSError that names its file, one that is not there say, stays itself.
+    """
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, OSError) and error.filename is not None:
+            raise
+        raise ValueError(f"{os.fspath(path)} is not {what}, or it was damaged or changed since "
+                         f"({reason(error)}): {remedy}") from error
+
+
+def reason(error: Exception) -> str:
+    """What the error says, in one line that is not too long."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    if isinstance(error, KeyError):
+        text = f"it lacks {text}"
+    return text if len(text) < 200 else f"{text[:200]}..."
+
+
+def entries(path, wanted: Callable[[str], object],
+            limit: int | None = None) -> Iterator[tuple[str, bytes]]:
+    """(name, bytes) of each entry whose name is `wanted`, in order of their names.
+
+    limit: how many bytes they may have together when unpacked; without one, as many as the file
+    has, which is enough for what was not compressed, and a small file then never fills memory.
+    Raises ValueError for an entry that is there twice, too large or cut off, and whatever zipfile
+    raises: to be read under `blaming`.
+    """
+    with zipfile.ZipFile(path) as archive:
+        chosen = sorted(filter(lambda info: wanted(info.filename), archive.infolist()),
+                        key=lambda info: info.filename)
+        size, limit = sum(info.file_size for info in chosen), limit or os.path.getsize(path)
+        if size > limit:
+            raise ValueError(f"it unpacks to {size} bytes, and {limit} would be the most")
+        for info, after in zip(chosen, [*chosen[1:], None]):
+            if after and info.filename == after.filename:
+                raise ValueError(f"it holds {info.filename!r} twice")
+            if info.compress_type not in METHODS:
+                raise ValueError(f"{info.filename!r} is compressed by an unusual method")
+            with archive.open(info) as file:
+                data = file.read(info.file_size)    # no more, whatever else the packed bytes hold
+            if len(data) < info.file_size:
+                raise ValueError(f"{info.filename!r} is cut off")
+            yield info.filename, data
+
+
+def arrays(path, wanted: Callable[[str], object], limit: int | None = None) -> dict[str, np.ndarray]:
+    """The arrays of an .npz file, by name; no pickles. wanted, limit, errors: as of `entries`."""
+    return {name.removesuffix(".npy"): np.lib.format.read_array(io.BytesIO(data))
+            for name, data in entries(path, wanted, limit)}
