@@ -1,6 +1,8 @@
 """Checkpoints: killed and resumed is not interrupted, to the bit; and what is refused."""
 
+import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +14,7 @@ import pytest
 import tinymeta as tm
 from tinymeta.meta import Checkpoint, Method, Score
 from tinymeta.meta import train as compiled_train
+from tinymeta.meta.aside import set_aside
 
 SCRIPT = """
 import sys, time
@@ -205,8 +208,80 @@ def test_a_full_disk_leaves_the_checkpoint_before(tmp_path, monkeypatch):
     assert [path.name for path in tmp_path.iterdir()] == ["run.npz"]
 
 
-def test_an_earlier_checkpoint_is_set_aside(tmp_path):
-    _, checkpoint = train(tmp_path / "run.npz")
-    kept = (tmp_path / "run.npz").read_bytes()
-    assert checkpoint.set_aside().read_bytes() == kept and not (tmp_path / "run.npz").exists()
+def test_earlier_checkpoints_are_set_aside_and_none_is_overwritten(tmp_path):
+    kept = []
+    for iterations in (4, 6, 8):
+        _, checkpoint = train(tmp_path / "run.npz", iterations=iterations)
+        kept.append(checkpoint.set_aside())
+        assert not (tmp_path / "run.npz").exists()
+    assert [tm.about(path)["iteration"] for path in kept] == [4, 6, 8]
     assert checkpoint.set_aside() is None
+
+
+def test_files_are_set_aside_together(tmp_path):
+    files = [tmp_path / name for name in ("run.npz", "run.csv", "run_curve.png")]
+    (tmp_path / "run.before-1").mkdir()
+    for path in files[:2]:
+        path.write_text(path.name)
+    folder = set_aside(files, "run")
+    assert folder == tmp_path / "run.before-2"
+    assert {path.name: path.read_text() for path in folder.iterdir()} == {
+        "run.npz": "run.npz", "run.csv": "run.csv"}
+
+
+@pytest.mark.parametrize("how", [KeyboardInterrupt, ValueError])
+def test_a_run_that_ends_before_its_first_update_leaves_what_was_there(how, tmp_path):
+    train(tmp_path / "run.npz")
+    kept, moved = (tmp_path / "run.npz").read_bytes(), []
+
+    def broken(draw):
+        def sample():
+            raise how("while the first tasks are drawn")
+        return sample
+
+    with pytest.raises(ValueError) if how is ValueError else contextlib.nullcontext():
+        train(tmp_path / "run.npz", sample=broken, begun=lambda: moved.append("moved"))
+    with pytest.raises(FloatingPointError):
+        train(tmp_path / "run.npz", method=downhill(spoilt=[1.0]),
+              begun=lambda: moved.append("moved"))
+    assert (tmp_path / "run.npz").read_bytes() == kept and not moved
+
+
+def test_begun_is_called_once_and_before_anything_is_written(tmp_path):
+    there = []
+    train(tmp_path / "run.npz", begun=lambda: there.append(list(tmp_path.iterdir())),
+          save=lambda *_: (tmp_path / "curve").write_text("a curve"))
+    assert there == [[]]
+
+
+def test_more_iterations_go_on_and_fewer_are_refused(tmp_path):
+    whole, _ = train(tmp_path / "whole.npz", iterations=10)
+    train(tmp_path / "run.npz", iterations=6)
+    more, _ = train(tmp_path / "run.npz", iterations=10, resume=True)
+    assert more.finished
+    np.testing.assert_array_equal(more.params, whole.params)
+    with pytest.raises(ValueError, match="run.npz has 10 updates behind it, and iterations=7: "):
+        train(tmp_path / "run.npz", iterations=7, resume=True)
+
+
+def test_going_on_in_another_place_is_said(tmp_path, monkeypatch, capsys):
+    train(tmp_path / "run.npz", iterations=4)
+    train(tmp_path / "run.npz", iterations=6, resume=True)
+    assert "bits" not in capsys.readouterr().err
+    monkeypatch.setattr(sys.modules["tinymeta.meta.train"], "place", lambda: "cpu with 96 cores")
+    train(tmp_path / "run.npz", iterations=8, resume=True)
+    line, = [row for row in capsys.readouterr().err.splitlines() if "bits" in row]
+    assert "on cpu with 96 cores, begun on cpu with" in line
+
+
+def test_a_folder_that_was_removed_meanwhile_is_made_again(tmp_path):
+    def removing(draw):
+        def sample():
+            if draw.state == 5:
+                shutil.rmtree(tmp_path / "out")
+            return draw()
+        return sample
+
+    (tmp_path / "out").mkdir()
+    run, _ = train(tmp_path / "out" / "run.npz", sample=removing)
+    assert run.finished and tm.about(tmp_path / "out" / "run.npz")["iteration"] == 10
