@@ -6,6 +6,7 @@ Every claim is an assert.                                   python examples/prop
 """
 
 import numpy as np
+from ending import script
 from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -13,6 +14,8 @@ from hypothesis.extra import numpy as hnp
 import tinymeta as tm
 from tinymeta.testing import (Foreign, Kink, Vacuous, check_grads, check_primitive, strategies,
                               strategy_for, survivors)
+
+script(__doc__)
 
 
 def property_test(f, cases, order):
