@@ -192,7 +192,7 @@ def learn(a, method, sample, rngs, *, name: str, evaluate, better: str = "larger
         raise OSError(f"{kept} could not be written ({error}): make room, then go on from "
                       f"{checkpoint.path} with {command()}") from None
     print(f"{name}: {run.curve[-1].pace:.3g} ms an update, peak memory "
-          f"{run.curve[-1].memory:.0f} MB")
+          f"{run.curve[-1].memory:.0f} MB, kept in {kept}")
     return chosen
 
 

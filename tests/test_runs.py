@@ -21,6 +21,7 @@ EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 sys.path.append(str(EXAMPLES))
 import ending  # noqa: E402
 import keeping  # noqa: E402
+import pictures  # noqa: E402
 
 pytestmark = pytest.mark.examples
 TINY = ("--iterations", "4", "--tasks", "3", "--test-tasks", "10", "--no-jit")
@@ -30,7 +31,12 @@ RUNS = ("learned_optimizer", "learning_bias", "maml_images", "maml_sinusoid", "m
 
 @pytest.fixture
 def start(monkeypatch, tmp_path, capsys):
-    """start(name, *flags) runs an example in tmp_path/out: (how it ended, stdout, stderr)."""
+    """start(name, *flags) runs an example in tmp_path/out: (how it ended, stdout, stderr).
+
+    Pictures take longer than these runs, so there are none.
+    """
+    monkeypatch.setattr(pictures, "pyplot", lambda: None)
+
     def started(name, *flags):
         words = [f"{name}.py", *map(str, flags), "--out", str(tmp_path / "out")]
         monkeypatch.setattr(sys, "argv", words)
@@ -106,12 +112,19 @@ def test_judging_writes_nothing(start, tmp_path):
     assert {path: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before
 
 
-def test_tables_of_an_earlier_run_are_kept_too(start, tmp_path):
-    flags = ("--iterations", "0", "--inner", "1", "--repeats", "1", "--tasks", "3")
-    for _ in range(2):
-        assert start("metagradient_lab", *flags)[0] is None
-    aside = tmp_path / "out" / "metagradient_lab_sinusoid.before-1"
-    assert names(aside) == [name for name in names(tmp_path / "out") if "before" not in name]
+def test_what_is_set_aside_is_of_the_name_alone(tmp_path, capsys):
+    ours = ["lab.checkpoint.npz", "lab.csv", "lab.npz", "lab_curve.png"]
+    others = ["lab.lock", "lab_notes.txt", "labour.npz", "other.npz"]
+    for name in ours + others:
+        (tmp_path / name).write_text(name)
+    keeping.begin_anew(tmp_path, "lab")
+    aside = tmp_path / "lab.before-1"
+    assert names(aside) == ours and names(tmp_path) == sorted([*others, aside.name])
+    said, = capsys.readouterr().out.splitlines()
+    assert said == (f"what an earlier run left is now in {aside}; --out {aside} --resume goes on "
+                    "with it")
+    keeping.begin_anew(tmp_path, "lab")
+    assert capsys.readouterr().out == ""
 
 
 def test_a_second_run_of_the_name_is_refused_while_the_first_writes(start, tmp_path):
@@ -144,17 +157,14 @@ def test_a_killed_process_lets_go_of_its_lock(tmp_path):
 # ---- every end is a sentence ---------------------------------------------------------------------
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
-def test_a_signal_saves_and_says_how_to_go_on(name, start, at_draw, tmp_path, monkeypatch):
+def test_a_signal_saves_and_says_how_to_go_on(name, start, at_draw, tmp_path):
     number = getattr(signal, name, None) or pytest.skip(f"no {name} here")
     start("maml_sinusoid", *TINY)
     shutil.move(tmp_path / "out", tmp_path / "whole")
-    with monkeypatch.context():
-        at_draw(3, lambda: os.kill(os.getpid(), number))
-        end, _, said = start("maml_sinusoid", *TINY, "--seed", "0", "--load", "a b.npz", "--resume")
-        assert end.startswith("error: there is no checkpoint")
-        end, _, said = start("maml_sinusoid", *TINY)
-    assert re.fullmatch(r"stopped after \d updates and saved; to go on: "
-                        rf"python maml_sinusoid.py .* --out {tmp_path}/out --resume", end)
+    at_draw(5, lambda: os.kill(os.getpid(), number))
+    end, _, said = start("maml_sinusoid", *TINY)
+    assert re.fullmatch("stopped after 1 updates and saved; to go on: python .*maml_sinusoid.py "
+                        f".* --out {re.escape(str(tmp_path / 'out'))} --resume", end)
     assert f"stopped by {'Ctrl-C' if name == 'SIGINT' else name}" in said
     assert signal.getsignal(number) == (signal.default_int_handler if name == "SIGINT"
                                         else signal.SIG_DFL)
