@@ -1,4 +1,4 @@
-"""Runs of the examples: nothing is overwritten, every end is a sentence, mistakes are found at once.
+"""Runs of the examples: nothing is overwritten, each end is a sentence, mistakes are found at once.
 
 In this process, whose kernels are warm, but for a lock that a killed process held.
 """
@@ -89,7 +89,7 @@ def test_begun_again_and_again_every_run_is_kept_whole(start, tmp_path):
     for number, files in enumerate(seen[:2], 1):
         aside = out / f"maml_sinusoid.before-{number}"
         assert {path.name: path.read_bytes() for path in aside.iterdir()} == files
-        assert {"maml_sinusoid.npz", "maml_sinusoid.csv", "maml_sinusoid.checkpoint.npz"} <= {*files}
+        assert {f"maml_sinusoid.{end}" for end in ("npz", "csv", "checkpoint.npz")} <= {*files}
     assert tm.about(out / "maml_sinusoid.npz")["config"]["seed"] == 2
 
 
@@ -130,8 +130,8 @@ def test_what_is_set_aside_is_of_the_name_alone(tmp_path, capsys):
 def test_a_second_run_of_the_name_is_refused_while_the_first_writes(start, tmp_path):
     with keeping.alone(tmp_path / "out", "maml_sinusoid"):
         end, said, _ = start("maml_sinusoid", *TINY)
-        assert end == (f"error: another run of maml_sinusoid writes to {tmp_path / 'out'}: wait for "
-                       "its end, or give another --out") and not said
+        assert end == (f"error: another run of maml_sinusoid writes to {tmp_path / 'out'}: wait "
+                       "for its end, or give another --out") and not said
         assert start("maml_sinusoid", *TINY, "--method", "reptile")[0] is None      # another name
     assert start("maml_sinusoid", *TINY)[0] is None
     assert not list((tmp_path / "out").glob("*.lock"))
@@ -194,7 +194,7 @@ def test_ctrl_c_while_data_are_made_is_a_sentence(name, start, monkeypatch):
                            (tm.data.Quadratics, "sample")):
         monkeypatch.setattr(source, method, lambda *args, **kwargs: interrupt())
     end, _, said = start(name)
-    assert re.match("stopped by Ctrl-C$|stopped before the first update|.*: stopped after 0 of", end)
+    assert re.match("stopped by Ctrl-C$|stopped before the first|.*: stopped after 0 of", end)
     assert "Traceback" not in said
 
 
@@ -228,8 +228,8 @@ def test_help_of_a_script_does_not_run_it(name, monkeypatch, capsys):
 def test_nothing_is_claimed_of_a_net_that_is_not_finished(work, name, start, at_draw, tmp_path):
     at_draw(3, interrupt)
     end, said, _ = start(work, "--iterations", "20")
-    assert end == (f"{name}: stopped after 2 of 20 updates; nothing is claimed of a net that is not "
-                   "finished")
+    assert end == (f"{name}: stopped after 2 of 20 updates; nothing is claimed of a net that is "
+                   "not finished")
     assert said == "" and names(tmp_path / "out") == []
 
 
@@ -245,11 +245,10 @@ def closed(monkeypatch):
     return replaced
 
 
-def test_a_run_goes_on_when_nobody_listens(start, closed, monkeypatch, tmp_path):
+def test_a_run_goes_on_when_nobody_listens(start, closed):
     with closed("stderr"):
         end, said, _ = start("maml_sinusoid", *TINY)
         assert end is None and "result: " in said
-    monkeypatch.undo()
 
 
 def test_a_run_goes_on_when_stdout_is_closed_and_names_its_files(closed, tmp_path, capsys):
@@ -271,7 +270,7 @@ def test_a_full_disk_costs_the_curve_and_not_the_run(start, tmp_path, monkeypatc
     assert not list((tmp_path / "out").glob(".*"))
 
 
-def test_parameters_that_cannot_be_written_are_still_in_the_checkpoint(start, tmp_path, monkeypatch):
+def test_parameters_that_cannot_be_written_are_still_in_the_checkpoint(start, monkeypatch):
     def full(*args, **kwargs):
         raise OSError(28, "No space left on device")
 

@@ -24,7 +24,9 @@ path, resume, pause = sys.argv[1], sys.argv[2] == "resume", float(sys.argv[3])
 draw, check = np.random.default_rng(1), np.random.default_rng(2)
 waves, net = tm.data.Sinusoids(), tm.nn.mlp(1, 8, 1)
 method = tm.meta.maml(net, tm.losses.mse, lr=0.01)
-def sample():
+def sample(k):
+    if pause and k == 55:
+        sys.stdin.read()                        # it waits to be killed, however busy the machine is
     time.sleep(pause)
     return waves.sample(draw, tasks=5)
 def score(params):
@@ -32,7 +34,7 @@ def score(params):
                             measure=tm.meta.method.squared_error)
 keep = tm.meta.Checkpoint(path, {"net": "8"}, {"draw": draw, "check": check}, every=0.05)
 run = tm.meta.train(method, sample, iterations=60, rng=np.random.default_rng(0), rows=7,
-                    evaluate=score, better="smaller", checkpoint=keep, resume=resume)
+                    evaluate=score, better="smaller", checkpoint=keep, resume=resume, numbered=True)
 tm.save(path + ".end.npz", [run.params, run.best.params], about={
     "curve": [[row.iteration, row.metrics, list(row.score)] for row in run.curve],
     "best": run.best.iteration})
@@ -40,33 +42,59 @@ tm.save(path + ".end.npz", [run.params, run.best.params], about={
 
 
 def process(path, how, pause=0.0):
-    return subprocess.Popen([sys.executable, "-c", SCRIPT, str(path), how, str(pause)],
-                            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen([sys.executable, "-c", SCRIPT, str(path), how, str(pause)], text=True,
+                            stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+                            stderr=subprocess.PIPE)
+
+
+def kill(run, after: float):
+    """kill -9 after so many seconds, at whatever the process is doing then."""
+    time.sleep(after)
+    os.kill(run.pid, signal.SIGKILL)
+    run.communicate()
+
+
+def ended(run):
+    said = run.communicate()[1]
+    assert run.returncode == 0, said
+
+
+def check_same_end(ours, theirs, what):
+    ours, theirs = (str(path) + ".end.npz" for path in (ours, theirs))
+    for key in ("curve", "best"):
+        assert tm.about(ours)[key] == tm.about(theirs)[key], what
+    for a, b in zip(*(tm.tree.leaves(tm.load(path)) for path in (ours, theirs)), strict=True):
+        np.testing.assert_array_equal(a, b, err_msg=what)
 
 
 def test_killed_at_random_and_resumed_is_the_uninterrupted_run(tmp_path):
     whole, broken = tmp_path / "whole.npz", tmp_path / "broken.npz"
     begun = process(whole, "begin")
-    rng = np.random.default_rng()
     killed = process(broken, "begin", 0.05)
     while not broken.exists():                           # the first checkpoint
         assert killed.poll() is None, killed.stderr.read()
         time.sleep(0.01)
-    time.sleep(rng.uniform(0.1, 1.5))
-    os.kill(killed.pid, signal.SIGKILL)
-    killed.wait()
-    killed.stderr.close()
+    kill(killed, np.random.default_rng().uniform(0.1, 1.5))
     reached = tm.about(broken)["iteration"]
-    assert 0 < reached < 60
+    assert 0 < reached <= 55
     again = process(broken, "resume")
-    for run in (begun, again):
-        assert run.wait() == 0, run.stderr.read()
-        run.stderr.close()
-    ours, theirs = (str(path) + ".end.npz" for path in (broken, whole))
-    for key in ("curve", "best"):
-        assert tm.about(ours)[key] == tm.about(theirs)[key]
-    for a, b in zip(*(tm.tree.leaves(tm.load(path)) for path in (ours, theirs))):
-        np.testing.assert_array_equal(a, b, err_msg=f"killed after {reached} updates")
+    ended(begun)
+    ended(again)
+    check_same_end(broken, whole, f"killed after {reached} updates")
+
+
+@pytest.mark.slow
+def test_killed_again_and_again_it_still_ends_alike(tmp_path):
+    """Also before the first checkpoint, while Python starts, and while a file is written."""
+    whole, broken, moments = tmp_path / "whole.npz", tmp_path / "broken.npz", []
+    begun, rng = process(whole, "begin"), np.random.default_rng()
+    for _ in range(12):
+        run = process(broken, "resume" if broken.exists() else "begin", 0.1)
+        moments.append(rng.uniform(0.0, 4.0))
+        kill(run, moments[-1])
+    ended(begun)
+    ended(process(broken, "resume" if broken.exists() else "begin"))
+    check_same_end(broken, whole, f"killed after {moments} seconds")
 
 
 # In one process, with a method one can follow: theta <- theta - 0.5 theta, batches 1.0, 2.0 ...

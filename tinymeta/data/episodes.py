@@ -40,7 +40,8 @@ class Characters:
     """C classes, each drawn once by every drawer.
 
     images (C, drawers, H, W) uint8, ink 1 and paper 0, or numbers of about that size, not 0 to 255;
-    alphabet (C,) int, numbered from 0 in the order of `alphabets`; names: 'Alphabet/characterNN' for each class.
+    alphabet (C,) int, numbered from 0 in the order of `alphabets`; names: 'Alphabet/characterNN'
+    for each class.
     """
 
     images: np.ndarray
