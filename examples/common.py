@@ -127,6 +127,7 @@ def run(main, arguments, name: str):
     A bad argument, a missing file or an interruption is one line, not a traceback.
     """
     try:
+        look_ahead(arguments, name)
         with listening(arguments.out), signals(), tm.device(arguments.device):
             if vars(arguments).get("evaluate"):             # which writes nothing
                 main(arguments, name)
@@ -137,6 +138,26 @@ def run(main, arguments, name: str):
         sys.exit(f"error: {error}")
     except KeyboardInterrupt as stop:
         sys.exit(f"stopped by {stop.args[0] if stop.args else 'Ctrl-C'}")
+
+
+def look_ahead(a, name: str):
+    """Raise OSError or ValueError if a file that `learn` will begin with is not there or unfit.
+
+    Data may take seconds to make, and only then there is a net to tell whether shapes fit.
+    """
+    flags = vars(a)
+    if flags.get("resume"):
+        path = kept_in(a, name)
+        if not path.exists():
+            raise FileNotFoundError(f"there is no checkpoint {path}: begin without --resume")
+        tm.meta.Checkpoint(path, lasting(a), {}).compare(tm.about(path).get("config", {}))
+    elif flags.get("load"):
+        tm.about(a.load)
+
+
+def kept_in(a, name: str) -> Path:
+    """Where a run of this name keeps its checkpoint."""
+    return a.out / f"{name}.checkpoint.npz"
 
 
 def generators(seed: int):
@@ -167,7 +188,7 @@ def learn(a, method, sample, rngs, *, name: str, evaluate, better: str = "larger
         params = tm.load(a.load, like=params)
     if not a.iterations:
         return params
-    checkpoint = tm.meta.Checkpoint(a.out / f"{name}.checkpoint.npz", lasting(a),
+    checkpoint = tm.meta.Checkpoint(kept_in(a, name), lasting(a),
                                     {"train": train_rng, "validation": validation_rng}, a.every)
 
     def save(params, curve):

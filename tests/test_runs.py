@@ -323,6 +323,8 @@ def test_a_run_that_falls_to_zero_at_its_end_is_not_made_longer(start):
     ("maml_images", "--chunks 3", "--chunks has no effect without --no-jit"),
     ("maml_images", "--method maml++ --test-steps 3", "no effect with --method maml++"),
     ("maml_images", "--resume --iterations 0", "--resume has no effect with --iterations 0"),
+    ("maml_images", "--load nowhere.npz", "nowhere.npz"),
+    ("maml_images", "--resume", "maml_glyphs.checkpoint.npz: begin without --resume"),
     ("prototypical_images", "--test-ways 5 301", "way=301"),
     ("prototypical_images", "--test-query 20", "query=20"),
     ("siamese_images", "--drawers 21", "drawers=21"),
@@ -342,6 +344,13 @@ def test_a_mistake_in_the_flags_is_found_before_anything_is_drawn(name, flags, s
     monkeypatch.setattr(tm.data.Glyphs, "characters", lambda *_, **__: pytest.fail("drawn"))
     end, _, errors = start(name, *flags.split())
     assert end.startswith("error: ") and said in end and "\n" not in end and errors == ""
+
+
+def test_the_flags_of_another_run_are_found_before_anything_is_drawn(start, tmp_path, monkeypatch):
+    monkeypatch.setattr(tm.data.Glyphs, "characters", lambda *_, **__: pytest.fail("drawn"))
+    (tmp_path / "out").mkdir()
+    tm.save(tmp_path / "out" / "maml_glyphs.checkpoint.npz", [], about={"config": {"way": 7}})
+    assert "way was 7 and is 5" in start("maml_images", "--resume")[0]
 
 
 @pytest.mark.parametrize("name", RUNS)

@@ -109,7 +109,7 @@ def train(method: Method, sample: Callable, *, iterations: int, rng=None,
 
     with progress(iterations, name, at.iteration) as bar:
         if resume and checkpoint.made_on != place():
-            bar.note(resumed=f"on {place()}, begun on {checkpoint.made_on}: the bits will differ "
+            bar.note(resumed=f"on {place()}, begun on {checkpoint.made_on}: the bits may differ "
                              "from those of a run in one place")
         good, batch = at, None                              # the progress before, and what led here
         try:
