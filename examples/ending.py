@@ -73,13 +73,17 @@ def listening(out):
 
 
 def script(doc: str):
-    """For a script that is read from top to bottom: --help shows its text, Ctrl-C is a sentence."""
-    def one_sentence(kind, error, trace):
-        if issubclass(kind, KeyboardInterrupt):
-            print("stopped by Ctrl-C", file=sys.stderr)
-        else:
-            sys.__excepthook__(kind, error, trace)
-
+    """For a script that is read from top to bottom: --help shows its text and does not run it."""
     argparse.ArgumentParser(
         description=doc, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
-    sys.excepthook = one_sentence
+
+
+def one_sentence(kind, error, trace):
+    """An excepthook: Ctrl-C is no mistake that a traceback helps to find."""
+    if issubclass(kind, KeyboardInterrupt):
+        print("stopped by Ctrl-C", file=sys.stderr)
+    else:
+        sys.__excepthook__(kind, error, trace)
+
+
+sys.excepthook = one_sentence           # from here on: the imports after this one take a second

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -127,6 +128,24 @@ def test_what_is_set_aside_is_of_the_name_alone(tmp_path, capsys):
     assert capsys.readouterr().out == ""
 
 
+@pytest.mark.parametrize("work, name, flags", [
+    ("metagradient_lab", "metagradient_lab_sinusoid", "--inner 1 --repeats 1 --tasks 3"),
+    ("learning_bias", "learning_bias", "--work sinusoid --test-tasks 2"),
+])
+def test_tables_of_an_earlier_run_are_kept_too(work, name, flags, start, tmp_path, monkeypatch):
+    size = SimpleNamespace(replay=SimpleNamespace(memory=SimpleNamespace(size=0)))
+    for module in (tm, sys.modules["tinymeta.meta.train"]):
+        monkeypatch.setattr(module, "jit", lambda f: f)         # to compile takes longer
+    monkeypatch.setattr(tm, "explain", lambda *_: size)
+    out, seen = tmp_path / "out", []
+    for seed in (0, 1):
+        end, _, _ = start(work, "--iterations", "1", *flags.split(), "--seed", seed)
+        assert end is None
+        seen.append({path.name: path.read_bytes() for path in out.iterdir() if path.is_file()})
+    aside = {path.name: path.read_bytes() for path in (out / f"{name}.before-1").iterdir()}
+    assert aside == seen[0] != seen[1] and aside.keys() == seen[1].keys() != set()
+
+
 def test_a_second_run_of_the_name_is_refused_while_the_first_writes(start, tmp_path):
     with keeping.alone(tmp_path / "out", "maml_sinusoid"):
         end, said, _ = start("maml_sinusoid", *TINY)
@@ -205,12 +224,13 @@ def test_ctrl_c_while_the_update_is_compiled_is_a_sentence(start, monkeypatch, t
     assert names(tmp_path / "out") == []
 
 
-def test_a_script_shows_its_text_and_ends_at_ctrl_c_with_a_sentence(monkeypatch, capsys):
-    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
-    monkeypatch.setattr(sys, "argv", ["tour.py"])
-    ending.script("What it shows.")
+def test_ctrl_c_while_an_example_is_imported_is_a_sentence(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "excepthook", sys.__excepthook__)
+    runpy.run_path(str(EXAMPLES / "ending.py"))
     sys.excepthook(KeyboardInterrupt, KeyboardInterrupt(), None)
     assert capsys.readouterr() == ("", "stopped by Ctrl-C\n")
+    sys.excepthook(ValueError, ValueError("a mistake"), None)
+    assert "ValueError: a mistake" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", ["tour", "property_test_your_op"])
