@@ -1,90 +1,71 @@
-"""What the examples share: flags, where results go, curves, the result line."""
+"""What the examples share: flags, and one training from flags to kept parameters."""
 
 import argparse
+<<<<<<< HEAD
 import csv
 import functools
 import io
+=======
+import os
+import shlex
+import subprocess
+>>>>>>> runs
 import sys
 import time
 from pathlib import Path
 
 import numpy as np
+from ending import listening, signals
+from keeping import alone, begin_anew, write_curve
+from pictures import draw_curve
 
 import tinymeta as tm
 from tinymeta.core import disk
 
 
-def parser(description: str, own: bool = False, **defaults) -> argparse.ArgumentParser:
-    """The common flags, with an example's own defaults; own: without those of `learn`."""
+COMMON = {
+    "way": dict(type=int, default=5, help="classes in a task"),
+    "shot": dict(type=int, default=1,
+                 help="labelled examples of a class (sinusoid: points) to learn from"),
+    "iterations": dict(type=int, default=1000, help="meta-updates"),
+    "beta": dict(type=float, default=1e-3, help="learning rate of Adam"),
+    "seed": dict(type=int, default=0, help="of all that is random"),
+    "device": dict(choices=("cpu", "cuda"), default="cpu", help="where it is computed"),
+    "out": dict(type=Path, default=Path("out"), help="folder for curves, pictures and parameters"),
+}
+OF_LEARN = {
+    "steps": dict(type=int, default=1, help="inner gradient steps in training"),
+    "decay": dict(action="store_true", help="let beta fall to zero along half a cosine"),
+    "select": dict(choices=("best", "last"), default="last",
+                   help="judge the parameters that were best in validation, or the last ones"),
+    "every": dict(type=float, default=120.0, help="seconds between checkpoints"),
+    "resume": dict(action="store_true",
+                   help="go on from the checkpoint in --out, which ends as if nothing had happened"
+                        "; more --iterations make it longer"),
+    "load": dict(type=Path, metavar="FILE",
+                 help="begin with parameters saved before (with another --seed, on other tasks); "
+                      "--resume has its own"),
+    "evaluate": dict(type=Path, metavar="FILE",
+                     help="only judge parameters saved before; the flags of their run are taken "
+                          "over, and nothing is written"),
+    "test-tasks": dict(type=int, default=600, help="tasks to judge by"),
+    "no-jit": dict(action="store_true",
+                   help="run every operation by itself instead of a compiled program, to compare"),
+}
+
+
+def parser(description: str, own: bool = False, without=(), **defaults) -> argparse.ArgumentParser:
+    """The common flags, with an example's own defaults.
+
+    own: without those of `learn`; without: flags that the example has no use for.
+    """
     p = argparse.ArgumentParser(description=description,
                                 formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-    p.add_argument("--way", type=int, default=5, help="classes in a task")
-    p.add_argument("--shot", type=int, default=1,
-                   help="labelled examples of a class (sinusoid: points) to learn from")
-    p.add_argument("--iterations", type=int, default=1000, help="meta-updates")
-    p.add_argument("--beta", type=float, default=1e-3, help="learning rate of Adam")
-    p.add_argument("--seed", type=int, default=0)
-    p.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
-    p.add_argument("--out", type=Path, default=Path("out"),
-                   help="folder for curves, pictures and parameters")
-    if not own:
-        flags_of_learn(p)
+    for flag, settings in {**COMMON, **({} if own else OF_LEARN)}.items():
+        if flag not in without:
+            p.add_argument(f"--{flag}", **settings)
     p.set_defaults(**defaults)
     return p
-
-
-def flags_of_learn(p: argparse.ArgumentParser):
-    p.add_argument("--root", help="folder of the Omniglot files "
-                                  "(default: $TINYMETA_DATA, then the user cache)")
-    p.add_argument("--steps", type=int, default=1, help="inner gradient steps in training")
-    p.add_argument("--decay", action="store_true",
-                   help="let beta fall to zero along half a cosine")
-    p.add_argument("--select", choices=("best", "last"), default="last",
-                   help="judge the parameters that were best in validation, or the last ones")
-    p.add_argument("--every", type=float, default=120.0, help="seconds between checkpoints")
-    p.add_argument("--resume", action="store_true",
-                   help="go on from the checkpoint in --out, which ends as if nothing had happened")
-    p.add_argument("--load", type=Path, metavar="FILE",
-                   help="begin with parameters saved before (with another --seed, on other tasks)")
-    p.add_argument("--evaluate", type=Path, metavar="FILE",
-                   help="only judge parameters saved before; the flags of their run are taken over")
-    p.add_argument("--test-tasks", type=int, default=600)
-    p.add_argument("--no-jit", action="store_true",
-                   help="run every operation by itself instead of a compiled program, to compare")
-
-
-def flags_of_images(p: argparse.ArgumentParser, *splits: str):
-    """What `image_sets` goes by; splits: of Omniglot, the default first."""
-    p.add_argument("--data", choices=("glyphs", "omniglot"), default="glyphs")
-    p.add_argument("--split", choices=splits, default=splits[0], help="of Omniglot")
-    p.add_argument("--glyph-alphabets", type=int, default=30,
-                   help="of glyphs: how many to learn from; there is no end of them")
-
-
-METHODS = ("maml", "first-order", "meta-sgd", "anil", "reptile", "imaml", "maml++")
-
-
-def method_of(a, net, loss, lr, **options):
-    """The method that --method names; lr: a number, or a tree for the methods that take one."""
-    meta, options = tm.meta, {"lr": lr, "steps": a.steps, **options}
-    if a.method in ("meta-sgd", "reptile", "maml++"):
-        options["lr"] = max(tm.tree.leaves(lr))         # one number: all parameters adapt
-    if a.method == "maml++":
-        options.pop("test_steps", None)                 # it has as many steps as it has rates
-    make = {"maml": meta.maml, "first-order": functools.partial(meta.maml, first_order=True),
-            "meta-sgd": meta.meta_sgd, "anil": meta.anil, "reptile": meta.reptile,
-            "imaml": meta.imaml, "maml++": meta.maml_plus}[a.method]
-    if a.method == "anil" and tm.tree.children(lr) is not None:
-        options["lr"] = lr[-1]                          # the head's part of the tree
-    return make(net, loss, **options)
-
-
-def weighted(a, sample):
-    """For maml++, a sampler whose step weights move to the last step in a tenth of the run."""
-    if a.method != "maml++":
-        return sample
-    return lambda k: tm.meta.Weighted(
-        *sample(k), tm.meta.step_weights(k / (0.1 * a.iterations), a.steps))
 
 
 # Flags that may differ between a run and the one that goes on from it, or judges it.
@@ -96,30 +77,94 @@ def config(a) -> dict:
     return {key: value for key, value in vars(a).items() if key not in FREE}
 
 
-def arguments(p: argparse.ArgumentParser) -> argparse.Namespace:
-    """The parsed flags; with --evaluate, those not given are the ones of the run it names."""
+# The least that a number of these may be. An interval needs two tasks.
+LEAST = {"way": 1, "shot": 1, "iterations": 0, "seed": 0, "steps": 0, "every": 0, "test_tasks": 2,
+         "tasks": 1, "validation_tasks": 2, "test_steps": 0, "train_shot": 1, "query": 1,
+         "test_query": 1, "test_ways": 1, "glyph_alphabets": 1, "glyph_iterations": 1, "chunks": 1,
+         "classes": 0, "drawers": 1, "alphabets": 1, "pairs": 1, "features": 0, "truncate": 0,
+         "hidden": 1, "inner": 1, "repeats": 1}
+
+# A flag, and another that has to be as the function says, else the first has no effect.
+NEEDS = (("resume", "evaluate", lambda file: not file), ("load", "evaluate", lambda file: not file),
+         ("resume", "iterations", bool), ("root", "data", "omniglot".__eq__),
+         ("split", "data", "omniglot".__eq__), ("glyph_alphabets", "data", "glyphs".__eq__))
+
+
+def check(p: argparse.ArgumentParser, a: argparse.Namespace, needs: tuple):
+    """Raise ValueError for a number that is too small, or a flag that would have no effect."""
+    for name in LEAST.keys() & vars(a).keys():
+        for number in np.ravel(getattr(a, name)):
+            if not number >= LEAST[name]:
+                raise ValueError(f"{dashed(name)} {number} is too small: "
+                                 f"give at least {LEAST[name]}")
+    unset = object()
+    given = p.parse_args(namespace=argparse.Namespace(**dict.fromkeys(vars(a), unset)))
+    for name, other, fits in (*NEEDS, *needs):
+        if getattr(given, name, unset) is not unset and not fits(value := getattr(a, other)):
+            so = f"without {dashed(other)}" if value is False else f"with {dashed(other)} {value}"
+            raise ValueError(f"{dashed(name)} has no effect {so}: leave it out, or change that")
+
+
+def dashed(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def arguments(p: argparse.ArgumentParser, *needs) -> argparse.Namespace:
+    """The parsed flags; with --evaluate, those not given are the ones of the run it names.
+
+    needs: of this example, as NEEDS. A mistake ends the program with one sentence.
+    """
     a = p.parse_args()
-    if a.evaluate:
+    if vars(a).get("evaluate"):
         try:
             p.set_defaults(**tm.about(a.evaluate).get("config", {}))
         except (OSError, ValueError) as error:
             sys.exit(f"error: {error}")
-    return p.parse_args()
+    a = p.parse_args()
+    try:
+        check(p, a, needs)
+    except ValueError as error:
+        sys.exit(f"error: {error}")
+    return a
 
 
-def run(main, arguments):
-    """Run an example on the chosen device.
+def run(main, arguments, name: str):
+    """Run main(arguments, name) on the chosen device; alone, as files are kept under that name.
 
-    A bad argument or a missing file is one line, not a traceback.
+    A bad argument, a missing file or an interruption is one line, not a traceback.
     """
     try:
-        with tm.device(arguments.device):
-            arguments.out.mkdir(parents=True, exist_ok=True)
-            main(arguments)
-    except (ValueError, OSError, RuntimeError, FloatingPointError) as error:
+        look_ahead(arguments, name)
+        with listening(arguments.out), signals(), tm.device(arguments.device):
+            if vars(arguments).get("evaluate"):             # which writes nothing
+                main(arguments, name)
+                return
+            with alone(arguments.out, name):
+                main(arguments, name)
+    except (ValueError, OSError, RuntimeError, FloatingPointError, MemoryError) as error:
         sys.exit(f"error: {error}")
-    except KeyboardInterrupt:
-        sys.exit("stopped by Ctrl-C")
+    except KeyboardInterrupt as stop:
+        sys.exit(f"stopped by {stop.args[0] if stop.args else 'Ctrl-C'}")
+
+
+def look_ahead(a, name: str):
+    """Raise OSError or ValueError if a file that `learn` will begin with is not there or unfit.
+
+    Data may take seconds to make, and only then there is a net to tell whether shapes fit.
+    """
+    flags = vars(a)
+    if flags.get("resume"):
+        path = kept_in(a, name)
+        if not path.exists():
+            raise FileNotFoundError(f"there is no checkpoint {path}: begin without --resume")
+        tm.meta.Checkpoint(path, lasting(a), {}).compare(tm.about(path).get("config", {}))
+    elif flags.get("load"):
+        tm.about(a.load)
+
+
+def kept_in(a, name: str) -> Path:
+    """Where a run of this name keeps its checkpoint."""
+    return a.out / f"{name}.checkpoint.npz"
 
 
 def generators(seed: int):
@@ -146,14 +191,12 @@ def learn(a, method, sample, rngs, *, name: str, evaluate, better: str = "larger
         return tm.load(a.evaluate, like=method.init(init_rng))
     if params is None:
         params = method.init(init_rng)
-    if a.load:
+    if a.load and not a.resume:
         params = tm.load(a.load, like=params)
     if not a.iterations:
         return params
-    checkpoint = tm.meta.Checkpoint(a.out / f"{name}.checkpoint.npz", config(a),
+    checkpoint = tm.meta.Checkpoint(kept_in(a, name), lasting(a),
                                     {"train": train_rng, "validation": validation_rng}, a.every)
-    if not a.resume and (aside := checkpoint.set_aside()):
-        print(f"an earlier run's checkpoint is now {aside}; --resume would have gone on with it")
 
     def save(params, curve):
         write_curve(curve, a.out / f"{name}.csv")
@@ -161,40 +204,70 @@ def learn(a, method, sample, rngs, *, name: str, evaluate, better: str = "larger
 
     run = tm.meta.train(method, sample, numbered=True, iterations=a.iterations, params=params,
                         optimizer=optimizer(a), evaluate=evaluate, better=better, name=name,
-                        save=save, checkpoint=checkpoint, resume=a.resume, compiled=not a.no_jit)
+                        save=save, checkpoint=checkpoint, resume=a.resume, compiled=not a.no_jit,
+                        begun=None if a.resume else lambda: begin_anew(a.out, name))
     if not run.finished:
-        again = [word for word in sys.argv if word != "--resume"]
-        sys.exit(f"stopped after {run.curve[-1].iteration if run.curve else 0} updates and saved; "
-                 f"to go on: python {' '.join(again)} --resume")
+        done = reached(run)
+        sys.exit(f"stopped after {done} updates and saved; to go on: {command()}" if done
+                 else "stopped before the first update: nothing was written")
     if a.select == "best" and run.best:
         print(f"best in validation: after {run.best.iteration} updates, {run.best.score}")
     chosen = run.best.params if a.select == "best" and run.best else run.params
-    tm.save(a.out / f"{name}.npz", chosen, about={"config": config(a), "selected": a.select})
+    kept = a.out / f"{name}.npz"
+    try:
+        tm.save(kept, chosen, about={"config": config(a), "selected": a.select})
+    except OSError as error:
+        raise OSError(f"{kept} could not be written ({error}): make room, then go on from "
+                      f"{checkpoint.path} with {command()}") from None
     print(f"{name}: {run.curve[-1].pace:.3g} ms an update, peak memory "
-          f"{run.curve[-1].memory:.0f} MB")
+          f"{run.curve[-1].memory:.0f} MB, kept in {kept}")
     return chosen
 
 
-def write_curve(curve, path: Path):
-    rows = [["iteration", "seconds", *curve[0].metrics, "score", "interval", "ms", "MB"]]
-    for row in curve:
-        score = (row.score.mean, row.score.interval) if row.score else ("", "")
-        metrics = (f"{v:.6g}" for v in row.metrics.values())
-        rows.append([row.iteration, f"{row.seconds:.1f}", *metrics, *score,
-                     f"{row.pace:.4g}", f"{row.memory:.0f}"])
-    write_rows(rows, path)
+def judges(a) -> bool:
+    """Whether parameters are only judged: then nothing is written, pictures neither."""
+    return bool(a.evaluate) or not a.iterations
 
 
+<<<<<<< HEAD
 def write_rows(rows, path: Path):
     """A table as CSV, whole or not at all."""
     text = io.StringIO(newline="")
     csv.writer(text).writerows(rows)
     disk.write(path, text.getvalue())
+=======
+def lasting(a) -> dict:
+    """The flags that a run and the one that goes on from it have in common."""
+    flags = config(a)
+    if not a.decay and vars(a).get("method") != "maml++":       # whose updates know where it ends
+        del flags["iterations"]
+    return flags
+
+
+def reached(run) -> int:
+    """How many updates a training made."""
+    return run.curve[-1].iteration if run.curve else 0
+
+
+def finished(run, iterations: int, name: str):
+    """The parameters of a training that came to its end; else the example ends here."""
+    if not run.finished:
+        sys.exit(f"{name}: stopped after {reached(run)} of {iterations} updates; nothing is "
+                 "claimed of a net that is not finished")
+    return run.params
+
+
+def command() -> str:
+    """What goes on with this run, for a shell."""
+    words = ["python", *(word for word in sys.argv if word != "--resume"), "--resume"]
+    return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
+>>>>>>> runs
 
 
 def result(what: str, score, seed: int, start: float, published: str = ""):
     print(f"result: {what} {score}, seed {seed}, {(time.perf_counter() - start) / 60:.1f} minutes"
           + (f"  (published: {published})" if published else ""), flush=True)
+<<<<<<< HEAD
 
 
 @functools.cache
@@ -245,3 +318,5 @@ def image_sets(a):
     if a.glyph_alphabets > 30:
         train = tm.data.join(train, glyphs.characters(a.glyph_alphabets - 30, first=50))
     return train, glyphs.characters(5, first=30), glyphs.characters(15, first=35)
+=======
+>>>>>>> runs

@@ -8,7 +8,8 @@ on as many problems as they need. --exact keeps the second derivatives that the 
 import time
 
 import numpy as np
-from common import (arguments, generators, learn, parser, pyplot, result, run, save_figure)
+from common import arguments, generators, judges, learn, parser, result, run
+from pictures import pyplot, save_figure
 
 import tinymeta as tm
 from tinymeta.meta.learned_optimizer import unroll
@@ -25,7 +26,7 @@ def objective(theta, data):
     return (residual * residual).sum(-1)
 
 
-def main(a):
+def main(a, name):
     start = time.perf_counter()
     rngs = _, train_rng, validation_rng, test_rng = generators(a.seed)
     family = tm.data.Quadratics(uniform=a.uniform)
@@ -57,23 +58,24 @@ def main(a):
 
     validation_seed = int(validation_rng.integers(2**32))         # the same problems each time
     params = learn(a, method, lambda k: family.sample(train_rng, tasks=a.tasks), rngs,
-                   name="learned_optimizer", evaluate=evaluate, better="smaller",
+                   name=name, evaluate=evaluate, better="smaller",
                    measure=f"mean f over {a.steps} steps")
 
     tuning, fresh = (family.sample(test_rng, tasks=n) for n in (400, a.test_tasks))
     found = {"learned": curves(learned(params), fresh)}
-    for name, make in BASELINES.items():
+    for rule, make in BASELINES.items():
         steps = by_hand(make)
         mean, rate = min((float(mean_of(curves(steps(rate), tuning))), rate) for rate in RATES)
-        found[name] = curves(steps(rate), fresh)
-        print(f"{name}: best rate {rate:.4g} of {len(RATES)}, {mean:.4g} on the problems it was "
+        found[rule] = curves(steps(rate), fresh)
+        print(f"{rule}: best rate {rate:.4g} of {len(RATES)}, {mean:.4g} on the problems it was "
               "tuned on", flush=True)
-    for name, f in found.items():
+    for rule, f in found.items():
         last = f[:, -1]
-        result(f"{name}: mean f over steps 1 to {a.steps} of fresh problems", mean_score(f), a.seed,
+        result(f"{rule}: mean f over steps 1 to {a.steps} of fresh problems", mean_score(f), a.seed,
                start)
         print(f"    at step {a.steps}: mean {last.mean():.4g}, median {np.median(last):.4g}")
-    draw_descent(found, a)
+    if not judges(a):
+        draw_descent(found, a.out / f"{name}_descent.png", a.test_tasks)
 
 
 def mean_of(f: np.ndarray) -> float:
@@ -86,7 +88,7 @@ def mean_score(f: np.ndarray) -> Score:
     return Score(float(each.mean()), float(1.96 * each.std() / len(each) ** 0.5), len(each))
 
 
-def draw_descent(found, a):
+def draw_descent(found, path, tasks: int):
     plt = pyplot()
     if plt is None:
         return
@@ -94,18 +96,18 @@ def draw_descent(found, a):
     for name, f in found.items():
         axis.plot(f.mean(0), label=name, linewidth=3 if name == "learned" else 1.2,
                   color="black" if name == "learned" else None)
-    axis.set(yscale="log", xlabel="step", ylabel=f"f, mean of {a.test_tasks} fresh problems")
+    axis.set(yscale="log", xlabel="step", ylabel=f"f, mean of {tasks} fresh problems")
     axis.legend()
-    save_figure(figure, a.out / "learned_optimizer_descent.png")
+    save_figure(figure, path)
     plt.close(figure)
 
 
 if __name__ == "__main__":
-    p = parser(__doc__.splitlines()[0], steps=100, iterations=100)
+    p = parser(__doc__.splitlines()[0], without=("way", "shot"), steps=100, iterations=100)
     p.add_argument("--truncate", type=int, default=20,
                    help="the gradient reaches back so many steps at most (0: all)")
     p.add_argument("--exact", action="store_true", help="keep the second derivatives")
     p.add_argument("--uniform", action="store_true", help="entries of W and y uniform, not normal")
     p.add_argument("--hidden", type=int, default=20, help="units of each of the two LSTM layers")
     p.add_argument("--tasks", type=int, default=32, help="problems in a batch (the paper: 128)")
-    run(main, arguments(p))
+    run(main, arguments(p), "learned_optimizer")

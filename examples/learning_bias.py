@@ -8,7 +8,10 @@ fixed: a linear one and the nearest neighbour.
 """
 
 import numpy as np
-from common import generators, parser, pyplot, run, save_figure, write_rows
+from common import arguments, finished, generators, parser, run
+from images import blank
+from keeping import begin_anew, write_rows
+from pictures import pyplot, save_figure
 
 import tinymeta as tm
 from tinymeta.data.affine import warp
@@ -18,16 +21,23 @@ NETS = ("MAML", "pretrained", "random")
 SIMPLE = ("linear", "nearest neighbour")
 
 
-def main(a):
+def main(a, name):
     rngs = generators(a.seed)
-    table = {"sinusoid": sinusoids, "glyphs": glyphs}
-    for name in (a.work,) if a.work != "both" else ("sinusoid", "glyphs"):
-        write_rows(table[name](a, rngs), a.out / f"learning_bias_{name}.csv")
+    works = {"sinusoid": sinusoids, "glyphs": glyphs}
+    chosen = (a.work,) if a.work != "both" else tuple(works)
+    if "glyphs" in chosen:                                  # are there enough of them?
+        tm.data.episodes(blank(15), np.random.default_rng(0), way=a.way, tasks=1)
+    for work in chosen:
+        rows, draw = works[work](a, rngs)
+        if work == chosen[0]:
+            begin_anew(a.out, name)
+        write_rows(rows, a.out / f"{name}_{work}.csv")
+        draw()
 
 
 def trained(method, sample, iterations, rng, beta, name):
-    return tm.meta.train(method, sample, iterations=iterations, rng=rng, rows=2, name=name,
-                         optimizer=tm.optim.adam(beta)).params
+    return finished(tm.meta.train(method, sample, iterations=iterations, rng=rng, rows=2, name=name,
+                                  optimizer=tm.optim.adam(beta)), iterations, name)
 
 
 # Sinusoids: five points on the left half, and the right half is asked.
@@ -65,9 +75,12 @@ def sinusoids(a, rngs):
         near, far = (squared_error(y[:, half], truth[:, half]) for half in (left, right))
         rows.append((name, near.mean(), far.mean(), 1.96 * far.std() / len(far) ** 0.5))
         print(f"{name:24}{near.mean():8.2f}{far.mean():8.2f} +- {rows[-1][3]:.2f}")
-    draw_waves(said, truth, support, grid, a)
-    draw_beliefs(maml, params, a)
-    return rows
+
+    def draw():
+        draw_waves(said, truth, support, grid, a.out / "learning_bias_waves.png")
+        draw_beliefs(maml, params, a.out / "learning_bias_beliefs.png")
+
+    return rows, draw
 
 
 def linear(x, y, asked):
@@ -82,13 +95,14 @@ def nearest(x, y, asked):
     return y[((asked[:, None] - x[None]) ** 2).sum(-1).argmin(1)]
 
 
-def draw_waves(said, truth, support, grid, a):
+def draw_waves(said, truth, support, grid, path):
     """Three waves down, learners across: what is seen, what is said, what is true."""
     plt = pyplot()
     if plt is None:
         return
     columns = [*NETS, *SIMPLE]
-    figure, axes = plt.subplots(3, len(columns), figsize=(15, 7), sharex=True, sharey=True)
+    figure, axes = plt.subplots(min(3, len(truth)), len(columns), figsize=(15, 7), sharex=True,
+                                sharey=True, squeeze=False)
     for t, row in enumerate(axes):
         for axis, name in zip(row, columns):
             axis.plot(grid, truth[t], color="tab:red", alpha=0.6, label="the wave")
@@ -104,11 +118,11 @@ def draw_waves(said, truth, support, grid, a):
             if t == 0:
                 axis.set_title(name)
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="upper center", ncol=5)
-    save_figure(figure, a.out / "learning_bias_waves.png")
+    save_figure(figure, path)
     plt.close(figure)
 
 
-def draw_beliefs(maml, params, a):
+def draw_beliefs(maml, params, path):
     """One point is seen, at many heights: the functions that each net can imagine."""
     plt = pyplot()
     if plt is None:
@@ -124,7 +138,7 @@ def draw_beliefs(maml, params, a):
             axis.plot(grid, y, color=plt.cm.coolwarm((height + 4) / 8), linewidth=1)
             axis.plot(-1.5, height, "o", color=plt.cm.coolwarm((height + 4) / 8), markersize=4)
         axis.set(title=f"{name}: 3 steps on one point", ylim=(-6, 6))
-    save_figure(figure, a.out / "learning_bias_beliefs.png")
+    save_figure(figure, path)
     plt.close(figure)
 
 
@@ -165,8 +179,7 @@ def glyphs(a, rngs):
             right = [(answer == support.y).mean() for answer in answers]
             rows.append((change, size, *right))
             print(f"{size:>24}" + "".join(f"{r:19.3f}" for r in right))
-    draw_changes(rows, support, a)
-    return rows
+    return rows, lambda: draw_changes(rows, 1 / a.way, a.out / "learning_bias_changes.png")
 
 
 def changed(x, change: str, size: float):
@@ -202,7 +215,7 @@ def pretrained(net, train, a, init_rng, train_rng):
     return [*params[:-1], tm.tree.map(tm.tensor, net.init(init_rng)[-1])]
 
 
-def draw_changes(rows, support, a):
+def draw_changes(rows, chance: float, path):
     plt = pyplot()
     if plt is None:
         return
@@ -212,17 +225,20 @@ def draw_changes(rows, support, a):
         for column, name in enumerate((*NETS, *SIMPLE), 2):
             axis.plot([row[1] for row in mine], [row[column] for row in mine], "o-", label=name,
                       markersize=3)
-        axis.axhline(1 / a.way, color="gray", linestyle=":", label="chance")
+        axis.axhline(chance, color="gray", linestyle=":", label="chance")
         axis.set(xlabel=f"the seen picture, {change}", ylim=(0, 1.03))
     axes[0].set_ylabel("share of right answers")
     axes[0].legend(fontsize=7)
-    save_figure(figure, a.out / "learning_bias_changes.png")
+    save_figure(figure, path)
     plt.close(figure)
 
 
 if __name__ == "__main__":
-    p = parser(__doc__.splitlines()[0], own=True, iterations=10000)
-    p.add_argument("--work", choices=("sinusoid", "glyphs", "both"), default="both")
+    p = parser(__doc__.splitlines()[0], own=True, without=("shot", "beta"), iterations=10000)
+    p.add_argument("--work", choices=("sinusoid", "glyphs", "both"), default="both",
+                   help="what is learned")
     p.add_argument("--glyph-iterations", type=int, default=800, help="updates on glyphs")
-    p.add_argument("--test-tasks", type=int, default=200)
-    run(main, p.parse_args())
+    p.add_argument("--test-tasks", type=int, default=200, help="tasks to judge by")
+    a = arguments(p, ("way", "work", "sinusoid".__ne__), ("iterations", "work", "glyphs".__ne__),
+                  ("glyph_iterations", "work", "sinusoid".__ne__))
+    run(main, a, "learning_bias")

@@ -9,8 +9,10 @@ in place of the filters, and 20-way it is --way 20 --steps 5 --alpha 0.1 --tasks
 import time
 
 import numpy as np
-from common import (METHODS, arguments, flags_of_images, generators, image_sets, learn, method_of,
-                    parser, pyplot, result, run, save_figure, weighted)
+from common import arguments, generators, judges, learn, parser, result, run
+from images import flags_of_images, image_sets
+from methods import METHODS, method_of, weighted
+from pictures import pyplot, save_figure
 
 import tinymeta as tm
 from tinymeta.meta.split import in_chunks
@@ -27,10 +29,9 @@ PUBLISHED = {("maml", "conv", 5, 1): "98.7 +- 0.4 %", ("maml", "conv", 5, 5): "9
              ("reptile", "conv", 5, 1): "97.68 +- 0.04 %, Nichol et al. 2018"}
 
 
-def main(a):
+def main(a, name):
     start = time.perf_counter()
     rngs = _, train_rng, validation_rng, test_rng = generators(a.seed)
-    train, validation, test = image_sets(a)
     net = network(a)
     # The paper's code sums the cross-entropy over the ways; ours is a mean,
     # so its alpha is multiplied by them. Batch norm's offsets are not adapted, as there.
@@ -40,23 +41,28 @@ def main(a):
         return method_of(a, net, tm.losses.cross_entropy, lr, test_steps=a.test_steps,
                          transductive=transductive)
 
+    def sampler(characters, rng):
+        return lambda n: tm.data.episodes(
+            characters, rng, way=a.way, shot=a.shot, query=a.shot, tasks=n)
+
+    def draw_from(*sets):
+        for characters in sets:
+            sampler(characters, np.random.default_rng(0))(1)
+
     learner = method()
+    train, validation, test = image_sets(a, draw_from)
     if a.no_jit and a.chunks > 1 and a.method != "maml++":     # whose weights are of all tasks
         learner = learner._replace(meta_grad=in_chunks(learner.meta_grad, a.chunks))
     print(f"{a.method}, {a.way}-way {a.shot}-shot on {a.data} ({train}): net {a.net}, "
           f"{a.filters} filters, {a.steps} inner step(s), {a.tasks} tasks, "
           f"{a.iterations} meta-updates")
 
-    def sampler(characters, rng):
-        return lambda n: tm.data.episodes(
-            characters, rng, way=a.way, shot=a.shot, query=a.shot, tasks=n)
-
     def score(method, params, characters, rng, tasks):
         return tm.meta.evaluate(method, params, sampler(characters, rng), tasks=tasks)
 
     draw = sampler(train, train_rng)
     params = learn(
-        a, learner, weighted(a, lambda k: draw(a.tasks)), rngs, name=f"{a.method}_{a.data}",
+        a, learner, weighted(a, lambda k: draw(a.tasks)), rngs, name=name,
         evaluate=lambda params: score(learner, params, validation, validation_rng,
                                       a.validation_tasks))
 
@@ -68,7 +74,8 @@ def main(a):
         test_rng.bit_generator.state = state            # the same tasks, each query image by itself
         result("the same, not transductive (batch norm sees the support set and one query image)",
                score(method(False), params, test, test_rng, a.test_tasks), a.seed, start)
-    draw_task(learner, params, sampler(test, test_rng)(1), a)
+    if not judges(a):
+        draw_task(learner, params, sampler(test, test_rng)(1), a.out / f"{name}_task.png")
 
 
 def network(a):
@@ -79,7 +86,7 @@ def network(a):
     return tm.nn.Sequential(tm.nn.Flatten(), *dense.layers)
 
 
-def draw_task(method, params, task, a):
+def draw_task(method, params, task, path):
     """One test task: what was seen of each class, and what the adapted net says of the query."""
     plt = pyplot()
     if plt is None:
@@ -97,13 +104,13 @@ def draw_task(method, params, task, a):
         axes[1, k].set_xlabel(f"says {said[k]}", fontsize=8, color=colour)
     axes[0, 0].set_ylabel("seen", fontsize=8)
     axes[1, 0].set_ylabel("asked", fontsize=8)
-    save_figure(figure, a.out / f"{a.method}_{a.data}_task.png")
+    save_figure(figure, path)
     plt.close(figure)
 
 
 if __name__ == "__main__":
     p = parser(__doc__.splitlines()[0], iterations=1400, beta=3e-3)
-    p.add_argument("--method", choices=METHODS, default="maml")
+    p.add_argument("--method", choices=METHODS, default="maml", help="MAML or a relative")
     flags_of_images(p, "random", "vinyals", "official")     # the paper's is a random 1100/100/423
     p.add_argument("--net", choices=("conv", "dense"), default="conv",
                    help="the paper's convolutional net or its net without convolutions")
@@ -113,7 +120,9 @@ if __name__ == "__main__":
     p.add_argument("--alpha", type=float, default=0.1,
                    help="inner learning rate, as the paper counts it (the paper, 5-way: 0.4)")
     p.add_argument("--test-steps", type=int, default=3, help="inner steps in validation and test")
-    p.add_argument("--validation-tasks", type=int, default=100)
+    p.add_argument("--validation-tasks", type=int, default=100, help="tasks of a validation")
     p.add_argument("--chunks", type=int, default=2,
                    help="with --no-jit: parts of the meta-batch that run on two threads")
-    run(main, arguments(p))
+    a = arguments(p, ("filters", "net", "conv".__eq__), ("test_steps", "method", "maml++".__ne__),
+                  ("chunks", "method", "maml++".__ne__), ("chunks", "no_jit", bool))
+    run(main, a, f"{a.method}_{a.data}")

@@ -8,8 +8,9 @@ of Finn, Abbeel & Levine: --iterations 70000. --method takes MAML's relatives.
 import time
 
 import numpy as np
-from common import (METHODS, arguments, generators, learn, method_of, parser, pyplot, result, run,
-                    save_figure, weighted)
+from common import arguments, generators, judges, learn, parser, result, run
+from methods import METHODS, method_of, weighted
+from pictures import pyplot, save_figure
 
 import tinymeta as tm
 from tinymeta.meta.method import squared_error
@@ -18,7 +19,7 @@ from tinymeta.nn.init import glorot_uniform, truncated_normal
 TEST_STEPS = (0, 1, 5, 10)
 
 
-def main(a):
+def main(a, name):
     start = time.perf_counter()
     rngs = _, train_rng, validation_rng, test_rng = generators(a.seed)
     waves = tm.data.Sinusoids()
@@ -39,7 +40,6 @@ def main(a):
             method(steps), params, lambda n: waves.sample(rng, tasks=n, shot=a.shot, query=a.shot),
             tasks=tasks, batch=100, measure=squared_error)
 
-    name = f"{a.method}_sinusoid"
     params = learn(a, method(), weighted(a, sample), rngs, name=name, better="smaller",
                    measure="error after the steps of training",
                    evaluate=lambda params: score(params, a.steps, validation_rng, 200))
@@ -51,7 +51,8 @@ def main(a):
         result(f"sinusoid {a.shot}-shot mean squared error after {steps} steps",
                score(params, steps, test_rng, a.test_tasks), a.seed, start,
                published and f"MAML {published}")
-    draw_adaptation(method, params, waves, a, test_rng)
+    if not judges(a):
+        draw_adaptation(method, params, waves, a, test_rng)
 
 
 def draw_adaptation(method, params, waves, a, rng):
@@ -78,12 +79,13 @@ def draw_adaptation(method, params, waves, a, rng):
 
 
 if __name__ == "__main__":
-    p = parser(__doc__.splitlines()[0], shot=5, iterations=10000)
-    p.add_argument("--method", choices=METHODS, default="maml")
+    p = parser(__doc__.splitlines()[0], without=("way",), shot=5, iterations=10000)
+    p.add_argument("--method", choices=METHODS, default="maml", help="MAML or a relative")
     p.add_argument("--train-shot", type=int, default=10,
                    help="points to adapt to in training (the paper: 10, and 5 in the test)")
     p.add_argument("--lr", type=float, default=0.01, help="inner learning rate")
     p.add_argument("--tasks", type=int, default=25, help="tasks in a meta-batch")
     p.add_argument("--init", choices=("glorot", "paper"), default="glorot",
                    help="paper: truncated normal, std 0.01")
-    run(main, arguments(p))
+    a = arguments(p)
+    run(main, a, f"{a.method}_sinusoid")

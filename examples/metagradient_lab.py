@@ -8,7 +8,10 @@ their norms, and what it costs, in time and in memory of the compiled program.
 import time
 
 import numpy as np
-from common import generators, parser, pyplot, run, save_figure, write_rows
+from common import arguments, finished, generators, parser, run
+from images import blank
+from keeping import begin_anew, write_rows
+from pictures import pyplot, save_figure
 
 import tinymeta as tm
 
@@ -31,38 +34,41 @@ def work(a):
         waves = tm.data.Sinusoids()
         return (tm.nn.mlp(1, 40, 40, 1), tm.losses.mse, a.lr or 0.01,
                 lambda rng, tasks: waves.sample(rng, tasks=tasks, shot=10, query=10))
+    shape = dict(way=a.way, shot=a.shot, query=a.shot)
+    tm.data.episodes(blank(10), np.random.default_rng(0), tasks=1, **shape)     # are they enough?
     characters = tm.data.Glyphs(seed=0).characters(10)
     return (tm.nn.conv4(a.way, filters=16), tm.losses.cross_entropy, a.lr or 0.4,
-            lambda rng, tasks: tm.data.episodes(characters, rng, way=a.way, shot=a.shot,
-                                                query=a.shot, tasks=tasks))
+            lambda rng, tasks: tm.data.episodes(characters, rng, tasks=tasks, **shape))
 
 
-def main(a):
+def main(a, name):
     init_rng, train_rng, _, test_rng = generators(a.seed)
     net, loss, lr, sample = work(a)
     params = tm.tree.map(tm.tensor, net.init(init_rng))
     if a.iterations:
-        params = tm.meta.train(
+        params = finished(tm.meta.train(
             tm.meta.maml(net, loss, lr=lr), lambda: sample(train_rng, a.tasks), params=params,
-            iterations=a.iterations, optimizer=tm.optim.adam(a.beta), rows=1, name="warm-up").params
+            iterations=a.iterations, optimizer=tm.optim.adam(a.beta), rows=1, name="warm-up"),
+            a.iterations, "warm-up")
     tasks = sample(test_rng, a.tasks)
     print(f"{a.work}, {a.tasks} tasks, inner rate {lr}, after {a.iterations} updates of MAML\n")
     print(f"{'':14}{'steps':>6}{'cosine':>9}{'norm ratio':>12}{'ms':>9}{'MB':>9}")
     rows = []
     for steps in a.inner:
         exact = None
-        for name in METHODS:
-            vector, ms, memory = measured(method_named(name, net, loss, lr, steps), params, tasks,
+        for method in METHODS:
+            vector, ms, memory = measured(method_named(method, net, loss, lr, steps), params, tasks,
                                           a.repeats)
             exact = vector if exact is None else exact
             norms = np.linalg.norm(vector), np.linalg.norm(exact)
-            rows.append((name, steps, float(vector @ exact / (norms[0] * norms[1])),
+            rows.append((method, steps, float(vector @ exact / (norms[0] * norms[1])),
                          float(norms[0] / norms[1]), ms, memory))
             print("{:14}{:6}{:9.4f}{:12.3f}{:9.2f}{:9.2f}".format(*rows[-1]), flush=True)
         print()
+    begin_anew(a.out, name)
     write_rows([("method", "steps", "cosine", "norm ratio", "ms", "MB"), *rows],
-               a.out / f"metagradient_lab_{a.work}.csv")
-    draw(rows, a)
+               a.out / f"{name}.csv")
+    draw(rows, a.out / f"{name}.png")
 
 
 def measured(method, params, tasks, repeats: int):
@@ -79,7 +85,7 @@ def measured(method, params, tasks, repeats: int):
     return vector, 1e3 * float(np.median(times)), memory / 1e6
 
 
-def draw(rows, a):
+def draw(rows, path):
     plt = pyplot()
     if plt is None:
         return
@@ -94,16 +100,19 @@ def draw(rows, a):
     axes[2].set(ylim=(0, None))
     axes[3].set(ylim=(0, None))
     axes[0].legend(fontsize=7)
-    save_figure(figure, a.out / f"metagradient_lab_{a.work}.png")
+    save_figure(figure, path)
     plt.close(figure)
 
 
 if __name__ == "__main__":
     p = parser(__doc__.splitlines()[0], own=True, iterations=500)
-    p.add_argument("--work", choices=("sinusoid", "glyphs"), default="sinusoid")
+    p.add_argument("--work", choices=("sinusoid", "glyphs"), default="sinusoid",
+                   help="what is learned")
     p.add_argument("--inner", type=int, nargs="+", default=[1, 2, 3, 5, 10],
                    help="numbers of inner steps")
     p.add_argument("--lr", type=float, default=0, help="inner rate (0: 0.01 and 0.4)")
-    p.add_argument("--tasks", type=int, default=25)
+    p.add_argument("--tasks", type=int, default=25, help="tasks that the gradient is of")
     p.add_argument("--repeats", type=int, default=20, help="timed calls of each")
-    run(main, p.parse_args())
+    a = arguments(p, ("way", "work", "glyphs".__eq__), ("shot", "work", "glyphs".__eq__),
+                  ("beta", "iterations", bool))
+    run(main, a, f"metagradient_lab_{a.work}")

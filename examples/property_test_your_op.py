@@ -6,13 +6,20 @@ Every claim is an assert.                                   python examples/prop
 """
 
 import numpy as np
+<<<<<<< HEAD
 from hypothesis import Phase, given, reject, settings
+=======
+from ending import script
+from hypothesis import given, reject, settings
+>>>>>>> runs
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import tinymeta as tm
 from tinymeta.testing import (Foreign, Kink, Vacuous, check_grads, check_primitive, strategies,
                               strategy_for, survivors)
+
+script(__doc__)
 
 
 def property_test(f, cases, order):

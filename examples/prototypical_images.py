@@ -7,25 +7,34 @@ the harder question teaches more. --data omniglot is the paper's.
 import time
 
 import numpy as np
-from common import (arguments, flags_of_images, generators, image_sets, learn, parser, pyplot,
-                    result, run, save_figure)
+from common import arguments, generators, judges, learn, parser, result, run
+from images import flags_of_images, image_sets
+from pictures import pyplot, save_figure
 
 import tinymeta as tm
 
 PUBLISHED = {(5, 1): "98.8 %", (5, 5): "99.7 %", (20, 1): "96.0 %", (20, 5): "98.9 %"}
 
 
-def main(a):
+def main(a, name):
     start = time.perf_counter()
     rngs = _, train_rng, validation_rng, test_rng = generators(a.seed)
-    train, validation, test = image_sets(a)
     net = tm.nn.conv4(None, filters=a.filters, pool=a.pool, head="flatten", scale=True)
-    print(f"prototypical network on {a.data} ({train}): {a.filters} filters, {a.way}-way "
-          f"{a.shot}-shot, {a.query} query images of a class, {a.iterations} updates")
 
     def sampler(characters, rng, way, query):
         return lambda n: tm.data.episodes(
             characters, rng, way=way, shot=a.shot, query=query, tasks=n)
+
+    def draw_from(train, validation, test):
+        rng = np.random.default_rng(0)
+        sampler(train, rng, a.way, a.query)(1)
+        sampler(validation, rng, 5, 5)(1)
+        for way in a.test_ways:
+            sampler(test, rng, way, a.test_query)(1)
+
+    train, validation, test = image_sets(a, draw_from)
+    print(f"prototypical network on {a.data} ({train}): {a.filters} filters, {a.way}-way "
+          f"{a.shot}-shot, {a.query} query images of a class, {a.iterations} updates")
 
     draw = sampler(train, train_rng, a.way, a.query)
 
@@ -44,7 +53,7 @@ def main(a):
 
     params = learn(
         a, tm.meta.prototypical(net, way=a.way), lambda k: draw(a.tasks), rngs,
-        name=f"prototypical_{a.data}",
+        name=name,
         evaluate=lambda params: score(params, validation, validation_rng, 5, 5, 100))
 
     for way in a.test_ways:
@@ -54,11 +63,12 @@ def main(a):
             result(f"{what}{way}-way {a.shot}-shot test accuracy on {a.data}",
                    score(params, test, test_rng, way, a.test_query, a.test_tasks, transductive),
                    a.seed, start, "" if transductive else published)
-    method, frozen = judge(params, 5, False)
-    draw_space(net, params, sampler(test, test_rng, 5, 10)(1), a)
+    if not judges(a):
+        task = sampler(test, test_rng, 5, min(10, test.drawers - a.shot))(1)
+        draw_space(net, params, task, a.out / f"{name}_space.png")
 
 
-def draw_space(net, params, task, a):
+def draw_space(net, params, task, path):
     """One test task in the plane of its largest variation: examples, and each class's mean."""
     plt = pyplot()
     if plt is None:
@@ -76,18 +86,20 @@ def draw_space(net, params, task, a):
         axis.scatter(*mine.T, color=colour, s=18)
         axis.scatter(*mean, color=colour, s=220, marker="*", edgecolor="black")
     axis.set(xticks=[], yticks=[], title="stars: prototypes; dots: what is asked")
-    save_figure(figure, a.out / f"prototypical_{a.data}_space.png")
+    save_figure(figure, path)
     plt.close(figure)
 
 
 if __name__ == "__main__":
-    p = parser(__doc__.splitlines()[0], way=20, iterations=300, beta=1e-3)
+    p = parser(__doc__.splitlines()[0], without=("steps",), way=20, iterations=300, beta=1e-3)
     flags_of_images(p, "vinyals", "random", "official")
     p.add_argument("--filters", type=int, default=32, help="channels (the paper: 64)")
     p.add_argument("--pool", choices=("stride", "max"), default="stride",
                    help="max: the paper's pooling, four times the work")
     p.add_argument("--query", type=int, default=5, help="query images of a class in training")
     p.add_argument("--tasks", type=int, default=1, help="tasks in a batch (the paper: 1)")
-    p.add_argument("--test-ways", type=int, nargs="+", default=[5, 20])
+    p.add_argument("--test-ways", type=int, nargs="+", default=[5, 20],
+                   help="classes in the test tasks")
     p.add_argument("--test-query", type=int, default=5, help="query images of a class in the test")
-    run(main, arguments(p))
+    a = arguments(p)
+    run(main, a, f"prototypical_{a.data}")

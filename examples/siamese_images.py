@@ -8,8 +8,9 @@ classification by nearest neighbour. On Omniglot it learns from the background s
 import time
 
 import numpy as np
-from common import (arguments, flags_of_images, generators, image_sets, learn, parser, pyplot,
-                    result, run, save_figure)
+from common import arguments, generators, judges, learn, parser, result, run
+from images import flags_of_images, image_sets
+from pictures import pyplot, save_figure
 
 import tinymeta as tm
 from tinymeta.data import oneshot
@@ -18,37 +19,50 @@ from tinymeta.meta.siamese import best_threshold, distances, pair_distances, ver
 from tinymeta.meta.split import in_chunks
 
 
-def main(a):
+def main(a, name):
     start = time.perf_counter()
     rngs = _, train_rng, validation_rng, test_rng = generators(a.seed)
-    train, validation, test = image_sets(a)
     net = tm.nn.conv4(a.features or None, filters=a.filters, pool=a.pool, head=a.head)
     method = siamese_network(net, margin=a.margin, different=a.different)
     if a.no_jit and a.chunks > 1 and not a.classes:
         method = method._replace(meta_grad=in_chunks(method.meta_grad, a.chunks))
-    batch = (f"all pairs of {a.classes} characters by {a.drawers} hands" if a.classes
-             else f"{a.pairs} pairs")
-    print(f"siamese network on {a.data} ({train}): {a.filters} filters, margin {a.margin}, "
-          f"{batch} a batch, {a.iterations} updates")
 
     def draw(characters, rng, count, rotations=False):
         within = a.within if len(characters.alphabets) > 1 else 1
         return tm.data.pairs(characters, rng, count=count, within=within, rotations=rotations)
+
+    def draw_group(characters, rng):
+        return tm.data.groups(characters, rng, classes=a.classes, drawers=a.drawers,
+                              alphabets=a.alphabets, rotations=a.rotations)
+
+    def tasks(characters, rng, way):
+        return lambda n: tm.data.episodes(
+            characters, rng, way=way, shot=a.shot, query=1, tasks=n, rotations=False)
+
+    def draw_from(train, validation, test):
+        rng = np.random.default_rng(0)
+        if a.classes:
+            draw_group(train, rng)
+        for characters in (train, validation, test):
+            draw(characters, rng, 100)
+        for characters, way in ((validation, a.way), (test, 5), (test, 20)):
+            tasks(characters, rng, way)(1)
+
+    train, validation, test = image_sets(a, draw_from)
+    batch = (f"all pairs of {a.classes} characters by {a.drawers} hands" if a.classes
+             else f"{a.pairs} pairs")
+    print(f"siamese network on {a.data} ({train}): {a.filters} filters, margin {a.margin}, "
+          f"{batch} a batch, {a.iterations} updates")
 
     def distort(x):
         return tm.data.affine(x[..., 0], train_rng)[..., None] if a.affine else x
 
     def sample(k):
         if a.classes:
-            x, y = tm.data.groups(train, train_rng, classes=a.classes, drawers=a.drawers,
-                                  alphabets=a.alphabets, rotations=a.rotations)
+            x, y = draw_group(train, train_rng)
             return tm.Batch(distort(x), y)
         pairs = draw(train, train_rng, a.pairs, a.rotations)
         return pairs._replace(a=distort(pairs.a), b=distort(pairs.b))
-
-    def tasks(characters, rng, way):
-        return lambda n: tm.data.episodes(
-            characters, rng, way=way, shot=a.shot, query=1, tasks=n, rotations=False)
 
     def frozen(params):
         """Batch norm at the moments of training images: no test image then sees another."""
@@ -59,7 +73,7 @@ def main(a):
         judge, _, params = frozen(params)
         return tm.meta.evaluate(judge, params, tasks(validation, validation_rng, a.way), tasks=100)
 
-    params = learn(a, method, sample, rngs, name=f"siamese_{a.data}", evaluate=score,
+    params = learn(a, method, sample, rngs, name=name, evaluate=score,
                    measure=f"{a.way}-way accuracy")
     judge, model, params = frozen(params)
     known = draw(validation, validation_rng, 10000)
@@ -79,10 +93,11 @@ def main(a):
         result("20-way within-alphabet one-shot error, all_runs:",
                f"{score.mean:.4f} (standard error {score.se:.4f} over {len(score.errors)} runs)",
                a.seed, start, "0.135 ConvNet, 0.137 ProtoNet; chance 0.95")
-    draw_neighbours(model, params, test, test_rng, a)
+    if not judges(a):
+        draw_neighbours(model, params, test, test_rng, a.out / f"{name}_neighbours.png")
 
 
-def draw_neighbours(model, params, characters, rng, a):
+def draw_neighbours(model, params, characters, rng, path):
     """Test images, each followed by its nearest neighbours among 200 others.
 
     Green: the same character.
@@ -110,12 +125,12 @@ def draw_neighbours(model, params, characters, rng, a):
     axes[0, 0].set_title("asked", fontsize=8)
     axes[0, 1].set_title("nearest", fontsize=8)
     figure.subplots_adjust(hspace=0.5)
-    save_figure(figure, a.out / f"siamese_{a.data}_neighbours.png")
+    save_figure(figure, path)
     plt.close(figure)
 
 
 if __name__ == "__main__":
-    p = parser(__doc__.splitlines()[0], iterations=1000)
+    p = parser(__doc__.splitlines()[0], without=("steps",), iterations=1000)
     flags_of_images(p, "official", "minimal1", "minimal2")
     p.add_argument("--filters", type=int, default=32, help="channels of each convolution")
     p.add_argument("--pool", choices=("stride", "max"), default="stride",
@@ -142,4 +157,7 @@ if __name__ == "__main__":
                    help="of pairs drawn one by one, which part of the different is of one alphabet")
     p.add_argument("--chunks", type=int, default=2,
                    help="parts of the batch that run on two threads")
-    run(main, arguments(p))
+    a = arguments(p, ("drawers", "classes", bool), ("alphabets", "classes", bool),
+                  ("pairs", "classes", (0).__eq__), ("chunks", "classes", (0).__eq__),
+                  ("chunks", "no_jit", bool))
+    run(main, a, f"siamese_{a.data}")

@@ -5,11 +5,14 @@ Read it beside the code and run it: every claim is an assert.      python exampl
 """
 
 import numpy as np
+from ending import script
 
 import tinymeta as tm
 from tinymeta.core.device import find_kernel
 from tinymeta.core.primitive import evaluate, registry
 from tinymeta.core.scope import setting, state
+
+script(__doc__)
 
 # 1 -- core/tensor.py: a Tensor is a value and where it came from.
 #      Nothing is recorded for constants.

@@ -142,7 +142,7 @@ def test_the_command_runs_as_a_module(tmp_path):
     path = os.pathsep.join(p or os.getcwd() for p in sys.path)
     environment = os.environ | {"COLUMNS": "200", "PYTHONPATH": path}
     told = subprocess.run([*command, "--root", str(tmp_path), "--url", "http://127.0.0.1:1"],
-                          capture_output=True, text=True, env=environment, timeout=60)
+                          capture_output=True, text=True, env=environment)
     assert told.returncode == 1 and told.stderr.count("\n") == 1
     assert "could not be fetched" in told.stderr
     told = subprocess.run([*command, "--help"], capture_output=True, text=True, env=environment)

@@ -1,10 +1,15 @@
 """Tasks and pairs: shapes, disjointness, shares, fairness, and what they refuse."""
 
+import warnings
+
 import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
 
 from tinymeta.data import Characters, episodes, groups, join, pairs
+
+# The pictures below hold what they are of, in numbers above 1.
+pytestmark = pytest.mark.filterwarnings("ignore:.*the images hold numbers up to")
 
 
 def labelled(classes=12, drawers=6, alphabets=3, side=4):
@@ -192,3 +197,22 @@ def test_an_alphabet_is_turned_as_a_whole():
 def test_a_group_that_cannot_be_drawn(options, message):
     with pytest.raises(ValueError, match=message):
         groups(labelled(), rng(), **{"classes": 3, "drawers": 2, **options})
+
+
+@pytest.mark.parametrize("who, draw", [
+    ("episodes", lambda c: episodes(c, rng(), way=2, tasks=2)),
+    ("pairs", lambda c: pairs(c, rng(), count=8)),
+    ("groups", lambda c: groups(c, rng(), classes=4, drawers=2)),
+])
+def test_pictures_of_0_to_255_are_noticed_once(who, draw):
+    ink = np.random.default_rng(0).integers(0, 2, (12, 6, 4, 4), np.uint8)
+    photos, normal = 255 * ink, 2.0 * ink.astype(np.float32) - 1.0
+    for images, warned in ((ink, 0), (normal, 0), (photos, 1), (photos.astype(np.float64), 1)):
+        characters = Characters(images, np.repeat(np.arange(3), 4), labelled().names)
+        with warnings.catch_warnings(record=True) as seen:
+            warnings.simplefilter("default")
+            for _ in range(3):
+                draw(characters)
+        assert len(seen) == warned
+        assert all(f"{who}: the images hold numbers up to 255" in str(each.message)
+                   and each.filename == __file__ for each in seen)

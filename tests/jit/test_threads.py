@@ -170,7 +170,7 @@ def test_one_thread_has_chunks_where_all_at_once_is_beyond_the_cache(monkeypatch
 def test_a_crew_works_together_and_again():
     crew, met = Crew(), []
     for _ in range(3):
-        barrier = threading.Barrier(3, timeout=10)
+        barrier = threading.Barrier(3, timeout=600)
 
         def work():
             barrier.wait()                                  # all three are here at once

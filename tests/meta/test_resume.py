@@ -1,5 +1,9 @@
 """Checkpoints: killed and resumed is not interrupted, to the bit; and what is refused."""
 
+import contextlib
+import os
+import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -10,6 +14,7 @@ import pytest
 import tinymeta as tm
 from tinymeta.meta import Checkpoint, Method, Score
 from tinymeta.meta import train as compiled_train
+from tinymeta.meta.aside import set_aside
 
 SCRIPT = """
 import sys, time
@@ -19,7 +24,9 @@ path, resume, pause = sys.argv[1], sys.argv[2] == "resume", float(sys.argv[3])
 draw, check = np.random.default_rng(1), np.random.default_rng(2)
 waves, net = tm.data.Sinusoids(), tm.nn.mlp(1, 8, 1)
 method = tm.meta.maml(net, tm.losses.mse, lr=0.01)
-def sample():
+def sample(k):
+    if pause and k == 55:
+        sys.stdin.read()                        # it waits to be killed, however busy the machine is
     time.sleep(pause)
     return waves.sample(draw, tasks=5)
 def score(params):
@@ -27,7 +34,7 @@ def score(params):
                             measure=tm.meta.method.squared_error)
 keep = tm.meta.Checkpoint(path, {"net": "8"}, {"draw": draw, "check": check}, every=0.05)
 run = tm.meta.train(method, sample, iterations=60, rng=np.random.default_rng(0), rows=7,
-                    evaluate=score, better="smaller", checkpoint=keep, resume=resume)
+                    evaluate=score, better="smaller", checkpoint=keep, resume=resume, numbered=True)
 tm.save(path + ".end.npz", [run.params, run.best.params], about={
     "curve": [[row.iteration, row.metrics, list(row.score)] for row in run.curve],
     "best": run.best.iteration})
@@ -35,33 +42,59 @@ tm.save(path + ".end.npz", [run.params, run.best.params], about={
 
 
 def process(path, how, pause=0.0):
-    return subprocess.Popen([sys.executable, "-c", SCRIPT, str(path), how, str(pause)],
-                            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen([sys.executable, "-c", SCRIPT, str(path), how, str(pause)], text=True,
+                            stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+                            stderr=subprocess.PIPE)
+
+
+def kill(run, after: float):
+    """kill -9 after so many seconds, at whatever the process is doing then."""
+    time.sleep(after)
+    run.kill()
+    run.communicate()
+
+
+def ended(run):
+    said = run.communicate()[1]
+    assert run.returncode == 0, said
+
+
+def check_same_end(ours, theirs, what):
+    ours, theirs = (str(path) + ".end.npz" for path in (ours, theirs))
+    for key in ("curve", "best"):
+        assert tm.about(ours)[key] == tm.about(theirs)[key], what
+    for a, b in zip(*(tm.tree.leaves(tm.load(path)) for path in (ours, theirs)), strict=True):
+        np.testing.assert_array_equal(a, b, err_msg=what)
 
 
 def test_killed_at_random_and_resumed_is_the_uninterrupted_run(tmp_path):
     whole, broken = tmp_path / "whole.npz", tmp_path / "broken.npz"
     begun = process(whole, "begin")
-    rng = np.random.default_rng()
     killed = process(broken, "begin", 0.05)
     while not broken.exists():                           # the first checkpoint
         assert killed.poll() is None, killed.stderr.read()
         time.sleep(0.01)
-    time.sleep(rng.uniform(0.1, 1.5))
-    killed.kill()
-    killed.wait()
-    killed.stderr.close()
+    kill(killed, np.random.default_rng().uniform(0.1, 1.5))
     reached = tm.about(broken)["iteration"]
-    assert 0 < reached < 60
+    assert 0 < reached <= 55
     again = process(broken, "resume")
-    for run in (begun, again):
-        assert run.wait() == 0, run.stderr.read()
-        run.stderr.close()
-    ours, theirs = (str(path) + ".end.npz" for path in (broken, whole))
-    for key in ("curve", "best"):
-        assert tm.about(ours)[key] == tm.about(theirs)[key]
-    for a, b in zip(*(tm.tree.leaves(tm.load(path)) for path in (ours, theirs))):
-        np.testing.assert_array_equal(a, b, err_msg=f"killed after {reached} updates")
+    ended(begun)
+    ended(again)
+    check_same_end(broken, whole, f"killed after {reached} updates")
+
+
+@pytest.mark.slow
+def test_killed_again_and_again_it_still_ends_alike(tmp_path):
+    """Also before the first checkpoint, while Python starts, and while a file is written."""
+    whole, broken, moments = tmp_path / "whole.npz", tmp_path / "broken.npz", []
+    begun, rng = process(whole, "begin"), np.random.default_rng()
+    for _ in range(12):
+        run = process(broken, "resume" if broken.exists() else "begin", 0.1)
+        moments.append(rng.uniform(0.0, 4.0))
+        kill(run, moments[-1])
+    ended(begun)
+    ended(process(broken, "resume" if broken.exists() else "begin"))
+    check_same_end(broken, whole, f"killed after {moments} seconds")
 
 
 # In one process, with a method one can follow: theta <- theta - 0.5 theta, batches 1.0, 2.0 ...
@@ -203,8 +236,80 @@ def test_a_full_disk_leaves_the_checkpoint_before(tmp_path, monkeypatch):
     assert [path.name for path in tmp_path.iterdir()] == ["run.npz"]
 
 
-def test_an_earlier_checkpoint_is_set_aside(tmp_path):
-    _, checkpoint = train(tmp_path / "run.npz")
-    kept = (tmp_path / "run.npz").read_bytes()
-    assert checkpoint.set_aside().read_bytes() == kept and not (tmp_path / "run.npz").exists()
+def test_earlier_checkpoints_are_set_aside_and_none_is_overwritten(tmp_path):
+    kept = []
+    for iterations in (4, 6, 8):
+        _, checkpoint = train(tmp_path / "run.npz", iterations=iterations)
+        kept.append(checkpoint.set_aside())
+        assert not (tmp_path / "run.npz").exists()
+    assert [tm.about(path)["iteration"] for path in kept] == [4, 6, 8]
     assert checkpoint.set_aside() is None
+
+
+def test_files_are_set_aside_together(tmp_path):
+    files = [tmp_path / name for name in ("run.npz", "run.csv", "run_curve.png")]
+    (tmp_path / "run.before-1").mkdir()
+    for path in files[:2]:
+        path.write_text(path.name)
+    folder = set_aside(files, "run")
+    assert folder == tmp_path / "run.before-2"
+    assert {path.name: path.read_text() for path in folder.iterdir()} == {
+        "run.npz": "run.npz", "run.csv": "run.csv"}
+
+
+@pytest.mark.parametrize("how", [KeyboardInterrupt, ValueError])
+def test_a_run_that_ends_before_its_first_update_leaves_what_was_there(how, tmp_path):
+    train(tmp_path / "run.npz")
+    kept, moved = (tmp_path / "run.npz").read_bytes(), []
+
+    def broken(draw):
+        def sample():
+            raise how("while the first tasks are drawn")
+        return sample
+
+    with pytest.raises(ValueError) if how is ValueError else contextlib.nullcontext():
+        train(tmp_path / "run.npz", sample=broken, begun=lambda: moved.append("moved"))
+    with pytest.raises(FloatingPointError):
+        train(tmp_path / "run.npz", method=downhill(spoilt=[1.0]),
+              begun=lambda: moved.append("moved"))
+    assert (tmp_path / "run.npz").read_bytes() == kept and not moved
+
+
+def test_begun_is_called_once_and_before_anything_is_written(tmp_path):
+    there = []
+    train(tmp_path / "run.npz", begun=lambda: there.append(list(tmp_path.iterdir())),
+          save=lambda *_: (tmp_path / "curve").write_text("a curve"))
+    assert there == [[]]
+
+
+def test_more_iterations_go_on_and_fewer_are_refused(tmp_path):
+    whole, _ = train(tmp_path / "whole.npz", iterations=10)
+    train(tmp_path / "run.npz", iterations=6)
+    more, _ = train(tmp_path / "run.npz", iterations=10, resume=True)
+    assert more.finished
+    np.testing.assert_array_equal(more.params, whole.params)
+    with pytest.raises(ValueError, match="run.npz has 10 updates behind it, and iterations=7: "):
+        train(tmp_path / "run.npz", iterations=7, resume=True)
+
+
+def test_going_on_in_another_place_is_said(tmp_path, monkeypatch, capsys):
+    train(tmp_path / "run.npz", iterations=4)
+    train(tmp_path / "run.npz", iterations=6, resume=True)
+    assert "bits" not in capsys.readouterr().err
+    monkeypatch.setattr(sys.modules["tinymeta.meta.train"], "place", lambda: "cpu with 96 cores")
+    train(tmp_path / "run.npz", iterations=8, resume=True)
+    line, = [row for row in capsys.readouterr().err.splitlines() if "bits" in row]
+    assert "on cpu with 96 cores, begun on cpu with" in line
+
+
+def test_a_folder_that_was_removed_meanwhile_is_made_again(tmp_path):
+    def removing(draw):
+        def sample():
+            if draw.state == 5:
+                shutil.rmtree(tmp_path / "out")
+            return draw()
+        return sample
+
+    (tmp_path / "out").mkdir()
+    run, _ = train(tmp_path / "out" / "run.npz", sample=removing)
+    assert run.finished and tm.about(tmp_path / "out" / "run.npz")["iteration"] == 10

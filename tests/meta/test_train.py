@@ -133,6 +133,19 @@ def test_progress_is_on_stderr_and_names_the_run(capsys):
     assert out == "" and "downhill 2/4" in err and "downhill 4/4" in err and "loss" in err
 
 
-def test_at_least_one_iteration():
-    with pytest.raises(ValueError, match="iterations must be at least 1, got 0"):
-        train(downhill(), counting(), iterations=0, rng=rng())
+def test_what_cannot_be_trained_is_refused_in_one_sentence():
+    for iterations in (0, 2.5, True, "3"):
+        with pytest.raises(ValueError, match=f"at least 1, got {iterations!r}"):
+            train(downhill(), counting(), iterations=iterations, rng=rng())
+    for nothing in (None, 0):
+        with pytest.raises(ValueError, match=f"train: rng={nothing} cannot draw the initial param"):
+            train(downhill(), counting(), iterations=1, rng=nothing)
+
+
+def test_a_signal_that_interrupts_is_named(capsys):
+    def interrupted():
+        raise KeyboardInterrupt("SIGTERM")
+
+    run = train(downhill(), interrupted, iterations=10, rng=rng())
+    assert not run.finished and run.curve == []
+    assert "stopped by SIGTERM" in (said := capsys.readouterr().err) and "kept" not in said

@@ -6,6 +6,7 @@ Rotations follow Finn et al. 2017: each class of a task is turned by one multipl
 drawn anew, so that a task never holds one character at two rotations.
 """
 
+import warnings
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -38,8 +39,9 @@ class Pairs(NamedTuple):
 class Characters:
     """C classes, each drawn once by every drawer.
 
-    images (C, drawers, H, W) uint8, ink 1 and paper 0; alphabet (C,) int, numbered from 0 in the
-    order of `alphabets`; names: 'Alphabet/characterNN' for each class.
+    images (C, drawers, H, W) uint8, ink 1 and paper 0, or numbers of about that size, not 0 to 255;
+    alphabet (C,) int, numbered from 0 in the order of `alphabets`; names: 'Alphabet/characterNN'
+    for each class.
     """
 
     images: np.ndarray
@@ -119,7 +121,9 @@ def episodes(characters: Characters, rng: np.random.Generator, *, way: int = 5, 
     def batch(x):                                                                # (T, K, n, H, W)
         n = x.shape[2]
         y = np.tile(np.repeat(np.arange(way), n), (tasks, 1))                           # (T, K*n)
-        return Batch(x.reshape(tasks, way * n, h, w, 1).astype(np.float32), y)
+        return Batch(x.reshape(tasks, way * n, h, w, 1), y)
+
+    x = _as_numbers("episodes", x)
 
     return Tasks(batch(x[:, :, :shot]), batch(x[:, :, shot:]))
 
@@ -171,7 +175,8 @@ def pairs(characters: Characters, rng: np.random.Generator, *, count: int = 128,
     a, b = characters.images[first, by[:, 0]], characters.images[second, by[:, 1]]       # (P, H, W)
     if rotations:
         a, b = _turn("pairs", np.stack([a, b], axis=1), rng.integers(4, size=count)).swapaxes(0, 1)
-    return Pairs(a[..., None].astype(np.float32), b[..., None].astype(np.float32), first != second)
+    return Pairs(_as_numbers("pairs", a[..., None]), _as_numbers("pairs", b[..., None]),
+                 first != second)
 
 
 def groups(characters: Characters, rng: np.random.Generator, *, classes: int = 16,
@@ -202,8 +207,16 @@ def groups(characters: Characters, rng: np.random.Generator, *, classes: int = 1
         x = characters.images[own[:, None], by][None]                          # (1, K, S, H, W)
         parts.append(_turn("groups", x, rng.integers(4, size=1))[0] if rotations else x[0])
     x = np.concatenate(parts)                                                    # (K, S, H, W)
-    return Batch(x.reshape(-1, *x.shape[2:], 1).astype(np.float32),
-                 np.repeat(np.arange(classes), drawers))
+    x = _as_numbers("groups", x.reshape(-1, *x.shape[2:], 1))
+    return Batch(x, np.repeat(np.arange(classes), drawers))
+
+
+def _as_numbers(who: str, x: np.ndarray) -> np.ndarray:
+    """Pictures as float32. Warns, once for each place that draws, of those that are not about 1."""
+    if x.max() > (1 if x.dtype.kind in "iu" else 20):           # 20: standardised ones are below
+        warnings.warn(f"{who}: the images hold numbers up to {x.max()}, and networks learn from "
+                      "0 to 1: divide them first, as images / 255", stacklevel=3)
+    return x.astype(np.float32)
 
 
 def _distinct(rng, rows: int, n: int, k: int) -> np.ndarray:

@@ -4,7 +4,6 @@ It holds the parameters, the optimizer's state, the best parameters so far, the 
 generators, the curve, and the configuration of the run, which has to be the same to go on.
 """
 
-import os
 import time
 from pathlib import Path
 from typing import NamedTuple
@@ -13,7 +12,9 @@ import numpy as np
 
 from ..core import tree
 from ..io import about, load, save
+from .aside import set_aside
 from .method import Score
+from .place import place
 
 KIND = "checkpoint of a training"
 
@@ -54,12 +55,13 @@ class Checkpoint:
 
     path: a .npz file; config: what a run must have in common with the one it continues, for JSON;
     generators: every random generator the run draws from, by name; every: seconds between writes.
+    `made_on` tells where what was read was computed, which its bits depend on.
     """
 
     def __init__(self, path, config: dict, generators: dict[str, np.random.Generator],
                  every: float = 120.0):
         self.path, self.config, self.generators, self.every = Path(path), config, generators, every
-        self.written = time.perf_counter()
+        self.written, self.made_on = time.perf_counter(), place()
 
     def draws(self) -> dict:
         return {name: rng.bit_generator.state for name, rng in self.generators.items()}
@@ -75,7 +77,7 @@ class Checkpoint:
         told = {
             "kind": KIND, "config": self.config, "iteration": at.iteration, "seconds": at.seconds,
             "curve": curve, "sums": at.sums, "busy": at.busy, "count": at.count, "draws": at.draws,
-            "best": best and [best.iteration, list(best.score)]}
+            "place": place(), "best": best and [best.iteration, list(best.score)]}
         try:
             save(self.path, arrays, about=told)
         except OSError as error:
@@ -102,7 +104,7 @@ class Checkpoint:
         for name, rng in self.generators.items():
             rng.bit_generator.state = kept["draws"][name]
         curve = tuple(Row(*row[:3], row[3] and Score(*row[3]), *row[4:]) for row in kept["curve"])
-        self.written = time.perf_counter()
+        self.written, self.made_on = time.perf_counter(), kept.get("place", "a place not noted")
         return Progress(arrays["params"], arrays["state"],
                         best and Best(arrays["best"], best[0], Score(*best[1])), kept["iteration"],
                         kept["seconds"], curve, kept["sums"], kept["busy"], kept["count"],
@@ -120,11 +122,8 @@ class Checkpoint:
 
     def set_aside(self) -> Path | None:
         """Move what is there out of the way of a new run: its new path, or None."""
-        if not self.path.exists():
-            return None
-        aside = self.path.with_name(f"{self.path.stem}.before.npz")
-        os.replace(self.path, aside)
-        return aside
+        folder = set_aside([self.path], self.path.stem)
+        return folder and folder / self.path.name
 
 
 def finite(*trees) -> bool:

@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
+import numpy as np
+
 from ..core import tree
 from ..core.primitive import debug_nans
 from ..core.system import peak_memory
@@ -16,6 +18,7 @@ from ..nn.optim import Optimizer, adam
 from ..progress import progress
 from .checkpoint import Best, Checkpoint, Progress, Row, finite
 from .method import Method
+from .place import place
 
 
 class Run(NamedTuple):
@@ -29,7 +32,7 @@ def train(method: Method, sample: Callable, *, iterations: int, rng=None,
           optimizer: Optimizer = adam(1e-3), params=None, evaluate: Callable | None = None,
           better: str = "larger", rows: int = 20, name: str = "train", save: Callable | None = None,
           checkpoint: Checkpoint | None = None, resume: bool = False,
-          numbered: bool = False, compiled: bool = True) -> Run:
+          begun: Callable | None = None, numbered: bool = False, compiled: bool = True) -> Run:
     """Meta-train for `iterations` updates.
 
     sample() -> what `method.meta_grad` takes, a fresh batch each time; numbered: it is called as
@@ -38,26 +41,32 @@ def train(method: Method, sample: Callable, *, iterations: int, rng=None,
     evaluate(params) -> a Score, called `rows` times; better: "larger" or "smaller" ones;
     save(params, curve), called as often, keeps what there is;
     checkpoint: where all is kept every few minutes, and with `resume` gone on from: the run is
-    then, bit for bit, the one that was not interrupted;
+    then, bit for bit, the one that was not interrupted, here or, with more iterations, beyond its
+    end; on another machine or number of cores it says that the bits are others;
+    begun() is called once, after the first update and before anything is written: the place to
+    move away what an earlier run left, since by now all arguments are known to fit;
     compiled: the whole update, gradient and optimizer, is traced once and replayed; so
     `method.meta_grad` has to be what its name says, a function of its arguments alone.
 
     All randomness is the caller's generators': the same seeds give the same run. Ctrl-C ends it
-    early, with what was reached. Raises ValueError if iterations < 1, FloatingPointError when the
-    first batch holds a NaN or an infinity, and when a loss or a parameter is no longer a number: it
-    names the operation, and the last good state is kept.
+    early, with what was reached, and so does a signal whose handler raises KeyboardInterrupt(name).
+    Raises ValueError if iterations is no whole number from 1 on, or below what a checkpoint has
+    reached, or if there are neither params nor rng; FloatingPointError when the first batch holds a
+    NaN or an infinity, and when a loss or a parameter is no longer a number: it names the
+    operation, and the last good state is kept.
     """
-    if iterations < 1:
-        raise ValueError(f"train: iterations must be at least 1, got {iterations}")
-    if better not in ("larger", "smaller"):
-        raise ValueError(f"train: better {better!r} is not 'larger' or 'smaller'")
+    check_arguments(iterations, better)
     if resume and not checkpoint:
         raise ValueError("train: to resume, give the checkpoint that the run was kept in")
     draws = checkpoint.draws if checkpoint else dict
-    params = tree.map(tensor, method.init(rng) if params is None else params)
+    params = tree.map(tensor, drawn(method, rng) if params is None else params)
     at = Progress(params, optimizer.init(params), None, 0, 0.0, (), {}, 0.0, 0, draws())
     if resume:
         at = checkpoint.read(at.params, at.state)
+        if at.iteration > iterations:
+            raise ValueError(f"train: {checkpoint.path} has {at.iteration} updates behind it, and "
+                             f"iterations={iterations}: give as many or more")
+    first = at.iteration
     marks = {iterations * (k + 1) // rows for k in range(rows)} | {iterations}
     start = time.perf_counter() - at.seconds
 
@@ -94,7 +103,15 @@ def train(method: Method, sample: Callable, *, iterations: int, rng=None,
                  ms=row.pace, MB=row.memory)
         return at
 
+    def keep(at: Progress) -> None:
+        if at.iteration > first:                            # else nothing was added to what is kept
+            checkpoint.path.parent.mkdir(parents=True, exist_ok=True)       # removed meanwhile?
+            checkpoint.write(at)
+
     with progress(iterations, name, at.iteration) as bar:
+        if resume and checkpoint.made_on != place():
+            bar.note(resumed=f"on {place()}, begun on {checkpoint.made_on}: the bits may differ "
+                             "from those of a run in one place")
         good, batch = at, None                              # the progress before, and what led here
         try:
             while at.iteration < iterations:
@@ -106,19 +123,43 @@ def train(method: Method, sample: Callable, *, iterations: int, rng=None,
                 due = checkpoint and (checkpoint.due() or new.iteration == iterations)
                 if not abs(new.sums["loss"]) < float("inf") \
                         or (row or due) and not finite(new.params, new.state):
-                    diverged(by_hand, checkpoint, [(good, batch), (at, new_batch)], new)
+                    diverged(by_hand, checkpoint, keep, [(good, batch), (at, new_batch)], new)
+                if begun and new.iteration == first + 1:
+                    begun()
                 if row:
                     new = with_row(new, evaluate(new.params) if evaluate else None)
                 good, batch, at = at, new_batch, new
                 if due:
-                    checkpoint.write(at)
-        except KeyboardInterrupt:
+                    keep(at)
+        except KeyboardInterrupt as stop:
             if checkpoint:
-                checkpoint.write(at)
+                keep(at)
             if at.count:
                 at = with_row(at, None)
-            bar.note(stopped="by Ctrl-C; what was learned so far is kept")
+            bar.note(stopped=f"by {stop.args[0] if stop.args else 'Ctrl-C'}"
+                             + "; what was learned so far is kept" * (at.iteration > 0))
     return Run(at.params, list(at.curve), at.best, at.iteration == iterations)
+
+
+def check_arguments(iterations, better: str) -> None:
+    """Raise ValueError for those that would be an error, or wrong in silence, later on."""
+    whole = isinstance(iterations, (int, np.integer)) and not isinstance(iterations, bool)
+    if not whole or iterations < 1:
+        raise ValueError(f"train: iterations must be at least 1, got {iterations!r}: "
+                         "give a whole number of updates")
+    if better not in ("larger", "smaller"):
+        raise ValueError(f"train: better {better!r} is not 'larger' or 'smaller'")
+
+
+def drawn(method: Method, rng):
+    """The initial parameters; raises ValueError where `rng` is no generator and one is needed."""
+    try:
+        return method.init(rng)
+    except (AttributeError, TypeError):
+        if isinstance(rng, np.random.Generator):
+            raise
+        raise ValueError(f"train: rng={rng!r} cannot draw the initial parameters: give a generator "
+                         "as np.random.default_rng(0), or params") from None
 
 
 def look_at(batch) -> None:
@@ -129,11 +170,12 @@ def look_at(batch) -> None:
                                      "look at what `sample` returns")
 
 
-def diverged(update: Callable, checkpoint: Checkpoint | None, before: list, now: Progress):
+def diverged(update: Callable, checkpoint: Checkpoint | None, keep: Callable, before: list,
+             now: Progress):
     """Raise FloatingPointError: what happened, where, and what is left.
 
-    before: the last two (progress, batch): the update of the first may have spoilt the parameters
-    that the second began with.
+    keep(progress) writes the checkpoint; before: the last two (progress, batch): the update of the
+    first may have spoilt the parameters that the second began with.
     """
     (good, batch), (last, last_batch) = before
     if finite(last.params, last.state) or batch is None:
@@ -145,8 +187,8 @@ def diverged(update: Callable, checkpoint: Checkpoint | None, before: list, now:
     except FloatingPointError as error:
         reason = str(error)
     kept = ""
-    if checkpoint:
-        checkpoint.write(good)
+    if checkpoint and good.iteration:
+        keep(good)
         kept = f" (the last good state, after {good.iteration} updates, is in {checkpoint.path})"
     what = "the loss became {}".format(now.sums["loss"]) \
         if not abs(now.sums["loss"]) < float("inf") else "a parameter is no longer a number"

@@ -1,0 +1,44 @@
+"""Pictures, where matplotlib is installed."""
+
+import functools
+from pathlib import Path
+
+from keeping import replacing
+
+
+@functools.cache
+def pyplot():
+    """matplotlib.pyplot drawing to files, or None where it is not installed."""
+    try:
+        import matplotlib
+    except ImportError:
+        print("no pictures: matplotlib is not installed (pip install 'tinymeta[examples]')")
+        return None
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+    return plt
+
+
+def save_figure(figure, path: Path):
+    with replacing(path) as beside:
+        figure.savefig(beside, dpi=120, bbox_inches="tight", format="png")
+
+
+def draw_curve(curve, path: Path, measure: str):
+    """Loss on the left axis, the validation score with its interval on the right one."""
+    plt = pyplot()
+    if plt is None:
+        return
+    figure, left = plt.subplots(figsize=(6, 3.5))
+    steps = [row.iteration for row in curve]
+    left.plot(steps, [row.metrics["loss"] for row in curve],
+              color="tab:gray", label="training loss")
+    left.set(xlabel="meta-updates", ylabel="training loss")
+    scored = [row for row in curve if row.score]
+    if scored:
+        right = left.twinx()
+        right.errorbar([r.iteration for r in scored], [r.score.mean for r in scored],
+                       [r.score.interval for r in scored], color="tab:blue", capsize=2)
+        right.set_ylabel(f"validation {measure}", color="tab:blue")
+    save_figure(figure, path)
+    plt.close(figure)
