@@ -1,15 +1,9 @@
 """What the examples share: flags, and one training from flags to kept parameters."""
 
 import argparse
-<<<<<<< HEAD
-import csv
-import functools
-import io
-=======
 import os
 import shlex
 import subprocess
->>>>>>> runs
 import sys
 import time
 from pathlib import Path
@@ -20,8 +14,6 @@ from keeping import alone, begin_anew, write_curve
 from pictures import draw_curve
 
 import tinymeta as tm
-from tinymeta.core import disk
-
 
 COMMON = {
     "way": dict(type=int, default=5, help="classes in a task"),
@@ -229,13 +221,6 @@ def judges(a) -> bool:
     return bool(a.evaluate) or not a.iterations
 
 
-<<<<<<< HEAD
-def write_rows(rows, path: Path):
-    """A table as CSV, whole or not at all."""
-    text = io.StringIO(newline="")
-    csv.writer(text).writerows(rows)
-    disk.write(path, text.getvalue())
-=======
 def lasting(a) -> dict:
     """The flags that a run and the one that goes on from it have in common."""
     flags = config(a)
@@ -261,62 +246,8 @@ def command() -> str:
     """What goes on with this run, for a shell."""
     words = ["python", *(word for word in sys.argv if word != "--resume"), "--resume"]
     return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
->>>>>>> runs
 
 
 def result(what: str, score, seed: int, start: float, published: str = ""):
     print(f"result: {what} {score}, seed {seed}, {(time.perf_counter() - start) / 60:.1f} minutes"
           + (f"  (published: {published})" if published else ""), flush=True)
-<<<<<<< HEAD
-
-
-@functools.cache
-def pyplot():
-    """matplotlib.pyplot drawing to files, or None where it is not installed."""
-    try:
-        import matplotlib
-    except ImportError:
-        print("no pictures: matplotlib is not installed (pip install 'tinymeta[examples]')")
-        return None
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-    return plt
-
-
-def save_figure(figure, path: Path):
-    with disk.replacing(path) as file:
-        figure.savefig(file, dpi=120, bbox_inches="tight", format="png")
-
-
-def draw_curve(curve, path: Path, measure: str):
-    """Loss on the left axis, the validation score with its interval on the right one."""
-    plt = pyplot()
-    if plt is None:
-        return
-    figure, left = plt.subplots(figsize=(6, 3.5))
-    steps = [row.iteration for row in curve]
-    left.plot(steps, [row.metrics["loss"] for row in curve],
-              color="tab:gray", label="training loss")
-    left.set(xlabel="meta-updates", ylabel="training loss")
-    scored = [row for row in curve if row.score]
-    if scored:
-        right = left.twinx()
-        right.errorbar([r.iteration for r in scored], [r.score.mean for r in scored],
-                       [r.score.interval for r in scored], color="tab:blue", capsize=2)
-        right.set_ylabel(f"validation {measure}", color="tab:blue")
-    save_figure(figure, path)
-    plt.close(figure)
-
-
-def image_sets(a):
-    """(train, validation, test) characters of the chosen data set; the sets share no character."""
-    if a.data == "omniglot":
-        split = tm.data.Omniglot(a.root).split(a.split, seed=a.seed)
-        return split.train, split.validation, split.test
-    glyphs = tm.data.Glyphs(seed=0)          # alphabets 30 to 49 are for validation and test
-    train = glyphs.characters(min(a.glyph_alphabets, 30))
-    if a.glyph_alphabets > 30:
-        train = tm.data.join(train, glyphs.characters(a.glyph_alphabets - 30, first=50))
-    return train, glyphs.characters(5, first=30), glyphs.characters(15, first=35)
-=======
->>>>>>> runs

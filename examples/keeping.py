@@ -5,11 +5,13 @@ without --resume moves what the earlier one left to maml_glyphs.before-1, or -2,
 """
 
 import csv
+import io
 import os
 import sys
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from tinymeta.core import disk
 from tinymeta.meta.aside import set_aside
 
 try:
@@ -65,26 +67,24 @@ def begin_anew(out: Path, name: str):
 
 @contextmanager
 def replacing(path: Path):
-    """A path beside this one to write to; in the end it takes its place.
+    """A file to write bytes to, which in the end takes the place of `path`.
 
     A full disk is said, and what was to be written is left out: a picture is not worth the run.
     """
-    beside = path.with_name(f".{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)              # removed meanwhile?
-        yield beside
-        os.replace(beside, path)
+        with disk.replacing(path) as file:
+            yield file
     except OSError as error:
         print(f"{path} could not be written ({error}): the run goes on", file=sys.stderr)
-    finally:
-        with suppress(OSError):
-            beside.unlink()
 
 
 def write_rows(rows, path: Path):
     """A table as CSV."""
-    with replacing(path) as beside, open(beside, "w", newline="") as file:
-        csv.writer(file).writerows(rows)
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows(rows)
+    with replacing(path) as file:
+        file.write(text.getvalue().encode())
 
 
 def write_curve(curve, path: Path):

@@ -20,8 +20,8 @@ def pyplot():
 
 
 def save_figure(figure, path: Path):
-    with replacing(path) as beside:
-        figure.savefig(beside, dpi=120, bbox_inches="tight", format="png")
+    with replacing(path) as file:
+        figure.savefig(file, dpi=120, bbox_inches="tight", format="png")
 
 
 def draw_curve(curve, path: Path, measure: str):

@@ -6,12 +6,8 @@ Every claim is an assert.                                   python examples/prop
 """
 
 import numpy as np
-<<<<<<< HEAD
-from hypothesis import Phase, given, reject, settings
-=======
 from ending import script
-from hypothesis import given, reject, settings
->>>>>>> runs
+from hypothesis import Phase, given, reject, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
