@@ -134,9 +134,9 @@ def tampered(path, **changes) -> None:
 ABSENT = object()
 VALUES = (ABSENT, None, True, -1, 10**30, 1.5, float("nan"), float("inf"), "text", "1", [], {}, [[]],
           [0, 1, 2], {"a": 1})
+KINDS = ("f4", ">f8", "i8", "bool", "c8", "U5", "O", "V8", "f2")
 OTHERS = (lambda a: None, lambda a: a[None], lambda a: a.ravel()[:0], lambda a: a * np.nan,
-          *(lambda a, kind=kind: np.resize(a, a.shape).astype(kind)
-            for kind in ("f4", ">f8", "i8", "bool", "c8", "U5", "O", "V8", "f2")))
+          *(lambda a, kind=kind: a.astype(kind) for kind in KINDS))
 
 
 def places(value, path=()) -> Iterator[tuple]:
