@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from saved import flags_of
 
 import tinymeta as tm
 from tinymeta.core import disk
@@ -47,7 +48,8 @@ def flags_of_learn(p: argparse.ArgumentParser):
     p.add_argument("--load", type=Path, metavar="FILE",
                    help="begin with parameters saved before (with another --seed, on other tasks)")
     p.add_argument("--evaluate", type=Path, metavar="FILE",
-                   help="only judge parameters saved before; the flags of their run are taken over")
+                   help="only judge parameters saved before; flags of their run that make the "
+                        "model and its tasks are taken over")
     p.add_argument("--test-tasks", type=int, default=600)
     p.add_argument("--no-jit", action="store_true",
                    help="run every operation by itself instead of a compiled program, to compare")
@@ -89,6 +91,8 @@ def weighted(a, sample):
 
 # Flags that may differ between a run and the one that goes on from it, or judges it.
 FREE = {"root", "out", "every", "resume", "evaluate", "test_tasks", "test_steps", "select", "load"}
+# How a run is computed: another may judge it in another way.
+HOW = {"device", "no_jit", "chunks"}
 
 
 def config(a) -> dict:
@@ -99,12 +103,13 @@ def config(a) -> dict:
 def arguments(p: argparse.ArgumentParser) -> argparse.Namespace:
     """The parsed flags; with --evaluate, those not given are the ones of the run it names."""
     a = p.parse_args()
-    if a.evaluate:
-        try:
-            p.set_defaults(**tm.about(a.evaluate).get("config", {}))
-        except (OSError, ValueError) as error:
-            sys.exit(f"error: {error}")
-    return p.parse_args()
+    if not a.evaluate:
+        return a
+    try:
+        words = flags_of(a.evaluate, p, never=FREE | HOW)
+    except (OSError, ValueError) as error:
+        sys.exit(f"error: {error}")
+    return p.parse_args([*words, *sys.argv[1:]])
 
 
 def run(main, arguments):
@@ -116,7 +121,7 @@ def run(main, arguments):
         with tm.device(arguments.device):
             arguments.out.mkdir(parents=True, exist_ok=True)
             main(arguments)
-    except (ValueError, OSError, RuntimeError, FloatingPointError) as error:
+    except (ValueError, OSError, RuntimeError, FloatingPointError, MemoryError) as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt:
         sys.exit("stopped by Ctrl-C")
