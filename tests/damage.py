@@ -4,6 +4,7 @@ files of `tm.save` that were tampered with, digest and all.
 
 import copy
 import io
+import json
 import struct
 import warnings
 import zipfile
@@ -162,3 +163,25 @@ def replaced(value, path, new):
     else:
         inner[last] = new
     return value
+
+
+def checkpoints(path, seed: int, count: int) -> Iterator[tuple[str, dict]]:
+    """(what is changed, changes for `tampered`) of a file of tm.save: any part of what it tells
+    another or absent, any array of another dtype, shape or kind, in random order.
+    """
+    with np.load(path) as file:
+        arrays = {name: file[name] for name in file if name != "digest"}
+    about = json.loads(str(arrays["about"]))
+    told = [(way, value) for way in places(about) for value in VALUES]
+    found = [(name, other) for name in arrays for other in OTHERS]
+    for which in np.random.default_rng(seed).permutation(len(told) + len(found))[:count]:
+        if which < len(told):
+            way, value = told[which]
+            what = f"{way}: {'absent' if value is ABSENT else value}"
+            yield what, {"about": np.array(json.dumps(replaced(about, way, value)))}
+        else:
+            name, other = found[which - len(told)]
+            with np.errstate(all="ignore"):
+                array = np.zeros(3) if arrays[name].dtype.kind == "U" else arrays[name]
+                changed = other(array)
+            yield f"{name}: {changed!r}", {name: changed}
