@@ -12,6 +12,7 @@ import numpy as np
 from ending import listening, signals
 from keeping import alone, begin_anew, write_curve
 from pictures import draw_curve
+from saved import flags_of
 
 import tinymeta as tm
 
@@ -62,6 +63,8 @@ def parser(description: str, own: bool = False, without=(), **defaults) -> argpa
 
 # Flags that may differ between a run and the one that goes on from it, or judges it.
 FREE = {"root", "out", "every", "resume", "evaluate", "test_tasks", "test_steps", "select", "load"}
+# How a run is computed: another may judge it in another way.
+HOW = {"device", "no_jit", "chunks"}
 
 
 def config(a) -> dict:
@@ -107,15 +110,11 @@ def arguments(p: argparse.ArgumentParser, *needs) -> argparse.Namespace:
     needs: of this example, as NEEDS. A mistake ends the program with one sentence.
     """
     a = p.parse_args()
-    if vars(a).get("evaluate"):
-        try:
-            p.set_defaults(**tm.about(a.evaluate).get("config", {}))
-        except (OSError, ValueError) as error:
-            sys.exit(f"error: {error}")
-    a = p.parse_args()
     try:
+        if vars(a).get("evaluate"):
+            a = p.parse_args([*flags_of(a.evaluate, p, never=FREE | HOW), *sys.argv[1:]])
         check(p, a, needs)
-    except ValueError as error:
+    except (OSError, ValueError) as error:
         sys.exit(f"error: {error}")
     return a
 

@@ -4,6 +4,7 @@ files of `tm.save` that were tampered with, digest and all.
 
 import copy
 import io
+import json
 import struct
 import warnings
 import zipfile
@@ -134,9 +135,9 @@ def tampered(path, **changes) -> None:
 ABSENT = object()
 VALUES = (ABSENT, None, True, -1, 10**30, 1.5, float("nan"), float("inf"), "text", "1", [], {}, [[]],
           [0, 1, 2], {"a": 1})
+KINDS = ("f4", ">f8", "i8", "bool", "c8", "U5", "O", "V8", "f2")
 OTHERS = (lambda a: None, lambda a: a[None], lambda a: a.ravel()[:0], lambda a: a * np.nan,
-          *(lambda a, kind=kind: np.resize(a, a.shape).astype(kind)
-            for kind in ("f4", ">f8", "i8", "bool", "c8", "U5", "O", "V8", "f2")))
+          *(lambda a, kind=kind: a.astype(kind) for kind in KINDS))
 
 
 def places(value, path=()) -> Iterator[tuple]:
@@ -162,3 +163,25 @@ def replaced(value, path, new):
     else:
         inner[last] = new
     return value
+
+
+def checkpoints(path, seed: int, count: int) -> Iterator[tuple[str, dict]]:
+    """(what is changed, changes for `tampered`) of a file of tm.save: any part of what it tells
+    another or absent, any array of another dtype, shape or kind, in random order.
+    """
+    with np.load(path) as file:
+        arrays = {name: file[name] for name in file if name != "digest"}
+    about = json.loads(str(arrays["about"]))
+    told = [(way, value) for way in places(about) for value in VALUES]
+    found = [(name, other) for name in arrays for other in OTHERS]
+    for which in np.random.default_rng(seed).permutation(len(told) + len(found))[:count]:
+        if which < len(told):
+            way, value = told[which]
+            what = f"{way}: {'absent' if value is ABSENT else value}"
+            yield what, {"about": np.array(json.dumps(replaced(about, way, value)))}
+        else:
+            name, other = found[which - len(told)]
+            with np.errstate(all="ignore"):
+                array = np.zeros(3) if arrays[name].dtype.kind == "U" else arrays[name]
+                changed = other(array)
+            yield f"{name}: {changed!r}", {name: changed}

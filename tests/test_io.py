@@ -4,11 +4,13 @@ import os
 import zipfile
 from typing import NamedTuple
 
+import damage
 import numpy as np
 import pytest
 from damage import tampered
 
 import tinymeta as tm
+from tinymeta.io import contents
 
 
 class Pair(NamedTuple):
@@ -195,6 +197,34 @@ def test_a_tree_that_is_not_that_of_the_arrays_is_refused(tree, tmp_path):
     with pytest.raises(ValueError, match="is not a file that tm.save wrote") as told:
         tm.load(tmp_path / "t.npz")
     assert len(str(told.value)) < 600
+
+
+@pytest.mark.parametrize("count, seed", [(40, 0), pytest.param(500, 1, marks=pytest.mark.slow)])
+def test_a_damaged_file_is_loaded_right_or_refused_in_a_sentence(count, seed, tmp_path):
+    tm.save(tmp_path / "t.npz", TREES["deep"])
+    whole, path, refused = (tmp_path / "t.npz").read_bytes(), tmp_path / "damaged.npz", 0
+    for _, data in damage.archives(whole, seed, count):
+        path.write_bytes(data)
+        found = damage.outcome(lambda: tm.load(path), path)
+        refused += isinstance(found, str)
+        if not isinstance(found, str):
+            assert_same(found, TREES["deep"])
+        assert path.read_bytes() == data
+    assert refused > count / 2
+
+
+@pytest.mark.parametrize("other", damage.OTHERS)
+def test_another_array_with_a_right_digest_is_loaded_or_refused_in_a_sentence(other, tmp_path):
+    """Where it is loaded, it is a tensor like any other, and not one for a tree of another kind."""
+    path = tmp_path / "t.npz"
+    for name in ("leaf0", "tree", "about"):
+        tm.save(path, TREES["a dict"])
+        with np.load(path) as file:
+            tampered(path, **{name: other(file[name]) if name == "leaf0" else other(np.zeros(3))})
+        found = damage.outcome(lambda: tm.load(path), path)
+        assert isinstance(found, str) or name == "leaf0"
+        found = damage.outcome(lambda: tm.load(path, like=TREES["a dict"]), path)
+        assert isinstance(found, str) or contents(found) == contents(TREES["a dict"])
 
 
 def test_what_is_to_be_known_comes_back(tmp_path):

@@ -91,8 +91,11 @@ def load(path, like=None):
     changed, or does not match `like`.
     """
     tree, _ = read(path)
-    if like is None:
-        return tree
+    return tree if like is None else fitted(tree, like, path)
+
+
+def fitted(tree, like, path):
+    """A tree from the file `path` in the structure of `like`; raises ValueError if it differs."""
     leaves, rebuilt = trees.flatten(like)
     ours = rebuild(skeleton(like, itertools.count()), leaves)       # NamedTuples as tuples, too
     for one, other in itertools.zip_longest(contents(tree), contents(ours), fillvalue="no more"):

@@ -30,10 +30,14 @@ def blaming(path, what: str, remedy: str = "use a copy of the original") -> Iter
 
 
 def reason(error: Exception) -> str:
-    """What the error says, in one line that is not too long."""
-    text = " ".join(str(error).split()) or type(error).__name__
-    if isinstance(error, KeyError):
-        text = f"it lacks {text}"
+    """What the error says."""
+    text = one_line(str(error)) or type(error).__name__
+    return f"it lacks {text}" if isinstance(error, KeyError) else text
+
+
+def one_line(text: str) -> str:
+    """The text, or its beginning, as a part of a sentence."""
+    text = " ".join(text.split())
     return text if len(text) < 200 else f"{text[:200]}..."
 
 

@@ -11,8 +11,10 @@ from typing import NamedTuple
 import numpy as np
 
 from ..core import tree
-from ..io import about, load, save
+from ..core.unzip import blaming, one_line
+from ..io import fitted, read, save
 from .aside import set_aside
+from .decoded import decoded
 from .method import Score
 from .place import place
 
@@ -23,8 +25,8 @@ class Row(NamedTuple):
     """A point of the learning curve; metrics are means since the row before."""
     iteration: int
     seconds: float          # since the beginning, earlier parts of a resumed run included
-    metrics: dict
-    score: object           # what `evaluate` returned, or None
+    metrics: dict[str, float]
+    score: Score | None     # what `evaluate` returned
     pace: float = 0.0       # milliseconds an update takes, without evaluation
     memory: float = 0.0     # peak memory of the process, in MB
 
@@ -34,6 +36,11 @@ class Best(NamedTuple):
     params: object
     iteration: int
     score: object
+
+
+class Scored(NamedTuple):
+    iteration: int
+    score: Score
 
 
 class Progress(NamedTuple):
@@ -48,6 +55,20 @@ class Progress(NamedTuple):
     busy: float             # seconds spent in updates since then
     count: int              # updates since then
     draws: dict             # the generators' states
+
+
+class Told(NamedTuple):
+    """What a file tells of a Progress, beside its trees; best: (iteration, score)."""
+    config: dict
+    iteration: int
+    seconds: float
+    curve: tuple[Row, ...]
+    sums: dict[str, float]
+    busy: float
+    count: int
+    draws: dict
+    best: Scored | None
+    place: str              # where it was computed
 
 
 class Checkpoint:
@@ -94,21 +115,34 @@ class Checkpoint:
         """
         if not self.path.exists():
             raise FileNotFoundError(f"there is no checkpoint {self.path}: begin without resuming")
-        kept = about(self.path)
-        if kept.get("kind") != KIND:
-            raise ValueError(f"{self.path} is not a {KIND}")
-        self.compare(kept["config"])
-        best = kept["best"]
-        arrays = load(self.path, like={
-            "params": params, "state": state, "best": params if best else None})
+        arrays, about = read(self.path)
+        with blaming(self.path, f"a {KIND}"):
+            kept = told_by(about)
+        self.compare(kept.config)
+        best = kept.best
+        arrays = fitted(arrays, {
+            "params": params, "state": state, "best": params if best else None}, self.path)
+        with blaming(self.path, f"a {KIND}"):
+            self.restore(kept.draws)
+        self.written, self.made_on = time.perf_counter(), kept.place
+        return Progress(arrays["params"], arrays["state"], best and Best(arrays["best"], *best),
+                        kept.iteration, kept.seconds, kept.curve, kept.sums, kept.busy, kept.count,
+                        kept.draws)
+
+    def restore(self, draws: dict) -> None:
+        """Set the generators to these states, or raise what NumPy does and leave them all."""
+        before = self.draws()
+        try:
+            self.set_draws(draws)
+            if self.draws() != draws:
+                raise ValueError("a state of its generators is none")
+        except Exception:
+            self.set_draws(before)
+            raise
+
+    def set_draws(self, draws: dict) -> None:
         for name, rng in self.generators.items():
-            rng.bit_generator.state = kept["draws"][name]
-        curve = tuple(Row(*row[:3], row[3] and Score(*row[3]), *row[4:]) for row in kept["curve"])
-        self.written, self.made_on = time.perf_counter(), kept.get("place", "a place not noted")
-        return Progress(arrays["params"], arrays["state"],
-                        best and Best(arrays["best"], best[0], Score(*best[1])), kept["iteration"],
-                        kept["seconds"], curve, kept["sums"], kept["busy"], kept["count"],
-                        kept["draws"])
+            rng.bit_generator.state = draws[name]
 
     def compare(self, config: dict) -> None:
         """Raise ValueError, naming each difference, unless `config` is this run's."""
@@ -117,13 +151,33 @@ class Checkpoint:
                   for key in sorted({*config, *self.config})
                   if config.get(key, missing) != self.config.get(key, missing)]
         if differ:
-            raise ValueError(f"{self.path} is of another run: {', '.join(differ)}; give what it "
-                             "was begun with, or another place to keep this one")
+            raise ValueError(f"{self.path} is of another run: {one_line(', '.join(differ))}; give "
+                             "what it was begun with, or another place to keep this one")
 
     def set_aside(self) -> Path | None:
         """Move what is there out of the way of a new run: its new path, or None."""
         folder = set_aside([self.path], self.path.stem)
         return folder and folder / self.path.name
+
+
+def told_by(about: dict) -> Told:
+    """What a file tells, after a look at whether a run can have told it.
+
+    Raises KeyError and ValueError: to be called under `blaming`.
+    """
+    if about["kind"] != KIND:
+        raise ValueError("it is of another kind")
+    about = {"place": "a place not noted", **about}             # by earlier versions
+    told = decoded([about[name] for name in Told._fields], Told, "about")
+    counters = (told.iteration, told.seconds, told.busy, told.count)
+    since = told.curve[-1].iteration if told.curve else 0
+    if not all(0 <= number < float("inf") for number in counters) \
+            or told.iteration != since + told.count:
+        raise ValueError("its counters do not add up")
+    means = [*(row.metrics for row in told.curve), *[told.sums] * (told.count > 0)]
+    if not all("loss" in metrics for metrics in means):
+        raise ValueError("it lacks a loss")
+    return told
 
 
 def finite(*trees) -> bool:

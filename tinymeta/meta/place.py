@@ -5,7 +5,7 @@ import numba
 import numpy as np
 
 from ..core.scope import state
-from ..jit.chunks import cores
+from ..core.system import cores
 
 
 def place() -> str:

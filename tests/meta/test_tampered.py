@@ -1,0 +1,120 @@
+"""Checkpoints that were tampered with, digest and all: gone on from as they say, or refused in one
+sentence; a refusal changes neither the file nor a generator.
+"""
+
+import json
+import math
+
+import damage
+import numpy as np
+import pytest
+
+import tinymeta as tm
+from tinymeta.meta import Checkpoint, Method, Score, train
+from tinymeta.meta.checkpoint import Told
+from tinymeta.meta.decoded import decoded
+
+OPTIMIZER = tm.optim.adam(0.1)
+PARAMS = {"b": np.ones(1, np.float32), "w": np.array([[1.0, 2.0]], np.float32)}
+
+
+def kept_at(path):
+    rng = np.random.default_rng(0)
+    return Checkpoint(path, {"rate": 0.1, "net": ["small"]}, {"draw": rng}, every=1e9), rng
+
+
+def trained(path, resume=False, until=math.inf):
+    """Ten updates with two rows, stopped by Ctrl-C after `until` of them."""
+    keep, rng = kept_at(path)
+
+    def sample(k):
+        if k == until:
+            raise KeyboardInterrupt
+        return np.float32(rng.random())
+
+    def meta_grad(theta, batch):
+        return {"loss": tm.square(theta["w"]).sum() + batch}, theta
+
+    return train(Method(lambda rng: PARAMS, meta_grad, None), sample, numbered=True, iterations=10,
+                 params=PARAMS, optimizer=OPTIMIZER, checkpoint=keep, resume=resume, rows=2,
+                 evaluate=lambda params: Score(float(params["w"].numpy().sum()), 0.1, 5),
+                 compiled=False)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """The checkpoint of a run that was stopped after the first row of its curve."""
+    path = tmp_path_factory.mktemp("whole") / "run.npz"
+    trained(path, until=7)
+    return path
+
+
+def resumed(path):
+    """The run to its end, or the sentence that it ends with, as for a NaN among the parameters."""
+    try:
+        return damage.outcome(lambda: trained(path, resume=True), path)
+    except FloatingPointError as error:
+        return str(error)
+
+
+@pytest.mark.parametrize("count, seed", [(40, 0), pytest.param(300, 1, marks=pytest.mark.slow)])
+def test_a_tampered_checkpoint_says_what_is_gone_on_from_or_is_refused(
+        count, seed, whole, tmp_path):
+    path, other, refused = tmp_path / "run.npz", tmp_path / "again.npz", 0
+    state = OPTIMIZER.init(tm.tree.map(tm.tensor, PARAMS))
+    for what, changes in damage.checkpoints(whole, seed, count):
+        path.write_bytes(whole.read_bytes())
+        damage.tampered(path, **changes)
+        data, (keep, rng), (_, untouched) = path.read_bytes(), kept_at(path), kept_at(path)
+        found = damage.outcome(lambda: keep.read(PARAMS, state), path)
+        assert path.read_bytes() == data, what
+        if isinstance(found, str):
+            assert rng.random() == untouched.random(), what
+            assert resumed(path) == found and path.read_bytes() == data, what
+            refused += 1
+            continue
+        keep.path = other                           # written again, it tells what the file told
+        keep.write(found)
+        told, again = tm.about(path), tm.about(other)
+        assert {key: repr(told[key]) for key in Told._fields} == {
+            key: repr(again[key]) for key in Told._fields}, what
+        resumed(path)
+    assert refused > count / 2
+
+
+def test_a_checkpoint_that_was_not_changed_is_gone_on_from(whole, tmp_path):
+    path = tmp_path / "run.npz"
+    path.write_bytes(whole.read_bytes())
+    damage.tampered(path)
+    ended = resumed(path)
+    np.testing.assert_array_equal(ended.params["w"], trained(tmp_path / "other.npz").params["w"])
+
+
+@pytest.mark.parametrize("key, value", [
+    ("seconds", math.nan), ("seconds", math.inf), ("busy", -1.0), ("iteration", True),
+    ("iteration", 10**30), ("iteration", 8), ("count", 3), ("iteration", 7.0), ("curve", {}),
+    ("sums", {}), ("sums", {"loss": "1"}), ("best", [5]), ("best", [5, [1.0, 0.1]]), ("draws", {}),
+    ("draws", {"draw": {}}), ("kind", "another"), ("config", [])])
+def test_what_no_run_could_have_told_is_refused(key, value, whole, tmp_path):
+    path = tmp_path / "run.npz"
+    path.write_bytes(whole.read_bytes())
+    damage.tampered(path, about=np.array(json.dumps(tm.about(path) | {key: value})))
+    with pytest.raises(ValueError, match="run.npz is not a checkpoint of a training") as told:
+        trained(path, resume=True)
+    assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize("value, kind", [
+    (1, int), (1.5, float), (2, float), ({"a": 1.0}, dict[str, float]), (None, Score | None)])
+def test_what_fits_comes_back_as_it_is(value, kind):
+    assert decoded(value, kind, "it") == value and type(decoded(value, kind, "it")) is type(value)
+
+
+@pytest.mark.parametrize("value, kind, place", [
+    (True, int, "it"), (1.0, int, "it"), ("1", float, "it"), (None, float, "it"), ([], dict, "it"),
+    ([[1, 2, 3], [1, "2", 3]], tuple[Score, ...], "it[1].interval"), ([1, 2], Score, "it"),
+    ({"a": [1]}, dict[str, float], "it['a']"), (7, Score | None, "it")])
+def test_what_does_not_fit_is_named_by_its_place(value, kind, place):
+    with pytest.raises(ValueError) as told:
+        decoded(value, kind, "it")
+    assert str(told.value).startswith(f"{place} is ")
