@@ -8,6 +8,7 @@ import csv
 import io
 import os
 import sys
+from collections.abc import Callable
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -65,16 +66,15 @@ def begin_anew(out: Path, name: str):
         print(f"what an earlier run left is now in {aside}; --out {aside} --resume goes on with it")
 
 
-@contextmanager
-def replacing(path: Path):
-    """A file to write bytes to, which in the end takes the place of `path`.
+def keep(path: Path, write: Callable):
+    """write(file) writes bytes; in the end they take the place of `path`.
 
     A full disk is said, and what was to be written is left out: a picture is not worth the run.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)              # removed meanwhile?
         with disk.replacing(path) as file:
-            yield file
+            write(file)
     except OSError as error:
         print(f"{path} could not be written ({error}): the run goes on", file=sys.stderr)
 
@@ -83,8 +83,7 @@ def write_rows(rows, path: Path):
     """A table as CSV."""
     text = io.StringIO(newline="")
     csv.writer(text).writerows(rows)
-    with replacing(path) as file:
-        file.write(text.getvalue().encode())
+    keep(path, lambda file: file.write(text.getvalue().encode()))
 
 
 def write_curve(curve, path: Path):

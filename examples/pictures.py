@@ -3,7 +3,7 @@
 import functools
 from pathlib import Path
 
-from keeping import replacing
+from keeping import keep
 
 
 @functools.cache
@@ -20,8 +20,7 @@ def pyplot():
 
 
 def save_figure(figure, path: Path):
-    with replacing(path) as file:
-        figure.savefig(file, dpi=120, bbox_inches="tight", format="png")
+    keep(path, lambda file: figure.savefig(file, dpi=120, bbox_inches="tight", format="png"))
 
 
 def draw_curve(curve, path: Path, measure: str):

@@ -151,6 +151,30 @@ def test_the_number_of_blas_threads_is_limited_and_restored():
     assert get() == before
 
 
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 0, 2), (0, 2, 1)])
+def test_limits_of_several_threads_end_in_any_order(order, monkeypatch):
+    """The latest that is left holds; after the last one, BLAS has what it had."""
+    threads, counts, begun = [8], (1, 3, 1), (0, 1, 2)
+    monkeypatch.setattr(blas, "library", lambda: (
+        lambda: threads[-1], lambda count: threads.append(count)))
+    blocks = [blas.blas_threads(count) for count in counts]
+    for k in begun:
+        blocks[k].__enter__()
+        assert threads[-1] == counts[k]
+    left = list(begun)
+    for k in order:
+        blocks[k].__exit__(None, None, None)
+        left.remove(k)
+        assert threads[-1] == (counts[left[-1]] if left else 8)
+
+
+def test_what_is_no_library_is_passed_over(monkeypatch, tmp_path):
+    (tmp_path / "numpy.libs").mkdir()
+    (tmp_path / "numpy.libs" / "libopenblas.txt").write_text("no library")
+    monkeypatch.setattr(blas.np, "__file__", str(tmp_path / "numpy" / "__init__.py"))
+    assert blas.library.__wrapped__() is None
+
+
 def test_another_blas_is_left_alone(monkeypatch):
     monkeypatch.setattr(blas, "library", lambda: None)
     with blas.blas_threads(1):

@@ -1,124 +1,238 @@
-"""Kernels on disk: whatever is the matter with the folder, the result is right."""
+"""Kernels on disk: whatever is the matter with them, the result is right."""
 
+import functools
+import hashlib
 import os
+import pickle
+import random
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+import tinymeta as tm
+from tinymeta.core import kernel_folder
+from tinymeta.jit import cache, replay
+from tinymeta.testing.interpreted import without_compiling
+
 ROOT = Path(__file__).parent.parent.parent
-CODE = """
-import numpy as np, tinymeta as tm
-from tinymeta.jit.cache import made
-f = tm.jit(lambda x: tm.exp(x) * 2.0 + tm.sin(x).sum())
-x = np.linspace(0, 1, 7)
-np.testing.assert_allclose(f(x).numpy(), np.exp(x) * 2 + np.sin(x).sum(), rtol=1e-14)
-print(made["compiled"], made["loaded"])
-"""
+X = np.linspace(0, 1, 7)
 
 
-def start(folder, code=CODE, **env):
-    """A process with its kernels in this folder, and Numba's machine code beside them."""
-    own = {key: value for key, value in os.environ.items() if key != "NUMBA_CACHE_DIR"}
-    return subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, text=True,
-                            env={**own, "TINYMETA_CACHE": str(folder), **env},
-                            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+def three(x):
+    """Three kernels that are soon compiled."""
+    return x * x + 2.0, (x[:2] - 3.0) * x[:2], abs(x[:3]) / 5.0
 
 
-def counts(process) -> tuple[int, int]:
-    """(compiled, loaded)."""
-    out, err = process.communicate()
-    assert process.returncode == 0, err
-    return tuple(map(int, out.split()))
+def sinusoid() -> str:
+    """A hash of the kernels of a meta-step."""
+    model, rng = tm.nn.mlp(1, 40, 40, 1), np.random.default_rng(0)
+    tasks = tm.data.Sinusoids().sample(rng, tasks=25, shot=10, query=10)
+    method = tm.meta.maml(model, tm.losses.mse, lr=0.01, steps=2)
+    with without_compiling():
+        step = tm.explain(method.meta_grad, model.init(rng), tasks)
+    told = "".join(step.kernels) + str(step.replay.memory.size)
+    return hashlib.sha256(told.encode()).hexdigest()
+
+
+def made() -> tuple[int, int]:
+    """Runs it in this process, as one that has loaded no kernel: (compiled, loaded)."""
+    before = dict(cache.made)
+    for y, z in zip(tm.jit(three)(X), three(X)):
+        np.testing.assert_allclose(y.numpy(), z, rtol=1e-15)
+    return tuple(cache.made[key] - before[key] for key in ("compiled", "loaded"))
+
+
+@pytest.fixture
+def fresh(monkeypatch):
+    """Forgets what is loaded; what is loaded stays in memory, as other tests have its addresses."""
+    def forget():
+        loaded = functools.cache(cache.compiled.__wrapped__)
+        for module in (cache, replay):
+            monkeypatch.setattr(module, "compiled", loaded)
+        kernel_folder.usable.cache_clear()
+    forget()
+    yield forget
+    kernel_folder.usable.cache_clear()
 
 
 @pytest.fixture(scope="module")
 def full(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("kernels")
-    assert counts(start(folder)) == (2, 0)
+    """A folder with its kernels, and with the functions of this package."""
+    path = tmp_path_factory.mktemp("kernels")
+    with pytest.MonkeyPatch.context() as patch:
+        for file in kernel_folder.folder().glob("[!k]*_" + "?" * 32):
+            shutil.copy2(file, path)
+        patch.setenv("TINYMETA_CACHE", str(path))
+        patch.setattr(replay, "compiled", functools.cache(cache.compiled.__wrapped__))
+        assert made() == (3, 0)
+    return path
+
+
+@pytest.fixture
+def folder(full, tmp_path, monkeypatch, fresh):
+    """A copy of it, in use."""
+    path = tmp_path / "kernels"
+    shutil.copytree(full, path)
+    monkeypatch.setenv("TINYMETA_CACHE", str(path))
+    return path
+
+
+def kernels(folder) -> list[Path]:
+    return sorted(folder.glob("kernel_*"))
+
+
+def test_they_are_found_again(folder):
+    assert len(kernels(folder)) == 3 and made() == (0, 3)
+
+
+DAMAGES = {
+    "cut short": lambda path: path.write_bytes(path.read_bytes()[:path.stat().st_size // 2]),
+    "empty": lambda path: path.write_bytes(b""),
+    "nonsense": lambda path: path.write_bytes(b"\x80" * 100),
+    "gone": lambda path: path.unlink(),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_file_is_compiled_again(damage, folder, fresh):
+    DAMAGES[damage](kernels(folder)[0])
+    assert made() == (1, 2)
+    fresh()
+    assert made() == (0, 3)
+
+
+def test_a_folder_where_a_file_should_be(folder):
+    before, (taken, *_) = sorted(folder.iterdir()), kernels(folder)
+    taken.unlink()
+    taken.mkdir()
+    assert made() == (1, 2) and sorted(folder.iterdir()) == before
+
+
+def test_two_files_that_are_exchanged(folder):
+    a, b, _ = kernels(folder)
+    whole = a.read_bytes(), b.read_bytes()
+    a.write_bytes(whole[1])
+    b.write_bytes(whole[0])
+    assert made() == (2, 1)
+
+
+def flipped(path: Path, rng: random.Random) -> None:
+    damaged = bytearray(path.read_bytes())
+    damaged[rng.randrange(len(damaged))] ^= 1 << rng.randrange(8)
+    path.write_bytes(damaged)
+
+
+@pytest.mark.parametrize("rounds", [2, pytest.param(60, marks=pytest.mark.slow)])
+def test_flipped_bits(rounds, folder, fresh):
+    """One in each file, of the package's own functions as well."""
+    rng = random.Random()
+    for _ in range(rounds):
+        for path in folder.iterdir():
+            flipped(path, rng)
+            assert kernel_folder.kept(path.name) is None
+        fresh()
+        assert made() == (3, 0)
+
+
+class Planted:
+    """A pickle that does something when it is read."""
+
+    def __reduce__(self):
+        return os.mkdir, ("planted",)
+
+
+@pytest.mark.parametrize("hashed", [False, True])
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="files have no owner here")
+def test_what_others_planted_is_not_run(hashed, folder, tmp_path, monkeypatch):
+    """Without its hash it is not believed; with it, it lies where others may write."""
+    monkeypatch.chdir(tmp_path)
+    for path in kernels(folder):
+        content = pickle.dumps(Planted())
+        path.write_bytes(content)
+        if hashed:
+            kernel_folder.keep(path.name, content)
+    if hashed:
+        kernel_folder.usable.cache_clear()
+        folder.chmod(0o777)
+        with pytest.warns(RuntimeWarning, match="others may write to"):
+            assert made() == (3, 0)
+    else:
+        assert made() == (3, 0)
+    assert not Path("planted").exists()
+
+
+# ---- several processes ---------------------------------------------------------------------------
+
+def start(folder, code, **env):
+    """A process of this file with its kernels in this folder."""
+    code = f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n" \
+           f"from test_kernel_cache import made, sinusoid\n{code}"
+    return subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, text=True,
+                            env={**os.environ, "TINYMETA_CACHE": str(folder), **env},
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def told(process) -> str:
+    out, err = process.communicate()
+    assert process.returncode == 0, err
+    return out.strip()
+
+
+def test_every_process_makes_and_finds_the_same_kernels(folder, fresh):
+    """Two at once, in an empty folder, whatever Python's hashes: no order comes from a set."""
+    for path in kernels(folder):
+        path.unlink()
+    code = "print(sum(made()), sinusoid())"
+    both = [start(folder, code, PYTHONHASHSEED=seed) for seed in ("1", "7")]
+    assert {told(process) for process in both} == {f"3 {sinusoid()}"}
+    assert made() == (0, 3) and len(kernels(folder)) == 3
+
+
+def test_without_a_home_nothing_is_left_behind(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    (tmp_path / "temporary").mkdir()
+    env = {"HOME": str(tmp_path / "file"), "XDG_CACHE_HOME": "",
+           **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(tmp_path / "temporary"))}
+    assert told(start("", "print(made())", **env)) == "(3, 0)"
+    assert list((tmp_path / "temporary").iterdir()) == []
+
+
+@pytest.fixture
+def empty(folder, monkeypatch):
+    """A folder with no kernel, and three are worth a second process."""
+    for path in kernels(folder):
+        path.unlink()
+    for name, value in (("WORTH_A_PROCESS", 3), ("cores", lambda: 2), ("handed_over", set())):
+        monkeypatch.setattr(cache, name, value)
     return folder
 
 
-def test_the_second_process_finds_them_whatever_its_hashes(full):
-    assert counts(start(full, PYTHONHASHSEED="7")) == (0, 2)
+def test_many_kernels_are_compiled_by_two_processes(empty, fresh, tmp_path, monkeypatch):
+    """The second imports nothing from the current folder, and tinymeta from wherever it lies."""
+    elsewhere = tmp_path / "current folder"
+    elsewhere.mkdir()
+    for name in ("numba", "numpy", "json", "tinymeta"):
+        (elsewhere / f"{name}.py").write_text("open('imported', 'w'); raise SystemExit(1)")
+    monkeypatch.chdir(elsewhere)
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+    monkeypatch.setattr(sys, "path", ["", *sys.path])
+    assert made() == (3, 0) and len(cache.handed_over) == 1
+    assert not (elsewhere / "imported").exists()
+    fresh()
+    cache.handed_over.clear()
+    assert made() == (0, 3)
 
 
-@pytest.mark.parametrize("damage", [
-    lambda path: path.write_bytes(path.read_bytes()[:len(path.read_bytes()) // 2]),
-    lambda path: path.write_bytes(b""),
-    lambda path: path.write_bytes(b"\x80" * 100),
-], ids=["cut short", "empty", "nonsense"])
-@pytest.mark.parametrize("kind", ["*.py", "*.nbi", "*.nbc"])
-def test_a_damaged_file(full, kind, damage, tmp_path):
-    for path in full.rglob("*"):
-        if path.is_file():
-            target = tmp_path / path.relative_to(full)
-            target.parent.mkdir(exist_ok=True)
-            target.write_bytes(path.read_bytes())
-    hit = list(tmp_path.rglob(kind))
-    assert hit
-    for path in hit:
-        damage(path)
-    for _ in range(2):
-        assert sum(counts(start(tmp_path))) == 2
+@pytest.mark.parametrize("python", ["nowhere/python", "", None])
+def test_one_process_compiles_them_all_if_the_other_does_not_start(python, empty, monkeypatch):
+    monkeypatch.setattr(sys, "executable", python)
+    assert made() == (3, 0) and not cache.handed_over and len(kernels(empty)) == 3
 
 
-def test_two_processes_on_an_empty_folder(tmp_path):
-    both = [start(tmp_path) for _ in range(2)]
-    assert all(sum(counts(process)) == 2 for process in both)
-    assert counts(start(tmp_path)) == (0, 2)
-
-
-def test_a_folder_that_cannot_be_made(tmp_path):
-    (tmp_path / "file").write_text("in the way")
-    assert counts(start(tmp_path / "file" / "kernels")) == (2, 0)
-
-
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root ignores it")
-def test_a_folder_that_is_read_only(full):
-    full.chmod(0o555)
-    try:
-        assert sum(counts(start(full))) == 2
-    finally:
-        full.chmod(0o755)
-
-
-MANY = """
-import numpy as np, tinymeta as tm
-from tinymeta.jit import cache
-functions = (tm.exp, tm.expm1, tm.log, tm.log1p, tm.sin, tm.cos, tm.tanh, tm.sigmoid, tm.sqrt)
-f = tm.jit(lambda x: [g(x[:n]) for n, g in enumerate(functions, 1)])
-x = np.random.default_rng(0).uniform(0.1, 1.0, size=(9, 2))
-for y, z in zip(f(x), f.__wrapped__(x)):
-    np.testing.assert_allclose(y.numpy(), z.numpy(), rtol=1e-12)
-print(cache.made["compiled"], cache.made["loaded"])
-"""
-
-
-@pytest.mark.parametrize("hindrance", [{}, {"PYTHONHOME": "nowhere"}], ids=["helped", "alone"])
-def test_many_kernels_are_compiled_by_two_processes(hindrance, tmp_path):
-    """The second one may fail to start: then the first compiles them all."""
-    code = MANY.replace("f = ", f"import os; os.environ.update({hindrance!r}); f = ", 1)
-    new, old = counts(start(tmp_path, code))
-    assert new == 9 and old == 0
-    assert counts(start(tmp_path, MANY)) == (0, new)
-
-
-SINUSOID = """
-import numpy as np, tinymeta as tm
-model = tm.nn.mlp(1, 40, 40, 1)
-params = model.init(np.random.default_rng(0))
-tasks = tm.data.Sinusoids().sample(np.random.default_rng(0), tasks=25, shot=10, query=10)
-step = tm.explain(tm.meta.maml(model, tm.losses.mse, lr=0.01, steps=2).meta_grad, params, tasks)
-import hashlib
-print(hashlib.sha256("".join(step.kernels).encode()).hexdigest(), step.replay.memory.size)
-"""
-
-
-def test_every_process_makes_the_same_kernels():
-    """Whatever Python's hashes: no order comes from a set."""
-    found = {subprocess.run([sys.executable, "-c", SINUSOID], cwd=ROOT, text=True, check=True,
-                            env={**os.environ, "PYTHONHASHSEED": seed},
-                            capture_output=True).stdout for seed in ("1", "2")}
-    assert len(found) == 1
+def test_one_process_compiles_them_all_if_the_other_fails(empty, monkeypatch):
+    monkeypatch.setattr(cache, "HELPER", "raise SystemExit(1)")
+    assert made() == (3, 0) and not cache.handed_over

@@ -165,6 +165,23 @@ def test_one_thread_has_chunks_where_all_at_once_is_beyond_the_cache(monkeypatch
         np.testing.assert_allclose(a, b, rtol=2e-3, atol=2e-5)
 
 
+class Emptied(list):
+    """What looks full, and another thread takes the last one before it is taken here."""
+    __bool__ = lambda self: True
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_another_thread_may_take_the_last_arena_or_desk(dtype):
+    args = cast(dtype)
+    parallel, expected = in_parts(meta_step, args, 2)
+    runs = [parallel.before, parallel.after, *parallel.chunks.values()]
+    parallel.desks = Emptied()
+    for run in filter(None, runs):
+        run.arenas = Emptied()
+    for a, b in zip(parallel(arrays(*args)), expected, strict=True):
+        assert a.tobytes() == b.tobytes()
+
+
 # ---- the helpers --------------------------------------------------------------------------------
 
 def test_a_crew_works_together_and_again():

@@ -34,7 +34,8 @@ ROOM = Path(__file__).parent
 def version(room: Path = ROOM) -> str:
     """A hash of what all machine code depends on: compiler, processor, and this room."""
     made_by = (sys.implementation.cache_tag, numba.__version__, llvmlite.__version__,
-               np.__version__, cpu_target.target_context.codegen().magic_tuple())
+               np.__version__, cpu_target.target_context.codegen().magic_tuple(),
+               sorted(cpu_features().items()))
     parts = [repr(made_by).encode(), *(p.read_bytes() for p in sorted(room.glob("*.py")))]
     return hashlib.sha256(b"\0".join(parts)).hexdigest()
 

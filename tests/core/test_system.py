@@ -1,0 +1,73 @@
+"""Systems that lack what Linux has: all works, and nobody asks them but core/system.py."""
+
+import math
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tinymeta.core import system
+from tinymeta.cpu import gemm, native
+
+ROOT = Path(__file__).parent.parent.parent
+WANTING = """
+import os, sys
+for name in ("sched_getaffinity", "getloadavg", "fork", "geteuid"):
+    if hasattr(os, name):
+        delattr(os, name)
+sys.modules |= {"resource": None, "torch": None}            # torch asks for all of them, and long
+import numpy as np
+import tinymeta as tm
+from tinymeta.cpu import blas
+blas.library = lambda: None
+waves, net, rng = tm.data.Sinusoids(), tm.nn.mlp(1, 8, 1), np.random.default_rng(0)
+method = tm.meta.maml(net, tm.losses.mse, lr=0.01)
+run = tm.meta.train(method, lambda: waves.sample(rng, tasks=4, shot=5, query=5), iterations=3,
+                    params=net.init(rng), optimizer=tm.optim.adam(1e-3))
+row, = run.curve[-1:]
+assert row.iteration == 3 and np.isfinite(row.metrics["loss"]), row
+assert np.isnan(row.memory), row
+import benchmarks.__main__, benchmarks.timing
+benchmarks.__main__.parser()
+assert benchmarks.timing.machine()["cores"] >= 1
+"""
+
+
+def test_a_system_that_lacks_them_compiles_and_trains():
+    done = subprocess.run([sys.executable, "-c", WANTING], cwd=ROOT, text=True, capture_output=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_what_is_assumed_where_the_system_does_not_say(monkeypatch):
+    for name in ("sched_getaffinity", "getloadavg"):
+        monkeypatch.delattr(os, name, raising=False)
+    monkeypatch.setitem(sys.modules, "resource", None)
+    monkeypatch.setattr(os, "cpu_count", lambda: 3)
+    assert system.cores() == 3 and math.isnan(system.load()) and math.isnan(system.peak_memory())
+    monkeypatch.setattr(os, "cpu_count", lambda: None)
+    assert system.cores() == 1
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="of Linux")
+def test_what_linux_says():
+    assert system.cores() == len(os.sched_getaffinity(0)) and system.load() >= 0
+    assert 10 < system.peak_memory() < 1e6
+
+
+def test_an_unknown_processor_has_no_special_instructions(monkeypatch):
+    def unknown():
+        raise RuntimeError("failed to get host cpu features")
+    monkeypatch.setattr(native.llvm, "get_host_cpu_features", unknown)
+    assert native.cpu_features() == {} and gemm.registers() == (4, 2)
+
+
+@pytest.mark.parametrize("name, place", [
+    (r"os\.(sched_getaffinity|getloadavg|cpu_count)", "system.py"), (r"import resource", "system.py"),
+    (r"get_host_cpu_features", "native.py"), (r"os\.(fork|getuid|setsid|mkfifo|uname)\b", None)])
+def test_the_system_is_asked_in_one_place(name, place):
+    files = [f for room in ("tinymeta", "benchmarks", "examples") for f in (ROOT / room).rglob("*.py")]
+    asking = {f.name for f in files if re.search(name, f.read_text("utf-8"))}
+    assert asking == {place} - {None}

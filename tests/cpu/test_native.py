@@ -1,0 +1,64 @@
+"""The name of machine code covers all that is in it: then an upgrade never runs the old one."""
+
+import ast
+import importlib
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from numba.core.dispatcher import Dispatcher
+
+import tinymeta
+from tinymeta.cpu import native
+from tinymeta.cpu.native import Kept, cache_of, version
+
+ROOT = Path(tinymeta.__file__).parent
+KEPT = ["cpu.conv", "cpu.gemm", "cpu.index", "cpu.pool", "cpu.reduce", "jit.machine"]
+
+
+def test_a_change_anywhere_in_the_room_is_another_version(tmp_path):
+    room = tmp_path / "cpu"
+    shutil.copytree(native.ROOM, room, ignore=shutil.ignore_patterns("__pycache__"))
+    files, found = sorted(room.glob("*.py")), {version(), version.__wrapped__(room)}
+    assert len(found) == 1 and len(files) > 10
+    for file in files:
+        file.write_text(file.read_text("utf-8") + "\n# another\n", "utf-8")
+        found.add(version.__wrapped__(room))
+    assert len(found) == 1 + len(files)
+
+
+@pytest.mark.parametrize("change", [
+    {"name": "g"}, {"text": "x * 3"}, {"signature": "int64(int64)"}, {"version": "upgraded"}])
+def test_what_differs_has_a_file_of_its_own(change, monkeypatch):
+    same = {"name": "f", "text": "x * 2", "signature": "int64(int32)", "version": "installed"}
+
+    def file(name, text, signature, version):
+        monkeypatch.setattr(native, "version", lambda: version)
+        return Kept(name, text).file(signature)
+
+    assert file(**same) == file(**same) != file(**(same | change))
+
+
+def test_every_function_that_is_kept_is_kept_in_this_way():
+    for name in KEPT:
+        module = importlib.import_module(f"tinymeta.{name}")
+        text = Path(module.__file__).read_text("utf-8")
+        own = [f for f in vars(module).values()
+               if isinstance(f, Dispatcher) and f.py_func.__module__ == module.__name__]
+        assert own and all(type(f._cache) is Kept and f._cache.text == text for f in own)
+    texts = {p: p.read_text("utf-8") for p in ROOT.rglob("*.py")}
+    assert not [p for p, text in texts.items() if re.search(r"cache\s*=\s*True", text)]
+    assert sorted(KEPT) == sorted(f"{p.parent.name}.{p.stem}" for p, text in texts.items()
+                                  if p.parent.name != "cuda" and re.search(r"^@(native|Kernel)", text, re.MULTILINE))
+
+
+@pytest.mark.parametrize("name", [*KEPT, "cpu.scalar", "cpu.trig", "cpu.libm", "cpu.scratch"])
+def test_what_is_kept_calls_nothing_outside_of_the_room(name):
+    """Or its name on disk would not tell of a change there."""
+    room, file = name.split(".")
+    tree = ast.parse((ROOT / room / f"{file}.py").read_text("utf-8"))
+    own = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.level]
+    for node in own:
+        came_from = room if node.level == 1 else node.module.split(".")[0]
+        assert came_from == "cpu", f"{name} imports {node.module}"
