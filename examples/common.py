@@ -77,7 +77,7 @@ LEAST = {"way": 1, "shot": 1, "iterations": 0, "seed": 0, "steps": 0, "every": 0
          "tasks": 1, "validation_tasks": 2, "test_steps": 0, "train_shot": 1, "query": 1,
          "test_query": 1, "test_ways": 1, "glyph_alphabets": 1, "glyph_iterations": 1, "chunks": 1,
          "classes": 0, "drawers": 1, "alphabets": 1, "pairs": 1, "features": 0, "truncate": 0,
-         "hidden": 1, "inner": 1, "repeats": 1}
+         "hidden": 1, "inner": 1, "repeats": 1, "alpha": 0, "beta": 0, "lr": 0, "margin": 0}
 
 # A flag, and another that has to be as the function says, else the first has no effect.
 NEEDS = (("resume", "evaluate", lambda file: not file), ("load", "evaluate", lambda file: not file),
@@ -89,7 +89,7 @@ def check(p: argparse.ArgumentParser, a: argparse.Namespace, needs: tuple):
     """Raise ValueError for a number that is too small, or a flag that would have no effect."""
     for name in LEAST.keys() & vars(a).keys():
         for number in np.ravel(getattr(a, name)):
-            if not number >= LEAST[name]:
+            if number < LEAST[name]:
                 raise ValueError(f"{dashed(name)} {number} is too small: "
                                  f"give at least {LEAST[name]}")
     unset = object()

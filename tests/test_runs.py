@@ -332,6 +332,7 @@ def test_a_run_that_falls_to_zero_at_its_end_is_not_made_longer(start):
     ("maml_images", "--test-tasks 1", "--test-tasks 1 is too small: give at least 2"),
     ("maml_images", "--validation-tasks 1", "--validation-tasks 1 is too small"),
     ("maml_images", "--iterations -1", "--iterations -1 is too small"),
+    ("maml_images", "--alpha -1", "--alpha -1.0 is too small: give at least 0"),
     ("maml_images", "--way 101", "way=101"),
     ("maml_images", "--shot 11", "drawers"),
     ("maml_images", "--filters 0", "outputs must be"),

@@ -42,7 +42,7 @@ def train(method: Method, sample: Callable, *, iterations: int, rng=None,
     save(params, curve), called as often, keeps what there is;
     checkpoint: where all is kept every few minutes, and with `resume` gone on from: the run is
     then, bit for bit, the one that was not interrupted, here or, with more iterations, beyond its
-    end; on another machine or number of cores it says that the bits are others;
+    end; on another machine or number of cores it says that the bits may be others;
     begun() is called once, after the first update and before anything is written: the place to
     move away what an earlier run left, since by now all arguments are known to fit;
     compiled: the whole update, gradient and optimizer, is traced once and replayed; so
