@@ -204,18 +204,43 @@ TABLE = {
 def strategy_for(op: Primitive | str):
     """The strategy of cases for a primitive, by itself or its name.
 
-    Elementwise operations that nobody listed get arrays of one shape, of values of both signs.
-    Raises KeyError for any other: add it with `register`.
+    What nobody listed gets arrays of one shape: elementwise operations of any values of both signs,
+    others of one to three axes, no two entries alike, if its shape rule takes them.
+    Raises KeyError for what cannot do without metadata: add its cases with `register`.
     """
     op = registry[op] if isinstance(op, str) else op
     if op.name in TABLE:
         return TABLE[op.name]
     if op.family == "elementwise":
         return same_shape(*[tensors] * op.arity)
-    raise KeyError(f"{op.name} has no strategy: add one with tm.testing.register({op.name!r}, "
-                   "strategy), whose examples are Case(inputs, static)")
+    return all_different(op).filter(lambda case: fits(op, case))
+
+
+def all_different(op: Primitive):
+    """Arrays of one shape, as many as the operation takes, two if that is any number."""
+    parameters = op.__signature__.parameters.values()
+    needed = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.default is p.empty]
+    if needed:
+        raise KeyError(f"{op.name} has no strategy that knows its {', '.join(needed)}: add one with "
+                       f"tm.testing.register({op.name!r}, strategy), whose examples are "
+                       "Case(inputs, static)")
+    count = 2 if callable(op.vjps) else len(op.vjps)
+    together = shapes(min_dims=1).flatmap(lambda shape: distinct((count, *shape)))
+    return together.map(lambda rows: Case(tuple(map(np.array, rows)), {}))
+
+
+def fits(op: Primitive, case: Case) -> bool:
+    """Does its shape rule take them?"""
+    try:
+        op.shape(*case.inputs, **case.static)
+    except (ValueError, IndexError):
+        return False
+    return True
 
 
 def register(name: str, strategy) -> None:
-    """Say on which cases the operation `name` of yours is to be tested."""
+    """Say on which cases the operation `name` of yours is to be tested.
+
+    strategy: a hypothesis strategy of `Case(inputs, static)`, NumPy arrays in float64 and a dict.
+    """
     TABLE[name] = strategy
