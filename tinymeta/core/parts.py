@@ -33,7 +33,7 @@ def parameters(name: str, part: str, function: Callable) -> list[Parameter]:
     return list(inspect.signature(function).parameters.values())
 
 
-def called_with(name: str, shape: Callable, vjps) -> Signature:
+def called_with(name: str, shape: Callable, vjps, result: type) -> Signature:
     """How the operation is called: arrays by position, static metadata by keyword.
 
     The parameters are those of its shape rule; the first are arrays, one for each derivative rule.
@@ -43,7 +43,12 @@ def called_with(name: str, shape: Callable, vjps) -> Signature:
         found = [p if p.kind is not Parameter.POSITIONAL_OR_KEYWORD else p.replace(
             kind=Parameter.POSITIONAL_ONLY if k < len(vjps) else Parameter.KEYWORD_ONLY)
                  for k, p in enumerate(found)]
-    return Signature(found)
+    return Signature(found, return_annotation=result)
+
+
+def heading(name: str, signature: Signature) -> str:
+    """The first line of a docstring: of an object, `help` shows no signature of its own."""
+    return f"{name}{signature.replace(return_annotation=Signature.empty)} -> Tensor"
 
 
 def filling(name: str, where: str, kernel: Callable) -> Callable:

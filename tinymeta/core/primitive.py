@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 
 from .device import allocate, find_kernel, move, together
-from .parts import called_with, checked_rules, filling
+from .parts import called_with, checked_rules, filling, heading
 from .scope import setting, state, where
 from .tensor import Tensor, asarray, serials
 
@@ -41,7 +41,8 @@ class Primitive:
         self.name, self.shape, self.family = name, shape, family
         self.vjps, self.replaceable = checked_rules(name, vjps), replace is not None
         self.kernels, self.view, self.text, self.branch = dict(kernels or {}), view, text, branch
-        self.__name__, self.__signature__ = name, called_with(name, shape, self.vjps)
+        self.__name__, self.__signature__ = name, called_with(name, shape, self.vjps, Tensor)
+        self.__doc__ = f"{heading(name, self.__signature__)}\n\nA primitive, of the family {family}."
         if name in registry:
             set_aside(registry[name])
         registry[name] = self

@@ -6,13 +6,16 @@ brings its inputs to one dtype and one shape first; so a rule meets equal shapes
 0-d constant that rides along.
 """
 
+from inspect import Parameter
+
 import numpy as np
 
-from ..core.parts import checked_rules
+from ..core.parts import checked_rules, heading
 from ..core.primitive import Primitive
 from ..core.tensor import WEAK, Tensor, Unknown, asarray
 from ..core.text import GRAMMAR, INPUTS, is_mask, names, parsed
 from . import movement
+from .described import described
 from .promote import broadcast, promote
 
 # ---- what an elementwise operation is -----------------------------------------------------------
@@ -27,11 +30,15 @@ class Elementwise(Primitive):
 
     def __init__(self, name, text, vjps, *, result=None, floating=False, skip=0, branch=None,
                  replace=None):
-        self.arity = len(names(parsed(text)) & {*INPUTS})
+        free = sorted(names(parsed(text)))
+        self.arity = len({*free} & {*INPUTS})
         self.result = None if result is None else np.dtype(result)
         self.floating, self.skip = floating, skip
         super().__init__(name, shape=self.common_shape, vjps=vjps, family="elementwise",
                          text=text, branch=branch, replace=replace)
+        self.__signature__ = self.__signature__.replace(parameters=[Parameter(
+            x, Parameter.POSITIONAL_ONLY if x in INPUTS else Parameter.KEYWORD_ONLY) for x in free])
+        self.__doc__ = f"{heading(name, self.__signature__)}\n\n{described(self)}"
 
     def __call__(self, *inputs, **static) -> Tensor:
         if len(inputs) != self.arity:
