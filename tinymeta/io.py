@@ -76,7 +76,7 @@ def read(path) -> dict:
 
 
 def about(path) -> dict:
-    """What `save` was told about the tree in the file; raises as `load`."""
+    """What `save` was told about the tree in the file at `path`; raises as `load`."""
     return json.loads(str(read(path).get("about", "{}")))
 
 

@@ -1,4 +1,4 @@
-"""An operation of one's own: what its kernel must do, who has its name, and what takes its place."""
+"""An operation of one's own: what its kernel must do, who has its name, what takes its place."""
 
 import numpy as np
 import pytest
@@ -31,7 +31,7 @@ def twice(kernel=fill, vjps=(lambda g, y, x: 2.0 * g,), **options):
 def test_a_kernel_that_returns_its_result_is_refused_eagerly_and_compiled():
     op = twice(lambda out, x: 2 * x)
     for f in (op, tm.jit(lambda x: op(x))):
-        with pytest.raises(TypeError, match="twice: its cpu kernel returned a ndarray: .*out.* None"):
+        with pytest.raises(TypeError, match="twice: its cpu kernel returned a ndarray: .* None"):
             f(X)
 
 
@@ -40,14 +40,14 @@ def test_a_kernel_may_return_out_as_ufuncs_do():
     assert op(X).numpy().tolist() == tm.jit(lambda x: op(x))(X).numpy().tolist() == [2, 4, 6]
 
 
-# ---- nothing is registered before everything is checked -------------------------------------------
+# ---- nothing is registered before everything is checked -----------------------------------------
 
 def rule(g, y, x):
     return 2.0 * g
 
 
 @pytest.mark.parametrize("parts, message", [
-    ({"vjps": (rule)}, r"twice: vjps is one function, .* write \(rule,\) .* rule\(i, g, y, \*inputs"),
+    ({"vjps": (rule)}, r"twice: vjps is one function, .* write \(rule,\) .* rule\(i, g, y, \*in"),
     ({"vjps": None}, "twice: vjps must be a tuple .* not NoneType"),
     ({"vjps": ("2 * g",)}, "twice: a derivative rule is a function or None, not str"),
     ({"kernel": None}, "twice: its cpu kernel must be a function, not NoneType"),

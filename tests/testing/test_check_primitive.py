@@ -215,7 +215,7 @@ def test_any_number_of_inputs_gets_two(a_new_primitive):
 
 
 @pytest.mark.parametrize("shape, message", [
-    (lambda a, b, axis: (a.shape, a.dtype), "my product has no strategy .* its axis: add one with tm.te"),
+    (lambda a, b, axis: (a.shape, a.dtype), "my product has no strategy .* its axis: add one"),
     (lambda a, b, *, axis: (a.shape, a.dtype), "my product has no strategy .* its axis: add one"),
 ])
 def test_what_needs_metadata_needs_a_strategy(shape, message, a_product):
@@ -231,7 +231,7 @@ def test_what_takes_no_arrays_of_one_shape_needs_a_strategy(a_product):
 
     op = a_product(shape=shape)
     del strategies.TABLE[op.name]
-    with pytest.raises(AssertionError, match="my product: its shape rule takes no arrays .*register"):
+    with pytest.raises(AssertionError, match="my product: its shape rule takes no .*register"):
         check_primitive(op)
 
 

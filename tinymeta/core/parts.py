@@ -13,9 +13,9 @@ def checked_rules(name: str, vjps):
     if callable(vjps):
         if any(p.kind is Parameter.VAR_POSITIONAL for p in parameters(name, "vjps", vjps)):
             return vjps
-        raise TypeError(f"{name}: vjps is one function, of {inspect.signature(vjps)}: write (rule,) "
-                        "with its comma for the rule of one input, or rule(i, g, y, *inputs) for "
-                        "any number of inputs")
+        raise TypeError(f"{name}: vjps is one function, of {inspect.signature(vjps)}: write "
+                        "(rule,) with its comma for the rule of one input, or "
+                        "rule(i, g, y, *inputs) for any number of inputs")
     if not isinstance(vjps, (tuple, list)):
         raise TypeError(f"{name}: vjps must be a tuple of a rule, or None, for each input, "
                         f"not {type(vjps).__name__}")
@@ -46,9 +46,9 @@ def called_with(name: str, shape: Callable, vjps, result: type) -> Signature:
     return Signature(found, return_annotation=result)
 
 
-def heading(name: str, signature: Signature) -> str:
-    """The first line of a docstring: of an object, `help` shows no signature of its own."""
-    return f"{name}{signature.replace(return_annotation=Signature.empty)} -> Tensor"
+def heading(op) -> str:
+    """The first line of its docstring: `help` shows no signature of an object, as of a function."""
+    return f"{op.name}{op.__signature__.replace(return_annotation=Signature.empty)} -> Tensor"
 
 
 def filling(name: str, where: str, kernel: Callable) -> Callable:

@@ -42,7 +42,7 @@ class Primitive:
         self.vjps, self.replaceable = checked_rules(name, vjps), replace is not None
         self.kernels, self.view, self.text, self.branch = dict(kernels or {}), view, text, branch
         self.__name__, self.__signature__ = name, called_with(name, shape, self.vjps, Tensor)
-        self.__doc__ = f"{heading(name, self.__signature__)}\n\nA primitive, of the family {family}."
+        self.__doc__ = f"{heading(self)}\n\nA primitive, of the family {family}."
         if name in registry:
             set_aside(registry[name])
         registry[name] = self
@@ -78,7 +78,7 @@ def check_name(name: str, replace: bool | None) -> None:
 
 
 def set_aside(old: Primitive) -> None:
-    """Let another have its name; who holds it still, or a line of a program, finds it by a new one."""
+    """Let another have its name; who holds it still, as a line does, finds it by a new one."""
     replaced.append(old)
     old.name = f"{old.name}, replaced {len(replaced)}"
     registry[old.name] = old
@@ -88,7 +88,7 @@ def primitive(name: str, *, shape: Callable, vjps, kernels: dict[str, Callable],
               branch: Callable | None = None, replace: bool = False) -> Primitive:
     """Register an operation of your own; calling the result on tensors or arrays applies it.
 
-    shape: `shape(*inputs, **static) -> (shape, dtype)`, raising ValueError for inputs that don't fit.
+    shape: `shape(*inputs, **static) -> (shape, dtype)`, raising ValueError for what doesn't fit.
     vjps: for each input `rule(g, y, *inputs, **static)`, its cotangent, or None; or one function
     `rule(i, g, y, *inputs, **static)` for any number of inputs. Written with operations.
     kernels: {"cpu": kernel}, each `kernel(out, *arrays, **static)` filling all of `out`; it returns

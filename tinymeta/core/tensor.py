@@ -136,7 +136,7 @@ def tensor(data, dtype=None) -> Tensor:
 
 
 def asarray(data, dtype=None) -> Tensor:
-    """A Tensor sharing memory with an array where it can (whoever shares promises not to write).
+    """`data` as a Tensor, sharing memory with an array where it can (then nobody may write to it).
 
     A Tensor is returned as it is, or cast; a list or tuple that holds arrays or tensors is stacked,
     with its gradient (ValueError if the shapes differ). Anything with `__dlpack__` or

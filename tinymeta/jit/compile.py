@@ -75,7 +75,7 @@ def jit(f: Callable) -> Callable:
     the arguments, and for what cannot be told from other arguments.
     """
     programs, latest, one_at_a_time = {}, [], threading.RLock()
-    seen = len(replaced)                        # how many operations had been replaced when we looked
+    seen = len(replaced)                    # how many operations had been when we looked last
 
     def forget_outdated():
         """Whatever was made with an operation that has been replaced is made again."""

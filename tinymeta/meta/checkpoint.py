@@ -62,9 +62,11 @@ class Checkpoint:
         self.written = time.perf_counter()
 
     def draws(self) -> dict:
+        """Where each generator stands, by name."""
         return {name: rng.bit_generator.state for name, rng in self.generators.items()}
 
     def due(self) -> bool:
+        """Is it time to write one?"""
         return time.perf_counter() - self.written >= self.every
 
     def write(self, at: Progress) -> None:

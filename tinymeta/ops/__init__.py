@@ -33,10 +33,10 @@ from .compose import log_softmax, logsumexp, mean, norm, softmax, var
 from .conv import conv2d
 from .create import arange, eye, full, one_hot, ones, ones_like, zeros, zeros_like
 from .derivatives import hessian, hvp, jacobian, jvp
-from .elementwise import (Elementwise, abs, add, clip, cos, div, elementwise, equal, exp, expm1, greater,
-                          greater_equal, less, less_equal, log, log1p, maximum, minimum, mul, neg,
-                          not_equal, power, relu, rsqrt, sigmoid, sign, sin, softplus, sqrt, square,
-                          sub, tanh, where)
+from .elementwise import (Elementwise, abs, add, clip, cos, div, elementwise, equal, exp, expm1,
+                          greater, greater_equal, less, less_equal, log, log1p, maximum, minimum,
+                          mul, neg, not_equal, power, relu, rsqrt, sigmoid, sign, sin, softplus,
+                          sqrt, square, sub, tanh, where)
 from .index import take, take_along_axis
 from .logic import both, differ, either, invert
 from .matmul import matmul

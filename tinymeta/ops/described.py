@@ -21,8 +21,8 @@ VALUES = {
     "relu": "max(a, 0). Derivative: 1 where a > 0, else 0, at 0 too.",
     "abs": "|a|. Derivative: sign(a), 0 at 0.",
     "sign": "-1, 0 or 1; it has no derivative.",
-    "maximum": "The larger of a and b, NaN if one is. The gradient goes to it, in halves where they tie.",
-    "minimum": "The smaller of a and b, NaN if one is. The gradient goes to it, in halves where they tie.",
+    "maximum": "The larger of a and b, NaN if one is. It gets the gradient; if they tie, half each.",
+    "minimum": "The smaller of a and b, NaN if one is. It gets the gradient; if they tie, half each.",
     "equal": "a == b.", "not_equal": "a != b.", "less": "a < b.",
     "less_equal": "a <= b.", "greater": "a > b.", "greater_equal": "a >= b."}
 

@@ -38,7 +38,7 @@ class Elementwise(Primitive):
                          text=text, branch=branch, replace=replace)
         self.__signature__ = self.__signature__.replace(parameters=[Parameter(
             x, Parameter.POSITIONAL_ONLY if x in INPUTS else Parameter.KEYWORD_ONLY) for x in free])
-        self.__doc__ = f"{heading(name, self.__signature__)}\n\n{described(self)}"
+        self.__doc__ = f"{heading(self)}\n\n{described(self)}"
 
     def __call__(self, *inputs, **static) -> Tensor:
         if len(inputs) != self.arity:

@@ -121,7 +121,10 @@ def gathers(draw, along: bool, adjoint: bool):
 
 @st.composite
 def matmul_cases(draw, min_side: int = 0):
-    """Two matrices that fit, (.., N, K) and (.., K, M), of sides up to 3; shrinks to the smallest."""
+    """Two matrices that fit, (.., N, K) and (.., K, M), of sides min_side to 3.
+
+    Shrinks to the smallest.
+    """
     lead = draw(shapes(max_dims=2))
     n, k, m = draw(st.tuples(*[st.integers(min_side, 3)] * 3))
     return Case((draw(tensors((*lead, n, k))), draw(tensors((*lead, k, m)))), {})
@@ -129,7 +132,10 @@ def matmul_cases(draw, min_side: int = 0):
 
 @st.composite
 def geometries(draw, pooling: bool = False) -> Geometry:
-    """Strides 1 to 3, every padding, odd and even sizes, rows left over, images below the kernel."""
+    """Strides 1 to 3, every padding, odd and even sizes, rows left over, images below the kernel.
+
+    pooling: only those in which no window lies outside of the image.
+    """
     kernel = draw(st.tuples(st.integers(1, 3), st.integers(1, 3)))
     image = tuple(max(1, k + draw(st.integers(-1, 3))) for k in kernel)
     pad = st.tuples(*[st.integers(0, min(kernel) - 1 if pooling else 2)] * 2)
@@ -159,7 +165,10 @@ def conv_cases(draw, operands: str = "xw", min_examples: int = 0):
 
 @st.composite
 def pool_cases(draw, min_examples: int = 0):
-    """Images (.., N, H, W, C) without ties, and the `Geometry` of windows that are never empty."""
+    """Images (.., N, H, W, C) without ties, and the `Geometry` of windows that are never empty.
+
+    min_examples: the least N.
+    """
     geometry = draw(geometries(pooling=True))
     lead = draw(shapes(min_dims=1, max_dims=2, min_side=min_examples, max_side=2))
     shape = (*lead, *geometry.image, draw(st.integers(1, 2)))
@@ -221,8 +230,8 @@ def all_different(op: Primitive):
     parameters = op.__signature__.parameters.values()
     needed = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.default is p.empty]
     if needed:
-        raise KeyError(f"{op.name} has no strategy that knows its {', '.join(needed)}: add one with "
-                       f"tm.testing.register({op.name!r}, strategy), whose examples are "
+        raise KeyError(f"{op.name} has no strategy that knows its {', '.join(needed)}: add one "
+                       f"with tm.testing.register({op.name!r}, strategy), whose examples are "
                        "Case(inputs, static)")
     count = 2 if callable(op.vjps) else len(op.vjps)
     together = shapes(min_dims=1).flatmap(lambda shape: distinct((count, *shape)))

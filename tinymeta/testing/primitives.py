@@ -33,7 +33,7 @@ LONG = 10_001                   # entries: more than a block, a chunk or a vecto
 
 
 def registry_test(*names: Primitive | str) -> Callable:
-    """A pytest test of these primitives, or of all, one by one:
+    """A pytest test of the primitives of these names, or of all, one by one.
 
         test_primitives = registry_test("cube", "my_sort")
     """
