@@ -11,9 +11,10 @@ def checked_rules(name: str, vjps):
     Raises TypeError for anything else, such as `(rule)`: without its comma it is no tuple.
     """
     if callable(vjps):
-        if any(p.kind is Parameter.VAR_POSITIONAL for p in parameters(name, "vjps", vjps)):
+        signature = inspect.signature(vjps)
+        if any(p.kind is Parameter.VAR_POSITIONAL for p in signature.parameters.values()):
             return vjps
-        raise TypeError(f"{name}: vjps is one function, of {inspect.signature(vjps)}: write "
+        raise TypeError(f"{name}: vjps is one function, of {signature}: write "
                         "(rule,) with its comma for the rule of one input, or "
                         "rule(i, g, y, *inputs) for any number of inputs")
     if not isinstance(vjps, (tuple, list)):
@@ -26,11 +27,9 @@ def checked_rules(name: str, vjps):
     return tuple(vjps)
 
 
-def parameters(name: str, part: str, function: Callable) -> list[Parameter]:
-    """Those of one of the parts. Raises TypeError for what is no function."""
+def check_function(name: str, part: str, function) -> None:
     if not callable(function):
         raise TypeError(f"{name}: {part} must be a function, not {type(function).__name__}")
-    return list(inspect.signature(function).parameters.values())
 
 
 def called_with(name: str, shape: Callable, vjps, result: type) -> Signature:
@@ -38,7 +37,8 @@ def called_with(name: str, shape: Callable, vjps, result: type) -> Signature:
 
     The parameters are those of its shape rule; the first are arrays, one for each derivative rule.
     """
-    found = parameters(name, "shape", shape)
+    check_function(name, "shape", shape)
+    found = list(inspect.signature(shape).parameters.values())
     if not callable(vjps):
         found = [p if p.kind is not Parameter.POSITIONAL_OR_KEYWORD else p.replace(
             kind=Parameter.POSITIONAL_ONLY if k < len(vjps) else Parameter.KEYWORD_ONLY)
@@ -56,7 +56,7 @@ def filling(name: str, where: str, kernel: Callable) -> Callable:
 
     Raises TypeError if it returns anything but None or, as a NumPy ufunc does, `out`.
     """
-    parameters(name, f"its {where} kernel", kernel)
+    check_function(name, f"its {where} kernel", kernel)
 
     def watched(out, *arrays, **static):
         result = kernel(out, *arrays, **static)

@@ -81,26 +81,27 @@ METHODS = {
     "T": property(transpose, doc="The axes in reverse order: of a matrix, its transpose.")}
 
 
-def method(operation):
+def method(name: str, operation):
     """An elementwise operation as a method: it is an object, and a class binds functions only."""
     if not isinstance(operation, Elementwise):
         return operation
 
     def called(*inputs):
         return operation(*inputs)
-    called.__doc__, called.__signature__ = operation.__doc__, operation.__signature__
+    called.__name__, called.__doc__ = name, operation.__doc__
+    called.__signature__ = operation.__signature__
     return called
 
 
-def reflected(operation):
+def reflected(name: str, operation):
     """What `1 + tensor` calls on the tensor, which is the second input."""
     def called(b, a):
         return operation(a, b)
-    called.__doc__ = operation.__doc__
+    called.__name__, called.__doc__ = name, operation.__doc__
     return called
 
 
 for _name, _operation in (OPERATORS | METHODS).items():
-    setattr(Tensor, _name, method(_operation))
+    setattr(Tensor, _name, method(_name, _operation))
 for _name, _operation in REFLECTED.items():
-    setattr(Tensor, _name, reflected(_operation))
+    setattr(Tensor, _name, reflected(_name, _operation))

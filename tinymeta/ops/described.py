@@ -21,13 +21,12 @@ VALUES = {
     "relu": "max(a, 0). Derivative: 1 where a > 0, else 0, at 0 too.",
     "abs": "|a|. Derivative: sign(a), 0 at 0.",
     "sign": "-1, 0 or 1; it has no derivative.",
-    "maximum": "The larger of a and b, NaN if one is. It gets the gradient; if they tie, half each.",
-    "minimum": "The smaller of a and b, NaN if one is. It gets the gradient; if they tie, half each.",
+    "maximum": "The larger of a and b, NaN if one is. It gets the gradient; in a tie, half each.",
+    "minimum": "The smaller of a and b, NaN if one is. It gets the gradient; in a tie, half each.",
     "equal": "a == b.", "not_equal": "a != b.", "less": "a < b.",
     "less_equal": "a <= b.", "greater": "a > b.", "greater_equal": "a >= b."}
 
-MIXED = ("Raises ValueError for shapes that do not broadcast, TypeError for float32 beside\n"
-         "float64.")
+MIXED = "Raises ValueError for other shapes, TypeError for float32 beside float64."
 
 
 def described(op) -> str:
