@@ -1,7 +1,9 @@
 """Each promise of a primitive is broken by a planted fault, and the check says which it was."""
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -256,6 +258,18 @@ def test_a_test_file_of_yours_inherits_it_in_one_line(tmp_path):
                           cwd=tmp_path, capture_output=True, text=True)
     assert "test_mine.py::test_ops[cube] PASSED" in done.stdout, done.stdout
     assert "test_mine.py::test_ops[add] PASSED" in done.stdout
+
+
+def test_what_the_readme_shows_passes_as_it_stands(a_new_primitive):
+    """All code of its chapter on adding, run in order, and the test that it names."""
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    chapter = readme.split("## Add to it")[1].split("\n## ")[0]
+    exec("".join(re.findall(r"```python\n(.*?)```", chapter, re.DOTALL)), {"tm": tm, "np": np})
+    test = eval(re.search(r"registry_test\(.*?\)", chapter)[0], {"registry_test": registry_test})
+    (mark,) = test.pytestmark
+    assert mark.args[1] == ["cube", "cumsum"]
+    for name in mark.args[1]:
+        test(name)
 
 
 def test_without_names_it_is_the_whole_registry():
