@@ -11,7 +11,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 import tinymeta as tm
-from tinymeta.core.primitive import Primitive, registry
+from tinymeta.core.primitive import Primitive, registry, replaced
 from tinymeta.core.scope import state
 from tinymeta.testing import Case, check_primitive, register, registry_test, strategies
 
@@ -275,6 +275,13 @@ def test_what_the_readme_shows_passes_as_it_stands(a_new_primitive):
 def test_without_names_it_is_the_whole_registry():
     (mark,) = registry_test().pytestmark
     assert mark.args[1] == sorted(registry)
+
+
+def test_what_was_replaced_is_not_asked_for(a_product):
+    a_product(), a_product(replace=True)
+    (mark,) = registry_test().pytestmark
+    assert "my product" in mark.args[1]
+    assert [name for name in registry if name not in mark.args[1]] == [replaced[-1].name]
 
 
 # ---- devices ------------------------------------------------------------------------------------
