@@ -4,22 +4,21 @@ import functools
 
 import tinymeta as tm
 
-METHODS = ("maml", "first-order", "meta-sgd", "anil", "reptile", "imaml", "maml++")
+METHODS = {"maml": tm.meta.maml, "first-order": functools.partial(tm.meta.maml, first_order=True),
+           "meta-sgd": tm.meta.meta_sgd, "anil": tm.meta.anil, "reptile": tm.meta.reptile,
+           "imaml": tm.meta.imaml, "maml++": tm.meta.maml_plus}
 
 
 def method_of(a, net, loss, lr, **options):
     """The method that --method names; lr: a number, or a tree for the methods that take one."""
-    meta, options = tm.meta, {"lr": lr, "steps": a.steps, **options}
+    options = {"lr": lr, "steps": a.steps, **options}
     if a.method in ("meta-sgd", "reptile", "maml++"):
         options["lr"] = max(tm.tree.leaves(lr))         # one number: all parameters adapt
     if a.method == "maml++":
         options.pop("test_steps", None)                 # it has as many steps as it has rates
-    make = {"maml": meta.maml, "first-order": functools.partial(meta.maml, first_order=True),
-            "meta-sgd": meta.meta_sgd, "anil": meta.anil, "reptile": meta.reptile,
-            "imaml": meta.imaml, "maml++": meta.maml_plus}[a.method]
     if a.method == "anil" and tm.tree.children(lr) is not None:
         options["lr"] = lr[-1]                          # the head's part of the tree
-    return make(net, loss, **options)
+    return METHODS[a.method](net, loss, **options)
 
 
 def weighted(a, sample):

@@ -77,7 +77,7 @@ def read(path) -> tuple[object, dict]:
 
 
 def about(path) -> dict:
-    """What `save` was told about the tree in the file; raises as `load`."""
+    """What `save` was told about the tree in the file at `path`; raises as `load`."""
     return read(path)[1]
 
 

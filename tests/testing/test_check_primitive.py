@@ -1,15 +1,17 @@
 """Each promise of a primitive is broken by a planted fault, and the check says which it was."""
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import Phase, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 import tinymeta as tm
-from tinymeta.core.primitive import Primitive, registry
+from tinymeta.core.primitive import Primitive, registry, replaced
 from tinymeta.core.scope import state
 from tinymeta.testing import Case, check_primitive, register, registry_test, strategies
 
@@ -81,15 +83,22 @@ def test_a_faulty_kernel_is_red(kernel, message, a_product):
         check_primitive(a_product(kernels={"cpu": kernel}))
 
 
-def test_a_kernel_that_adds_to_what_it_finds_is_red(a_product, monkeypatch):
-    """Eager memory may happen to be zero: poison is what finds it."""
-    monkeypatch.setattr("tinymeta.core.primitive.allocate", lambda _, *like: np.zeros(*like))
+def adding(out, a, b):
+    out += a * b
 
-    def adding(out, a, b):
-        out += a * b
 
+@pytest.mark.parametrize("kernel, found", [(adding, 0), (unfilled, np.nan)])
+def test_a_kernel_that_leaves_what_it_finds_is_red(kernel, found, a_product, monkeypatch):
+    """Eager memory may happen to be what the check puts there, so it puts two things there."""
+    monkeypatch.setattr("tinymeta.core.primitive.allocate",
+                        lambda _, shape, dtype: np.full(shape, found, dtype))
     with pytest.raises(AssertionError, match="my product does not fill all of out"):
-        check_primitive(a_product(kernels={"cpu": adding}))
+        check_primitive(a_product(kernels={"cpu": kernel}, vjps=(None, None)))
+
+
+def test_a_kernel_that_returns_its_result_is_red(a_product):
+    with pytest.raises(TypeError, match="my product: its cpu kernel returned a ndarray"):
+        check_primitive(a_product(kernels={"cpu": lambda out, a, b: a * b}))
 
 
 def test_a_kernel_wrong_in_one_dtype_is_red_there_alone(a_product):
@@ -172,12 +181,60 @@ def test_a_strategy_on_which_no_derivative_could_be_wrong_is_red(a_product):
         check_primitive(a_product(cases=empty))
 
 
-def test_a_missing_strategy_or_kernel_is_named(a_product):
+def test_a_missing_kernel_is_named(a_product):
     with pytest.raises(NotImplementedError, match="my product has no cpu kernel"):
         check_primitive(a_product(kernels={}))
-    del strategies.TABLE["my product"]
-    with pytest.raises(KeyError, match="my product has no strategy"):
-        check_primitive("my product")
+
+
+def test_an_operation_without_a_strategy_gets_arrays_of_one_shape(a_product):
+    op = a_product()
+    del strategies.TABLE[op.name]
+
+    def shape(a, b):
+        if a.ndim != 2:
+            raise ValueError("matrices, please")
+        return a.shape, a.dtype
+
+    @given(strategies.strategy_for(op))
+    def all_differ(case):
+        a, b = case.inputs
+        assert a.ndim == b.ndim == 2 and case.static == {}
+        assert len({*a.ravel(), *b.ravel()}) == a.size + b.size
+
+    op.shape = shape
+    all_differ()
+    check_primitive(op, examples=4)
+    op.vjps = (lambda g, y, a, b: g * a, RULES[1])
+    with pytest.raises(AssertionError, match="derivative of my product of order 1 is wrong"):
+        check_primitive(op, order=1)
+
+
+def test_any_number_of_inputs_gets_two(a_new_primitive):
+    total = tm.primitive("total", shape=lambda *xs: (xs[0].shape, xs[0].dtype),
+                         vjps=lambda i, g, y, *xs: g,
+                         kernels={"cpu": lambda out, *xs: np.copyto(out, sum(xs))})
+    check_primitive(total, examples=4)
+
+
+@pytest.mark.parametrize("shape, message", [
+    (lambda a, b, axis: (a.shape, a.dtype), "my product has no strategy .* its axis: add one"),
+    (lambda a, b, *, axis: (a.shape, a.dtype), "my product has no strategy .* its axis: add one"),
+])
+def test_what_needs_metadata_needs_a_strategy(shape, message, a_product):
+    op = a_product(shape=shape)
+    del strategies.TABLE[op.name]
+    with pytest.raises(KeyError, match=message):
+        check_primitive(op)
+
+
+def test_what_takes_no_arrays_of_one_shape_needs_a_strategy(a_product):
+    def shape(a, b):
+        raise ValueError("never")
+
+    op = a_product(shape=shape)
+    del strategies.TABLE[op.name]
+    with pytest.raises(AssertionError, match="my product: its shape rule takes no .*register"):
+        check_primitive(op)
 
 
 # ---- the test that is inherited -----------------------------------------------------------------
@@ -203,9 +260,28 @@ def test_a_test_file_of_yours_inherits_it_in_one_line(tmp_path):
     assert "test_mine.py::test_ops[add] PASSED" in done.stdout
 
 
+def test_what_the_readme_shows_passes_as_it_stands(a_new_primitive):
+    """All code of its chapter on adding, run in order, and the test that it names."""
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    chapter = readme.split("## Add to it")[1].split("\n## ")[0]
+    exec("".join(re.findall(r"```python\n(.*?)```", chapter, re.DOTALL)), {"tm": tm, "np": np})
+    test = eval(re.search(r"registry_test\(.*?\)", chapter)[0], {"registry_test": registry_test})
+    (mark,) = test.pytestmark
+    assert mark.args[1] == ["cube", "cumsum"]
+    for name in mark.args[1]:
+        test(name)
+
+
 def test_without_names_it_is_the_whole_registry():
     (mark,) = registry_test().pytestmark
     assert mark.args[1] == sorted(registry)
+
+
+def test_what_was_replaced_is_not_asked_for(a_product):
+    a_product(), a_product(replace=True)
+    (mark,) = registry_test().pytestmark
+    assert "my product" in mark.args[1]
+    assert [name for name in registry if name not in mark.args[1]] == [replaced[-1].name]
 
 
 # ---- devices ------------------------------------------------------------------------------------

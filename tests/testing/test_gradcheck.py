@@ -215,7 +215,7 @@ def test_a_failure_shows_the_table_and_the_worst_entry(a_new_primitive):
     with pytest.raises(AssertionError) as error:
         check_grads(op, np.array([0.0, 3.0]))
     first, header, row, worst = str(error.value).splitlines()
-    assert first == "check_grads: the derivative of <primitive too steep> of order 1 is wrong"
+    assert first == "check_grads: the derivative of too steep of order 1 is wrong"
     assert row.endswith("wrong")
     assert worst.startswith("worst entry: argument [0] at (1,): analytic ")
 

@@ -79,8 +79,8 @@ def find_kernel(primitive, name: str):
     kernel = (getattr(room, primitive.name, None) if primitive.text is None
               else room.compile_text(primitive.text))
     if kernel is None:
+        ours = f"add one to tinymeta/{name}/{primitive.family}.py or " if room else ""
         raise NotImplementedError(
-            f"{primitive.name} has no {name} kernel: add {primitive.name} to "
-            f"tinymeta/{name}/{primitive.family}.py or pass kernels={{{name!r}: ...}}")
+            f"{primitive.name} has no {name} kernel: {ours}pass kernels={{{name!r}: ...}}")
     primitive.kernels[name] = kernel
     return kernel

@@ -12,10 +12,12 @@ from collections.abc import Callable
 import numpy as np
 
 from .device import allocate, find_kernel, move, together
+from .parts import called_with, checked_rules, filling, heading
 from .scope import setting, state, where
 from .tensor import Tensor, asarray, serials
 
 registry: dict[str, "Primitive"] = {}
+replaced: list["Primitive"] = []        # in order: who keeps what was made of one has to look here
 
 
 class Primitive:
@@ -26,15 +28,23 @@ class Primitive:
     differentiable; for any number of inputs it is one function `rule(i, g, y, *inputs, **static)`.
     Rules are written with operations, so they can be differentiated. `view` kernels return an
     alias; all others fill `out`. `branch(*arrays, **static)`, where the operation has kinks, tells
-    which smooth piece its input lies on.
+    which smooth piece its input lies on. `replace`: True or False for what a user made, which can
+    be replaced; None for ours.
+
+    Raises TypeError for a part that is none, ValueError for a name that is taken; then nothing is
+    registered.
     """
 
-    def __init__(self, name, *, shape, vjps, family,
-                 kernels=None, view=False, text=None, branch=None):
-        if name in registry:
-            raise ValueError(f"a primitive named {name!r} exists already: choose another name")
-        self.name, self.shape, self.vjps, self.family = name, shape, vjps, family
+    def __init__(self, name, *, shape, vjps, family, kernels=None, view=False, text=None,
+                 branch=None, replace=None):
+        check_name(name, replace)
+        self.name, self.shape, self.family = name, shape, family
+        self.vjps, self.replaceable = checked_rules(name, vjps), replace is not None
         self.kernels, self.view, self.text, self.branch = dict(kernels or {}), view, text, branch
+        self.__name__, self.__signature__ = name, called_with(name, shape, self.vjps, Tensor)
+        self.__doc__ = f"{heading(self)}\n\nA primitive, of the family {family}."
+        if name in registry:
+            set_aside(registry[name])
         registry[name] = self
 
     def pull(self, g: Tensor, y: Tensor, wanted: list[int]) -> list:
@@ -60,15 +70,38 @@ class Primitive:
         return f"<primitive {self.name}>"
 
 
+def check_name(name: str, replace: bool | None) -> None:
+    old = registry.get(name)
+    if old is not None and not (replace and old.replaceable):
+        way = ", or pass replace=True to put this one in its place" if old.replaceable else ""
+        raise ValueError(f"a primitive named {name!r} exists already: choose another name{way}")
+
+
+def set_aside(old: Primitive) -> None:
+    """Let another have its name; who holds it still, as a line does, finds it by a new one."""
+    replaced.append(old)
+    old.name = f"{old.name}, replaced {len(replaced)}"
+    registry[old.name] = old
+
+
 def primitive(name: str, *, shape: Callable, vjps, kernels: dict[str, Callable],
-              branch=None) -> Primitive:
+              branch: Callable | None = None, replace: bool = False) -> Primitive:
     """Register an operation of your own; calling the result on tensors or arrays applies it.
 
-    kernels: {"cpu": kernel}, each `kernel(out, *arrays, **static)` filling `out`. The other
-    arguments are as in `Primitive`. Raises ValueError if the name is taken.
+    shape: `shape(*inputs, **static) -> (shape, dtype)`, raising ValueError for what doesn't fit.
+    vjps: for each input `rule(g, y, *inputs, **static)`, its cotangent, or None; or one function
+    `rule(i, g, y, *inputs, **static)` for any number of inputs. Written with operations.
+    kernels: {"cpu": kernel}, each `kernel(out, *arrays, **static)` filling all of `out`; it returns
+    None.
+    branch: `branch(*arrays, **static)`, which smooth piece the input lies on, if there are kinks.
+    replace: put it in the place of one of your own with that name; what `jit` compiled with that
+    one is compiled again.
+
+    Raises ValueError if the name is taken, TypeError for a part that is no function.
     """
+    watched = {where: filling(name, where, kernel) for where, kernel in kernels.items()}
     return Primitive(name, shape=shape, vjps=vjps, family="extension",
-                     kernels=kernels, branch=branch)
+                     kernels=watched, branch=branch, replace=replace)
 
 
 def bind(primitive: Primitive, inputs: tuple, static: dict) -> Tensor:

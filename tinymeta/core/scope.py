@@ -39,7 +39,7 @@ def setting(**values):
 
 
 def scope(name: str):
-    """Name a part of a computation, so that errors and printed programs can say where they are."""
+    """`with tm.scope(name):` names a part of a computation, for errors to say where they are."""
     return setting(path=(*state.path, name))
 
 

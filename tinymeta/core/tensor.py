@@ -39,18 +39,32 @@ OF_THE_HOST = (np.ndarray, np.generic, *WEAK, list, tuple)
 
 
 class Tensor(Readable):
-    __slots__ = ("value", "primitive", "inputs", "static", "serial", "order", "__weakref__")
+    """An immutable array of floats, integers or bools, which remembers how it was made.
+
+    `tm.tensor` and `tm.asarray` make one. It has the operators and indexing of NumPy, and the
+    operations of `tm` that are often written behind a value as its methods. `primitive(inputs,
+    **static)` is what made it, if it is being differentiated; who reads the value of such a one by
+    way of NumPy or `float` meets a TypeError, as that would drop the gradient.
+    """
+    __slots__ = {
+        "value": "The array; while a function is traced, what stands in for one.",
+        "primitive": "The operation that made it; None of a constant and a leaf.",
+        "inputs": "The tensors that it was made of, a tuple.",
+        "static": "The metadata of the operation that made it, a dict.",
+        "serial": "0 of a constant; else larger than that of anything it was made of.",
+        "order": "How many derivatives deep the line is that made it.",
+        "__weakref__": "Weak references to it."}
     __hash__ = object.__hash__           # `==` compares elements, identity stays the key
 
     def __init__(self, value, primitive=None, inputs=(), static=None, serial=0, order=0):
         self.value, self.primitive, self.inputs, self.static = value, primitive, inputs, static
         self.serial, self.order = serial, order
 
-    shape = property(lambda self: self.value.shape)
-    dtype = property(lambda self: self.value.dtype)
-    ndim = property(lambda self: len(self.value.shape))
-    size = property(lambda self: math.prod(self.value.shape))
-    device = property(lambda self: device_of(self.value))
+    shape = property(lambda self: self.value.shape, doc="The size of each axis, a tuple of ints.")
+    dtype = property(lambda self: self.value.dtype, doc="The NumPy dtype of its elements.")
+    ndim = property(lambda self: len(self.value.shape), doc="How many axes it has; 0 of a number.")
+    size = property(lambda self: math.prod(self.value.shape), doc="How many elements it has.")
+    device = property(lambda self: device_of(self.value), doc='Where it lies: "cpu" or "cuda".')
 
     def numpy(self) -> np.ndarray:
         """The value as a read-only NumPy view (on a GPU: a copy on the host)."""
@@ -59,7 +73,7 @@ class Tensor(Readable):
         return array
 
     def item(self):
-        """The value of a one-element tensor as a Python number."""
+        """The value of a tensor of one element, a Python number. ValueError for any other size."""
         if self.size != 1:
             raise ValueError(f"item() needs a tensor of one element, got shape {self.shape}")
         return self.numpy().item()
@@ -122,7 +136,7 @@ def tensor(data, dtype=None) -> Tensor:
 
 
 def asarray(data, dtype=None) -> Tensor:
-    """A Tensor sharing memory with an array where it can (whoever shares promises not to write).
+    """`data` as a Tensor, sharing memory with an array where it can (then nobody may write to it).
 
     A Tensor is returned as it is, or cast; a list or tuple that holds arrays or tensors is stacked,
     with its gradient (ValueError if the shapes differ). Anything with `__dlpack__` or

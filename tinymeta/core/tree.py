@@ -25,7 +25,7 @@ def children(node):
 
 
 def flatten(tree) -> tuple[list, Callable]:
-    """(leaves, rebuild): the leaves in order, and a function that puts new ones in their places."""
+    """(leaves, rebuild) of a tree: its leaves in order, and a function that puts new ones there."""
     parts = children(tree)
     if parts is None:
         return [tree], lambda leaves: leaves[0]
@@ -48,11 +48,15 @@ def unflatten(rebuild: Callable, leaves):
 
 
 def leaves(tree) -> list:
+    """The leaves of a tree, in order."""
     return flatten(tree)[0]
 
 
 def paths(tree, prefix: str = "") -> list[str]:
-    """The name of each leaf as one would write it: "['conv'].w", "[0]"; the root is ""."""
+    """The name of each leaf of a tree as one would write it: "['conv'].w", "[0]"; of a lone one "".
+
+    prefix: what each name begins with.
+    """
     parts = children(tree)
     if parts is None:
         return [prefix]

@@ -21,7 +21,7 @@ class Batch(NamedTuple):
 
 
 class Tasks(NamedTuple):
-    """What to learn from, and what to be judged on."""
+    """What to learn from, the support, and what to be judged on, the query; task axis first."""
 
     support: Batch
     query: Batch
@@ -64,6 +64,7 @@ class Characters:
 
     @property
     def drawers(self) -> int:
+        """How many people drew each character."""
         return self.images.shape[1]
 
     @property

@@ -31,7 +31,7 @@ class Contents(NamedTuple):
 
 
 class Split(NamedTuple):
-    """What to learn from, what to tune on, what to report."""
+    """Three sets of characters: train to learn from, validation to tune on, test to report."""
 
     train: Characters
     validation: Characters

@@ -15,7 +15,10 @@ from .episodes import Batch, Tasks, whole
 
 
 class Waves(NamedTuple):
-    """T waves; waves(x) evaluates them at x (T, N, 1), or at (N, 1) for all, in x's dtype."""
+    """T waves by amplitude and phase (T,), in radians.
+
+    waves(x) evaluates them at x (T, N, 1), or at (N, 1) for all, in x's dtype.
+    """
 
     amplitude: np.ndarray                                                                     # (T,)
     phase: np.ndarray                                                                         # (T,)
@@ -27,8 +30,9 @@ class Waves(NamedTuple):
 
 @dataclass(frozen=True)
 class Sinusoids:
-    """The family of waves: each range is (low, high), drawn from uniformly.
+    """The family of waves: of amplitude, phase in radians, and x, each a range (low, high).
 
+    They are drawn uniformly from it.
     Raises ValueError for a range that is not two finite numbers, the lower first.
     """
 
@@ -43,7 +47,7 @@ class Sinusoids:
                                  f"finite numbers")
 
     def draw(self, rng: np.random.Generator, tasks: int) -> Waves:
-        """Draw T waves; for plots, and for an oracle that is told amplitude and phase."""
+        """Draw `tasks` waves; for plots, and for an oracle that is told amplitude and phase."""
         whole("Sinusoids.draw", tasks=tasks)
         return Waves(rng.uniform(*self.amplitude, tasks), rng.uniform(*self.phase, tasks))
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..core import tree
 from ..core.device import move
+from ..core.primitive import replaced
 from ..core.scope import state
 from ..core.tensor import Tensor
 from .chunks import made_ready
@@ -74,6 +75,16 @@ def jit(f: Callable) -> Callable:
     the arguments, and for what cannot be told from other arguments.
     """
     programs, latest, one_at_a_time = {}, [], threading.RLock()
+    seen = len(replaced)                    # how many operations had been when we looked last
+
+    def forget_outdated():
+        """Whatever was made with an operation that has been replaced is made again."""
+        nonlocal seen
+        with one_at_a_time:
+            now = len(replaced)
+            new, seen = {*replaced[seen:now]}, now
+            for key in [k for k, made in programs.items() if made and made.traced.used & new]:
+                del programs[key]
 
     def prepared(args: tuple, kwargs: dict, key: tuple, flat: list) -> Compiled | None:
         """The program for arguments like these, whose signature and leaves are given."""
@@ -90,6 +101,8 @@ def jit(f: Callable) -> Callable:
     def wrapped(*args, **kwargs):
         if state.interpreter is not None:
             return f(*args, **kwargs)
+        if seen != len(replaced):
+            forget_outdated()
         key = signature((args, kwargs), flat := []), state.device
         if any(type(x) is Tensor and x.serial for x in flat):
             return f(*args, **kwargs)
@@ -97,6 +110,7 @@ def jit(f: Callable) -> Callable:
         return f(*args, **kwargs) if program is None else program(flat)
 
     def prepare(*args, **kwargs):
+        forget_outdated()
         prepared(args, kwargs, (signature((args, kwargs), flat := []), state.device), flat)
 
     wrapped.programs, wrapped.prepare = programs, prepare

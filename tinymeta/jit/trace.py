@@ -11,7 +11,7 @@ import numpy as np
 
 from ..core import tree
 from ..core.device import move
-from ..core.primitive import evaluate
+from ..core.primitive import Primitive, evaluate
 from ..core.scope import setting, state
 from ..core.tensor import Tensor, asarray
 from .program import Line, Program, Unreadable, escaped, here, ordered
@@ -24,6 +24,7 @@ class Traced:
     """A function, traced for arguments like these: a program, and what is around it.
 
     places: of each input of the program, which leaf of the arguments it is, and of which dtype.
+    used: the primitives that it has called, on constants, too.
     """
 
     def __init__(self, f: Callable, args: tuple, kwargs: dict):
@@ -32,6 +33,7 @@ class Traced:
         self.inputs: dict[tuple, Line] = {}
         self.constants: dict[int, tuple] = {}
         self.lines: set[Line] = set()
+        self.used: set[Primitive] = set()
         with setting(interpreter=self.append, device="cpu"):    # where constants are kept
             args, kwargs = rebuild([self.argument(k, x) for k, x in enumerate(flat)])
             leaves, self.rebuild = tree.flatten(f(*args, **kwargs))
@@ -63,6 +65,7 @@ class Traced:
 
     def append(self, primitive, values, static):
         """The interpreter: a line for every operation, but on constants."""
+        self.used.add(primitive)
         if all(type(v) is np.ndarray for v in values):
             shape, _ = primitive.shape(*values, **static)
             if primitive.view or np.prod(shape) <= SMALL:

@@ -3,7 +3,9 @@ Here     methods that learn to learn: one method, one file, equation and paper o
          the one training loop.
 Imports  core ops nn data cpu jit
 Never    kernels, a derivative rule; `train` alone shows progress, `split` alone has threads.
-Add one  a function that returns a `Method` in a file of its own, and a row here.
+Add one  a function that returns a `Method` in a file of its own, and a row here
+         -> for --method, a row in METHODS of examples/common.py
+         -> rows in the METHODS of tests/meta/test_refused.py and test_tasks_apart.py
 Tests    tests/meta/
 """
 

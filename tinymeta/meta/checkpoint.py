@@ -85,9 +85,11 @@ class Checkpoint:
         self.written, self.made_on = time.perf_counter(), place()
 
     def draws(self) -> dict:
+        """Where each generator stands, by name."""
         return {name: rng.bit_generator.state for name, rng in self.generators.items()}
 
     def due(self) -> bool:
+        """Is it time to write one?"""
         return time.perf_counter() - self.written >= self.every
 
     def write(self, at: Progress) -> None:

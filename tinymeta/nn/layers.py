@@ -44,7 +44,10 @@ def at_least_one(layer) -> None:
 
 @dataclass(frozen=True)
 class Dense:
-    """y = x w + b:  x (.., N, C), w (.., C, O), b (.., O) -> (.., N, O)."""
+    """y = x w + b:  x (.., N, C), w (.., C, O), b (.., O) -> (.., N, O).
+
+    C: inputs, O: outputs. bias: whether there is a b. scheme: draws w, as those of `nn.init`.
+    """
     inputs: int
     outputs: int
     bias: bool = True
@@ -53,6 +56,7 @@ class Dense:
     __post_init__ = at_least_one
 
     def init(self, rng):
+        """{"w": (C, O), "b": (O,)}, float32; b begins at zero."""
         w = self.scheme(rng, (self.inputs, self.outputs))
         return {"w": w, "b": zeros(self.outputs)} if self.bias else {"w": w}
 
@@ -70,6 +74,7 @@ class Conv2d:
     """2-D convolution; see ops.conv2d.
 
     x (.., N, H, W, C), w (.., h, w, C, O), b (.., O) -> (.., N, H', W', O).
+    C: inputs, O: outputs, h = w: kernel. bias, scheme: as those of `Dense`.
     """
     inputs: int
     outputs: int
@@ -82,6 +87,7 @@ class Conv2d:
     __post_init__ = at_least_one
 
     def init(self, rng):
+        """{"w": (h, w, C, O), "b": (O,)}, float32; b begins at zero."""
         w = self.scheme(rng, (self.kernel, self.kernel, self.inputs, self.outputs))
         return {"w": w, "b": zeros(self.outputs)} if self.bias else {"w": w}
 
@@ -113,6 +119,7 @@ class BatchNorm:
             raise ValueError(f"BatchNorm: mode {self.mode!r} is not 'batch' or 'frozen'")
 
     def init(self, rng):
+        """{"offset", "scale"}, and "mean", "var" of a frozen one: each (C,), float32."""
         params = {"offset": zeros(self.channels)}
         if self.scale:
             params["scale"] = ones(self.channels)
@@ -121,6 +128,7 @@ class BatchNorm:
         return params
 
     def moments(self, x):
+        """Mean and variance of a batch, each (.., 1, 1, 1, C), or (.., 1, C)."""
         axes = tuple(range(-2 - self.spatial, -1))
         mean = ops.mean(x, axes, keepdims=True)
         return mean, ops.mean(ops.square(x - mean), axes, keepdims=True)
@@ -150,14 +158,15 @@ class BatchNorm:
 
 @dataclass(frozen=True)
 class LayerNorm:
-    """Each example's features at zero mean and unit variance, times scale plus offset.
+    """(x - mean) / sqrt(var + eps) * scale + offset, over the features of each example.
 
-    x (.., N, D) (Ba et al. 2016).
+    x (.., N, D), D: features (Ba et al. 2016).
     """
     features: int
     eps: float = 1e-5
 
     def init(self, rng):
+        """{"scale": (D,), "offset": (D,)}, float32: ones and zeros."""
         return {"scale": ones(self.features), "offset": zeros(self.features)}
 
     def __call__(self, params, x):
@@ -170,26 +179,30 @@ class LayerNorm:
         return centred * slope * beside(params["scale"], 0) + beside(params["offset"], 0)
 
 
+class Fixed:
+    """A layer without parameters."""
+
+    def init(self, rng):
+        """None: there are no parameters."""
+
+
 @dataclass(frozen=True)
-class MaxPool2d:
-    """The largest value of each window: (.., N, H, W, C) -> (.., N, H', W', C)."""
+class MaxPool2d(Fixed):
+    """The largest value of each window: (.., N, H, W, C) -> (.., N, H', W', C).
+
+    window, stride, padding: as in `tm.max_pool2d`.
+    """
     window: int = 2
     stride: int | None = None
     padding: object = "valid"
-
-    def init(self, rng):
-        return None
 
     def __call__(self, params, x):
         return ops.max_pool2d(x, self.window, stride=self.stride, padding=self.padding)
 
 
 @dataclass(frozen=True)
-class Flatten:
-    """(.., N, H, W, C) -> (.., N, H W C)."""
-
-    def init(self, rng):
-        return None
+class Flatten(Fixed):
+    """Each image as one row: (.., N, H, W, C) -> (.., N, H W C)."""
 
     def __call__(self, params, x):
         x = as_image("Flatten", x)
@@ -197,11 +210,8 @@ class Flatten:
 
 
 @dataclass(frozen=True)
-class SpatialMean:
+class SpatialMean(Fixed):
     """The mean over the map: (.., N, H, W, C) -> (.., N, C)."""
-
-    def init(self, rng):
-        return None
 
     def __call__(self, params, x):
         return ops.mean(as_image("SpatialMean", x), (-3, -2))
@@ -210,14 +220,15 @@ class SpatialMean:
 class Sequential:
     """Layers one after another.
 
-    Parameters are a list, one entry a layer; a plain function such as `tm.relu` is a layer without
-    parameters, its entry None.
+    layers: any with `init(rng)` and a call `(params, x)`; a plain function such as `tm.relu` is one
+    without parameters. Parameters are a list, one entry a layer, None for such a function.
     """
 
     def __init__(self, *layers):
         self.layers = layers
 
     def init(self, rng):
+        """The list of the layers' parameters, drawn in their order from `rng`."""
         return [layer.init(rng) if hasattr(layer, "init") else None for layer in self.layers]
 
     def __call__(self, params, x):

@@ -43,7 +43,10 @@ def check_share(different) -> None:
 
 
 def mse(prediction, target) -> Tensor:
-    """The mean squared error over examples and features: both (.., N, D) -> (..)."""
+    """The mean squared error over examples and features: both (.., N, D) -> (..).
+
+    Raises ValueError if the shapes of prediction and target differ.
+    """
     prediction, target = asarray(prediction), asarray(target)
     if prediction.shape != target.shape or prediction.ndim < 2:
         raise ValueError(f"mse: prediction {prediction.shape} and target {target.shape} "

@@ -20,11 +20,13 @@ __all__ = ["AdamState", "Optimizer", "adam", "cosine", "momentum", "sgd"]
 
 
 class Optimizer(NamedTuple):
+    """`init(params) -> state` and `update(grads, state, params) -> (params, state)`, of trees."""
     init: Callable
     update: Callable
 
 
 class AdamState(NamedTuple):
+    """What Adam remembers: the count of its updates, the running mean of g and of its square."""
     count: Tensor           # updates done, as a 0-d float64: a device can keep it,
                             # and 1 - 0.999^count stays exact
     mean: object            # running mean of the gradient, a tree like params
@@ -41,14 +43,17 @@ def zeros_of(params):
 
 
 def sgd(lr) -> Optimizer:
-    """theta <- theta - lr g"""
+    """Gradient descent: theta <- theta - lr g.
+
+    lr: a number, an array or tensor, or a tree of them like the parameters.
+    """
     def update(grads, state, params):
         return tree.map(lambda p, g, a: asarray(p) - a * g, params, grads, rates(lr, params)), state
     return Optimizer(lambda params: None, update)
 
 
 def momentum(lr, beta: float = 0.9, nesterov: bool = False) -> Optimizer:
-    """v <- beta v + g;  theta <- theta - lr v   (Polyak 1964)
+    """Heavy ball: v <- beta v + g;  theta <- theta - lr v  (Polyak 1964).
 
     nesterov: theta <- theta - lr (g + beta v), the step that looks ahead (Sutskever et al. 2013).
     """
@@ -76,8 +81,9 @@ def cosine(lr: float, updates: int, least: float = 0.0) -> Callable:
 
 
 def adam(lr, beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8) -> Optimizer:
-    """Kingma & Ba 2015, algorithm 1. lr: as above, or a schedule such as `cosine`.
+    """theta <- theta - lr m / (sqrt(s) + eps), by running means m of g and s of g^2, unbiased.
 
+    Kingma & Ba 2015, algorithm 1. lr: as that of `sgd`, or a schedule such as `cosine`.
     At g = 0 the first step is 0 and its slope -lr / eps (sqrt'(0) := 0).
     """
     def init(params):

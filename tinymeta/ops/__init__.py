@@ -3,7 +3,7 @@ Here     what an operation means: its shape and its derivative; functions compos
 Imports  core
 Never    kernels, devices, training.
 Add one  row in the family file -> kernel of the same name in cpu/ and cuda/
-         -> strategy in testing/strategies.py
+         -> strategy in the table of testing/cases.py
 Tests    tests/ops/
 
 The families are closed under differentiation: whatever a derivative rule calls is in the table
@@ -33,10 +33,10 @@ from .compose import log_softmax, logsumexp, mean, norm, softmax, var
 from .conv import conv2d
 from .create import arange, eye, full, one_hot, ones, ones_like, zeros, zeros_like
 from .derivatives import hessian, hvp, jacobian, jvp
-from .elementwise import (abs, add, clip, cos, div, elementwise, equal, exp, expm1, greater,
-                          greater_equal, less, less_equal, log, log1p, maximum, minimum, mul, neg,
-                          not_equal, power, relu, rsqrt, sigmoid, sign, sin, softplus, sqrt, square,
-                          sub, tanh, where)
+from .elementwise import (Elementwise, abs, add, clip, cos, div, elementwise, equal, exp, expm1,
+                          greater, greater_equal, less, less_equal, log, log1p, maximum, minimum,
+                          mul, neg, not_equal, power, relu, rsqrt, sigmoid, sign, sin, softplus,
+                          sqrt, square, sub, tanh, where)
 from .index import take, take_along_axis
 from .logic import both, differ, either, invert
 from .matmul import matmul
@@ -56,29 +56,52 @@ __all__ = [
     "softmax", "softplus", "sqrt", "square", "squeeze", "stack", "sub", "sum", "swapaxes", "take",
     "take_along_axis", "tanh", "transpose", "var", "where", "zeros", "zeros_like"]
 
+
+
+def unchanged(x) -> Tensor:
+    """+x: the tensor itself."""
+    return x
+
+
 OPERATORS = {
-    "__add__": add,        "__radd__": lambda a, b: add(b, a),           "__neg__": neg,
-    "__sub__": sub,        "__rsub__": lambda a, b: sub(b, a),           "__pos__": lambda a: a,
-    "__mul__": mul,        "__rmul__": lambda a, b: mul(b, a),           "__abs__": abs,
-    "__truediv__": div,    "__rtruediv__": lambda a, b: div(b, a),       "__getitem__": movement.getitem,
-    "__matmul__": matmul,  "__rmatmul__": lambda a, b: matmul(b, a),     "__eq__": equal,
-    "__pow__": power,      "__rpow__": lambda a, b: power(b, a),         "__ne__": not_equal,
-    "__lt__": less,        "__le__": less_equal,                         "__gt__": greater,
-    "__ge__": greater_equal,
-    "__and__": both,       "__rand__": both,     "__or__": either,      "__ror__": either,
-    "__xor__": differ,     "__rxor__": differ,   "__invert__": invert,
-    "astype": astype,      "reshape": reshape,                           "transpose": transpose,
-    "sum": sum,            "mean": mean,                                 "max": max,
-    "min": min,            "T": property(transpose),                     "stacked": staticmethod(stack),
-}
+    "__add__": add,        "__neg__": neg,           "__and__": both,       "__eq__": equal,
+    "__sub__": sub,        "__pos__": unchanged,     "__or__": either,      "__ne__": not_equal,
+    "__mul__": mul,        "__abs__": abs,           "__xor__": differ,     "__lt__": less,
+    "__truediv__": div,    "__invert__": invert,     "__pow__": power,      "__le__": less_equal,
+    "__matmul__": matmul,  "__gt__": greater,        "__ge__": greater_equal,
+    "__getitem__": movement.getitem}
+REFLECTED = {
+    "__radd__": add,       "__rsub__": sub,          "__rmul__": mul,       "__rtruediv__": div,
+    "__rmatmul__": matmul, "__rpow__": power,        "__rand__": both,      "__ror__": either,
+    "__rxor__": differ}
+METHODS = {
+    "astype": astype,      "reshape": reshape,       "transpose": transpose,
+    "sum": sum,            "mean": mean,             "max": max,            "min": min,
+    "stacked": staticmethod(stack),
+    "T": property(transpose, doc="The axes in reverse order: of a matrix, its transpose.")}
 
 
-def method(operation):
-    """Operations are objects; a class makes methods only of functions."""
-    if isinstance(operation, (property, staticmethod)):
+def method(name: str, operation):
+    """An elementwise operation as a method: it is an object, and a class binds functions only."""
+    if not isinstance(operation, Elementwise):
         return operation
-    return lambda *args, **kwargs: operation(*args, **kwargs)
+
+    def called(*inputs):
+        return operation(*inputs)
+    called.__name__, called.__doc__ = name, operation.__doc__
+    called.__signature__ = operation.__signature__
+    return called
 
 
-for _name, _operation in OPERATORS.items():
-    setattr(Tensor, _name, method(_operation))
+def reflected(name: str, operation):
+    """What `1 + tensor` calls on the tensor, which is the second input."""
+    def called(b, a):
+        return operation(a, b)
+    called.__name__, called.__doc__ = name, operation.__doc__
+    return called
+
+
+for _name, _operation in (OPERATORS | METHODS).items():
+    setattr(Tensor, _name, method(_name, _operation))
+for _name, _operation in REFLECTED.items():
+    setattr(Tensor, _name, reflected(_name, _operation))

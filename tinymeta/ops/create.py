@@ -21,17 +21,20 @@ def full(shape, value, dtype=None) -> Tensor:
 
 
 def zeros(shape, dtype=np.float32) -> Tensor:
+    """A tensor of zeros; shape: an int or a tuple of ints."""
     return asarray(np.zeros(as_shape("zeros", shape), dtype))
 
 
 def ones(shape, dtype=np.float32) -> Tensor:
+    """A tensor of ones; shape: an int or a tuple of ints."""
     return asarray(np.ones(as_shape("ones", shape), dtype))
 
 
 def arange(*bounds, dtype=None) -> Tensor:
-    """arange(stop), arange(start, stop) or arange(start, stop, step).
+    """The numbers from `start` up to `stop`, without it, in steps of `step`: (n,).
 
-    int64 of integers, else float32; of NumPy's floating scalars, their dtype.
+    bounds: stop; or start, stop; or start, stop, step. dtype: by default int64 for integers,
+    float32 for floats, their own for NumPy's floating scalars.
     """
     if dtype is None and any(isinstance(b, (float, np.floating)) for b in bounds):
         typed = [b for b in bounds if isinstance(b, np.floating)]
@@ -40,15 +43,18 @@ def arange(*bounds, dtype=None) -> Tensor:
 
 
 def eye(n: int, m: int | None = None, dtype=np.float32) -> Tensor:
+    """The identity matrix (n, m), ones on its diagonal; m is n by default."""
     return asarray(np.eye(*as_shape("eye", (n, n if m is None else m)), dtype=dtype))
 
 
 def zeros_like(x) -> Tensor:
+    """Zeros of the shape and dtype of `x`."""
     x = asarray(x)
     return zeros(x.shape, x.dtype)
 
 
 def ones_like(x) -> Tensor:
+    """Ones of the shape and dtype of `x`."""
     x = asarray(x)
     return ones(x.shape, x.dtype)
 

@@ -6,12 +6,16 @@ brings its inputs to one dtype and one shape first; so a rule meets equal shapes
 0-d constant that rides along.
 """
 
+from inspect import Parameter
+
 import numpy as np
 
+from ..core.parts import checked_rules, heading
 from ..core.primitive import Primitive
 from ..core.tensor import WEAK, Tensor, Unknown, asarray
 from ..core.text import GRAMMAR, INPUTS, is_mask, names, parsed
 from . import movement
+from .described import described
 from .promote import broadcast, promote
 
 # ---- what an elementwise operation is -----------------------------------------------------------
@@ -24,12 +28,17 @@ class Elementwise(Primitive):
     integers into float32; the first `skip` inputs keep a dtype of their own.
     """
 
-    def __init__(self, name, text, vjps, *, result=None, floating=False, skip=0, branch=None):
-        self.arity = len(names(parsed(text)) & {*INPUTS})
+    def __init__(self, name, text, vjps, *, result=None, floating=False, skip=0, branch=None,
+                 replace=None):
+        free = sorted(names(parsed(text)))
+        self.arity = len({*free} & {*INPUTS})
         self.result = None if result is None else np.dtype(result)
         self.floating, self.skip = floating, skip
         super().__init__(name, shape=self.common_shape, vjps=vjps, family="elementwise",
-                         text=text, branch=branch)
+                         text=text, branch=branch, replace=replace)
+        self.__signature__ = self.__signature__.replace(parameters=[Parameter(
+            x, Parameter.POSITIONAL_ONLY if x in INPUTS else Parameter.KEYWORD_ONLY) for x in free])
+        self.__doc__ = f"{heading(self)}\n\n{described(self)}"
 
     def __call__(self, *inputs, **static) -> Tensor:
         if len(inputs) != self.arity:
@@ -50,12 +59,13 @@ class Elementwise(Primitive):
         return shape, inputs[-1].dtype if self.result is None else self.result
 
 
-def elementwise(text: str, vjps, *, name: str | None = None) -> Elementwise:
+def elementwise(text: str, vjps, *, name: str | None = None, replace: bool = False) -> Elementwise:
     """An elementwise operation of your own, from a scalar text such as "a * exp(-b)".
 
     text: in a, b, c and NumPy's names, those of core/text.py. It computes in floats; a comparison
     is 1 or 0.
     vjps: for each input `rule(g, y, *inputs)`, written with tinymeta's operations, or None.
+    replace: put it in the place of one of your own with that name, as in `tm.primitive`.
     Raises ValueError for a name that is taken, what cannot stand in a text, or too few rules.
     """
     tree = parsed(text)
@@ -63,11 +73,12 @@ def elementwise(text: str, vjps, *, name: str | None = None) -> Elementwise:
     if inputs not in (["a"], ["a", "b"], ["a", "b", "c"]):
         raise ValueError(f"elementwise: the inputs of {text!r} are {', '.join(inputs) or 'none'}; name "
                          f"them a, then b, then c: {GRAMMAR}")
-    if len(vjps) != len(inputs):
+    vjps = checked_rules(name or text, vjps)
+    if not callable(vjps) and len(vjps) != len(inputs):
         raise ValueError(f"elementwise: the text {text!r} has {len(inputs)} inputs (a, b, c) and "
                          f"there are {len(vjps)} rules: give one, or None, for each input")
     counted = f"where({text}, 1, 0)" if is_mask(tree) else text
-    return Elementwise(name or text, counted, vjps, floating=True)
+    return Elementwise(name or text, counted, vjps, floating=True, replace=replace)
 
 
 # ---- arithmetic ---------------------------------------------------------------------------------

@@ -82,7 +82,10 @@ def padded_shape(shape, widths):
 # ---- the public functions -----------------------------------------------------------------------
 
 def reshape(x, *shape) -> Tensor:
-    """The same elements, in row-major order, in another shape; one size may be -1."""
+    """The same elements, in row-major order, in another shape; one size may be -1.
+
+    shape: sizes, or a tuple of them. Raises ValueError if they do not multiply to the size of `x`.
+    """
     x = asarray(x)
     shape = shape[0] if len(shape) == 1 and not isinstance(shape[0], (int, np.integer)) else shape
     shape = asked = tuple(int(n) for n in shape)
@@ -96,7 +99,7 @@ def reshape(x, *shape) -> Tensor:
 
 
 def transpose(x, *axes) -> Tensor:
-    """The axes in another order; without `axes`, reversed."""
+    """`x` with its axes in the order of `axes`, or reversed; each must be named once."""
     x = asarray(x)
     axes = axes[0] if len(axes) == 1 and not isinstance(axes[0], (int, np.integer)) else axes
     axes = (tuple(as_axis("transpose", a, x.ndim) for a in axes) if axes
@@ -107,6 +110,7 @@ def transpose(x, *axes) -> Tensor:
 
 
 def swapaxes(x, axis1: int, axis2: int) -> Tensor:
+    """`x` with axis1 and axis2 exchanged; ValueError for an axis that it has not."""
     x = asarray(x)
     order = list(range(x.ndim))
     i, j = as_axis("swapaxes", axis1, x.ndim), as_axis("swapaxes", axis2, x.ndim)
@@ -115,6 +119,7 @@ def swapaxes(x, axis1: int, axis2: int) -> Tensor:
 
 
 def moveaxis(x, source: int, destination: int) -> Tensor:
+    """`x` with the axis `source` at the place `destination`, the others in their order."""
     x = asarray(x)
     order = list(range(x.ndim))
     order.insert(as_axis("moveaxis", destination, x.ndim),
@@ -123,7 +128,7 @@ def moveaxis(x, source: int, destination: int) -> Tensor:
 
 
 def expand_dims(x, axis) -> Tensor:
-    """New axes of size 1, at these places of the result."""
+    """`x` with new axes of size 1; axis: their places in the result, an int or a tuple."""
     x = asarray(x)
     ndim = x.ndim + (len(axis) if isinstance(axis, (tuple, list)) else 1)
     sizes, axes = iter(x.shape), as_axes("expand_dims", axis, ndim)
@@ -131,7 +136,7 @@ def expand_dims(x, axis) -> Tensor:
 
 
 def squeeze(x, axis=None) -> Tensor:
-    """Without the axes of size 1, or without those named."""
+    """`x` without axes of size 1: all, or those named by `axis`; ValueError for other sizes."""
     x = asarray(x)
     axes = ([i for i, n in enumerate(x.shape) if n == 1] if axis is None
             else as_axes("squeeze", axis, x.ndim))
@@ -143,7 +148,7 @@ def squeeze(x, axis=None) -> Tensor:
 
 
 def broadcast_to(x, shape) -> Tensor:
-    """`x` repeated along new leading axes and along axes of size 1."""
+    """`x` repeated along new leading axes and axes of size 1 to `shape`; ValueError if it fails."""
     x, shape = asarray(x), as_shape("broadcast_to", shape)
     if x.shape == shape:
         return x
@@ -155,6 +160,7 @@ def broadcast_to(x, shape) -> Tensor:
 
 
 def flip(x, axis=None) -> Tensor:
+    """The elements in reverse order along `axis` (an int, a tuple, None for all)."""
     x = asarray(x)
     return reverse(x, axes=as_axes("flip", axis, x.ndim))
 
@@ -170,7 +176,7 @@ def astype(x, dtype) -> Tensor:
 def pad(x, widths, value: float = 0.0) -> Tensor:
     """`x` with `widths` elements of `value` around it.
 
-    widths: a number, or a (before, after) pair for each axis.
+    widths: a number, or a (before, after) pair for each axis; ValueError for others.
     """
     x = asarray(x)
     pairs = [(widths, widths)] * x.ndim if isinstance(widths, int) else [tuple(w) for w in widths]
@@ -185,7 +191,10 @@ def pad(x, widths, value: float = 0.0) -> Tensor:
 
 
 def concatenate(xs, axis: int = 0) -> Tensor:
-    """The tensors one after another along an axis; all other sizes and the dtypes must agree."""
+    """The tensors `xs` one after another along `axis`; all other sizes and the dtypes must agree.
+
+    Raises ValueError for sizes that differ or no tensor, TypeError for float32 beside float64.
+    """
     xs = promote.promote("concatenate", tuple(xs)) if len(xs) else ()
     if not xs or not xs[0].ndim:
         raise ValueError("concatenate needs at least one tensor, and none of them 0-d: "
@@ -199,7 +208,7 @@ def concatenate(xs, axis: int = 0) -> Tensor:
 
 
 def stack(xs, axis: int = 0) -> Tensor:
-    """The tensors side by side along a new axis; their shapes must agree."""
+    """The tensors `xs`, of one shape, side by side along a new `axis`; ValueError for others."""
     xs = promote.promote("stack", tuple(xs)) if len(xs) else ()
     if len({x.shape for x in xs}) != 1:
         raise ValueError(f"stack needs at least one tensor, equal shapes: {[x.shape for x in xs]}")

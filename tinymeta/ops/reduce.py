@@ -78,12 +78,18 @@ def sum(x, axis=None, keepdims: bool = False) -> Tensor:
 
 
 def max(x, axis=None, keepdims: bool = False) -> Tensor:
-    """The largest value over `axis`, a NaN if there is one; ties share the gradient equally."""
+    """The largest value over `axis` (an int, a tuple, None for all), a NaN if there is one.
+
+    Elements that tie share the gradient equally. Raises ValueError over an empty axis.
+    """
     return reduced(largest, x, axis, keepdims)
 
 
 def min(x, axis=None, keepdims: bool = False) -> Tensor:
-    """The smallest value over `axis`; elements that tie share the gradient equally."""
+    """The smallest value over `axis` (an int, a tuple, None for all), a NaN if there is one.
+
+    Elements that tie share the gradient equally. Raises ValueError over an empty axis.
+    """
     x = asarray(x)
     axes = as_axes("min", axis, x.ndim)
     check_some("min", x, axes)
@@ -98,7 +104,7 @@ def reversed_order(x) -> Tensor:
 def argmax(x, axis: int | None = None) -> Tensor:
     """Where the largest value is along `axis` (or in the flattened tensor).
 
-    It is the first one in row-major order.
+    int64, of the first one in row-major order; it has no derivative. ValueError over an empty axis.
     """
     x = asarray(x)
     x, axis = (movement.reshape(x, -1), 0) if axis is None else (x, axis)

@@ -14,7 +14,10 @@ STEP, NEAR = 1 / 8, 1 / 16          # between two values; what is nearer to a ki
 
 
 def shapes(min_dims: int = 0, max_dims: int = 3, min_side: int = 0, max_side: int = 3):
-    """Shapes, of sizes 0 and 1 as well; they shrink to () or to the smallest allowed."""
+    """Shapes of min_dims to max_dims axes, of sizes min_side to max_side, 0 and 1 as well.
+
+    They shrink to () or to the smallest allowed.
+    """
     return hnp.array_shapes(min_dims=min_dims, max_dims=max_dims,
                             min_side=min_side, max_side=max_side)
 
@@ -54,17 +57,17 @@ def spread_out(shape, gap: float, kinks, dtype):
 
 
 def off_kinks(shape):
-    """No element near to 0."""
+    """Arrays of a shape without an element near to 0."""
     return tensors(shape, away_from=0.0)
 
 
 def positive(shape):
-    """From 1/2 to 3."""
+    """Arrays of a shape, from 1/2 to 3."""
     return tensors(shape, low=0.5, high=3.0)
 
 
 def distinct(shape):
-    """All elements differ by at least 1/8."""
+    """Arrays of a shape whose elements all differ by at least 1/8."""
     return tensors(shape, min_gap=STEP)
 
 
@@ -76,9 +79,10 @@ def broadcastable(count: int, *, max_dims: int = 3, min_side: int = 0, max_side:
 
 
 def integers(shape, below: int):
-    """int64, from 0; they shrink to zeros."""
+    """int64 arrays of a shape, from 0 to below - 1; they shrink to zeros."""
     return hnp.arrays(np.int64, shape, elements=st.integers(0, below - 1))
 
 
 def bools(shape):
+    """Bool arrays of a shape; they shrink to False."""
     return hnp.arrays(bool, shape)

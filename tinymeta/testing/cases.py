@@ -121,7 +121,10 @@ def gathers(draw, along: bool, adjoint: bool):
 
 @st.composite
 def matmul_cases(draw, min_side: int = 0):
-    """Two matrices that fit, (.., N, K) and (.., K, M), of sides up to 3; shrinks to the smallest."""
+    """Two matrices that fit, (.., N, K) and (.., K, M), of sides min_side to 3.
+
+    Shrinks to the smallest.
+    """
     lead = draw(shapes(max_dims=2))
     n, k, m = draw(st.tuples(*[st.integers(min_side, 3)] * 3))
     return Case((draw(tensors((*lead, n, k))), draw(tensors((*lead, k, m)))), {})
@@ -129,7 +132,10 @@ def matmul_cases(draw, min_side: int = 0):
 
 @st.composite
 def geometries(draw, pooling: bool = False) -> Geometry:
-    """Strides 1 to 3, every padding, odd and even sizes, rows left over, images below the kernel."""
+    """Strides 1 to 3, every padding, odd and even sizes, rows left over, images below the kernel.
+
+    pooling: only those in which no window lies outside of the image.
+    """
     kernel = draw(st.tuples(st.integers(1, 3), st.integers(1, 3)))
     image = tuple(max(1, k + draw(st.integers(-1, 3))) for k in kernel)
     pad = st.tuples(*[st.integers(0, min(kernel) - 1 if pooling else 2)] * 2)
@@ -159,7 +165,10 @@ def conv_cases(draw, operands: str = "xw", min_examples: int = 0):
 
 @st.composite
 def pool_cases(draw, min_examples: int = 0):
-    """Images (.., N, H, W, C) without ties, and the `Geometry` of windows that are never empty."""
+    """Images (.., N, H, W, C) without ties, and the `Geometry` of windows that are never empty.
+
+    min_examples: the least N.
+    """
     geometry = draw(geometries(pooling=True))
     lead = draw(shapes(min_dims=1, max_dims=2, min_side=min_examples, max_side=2))
     shape = (*lead, *geometry.image, draw(st.integers(1, 2)))
@@ -204,18 +213,43 @@ TABLE = {
 def strategy_for(op: Primitive | str):
     """The strategy of cases for a primitive, by itself or its name.
 
-    Elementwise operations that nobody listed get arrays of one shape, of values of both signs.
-    Raises KeyError for any other: add it with `register`.
+    What nobody listed gets arrays of one shape: elementwise operations of any values of both signs,
+    others of one to three axes, no two entries alike, if its shape rule takes them.
+    Raises KeyError for what cannot do without metadata: add its cases with `register`.
     """
     op = registry[op] if isinstance(op, str) else op
     if op.name in TABLE:
         return TABLE[op.name]
     if op.family == "elementwise":
         return same_shape(*[tensors] * op.arity)
-    raise KeyError(f"{op.name} has no strategy: add one with tm.testing.register({op.name!r}, "
-                   "strategy), whose examples are Case(inputs, static)")
+    return all_different(op).filter(lambda case: fits(op, case))
+
+
+def all_different(op: Primitive):
+    """Arrays of one shape, as many as the operation takes, two if that is any number."""
+    parameters = op.__signature__.parameters.values()
+    needed = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.default is p.empty]
+    if needed:
+        raise KeyError(f"{op.name} has no strategy that knows its {', '.join(needed)}: add one "
+                       f"with tm.testing.register({op.name!r}, strategy), whose examples are "
+                       "Case(inputs, static)")
+    count = 2 if callable(op.vjps) else len(op.vjps)
+    together = shapes(min_dims=1).flatmap(lambda shape: distinct((count, *shape)))
+    return together.map(lambda rows: Case(tuple(map(np.array, rows)), {}))
+
+
+def fits(op: Primitive, case: Case) -> bool:
+    """Does its shape rule take them?"""
+    try:
+        op.shape(*case.inputs, **case.static)
+    except (ValueError, IndexError):
+        return False
+    return True
 
 
 def register(name: str, strategy) -> None:
-    """Say on which cases the operation `name` of yours is to be tested."""
+    """Say on which cases the operation `name` of yours is to be tested.
+
+    strategy: a hypothesis strategy of `Case(inputs, static)`, NumPy arrays in float64 and a dict.
+    """
     TABLE[name] = strategy

@@ -177,7 +177,7 @@ def cut(chunks: int, threads: int):
 # ---- the check ----------------------------------------------------------------------------------
 
 def check_compiled(case: Case) -> str:
-    """Compiled and eager: the same tree, the same shapes and dtypes, values but for rounding.
+    """The step of a case, compiled and eager: one tree, shapes, dtypes, values but for rounding.
 
     Called again with other values and dtypes, and by two threads at once; called twice, to the bit;
     and whatever happens to the results of before, or to the array that the step closes over.

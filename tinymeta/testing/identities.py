@@ -29,7 +29,7 @@ FEWEST = 100                    # roundings that are granted: a foreign function
 
 
 class Identity(NamedTuple):
-    """One identity, looked at."""
+    """One identity, looked at: left and right should be equal but for the tolerance."""
     what: str
     left: float
     right: float
@@ -38,10 +38,12 @@ class Identity(NamedTuple):
 
     @property
     def error(self) -> float:
+        """How far the two sides are apart."""
         return abs(self.left - self.right)
 
     @property
     def holds(self) -> bool:
+        """Are they equal but for rounding? A NaN never is."""
         return self.error <= self.tolerance < np.inf            # which no NaN is
 
     def __str__(self):
@@ -50,7 +52,7 @@ class Identity(NamedTuple):
 
 
 class Identities(NamedTuple):
-    """What was looked at, in order; printed as a table."""
+    """What was looked at, in rows in their order; printed as a table."""
     rows: tuple[Identity, ...]
 
     def __str__(self):

@@ -39,6 +39,7 @@ class Skip:
 
     @property
     def too_many(self) -> bool:
+        """Were more skipped than may be?"""
         return self.skipped > self.at_most * self.compared + self.spared
 
     def __str__(self):

@@ -31,7 +31,7 @@ COARSE = "it is right to four digits: was it computed in float32?"
 
 
 class MetaReport(NamedTuple):
-    """The comparisons, and how the gradient lies to the numeric one within their directions."""
+    """The comparisons in rows, and the cosine to the numeric gradient within their directions."""
     rows: tuple[Row, ...]
     cosine: float
     norm_ratio: float           # of what meta_grad returned, to the numeric one

@@ -71,6 +71,7 @@ class Program(NamedTuple):
         return Program(inputs, tuple(lines), self.tasks)
 
     def returned(self, values: dict) -> tuple[Tensor, ...]:
+        """Its outputs, of the values of all its lines by name."""
         return tuple(values[name] for name in self.outputs)
 
     def __str__(self):

@@ -15,7 +15,7 @@ class Undecided(AssertionError):
 
 
 class Row(NamedTuple):
-    """One comparison: <u, J v> by the engine, and by differences."""
+    """One comparison: <u, J v> by the engine (analytic), and by differences (numeric)."""
     order: int
     mode: str                   # how the derivatives were taken, the last of them last
     direction: int
@@ -29,10 +29,12 @@ class Row(NamedTuple):
 
     @property
     def error(self) -> float:
+        """How far the two are apart."""
         return abs(self.analytic - self.numeric.value)
 
     @property
     def tolerance(self) -> float:
+        """How far they may be apart: by differences and by rounding."""
         return self.numeric.tolerance + self.noise
 
     @property
@@ -53,6 +55,7 @@ class Row(NamedTuple):
 
     @property
     def skipped(self) -> bool:
+        """Was it not judged, because of a kink?"""
         return self.verdict == "at a kink"
 
     def __str__(self):
@@ -75,7 +78,7 @@ def closer(row: Row, terms: Callable, magnitude: float) -> Row:
 
 
 class Report(NamedTuple):
-    """What was compared, in order; printed as a table."""
+    """What was compared, in rows in their order; printed as a table."""
     rows: tuple[Row, ...]
 
     @property

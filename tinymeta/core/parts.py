@@ -1,0 +1,66 @@
+"""The parts of which a primitive is made: checked before it is registered, and told by `help`."""
+
+import inspect
+from collections.abc import Callable
+from inspect import Parameter, Signature
+
+
+def checked_rules(name: str, vjps):
+    """The derivative rules as a tuple, or the one function for any number of inputs.
+
+    Raises TypeError for anything else, such as `(rule)`: without its comma it is no tuple.
+    """
+    if callable(vjps):
+        signature = inspect.signature(vjps)
+        if any(p.kind is Parameter.VAR_POSITIONAL for p in signature.parameters.values()):
+            return vjps
+        raise TypeError(f"{name}: vjps is one function, of {signature}: write "
+                        "(rule,) with its comma for the rule of one input, or "
+                        "rule(i, g, y, *inputs) for any number of inputs")
+    if not isinstance(vjps, (tuple, list)):
+        raise TypeError(f"{name}: vjps must be a tuple of a rule, or None, for each input, "
+                        f"not {type(vjps).__name__}")
+    for rule in vjps:
+        if rule is not None and not callable(rule):
+            raise TypeError(f"{name}: a derivative rule is a function or None, "
+                            f"not {type(rule).__name__}")
+    return tuple(vjps)
+
+
+def check_function(name: str, part: str, function) -> None:
+    if not callable(function):
+        raise TypeError(f"{name}: {part} must be a function, not {type(function).__name__}")
+
+
+def called_with(name: str, shape: Callable, vjps, result: type) -> Signature:
+    """How the operation is called: arrays by position, static metadata by keyword.
+
+    The parameters are those of its shape rule; the first are arrays, one for each derivative rule.
+    """
+    check_function(name, "shape", shape)
+    found = list(inspect.signature(shape).parameters.values())
+    if not callable(vjps):
+        found = [p if p.kind is not Parameter.POSITIONAL_OR_KEYWORD else p.replace(
+            kind=Parameter.POSITIONAL_ONLY if k < len(vjps) else Parameter.KEYWORD_ONLY)
+                 for k, p in enumerate(found)]
+    return Signature(found, return_annotation=result)
+
+
+def heading(op) -> str:
+    """The first line of its docstring: `help` shows no signature of an object, as of a function."""
+    return f"{op.name}{op.__signature__.replace(return_annotation=Signature.empty)} -> Tensor"
+
+
+def filling(name: str, where: str, kernel: Callable) -> Callable:
+    """A kernel that somebody wrote, watched: what it returns would be lost.
+
+    Raises TypeError if it returns anything but None or, as a NumPy ufunc does, `out`.
+    """
+    check_function(name, f"its {where} kernel", kernel)
+
+    def watched(out, *arrays, **static):
+        result = kernel(out, *arrays, **static)
+        if result is not None and result is not out:
+            raise TypeError(f"{name}: its {where} kernel returned a {type(result).__name__}: a "
+                            "kernel fills `out`, as in out[...] = result, and returns None")
+    return watched

@@ -1,0 +1,41 @@
+"""What `help` says of an elementwise operation: its value, its derivatives, what it takes."""
+
+VALUES = {
+    "add": "a + b. Derivatives: 1 and 1.",
+    "sub": "a - b. Derivatives: 1 and -1.",
+    "mul": "a * b. Derivatives: b and a.",
+    "div": "a / b. Derivatives: 1 / b and -a / b^2.",
+    "neg": "-a. Derivative: -1.",
+    "square": "a^2. Derivative: 2 a.",
+    "exp": "e^a. Derivative: exp(a).",
+    "expm1": "e^a - 1, without cancellation near 0. Derivative: exp(a).",
+    "log": "The natural logarithm, -inf at 0, NaN below. Derivative: 1 / a.",
+    "log1p": "log(1 + a), without cancellation near 0. Derivative: 1 / (1 + a).",
+    "rsqrt": "1 / sqrt(a), inf at 0. Derivative: -a^(-3/2) / 2.",
+    "sqrt": "The square root, NaN below 0. Derivative: 1 / (2 sqrt(a)); 0 at 0, by convention.",
+    "sin": "The sine of `a` in radians. Derivative: cos(a).",
+    "cos": "The cosine of `a` in radians. Derivative: -sin(a).",
+    "tanh": "The hyperbolic tangent. Derivative: 1 - tanh(a)^2.",
+    "sigmoid": "1 / (1 + e^-a), without overflow. Derivative: sigmoid(a) (1 - sigmoid(a)).",
+    "softplus": "log(1 + e^a), without overflow. Derivative: sigmoid(a).",
+    "relu": "max(a, 0). Derivative: 1 where a > 0, else 0, at 0 too.",
+    "abs": "|a|. Derivative: sign(a), 0 at 0.",
+    "sign": "-1, 0 or 1; it has no derivative.",
+    "maximum": "The larger of a and b, NaN if one is. It gets the gradient; in a tie, half each.",
+    "minimum": "The smaller of a and b, NaN if one is. It gets the gradient; in a tie, half each.",
+    "equal": "a == b.", "not_equal": "a != b.", "less": "a < b.",
+    "less_equal": "a <= b.", "greater": "a > b.", "greater_equal": "a >= b."}
+
+MIXED = "Raises ValueError for other shapes, TypeError for float32 beside float64."
+
+
+def described(op) -> str:
+    """The docstring of an elementwise operation; of one without a line here, by its text."""
+    value = VALUES.get(op.name, f"{op.text}, element by element.")
+    integers = "; integers become float32." if op.floating else "."
+    if op.result is not None:
+        value += f" A {op.result} tensor, which has no derivative."
+    if op.arity == 1:
+        return f"{value}\n\na: a tensor of any shape{integers}"
+    inputs = ", ".join("abc"[:op.arity])
+    return f"{value}\n\n{inputs}: tensors or numbers whose shapes broadcast{integers}\n{MIXED}"
