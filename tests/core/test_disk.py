@@ -56,8 +56,8 @@ def test_a_flipped_bit_is_noticed_wherever_it_is(own):
 
 
 @pytest.mark.parametrize("change", [
-    lambda whole: b"", lambda whole: whole[:40], lambda whole: whole[:-1], lambda whole: whole + b"x",
-    lambda whole: b"\x80" * 100, lambda whole: CONTENT])
+    lambda whole: b"", lambda whole: whole[:40], lambda whole: whole[:-1],
+    lambda whole: whole + b"x", lambda whole: b"\x80" * 100, lambda whole: CONTENT])
 def test_a_file_of_another_length_is_noticed(own, change):
     keep("a", CONTENT)
     (own / "a").write_bytes(change((own / "a").read_bytes()))

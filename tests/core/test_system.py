@@ -65,9 +65,11 @@ def test_an_unknown_processor_has_no_special_instructions(monkeypatch):
 
 
 @pytest.mark.parametrize("name, place", [
-    (r"os\.(sched_getaffinity|getloadavg|cpu_count)", "system.py"), (r"import resource", "system.py"),
+    (r"os\.(sched_getaffinity|getloadavg|cpu_count)", "system.py"),
+    (r"import resource", "system.py"),
     (r"get_host_cpu_features", "native.py"), (r"os\.(fork|getuid|setsid|mkfifo|uname)\b", None)])
 def test_the_system_is_asked_in_one_place(name, place):
-    files = [f for room in ("tinymeta", "benchmarks", "examples") for f in (ROOT / room).rglob("*.py")]
-    asking = {f.name for f in files if re.search(name, f.read_text("utf-8"))}
+    rooms = [ROOT / room for room in ("tinymeta", "benchmarks", "examples")]
+    asking = {f.name for room in rooms for f in room.rglob("*.py")
+              if re.search(name, f.read_text("utf-8"))}
     assert asking == {place} - {None}
