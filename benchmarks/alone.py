@@ -17,7 +17,7 @@ from pathlib import Path
 
 
 def held(what: str) -> float:
-    """Bytes of this process in memory, now ("VmRSS") or at its worst ("VmHWM"); NaN but on Linux."""
+    """Bytes in memory, now ("VmRSS") or at the worst ("VmHWM"); NaN on another system than Linux."""
     status = Path("/proc/self/status")
     if not status.exists():
         return float("nan")

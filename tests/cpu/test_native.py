@@ -49,8 +49,9 @@ def test_every_function_that_is_kept_is_kept_in_this_way():
         assert own and all(type(f._cache) is Kept and f._cache.text == text for f in own)
     texts = {p: p.read_text("utf-8") for p in ROOT.rglob("*.py")}
     assert not [p for p, text in texts.items() if re.search(r"cache\s*=\s*True", text)]
-    assert sorted(KEPT) == sorted(f"{p.parent.name}.{p.stem}" for p, text in texts.items()
-                                  if p.parent.name != "cuda" and re.search(r"^@(native|Kernel)", text, re.MULTILINE))
+    with_some = {f"{p.parent.name}.{p.stem}" for p, text in texts.items()
+                 if p.parent.name != "cuda" and re.search(r"^@(native|Kernel)", text, re.MULTILINE)}
+    assert with_some == {*KEPT}
 
 
 @pytest.mark.parametrize("name", [*KEPT, "cpu.scalar", "cpu.trig", "cpu.libm", "cpu.scratch"])

@@ -5,6 +5,8 @@ import os
 import re
 import shutil
 import subprocess
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -167,3 +169,21 @@ def test_a_damaged_file_is_compiled_again(paper, tmp_path, monkeypatch, damage):
     fresh_kernels()
     find_kernel(registry["exp"], "cuda")(allocate((8,), "float32"), x)
     assert target.made == {**made, "loaded": made["loaded"] + 1}
+
+
+def test_threads_that_compile_leave_numba_as_it_was(monkeypatch):
+    """What is lent to it meanwhile is lent by one thread at a time."""
+    from numba.cuda import dispatcher
+    before, inside, most = dispatcher.get_current_device, [], []
+
+    def compile_ptx(function, signature, cc):
+        inside.append(cc)
+        most.append(len(inside))
+        time.sleep(0.01)
+        inside.pop()
+        return "", None
+
+    monkeypatch.setattr(target.cuda, "compile_ptx", compile_ptx)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda k: target.compiled(None, (), (9, k)), range(8)))
+    assert most == [1] * 8 and dispatcher.get_current_device is before
