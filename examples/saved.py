@@ -18,7 +18,8 @@ def flags_of(file: Path, p: ArgumentParser, never: set[str]) -> list[str]:
     would not take.
     """
     def refuse(message: str):
-        raise ValueError(f"{file} was not saved by this example ({message:.200}): give one that was")
+        raise ValueError(f"{file} was not saved by this example ({message:.200}): "
+                         "give a file that was")
 
     p = copy.copy(p)
     p.error = refuse                                    # instead of the usage, and the end

@@ -1,5 +1,5 @@
-"""Files damaged in any way that a seed draws: archives broken as a disk or a stranger breaks them, and
-files of `tm.save` that were tampered with, digest and all.
+"""Files damaged in any way that a seed draws: archives broken as a disk or a stranger breaks them,
+and files of `tm.save` that were tampered with, digest and all.
 """
 
 import copy
@@ -19,7 +19,8 @@ METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.
 
 
 def outcome(read, path):
-    """What `read()` returns, or the sentence, naming `path`, that it raises; nothing else passes."""
+    """What `read()` returns, or the sentence, naming `path`, that it raises; no other error passes.
+    """
     try:
         return read()
     except (ValueError, OSError) as error:
@@ -120,7 +121,7 @@ def archives(whole: bytes, seed: int, count: int) -> Iterator[tuple[str, bytes]]
         yield kind.__name__, kind(rng, whole)
 
 
-# ---- files of tm.save, whose digest is right ------------------------------------------------------
+# ---- files of tm.save, whose digest is right -----------------------------------------------------
 
 def tampered(path, **changes) -> None:
     """Change arrays of such a file, or leave them out for None; unless given, the digest fits."""
@@ -133,8 +134,8 @@ def tampered(path, **changes) -> None:
 
 
 ABSENT = object()
-VALUES = (ABSENT, None, True, -1, 10**30, 1.5, float("nan"), float("inf"), "text", "1", [], {}, [[]],
-          [0, 1, 2], {"a": 1})
+VALUES = (ABSENT, None, True, -1, 10**30, 1.5, float("nan"), float("inf"), "text", "1", [], {},
+          [[]], [0, 1, 2], {"a": 1})
 KINDS = ("f4", ">f8", "i8", "bool", "c8", "U5", "O", "V8", "f2")
 OTHERS = (lambda a: None, lambda a: a[None], lambda a: a.ravel()[:0], lambda a: a * np.nan,
           *(lambda a, kind=kind: a.astype(kind) for kind in KINDS))

@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 @pytest.fixture
 def evaluated(tmp_path, monkeypatch):
-    """evaluated(config, *flags): the arguments of an example that judges a file with this config."""
+    """evaluated(config, *flags): the arguments of an example that judges a run with this config."""
     monkeypatch.syspath_prepend(str(ROOT / "examples"))
     import common
 
@@ -55,8 +55,8 @@ def test_what_is_read_written_and_how_is_never_taken(key, value, evaluated):
 
 
 @pytest.mark.parametrize("config", [
-    [1], "text", 7, None, {"method": "nope"}, {"method": "--out=elsewhere"}, {"filters": "--resume"},
-    {"filters": 2.5}, {"filters": True}, {"filters": False}, {"filters": None}, {"filters": [4, 5]},
+    [1], "text", 7, None, {"method": "nope"}, {"method": "--out=elsewhere"},
+    {"filters": "--resume"}, {"filters": 2.5}, {"filters": True}, {"filters": False}, {"filters": None}, {"filters": [4, 5]},
     {"filters": {"a": 1}}, {"filters": "x" * 10**5}, {"way": "four\nlines"}, {"beta": "fast"},
     {"decay": 1.5}, {"decay": "False"}, {"ways": ["5", "--out=elsewhere"]}, {"ways": []},
     {"ways": [5, 2.5]}, {"split": ["vinyals", "--out", "elsewhere"]}, {"seed": 10**30 + 0.5}],

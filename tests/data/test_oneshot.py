@@ -2,6 +2,7 @@
 
 import zipfile
 
+import damage
 import numpy as np
 import pytest
 
@@ -88,6 +89,14 @@ def test_foreign_or_tampered_runs_are_refused(tmp_path, tiny_runs, png, path, ch
     with pytest.raises(ValueError, match=words) as told:
         all_runs(tmp_path)
     assert str(tmp_path / "all_runs.zip") in str(told.value) and "\n" not in str(told.value)
+
+
+def test_damaged_runs_are_read_right_or_refused_in_a_sentence(tmp_path, tiny_runs):
+    whole, path = all_runs(tmp_path), tmp_path / "all_runs.zip"
+    for kind, data in damage.archives(path.read_bytes(), seed=0, count=6):
+        path.write_bytes(data)
+        found = damage.outcome(lambda: all_runs(tmp_path), path)
+        assert isinstance(found, str) or oneshot.content(found) == oneshot.content(whole), kind
 
 
 def test_missing_runs_and_odd_sizes_are_refused(tmp_path):

@@ -68,7 +68,8 @@ def entries(path, wanted: Callable[[str], object],
             yield info.filename, data
 
 
-def arrays(path, wanted: Callable[[str], object], limit: int | None = None) -> dict[str, np.ndarray]:
+def arrays(path, wanted: Callable[[str], object],
+           limit: int | None = None) -> dict[str, np.ndarray]:
     """The arrays of an .npz file, by name; no pickles. wanted, limit, errors: as of `entries`."""
     return {name.removesuffix(".npy"): np.lib.format.read_array(io.BytesIO(data))
             for name, data in entries(path, wanted, limit)}
