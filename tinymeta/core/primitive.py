@@ -31,8 +31,8 @@ class Primitive:
     which smooth piece its input lies on. `replace`: True or False for what a user made, which can
     be replaced; None for ours.
 
-    Raises TypeError for a part that is none, ValueError for a name that is taken; then nothing is
-    registered.
+    Raises TypeError for a part of the wrong kind, ValueError for a name that is taken: all is
+    checked before anything is registered.
     """
 
     def __init__(self, name, *, shape, vjps, family, kernels=None, view=False, text=None,
