@@ -1,4 +1,4 @@
-"""Where compiled kernels are kept between runs; how a file is written so that nobody sees half."""
+"""Where compiled kernels are kept between runs, and how a file is written so that none sees half."""
 
 import contextlib
 import functools
