@@ -63,8 +63,8 @@ def read(path) -> tuple[object, dict]:
         about = json.loads(str(arrays["about"]))
         later = about["format"] > FORMAT
     if later:
-        raise ValueError(f"{os.fspath(path)} has format {about['format']}, and this version of "
-                         f"tinymeta reads {FORMAT}: update tinymeta")
+        raise ValueError(f"{os.fspath(path)} has format {about['format']!r:.20}, and this version "
+                         f"of tinymeta reads {FORMAT}: update tinymeta")
     with blaming(path, WHAT):
         if str(arrays.pop("digest")) != digest(arrays) or about["format"] != FORMAT:
             raise ValueError("its digest is another")

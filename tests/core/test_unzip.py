@@ -1,5 +1,6 @@
 """Small files that unpack to large ones fill no memory, and what nobody asked for is not read."""
 
+import os
 import struct
 import tracemalloc
 import zipfile
@@ -75,6 +76,19 @@ def test_many_entries_that_share_their_bytes_do_not_fill_memory(tmp_path):
             archive.filelist.append(again)
     with little_memory(), pytest.raises(ValueError, match="unpacks to 20100000 bytes"):
         dict(entries(path, lambda name: True))
+
+
+def test_a_file_that_is_replaced_while_it_is_read_is_read_to_its_end(tmp_path):
+    path, smaller = tmp_path / "f.zip", tmp_path / "smaller.zip"
+    for name, size in ((path, 10_000), (smaller, 10)):
+        with zipfile.ZipFile(name, "w") as archive:
+            archive.writestr("a", bytes(size))
+
+    def replacing(name):
+        os.replace(smaller, path)
+        return True
+
+    assert dict(entries(path, replacing)) == {"a": bytes(10_000)}
 
 
 def test_whatever_goes_wrong_is_one_sentence():

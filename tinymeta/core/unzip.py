@@ -50,12 +50,13 @@ def entries(path, wanted: Callable[[str], object],
     Raises ValueError for an entry that is there twice, too large or cut off, and whatever zipfile
     raises: to be read under `blaming`.
     """
-    with zipfile.ZipFile(path) as archive:
+    with open(path, "rb") as opened, zipfile.ZipFile(opened) as archive:
         chosen = sorted(filter(lambda info: wanted(info.filename), archive.infolist()),
                         key=lambda info: info.filename)
-        size, limit = sum(info.file_size for info in chosen), limit or os.path.getsize(path)
-        if size > limit:
-            raise ValueError(f"it unpacks to {size} bytes, and {limit} would be the most")
+        size = sum(info.file_size for info in chosen)
+        most = limit or os.fstat(opened.fileno()).st_size
+        if size > most:
+            raise ValueError(f"it unpacks to {size} bytes, and {most} would be the most")
         for info, after in zip(chosen, [*chosen[1:], None]):
             if after and info.filename == after.filename:
                 raise ValueError(f"it holds {info.filename!r} twice")
