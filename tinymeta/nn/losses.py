@@ -6,6 +6,7 @@
 from .. import ops
 from ..core.primitive import require
 from ..core.tensor import Tensor, asarray
+from ..ops.create import is_class
 
 
 __all__ = ["contrastive", "contrastive_among", "cross_entropy", "mse", "squared_distances"]
@@ -64,7 +65,7 @@ def cross_entropy(logits, labels) -> Tensor:
         raise ValueError(f"cross_entropy: logits {logits.shape} and labels {labels.shape} "
                          "do not fit: expected (.., N, K) and (.., N)")
     not_empty("cross_entropy", logits)
-    hits = ops.one_hot(labels, logits.shape[-1], bool)                            # (.., N, K)
+    hits = is_class("cross_entropy", labels, logits.shape[-1])                    # (.., N, K)
     chosen = ops.where(hits, ops.log_softmax(logits), 0.0)           # a product: 0 * -inf is NaN
     return -ops.mean(ops.sum(chosen, -1), -1)
 

@@ -26,8 +26,9 @@ no derivative  equal less ... sign wins argmax window_argmax  (they choose;
                                                               what they choose has one)
 """
 
+from ..core.naming import speaking
+from ..core.primitive import Primitive
 from ..core.tensor import Tensor
-from . import movement
 from .checkpoint import checkpoint
 from .compose import log_softmax, logsumexp, mean, norm, softmax, var
 from .conv import conv2d
@@ -40,8 +41,8 @@ from .elementwise import (abs, add, clip, cos, div, elementwise, equal, exp, exp
 from .index import take, take_along_axis
 from .logic import both, differ, either, invert
 from .matmul import matmul
-from .movement import (astype, broadcast_to, concatenate, expand_dims, flip, moveaxis, pad, reshape,
-                       squeeze, stack, swapaxes, transpose)
+from .movement import (astype, broadcast_to, concatenate, expand_dims, flip, getitem, moveaxis, pad,
+                       reshape, squeeze, stack, swapaxes, transpose)
 from .pool import avg_pool2d, max_pool2d
 from .reduce import argmax, max, min, sum
 
@@ -57,28 +58,38 @@ __all__ = [
     "take_along_axis", "tanh", "transpose", "var", "where", "zeros", "zeros_like"]
 
 OPERATORS = {
-    "__add__": add,        "__radd__": lambda a, b: add(b, a),           "__neg__": neg,
-    "__sub__": sub,        "__rsub__": lambda a, b: sub(b, a),           "__pos__": lambda a: a,
-    "__mul__": mul,        "__rmul__": lambda a, b: mul(b, a),           "__abs__": abs,
-    "__truediv__": div,    "__rtruediv__": lambda a, b: div(b, a),       "__getitem__": movement.getitem,
-    "__matmul__": matmul,  "__rmatmul__": lambda a, b: matmul(b, a),     "__eq__": equal,
-    "__pow__": power,      "__rpow__": lambda a, b: power(b, a),         "__ne__": not_equal,
-    "__lt__": less,        "__le__": less_equal,                         "__gt__": greater,
-    "__ge__": greater_equal,
-    "__and__": both,       "__rand__": both,     "__or__": either,      "__ror__": either,
-    "__xor__": differ,     "__rxor__": differ,   "__invert__": invert,
-    "astype": astype,      "reshape": reshape,                           "transpose": transpose,
-    "sum": sum,            "mean": mean,                                 "max": max,
-    "min": min,            "T": property(transpose),                     "stacked": staticmethod(stack),
+    "__add__": add,        "__neg__": neg,               "__eq__": equal,         "__ne__": not_equal,
+    "__sub__": sub,        "__pos__": lambda a: a,       "__lt__": less,          "__le__": less_equal,
+    "__mul__": mul,        "__abs__": abs,               "__gt__": greater,       "__ge__": greater_equal,
+    "__truediv__": div,    "__invert__": invert,         "__and__": both,         "__or__": either,
+    "__matmul__": matmul,  "__pow__": power,             "__xor__": differ,
+    "astype": astype,      "reshape": reshape,           "transpose": transpose,  "sum": sum,
+    "mean": mean,          "max": max,                   "min": min,
 }
+REFLECTED = {"__radd__": add, "__rsub__": sub, "__rmul__": mul, "__rtruediv__": div, "__rpow__": power,
+             "__rmatmul__": matmul, "__rand__": both, "__ror__": either, "__rxor__": differ}
+TAKE_FUNCTIONS = {"checkpoint", "hessian", "hvp", "jacobian", "jvp"}      # whose errors stay theirs
 
 
-def method(operation):
-    """Operations are objects; a class makes methods only of functions."""
-    if isinstance(operation, (property, staticmethod)):
-        return operation
-    return lambda *args, **kwargs: operation(*args, **kwargs)
+def door(operation):
+    """What users call: a function, which a class makes a method, that says its own name."""
+    if isinstance(operation, Primitive):                            # it does so itself
+        return lambda *args, **kwargs: operation(*args, **kwargs)
+    return speaking(operation.__name__, operation)
+
+
+def turned(operation):
+    """b + a, of a and b."""
+    def reflected(a, b):
+        return operation(b, a)
+    return reflected
 
 
 for _name, _operation in OPERATORS.items():
-    setattr(Tensor, _name, method(_operation))
+    setattr(Tensor, _name, door(_operation))
+for _name, _operation in REFLECTED.items():
+    setattr(Tensor, _name, turned(door(_operation)))
+Tensor.__getitem__, Tensor.T, Tensor.stacked = getitem, property(transpose), staticmethod(stack)
+for _name in {*__all__} - TAKE_FUNCTIONS:
+    if not isinstance(globals()[_name], Primitive):
+        globals()[_name] = door(globals()[_name])

@@ -59,16 +59,20 @@ def one_hot(labels, classes: int, dtype=np.float32) -> Tensor:
     Raises ValueError for labels outside 0..classes-1; those that nobody can look at, as they are
     made by a compiled program, get a row of zeros.
     """
+    return movement.astype(is_class("one_hot", labels, classes), dtype)
+
+
+def is_class(name: str, labels, classes: int) -> Tensor:
+    """`one_hot` as bools, for the function called `name`, which labels are looked at for."""
     labels = asarray(labels)
 
     def check(values):
         inside = not values.size or 0 <= int(values.min()) <= int(values.max()) < classes
         if values.dtype.kind not in "iu" or not inside:
             span = f" from {values.min()} to {values.max()}" if values.size else ""
-            raise ValueError(f"one_hot: labels must be integers from 0 to {classes - 1}, "
+            raise ValueError(f"{name}: labels must be integers from 0 to {classes - 1}, "
                              f"got {values.dtype}{span}")
 
     check(np.zeros(0, labels.dtype))
     require(labels, check)
-    hits = equal(movement.expand_dims(labels, -1), np.arange(classes))
-    return movement.astype(hits, dtype)
+    return equal(movement.expand_dims(labels, -1), np.arange(classes))
