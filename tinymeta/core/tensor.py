@@ -14,6 +14,7 @@ import math
 
 import numpy as np
 
+from .checks import as_dtype, shown
 from .device import device_of, move
 from .interop import Readable
 from .scope import state
@@ -113,6 +114,7 @@ def tensor(data, dtype=None) -> Tensor:
     Raises TypeError for what is not numeric (ragged lists, strings, objects, complex numbers),
     OverflowError for a Python integer beyond `dtype`.
     """
+    dtype = dtype if dtype is None else as_dtype(dtype)
     if isinstance(data, Unknown) or holds(data, (*ARRAYS, Unknown)):
         data = asarray(data, dtype)
     if type(data) is Tensor and hasattr(data.value, "require"):     # what stands in for an array
@@ -128,8 +130,9 @@ def asarray(data, dtype=None) -> Tensor:
     with its gradient (ValueError if the shapes differ). Anything with `__dlpack__` or
     `__cuda_array_interface__` (a PyTorch tensor, say) is shared too, where it lies.
     """
+    dtype = dtype if dtype is None else as_dtype(dtype)
     if type(data) is Tensor:
-        return data if dtype in (None, data.dtype) else data.astype(dtype)
+        return data if dtype is None or dtype == data.dtype else data.astype(dtype)
     if holds(data, (*ARRAYS, Unknown)):
         return Tensor.stacked([x if dtype is None and not holds(x, ARRAYS) else asarray(x, dtype)
                                for x in data])
@@ -182,10 +185,14 @@ def _array(data, dtype) -> np.ndarray:
         return move(move(data, "cuda"), "cpu")
     if not isinstance(data, (np.ndarray, np.generic)) and hasattr(data, "__dlpack__"):
         return np.from_dlpack(data)
+    if isinstance(data, np.ma.MaskedArray):
+        raise TypeError("cannot make a tensor of a masked array, whose mask would be lost: fill it "
+                        "first, with its filled(value), and pass the mask another way")
     try:
         array = np.asarray(data)
-    except ValueError as error:
-        raise TypeError(f"cannot make a tensor of {type(data).__name__}: {error}") from None
+    except ValueError:
+        raise TypeError(f"cannot make a tensor of {type(data).__name__}: what stands in it differs "
+                        f"in shape, as in {shown(data)}") from None
     if array.dtype.kind not in "biuf":
         raise TypeError(f"cannot make a tensor of {type(data).__name__} "
                         f"(NumPy dtype {array.dtype}): tensors hold bools, integers and floats")

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ..core.checks import as_dtype, is_number, shown, whole
 from ..core.primitive import require
 from ..core.tensor import Tensor, asarray
 from . import movement
@@ -21,11 +22,11 @@ def full(shape, value, dtype=None) -> Tensor:
 
 
 def zeros(shape, dtype=np.float32) -> Tensor:
-    return asarray(np.zeros(as_shape("zeros", shape), dtype))
+    return asarray(np.zeros(as_shape("zeros", shape), as_dtype(dtype)))
 
 
 def ones(shape, dtype=np.float32) -> Tensor:
-    return asarray(np.ones(as_shape("ones", shape), dtype))
+    return asarray(np.ones(as_shape("ones", shape), as_dtype(dtype)))
 
 
 def arange(*bounds, dtype=None) -> Tensor:
@@ -33,14 +34,17 @@ def arange(*bounds, dtype=None) -> Tensor:
 
     int64 of integers, else float32; of NumPy's floating scalars, their dtype.
     """
+    if not 1 <= len(bounds) <= 3 or not all(map(is_number, bounds)) or bounds[2:] == (0,):
+        raise TypeError("arange takes 1 to 3 numbers, a step that is not 0 as the third, not "
+                        f"{shown(bounds)}")
     if dtype is None and any(isinstance(b, (float, np.floating)) for b in bounds):
         typed = [b for b in bounds if isinstance(b, np.floating)]
         dtype = np.result_type(*typed) if typed else np.float32
-    return asarray(np.arange(*bounds, dtype=dtype))
+    return asarray(np.arange(*bounds, dtype=dtype if dtype is None else as_dtype(dtype)))
 
 
 def eye(n: int, m: int | None = None, dtype=np.float32) -> Tensor:
-    return asarray(np.eye(*as_shape("eye", (n, n if m is None else m)), dtype=dtype))
+    return asarray(np.eye(*as_shape("eye", (n, n if m is None else m)), dtype=as_dtype(dtype)))
 
 
 def zeros_like(x) -> Tensor:
@@ -64,7 +68,7 @@ def one_hot(labels, classes: int, dtype=np.float32) -> Tensor:
 
 def is_class(name: str, labels, classes: int) -> Tensor:
     """`one_hot` as bools, for the function called `name`, which labels are looked at for."""
-    labels = asarray(labels)
+    labels, classes = asarray(labels), whole("classes", classes)
 
     def check(values):
         inside = not values.size or 0 <= int(values.min()) <= int(values.max()) < classes
@@ -75,4 +79,5 @@ def is_class(name: str, labels, classes: int) -> Tensor:
 
     check(np.zeros(0, labels.dtype))
     require(labels, check)
+    as_shape(name, (*labels.shape, classes))
     return equal(movement.expand_dims(labels, -1), np.arange(classes))

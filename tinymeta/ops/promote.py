@@ -52,11 +52,18 @@ def is_weak(x) -> bool:
     return isinstance(x, WEAK) or isinstance(x, (list, tuple)) and all(map(is_weak, x))
 
 
+def numbers_in(x):
+    """A number, or those in a list and in the lists in it."""
+    if not isinstance(x, (list, tuple)):
+        yield x
+    else:
+        for part in x:
+            yield from numbers_in(part)
+
+
 def kinds_in(x) -> set:
     """The types of a number, or of the numbers in a list; an empty one is of floats."""
-    if isinstance(x, (list, tuple)):
-        return set().union(*map(kinds_in, x)) or {float}
-    return {x.kind if isinstance(x, Unknown) else type(x)}
+    return {n.kind if isinstance(n, Unknown) else type(n) for n in numbers_in(x)} or {float}
 
 
 def dtype_alone(inputs, weak) -> np.dtype:
@@ -73,7 +80,7 @@ def fitting(name: str, x, dtype):
     does, and never is the smaller, or the larger, of two. Raises ValueError elsewhere.
     """
     info = np.iinfo(dtype)
-    for n in map(int, np.ravel(x)):
+    for n in map(int, numbers_in(x)):
         if not info.min <= n <= info.max:
             if isinstance(x, WEAK) and name in COMPARISONS:
                 return np.inf if n > 0 else -np.inf
