@@ -117,3 +117,15 @@ def test_arange_counts_between_numbers():
         with pytest.raises(TypeError, match="^arange takes 1 to 3 numbers"):
             tm.arange(*bounds)
     assert tm.arange(np.array(3)).shape == tm.arange(tm.tensor(3)).shape == (3,)
+
+
+@pytest.mark.parametrize("bad", ["same", 2.5, 0, True, (1, 2, 3), (1, "2"), None, np.ones(2, int)], ids=str)
+def test_what_is_no_window_or_stride(bad):
+    image, kernel = np.ones((1, 4, 4, 1)), np.ones((2, 2, 1, 1))
+    calls = [lambda: tm.conv2d(image, kernel, stride=bad), lambda: tm.max_pool2d(image, bad),
+             lambda: tm.nn.Conv2d(1, 2, stride=bad), lambda: tm.nn.MaxPool2d(bad)]
+    if bad is not None:                                                 # which is the window's own
+        calls += [lambda: tm.avg_pool2d(image, stride=bad), lambda: tm.nn.MaxPool2d(stride=bad)]
+    for call in calls:
+        with pytest.raises(ValueError, match=r"^\w+: (window|stride) .* is not a number >= 1 or a pair of them$"):
+            call()

@@ -1,10 +1,9 @@
 """What callers write, looked at where it enters: numbers, dtypes, functions.
 
-The errors do not say who was called: `naming.py` puts that before them.
+`who` is the function that is called, for the sentence of the error.
 """
 
 import math
-import operator
 import reprlib
 from collections.abc import Callable
 
@@ -34,11 +33,59 @@ def is_number(value) -> bool:
     return is_whole(value) or real and bool(abs(value) < math.inf)
 
 
-def whole(what: str, value, least: int = 0) -> int:
-    """The value as an int. Raises ValueError, naming what it is, if it is none or less than `least`."""
-    if not is_whole(value) or value < least:
-        raise ValueError(f"{what} must be a whole number >= {least}, got {shown(value)}")
-    return operator.index(value)
+def whole(who: str, least: int = 1, **numbers) -> None:
+    """Raise ValueError, in the name of `who`, for a number that is not whole or below `least`."""
+    for name, number in numbers.items():
+        if not is_whole(number) or number < least:
+            raise ValueError(f"{who}: {name}={shown(number)} must be a whole number >= {least}")
+
+
+def real(who: str, least: float = -math.inf, **numbers) -> None:
+    """Raise ValueError for what is no finite number, or one below `least`."""
+    for name, number in numbers.items():
+        if not is_number(number) or number < least:
+            at_least = f" >= {least}" if least > -math.inf else ""
+            raise ValueError(f"{who}: {name}={shown(number)} must be a finite number{at_least}")
+
+
+def share(who: str, **numbers) -> None:
+    """Raise ValueError for a number that is not from 0 to 1."""
+    for name, number in numbers.items():
+        if not is_number(number) or not 0 <= number <= 1:
+            raise ValueError(f"{who}: {name}={shown(number)} must be a share between 0 and 1")
+
+
+def one_of(who: str, choices: tuple, **values) -> None:
+    """Raise ValueError for what is none of these words."""
+    for name, value in values.items():
+        if not isinstance(value, str) or value not in choices:
+            raise ValueError(f"{who}: {name} {shown(value)} is not {' or '.join(map(repr, choices))}")
+
+
+def flag(who: str, **values) -> None:
+    """Raise TypeError for what is not True or False (or 1 or 0)."""
+    for name, value in values.items():
+        if not isinstance(value, (bool, np.bool_)) and not (is_whole(value) and value in (0, 1)):
+            raise TypeError(f"{who}: {name}={shown(value)} must be True or False")
+
+
+def function(who: str, **values) -> None:
+    """Raise TypeError for what cannot be called."""
+    for name, value in values.items():
+        if not callable(value):
+            raise TypeError(f"{who}: {name} must be a function, got {shown(value)}")
+
+
+def instance(who: str, kind: type, how: str, **values) -> None:
+    """Raise TypeError for what is not of that kind; how: the way to one."""
+    for name, value in values.items():
+        if not isinstance(value, kind):
+            raise TypeError(f"{who}: {name} must be a {kind.__name__}, {how}, got {shown(value)}")
+
+
+def generator(who: str, rng) -> None:
+    """Raise TypeError for what draws no random numbers."""
+    instance(who, np.random.Generator, "such as np.random.default_rng(0)", rng=rng)
 
 
 def as_dtype(dtype) -> np.dtype:
@@ -53,10 +100,3 @@ def as_dtype(dtype) -> np.dtype:
         raise TypeError(f"tensors hold bools, integers and floats, not {found or shown(dtype)}: "
                         "dtype is such as 'float32', np.int64 or bool")
     return found.newbyteorder("=")
-
-
-def as_function(value) -> Callable:
-    """Raises TypeError for what cannot be called."""
-    if not callable(value):
-        raise TypeError(f"a function is needed, got {shown(value)}")
-    return value

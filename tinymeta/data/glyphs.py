@@ -11,7 +11,8 @@ from math import ceil
 
 import numpy as np
 
-from .episodes import Characters, whole
+from ..core.checks import whole
+from .episodes import Characters
 from .strokes import invent, lay, sketch
 
 PEN = 0.0265                                       # half a line's width, as a share of the picture

@@ -21,4 +21,3 @@ for _layer in (BatchNorm, Conv2d, Dense, Flatten, LayerNorm, MaxPool2d, SpatialM
     _layer.init = speaking(_layer.__name__, _layer.init)
 for _name in losses.__all__:
     setattr(losses, _name, speaking(_name, getattr(losses, _name)))
-conv4, mlp = speaking("conv4", conv4), speaking("mlp", mlp)

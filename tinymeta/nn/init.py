@@ -8,7 +8,16 @@ from math import prod
 
 import numpy as np
 
+from ..core.checks import generator, is_whole, real, shown
+
 Init = Callable[[np.random.Generator, tuple], np.ndarray]
+
+
+def check(who: str, rng, shape, axes: int = 0) -> None:
+    """Raise TypeError for what draws no numbers, ValueError for what is no shape of so many axes."""
+    generator(who, rng)
+    if not isinstance(shape, tuple) or len(shape) < axes or not all(is_whole(n) and n >= 0 for n in shape):
+        raise ValueError(f"{who}: the shape must be a tuple of at least {axes} sizes, got {shown(shape)}")
 
 
 def fans(shape: tuple) -> tuple[int, int]:
@@ -18,12 +27,20 @@ def fans(shape: tuple) -> tuple[int, int]:
 
 
 def normal(std: float) -> Init:
-    return lambda rng, shape: rng.normal(0.0, std, shape).astype(np.float32)
+    real("normal", 0, std=std)
+
+    def draw(rng, shape):
+        check("normal", rng, shape)
+        return rng.normal(0.0, std, shape).astype(np.float32)
+    return draw
 
 
 def truncated_normal(std: float) -> Init:
     """Normal, drawn again where it lies beyond two standard deviations."""
+    real("truncated_normal", 0, std=std)
+
     def draw(rng, shape):
+        check("truncated_normal", rng, shape)
         x = rng.normal(0.0, 1.0, shape)
         while (far := np.abs(x) > 2).any():
             x[far] = rng.normal(0.0, 1.0, int(far.sum()))
@@ -33,10 +50,12 @@ def truncated_normal(std: float) -> Init:
 
 def glorot_uniform(rng: np.random.Generator, shape: tuple) -> np.ndarray:
     """U[-a, a], a = sqrt(6 / (fan_in + fan_out)): Glorot & Bengio 2010, equation 16."""
+    check("glorot_uniform", rng, shape, 2)
     bound = np.sqrt(6.0 / sum(fans(shape)))
     return rng.uniform(-bound, bound, shape).astype(np.float32)
 
 
 def he_normal(rng: np.random.Generator, shape: tuple) -> np.ndarray:
     """N(0, 2 / fan_in), for ReLU: He et al. 2015, equation 10."""
+    check("he_normal", rng, shape, 2)
     return normal(np.sqrt(2.0 / fans(shape)[0]))(rng, shape)

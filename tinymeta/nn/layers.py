@@ -6,14 +6,17 @@ plain batch. Parameters align by inserting axes: a bias (T, O) is b[..., None, :
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from functools import partial
 from math import prod
 
 import numpy as np
 
 from .. import ops
+from ..core.checks import flag, function, one_of, real, shown, whole
 from ..core.grad import stop_gradient
 from ..core.tensor import Tensor, asarray
+from ..ops.conv import padding_of, pair_of
 from ..ops.pool import as_image
 from .init import glorot_uniform
 
@@ -34,12 +37,26 @@ def ones(n: int) -> np.ndarray:
     return np.ones(n, np.float32)
 
 
-def at_least_one(layer) -> None:
-    """Raise ValueError if a size of the layer is not a number >= 1."""
-    for name in ("inputs", "outputs", "kernel"):
-        size = getattr(layer, name, 1)
-        if not isinstance(size, (int, np.integer)) or size < 1:
-            raise ValueError(f"{type(layer).__name__}: {name} must be a number >= 1, got {size!r}")
+FIELDS = {**dict.fromkeys(["inputs", "outputs", "kernel", "channels", "features"], whole),
+          "spatial": partial(whole, least=0), "bias": flag, "scale": flag, "scheme": function,
+          "eps": partial(real, least=0), "padding": padding_of,
+          "window": partial(pair_of, least=1), "stride": partial(pair_of, least=1)}
+
+
+def check_fields(layer) -> None:
+    """Raise ValueError or TypeError for a field that is not what its name says."""
+    for field in fields(layer):
+        value = getattr(layer, field.name)
+        if field.name in FIELDS and not (value is None and field.default is None):
+            FIELDS[field.name](type(layer).__name__, **{field.name: value})
+
+
+def params_of(who: str, params, *names: str) -> list:
+    """The named parameters of a layer. Raises TypeError for another tree."""
+    if not isinstance(params, dict) or not {*names} <= {*params}:
+        raise TypeError(f"{who}: its parameters are a dict of {', '.join(names)}, as init(rng) makes "
+                        f"them, got {shown(params)}")
+    return [params[name] for name in names]
 
 
 @dataclass(frozen=True)
@@ -50,7 +67,7 @@ class Dense:
     bias: bool = True
     scheme: Callable = glorot_uniform
 
-    __post_init__ = at_least_one
+    __post_init__ = check_fields
 
     def init(self, rng):
         w = self.scheme(rng, (self.inputs, self.outputs))
@@ -61,8 +78,9 @@ class Dense:
         if x.ndim < 2 or x.shape[-1] != self.inputs:
             raise ValueError(f"Dense({self.inputs}, {self.outputs}) needs x "
                              f"(.., N, {self.inputs}), got {x.shape}")
-        y = x @ params["w"]                                                     # (.., N, O)
-        return y + beside(params["b"], 0) if self.bias else y
+        w, *b = params_of("Dense", params, "w", *["b"] * self.bias)
+        y = x @ w                                                               # (.., N, O)
+        return y + beside(b[0], 0) if b else y
 
 
 @dataclass(frozen=True)
@@ -79,16 +97,16 @@ class Conv2d:
     bias: bool = True
     scheme: Callable = glorot_uniform
 
-    __post_init__ = at_least_one
+    __post_init__ = check_fields
 
     def init(self, rng):
         w = self.scheme(rng, (self.kernel, self.kernel, self.inputs, self.outputs))
         return {"w": w, "b": zeros(self.outputs)} if self.bias else {"w": w}
 
     def __call__(self, params, x):
-        y = ops.conv2d(x, params["w"],
-                       stride=self.stride, padding=self.padding)                # (.., N, H', W', O)
-        return y + beside(params["b"], 2) if self.bias else y
+        w, *b = params_of("Conv2d", params, "w", *["b"] * self.bias)
+        y = ops.conv2d(x, w, stride=self.stride, padding=self.padding)          # (.., N, H', W', O)
+        return y + beside(b[0], 2) if b else y
 
 
 @dataclass(frozen=True)
@@ -109,8 +127,8 @@ class BatchNorm:
     eps: float = 1e-3
 
     def __post_init__(self):
-        if self.mode not in ("batch", "frozen"):
-            raise ValueError(f"BatchNorm: mode {self.mode!r} is not 'batch' or 'frozen'")
+        check_fields(self)
+        one_of("BatchNorm", ("batch", "frozen"), mode=self.mode)
 
     def init(self, rng):
         params = {"offset": zeros(self.channels)}
@@ -131,6 +149,8 @@ class BatchNorm:
             shape = "(.., N, H, W, C)" if self.spatial else "(.., N, C)"
             raise ValueError(f"BatchNorm({self.channels}) needs x {shape} "
                              f"with C = {self.channels}, got {x.shape}")
+        moments = ["mean", "var"] * (self.mode == "frozen")
+        params_of("BatchNorm", params, "offset", *["scale"] * self.scale, *moments)
         if self.mode == "batch":
             mean, var = self.moments(x)
         else:
@@ -157,6 +177,8 @@ class LayerNorm:
     features: int
     eps: float = 1e-5
 
+    __post_init__ = check_fields
+
     def init(self, rng):
         return {"scale": ones(self.features), "offset": zeros(self.features)}
 
@@ -165,9 +187,10 @@ class LayerNorm:
         if x.ndim < 2 or x.shape[-1] != self.features:
             raise ValueError(f"LayerNorm({self.features}) needs x (.., N, {self.features}), "
                              f"got {x.shape}")
+        scale, offset = params_of("LayerNorm", params, "scale", "offset")
         centred = x - ops.mean(x, -1, keepdims=True)
         slope = ops.rsqrt(ops.mean(ops.square(centred), -1, keepdims=True) + self.eps)
-        return centred * slope * beside(params["scale"], 0) + beside(params["offset"], 0)
+        return centred * slope * beside(scale, 0) + beside(offset, 0)
 
 
 @dataclass(frozen=True)
@@ -176,6 +199,8 @@ class MaxPool2d:
     window: int = 2
     stride: int | None = None
     padding: object = "valid"
+
+    __post_init__ = check_fields
 
     def init(self, rng):
         return None
@@ -215,15 +240,17 @@ class Sequential:
     """
 
     def __init__(self, *layers):
+        function("Sequential", **{f"layer {k}": layer for k, layer in enumerate(layers)})
         self.layers = layers
 
     def init(self, rng):
         return [layer.init(rng) if hasattr(layer, "init") else None for layer in self.layers]
 
     def __call__(self, params, x):
-        if len(params) != len(self.layers):
+        count = len(params) if isinstance(params, (list, tuple)) else shown(params)
+        if count != len(self.layers):
             raise ValueError(f"Sequential of {len(self.layers)} layers got parameters "
-                             f"for {len(params)}: use its own init(rng), or a tree like it")
+                             f"for {count}: use its own init(rng), or a tree like it")
         for layer, p in zip(self.layers, params):
             x = layer(p, x) if hasattr(layer, "init") else layer(x)
         return x

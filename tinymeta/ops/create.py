@@ -68,7 +68,8 @@ def one_hot(labels, classes: int, dtype=np.float32) -> Tensor:
 
 def is_class(name: str, labels, classes: int) -> Tensor:
     """`one_hot` as bools, for the function called `name`, which labels are looked at for."""
-    labels, classes = asarray(labels), whole("classes", classes)
+    labels = asarray(labels)
+    whole(name, 0, classes=classes)
 
     def check(values):
         inside = not values.size or 0 <= int(values.min()) <= int(values.max()) < classes
