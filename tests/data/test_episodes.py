@@ -207,7 +207,7 @@ def test_what_nothing_can_be_drawn_from(draw, given, bad, message):
 
 
 @pytest.mark.parametrize("make, message", [
-    (lambda: Characters([1], np.zeros(1, int), ("a",)), "Characters: images must be a ndarray, .* got"),
+    (lambda: Characters([1], np.zeros(1, int), ("a",)), "Characters: images must be a ndarray, of NumPy, got"),
     (lambda: Characters(np.zeros((1, 2, 2, 2)), np.zeros(1, int), "a"), "Characters: names must be a tuple"),
     (lambda: pairs(3, None, within=[1]), r"pairs: within=\[1\] must be a share between 0 and 1"),
     (lambda: join(3), "join: set 1 must be a Characters, a set of classes, got 3")])

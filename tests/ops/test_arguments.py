@@ -129,3 +129,11 @@ def test_what_is_no_window_or_stride(bad):
     for call in calls:
         with pytest.raises(ValueError, match=r"^\w+: (window|stride) .* is not a number >= 1 or a pair of them$"):
             call()
+
+
+@pytest.mark.parametrize("name", ["sum", "mean", "var", "norm", "max", "min", "logsumexp"])
+def test_what_is_no_flag(name):
+    for bad in ("no", None, 0.5, np.array([True, False]), x):
+        with pytest.raises(TypeError, match=rf"^{name}: keepdims=[^\n]* must be True or False$"):
+            getattr(tm, name)(x, 0, bad)
+    assert getattr(tm, name)(x, 0, np.True_).shape == getattr(tm, name)(x, 0, 1).shape == (1, 3)

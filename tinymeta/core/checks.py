@@ -65,7 +65,7 @@ def one_of(who: str, choices: tuple, **values) -> None:
 def flag(who: str, **values) -> None:
     """Raise TypeError for what is not True or False (or 1 or 0)."""
     for name, value in values.items():
-        if not isinstance(value, (bool, np.bool_)) and not (is_whole(value) and value in (0, 1)):
+        if value is not False and not isinstance(value, (bool, np.bool_)) and not (is_whole(value) and value in (0, 1)):
             raise TypeError(f"{who}: {name}={shown(value)} must be True or False")
 
 
@@ -76,11 +76,12 @@ def function(who: str, **values) -> None:
             raise TypeError(f"{who}: {name} must be a function, got {shown(value)}")
 
 
-def instance(who: str, kind: type, how: str, **values) -> None:
-    """Raise TypeError for what is not of that kind; how: the way to one."""
+def instance(who: str, kinds, how: str, **values) -> None:
+    """Raise TypeError for what is not of one of these types; how: what they are, or the way to one."""
     for name, value in values.items():
-        if not isinstance(value, kind):
-            raise TypeError(f"{who}: {name} must be a {kind.__name__}, {how}, got {shown(value)}")
+        if not isinstance(value, kinds):
+            words = " or ".join(kind.__name__ for kind in np.ravel(kinds))
+            raise TypeError(f"{who}: {name} must be a {words}, {how}, got {shown(value)}")
 
 
 def generator(who: str, rng) -> None:

@@ -15,7 +15,7 @@ import math
 import numpy as np
 
 from .checks import as_dtype, shown
-from .device import device_of, move
+from .device import check_name, device_of, move
 from .interop import Readable
 from .scope import state
 
@@ -67,6 +67,7 @@ class Tensor(Readable):
 
     def to(self, device: str) -> "Tensor":
         """The same value on "cpu" or "cuda", as a constant: no gradient flows between devices."""
+        check_name(device)
         return Tensor(move(self.value, device))
 
     def __bool__(self):

@@ -6,18 +6,18 @@ plain batch. Parameters align by inserting axes: a bias (T, O) is b[..., None, :
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
-from functools import partial
+from dataclasses import dataclass, replace
 from math import prod
 
 import numpy as np
 
 from .. import ops
-from ..core.checks import flag, function, one_of, real, shown, whole
+from ..core.checks import function, one_of, shown
 from ..core.grad import stop_gradient
+from ..core.naming import speaking
 from ..core.tensor import Tensor, asarray
-from ..ops.conv import padding_of, pair_of
 from ..ops.pool import as_image
+from .fields import check_fields, params_of
 from .init import glorot_uniform
 
 
@@ -35,28 +35,6 @@ def zeros(n: int) -> np.ndarray:
 
 def ones(n: int) -> np.ndarray:
     return np.ones(n, np.float32)
-
-
-FIELDS = {**dict.fromkeys(["inputs", "outputs", "kernel", "channels", "features"], whole),
-          "spatial": partial(whole, least=0), "bias": flag, "scale": flag, "scheme": function,
-          "eps": partial(real, least=0), "padding": padding_of,
-          "window": partial(pair_of, least=1), "stride": partial(pair_of, least=1)}
-
-
-def check_fields(layer) -> None:
-    """Raise ValueError or TypeError for a field that is not what its name says."""
-    for field in fields(layer):
-        value = getattr(layer, field.name)
-        if field.name in FIELDS and not (value is None and field.default is None):
-            FIELDS[field.name](type(layer).__name__, **{field.name: value})
-
-
-def params_of(who: str, params, *names: str) -> list:
-    """The named parameters of a layer. Raises TypeError for another tree."""
-    if not isinstance(params, dict) or not {*names} <= {*params}:
-        raise TypeError(f"{who}: its parameters are a dict of {', '.join(names)}, as init(rng) makes "
-                        f"them, got {shown(params)}")
-    return [params[name] for name in names]
 
 
 @dataclass(frozen=True)
@@ -273,3 +251,9 @@ class Sequential:
     def __repr__(self):
         names = (getattr(layer, "__name__", None) or repr(layer) for layer in self.layers)
         return f"Sequential({', '.join(names)})"
+
+
+# Not Sequential: which of its layers it was is what one wants to know.
+for _layer in (BatchNorm, Conv2d, Dense, Flatten, LayerNorm, MaxPool2d, SpatialMean):
+    _layer.__call__ = speaking(_layer.__name__, _layer.__call__)
+    _layer.init = speaking(_layer.__name__, _layer.init)

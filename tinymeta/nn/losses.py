@@ -4,6 +4,7 @@
 """
 
 from .. import ops
+from ..core.naming import speaking
 from ..core.primitive import require
 from ..core.tensor import Tensor, asarray
 from ..ops.create import is_class
@@ -134,3 +135,7 @@ def squared_distances(a, b) -> Tensor:
     """
     a, b = asarray(a), asarray(b)
     return ops.sum(ops.square(a[..., :, None, :] - b[..., None, :, :]), -1)
+
+
+for _name in __all__:
+    globals()[_name] = speaking(_name, globals()[_name])

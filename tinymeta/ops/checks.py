@@ -52,3 +52,9 @@ def as_shape(name: str, shape) -> tuple:
     if size_of(n for n in shape if n) * 8 > MOST_BYTES:
         raise ValueError(f"{name}: the shape {shown(shape)} is larger than any memory")
     return shape
+
+
+def is_pair(widths) -> bool:
+    """Is it two sizes?"""
+    given = isinstance(widths, (tuple, list)) and len(widths) == 2
+    return given and all(is_whole(n) and n >= 0 for n in widths)

@@ -10,7 +10,7 @@ from ..core.checks import as_dtype, is_whole, shown
 from ..core.primitive import Primitive
 from ..core.tensor import Tensor, asarray
 from . import elementwise, promote, reduce
-from .checks import as_axes, as_axis, as_shape, as_sizes, size_of
+from .checks import as_axes, as_axis, as_shape, as_sizes, is_pair, size_of
 
 
 def primitive(name, shape, vjps, view=True):
@@ -183,22 +183,9 @@ def pad(x, widths, value: float = 0.0) -> Tensor:
     return elementwise.where(inside, widen(x, widths=full), value)
 
 
-def parts(name: str, xs) -> tuple:
-    """Several tensors, of one dtype: a list or tuple of them, or one along its first axis."""
-    if not isinstance(xs, (tuple, list)) and not len(getattr(xs, "shape", ())):
-        raise TypeError(f"{name}: a list or tuple of tensors is needed, got {shown(xs)}")
-    return promote.promote(name, tuple(xs)) if len(xs) else ()
-
-
-def is_pair(widths) -> bool:
-    """Is it two sizes?"""
-    given = isinstance(widths, (tuple, list)) and len(widths) == 2
-    return given and all(is_whole(n) and n >= 0 for n in widths)
-
-
 def concatenate(xs, axis: int = 0) -> Tensor:
     """The tensors one after another along an axis; all other sizes and the dtypes must agree."""
-    xs = parts("concatenate", xs)
+    xs = promote.parts("concatenate", xs)
     if not xs or not xs[0].ndim:
         raise ValueError("concatenate needs at least one tensor, and none of them 0-d: "
                          "use tm.stack for those")
@@ -212,7 +199,7 @@ def concatenate(xs, axis: int = 0) -> Tensor:
 
 def stack(xs, axis: int = 0) -> Tensor:
     """The tensors side by side along a new axis; their shapes must agree."""
-    xs = parts("stack", xs)
+    xs = promote.parts("stack", xs)
     if len({x.shape for x in xs}) != 1:
         raise ValueError(f"stack needs at least one tensor, equal shapes: {[x.shape for x in xs]}")
     return concatenate([expand_dims(x, as_axis("stack", axis, x.ndim + 1)) for x in xs], axis)

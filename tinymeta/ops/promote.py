@@ -9,6 +9,7 @@ import functools
 
 import numpy as np
 
+from ..core.checks import shown
 from ..core.tensor import WEAK, Tensor, Unknown, asarray, dtypes_in
 from . import movement
 
@@ -45,6 +46,13 @@ def promote(name: str, inputs: tuple, floating: bool = False) -> tuple:
         if any(isinstance(x, float) for x in inputs):       # an infinity, to compare with
             dtype = np.dtype(np.float32)
     return tuple([cast(x, dtype) for x in inputs])
+
+
+def parts(name: str, xs) -> tuple:
+    """Several tensors, of one dtype: a list or tuple of them, or one along its first axis."""
+    if not isinstance(xs, (tuple, list)) and not len(getattr(xs, "shape", ())):
+        raise TypeError(f"{name}: a list or tuple of tensors is needed, got {shown(xs)}")
+    return promote(name, tuple(xs)) if len(xs) else ()
 
 
 def is_weak(x) -> bool:
