@@ -83,7 +83,7 @@ def test_whole_numbers_of_any_kind_are_sizes_and_axes():
     three, pair = np.array(3), np.array([2, 3])
     for whole in (3, np.uint8(3), three, tm.tensor(3)):
         assert tm.zeros(whole).shape == (3,) and tm.eye(whole).shape == (3, 3)
-        assert tm.reshape(np.ones(6), (2, whole)).shape == (2, 3) and tm.one_hot([0], whole).shape == (1, 3)
+        assert tm.reshape(np.ones(6), (2, whole)).shape == (2, 3)
         assert tm.sum(np.ones((1, 1, 1, 5)), axis=whole).shape == (1, 1, 1)
     for shape in (pair, tm.tensor(pair), [np.int8(2), three]):
         assert tm.ones(shape).shape == tm.reshape(x, shape).shape == (2, 3)

@@ -12,9 +12,14 @@ import numpy as np
 
 def shown(value) -> str:
     """What came, in a few words on one line: an array by its dtype and shape."""
-    if hasattr(value, "dtype") and hasattr(value, "shape"):
+    if is_array(value) and not isinstance(value, np.generic):
         return f"{type(value).__name__} {value.dtype}{value.shape}"
     return " ".join(reprlib.repr(value).split())
+
+
+def is_array(value) -> bool:
+    """Is it an array, a tensor, or one of NumPy's numbers?"""
+    return isinstance(getattr(value, "dtype", None), np.dtype) and isinstance(getattr(value, "shape", None), tuple)
 
 
 def is_whole(value) -> bool:
@@ -33,11 +38,16 @@ def is_number(value) -> bool:
     return is_whole(value) or real and bool(abs(value) < math.inf)
 
 
-def whole(who: str, least: int = 1, **numbers) -> None:
-    """Raise ValueError, in the name of `who`, for a number that is not whole or below `least`."""
+def whole(who: str, least: int = 1, **numbers) -> list[int]:
+    """The numbers as Python's, which do not wrap around: a uint8 of NumPy's ends at 255.
+
+    Raises ValueError, in the name of `who`, for one that is not whole or below `least`.
+    """
     for name, number in numbers.items():
-        if not is_whole(number) or number < least:
+        integer = isinstance(number, (int, np.integer)) and not isinstance(number, bool)
+        if not integer or number < least:
             raise ValueError(f"{who}: {name}={shown(number)} must be a whole number >= {least}")
+    return [int(number) for number in numbers.values()]
 
 
 def real(who: str, least: float = -math.inf, **numbers) -> None:

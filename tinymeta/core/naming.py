@@ -8,7 +8,7 @@ import functools
 import re
 from collections.abc import Callable
 
-REFUSED = (ValueError, TypeError, IndexError)
+REFUSED = (ValueError, TypeError, IndexError, OverflowError)
 NAMED = re.compile(r"\w+: ")
 
 

@@ -200,9 +200,18 @@ def _array(data, dtype) -> np.ndarray:
     if not isinstance(data, (int, float, list, tuple)):
         return array
     if dtype is not None:
-        return np.asarray(data, dtype)      # straight: `array` is of int64 or float64
+        return straight(data, dtype)        # `array` is of int64 or float64
     found = [d for d in dtypes_in([data]) if d.kind == "f"] or [np.float32]
     return array.astype(np.result_type(*found), copy=False) if array.dtype.kind == "f" else array
+
+
+def straight(numbers, dtype: np.dtype) -> np.ndarray:
+    """Python's numbers in a dtype. Raises OverflowError, or ValueError for a NaN, if it has them not."""
+    try:
+        return np.asarray(numbers, dtype)
+    except (OverflowError, ValueError) as error:
+        raise type(error)(f"cannot make a tensor of {shown(numbers)}, which is out of bounds for "
+                          f"{dtype}") from None
 
 
 def native(array: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ A turns, shears and scales about the centre c; each part is drawn with probabili
 
 import numpy as np
 
-from ..core.checks import generator, real, shown
+from ..core.checks import generator, instance, real, shown
 
 
 def affine(images: np.ndarray, rng: np.random.Generator, *, angle: float = 10.0,
@@ -19,7 +19,7 @@ def affine(images: np.ndarray, rng: np.random.Generator, *, angle: float = 10.0,
     """
     generator("affine", rng)
     real("affine", 0, angle=angle, shear=shear, scale=scale, shift=shift)
-    images = np.asarray(images)
+    instance("affine", np.ndarray, "of NumPy", images=images)
     if images.ndim < 2 or images.dtype.kind not in "biuf":
         raise ValueError(f"affine: images must be numbers (.., H, W), got {shown(images)}")
     images = images.astype(np.float32)

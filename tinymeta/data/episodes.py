@@ -51,10 +51,11 @@ class Characters:
     def __post_init__(self):
         instance("Characters", np.ndarray, "of NumPy", images=self.images, alphabet=self.alphabet)
         instance("Characters", tuple, "of one for each class", names=self.names)
-        if self.images.ndim != 4 or not len(self.images) == self.alphabet.size == len(self.names):
+        if self.images.ndim != 4 or self.alphabet.ndim != 1 \
+                or not len(self.images) == len(self.alphabet) == len(self.names):
             raise ValueError(
                 f"Characters: images {self.images.shape} must be (C, drawers, H, W), with C "
-                f"alphabets and C names, got {len(self.alphabet)} and {len(self.names)}")
+                f"alphabets and C names, got {self.alphabet.size} and {len(self.names)}")
 
     def __len__(self) -> int:
         return len(self.names)
@@ -107,7 +108,7 @@ def episodes(characters: Characters, rng: np.random.Generator, *, way: int = 5, 
 
     Raises ValueError when there are fewer characters than ways or fewer drawers than shot + query.
     """
-    whole("episodes", way=way, shot=shot, query=query, tasks=tasks)
+    way, shot, query, tasks = whole("episodes", way=way, shot=shot, query=query, tasks=tasks)
     drawable("episodes", characters, rng, rotations)
     classes, drawers, h, w = characters.images.shape
     if way > classes:
@@ -141,7 +142,7 @@ def pairs(characters: Characters, rng: np.random.Generator, *, count: int = 128,
 
     Raises ValueError for shares outside [0, 1] and where the set cannot give what a share asks for.
     """
-    whole("pairs", count=count)
+    (count,) = whole("pairs", count=count)
     share("pairs", within=within, same=same)
     drawable("pairs", characters, rng, rotations)
     n_same = round(count * same)
@@ -190,7 +191,7 @@ def groups(characters: Characters, rng: np.random.Generator, *, classes: int = 1
 
     Raises ValueError where the set has too few drawers, or too few alphabets that are large enough.
     """
-    whole("groups", classes=classes, drawers=drawers, alphabets=alphabets)
+    classes, drawers, alphabets = whole("groups", classes=classes, drawers=drawers, alphabets=alphabets)
     drawable("groups", characters, rng, rotations)
     if drawers > characters.drawers:
         raise ValueError(f"groups: drawers={drawers}, and this set has {characters.drawers}; "

@@ -37,7 +37,7 @@ class Quadratics:
 
         Raises ValueError when `tasks` is not a whole number of 1 or more.
         """
-        whole("Quadratics.sample", tasks=tasks)
+        (tasks,) = whole("Quadratics.sample", tasks=tasks)
         generator("Quadratics.sample", rng)
         draw = rng.random if self.uniform else rng.standard_normal
         w, y = draw((tasks, self.size, self.size)), draw((tasks, self.size))

@@ -46,7 +46,7 @@ class Sinusoids:
 
     def draw(self, rng: np.random.Generator, tasks: int) -> Waves:
         """Draw T waves; for plots, and for an oracle that is told amplitude and phase."""
-        whole("Sinusoids.draw", tasks=tasks)
+        (tasks,) = whole("Sinusoids.draw", tasks=tasks)
         generator("Sinusoids.draw", rng)
         return Waves(rng.uniform(*self.amplitude, tasks), rng.uniform(*self.phase, tasks))
 
@@ -57,7 +57,9 @@ class Sinusoids:
         The waves are fresh ones, or those given (then `tasks` is their number).
         Raises ValueError when a count is not a whole number of 1 or more.
         """
-        whole("Sinusoids.sample", shot=shot, query=query, **({"tasks": tasks} if waves is None else {}))
+        shot, query = whole("Sinusoids.sample", shot=shot, query=query)
+        if waves is None:
+            whole("Sinusoids.sample", tasks=tasks)
         generator("Sinusoids.sample", rng)
         waves = self.draw(rng, tasks) if waves is None else waves
         instance("Sinusoids.sample", Waves, "or None", waves=waves)

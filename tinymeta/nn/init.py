@@ -16,7 +16,7 @@ Init = Callable[[np.random.Generator, tuple], np.ndarray]
 def check(who: str, rng, shape, axes: int = 0) -> None:
     """Raise TypeError for what draws no numbers, ValueError for what is no shape of so many axes."""
     generator(who, rng)
-    if not isinstance(shape, tuple) or len(shape) < axes or not all(is_whole(n) and n >= 0 for n in shape):
+    if not isinstance(shape, tuple) or len(shape) < axes or not all(is_whole(n) and n >= (axes > 0) for n in shape):
         raise ValueError(f"{who}: the shape must be a tuple of at least {axes} sizes, got {shown(shape)}")
 
 

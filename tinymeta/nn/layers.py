@@ -122,13 +122,7 @@ class BatchNorm:
         return mean, ops.mean(ops.square(x - mean), axes, keepdims=True)
 
     def __call__(self, params, x):
-        x = asarray(x)
-        if x.ndim < 2 + self.spatial or x.shape[-1] != self.channels:
-            shape = "(.., N, H, W, C)" if self.spatial else "(.., N, C)"
-            raise ValueError(f"BatchNorm({self.channels}) needs x {shape} "
-                             f"with C = {self.channels}, got {x.shape}")
-        moments = ["mean", "var"] * (self.mode == "frozen")
-        params_of("BatchNorm", params, "offset", *["scale"] * self.scale, *moments)
+        self.check(params, x := asarray(x))
         if self.mode == "batch":
             mean, var = self.moments(x)
         else:
@@ -139,8 +133,18 @@ class BatchNorm:
             slope = slope * beside(params["scale"], self.spatial)
         return (x - mean) * slope + beside(params["offset"], self.spatial)
 
+    def check(self, params, x):
+        """Raise ValueError for x of another shape, TypeError for another tree of parameters."""
+        if x.ndim < 2 + self.spatial or x.shape[-1] != self.channels:
+            shape = "(.., N, H, W, C)" if self.spatial else "(.., N, C)"
+            raise ValueError(f"BatchNorm({self.channels}) needs x {shape} "
+                             f"with C = {self.channels}, got {x.shape}")
+        moments = ["mean", "var"] * (self.mode == "frozen")
+        params_of("BatchNorm", params, "offset", *["scale"] * self.scale, *moments)
+
     def freeze(self, params, x):
         """The frozen layer, and the parameters with the moments of the batch `x` in them."""
+        self.check(params, x := asarray(x))
         moments = [m.reshape(*m.shape[:-2 - self.spatial], self.channels)
                    for m in map(stop_gradient, self.moments(x))]
         return replace(self, mode="frozen"), dict(params, mean=moments[0], var=moments[1])
@@ -257,3 +261,4 @@ class Sequential:
 for _layer in (BatchNorm, Conv2d, Dense, Flatten, LayerNorm, MaxPool2d, SpatialMean):
     _layer.__call__ = speaking(_layer.__name__, _layer.__call__)
     _layer.init = speaking(_layer.__name__, _layer.init)
+BatchNorm.freeze = speaking("BatchNorm", BatchNorm.freeze)

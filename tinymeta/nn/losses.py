@@ -4,6 +4,7 @@
 """
 
 from .. import ops
+from ..core.checks import shown
 from ..core.naming import speaking
 from ..core.primitive import require
 from ..core.tensor import Tensor, asarray
@@ -39,8 +40,8 @@ def check_different(different: Tensor) -> None:
 
 
 def check_share(different) -> None:
-    if not 0 <= different <= 1:
-        raise ValueError(f"contrastive_among: different={different} must be a share of the pairs, "
+    if different.shape or not 0 <= different <= 1:
+        raise ValueError(f"contrastive_among: different={shown(different[()])} must be a share of the pairs, "
                          "between 0 and 1")
 
 
@@ -106,7 +107,7 @@ def contrastive_among(embedded, labels, margin: float = 1.0, different: float = 
     part is 0. Whoever must find one class among K meets K - 1 different pairs for each same one: a
     share of 1 - 1 / K. Raises ValueError for another share and unless margin > 0.
     """
-    require(different, check_share)
+    require(asarray(different), check_share)
     z, labels = asarray(embedded), asarray(labels)
     if z.ndim < 2 or labels.shape != z.shape[:-1]:
         raise ValueError(f"contrastive_among: embeddings {z.shape} must be (.., N, D) "

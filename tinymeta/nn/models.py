@@ -4,7 +4,7 @@ The sinusoid MLP and the four-block convolutional net of few-shot learning.
 """
 
 from .. import ops
-from ..core.checks import flag, function, one_of, whole
+from ..core.checks import flag, function, one_of, shown, whole
 from .init import glorot_uniform, normal
 from .layers import BatchNorm, Conv2d, Dense, Flatten, MaxPool2d, Sequential, SpatialMean
 
@@ -18,7 +18,7 @@ def mlp(*sizes: int, activation=ops.relu, norm: bool = False, scheme=glorot_unif
     init.truncated_normal(0.01).
     """
     if len(sizes) < 2:
-        raise ValueError(f"mlp needs at least an input and an output size, got {sizes}")
+        raise ValueError(f"mlp needs at least an input and an output size, got {shown(sizes)}")
     whole("mlp", **{f"size {k}": size for k, size in enumerate(sizes)})
     function("mlp", activation=activation, scheme=scheme)
     flag("mlp", norm=norm)

@@ -3,7 +3,7 @@
 import math
 import operator
 
-from ..core.checks import is_whole, shown
+from ..core.checks import is_array, is_whole, shown
 
 MOST_BYTES = 2 ** 62                    # no machine has as many
 
@@ -38,10 +38,10 @@ def as_sizes(name: str, shape) -> tuple:
     """A number, or a tuple, list or array of them, as a tuple of ints; they may be negative."""
     if is_whole(shape):
         return (operator.index(shape),)
-    sizes = shape if isinstance(shape, (tuple, list)) or len(getattr(shape, "shape", ())) == 1 else None
-    if sizes is None or not all(map(is_whole, sizes)):
+    listed = isinstance(shape, (tuple, list)) or is_array(shape) and len(shape.shape) == 1
+    if not listed or not all(map(is_whole, shape)):
         raise TypeError(f"{name}: whole numbers are needed, such as (2, 3), not {shown(shape)}")
-    return tuple([operator.index(n) for n in sizes])
+    return tuple([operator.index(n) for n in shape])
 
 
 def as_shape(name: str, shape) -> tuple:

@@ -15,6 +15,9 @@ from .matmul import broadcast_lead
 from .promote import by_float32, promote
 
 
+LARGEST = 2 ** 31                # no image has as many rows
+
+
 class Geometry(NamedTuple):
     """All that the three need to know besides their arrays; "same" and "valid" are numbers here."""
     stride: tuple[int, int]
@@ -91,6 +94,8 @@ def geometry_of(name: str, image, kernel, stride, padding) -> Geometry:
         pads = ((0, 0), (0, 0))
     else:
         pads = padding
+    if max(*stride, *pads[0], *pads[1]) > LARGEST:
+        raise ValueError(f"{name}: stride {stride} or padding {pads} is larger than any image")
     geometry = Geometry(stride, pads, tuple(image), tuple(kernel))
     if min(geometry.kernel) < 1 or min(geometry.result) < 1:
         raise ValueError(f"{name}: a {kernel[0]}x{kernel[1]} window does not fit "

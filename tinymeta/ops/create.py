@@ -15,10 +15,11 @@ def full(shape, value, dtype=None) -> Tensor:
 
     Raises ValueError for a negative size, as do the others here.
     """
-    value, shape = asarray(value, dtype), as_shape("full", shape)
+    value = asarray(value, dtype)
+    repeated = movement.broadcast_to(value, as_shape("full", shape))
     if value.serial or not isinstance(value.value, np.ndarray):
-        return movement.broadcast_to(value, shape)
-    return asarray(np.full(shape, value.value, value.dtype))
+        return repeated
+    return asarray(np.array(repeated.value, order="C"))             # in memory of its own
 
 
 def zeros(shape, dtype=np.float32) -> Tensor:
@@ -37,10 +38,12 @@ def arange(*bounds, dtype=None) -> Tensor:
     if not 1 <= len(bounds) <= 3 or not all(map(is_number, bounds)) or bounds[2:] == (0,):
         raise TypeError("arange takes 1 to 3 numbers, a step that is not 0 as the third, not "
                         f"{shown(bounds)}")
+    if dtype is not None and (dtype := as_dtype(dtype)).kind == "b":
+        raise TypeError("arange counts in numbers, and bools are none")
     if dtype is None and any(isinstance(b, (float, np.floating)) for b in bounds):
         typed = [b for b in bounds if isinstance(b, np.floating)]
         dtype = np.result_type(*typed) if typed else np.float32
-    return asarray(np.arange(*bounds, dtype=dtype if dtype is None else as_dtype(dtype)))
+    return asarray(np.arange(*bounds, dtype=dtype))
 
 
 def eye(n: int, m: int | None = None, dtype=np.float32) -> Tensor:

@@ -177,7 +177,7 @@ def pad(x, widths, value: float = 0.0) -> Tensor:
                          f"for each of the {x.ndim} axes of {x.shape}")
     full = tuple((int(lo), int(hi), 0) for lo, hi in pairs)
     as_shape("pad", padded_shape(x.shape, full))
-    if value == 0:
+    if isinstance(value, (int, float)) and value == 0:
         return widen(x, widths=full)
     inside = widen(np.ones(x.shape, bool), widths=full)
     return elementwise.where(inside, widen(x, widths=full), value)
@@ -191,7 +191,7 @@ def concatenate(xs, axis: int = 0) -> Tensor:
                          "use tm.stack for those")
     axis = as_axis("concatenate", axis, xs[0].ndim)
     others = [x.shape[:axis] + x.shape[axis + 1:] for x in xs]
-    if any(sizes != others[0] for sizes in others):
+    if len({x.ndim for x in xs}) > 1 or any(sizes != others[0] for sizes in others):
         raise ValueError(f"concatenate: the shapes {[x.shape for x in xs]} differ "
                          f"outside axis {axis}")
     return join(*xs, axis=axis)

@@ -9,7 +9,7 @@ import functools
 
 import numpy as np
 
-from ..core.checks import shown
+from ..core.checks import is_array, shown
 from ..core.tensor import WEAK, Tensor, Unknown, asarray, dtypes_in
 from . import movement
 
@@ -50,7 +50,7 @@ def promote(name: str, inputs: tuple, floating: bool = False) -> tuple:
 
 def parts(name: str, xs) -> tuple:
     """Several tensors, of one dtype: a list or tuple of them, or one along its first axis."""
-    if not isinstance(xs, (tuple, list)) and not len(getattr(xs, "shape", ())):
+    if not isinstance(xs, (tuple, list)) and not (is_array(xs) and xs.shape):
         raise TypeError(f"{name}: a list or tuple of tensors is needed, got {shown(xs)}")
     return promote(name, tuple(xs)) if len(xs) else ()
 

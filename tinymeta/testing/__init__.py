@@ -23,7 +23,7 @@ from .taylor import Remainders, check_taylor
 LAZY = {"Case": "cases", "register": "cases", "strategy_for": "cases",
         "load_profile": "strategies", "check_primitive": "primitives",
         "registry_test": "primitives", "Survey": "survey", "check_compiled": "compiled",
-        "without_compiling": "interpreted",
+        "without_compiling": "interpreted", "check_call": "arguments",
         "Mutant": "faults", "mutants": "faults", "survivors": "faults"}
 
 __all__ = ["Foreign", "Identities", "Identity", "Kink", "MetaReport", "NoRule", "Program",
