@@ -75,7 +75,7 @@ def one_of(who: str, choices: tuple, **values) -> None:
 def flag(who: str, **values) -> None:
     """Raise TypeError for what is not True or False (or 1 or 0)."""
     for name, value in values.items():
-        if value is not False and not isinstance(value, (bool, np.bool_)) and not (is_whole(value) and value in (0, 1)):
+        if not isinstance(value, (bool, np.bool_)) and not (is_whole(value) and value in (0, 1)):
             raise TypeError(f"{who}: {name}={shown(value)} must be True or False")
 
 
@@ -101,13 +101,11 @@ def generator(who: str, rng) -> None:
 
 def as_dtype(dtype) -> np.dtype:
     """A dtype that tensors have, in the machine's byte order. Raises TypeError for another one."""
-    if isinstance(dtype, np.dtype) and dtype.isnative and dtype.kind in "biuf":
-        return dtype
     try:
         found = np.dtype(dtype)
     except (TypeError, ValueError):
         found = None
-    if dtype is None or found is None or found.kind not in "biuf":
+    if found is None or dtype is None or found.kind not in "biuf":
         raise TypeError(f"tensors hold bools, integers and floats, not {found or shown(dtype)}: "
                         "dtype is such as 'float32', np.int64 or bool")
-    return found.newbyteorder("=")
+    return found if found.isnative else found.newbyteorder("=")

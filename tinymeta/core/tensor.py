@@ -180,15 +180,14 @@ def shared_on_gpu(data, dtype) -> Tensor:
 
 def _array(data, dtype) -> np.ndarray:
     """Numbers as an array: in its own dtype; Python's floats as NumPy's beside them, or float32."""
+    if type(data) is np.ndarray and data.dtype.kind in "biuf":      # nearly always
+        return data
     if isinstance(data, Tensor):
         return data.numpy()
     if on_gpu(data):
         return move(move(data, "cuda"), "cpu")
     if not isinstance(data, (np.ndarray, np.generic)) and hasattr(data, "__dlpack__"):
         return np.from_dlpack(data)
-    if isinstance(data, np.ma.MaskedArray):
-        raise TypeError("cannot make a tensor of a masked array, whose mask would be lost: fill it "
-                        "first, with its filled(value), and pass the mask another way")
     try:
         array = np.asarray(data)
     except ValueError:
@@ -198,6 +197,9 @@ def _array(data, dtype) -> np.ndarray:
         raise TypeError(f"cannot make a tensor of {type(data).__name__} "
                         f"(NumPy dtype {array.dtype}): tensors hold bools, integers and floats")
     if not isinstance(data, (int, float, list, tuple)):
+        if isinstance(data, np.ma.MaskedArray):
+            raise TypeError("cannot make a tensor of a masked array, whose mask would be lost: fill "
+                            "it first, with its filled(value), and pass the mask another way")
         return array
     if dtype is not None:
         return straight(data, dtype)        # `array` is of int64 or float64

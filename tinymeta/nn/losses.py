@@ -41,7 +41,7 @@ def check_different(different: Tensor) -> None:
 
 def check_share(different) -> None:
     if different.shape or not 0 <= different <= 1:
-        raise ValueError(f"contrastive_among: different={shown(different[()])} must be a share of the pairs, "
+        raise ValueError(f"contrastive_among: different={different} must be a share of the pairs, "
                          "between 0 and 1")
 
 

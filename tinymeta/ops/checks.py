@@ -5,7 +5,7 @@ import operator
 
 from ..core.checks import is_array, is_whole, shown
 
-MOST_BYTES = 2 ** 62                    # no machine has as many
+MOST = 2 ** 59                      # elements: no machine has as much memory
 
 
 def size_of(shape) -> int:
@@ -18,6 +18,8 @@ def as_axis(name: str, axis: int, ndim: int) -> int:
 
     Raises ValueError naming the operation, the axis and the number of axes.
     """
+    if type(axis) is int and -ndim <= axis < ndim:                  # nearly always
+        return axis % ndim
     if not is_whole(axis) or not -ndim <= axis < ndim:
         raise ValueError(f"{name}: axis {shown(axis)} is out of range for a tensor of {ndim} axes")
     return operator.index(axis) % ndim
@@ -36,6 +38,12 @@ def as_axes(name: str, axis, ndim: int) -> tuple:
 
 def as_sizes(name: str, shape) -> tuple:
     """A number, or a tuple, list or array of them, as a tuple of ints; they may be negative."""
+    if type(shape) is tuple:                                        # nearly always, of ints
+        for n in shape:
+            if type(n) is not int:
+                break
+        else:
+            return shape
     if is_whole(shape):
         return (operator.index(shape),)
     listed = isinstance(shape, (tuple, list)) or is_array(shape) and len(shape.shape) == 1
@@ -49,7 +57,7 @@ def as_shape(name: str, shape) -> tuple:
     shape = as_sizes(name, shape)
     if min(shape, default=0) < 0:
         raise ValueError(f"{name}: the shape {shape} has a negative size")
-    if size_of(n for n in shape if n) * 8 > MOST_BYTES:
+    if max(size_of(shape), *shape, 0) > MOST:
         raise ValueError(f"{name}: the shape {shown(shape)} is larger than any memory")
     return shape
 

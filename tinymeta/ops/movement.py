@@ -186,14 +186,14 @@ def pad(x, widths, value: float = 0.0) -> Tensor:
 def concatenate(xs, axis: int = 0) -> Tensor:
     """The tensors one after another along an axis; all other sizes and the dtypes must agree."""
     xs = promote.parts("concatenate", xs)
-    if not xs or not xs[0].ndim:
+    shapes = [x.value.shape for x in xs]
+    if not xs or () in shapes:
         raise ValueError("concatenate needs at least one tensor, and none of them 0-d: "
                          "use tm.stack for those")
-    axis = as_axis("concatenate", axis, xs[0].ndim)
-    others = [x.shape[:axis] + x.shape[axis + 1:] for x in xs]
-    if len({x.ndim for x in xs}) > 1 or any(sizes != others[0] for sizes in others):
-        raise ValueError(f"concatenate: the shapes {[x.shape for x in xs]} differ "
-                         f"outside axis {axis}")
+    axis = as_axis("concatenate", axis, len(shapes[0]))
+    others = [shape[:axis] + shape[axis + 1:] for shape in shapes]
+    if any(sizes != others[0] for sizes in others):
+        raise ValueError(f"concatenate: the shapes {shapes} differ outside axis {axis}")
     return join(*xs, axis=axis)
 
 

@@ -71,7 +71,9 @@ def numbers_in(x):
 
 def kinds_in(x) -> set:
     """The types of a number, or of the numbers in a list; an empty one is of floats."""
-    return {n.kind if isinstance(n, Unknown) else type(n) for n in numbers_in(x)} or {float}
+    if isinstance(x, (list, tuple)):
+        return set().union(*map(kinds_in, x)) or {float}
+    return {x.kind if isinstance(x, Unknown) else type(x)}
 
 
 def dtype_alone(inputs, weak) -> np.dtype:

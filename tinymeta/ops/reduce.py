@@ -63,7 +63,8 @@ def to_the_largest(g, x, y, axes):
 
 def reduced(primitive, x, axis, keepdims):
     x = asarray(x)
-    flag(primitive.name, keepdims=keepdims)
+    if keepdims is not False:
+        flag(primitive.name, keepdims=keepdims)
     axes = as_axes(primitive.name, axis, x.ndim)
     y = primitive(x, axes=axes)
     return movement.reshape(y, with_ones(x.shape, axes)) if keepdims else y
