@@ -152,7 +152,7 @@ def test_sizes_below_one_are_refused(make, named):
     (lambda: nn.mlp(3, 2.5), "mlp: size 1=2.5 must be"), (lambda: nn.mlp(3, 4, activation=3), "mlp: activation must be"),
     (lambda: nn.conv4(pool=3), "conv4: pool 3 is not 'stride' or 'max'"),
     (lambda: nn.Dense(3, 4).init(7), "Dense: rng must be a Generator, such as np.random.default_rng.0., got 7"),
-    (lambda: nn.init.he_normal(np.random.default_rng(0), 3), "he_normal: the shape must be a tuple of at least 2 sizes"),
+    (lambda: nn.init.he_normal(np.random.default_rng(0), 3), "he_normal: the shape must be a tuple of 2 sizes >= 1 or more, got 3"),
     (lambda: nn.init.normal(-1.0), "normal: std=-1.0 must be a finite number >= 0"),
     (lambda: nn.Dense(3, 4)({"w": 1}, np.ones((2, 3))), "Dense: its parameters are a dict of w, b"),
     (lambda: nn.LayerNorm(3)(None, np.ones((2, 3))), "LayerNorm: its parameters are a dict of scale, offset, .* got None"),

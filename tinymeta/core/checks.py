@@ -19,7 +19,8 @@ def shown(value) -> str:
 
 def is_array(value) -> bool:
     """Is it an array, a tensor, or one of NumPy's numbers?"""
-    return isinstance(getattr(value, "dtype", None), np.dtype) and isinstance(getattr(value, "shape", None), tuple)
+    dtype, shape = getattr(value, "dtype", None), getattr(value, "shape", None)
+    return isinstance(dtype, np.dtype) and isinstance(shape, tuple)
 
 
 def is_whole(value) -> bool:
@@ -33,7 +34,7 @@ def is_whole(value) -> bool:
 
 
 def is_number(value) -> bool:
-    """Is it a finite real number: Python's, NumPy's, or a 0-d array or tensor of one? A bool is none."""
+    """Is it a finite float of Python's or NumPy's, or an integer as above?"""
     real = isinstance(value, (float, np.floating))
     return is_whole(value) or real and bool(abs(value) < math.inf)
 
@@ -69,7 +70,8 @@ def one_of(who: str, choices: tuple, **values) -> None:
     """Raise ValueError for what is none of these words."""
     for name, value in values.items():
         if not isinstance(value, str) or value not in choices:
-            raise ValueError(f"{who}: {name} {shown(value)} is not {' or '.join(map(repr, choices))}")
+            wanted = " or ".join(map(repr, choices))
+            raise ValueError(f"{who}: {name} {shown(value)} is not {wanted}")
 
 
 def flag(who: str, **values) -> None:
@@ -87,7 +89,7 @@ def function(who: str, **values) -> None:
 
 
 def instance(who: str, kinds, how: str, **values) -> None:
-    """Raise TypeError for what is not of one of these types; how: what they are, or the way to one."""
+    """Raise TypeError for what is of none of these types; how: what they are, or the way to one."""
     for name, value in values.items():
         if not isinstance(value, kinds):
             words = " or ".join(kind.__name__ for kind in np.ravel(kinds))

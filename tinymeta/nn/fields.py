@@ -23,6 +23,6 @@ def check_fields(layer) -> None:
 def params_of(who: str, params, *names: str) -> list:
     """The named parameters of a layer. Raises TypeError for another tree."""
     if not isinstance(params, dict) or not {*names} <= {*params}:
-        raise TypeError(f"{who}: its parameters are a dict of {', '.join(names)}, as init(rng) makes "
-                        f"them, got {shown(params)}")
+        raise TypeError(f"{who}: its parameters are a dict of {', '.join(names)}, as init(rng) "
+                        f"makes them, got {shown(params)}")
     return [params[name] for name in names]

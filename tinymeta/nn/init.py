@@ -14,10 +14,16 @@ Init = Callable[[np.random.Generator, tuple], np.ndarray]
 
 
 def check(who: str, rng, shape, axes: int = 0) -> None:
-    """Raise TypeError for what draws no numbers, ValueError for what is no shape of so many axes."""
+    """Raise TypeError for what draws no numbers, ValueError for what is no shape.
+
+    axes: how many it has at least; if any, no size is 0.
+    """
     generator(who, rng)
-    if not isinstance(shape, tuple) or len(shape) < axes or not all(is_whole(n) and n >= (axes > 0) for n in shape):
-        raise ValueError(f"{who}: the shape must be a tuple of at least {axes} sizes, got {shown(shape)}")
+    least = 1 if axes else 0
+    sizes = isinstance(shape, tuple) and all(is_whole(n) and n >= least for n in shape)
+    if not sizes or len(shape) < axes:
+        raise ValueError(f"{who}: the shape must be a tuple of {axes} sizes >= {least} or more, "
+                         f"got {shown(shape)}")
 
 
 def fans(shape: tuple) -> tuple[int, int]:

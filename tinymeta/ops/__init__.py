@@ -58,16 +58,16 @@ __all__ = [
     "take_along_axis", "tanh", "transpose", "var", "where", "zeros", "zeros_like"]
 
 OPERATORS = {
-    "__add__": add,        "__neg__": neg,               "__eq__": equal,         "__ne__": not_equal,
-    "__sub__": sub,        "__pos__": lambda a: a,       "__lt__": less,          "__le__": less_equal,
-    "__mul__": mul,        "__abs__": abs,               "__gt__": greater,       "__ge__": greater_equal,
-    "__truediv__": div,    "__invert__": invert,         "__and__": both,         "__or__": either,
-    "__matmul__": matmul,  "__pow__": power,             "__xor__": differ,
-    "astype": astype,      "reshape": reshape,           "transpose": transpose,  "sum": sum,
-    "mean": mean,          "max": max,                   "min": min,
-}
-REFLECTED = {"__radd__": add, "__rsub__": sub, "__rmul__": mul, "__rtruediv__": div, "__rpow__": power,
-             "__rmatmul__": matmul, "__rand__": both, "__ror__": either, "__rxor__": differ}
+    "__add__": add,        "__neg__": neg,              "__eq__": equal,       "__and__": both,
+    "__sub__": sub,        "__pos__": lambda a: a,      "__ne__": not_equal,   "__or__": either,
+    "__mul__": mul,        "__abs__": abs,              "__lt__": less,        "__xor__": differ,
+    "__truediv__": div,    "__invert__": invert,        "__le__": less_equal,  "__pow__": power,
+    "__matmul__": matmul,  "__ge__": greater_equal,     "__gt__": greater,     "astype": astype,
+    "reshape": reshape,    "transpose": transpose,      "sum": sum,            "mean": mean,
+    "max": max,            "min": min}
+REFLECTED = {"__radd__": add, "__rsub__": sub, "__rmul__": mul, "__rtruediv__": div,
+             "__rpow__": power, "__rmatmul__": matmul, "__rand__": both, "__ror__": either,
+             "__rxor__": differ}
 TAKE_FUNCTIONS = {"checkpoint", "hessian", "hvp", "jacobian", "jvp"}      # whose errors stay theirs
 
 

@@ -22,7 +22,7 @@ from .survey import Survey, command
 
 PACKAGE = str(Path(__file__).parent.parent)
 REFUSED = (ValueError, TypeError, IndexError, OSError, FloatingPointError, OverflowError)
-ARGUMENT = "<string>"           # where an argument is written that is a function: it may do anything
+ARGUMENT = "<string>"       # where an argument is written that is a function: it may do anything
 
 
 class Call(NamedTuple):
@@ -104,7 +104,8 @@ def survey(functions: tuple[str, ...] = ()) -> Survey:
 
 def main(arguments: list[str] | None = None) -> int:
     """The command; 1 if a call ended badly."""
-    options = command("arguments", "Call public functions with wrong arguments.").parse_args(arguments)
+    parser = command("arguments", "Call public functions with wrong arguments.")
+    options = parser.parse_args(arguments)
     return survey().go_on(options.minutes, options.seed)
 
 
