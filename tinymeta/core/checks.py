@@ -5,7 +5,6 @@
 
 import math
 import reprlib
-from collections.abc import Callable
 
 import numpy as np
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from .. import ops
 from ..core import tree
-from ..core.checks import flag, function, shown, whole
+from ..core.checks import flag, function, whole
 from ..core.grad import grad, stop_gradient
 from ..core.scope import scope
 from ..core.tensor import asarray

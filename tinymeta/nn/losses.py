@@ -19,11 +19,16 @@ def not_empty(name: str, x: Tensor) -> None:
         raise ValueError(f"{name}: {x.shape} holds no example, and the mean of nothing is no loss")
 
 
+def came(value):
+    """An array in a few words, a single number as it is."""
+    return shown(value) if value.shape else value
+
+
 def check_margin(name: str, margin) -> None:
     """Raise ValueError unless margin > 0: without one nothing is ever pushed apart."""
     def above_zero(value):
         if not (value > 0).all():
-            raise ValueError(f"{name}: margin must be above 0, got {value}")
+            raise ValueError(f"{name}: margin must be above 0, got {came(value)}")
 
     require(asarray(margin), above_zero)
 
@@ -41,8 +46,8 @@ def check_different(different: Tensor) -> None:
 
 def check_share(different) -> None:
     if different.shape or not 0 <= different <= 1:
-        raise ValueError(f"contrastive_among: different={different} must be a share of the pairs, "
-                         "between 0 and 1")
+        raise ValueError(f"contrastive_among: different={came(different)} must be a share of the "
+                         "pairs, between 0 and 1")
 
 
 def mse(prediction, target) -> Tensor:
