@@ -28,7 +28,8 @@ X = "tm.ones((2, 3))"
 # What is not listed anywhere, and how it calls itself. (NamedTuples hold what they are given: they
 # are left out, and the functions that take them look at it.)
 METHODS = {
-    **{f"{X}.{name}": name for name in ("sum", "mean", "max", "min", "astype", "reshape", "transpose")},
+    **{f"{X}.{name}": name for name in (
+        "sum", "mean", "max", "min", "astype", "reshape", "transpose")},
     f"{X}.__add__": "add", f"{X}.__rsub__": "sub", f"{X}.__matmul__": "matmul",
     f"{X}.__pow__": "power", f"{X}.__lt__": "less", f"({X} > 0).__and__": "&",
     f"{X}.__getitem__": "index", f"{X}.to": "device", "tm.nn.Dense(3, 4)": "Dense",
@@ -37,7 +38,8 @@ METHODS = {
     "tm.nn.LayerNorm(3)": "LayerNorm", "tm.nn.MaxPool2d()": "MaxPool2d",
     "tm.nn.Flatten()": "Flatten", "tm.nn.SpatialMean()": "SpatialMean",
     "tm.nn.Sequential(tm.nn.Dense(3, 4), tm.relu)": "Sequential|Dense",
-    **{f"tm.nn.init.{name}": name for name in ("glorot_uniform", "he_normal", "normal", "truncated_normal")},
+    **{f"tm.nn.init.{name}": name for name in (
+        "glorot_uniform", "he_normal", "normal", "truncated_normal")},
     "tm.nn.init.normal(1.0)": "normal", "tm.data.Sinusoids().sample": "Sinusoids.sample",
     "tm.data.Sinusoids().draw": "Sinusoids.draw",
     "tm.data.Quadratics().sample": "Quadratics.sample"}
@@ -45,9 +47,12 @@ METHODS = {
 OTHERWISE = {
     "tm.asarray": "tensor", "tm.tensor": "tensor", "tm.device": "device",
     "tm.stop_gradient": "tensor",
-    **dict.fromkeys(["tm.vjp", "tm.jvp", "tm.hvp"], "vjp|jvp|hvp|tensor|cotangent|trees|differentiate|sum|function"),
+    **dict.fromkeys(["tm.vjp", "tm.jvp", "tm.hvp"],
+                    "vjp|jvp|hvp|tensor|cotangent|trees|differentiate|sum|function"),
     "tm.meta.evaluate": "evaluate|Sequential|Dense|matmul|loss|tensor|support|adapt",
-    **dict.fromkeys(["tm.meta.adapt", "tm.meta.maml_loss"], "adapt|maml_loss|tensor|trees|differentiate|mse|matmul|mul|sub|support|parameters")}
+    **dict.fromkeys(["tm.meta.adapt", "tm.meta.maml_loss"],
+                    "adapt|maml_loss|tensor|trees|differentiate|mse|matmul|mul|sub|support|"
+                    "parameters")}
 
 FLOATS = [
     "2.0", "np.float32(0.5)", "np.ones((2, 3), np.float32)", "tm.ones((2, 3))", "np.ones((2, 3))",
@@ -69,7 +74,8 @@ CHARACTERS = ["tm.data.Characters(np.zeros((6, 4, 4, 4), np.uint8), np.array([0,
 
 # Right values of a parameter, by its name; of one function's, by "function.name".
 RIGHT = {
-    **dict.fromkeys("x a b w value primals tangents v data prediction target embedded".split(), FLOATS),
+    **dict.fromkeys(
+        "x a b w value primals tangents v data prediction target embedded".split(), FLOATS),
     "axis": ["0", "1", "-1", "None", "(0, 1)"],
     **dict.fromkeys( ["axis1", "axis2", "source", "destination"], ["0", "1", "-1"]),
     "axes": ["0", "1", "(1, 0)"], "shape": ["3", "(2, 3)", "[3, 2]", "-1", "6", "()"],
@@ -83,11 +89,13 @@ RIGHT = {
     "max": ["1.0", "None"], "window": ["2", "(2, 1)"], "stride": ["None", "1", "2", "(1, 2)"],
     "padding": ["'same'", "'valid'", "1"], "index": ["0", "(0, 1)", "slice(1)", "None", "..."],
     "device": ["'cpu'"], "name": ["'cpu'", "'inner'"],
-    "f": ["lambda *x: tm.sum(tm.asarray(x[0]) ** 2)", "tm.sum"], "argnum": ["0", "(0,)"],
+    "f": ["lambda *x: tm.sum(tm.asarray(x[0]) ** 2)",
+    "lambda x=1.0, *more: tm.sum(x, *more)"], "argnum": ["0", "(0,)"],
     "has_aux": FLAGS, "args": FLOATS, "tree": PARAMS, "conv2d.x": IMAGES, "max_pool2d.x": IMAGES,
     "avg_pool2d.x": IMAGES, "conv2d.w": ["np.ones((3, 3, 1, 2), np.float32)"], "Conv2d.x": IMAGES,
     "MaxPool2d.x": IMAGES, "Flatten.x": IMAGES, "SpatialMean.x": IMAGES, "BatchNorm.x": IMAGES,
-    **dict.fromkeys(["inputs", "outputs", "kernel", "channels", "features", "filters", "sizes"], WHOLE),
+    **dict.fromkeys(["inputs", "outputs", "kernel", "channels", "features", "filters",
+                     "sizes"], WHOLE),
     "bias": FLAGS, "scale": FLAGS, "spatial": ["0", "2"], "mode": ["'batch'", "'frozen'"],
     "eps": ["1e-3", "1e-5"], "scheme": ["tm.nn.init.he_normal"],
     "activation": ["tm.relu", "tm.tanh"], "norm": FLAGS, "pool": ["'stride'", "'max'"],
@@ -95,7 +103,7 @@ RIGHT = {
     "size": ["28", "16"], "rng": DRAWN, "std": SCALARS, "params": PARAMS,
     "Sequential.params": [f"[{PARAMS[0]}, None]"],
     "Conv2d.params": ["tm.nn.Conv2d(1, 2).init(np.random.default_rng(0))"],
-    **{f"{name}.params": ["{'scale': np.ones(3, np.float32), 'offset': np.zeros(3, np.float32)}"] for name in ("LayerNorm",)},
+    "LayerNorm.params": ["{'scale': np.ones(3, np.float32), 'offset': np.zeros(3, np.float32)}"],
     "BatchNorm.params": ["tm.nn.BatchNorm(1).init(None)"],
     **{f"{name}.params": ["None"] for name in ("MaxPool2d", "Flatten", "SpatialMean")},
     "logits": ["np.ones((2, 3), np.float32)"], "different": ["np.array([0, 1])", "0.5"],
