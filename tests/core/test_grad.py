@@ -208,3 +208,12 @@ def test_stop_gradient_is_a_constant_at_every_order():
 def test_a_constant_function_has_gradient_zero():
     assert tm.grad(lambda x: 3.0)(1.0).item() == 0
     assert tm.grad(tm.grad(lambda x: 2 * x))(1.0).item() == 0
+
+
+@pytest.mark.parametrize("name", ["grad", "value_and_grad", "vjp", "jvp", "hvp", "jacobian", "hessian", "checkpoint",
+                                  "jit"])
+def test_what_is_no_function_is_refused_at_once(name):
+    given = {"vjp": (1.0,), "jvp": ((1.0,), (1.0,)), "hvp": (1.0, 1.0)}.get(name, ())
+    for bad in (3, None, "f", tm.ones(3)):
+        with pytest.raises(TypeError, match=f"^{name}: f must be a function, got [^\\n]*$"):
+            getattr(tm, name)(bad, *given)

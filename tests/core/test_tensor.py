@@ -201,3 +201,12 @@ def test_tensors_have_the_byte_order_of_the_machine(dtype):
         assert t.dtype == native and t.dtype.isnative and t.value.dtype.isnative
     assert tm.asarray(a).numpy().tolist() == a.tolist()
     assert (tm.asarray(a) + np.ones(3, native)).dtype == native
+
+
+@pytest.mark.parametrize("name", ["gpu", None, 3, np.array(["cpu", "cuda"])], ids=str)
+def test_what_names_no_device(name):
+    for call in (tm.ones(2).to, tm.device):
+        with pytest.raises(ValueError, match="unknown device .*: choose one of cpu, cuda$"):
+            call(name)
+    with pytest.raises(TypeError, match="scope: name must be a text, got 3"):
+        tm.scope(3)

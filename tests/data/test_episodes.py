@@ -216,3 +216,25 @@ def test_pictures_of_0_to_255_are_noticed_once(who, draw):
         assert len(seen) == warned
         assert all(f"{who}: the images hold numbers up to 255" in str(each.message)
                    and each.filename == __file__ for each in seen)
+
+
+@pytest.mark.parametrize("draw, given", [(episodes, {}), (pairs, {}), (groups, {"classes": 2, "drawers": 2})])
+@pytest.mark.parametrize("bad, message", [
+    ({"characters": 3}, "characters must be a Characters, a set of classes, got 3"),
+    ({"rng": np.random}, "rng must be a Generator, such as np.random.default_rng"),
+    ({"rotations": "yes"}, "rotations='yes' must be True or False")])
+def test_what_nothing_can_be_drawn_from(draw, given, bad, message):
+    images = np.zeros((6, 4, 4, 4), np.uint8)
+    characters = Characters(images, np.repeat([0, 1], 3), tuple(f"{k // 3}/{k}" for k in range(6)))
+    with pytest.raises(TypeError, match=f"^{draw.__name__}: {message}"):
+        draw(**{"characters": characters, "rng": np.random.default_rng(0), **given, **bad})
+
+
+@pytest.mark.parametrize("make, message", [
+    (lambda: Characters([1], np.zeros(1, int), ("a",)), "Characters: images must be a ndarray, of NumPy, got"),
+    (lambda: Characters(np.zeros((1, 2, 2, 2)), np.zeros(1, int), "a"), "Characters: names must be a tuple"),
+    (lambda: pairs(3, None, within=[1]), r"pairs: within=\[1\] must be a share between 0 and 1"),
+    (lambda: join(3), "join: set 1 must be a Characters, a set of classes, got 3")])
+def test_what_is_no_set_of_characters(make, message):
+    with pytest.raises((TypeError, ValueError), match=f"^{message}"):
+        make()

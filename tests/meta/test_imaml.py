@@ -111,5 +111,5 @@ def test_a_hessian_that_undoes_the_pull(linear):
 
 @pytest.mark.parametrize("cg_steps", [0, -1])
 def test_at_least_one_step_of_conjugate_gradients(linear, cg_steps):
-    with pytest.raises(ValueError, match=f"cg_steps must be at least 1, got {cg_steps}"):
+    with pytest.raises(ValueError, match=f"imaml: cg_steps={cg_steps} must be a whole number >= 1"):
         imaml(linear.model, lr=0.1, cg_steps=cg_steps)

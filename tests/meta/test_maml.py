@@ -225,5 +225,5 @@ def test_a_conv_bias_before_batch_norm_has_no_meta_gradient():
 
 def test_steps_must_not_be_negative():
     tasks, theta = tasks_of()
-    with pytest.raises(ValueError, match="steps must be 0 or more, got -1"):
+    with pytest.raises(ValueError, match="maml_loss: steps=-1 must be a whole number >= 0"):
         maml_loss(quadratic, theta, tasks, lr=RATE, steps=-1)

@@ -156,6 +156,8 @@ def test_distances_far_from_the_origin(offset):
 def test_a_share_outside_its_range():
     with pytest.raises(ValueError, match="different=1.5 must be a share of the pairs"):
         tm.losses.contrastive_among(*some_embeddings(), different=1.5)
+    with pytest.raises(ValueError, match=r"different=ndarray float64\(2, 2\) must be a share of the pairs"):
+        tm.losses.contrastive_among(np.ones((2, 3)), [0, 1], different=np.ones((2, 2)))
 
 
 def test_the_gradient_of_all_pairs():

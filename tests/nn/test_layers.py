@@ -105,8 +105,8 @@ def test_the_seed_decides_the_initial_values():
 @pytest.mark.parametrize("call, message", [
     (lambda: nn.Dense(3, 4)({}, np.ones((5, 2))), r"Dense\(3, 4\) needs x .*\(5, 2\)"),
     (lambda: nn.Dense(3, 4)({}, np.ones(3)), r"Dense\(3, 4\) needs x .*\(3,\)"),
-    (lambda: nn.Conv2d(3, 4)({"w": np.ones((3, 3, 3, 4))}, np.ones((1, 5, 5, 2))),
-     r"conv2d: x \(1, 5, 5, 2\)"),
+    (lambda: nn.Conv2d(3, 4, bias=False)({"w": np.ones((3, 3, 3, 4))}, np.ones((1, 5, 5, 2))),
+     r"Conv2d: x \(1, 5, 5, 2\)"),
     (lambda: nn.BatchNorm(3)({}, np.ones((2, 4, 4, 5))),
      r"BatchNorm\(3\) needs x .* with C = 3, got \(2, 4, 4, 5\)"),
     (lambda: nn.BatchNorm(3, spatial=0)({}, np.ones(3)), r"BatchNorm\(3\) needs x \(\.\., N, C\)"),
@@ -115,8 +115,8 @@ def test_the_seed_decides_the_initial_values():
     (lambda: nn.Sequential(tm.tanh)([None, None], np.ones(2)),
      "Sequential of 1 layers got parameters for 2"),
     (lambda: nn.mlp(3), r"at least an input and an output size, got \(3,\)"),
-    (lambda: nn.conv4(pool="mean"), "pool 'mean' must be 'stride' or 'max'"),
-    (lambda: nn.conv4(head="max"), "head 'max' 'mean' or 'flatten'"),
+    (lambda: nn.conv4(pool="mean"), "pool 'mean' is not 'stride' or 'max'"),
+    (lambda: nn.conv4(head="max"), "head 'max' is not 'mean' or 'flatten'"),
     (lambda: nn.conv4(pool="max", size=8), "too small for four halvings"),
 ])
 def test_errors_say_what_was_given_and_what_is_needed(call, message):
@@ -133,8 +133,30 @@ def test_what_is_no_image_is_refused(layer):
 @pytest.mark.parametrize("make, named", [
     (lambda: nn.Dense(0, 2), "Dense: inputs"), (lambda: nn.Dense(2, 1.5), "Dense: outputs"),
     (lambda: nn.Conv2d(1, 2, kernel=-3), "Conv2d: kernel"),
-    (lambda: nn.conv4(5, filters=0), "Conv2d: outputs"),
+    (lambda: nn.conv4(5, filters=0), "conv4: filters"),
 ])
 def test_sizes_below_one_are_refused(make, named):
-    with pytest.raises(ValueError, match=f"{named} must be a number >= 1"):
+    with pytest.raises(ValueError, match=f"{named}=.* must be a whole number >= 1"):
+        make()
+
+
+@pytest.mark.parametrize("make, message", [
+    (lambda: nn.Dense(True, 2), "Dense: inputs=True must be a whole number >= 1"),
+    (lambda: nn.Dense(1, 2, bias=np.ones(2)), "Dense: bias=.* must be True or False"),
+    (lambda: nn.Conv2d(1, 2, padding="full"), "Conv2d: padding 'full' is not"),
+    (lambda: nn.Conv2d(1, 2, scheme=None), "Conv2d: scheme must be a function, got None"),
+    (lambda: nn.BatchNorm(2.5), "BatchNorm: channels=2.5 must be"), (lambda: nn.LayerNorm("3"), "LayerNorm: features='3'"),
+    (lambda: nn.LayerNorm(3, eps=np.nan), "LayerNorm: eps=nan must be a finite number >= 0"),
+    (lambda: nn.BatchNorm(1, mode=None), "BatchNorm: mode None is not 'batch' or 'frozen'"),
+    (lambda: nn.Sequential(3), "Sequential: layer 0 must be a function, got 3"),
+    (lambda: nn.mlp(3, 2.5), "mlp: size 1=2.5 must be"), (lambda: nn.mlp(3, 4, activation=3), "mlp: activation must be"),
+    (lambda: nn.conv4(pool=3), "conv4: pool 3 is not 'stride' or 'max'"),
+    (lambda: nn.Dense(3, 4).init(7), "Dense: rng must be a Generator, such as np.random.default_rng.0., got 7"),
+    (lambda: nn.init.he_normal(np.random.default_rng(0), 3), "he_normal: the shape must be a tuple of 2 sizes >= 1 or more, got 3"),
+    (lambda: nn.init.normal(-1.0), "normal: std=-1.0 must be a finite number >= 0"),
+    (lambda: nn.Dense(3, 4)({"w": 1}, np.ones((2, 3))), "Dense: its parameters are a dict of w, b"),
+    (lambda: nn.LayerNorm(3)(None, np.ones((2, 3))), "LayerNorm: its parameters are a dict of scale, offset, .* got None"),
+])
+def test_what_a_layer_is_not_made_of(make, message):
+    with pytest.raises((ValueError, TypeError), match=f"^{message}"):
         make()

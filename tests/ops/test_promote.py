@@ -133,7 +133,7 @@ def test_a_list_is_the_same_whatever_is_known_of_its_numbers(f, args, dtype, way
 
 @WAYS
 def test_a_list_of_arrays_mixes_no_dtypes_and_no_shapes(way):
-    for f, error, words in [(lambda x: [x, np.ones(2, f32)], TypeError, "stack: float32 and float64 do not mix"),
+    for f, error, words in [(lambda x: [x, np.ones(2, f32)], TypeError, "sum: float32 and float64 do not mix"),
                             (lambda x: [x, np.ones(3)], ValueError, "shape")]:
         with pytest.raises(error, match=words):
             way(lambda x: tm.sum(f(x)))(np.ones(2))
@@ -159,7 +159,7 @@ def test_a_limit_that_nothing_reaches_does_not_limit(way):
     for f in (lambda x: tm.clip(x, -1, 300), lambda x: tm.maximum(-5, x), lambda x: tm.minimum(x, 256)):
         y = way(f)(x)
         assert y.dtype == np.uint8 and y.numpy().tolist() == [3, 200]
-    with pytest.raises(ValueError, match="maximum: 300 is beyond uint8, which holds 0 to 255: cast"):
+    with pytest.raises(ValueError, match="clip: 300 is beyond uint8, which holds 0 to 255: cast"):
         way(lambda x: tm.clip(x, 300, 400))(x)
 
 

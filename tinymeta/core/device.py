@@ -9,6 +9,7 @@ import importlib.util
 
 import numpy as np
 
+from .checks import shown
 from .scope import setting
 
 DEVICES = ("cpu", "cuda")
@@ -19,12 +20,17 @@ def device(name: str):
 
     Raises ValueError for an unknown name, RuntimeError if the device is not usable here.
     """
+    check_name(name)
     available = devices()
-    if name not in available:
-        raise ValueError(f"unknown device {name!r}: choose one of {', '.join(DEVICES)}")
     if available[name] is not True:
         raise RuntimeError(f"device {name!r} is not usable: {available[name]}")
     return setting(device=name)
+
+
+def check_name(name: str) -> None:
+    """Raise ValueError for what names no device."""
+    if not isinstance(name, str) or name not in DEVICES:
+        raise ValueError(f"unknown device {shown(name)}: choose one of {', '.join(DEVICES)}")
 
 
 def devices() -> dict:

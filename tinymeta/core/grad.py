@@ -17,6 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from . import tree
+from .checks import flag, function, is_whole, shown
 from .scope import setting, state
 from .tensor import Tensor, asarray, serials
 
@@ -153,9 +154,8 @@ def chosen(argnum: int | tuple[int, ...], count: int) -> tuple[int, ...]:
     Raises TypeError for what is no number, ValueError if one is out of range or named twice.
     """
     argnums = argnum if isinstance(argnum, tuple) else (argnum,)
-    if not argnums or not all(isinstance(n, (int, np.integer)) and not isinstance(n, bool)
-                              for n in argnums):
-        raise TypeError(f"argnum {argnum!r} must be the number of an argument, or a tuple of them")
+    if not argnums or not all(map(is_whole, argnums)):
+        raise TypeError(f"argnum {shown(argnum)} must be the number of an argument, or a tuple of them")
     for n in argnums:
         if not -count <= n < count:
             raise ValueError(f"argnum {n} is out of range for the {count} positional arguments "
@@ -175,6 +175,9 @@ def value_and_grad(f: Callable, argnum: int | tuple[int, ...] = 0,
     Raises ValueError if `f` returns anything but one floating scalar, TypeError if a leaf is
     not floating.
     """
+    function("value_and_grad", f=f)
+    flag("value_and_grad", has_aux=has_aux)
+
     def wrapped(*args, **kwargs):
         argnums = chosen(argnum, len(args))
 
@@ -203,6 +206,8 @@ def grad(f: Callable, argnum: int | tuple[int, ...] = 0, has_aux: bool = False) 
 
     See `value_and_grad`.
     """
+    function("grad", f=f)
+    flag("grad", has_aux=has_aux)
     both = value_and_grad(f, argnum, has_aux)
 
     def wrapped(*args, **kwargs):
@@ -221,6 +226,8 @@ def vjp(f: Callable, *args, has_aux: bool = False):
     Raises ValueError if a cotangent differs from the output in structure, shape or dtype; integers
     become floats, as where they meet them.
     """
+    function("vjp", f=f)
+    flag("vjp", has_aux=has_aux)
     value, aux, pull = record(f, args, has_aux)
 
     def checked(cotangent):

@@ -12,6 +12,8 @@
 import threading
 from contextlib import contextmanager
 
+from .checks import shown
+
 
 class State(threading.local):
     recording: bool = True
@@ -40,6 +42,8 @@ def setting(**values):
 
 def scope(name: str):
     """`with tm.scope(name):` names a part of a computation, for errors to say where they are."""
+    if not isinstance(name, str):
+        raise TypeError(f"scope: name must be a text, got {shown(name)}")
     return setting(path=(*state.path, name))
 
 

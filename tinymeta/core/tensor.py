@@ -14,7 +14,8 @@ import math
 
 import numpy as np
 
-from .device import device_of, move
+from .checks import as_dtype, shown
+from .device import check_name, device_of, move
 from .interop import Readable
 from .scope import state
 
@@ -80,6 +81,7 @@ class Tensor(Readable):
 
     def to(self, device: str) -> "Tensor":
         """The same value on "cpu" or "cuda", as a constant: no gradient flows between devices."""
+        check_name(device)
         return Tensor(move(self.value, device))
 
     def __bool__(self):
@@ -127,6 +129,7 @@ def tensor(data, dtype=None) -> Tensor:
     Raises TypeError for what is not numeric (ragged lists, strings, objects, complex numbers),
     OverflowError for a Python integer beyond `dtype`.
     """
+    dtype = dtype if dtype is None else as_dtype(dtype)
     if isinstance(data, Unknown) or holds(data, (*ARRAYS, Unknown)):
         data = asarray(data, dtype)
     if type(data) is Tensor and hasattr(data.value, "require"):     # what stands in for an array
@@ -142,8 +145,9 @@ def asarray(data, dtype=None) -> Tensor:
     with its gradient (ValueError if the shapes differ). Anything with `__dlpack__` or
     `__cuda_array_interface__` (a PyTorch tensor, say) is shared too, where it lies.
     """
+    dtype = dtype if dtype is None else as_dtype(dtype)
     if type(data) is Tensor:
-        return data if dtype in (None, data.dtype) else data.astype(dtype)
+        return data if dtype is None or dtype == data.dtype else data.astype(dtype)
     if holds(data, (*ARRAYS, Unknown)):
         return Tensor.stacked([x if dtype is None and not holds(x, ARRAYS) else asarray(x, dtype)
                                for x in data])
@@ -190,6 +194,8 @@ def shared_on_gpu(data, dtype) -> Tensor:
 
 def _array(data, dtype) -> np.ndarray:
     """Numbers as an array: in its own dtype; Python's floats as NumPy's beside them, or float32."""
+    if type(data) is np.ndarray and data.dtype.kind in "biuf":      # nearly always
+        return data
     if isinstance(data, Tensor):
         return data.numpy()
     if on_gpu(data):
@@ -198,17 +204,30 @@ def _array(data, dtype) -> np.ndarray:
         return np.from_dlpack(data)
     try:
         array = np.asarray(data)
-    except ValueError as error:
-        raise TypeError(f"cannot make a tensor of {type(data).__name__}: {error}") from None
+    except ValueError:
+        raise TypeError(f"cannot make a tensor of {type(data).__name__}: what stands in it differs "
+                        f"in shape, as in {shown(data)}") from None
     if array.dtype.kind not in "biuf":
         raise TypeError(f"cannot make a tensor of {type(data).__name__} "
                         f"(NumPy dtype {array.dtype}): tensors hold bools, integers and floats")
     if not isinstance(data, (int, float, list, tuple)):
+        if isinstance(data, np.ma.MaskedArray):
+            raise TypeError("cannot make a tensor of a masked array, whose mask would be lost: fill "
+                            "it first, with its filled(value), and pass the mask another way")
         return array
     if dtype is not None:
-        return np.asarray(data, dtype)      # straight: `array` is of int64 or float64
+        return straight(data, dtype)        # `array` is of int64 or float64
     found = [d for d in dtypes_in([data]) if d.kind == "f"] or [np.float32]
     return array.astype(np.result_type(*found), copy=False) if array.dtype.kind == "f" else array
+
+
+def straight(numbers, dtype: np.dtype) -> np.ndarray:
+    """Python's numbers in a dtype. Raises OverflowError, or ValueError for a NaN, if it has them not."""
+    try:
+        return np.asarray(numbers, dtype)
+    except (OverflowError, ValueError) as error:
+        raise type(error)(f"cannot make a tensor of {shown(numbers)}, which is out of bounds for "
+                          f"{dtype}") from None
 
 
 def native(array: np.ndarray) -> np.ndarray:

@@ -7,6 +7,8 @@ A turns, shears and scales about the centre c; each part is drawn with probabili
 
 import numpy as np
 
+from ..core.checks import generator, instance, real, shown
+
 
 def affine(images: np.ndarray, rng: np.random.Generator, *, angle: float = 10.0,
            shear: float = 0.3, scale: float = 0.2, shift: float = 2.0 / 105) -> np.ndarray:
@@ -15,7 +17,12 @@ def affine(images: np.ndarray, rng: np.random.Generator, *, angle: float = 10.0,
     angle: at most so many degrees; shear, and scale about 1: at most so much along each axis;
     shift: at most such a share of the side. Beyond the border is paper, 0.
     """
-    images = np.asarray(images, np.float32)
+    generator("affine", rng)
+    real("affine", 0, angle=angle, shear=shear, scale=scale, shift=shift)
+    instance("affine", np.ndarray, "of NumPy", images=images)
+    if images.ndim < 2 or images.dtype.kind not in "biuf":
+        raise ValueError(f"affine: images must be numbers (.., H, W), got {shown(images)}")
+    images = images.astype(np.float32)
     h, w = images.shape[-2:]
     flat = images.reshape(-1, h, w)
     n = len(flat)

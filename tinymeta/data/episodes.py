@@ -12,6 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..core.checks import flag, generator, instance, share, whole
+
 
 class Batch(NamedTuple):
     """Examples: x (T, N, ...), y (T, N, ...)."""
@@ -49,10 +51,13 @@ class Characters:
     names: tuple[str, ...]
 
     def __post_init__(self):
-        if self.images.ndim != 4 or not len(self.images) == len(self.alphabet) == len(self.names):
+        instance("Characters", np.ndarray, "of NumPy", images=self.images, alphabet=self.alphabet)
+        instance("Characters", tuple, "of one for each class", names=self.names)
+        if self.images.ndim != 4 or self.alphabet.ndim != 1 \
+                or not len(self.images) == len(self.alphabet) == len(self.names):
             raise ValueError(
                 f"Characters: images {self.images.shape} must be (C, drawers, H, W), with C "
-                f"alphabets and C names, got {len(self.alphabet)} and {len(self.names)}")
+                f"alphabets and C names, got {self.alphabet.size} and {len(self.names)}")
 
     def __len__(self) -> int:
         return len(self.names)
@@ -86,6 +91,8 @@ def join(*sets: Characters) -> Characters:
 
     Raises ValueError where the sets differ in image size or in their number of drawers.
     """
+    for k, each in enumerate(sets):
+        instance("join", Characters, "a set of classes", **{f"set {k + 1}": each})
     shapes = {s.images.shape[1:] for s in sets}
     if len(shapes) != 1:
         raise ValueError(f"join: all sets must have one (drawers, H, W), got {sorted(shapes)}")
@@ -104,7 +111,8 @@ def episodes(characters: Characters, rng: np.random.Generator, *, way: int = 5, 
 
     Raises ValueError when there are fewer characters than ways or fewer drawers than shot + query.
     """
-    whole("episodes", way=way, shot=shot, query=query, tasks=tasks)
+    way, shot, query, tasks = whole("episodes", way=way, shot=shot, query=query, tasks=tasks)
+    drawable("episodes", characters, rng, rotations)
     classes, drawers, h, w = characters.images.shape
     if way > classes:
         raise ValueError(f"episodes: way={way} needs {way} characters, and this set has {classes}; "
@@ -139,10 +147,9 @@ def pairs(characters: Characters, rng: np.random.Generator, *, count: int = 128,
 
     Raises ValueError for shares outside [0, 1] and where the set cannot give what a share asks for.
     """
-    whole("pairs", count=count)
-    for name, share in dict(within=within, same=same).items():
-        if not 0 <= share <= 1:
-            raise ValueError(f"pairs: {name}={share} must be a share between 0 and 1")
+    (count,) = whole("pairs", count=count)
+    share("pairs", within=within, same=same)
+    drawable("pairs", characters, rng, rotations)
     n_same = round(count * same)
     n_within = round((count - n_same) * within)
     n_between = count - n_same - n_within
@@ -190,7 +197,8 @@ def groups(characters: Characters, rng: np.random.Generator, *, classes: int = 1
 
     Raises ValueError where the set has too few drawers, or too few alphabets that are large enough.
     """
-    whole("groups", classes=classes, drawers=drawers, alphabets=alphabets)
+    classes, drawers, alphabets = whole("groups", classes=classes, drawers=drawers, alphabets=alphabets)
+    drawable("groups", characters, rng, rotations)
     if drawers > characters.drawers:
         raise ValueError(f"groups: drawers={drawers}, and this set has {characters.drawers}; "
                          "lower drawers")
@@ -220,6 +228,13 @@ def _as_numbers(who: str, x: np.ndarray) -> np.ndarray:
     return x.astype(np.float32)
 
 
+def drawable(who: str, characters, rng, rotations) -> None:
+    """Raise TypeError for what nothing can be drawn from, or with."""
+    instance(who, Characters, "a set of classes", characters=characters)
+    generator(who, rng)
+    flag(who, rotations=rotations)
+
+
 def _distinct(rng, rows: int, n: int, k: int) -> np.ndarray:
     """In each row k different numbers below n, in random order: the places of the k smallest of n
     random keys, ordered by key."""
@@ -238,10 +253,3 @@ def _turn(who: str, x: np.ndarray, turns: np.ndarray) -> np.ndarray:
     for k in (1, 2, 3):
         out[turns == k] = np.rot90(x[turns == k], k, axes=(-2, -1))
     return out
-
-
-def whole(who: str, least: int = 1, **numbers: int):
-    """Raise ValueError, in the name of `who`, for a number that is not whole or below `least`."""
-    for name, number in numbers.items():
-        if isinstance(number, bool) or not isinstance(number, (int, np.integer)) or number < least:
-            raise ValueError(f"{who}: {name}={number!r} must be a whole number >= {least}")

@@ -11,7 +11,8 @@ from math import ceil
 
 import numpy as np
 
-from .episodes import Characters, whole
+from ..core.checks import whole
+from .episodes import Characters
 from .strokes import invent, lay, sketch
 
 PEN = 0.0265                                       # half a line's width, as a share of the picture
@@ -44,8 +45,8 @@ class Glyphs:
         What is learned from and what is judged on must not share alphabets: characters(30), say,
         and characters(10, first=30). Raises ValueError for counts that are not whole numbers.
         """
-        whole("Glyphs.characters", alphabets=alphabets, per_alphabet=per_alphabet)
-        whole("Glyphs.characters", 0, first=first)
+        alphabets, per_alphabet = whole("Glyphs.characters", alphabets=alphabets, per_alphabet=per_alphabet)
+        (first,) = whole("Glyphs.characters", 0, first=first)
         numbers = range(first, first + alphabets)
         images = np.concatenate([self._alphabet(number, per_alphabet) for number in numbers])
         names = tuple(f"Glyphs-{self.seed}-{number:04}/character{i + 1:02}"

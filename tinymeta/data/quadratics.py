@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .episodes import Batch, whole
+from ..core.checks import flag, generator, whole
+from .episodes import Batch
 
 
 class Problems(NamedTuple):
@@ -29,13 +30,15 @@ class Quadratics:
 
     def __post_init__(self):
         whole("Quadratics", size=self.size)
+        flag("Quadratics", uniform=self.uniform)
 
     def sample(self, rng: np.random.Generator, *, tasks: int = 128) -> Problems:
         """Draw T problems: start (T, D) ~ N(0, 0.01^2), data.x = W (T, D, D), data.y = y (T, D).
 
         Raises ValueError when `tasks` is not a whole number of 1 or more.
         """
-        whole("Quadratics.sample", tasks=tasks)
+        (tasks,) = whole("Quadratics.sample", tasks=tasks)
+        generator("Quadratics.sample", rng)
         draw = rng.random if self.uniform else rng.standard_normal
         w, y = draw((tasks, self.size, self.size)), draw((tasks, self.size))
         start = 0.01 * rng.standard_normal((tasks, self.size))

@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .episodes import Batch, Tasks, whole
+from ..core.checks import generator, instance, is_number, shown, whole
+from .episodes import Batch, Tasks
 
 
 class Waves(NamedTuple):
@@ -42,13 +43,15 @@ class Sinusoids:
 
     def __post_init__(self):
         for name, span in vars(self).items():
-            if len(span) != 2 or not np.isfinite(span).all() or span[0] > span[1]:
-                raise ValueError(f"Sinusoids: {name}={span} must be a range (low, high) of two "
+            pair = isinstance(span, (tuple, list)) and len(span) == 2 and all(map(is_number, span))
+            if not pair or span[0] > span[1]:
+                raise ValueError(f"Sinusoids: {name}={shown(span)} must be a range (low, high) of two "
                                  f"finite numbers")
 
     def draw(self, rng: np.random.Generator, tasks: int) -> Waves:
         """Draw `tasks` waves; for plots, and for an oracle that is told amplitude and phase."""
-        whole("Sinusoids.draw", tasks=tasks)
+        (tasks,) = whole("Sinusoids.draw", tasks=tasks)
+        generator("Sinusoids.draw", rng)
         return Waves(rng.uniform(*self.amplitude, tasks), rng.uniform(*self.phase, tasks))
 
     def sample(self, rng: np.random.Generator, *, tasks: int = 25, shot: int = 10,
@@ -58,8 +61,12 @@ class Sinusoids:
         The waves are fresh ones, or those given (then `tasks` is their number).
         Raises ValueError when a count is not a whole number of 1 or more.
         """
-        whole("Sinusoids.sample", shot=shot, query=query)
+        shot, query = whole("Sinusoids.sample", shot=shot, query=query)
+        if waves is None:
+            whole("Sinusoids.sample", tasks=tasks)
+        generator("Sinusoids.sample", rng)
         waves = self.draw(rng, tasks) if waves is None else waves
+        instance("Sinusoids.sample", Waves, "or None", waves=waves)
         x = rng.uniform(*self.x, (len(waves.phase), shot + query, 1)).astype(np.float32)
         y = waves(x)                                                                   # (T, S+Q, 1)
         return Tasks(Batch(x[:, :shot], y[:, :shot]), Batch(x[:, shot:], y[:, shot:]))

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..core import tree
+from ..core.checks import function
 from ..core.device import move
 from ..core.primitive import replaced
 from ..core.scope import state
@@ -74,6 +75,7 @@ def jit(f: Callable) -> Callable:
     Raises `Unreadable`, a TypeError, if `f` reads a value; TypeError for a random generator among
     the arguments, and for what cannot be told from other arguments.
     """
+    function("jit", f=f)
     programs, latest, one_at_a_time = {}, [], threading.RLock()
     seen = len(replaced)                    # how many operations had been when we looked last
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from .. import ops
 from ..core import tree
+from ..core.checks import flag, function, whole
 from ..core.grad import grad, stop_gradient
 from ..core.scope import scope
 from ..core.tensor import asarray
@@ -24,8 +25,9 @@ def adapt(loss: Callable, params, support, *, lr, steps: int, first_order: bool 
     Raises ValueError if steps < 0, and for a loss of another shape, which would change the rate:
     a mean over T tasks divides it by T, losses of N examples multiply it by N.
     """
-    if steps < 0:
-        raise ValueError(f"adapt: steps must be 0 or more, got {steps}")
+    function("adapt", loss=loss)
+    whole("adapt", 0, steps=steps)
+    flag("adapt", first_order=first_order)
     rate = rates(lr, params)
     for k in range(steps):
         with scope(f"inner {k + 1}"):

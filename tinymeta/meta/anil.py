@@ -10,11 +10,12 @@ all of it, exactly as in MAML.
 
 from collections.abc import Callable
 
+from ..core.checks import flag
 from ..data import Batch
 from ..nn.layers import Sequential
 from ..nn.losses import cross_entropy
 from .adapt import adapted_to_each
-from .method import Method, by_adapting, objective_of
+from .method import Method, by_adapting, check_method, objective_of
 
 
 def anil(model: Sequential, loss: Callable = cross_entropy, *, lr, steps: int = 1,
@@ -27,6 +28,10 @@ def anil(model: Sequential, loss: Callable = cross_entropy, *, lr, steps: int = 
     if not isinstance(model, Sequential):
         raise TypeError(f"anil: the model must be a Sequential, whose last layer is the head, "
                         f"got {type(model).__name__}")
+    check_method("anil", model, loss, transductive=transductive, steps=steps, test_steps=test_steps)
+    flag("anil", first_order=first_order)
+    if not model.layers:
+        raise ValueError("anil: the model has no layer, and its last one is the head")
     *layers, head = model.layers
     body, objective = Sequential(*layers), objective_of(head, loss)
 

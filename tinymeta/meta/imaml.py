@@ -14,13 +14,14 @@ import numpy as np
 
 from .. import ops
 from ..core import tree
+from ..core.checks import real, whole
 from ..core.grad import stop_gradient, value_and_grad
 from ..core.primitive import require
 from ..core.tensor import asarray
 from ..nn.losses import cross_entropy
 from ..ops.derivatives import hvp
 from .adapt import adapt, count_tasks, for_each_task
-from .method import Method, metrics_of, objective_of, one_per_task, predicting
+from .method import Method, check_method, metrics_of, objective_of, one_per_task, predicting
 
 
 def imaml(model, loss: Callable = cross_entropy, *, lr, steps: int = 5, strength: float = 1.0,
@@ -32,10 +33,11 @@ def imaml(model, loss: Callable = cross_entropy, *, lr, steps: int = 5, strength
     system is solved: give both enough steps. Raises ValueError unless strength > 0 and cg_steps
     >= 1, and, as `conjugate_gradient` says, where the system has no solution.
     """
+    check_method("imaml", model, loss, transductive=transductive, steps=steps, test_steps=test_steps)
+    real("imaml", strength=strength)
     if not strength > 0:
         raise ValueError(f"imaml: strength must be above 0, got {strength}")
-    if cg_steps < 1:
-        raise ValueError(f"imaml: cg_steps must be at least 1, got {cg_steps}")
+    whole("imaml", cg_steps=cg_steps)
     loss = one_per_task(loss)
     objective = objective_of(model, loss)
 

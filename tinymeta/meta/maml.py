@@ -12,10 +12,12 @@ stopped, visibly. With support = query this is, literally,
 
 from collections.abc import Callable
 
+from ..core.checks import flag, function, instance, one_of, whole
 from ..core.tensor import Tensor
+from ..data import Tasks
 from ..nn.losses import cross_entropy
 from .adapt import adapted_to_each, count_tasks
-from .method import Method, by_adapting, objective_of
+from .method import Method, by_adapting, check_method, objective_of
 
 
 def maml_loss(loss: Callable, params, tasks, *, lr, steps: int,
@@ -26,6 +28,10 @@ def maml_loss(loss: Callable, params, tasks, *, lr, steps: int,
     lr, steps: see `adapt`.
     Raises ValueError if support and query are not of the same tasks.
     """
+    function("maml_loss", loss=loss)
+    whole("maml_loss", 0, steps=steps)
+    flag("maml_loss", first_order=first_order)
+    instance("maml_loss", Tasks, "of a support and a query set", tasks=tasks)
     count_tasks(tasks.support, tasks.query)
     adapted = adapted_to_each(loss, params, tasks.support,
                               lr=lr, steps=steps, first_order=first_order)
@@ -42,6 +48,9 @@ def maml(model, loss: Callable = cross_entropy, *, lr, steps: int = 1,
     over_tasks: "mean" or "sum" of the tasks' losses is what is differentiated;
     transductive: see `answers`.
     """
+    check_method("maml", model, loss, transductive=transductive, steps=steps, test_steps=test_steps)
+    flag("maml", first_order=first_order)
+    one_of("maml", ("mean", "sum"), over_tasks=over_tasks)
     objective = objective_of(model, loss)
 
     def adapted(params, support, steps):

@@ -15,11 +15,12 @@ import numpy as np
 
 from .. import ops
 from ..core import tree
+from ..core.checks import real, whole
 from ..core.tensor import asarray
 from ..data import Tasks
 from ..nn.losses import cross_entropy
 from .adapt import adapt, count_tasks, for_each_task
-from .method import Method, answers, objective_of, one_per_task, query_grad
+from .method import Method, answers, check_method, objective_of, one_per_task, query_grad
 
 
 class Weighted(NamedTuple):
@@ -31,6 +32,8 @@ class Weighted(NamedTuple):
 
 def step_weights(progress: float, steps: int) -> np.ndarray:
     """The weights (steps,) from all alike, at progress 0, to the last alone, from progress 1 on."""
+    whole("step_weights", steps=steps)
+    real("step_weights", progress=progress)
     last = np.eye(steps)[-1]
     share = min(max(progress, 0.0), 1.0)
     return ((1 - share) / steps + share * last).astype(np.float32)
@@ -43,6 +46,8 @@ def maml_plus(model, loss: Callable = cross_entropy, *, lr: float = 0.1, steps: 
     lr: every rate's first value. `meta_grad` takes Weighted tasks, and of plain Tasks judges the
     last step alone. The other arguments are those of `maml`. Raises ValueError if steps < 1.
     """
+    check_method("maml_plus", model, loss, transductive=transductive, steps=steps)
+    real("maml_plus", lr=lr)
     if steps < 1:
         raise ValueError(f"maml_plus: steps must be at least 1, got {steps}")
     loss = one_per_task(loss)

@@ -11,9 +11,10 @@ from collections.abc import Callable
 import numpy as np
 
 from ..core import tree
+from ..core.checks import real
 from ..nn.losses import cross_entropy
 from .adapt import adapted_to_each
-from .method import Method, by_adapting, objective_of
+from .method import Method, by_adapting, check_method, objective_of
 
 
 def meta_sgd(model, loss: Callable = cross_entropy, *, lr: float = 0.01, steps: int = 1,
@@ -22,6 +23,8 @@ def meta_sgd(model, loss: Callable = cross_entropy, *, lr: float = 0.01, steps: 
 
     lr: every rate's first value; the other arguments are those of `maml`.
     """
+    check_method("meta_sgd", model, loss, transductive=transductive, steps=steps, test_steps=test_steps)
+    real("meta_sgd", lr=lr)
     objective = objective_of(model, loss)
 
     def init(rng):

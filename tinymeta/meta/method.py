@@ -6,8 +6,12 @@ from typing import NamedTuple
 import numpy as np
 
 from .. import ops
+from ..core.checks import flag, function, instance, one_of, shown, whole
 from ..core.grad import value_and_grad
+from ..core.naming import speaking
 from ..core.tensor import Tensor, asarray
+from ..data import Tasks
+from ..nn.losses import cross_entropy
 from .adapt import count_tasks
 
 
@@ -22,6 +26,19 @@ class Method(NamedTuple):
     init: Callable
     meta_grad: Callable
     predict: Callable
+
+
+def check_method(who: str, model, loss: Callable = cross_entropy, *, transductive: bool = True,
+                 test_steps: int | None = None, **counts) -> None:
+    """Raise TypeError or ValueError for arguments of a method that are not what their names say.
+
+    counts: of inner steps and the like; test_steps is one, too, unless it is None.
+    """
+    function(who, loss=loss)
+    if not callable(model) or not hasattr(model, "init"):
+        raise TypeError(f"{who}: model must be a layer, with init(rng) and a call, got {shown(model)}")
+    flag(who, transductive=transductive)
+    whole(who, 0, **counts, **({} if test_steps is None else {"test_steps": test_steps}))
 
 
 def objective_of(model, loss: Callable) -> Callable:
@@ -46,8 +63,7 @@ def query_grad(judged: Callable, over_tasks: str = "mean") -> Callable:
     judged(params, tasks) -> (losses (T,), prediction (T, N, ..)); over_tasks: their "mean" or "sum"
     counts. Where labels are classes, the accuracy is reported, too.
     """
-    if over_tasks not in ("mean", "sum"):
-        raise ValueError(f"over_tasks {over_tasks!r} is not 'mean' or 'sum'")
+    one_of("query_grad", ("mean", "sum"), over_tasks=over_tasks)
 
     def outer(params, tasks):
         losses, prediction = judged(params, tasks)
@@ -130,8 +146,8 @@ def accuracy(logits, labels) -> np.ndarray:
     Raises ValueError for labels that are not integers from 0 to K - 1, one for each example, and
     FloatingPointError for logits that are NaN, of which none is the largest.
     """
-    logits, labels = np.asarray(logits), np.asarray(labels)
-    if logits.shape[:-1] != labels.shape or not logits.size or labels.dtype.kind not in "iu":
+    logits, labels = asarray(logits).numpy(), asarray(labels).numpy()
+    if logits.ndim < 2 or logits.shape[:-1] != labels.shape or not logits.size or labels.dtype.kind not in "iu":
         raise ValueError(f"accuracy: logits {logits.shape} and {labels.dtype} labels "
                          f"{labels.shape} must be (.., N, K) and integers (.., N), N and K not 0")
     if labels.min() < 0 or labels.max() >= logits.shape[-1]:
@@ -139,6 +155,9 @@ def accuracy(logits, labels) -> np.ndarray:
                          f"of the logits, got {labels.min()} to {labels.max()}")
     no_nan("accuracy", logits)
     return (np.argmax(logits, -1) == labels).mean(-1)
+
+
+accuracy = speaking("accuracy", accuracy)
 
 
 def no_nan(name: str, prediction) -> None:
@@ -168,11 +187,16 @@ def evaluate(method: Method, params, sample: Callable, *, tasks: int = 600, batc
     Raises ValueError if tasks < 2 or for measures of another shape; FloatingPointError for a
     prediction with a NaN in it.
     """
+    instance("evaluate", Method, "such as tm.meta.maml makes", method=method)
+    function("evaluate", sample=sample, measure=measure)
+    whole("evaluate", tasks=tasks, batch=batch)
     if tasks < 2:
         raise ValueError(f"evaluate: an interval needs at least 2 tasks, got {tasks}")
     values = []
     for start in range(0, tasks, batch):
-        support, query = sample(min(batch, tasks - start))
+        drawn = sample(min(batch, tasks - start))
+        instance("evaluate", Tasks, "as sample(n) has to return it", drawn=drawn)
+        support, query = drawn
         prediction = np.asarray(method.predict(params, support, query.x))
         no_nan("evaluate", prediction)
         values.append(np.asarray(measure(prediction, query.y)))

@@ -10,9 +10,10 @@ so little is enough.
 import numpy as np
 
 from .. import ops
+from ..core.checks import whole
 from ..core.tensor import Tensor
 from ..nn.losses import cross_entropy, squared_distances
-from .method import Method, answers, query_grad
+from .method import Method, answers, check_method, query_grad
 
 
 def prototypical(model, *, way: int, transductive: bool = True) -> Method:
@@ -22,6 +23,8 @@ def prototypical(model, *, way: int, transductive: bool = True) -> Method:
     chosen: its logit is -inf, the loss is over the classes that are there, and a query example of
     an absent class costs inf. Raises ValueError if way < 2.
     """
+    check_method("prototypical", model, transductive=transductive)
+    whole("prototypical", 0, way=way)
     if way < 2:
         raise ValueError(f"prototypical: a task needs at least 2 classes, got way={way}")
     answer = answers(model, transductive)

@@ -12,11 +12,12 @@ from collections.abc import Callable
 
 from .. import ops
 from ..core import tree
+from ..core.checks import real
 from ..core.grad import stop_gradient
 from ..core.tensor import asarray
 from ..nn.losses import cross_entropy
 from .adapt import adapt, adapted_to_each, count_tasks, for_each_task
-from .method import Method, metrics_of, objective_of, one_per_task, predicting
+from .method import Method, check_method, metrics_of, objective_of, one_per_task, predicting
 
 
 def reptile(model, loss: Callable = cross_entropy, *, lr: float, steps: int = 2,
@@ -27,6 +28,8 @@ def reptile(model, loss: Callable = cross_entropy, *, lr: float, steps: int = 2,
     reported is that of the query set at theta'. The other arguments are those of `maml`.
     Raises ValueError if steps < 1 and unless lr > 0: the direction is a step divided by it.
     """
+    check_method("reptile", model, loss, transductive=transductive, steps=steps, test_steps=test_steps)
+    real("reptile", lr=lr)
     if steps < 1:
         raise ValueError(f"reptile: steps must be at least 1, got {steps}")
     if not lr > 0:

@@ -14,11 +14,12 @@ metric, serves classes never seen.
 import numpy as np
 
 from .. import ops
+from ..core.checks import real, share, whole
 from ..core.grad import value_and_grad
 from ..core.tensor import asarray
 from ..data import Batch
 from ..nn.losses import contrastive, contrastive_among, squared_distances
-from .method import Method, answers
+from .method import Method, answers, check_method
 
 
 def siamese(model, *, margin: float = 1.0, different: float = 0.5, way: int | None = None,
@@ -34,6 +35,11 @@ def siamese(model, *, margin: float = 1.0, different: float = 0.5, way: int | No
     last classes are absent. transductive: see `answers`.
     Raises ValueError for a label outside 0 .. K - 1 in `predict`.
     """
+    check_method("siamese", model, transductive=transductive)
+    if way is not None:
+        whole("siamese", way=way)
+    real("siamese", margin=margin)
+    share("siamese", different=different)
     answer = answers(model, transductive)
 
     def of_pairs(params, pairs):

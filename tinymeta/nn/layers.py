@@ -12,9 +12,12 @@ from math import prod
 import numpy as np
 
 from .. import ops
+from ..core.checks import function, one_of, shown
 from ..core.grad import stop_gradient
+from ..core.naming import speaking
 from ..core.tensor import Tensor, asarray
 from ..ops.pool import as_image
+from .fields import check_fields, params_of
 from .init import glorot_uniform
 
 
@@ -34,14 +37,6 @@ def ones(n: int) -> np.ndarray:
     return np.ones(n, np.float32)
 
 
-def at_least_one(layer) -> None:
-    """Raise ValueError if a size of the layer is not a number >= 1."""
-    for name in ("inputs", "outputs", "kernel"):
-        size = getattr(layer, name, 1)
-        if not isinstance(size, (int, np.integer)) or size < 1:
-            raise ValueError(f"{type(layer).__name__}: {name} must be a number >= 1, got {size!r}")
-
-
 @dataclass(frozen=True)
 class Dense:
     """y = x w + b:  x (.., N, C), w (.., C, O), b (.., O) -> (.., N, O).
@@ -53,7 +48,7 @@ class Dense:
     bias: bool = True
     scheme: Callable = glorot_uniform
 
-    __post_init__ = at_least_one
+    __post_init__ = check_fields
 
     def init(self, rng):
         """{"w": (C, O), "b": (O,)}, float32; b begins at zero."""
@@ -65,8 +60,9 @@ class Dense:
         if x.ndim < 2 or x.shape[-1] != self.inputs:
             raise ValueError(f"Dense({self.inputs}, {self.outputs}) needs x "
                              f"(.., N, {self.inputs}), got {x.shape}")
-        y = x @ params["w"]                                                     # (.., N, O)
-        return y + beside(params["b"], 0) if self.bias else y
+        w, *b = params_of("Dense", params, "w", *["b"] * self.bias)
+        y = x @ w                                                               # (.., N, O)
+        return y + beside(b[0], 0) if b else y
 
 
 @dataclass(frozen=True)
@@ -84,7 +80,7 @@ class Conv2d:
     bias: bool = True
     scheme: Callable = glorot_uniform
 
-    __post_init__ = at_least_one
+    __post_init__ = check_fields
 
     def init(self, rng):
         """{"w": (h, w, C, O), "b": (O,)}, float32; b begins at zero."""
@@ -92,9 +88,9 @@ class Conv2d:
         return {"w": w, "b": zeros(self.outputs)} if self.bias else {"w": w}
 
     def __call__(self, params, x):
-        y = ops.conv2d(x, params["w"],
-                       stride=self.stride, padding=self.padding)                # (.., N, H', W', O)
-        return y + beside(params["b"], 2) if self.bias else y
+        w, *b = params_of("Conv2d", params, "w", *["b"] * self.bias)
+        y = ops.conv2d(x, w, stride=self.stride, padding=self.padding)          # (.., N, H', W', O)
+        return y + beside(b[0], 2) if b else y
 
 
 @dataclass(frozen=True)
@@ -115,8 +111,8 @@ class BatchNorm:
     eps: float = 1e-3
 
     def __post_init__(self):
-        if self.mode not in ("batch", "frozen"):
-            raise ValueError(f"BatchNorm: mode {self.mode!r} is not 'batch' or 'frozen'")
+        check_fields(self)
+        one_of("BatchNorm", ("batch", "frozen"), mode=self.mode)
 
     def init(self, rng):
         """{"offset", "scale"}, and "mean", "var" of a frozen one: each (C,), float32."""
@@ -134,11 +130,7 @@ class BatchNorm:
         return mean, ops.mean(ops.square(x - mean), axes, keepdims=True)
 
     def __call__(self, params, x):
-        x = asarray(x)
-        if x.ndim < 2 + self.spatial or x.shape[-1] != self.channels:
-            shape = "(.., N, H, W, C)" if self.spatial else "(.., N, C)"
-            raise ValueError(f"BatchNorm({self.channels}) needs x {shape} "
-                             f"with C = {self.channels}, got {x.shape}")
+        self.check(params, x := asarray(x))
         if self.mode == "batch":
             mean, var = self.moments(x)
         else:
@@ -149,8 +141,18 @@ class BatchNorm:
             slope = slope * beside(params["scale"], self.spatial)
         return (x - mean) * slope + beside(params["offset"], self.spatial)
 
+    def check(self, params, x):
+        """Raise ValueError for x of another shape, TypeError for another tree of parameters."""
+        if x.ndim < 2 + self.spatial or x.shape[-1] != self.channels:
+            shape = "(.., N, H, W, C)" if self.spatial else "(.., N, C)"
+            raise ValueError(f"BatchNorm({self.channels}) needs x {shape} "
+                             f"with C = {self.channels}, got {x.shape}")
+        moments = ["mean", "var"] * (self.mode == "frozen")
+        params_of("BatchNorm", params, "offset", *["scale"] * self.scale, *moments)
+
     def freeze(self, params, x):
         """The frozen layer, and the parameters with the moments of the batch `x` in them."""
+        self.check(params, x := asarray(x))
         moments = [m.reshape(*m.shape[:-2 - self.spatial], self.channels)
                    for m in map(stop_gradient, self.moments(x))]
         return replace(self, mode="frozen"), dict(params, mean=moments[0], var=moments[1])
@@ -165,6 +167,8 @@ class LayerNorm:
     features: int
     eps: float = 1e-5
 
+    __post_init__ = check_fields
+
     def init(self, rng):
         """{"scale": (D,), "offset": (D,)}, float32: ones and zeros."""
         return {"scale": ones(self.features), "offset": zeros(self.features)}
@@ -174,9 +178,10 @@ class LayerNorm:
         if x.ndim < 2 or x.shape[-1] != self.features:
             raise ValueError(f"LayerNorm({self.features}) needs x (.., N, {self.features}), "
                              f"got {x.shape}")
+        scale, offset = params_of("LayerNorm", params, "scale", "offset")
         centred = x - ops.mean(x, -1, keepdims=True)
         slope = ops.rsqrt(ops.mean(ops.square(centred), -1, keepdims=True) + self.eps)
-        return centred * slope * beside(params["scale"], 0) + beside(params["offset"], 0)
+        return centred * slope * beside(scale, 0) + beside(offset, 0)
 
 
 class Fixed:
@@ -195,6 +200,8 @@ class MaxPool2d(Fixed):
     window: int = 2
     stride: int | None = None
     padding: object = "valid"
+
+    __post_init__ = check_fields
 
     def __call__(self, params, x):
         return ops.max_pool2d(x, self.window, stride=self.stride, padding=self.padding)
@@ -225,6 +232,7 @@ class Sequential:
     """
 
     def __init__(self, *layers):
+        function("Sequential", **{f"layer {k}": layer for k, layer in enumerate(layers)})
         self.layers = layers
 
     def init(self, rng):
@@ -232,9 +240,10 @@ class Sequential:
         return [layer.init(rng) if hasattr(layer, "init") else None for layer in self.layers]
 
     def __call__(self, params, x):
-        if len(params) != len(self.layers):
+        count = len(params) if isinstance(params, (list, tuple)) else shown(params)
+        if count != len(self.layers):
             raise ValueError(f"Sequential of {len(self.layers)} layers got parameters "
-                             f"for {len(params)}: use its own init(rng), or a tree like it")
+                             f"for {count}: use its own init(rng), or a tree like it")
         for layer, p in zip(self.layers, params):
             x = layer(p, x) if hasattr(layer, "init") else layer(x)
         return x
@@ -257,3 +266,10 @@ class Sequential:
     def __repr__(self):
         names = (getattr(layer, "__name__", None) or repr(layer) for layer in self.layers)
         return f"Sequential({', '.join(names)})"
+
+
+# Not Sequential: which of its layers it was is what one wants to know.
+for _layer in (BatchNorm, Conv2d, Dense, Flatten, LayerNorm, MaxPool2d, SpatialMean):
+    _layer.__call__ = speaking(_layer.__name__, _layer.__call__)
+    _layer.init = speaking(_layer.__name__, _layer.init)
+BatchNorm.freeze = speaking("BatchNorm", BatchNorm.freeze)

@@ -4,8 +4,11 @@
 """
 
 from .. import ops
+from ..core.checks import shown
+from ..core.naming import speaking
 from ..core.primitive import require
 from ..core.tensor import Tensor, asarray
+from ..ops.create import is_class
 
 
 __all__ = ["contrastive", "contrastive_among", "cross_entropy", "mse", "squared_distances"]
@@ -16,11 +19,16 @@ def not_empty(name: str, x: Tensor) -> None:
         raise ValueError(f"{name}: {x.shape} holds no example, and the mean of nothing is no loss")
 
 
+def came(value):
+    """An array in a few words, a single number as it is."""
+    return shown(value) if value.shape else value
+
+
 def check_margin(name: str, margin) -> None:
     """Raise ValueError unless margin > 0: without one nothing is ever pushed apart."""
     def above_zero(value):
         if not (value > 0).all():
-            raise ValueError(f"{name}: margin must be above 0, got {value}")
+            raise ValueError(f"{name}: margin must be above 0, got {came(value)}")
 
     require(asarray(margin), above_zero)
 
@@ -37,9 +45,9 @@ def check_different(different: Tensor) -> None:
 
 
 def check_share(different) -> None:
-    if not 0 <= different <= 1:
-        raise ValueError(f"contrastive_among: different={different} must be a share of the pairs, "
-                         "between 0 and 1")
+    if different.shape or not 0 <= different <= 1:
+        raise ValueError(f"contrastive_among: different={came(different)} must be a share of the "
+                         "pairs, between 0 and 1")
 
 
 def mse(prediction, target) -> Tensor:
@@ -67,7 +75,7 @@ def cross_entropy(logits, labels) -> Tensor:
         raise ValueError(f"cross_entropy: logits {logits.shape} and labels {labels.shape} "
                          "do not fit: expected (.., N, K) and (.., N)")
     not_empty("cross_entropy", logits)
-    hits = ops.one_hot(labels, logits.shape[-1], bool)                            # (.., N, K)
+    hits = is_class("cross_entropy", labels, logits.shape[-1])                    # (.., N, K)
     chosen = ops.where(hits, ops.log_softmax(logits), 0.0)           # a product: 0 * -inf is NaN
     return -ops.mean(ops.sum(chosen, -1), -1)
 
@@ -107,7 +115,7 @@ def contrastive_among(embedded, labels, margin: float = 1.0, different: float = 
     part is 0. Whoever must find one class among K meets K - 1 different pairs for each same one: a
     share of 1 - 1 / K. Raises ValueError for another share and unless margin > 0.
     """
-    require(different, check_share)
+    require(asarray(different), check_share)
     z, labels = asarray(embedded), asarray(labels)
     if z.ndim < 2 or labels.shape != z.shape[:-1]:
         raise ValueError(f"contrastive_among: embeddings {z.shape} must be (.., N, D) "
@@ -136,3 +144,7 @@ def squared_distances(a, b) -> Tensor:
     """
     a, b = asarray(a), asarray(b)
     return ops.sum(ops.square(a[..., :, None, :] - b[..., None, :, :]), -1)
+
+
+for _name in __all__:
+    globals()[_name] = speaking(_name, globals()[_name])

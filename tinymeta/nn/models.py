@@ -4,6 +4,7 @@ The sinusoid MLP and the four-block convolutional net of few-shot learning.
 """
 
 from .. import ops
+from ..core.checks import flag, function, one_of, shown, whole
 from .init import glorot_uniform, normal
 from .layers import BatchNorm, Conv2d, Dense, Flatten, MaxPool2d, Sequential, SpatialMean
 
@@ -17,7 +18,10 @@ def mlp(*sizes: int, activation=ops.relu, norm: bool = False, scheme=glorot_unif
     init.truncated_normal(0.01).
     """
     if len(sizes) < 2:
-        raise ValueError(f"mlp needs at least an input and an output size, got {sizes}")
+        raise ValueError(f"mlp needs at least an input and an output size, got {shown(sizes)}")
+    whole("mlp", **{f"size {k}": size for k, size in enumerate(sizes)})
+    function("mlp", activation=activation, scheme=scheme)
+    flag("mlp", norm=norm)
     layers = []
     for n, m in zip(sizes[:-2], sizes[1:-1]):
         normed = [BatchNorm(m, spatial=0, scale=False)] if norm else []
@@ -38,9 +42,12 @@ def conv4(outputs: int | None = 5, *, channels: int = 1, filters: int = 64, pool
     Batch norm has an offset, and a scale if `scale`. Glorot-uniform kernels, the linear layer N(0,
     1) as in the paper's code for "mean", Glorot for "flatten".
     """
-    if pool not in ("stride", "max") or head not in ("mean", "flatten"):
-        raise ValueError(f"conv4: pool {pool!r} must be 'stride' or 'max' "
-                         f"and head {head!r} 'mean' or 'flatten'")
+    one_of("conv4", ("stride", "max"), pool=pool)
+    one_of("conv4", ("mean", "flatten"), head=head)
+    whole("conv4", channels=channels, filters=filters, size=size)
+    whole("conv4", **({} if outputs is None else {"outputs": outputs}))
+    function("conv4", activation=activation)
+    flag("conv4", scale=scale)
     layers, inputs = [], channels
     for _ in range(4):
         layers += [Conv2d(inputs, filters, stride=2 if pool == "stride" else 1),

@@ -13,6 +13,7 @@ import numpy as np
 
 from .. import ops
 from ..core import tree
+from ..core.checks import flag, whole
 from ..core.tensor import Tensor, asarray
 
 
@@ -57,6 +58,8 @@ def momentum(lr, beta: float = 0.9, nesterov: bool = False) -> Optimizer:
 
     nesterov: theta <- theta - lr (g + beta v), the step that looks ahead (Sutskever et al. 2013).
     """
+    flag("momentum", nesterov=nesterov)
+
     def update(grads, velocity, params):
         velocity = tree.map(lambda v, g: beta * v + g, velocity, grads)
         ahead = tree.map(lambda v, g: g + beta * v, velocity, grads) if nesterov else velocity
@@ -70,6 +73,7 @@ def cosine(lr: float, updates: int, least: float = 0.0) -> Callable:
 
     Loshchilov & Hutter 2017, equation 5, without restarts. Raises ValueError if updates < 1.
     """
+    whole("cosine", 0, updates=updates)
     if updates < 1:
         raise ValueError(f"cosine: a schedule needs at least 1 update, got {updates}")
 

@@ -26,8 +26,9 @@ no derivative  equal less ... sign wins argmax window_argmax  (they choose;
                                                               what they choose has one)
 """
 
+from ..core.naming import speaking
+from ..core.primitive import Primitive
 from ..core.tensor import Tensor
-from . import movement
 from .checkpoint import checkpoint
 from .compose import log_softmax, logsumexp, mean, norm, softmax, var
 from .conv import conv2d
@@ -40,8 +41,8 @@ from .elementwise import (Elementwise, abs, add, clip, cos, div, elementwise, eq
 from .index import take, take_along_axis
 from .logic import both, differ, either, invert
 from .matmul import matmul
-from .movement import (astype, broadcast_to, concatenate, expand_dims, flip, moveaxis, pad, reshape,
-                       squeeze, stack, swapaxes, transpose)
+from .movement import (astype, broadcast_to, concatenate, expand_dims, flip, getitem, moveaxis, pad,
+                       reshape, squeeze, stack, swapaxes, transpose)
 from .pool import avg_pool2d, max_pool2d
 from .reduce import argmax, max, min, sum
 
@@ -57,7 +58,6 @@ __all__ = [
     "take_along_axis", "tanh", "transpose", "var", "where", "zeros", "zeros_like"]
 
 
-
 def unchanged(x) -> Tensor:
     """+x: the tensor itself."""
     return x
@@ -69,22 +69,28 @@ OPERATORS = {
     "__mul__": mul,        "__abs__": abs,           "__xor__": differ,     "__lt__": less,
     "__truediv__": div,    "__invert__": invert,     "__pow__": power,      "__le__": less_equal,
     "__matmul__": matmul,  "__gt__": greater,        "__ge__": greater_equal,
-    "__getitem__": movement.getitem}
+    "__getitem__": getitem}
 REFLECTED = {
     "__radd__": add,       "__rsub__": sub,          "__rmul__": mul,       "__rtruediv__": div,
     "__rmatmul__": matmul, "__rpow__": power,        "__rand__": both,      "__ror__": either,
     "__rxor__": differ}
 METHODS = {
     "astype": astype,      "reshape": reshape,       "transpose": transpose,
-    "sum": sum,            "mean": mean,             "max": max,            "min": min,
-    "stacked": staticmethod(stack),
-    "T": property(transpose, doc="The axes in reverse order: of a matrix, its transpose.")}
+    "sum": sum,            "mean": mean,             "max": max,            "min": min}
+TAKE_FUNCTIONS = {"checkpoint", "hessian", "hvp", "jacobian", "jvp"}      # whose errors stay theirs
+
+
+def door(operation):
+    """What users call, which says its own name in errors."""
+    if isinstance(operation, Primitive):                            # it does so itself
+        return operation
+    return speaking(operation.__name__, operation)
 
 
 def method(name: str, operation):
-    """An elementwise operation as a method: it is an object, and a class binds functions only."""
+    """The same as a function, since a class binds no other objects."""
     if not isinstance(operation, Elementwise):
-        return operation
+        return door(operation)
 
     def called(*inputs):
         return operation(*inputs)
@@ -104,4 +110,8 @@ def reflected(name: str, operation):
 for _name, _operation in (OPERATORS | METHODS).items():
     setattr(Tensor, _name, method(_name, _operation))
 for _name, _operation in REFLECTED.items():
-    setattr(Tensor, _name, reflected(_name, _operation))
+    setattr(Tensor, _name, reflected(_name, door(_operation)))
+Tensor.stacked = staticmethod(stack)
+Tensor.T = property(transpose, doc="The axes in reverse order: of a matrix, its transpose.")
+for _name in {*__all__} - TAKE_FUNCTIONS:
+    globals()[_name] = door(globals()[_name])

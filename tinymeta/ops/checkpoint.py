@@ -10,6 +10,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ..core import tree
+from ..core.checks import function
 from ..core.grad import fresh_leaf, lines_between, pull_back
 from ..core.scope import setting, state
 from ..core.tensor import Tensor, asarray, serials
@@ -42,6 +43,8 @@ def checkpoint(f: Callable) -> Callable:
     `f` takes and returns trees of tensors, and must do the same each time it is called with the
     same values.
     """
+    function("checkpoint", f=f)
+
     def wrapped(*args):
         flat, rebuild = tree.flatten(args)
         flat = [asarray(x) for x in flat]

@@ -1,8 +1,11 @@
 """Axes and shapes as callers write them, checked and made plain."""
 
 import math
+import operator
 
-import numpy as np
+from ..core.checks import is_array, is_whole, shown
+
+MOST = 2 ** 59                      # elements: no machine has as much memory
 
 
 def size_of(shape) -> int:
@@ -15,9 +18,11 @@ def as_axis(name: str, axis: int, ndim: int) -> int:
 
     Raises ValueError naming the operation, the axis and the number of axes.
     """
-    if not isinstance(axis, (int, np.integer)) or not -ndim <= axis < ndim:
-        raise ValueError(f"{name}: axis {axis} is out of range for a tensor of {ndim} axes")
-    return int(axis) % ndim
+    if type(axis) is int and -ndim <= axis < ndim:                  # nearly always
+        return axis % ndim
+    if not is_whole(axis) or not -ndim <= axis < ndim:
+        raise ValueError(f"{name}: axis {shown(axis)} is out of range for a tensor of {ndim} axes")
+    return operator.index(axis) % ndim
 
 
 def as_axes(name: str, axis, ndim: int) -> tuple:
@@ -27,12 +32,37 @@ def as_axes(name: str, axis, ndim: int) -> tuple:
     axes = axis if isinstance(axis, (tuple, list)) else (axis,)
     axes = sorted(as_axis(name, a, ndim) for a in axes)
     if len(set(axes)) < len(axes):
-        raise ValueError(f"{name}: axis {axis} names an axis twice")
+        raise ValueError(f"{name}: axis {shown(axis)} names an axis twice")
     return tuple(axes)
 
 
+def as_sizes(name: str, shape) -> tuple:
+    """A number, or a tuple, list or array of them, as a tuple of ints; they may be negative."""
+    if type(shape) is tuple:                                        # nearly always, of ints
+        for n in shape:
+            if type(n) is not int:
+                break
+        else:
+            return shape
+    if is_whole(shape):
+        return (operator.index(shape),)
+    listed = isinstance(shape, (tuple, list)) or is_array(shape) and len(shape.shape) == 1
+    if not listed or not all(map(is_whole, shape)):
+        raise TypeError(f"{name}: whole numbers are needed, such as (2, 3), not {shown(shape)}")
+    return tuple([operator.index(n) for n in shape])
+
+
 def as_shape(name: str, shape) -> tuple:
-    shape = (shape,) if isinstance(shape, (int, np.integer)) else tuple(int(n) for n in shape)
+    """Raises TypeError for what is no shape, ValueError for a size that cannot be."""
+    shape = as_sizes(name, shape)
     if min(shape, default=0) < 0:
         raise ValueError(f"{name}: the shape {shape} has a negative size")
+    if max(size_of(shape), *shape, 0) > MOST:
+        raise ValueError(f"{name}: the shape {shown(shape)} is larger than any memory")
     return shape
+
+
+def is_pair(widths) -> bool:
+    """Is it two sizes?"""
+    given = isinstance(widths, (tuple, list)) and len(widths) == 2
+    return given and all(is_whole(n) and n >= 0 for n in widths)

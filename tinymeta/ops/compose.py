@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ..core.checks import flag
 from ..core.grad import stop_gradient
 from ..core.tensor import Tensor, asarray
 from . import elementwise, movement, reduce
@@ -69,6 +70,7 @@ def logsumexp(x, axis=None, keepdims: bool = False) -> Tensor:
     at the last two, where it does not exist.
     """
     x = floats(x)
+    flag("logsumexp", keepdims=keepdims)
     axes = as_axes("logsumexp", axis, x.ndim)
     shift = largest(x, axes)
     shift = elementwise.where(elementwise.abs(shift) < np.inf, shift, 0.0)      # inf - inf is NaN

@@ -5,14 +5,17 @@ The number <g, conv(x, w)> is linear in x, w and g; conv and its two adjoints ar
 derivatives, so they name each other and every order of derivative is one of them again.
 """
 
+import operator
 from typing import NamedTuple
 
-import numpy as np
-
+from ..core.checks import is_whole, shown
 from ..core.primitive import Primitive
 from ..core.tensor import Tensor
 from .matmul import broadcast_lead
 from .promote import by_float32, promote
+
+
+LARGEST = 2 ** 31                # no image has as many rows
 
 
 class Geometry(NamedTuple):
@@ -83,16 +86,16 @@ def convolved(x, w, stride, padding) -> Tensor:
 
 def geometry_of(name: str, image, kernel, stride, padding) -> Geometry:
     """Check and resolve what the caller wrote into numbers."""
-    stride = pair_of(name, "stride", stride, 1)
+    stride, padding = pair_of(name, 1, stride=stride), padding_of(name, padding)
     if padding == "same":
         total = [max((-(-n // s) - 1) * s + k - n, 0) for n, k, s in zip(image, kernel, stride)]
         pads = tuple((t // 2, t - t // 2) for t in total)
     elif padding == "valid":
         pads = ((0, 0), (0, 0))
-    elif isinstance(padding, (tuple, list)) and len(padding) == 2:
-        pads = tuple(pair_of(name, "padding", p, 0) for p in padding)
     else:
-        pads = (pair_of(name, "padding", padding, 0),) * 2
+        pads = padding
+    if max(*stride, *pads[0], *pads[1]) > LARGEST:
+        raise ValueError(f"{name}: stride {stride} or padding {pads} is larger than any image")
     geometry = Geometry(stride, pads, tuple(image), tuple(kernel))
     if min(geometry.kernel) < 1 or min(geometry.result) < 1:
         raise ValueError(f"{name}: a {kernel[0]}x{kernel[1]} window does not fit "
@@ -101,11 +104,22 @@ def geometry_of(name: str, image, kernel, stride, padding) -> Geometry:
     return geometry
 
 
-def pair_of(name, what, value, least):
-    pair = (value, value) if isinstance(value, (int, np.integer)) else value
+def pair_of(name: str, least: int, **given) -> tuple:
+    """A number or a pair of them as a pair. Raises ValueError for what is neither."""
+    ((what, value),) = given.items()
+    pair = (value, value) if is_whole(value) else value
     if not (isinstance(pair, (tuple, list)) and len(pair) == 2
-            and all(isinstance(n, (int, np.integer)) and n >= least for n in pair)):
+            and all(is_whole(n) and n >= least for n in pair)):
         allowed = ', "same", "valid"' if what == "padding" else ""
-        raise ValueError(f"{name}: {what} {value!r} is not a number >= {least}{allowed} "
+        raise ValueError(f"{name}: {what} {shown(value)} is not a number >= {least}{allowed} "
                          "or a pair of them")
-    return tuple(int(n) for n in pair)
+    return tuple([operator.index(n) for n in pair])
+
+
+def padding_of(name: str, padding) -> str | tuple:
+    """"same", "valid" or ((top, bottom), (left, right)). Raises ValueError for another one."""
+    if isinstance(padding, str) and padding in ("same", "valid"):
+        return padding
+    if isinstance(padding, (tuple, list)) and len(padding) == 2:
+        return tuple([pair_of(name, 0, padding=p) for p in padding])
+    return (pair_of(name, 0, padding=padding),) * 2

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ..core.checks import as_dtype, is_number, shown, whole
 from ..core.primitive import require
 from ..core.tensor import Tensor, asarray
 from . import movement
@@ -14,20 +15,21 @@ def full(shape, value, dtype=None) -> Tensor:
 
     Raises ValueError for a negative size, as do the others here.
     """
-    value, shape = asarray(value, dtype), as_shape("full", shape)
+    value = asarray(value, dtype)
+    repeated = movement.broadcast_to(value, as_shape("full", shape))
     if value.serial or not isinstance(value.value, np.ndarray):
-        return movement.broadcast_to(value, shape)
-    return asarray(np.full(shape, value.value, value.dtype))
+        return repeated
+    return asarray(np.array(repeated.value, order="C"))             # in memory of its own
 
 
 def zeros(shape, dtype=np.float32) -> Tensor:
     """A tensor of zeros; shape: an int or a tuple of ints."""
-    return asarray(np.zeros(as_shape("zeros", shape), dtype))
+    return asarray(np.zeros(as_shape("zeros", shape), as_dtype(dtype)))
 
 
 def ones(shape, dtype=np.float32) -> Tensor:
     """A tensor of ones; shape: an int or a tuple of ints."""
-    return asarray(np.ones(as_shape("ones", shape), dtype))
+    return asarray(np.ones(as_shape("ones", shape), as_dtype(dtype)))
 
 
 def arange(*bounds, dtype=None) -> Tensor:
@@ -36,6 +38,11 @@ def arange(*bounds, dtype=None) -> Tensor:
     bounds: stop; or start, stop; or start, stop, step. dtype: by default int64 for integers,
     float32 for floats, their own for NumPy's floating scalars.
     """
+    if not 1 <= len(bounds) <= 3 or not all(map(is_number, bounds)) or bounds[2:] == (0,):
+        raise TypeError("arange takes 1 to 3 numbers, a step that is not 0 as the third, not "
+                        f"{shown(bounds)}")
+    if dtype is not None and (dtype := as_dtype(dtype)).kind == "b":
+        raise TypeError("arange counts in numbers, and bools are none")
     if dtype is None and any(isinstance(b, (float, np.floating)) for b in bounds):
         typed = [b for b in bounds if isinstance(b, np.floating)]
         dtype = np.result_type(*typed) if typed else np.float32
@@ -44,7 +51,7 @@ def arange(*bounds, dtype=None) -> Tensor:
 
 def eye(n: int, m: int | None = None, dtype=np.float32) -> Tensor:
     """The identity matrix (n, m), ones on its diagonal; m is n by default."""
-    return asarray(np.eye(*as_shape("eye", (n, n if m is None else m)), dtype=dtype))
+    return asarray(np.eye(*as_shape("eye", (n, n if m is None else m)), dtype=as_dtype(dtype)))
 
 
 def zeros_like(x) -> Tensor:
@@ -65,16 +72,22 @@ def one_hot(labels, classes: int, dtype=np.float32) -> Tensor:
     Raises ValueError for labels outside 0..classes-1; those that nobody can look at, as they are
     made by a compiled program, get a row of zeros.
     """
+    return movement.astype(is_class("one_hot", labels, classes), dtype)
+
+
+def is_class(name: str, labels, classes: int) -> Tensor:
+    """`one_hot` as bools, for the function called `name`, which labels are looked at for."""
     labels = asarray(labels)
+    whole(name, 0, classes=classes)
 
     def check(values):
         inside = not values.size or 0 <= int(values.min()) <= int(values.max()) < classes
         if values.dtype.kind not in "iu" or not inside:
             span = f" from {values.min()} to {values.max()}" if values.size else ""
-            raise ValueError(f"one_hot: labels must be integers from 0 to {classes - 1}, "
+            raise ValueError(f"{name}: labels must be integers from 0 to {classes - 1}, "
                              f"got {values.dtype}{span}")
 
     check(np.zeros(0, labels.dtype))
     require(labels, check)
-    hits = equal(movement.expand_dims(labels, -1), np.arange(classes))
-    return movement.astype(hits, dtype)
+    as_shape(name, (*labels.shape, classes))
+    return equal(movement.expand_dims(labels, -1), np.arange(classes))

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ..core import tree
+from ..core.checks import function, instance
 from ..core.grad import chosen, detach, grad, like_output, lines_between, vjp
 from ..core.tensor import Tensor, asarray, serials
 from . import movement, reduce
@@ -16,6 +17,8 @@ def jvp(f: Callable, primals: tuple, tangents: tuple):
     The pullback u -> J^T u is linear, so its own pullback is J: forward mode as reverse mode,
     twice. Raises ValueError if a tangent differs from its primal in structure, shape or dtype.
     """
+    function("jvp", f=f)
+    instance("jvp", (tuple, list), "of arguments", primals=primals, tangents=tangents)
     base = next(serials)
     value, pull = vjp(f, *primals)
     tangents = tree.map(lambda x, v: like_output(asarray(x), v), tuple(primals), tuple(tangents))
@@ -30,6 +33,8 @@ def jvp(f: Callable, primals: tuple, tangents: tuple):
 
 def hvp(f: Callable, x, v):
     """The Hessian of the scalar function `f` at `x` times `v` (trees alike), without forming it."""
+    function("hvp", f=f)
+
     def slope(x):
         return sum(reduce.sum(g * u) for g, u in zip(tree.leaves(grad(f)(x)), tree.leaves(v)))
     v = tree.map(lambda a, b: like_output(asarray(a), b), x, v)
@@ -43,6 +48,8 @@ def jacobian(f: Callable, argnum: int | tuple[int, ...] = 0) -> Callable:
     leaf.shape; a tuple of such trees if `argnum` is a tuple. Raises what `grad` raises for argnum,
     and ValueError for a result that is not floating.
     """
+    function("jacobian", f=f)
+
     def wrapped(*args, **kwargs):
         argnums = chosen(argnum, len(args))
 
@@ -85,4 +92,5 @@ def hessian(f: Callable, argnum: int | tuple[int, ...] = 0) -> Callable:
     Of one tensor of shape s, the matrix s + s. Of a tree, a tree like it, whose leaves are trees
     like it again: the block of leaves a and b has the shape a.shape + b.shape.
     """
+    function("hessian", f=f)
     return jacobian(grad(f, argnum), argnum)

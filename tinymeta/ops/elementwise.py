@@ -10,6 +10,7 @@ from inspect import Parameter
 
 import numpy as np
 
+from ..core.naming import REFUSED, rename
 from ..core.parts import checked_rules, heading
 from ..core.primitive import Primitive
 from ..core.tensor import WEAK, Tensor, Unknown, asarray
@@ -43,9 +44,13 @@ class Elementwise(Primitive):
     def __call__(self, *inputs, **static) -> Tensor:
         if len(inputs) != self.arity:
             raise TypeError(f"{self.name} takes {self.arity} inputs, got {len(inputs)}")
-        kept = tuple(map(asarray, inputs[:self.skip])) if self.skip else ()
-        inputs = kept + promote(self.name, inputs[self.skip:], self.floating)
-        return super().__call__(*broadcast(self.name, inputs), **static)
+        try:
+            kept = tuple(map(asarray, inputs[:self.skip])) if self.skip else ()
+            inputs = kept + promote(self.name, inputs[self.skip:], self.floating)
+            return super().__call__(*broadcast(self.name, inputs), **static)
+        except REFUSED as error:
+            rename(error, self.name)
+            raise
 
     def common_shape(self, *inputs, **static):
         shape = ()

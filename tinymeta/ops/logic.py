@@ -25,6 +25,7 @@ def of_bools(sign: str, same):
             raise TypeError(f"{sign} takes bools, got {a.dtype} and {b.dtype}: compare first, as "
                             "in (x > 0) & (x < 1)")
         return same(a, b)
+    operation.__name__ = sign
     operation.__doc__ = f"a {sign} b of bool tensors; TypeError for others: compare first."
     return operation
 

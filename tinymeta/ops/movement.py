@@ -6,10 +6,11 @@ broadcast_to <-> sum (reduce.py), astype <-> astype.
 
 import numpy as np
 
+from ..core.checks import as_dtype, is_whole, shown
 from ..core.primitive import Primitive
 from ..core.tensor import Tensor, asarray
 from . import elementwise, promote, reduce
-from .checks import as_axes, as_axis, as_shape, size_of
+from .checks import as_axes, as_axis, as_shape, as_sizes, is_pair, size_of
 
 
 def primitive(name, shape, vjps, view=True):
@@ -87,8 +88,7 @@ def reshape(x, *shape) -> Tensor:
     shape: sizes, or a tuple of them. Raises ValueError if they do not multiply to the size of `x`.
     """
     x = asarray(x)
-    shape = shape[0] if len(shape) == 1 and not isinstance(shape[0], (int, np.integer)) else shape
-    shape = asked = tuple(int(n) for n in shape)
+    shape = asked = as_sizes("reshape", shape[0] if len(shape) == 1 else shape)
     known = size_of([n for n in shape if n != -1])
     if shape.count(-1) == 1 and known:
         shape = tuple(x.size // known if n == -1 else n for n in shape)
@@ -101,7 +101,7 @@ def reshape(x, *shape) -> Tensor:
 def transpose(x, *axes) -> Tensor:
     """`x` with its axes in the order of `axes`, or reversed; each must be named once."""
     x = asarray(x)
-    axes = axes[0] if len(axes) == 1 and not isinstance(axes[0], (int, np.integer)) else axes
+    axes = as_sizes("transpose", axes[0] if len(axes) == 1 else axes)
     axes = (tuple(as_axis("transpose", a, x.ndim) for a in axes) if axes
             else tuple(reversed(range(x.ndim))))
     if sorted(axes) != list(range(x.ndim)):
@@ -167,9 +167,7 @@ def flip(x, axis=None) -> Tensor:
 
 def astype(x, dtype) -> Tensor:
     """`x` in another dtype; the gradient comes back in x's own, and stops at integers."""
-    x, dtype = asarray(x), np.dtype(dtype).newbyteorder("=")
-    if dtype.kind not in "biuf":
-        raise TypeError(f"astype: tensors hold bools, integers and floats, not {dtype}")
+    x, dtype = asarray(x), as_dtype(dtype)
     return x if x.dtype == dtype else convert(x, dtype=dtype)
 
 
@@ -179,12 +177,13 @@ def pad(x, widths, value: float = 0.0) -> Tensor:
     widths: a number, or a (before, after) pair for each axis; ValueError for others.
     """
     x = asarray(x)
-    pairs = [(widths, widths)] * x.ndim if isinstance(widths, int) else [tuple(w) for w in widths]
-    if len(pairs) != x.ndim or any(len(p) != 2 or min(p) < 0 for p in pairs):
-        raise ValueError(f"pad: widths {widths} must give one (before, after) pair of sizes >= 0 "
+    pairs = [(widths, widths)] * x.ndim if is_whole(widths) else widths
+    if not isinstance(pairs, (tuple, list)) or len(pairs) != x.ndim or not all(map(is_pair, pairs)):
+        raise ValueError(f"pad: widths {shown(widths)} must give one (before, after) pair of sizes >= 0 "
                          f"for each of the {x.ndim} axes of {x.shape}")
-    full = tuple((lo, hi, 0) for lo, hi in pairs)
-    if value == 0:
+    full = tuple((int(lo), int(hi), 0) for lo, hi in pairs)
+    as_shape("pad", padded_shape(x.shape, full))
+    if isinstance(value, (int, float)) and value == 0:
         return widen(x, widths=full)
     inside = widen(np.ones(x.shape, bool), widths=full)
     return elementwise.where(inside, widen(x, widths=full), value)
@@ -195,21 +194,21 @@ def concatenate(xs, axis: int = 0) -> Tensor:
 
     Raises ValueError for sizes that differ or no tensor, TypeError for float32 beside float64.
     """
-    xs = promote.promote("concatenate", tuple(xs)) if len(xs) else ()
-    if not xs or not xs[0].ndim:
+    xs = promote.parts("concatenate", xs)
+    shapes = [x.value.shape for x in xs]
+    if not xs or () in shapes:
         raise ValueError("concatenate needs at least one tensor, and none of them 0-d: "
                          "use tm.stack for those")
-    axis = as_axis("concatenate", axis, xs[0].ndim)
-    others = [x.shape[:axis] + x.shape[axis + 1:] for x in xs]
+    axis = as_axis("concatenate", axis, len(shapes[0]))
+    others = [shape[:axis] + shape[axis + 1:] for shape in shapes]
     if any(sizes != others[0] for sizes in others):
-        raise ValueError(f"concatenate: the shapes {[x.shape for x in xs]} differ "
-                         f"outside axis {axis}")
+        raise ValueError(f"concatenate: the shapes {shapes} differ outside axis {axis}")
     return join(*xs, axis=axis)
 
 
 def stack(xs, axis: int = 0) -> Tensor:
     """The tensors `xs`, of one shape, side by side along a new `axis`; ValueError for others."""
-    xs = promote.promote("stack", tuple(xs)) if len(xs) else ()
+    xs = promote.parts("stack", xs)
     if len({x.shape for x in xs}) != 1:
         raise ValueError(f"stack needs at least one tensor, equal shapes: {[x.shape for x in xs]}")
     return concatenate([expand_dims(x, as_axis("stack", axis, x.ndim + 1)) for x in xs], axis)

@@ -11,7 +11,7 @@ from ..core.primitive import Primitive
 from ..core.tensor import Tensor, asarray
 from . import index, movement
 from .checks import size_of
-from .conv import conv2d, geometry_of
+from .conv import conv2d, geometry_of, pair_of
 from .promote import by_float32, promote
 
 
@@ -68,7 +68,7 @@ def avg_pool2d(x, window=2, *, stride=None, padding="valid") -> Tensor:
 
 
 def pool_geometry(name, x, window, stride, padding):
-    window = (window, window) if isinstance(window, int) else tuple(window)
+    window = pair_of(name, 1, window=window)
     stride = window if stride is None else stride
     geometry = geometry_of(name, x.shape[-3:-1], window, stride, padding)
     if any(max(pad) >= k for pad, k in zip(geometry.pads, window)):

@@ -9,6 +9,7 @@ import functools
 
 import numpy as np
 
+from ..core.checks import is_array, shown
 from ..core.tensor import WEAK, Tensor, Unknown, asarray, dtypes_in
 from . import movement
 
@@ -47,9 +48,25 @@ def promote(name: str, inputs: tuple, floating: bool = False) -> tuple:
     return tuple([cast(x, dtype) for x in inputs])
 
 
+def parts(name: str, xs) -> tuple:
+    """Several tensors, of one dtype: a list or tuple of them, or one along its first axis."""
+    if not isinstance(xs, (tuple, list)) and not (is_array(xs) and xs.shape):
+        raise TypeError(f"{name}: a list or tuple of tensors is needed, got {shown(xs)}")
+    return promote(name, tuple(xs)) if len(xs) else ()
+
+
 def is_weak(x) -> bool:
     """Is it a number, or a list of numbers, that takes the dtype of what it meets?"""
     return isinstance(x, WEAK) or isinstance(x, (list, tuple)) and all(map(is_weak, x))
+
+
+def numbers_in(x):
+    """A number, or those in a list and in the lists in it."""
+    if not isinstance(x, (list, tuple)):
+        yield x
+    else:
+        for part in x:
+            yield from numbers_in(part)
 
 
 def kinds_in(x) -> set:
@@ -73,7 +90,7 @@ def fitting(name: str, x, dtype):
     does, and never is the smaller, or the larger, of two. Raises ValueError elsewhere.
     """
     info = np.iinfo(dtype)
-    for n in map(int, np.ravel(x)):
+    for n in map(int, numbers_in(x)):
         if not info.min <= n <= info.max:
             if isinstance(x, WEAK) and name in COMPARISONS:
                 return np.inf if n > 0 else -np.inf

@@ -7,6 +7,7 @@ afterwards.
 
 import numpy as np
 
+from ..core.checks import flag
 from ..core.grad import stop_gradient
 from ..core.primitive import Primitive
 from ..core.tensor import Tensor, asarray
@@ -62,6 +63,8 @@ def to_the_largest(g, x, y, axes):
 
 def reduced(primitive, x, axis, keepdims):
     x = asarray(x)
+    if keepdims is not False:
+        flag(primitive.name, keepdims=keepdims)
     axes = as_axes(primitive.name, axis, x.ndim)
     y = primitive(x, axes=axes)
     return movement.reshape(y, with_ones(x.shape, axes)) if keepdims else y

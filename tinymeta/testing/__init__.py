@@ -24,6 +24,7 @@ LAZY = {"Case": "cases", "register": "cases", "strategy_for": "cases",
         "load_profile": "strategies", "check_primitive": "primitives",
         "registry_test": "primitives", "Survey": "survey", "check_compiled": "compiled",
         "without_compiling": "interpreted", "interpreted_jit": "interpreted",
+        "check_call": "arguments",
         "Mutant": "faults", "mutants": "faults", "survivors": "faults"}
 
 __all__ = ["Foreign", "Identities", "Identity", "Kink", "MetaReport", "NoRule", "Program",
