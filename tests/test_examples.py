@@ -99,7 +99,7 @@ def test_a_short_run_ends_with_a_result_line_and_keeps_its_curve(example, tmp_pa
     (["--device", "cuda"], "cuda"),
     (["--iterations", "-1"], "iterations"),
     (["--load", "missing.npz"], "missing.npz"),
-    (["--filters", "0"], "outputs must be"),
+    (["--filters", "0"], "filters=0 must be"),
 ])
 def test_bad_input_is_one_line(example, tmp_path, flags, said):
     done = example("maml_images", *flags, out=tmp_path)

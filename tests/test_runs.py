@@ -335,7 +335,7 @@ def test_a_run_that_falls_to_zero_at_its_end_is_not_made_longer(start):
     ("maml_images", "--alpha -1", "--alpha -1.0 is too small: give at least 0"),
     ("maml_images", "--way 101", "way=101"),
     ("maml_images", "--shot 11", "drawers"),
-    ("maml_images", "--filters 0", "outputs must be"),
+    ("maml_images", "--filters 0", "filters=0 must be"),
     ("maml_images", "--glyph-alphabets 0", "--glyph-alphabets 0 is too small"),
     ("maml_images", "--net dense --filters 8", "--filters has no effect with --net dense"),
     ("maml_images", "--root here", "--root has no effect with --data glyphs"),
@@ -370,8 +370,8 @@ def test_a_mistake_in_the_flags_is_found_before_anything_is_drawn(name, flags, s
 def test_the_flags_of_another_run_are_found_before_anything_is_drawn(start, tmp_path, monkeypatch):
     monkeypatch.setattr(tm.data.Glyphs, "characters", lambda *_, **__: pytest.fail("drawn"))
     (tmp_path / "out").mkdir()
-    tm.save(tmp_path / "out" / "maml_glyphs.checkpoint.npz", [], about={"config": {"way": 7}})
-    assert "way was 7 and is 5" in start("maml_images", "--resume")[0]
+    tm.save(tmp_path / "out" / "maml_glyphs.checkpoint.npz", [], about={"config": {"beta": 7}})
+    assert "beta was 7 and is 0.001" in start("maml_images", "--resume")[0]
 
 
 @pytest.mark.parametrize("name", RUNS)

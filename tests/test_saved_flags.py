@@ -17,13 +17,14 @@ def evaluated(tmp_path, monkeypatch):
     """evaluated(config, *flags): the arguments of an example that judges a run with this config."""
     monkeypatch.syspath_prepend(str(ROOT / "examples"))
     import common
+    import images
 
     def arguments(config, *flags):
         file = tmp_path / "run.npz"
         tm.save(file, np.zeros(1), about={"config": config})
         monkeypatch.setattr(sys, "argv", ["example", *flags, "--evaluate", str(file)])
         p = common.parser("an example", filters=32)
-        common.flags_of_images(p, "random", "vinyals")
+        images.flags_of_images(p, "random", "vinyals")
         p.add_argument("--method", choices=("maml", "anil"), default="maml")
         p.add_argument("--filters", type=int)
         p.add_argument("--chunks", type=int, default=2)

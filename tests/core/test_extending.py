@@ -62,7 +62,7 @@ def test_wrong_parts_leave_the_name_free(parts, message):
 
 
 def test_a_rule_without_its_comma_leaves_an_elementwise_name_free():
-    with pytest.raises(TypeError, match=r"twice: vjps is one function, .* write \(rule,\)"):
+    with pytest.raises(TypeError, match=r"elementwise: vjps is one function, .* write \(rule,\)"):
         tm.elementwise("2 * a", vjps=(rule), name="twice")
     assert tm.elementwise("2 * a", vjps=(rule,), name="twice")(X).numpy().tolist() == [2, 4, 6]
 

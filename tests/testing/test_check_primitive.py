@@ -288,6 +288,7 @@ def test_what_was_replaced_is_not_asked_for(a_product):
 
 def test_a_device_is_checked_with_its_own_kernel(a_product, monkeypatch):
     both = {"cpu": True, "other": True, "absent": "no driver; use --device cpu"}
+    monkeypatch.setattr("tinymeta.core.device.DEVICES", (*both,))
     for module in ("core.device", "testing.primitives"):
         monkeypatch.setattr(f"tinymeta.{module}.devices", lambda: both)
     monkeypatch.setattr("tinymeta.testing.primitives.move", lambda value, name: value)
@@ -301,6 +302,7 @@ def test_a_device_is_checked_with_its_own_kernel(a_product, monkeypatch):
 
 def test_a_device_that_differs_from_the_cpu_is_red(a_product, monkeypatch):
     both = {"cpu": True, "other": True}
+    monkeypatch.setattr("tinymeta.core.device.DEVICES", (*both,))
     for module in ("core.device", "testing.primitives"):
         monkeypatch.setattr(f"tinymeta.{module}.devices", lambda: both)
     monkeypatch.setattr("tinymeta.testing.primitives.move", lambda value, name: value)

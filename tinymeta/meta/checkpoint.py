@@ -143,6 +143,7 @@ class Checkpoint:
             raise
 
     def set_draws(self, draws: dict) -> None:
+        """Set the generators to these states, by their names; NumPy's errors for what is none."""
         for name, rng in self.generators.items():
             rng.bit_generator.state = draws[name]
 
@@ -153,8 +154,10 @@ class Checkpoint:
                   for key in sorted({*config, *self.config})
                   if config.get(key, missing) != self.config.get(key, missing)]
         if differ:
-            raise ValueError(f"{self.path} is of another run: {one_line(', '.join(differ))}; give "
-                             "what it was begun with, or another place to keep this one")
+            more = [f"and {len(differ) - 5} more"] if len(differ) > 5 else []
+            told = ", ".join([*map(one_line, differ[:5]), *more])
+            raise ValueError(f"{self.path} is of another run: {told}; give what it was begun with, "
+                             "or another place to keep this one")
 
     def set_aside(self) -> Path | None:
         """Move what is there out of the way of a new run: its new path, or None."""

@@ -186,7 +186,8 @@ def found_in_memory(shape: tuple, dtype: np.dtype, seed: int) -> list[np.ndarray
     if dtype.kind == "f":
         return [np.full(shape, np.nan, dtype), np.zeros(shape, dtype)]
     bits = np.random.default_rng(seed).integers(0, 2 if dtype.kind == "b" else 2**62, shape)
-    return [bits.astype(dtype), ~bits.astype(dtype)]
+    bits = np.asarray(bits, dtype)                      # of a 0-d array NumPy makes a number
+    return [bits, np.asarray(~bits)]
 
 
 def check_derivatives(op: Primitive, case, dtype: np.dtype, order: int, seed: int) -> None:
