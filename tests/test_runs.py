@@ -371,7 +371,7 @@ def test_the_flags_of_another_run_are_found_before_anything_is_drawn(start, tmp_
     monkeypatch.setattr(tm.data.Glyphs, "characters", lambda *_, **__: pytest.fail("drawn"))
     (tmp_path / "out").mkdir()
     tm.save(tmp_path / "out" / "maml_glyphs.checkpoint.npz", [], about={"config": {"beta": 7}})
-    assert "beta was 7 and is 0.001" in start("maml_images", "--resume")[0]
+    assert "beta was 7 and is 0.003" in start("maml_images", "--resume")[0]
 
 
 @pytest.mark.parametrize("name", RUNS)
