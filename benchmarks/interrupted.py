@@ -100,7 +100,11 @@ def uninterrupted(name: str, out: Path, *flags: str) -> list[bytes]:
 def go_on(out: Path) -> list[str]:
     """The flag to go on with, if there is a checkpoint of a run with seed 0."""
     kept = next(out.glob("*.checkpoint.npz"), None)
-    return ["--resume"] if kept and tm.about(kept)["config"]["seed"] == 0 else []
+    try:
+        ours = kept and tm.about(kept)["config"]["seed"] == 0
+    except ValueError:                  # damaged: a run that is to go on from it will say so
+        ours = True
+    return ["--resume"] if ours else []
 
 
 # ---- kill -9 -------------------------------------------------------------------------------------
