@@ -1,6 +1,6 @@
 """Faults, injected at random: each must end in the right result, or in one sentence.
 
-    python -m benchmarks.faults                     # all rows: about an hour
+    python -m benchmarks.faults                     # all rows, which takes long
     python -m benchmarks.faults --scale 0.02        # few faults of each kind
     python -m benchmarks.faults --only killed "full disk" --seed 3
 

@@ -77,7 +77,7 @@ class Run:
         return self.process.exitcode, lines[-1]
 
     def fault(self, *fine: int) -> str:
-        """What is wrong with its end, "" if its status is one of these and it shows no traceback."""
+        """What is wrong with its end; "" if its status is one of these, without a traceback."""
         status, last = self.end()
         if status in fine and "Traceback" not in self.log.read_text():
             return ""
