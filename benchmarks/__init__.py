@@ -1,13 +1,15 @@
 """
-Here     how fast a meta-gradient is: against others, against the machine, and where time goes.
-Imports  tinymeta, and torch and jax where they are installed
+Here     how fast a meta-gradient is: against others, against the machine, and where time goes;
+         and what becomes of it when disks fill, bits flip and runs are killed.
+Imports  tinymeta, torch and jax where they are installed; for faults, tests/ and examples/
 Never    a figure without a check first that all contenders compute the same thing.
 Add one  work in work.py -> the same work in in_torch.py and in_jax.py
-Tests    tests/peers/test_benchmarks.py
+Tests    tests/peers/test_benchmarks.py, tests/test_faults.py
 
     python -m benchmarks                            # every work against PyTorch and JAX
     python -m benchmarks sinusoid --compile sinusoid
     python -m benchmarks growth                     # cost over tasks, inner steps, filters: a plot
     python -m benchmarks profile                    # time per primitive of the eager conv4 step
     python -m benchmarks floor                      # its operations, and BLAS's time for them
+    python -m benchmarks.faults                     # faults of all kinds: one table of their ends
 """

@@ -29,6 +29,19 @@ def outcome(read, path):
     return said
 
 
+def refused(path, data: bytes, read, check) -> bool:
+    """Whether a file of these bytes is refused in a sentence; else check(what is read) passes.
+
+    Either way it stays as it is. read(path) returns what is in it.
+    """
+    path.write_bytes(data)
+    found = outcome(lambda: read(path), path)
+    if not isinstance(found, str):
+        check(found)
+    assert path.read_bytes() == data, "the file was changed"
+    return isinstance(found, str)
+
+
 # ---- bytes ---------------------------------------------------------------------------------------
 
 def flip(rng, data: bytes) -> bytes:
