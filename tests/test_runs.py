@@ -175,9 +175,23 @@ def test_a_killed_process_lets_go_of_its_lock(tmp_path):
 
 # ---- every end is a sentence ---------------------------------------------------------------------
 
+@pytest.fixture
+def handled():
+    """handled(number): the signal is handled as by default, which nohup or a shell may have changed."""
+    before = {}
+
+    def default(number):
+        usual = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
+        before[number] = signal.signal(number, usual)
+    yield default
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
-def test_a_signal_saves_and_says_how_to_go_on(name, start, at_draw, tmp_path):
+def test_a_signal_saves_and_says_how_to_go_on(name, start, at_draw, handled, tmp_path):
     number = getattr(signal, name, None) or pytest.skip(f"no {name} here")
+    handled(number)
     start("maml_sinusoid", *TINY)
     shutil.move(tmp_path / "out", tmp_path / "whole")
     at_draw(5, lambda: os.kill(os.getpid(), number))
