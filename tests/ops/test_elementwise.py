@@ -12,13 +12,7 @@ import tinymeta as tm
 from tinymeta.core.primitive import registry
 from tinymeta.core.text import FUNCTIONS, names, parsed
 
-
-@pytest.fixture(autouse=True)
-def forget_new_primitives():
-    before = set(registry)
-    yield
-    for name in set(registry) - before:
-        del registry[name]
+pytestmark = pytest.mark.usefixtures("forget_new_primitives")
 
 
 def test_an_operation_of_ones_own_to_third_order():

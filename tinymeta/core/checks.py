@@ -44,7 +44,8 @@ def whole(who: str, least: int = 1, **numbers) -> list[int]:
     Raises ValueError, in the name of `who`, for one that is not whole or below `least`.
     """
     for name, number in numbers.items():
-        integer = isinstance(number, (int, np.integer)) and not isinstance(number, bool)
+        # No array or tensor of one: it would be kept, and may be another number later.
+        integer = isinstance(number, (int, np.integer)) and is_whole(number)
         if not integer or number < least:
             raise ValueError(f"{who}: {name}={shown(number)} must be a whole number >= {least}")
     return [int(number) for number in numbers.values()]

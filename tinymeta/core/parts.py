@@ -4,6 +4,8 @@ import inspect
 from collections.abc import Callable
 from inspect import Parameter, Signature
 
+from .checks import function
+
 
 def checked_rules(name: str, vjps):
     """The derivative rules as a tuple, or the one function for any number of inputs.
@@ -27,17 +29,12 @@ def checked_rules(name: str, vjps):
     return tuple(vjps)
 
 
-def check_function(name: str, part: str, function) -> None:
-    if not callable(function):
-        raise TypeError(f"{name}: {part} must be a function, not {type(function).__name__}")
-
-
 def called_with(name: str, shape: Callable, vjps, result: type) -> Signature:
     """How the operation is called: arrays by position, static metadata by keyword.
 
     The parameters are those of its shape rule; the first are arrays, one for each derivative rule.
     """
-    check_function(name, "shape", shape)
+    function(name, shape=shape)
     found = list(inspect.signature(shape).parameters.values())
     if not callable(vjps):
         found = [p if p.kind is not Parameter.POSITIONAL_OR_KEYWORD else p.replace(
@@ -56,7 +53,7 @@ def filling(name: str, where: str, kernel: Callable) -> Callable:
 
     Raises TypeError if it returns anything but None or, as a NumPy ufunc does, `out`.
     """
-    check_function(name, f"its {where} kernel", kernel)
+    function(name, **{f"its {where} kernel": kernel})
 
     def watched(out, *arrays, **static):
         result = kernel(out, *arrays, **static)

@@ -36,8 +36,8 @@ globals().update(FUNCTIONS, **POINTERS)
 WORTH_A_PROCESS = 8                         # kernels; Python and Numba take a second to start
 PACKAGE = str(Path(__file__).parents[2])    # where that process finds tinymeta
 # What it runs: with -I, as else it would import whatever lies in the current folder.
-HELPER = ("import json, sys; letter = json.load(sys.stdin); sys.path[:] = letter['path']; "
-          "from tinymeta.jit.cache import compiled; [*map(compiled, letter['sources'])]")
+HELPER = ("import json, sys; order = json.load(sys.stdin); sys.path[:] = order['path']; "
+          "from tinymeta.jit.cache import compiled; [*map(compiled, order['sources'])]")
 handed_over: set[str] = set()               # sources that it compiled
 made = {"compiled": 0, "loaded": 0}         # kernels, new and from the disk
 
@@ -97,10 +97,10 @@ def compile_missing(sources: list[str]) -> None:
 def second_process(sources: list[str], where: Path) -> subprocess.Popen:
     """One that compiles these, and imports what this one would, but for the current folder."""
     path = [entry for entry in map(str, sys.path) if Path(entry).is_absolute()]
-    letter = {"path": path if PACKAGE in path else [PACKAGE, *path], "sources": sources}
-    with tempfile.TemporaryFile("w+") as mail:              # a pipe would fill up before it is read
-        json.dump(letter, mail)
-        mail.seek(0)
+    order = {"path": path if PACKAGE in path else [PACKAGE, *path], "sources": sources}
+    with tempfile.TemporaryFile("w+") as file:              # a pipe would fill up before it is read
+        json.dump(order, file)
+        file.seek(0)
         return subprocess.Popen([sys.executable or "", "-I", "-B", "-c", HELPER],
-                                stdin=mail, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                                stdin=file, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                                 env={**environ, "TINYMETA_CACHE": str(where)})

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..core import tree
+from ..core.checks import one_of, whole
 from ..core.primitive import debug_nans
 from ..core.system import peak_memory
 from ..core.tensor import asarray, tensor
@@ -55,7 +56,8 @@ def train(method: Method, sample: Callable, *, iterations: int, rng=None,
     NaN or an infinity, and when a loss or a parameter is no longer a number: it names the
     operation, and the last good state is kept.
     """
-    check_arguments(iterations, better)
+    whole("train", iterations=iterations)
+    one_of("train", ("larger", "smaller"), better=better)
     if resume and not checkpoint:
         raise ValueError("train: to resume, give the checkpoint that the run was kept in")
     draws = checkpoint.draws if checkpoint else dict
@@ -139,16 +141,6 @@ def train(method: Method, sample: Callable, *, iterations: int, rng=None,
             bar.note(stopped=f"by {stop.args[0] if stop.args else 'Ctrl-C'}"
                              + "; what was learned so far is kept" * (at.iteration > 0))
     return Run(at.params, list(at.curve), at.best, at.iteration == iterations)
-
-
-def check_arguments(iterations, better: str) -> None:
-    """Raise ValueError for those that would be an error, or wrong in silence, later on."""
-    whole = isinstance(iterations, (int, np.integer)) and not isinstance(iterations, bool)
-    if not whole or iterations < 1:
-        raise ValueError(f"train: iterations must be at least 1, got {iterations!r}: "
-                         "give a whole number of updates")
-    if better not in ("larger", "smaller"):
-        raise ValueError(f"train: better {better!r} is not 'larger' or 'smaller'")
 
 
 def drawn(method: Method, rng):
