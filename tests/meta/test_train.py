@@ -135,7 +135,7 @@ def test_progress_is_on_stderr_and_names_the_run(capsys):
 
 def test_what_cannot_be_trained_is_refused_in_one_sentence():
     for iterations in (0, 2.5, True, "3"):
-        with pytest.raises(ValueError, match=f"at least 1, got {iterations!r}"):
+        with pytest.raises(ValueError, match=f"iterations={iterations!r} must be a whole number >= 1"):
             train(downhill(), counting(), iterations=iterations, rng=rng())
     for nothing in (None, 0):
         with pytest.raises(ValueError, match=f"train: rng={nothing} cannot draw the initial param"):
