@@ -8,7 +8,8 @@ Tests    tests/data/
 """
 
 from .affine import affine
-from .episodes import Batch, Characters, Pairs, Tasks, episodes, groups, join, pairs
+from .characters import Characters, join
+from .episodes import Batch, Pairs, Tasks, episodes, groups, pairs
 from .glyphs import Glyphs
 from .quadratics import Problems, Quadratics
 from .sinusoid import Sinusoids, Waves

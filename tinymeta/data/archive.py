@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from ..core.unzip import blaming, entries
-from .episodes import Characters
+from .characters import Characters
 
 SIDE = 105
 ROW = 1 + (SIDE + 7) // 8                        # bytes: the row's filter, then 8 pixels a byte

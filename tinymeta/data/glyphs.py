@@ -12,7 +12,7 @@ from math import ceil
 import numpy as np
 
 from ..core.checks import whole
-from .episodes import Characters
+from .characters import Characters
 from .strokes import invent, lay, sketch
 
 PEN = 0.0265                                       # half a line's width, as a share of the picture

@@ -19,7 +19,7 @@ from ..core.disk import replacing
 from ..core.unzip import arrays
 from .archive import LIMIT, read_characters
 from .download import main
-from .episodes import Characters, join
+from .characters import Characters, join
 
 
 class Contents(NamedTuple):

@@ -8,8 +8,9 @@ Tests    tests/nn/
 """
 
 from . import init, losses, optim
-from .layers import BatchNorm, Conv2d, Dense, Flatten, LayerNorm, MaxPool2d, Sequential, SpatialMean
+from .layers import Conv2d, Dense, Flatten, MaxPool2d, Sequential, SpatialMean
 from .models import conv4, mlp
+from .norms import BatchNorm, LayerNorm
 
 __all__ = ["BatchNorm", "Conv2d", "Dense", "Flatten", "LayerNorm", "MaxPool2d", "Sequential",
            "SpatialMean", "conv4", "init", "losses", "mlp", "optim"]

@@ -1,9 +1,13 @@
-"""What a layer is made of, its fields and its parameters: looked at by their names."""
+"""What a layer is made of, its fields and its parameters: checked by their names, made, aligned."""
 
 from dataclasses import fields
 from functools import partial
 
+import numpy as np
+
 from ..core.checks import flag, function, real, shown, whole
+from ..core.naming import speaking
+from ..core.tensor import Tensor, asarray
 from ..ops.conv import padding_of, pair_of
 
 FIELDS = {**dict.fromkeys(["inputs", "outputs", "kernel", "channels", "features"], whole),
@@ -26,3 +30,26 @@ def params_of(who: str, params, *names: str) -> list:
         raise TypeError(f"{who}: its parameters are a dict of {', '.join(names)}, as init(rng) "
                         f"makes them, got {shown(params)}")
     return [params[name] for name in names]
+
+
+def speaks(layer: type) -> type:
+    """A decorator of a layer, whose errors then begin with its name."""
+    for name in {"init", "freeze", "__call__"} & {*dir(layer)}:
+        setattr(layer, name, speaking(layer.__name__, getattr(layer, name)))
+    return layer
+
+
+def beside(p: Tensor, spatial: int) -> Tensor:
+    """A parameter (.., C), aligned with activations.
+
+    These are (.., N, H, W, C) or, for spatial = 0, (.., N, C).
+    """
+    return asarray(p)[(..., *[None] * (1 + spatial), slice(None))]
+
+
+def zeros(n: int) -> np.ndarray:
+    return np.zeros(n, np.float32)
+
+
+def ones(n: int) -> np.ndarray:
+    return np.ones(n, np.float32)

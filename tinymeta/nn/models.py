@@ -6,7 +6,8 @@ The sinusoid MLP and the four-block convolutional net of few-shot learning.
 from .. import ops
 from ..core.checks import flag, function, one_of, shown, whole
 from .init import glorot_uniform, normal
-from .layers import BatchNorm, Conv2d, Dense, Flatten, MaxPool2d, Sequential, SpatialMean
+from .layers import Conv2d, Dense, Flatten, MaxPool2d, Sequential, SpatialMean
+from .norms import BatchNorm
 
 
 def mlp(*sizes: int, activation=ops.relu, norm: bool = False, scheme=glorot_uniform) -> Sequential:
