@@ -155,7 +155,8 @@ def chosen(argnum: int | tuple[int, ...], count: int) -> tuple[int, ...]:
     """
     argnums = argnum if isinstance(argnum, tuple) else (argnum,)
     if not argnums or not all(map(is_whole, argnums)):
-        raise TypeError(f"argnum {shown(argnum)} must be the number of an argument, or a tuple of them")
+        raise TypeError(f"argnum {shown(argnum)} must be the number of an argument, "
+                        "or a tuple of them")
     for n in argnums:
         if not -count <= n < count:
             raise ValueError(f"argnum {n} is out of range for the {count} positional arguments "

@@ -36,7 +36,8 @@ def check_method(who: str, model, loss: Callable = cross_entropy, *, transductiv
     """
     function(who, loss=loss)
     if not callable(model) or not hasattr(model, "init"):
-        raise TypeError(f"{who}: model must be a layer, with init(rng) and a call, got {shown(model)}")
+        raise TypeError(f"{who}: model must be a layer, with init(rng) and a call, "
+                        f"got {shown(model)}")
     flag(who, transductive=transductive)
     whole(who, 0, **counts, **({} if test_steps is None else {"test_steps": test_steps}))
 
@@ -147,7 +148,8 @@ def accuracy(logits, labels) -> np.ndarray:
     FloatingPointError for logits that are NaN, of which none is the largest.
     """
     logits, labels = asarray(logits).numpy(), asarray(labels).numpy()
-    if logits.ndim < 2 or logits.shape[:-1] != labels.shape or not logits.size or labels.dtype.kind not in "iu":
+    fit = logits.ndim >= 2 and logits.shape[:-1] == labels.shape
+    if not fit or not logits.size or labels.dtype.kind not in "iu":
         raise ValueError(f"accuracy: logits {logits.shape} and {labels.dtype} labels "
                          f"{labels.shape} must be (.., N, K) and integers (.., N), N and K not 0")
     if labels.min() < 0 or labels.max() >= logits.shape[-1]:
