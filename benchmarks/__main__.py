@@ -22,22 +22,47 @@ VIEWS = ("profile", "floor", "growth", "compile_time")
 
 
 def parser() -> argparse.ArgumentParser:
-    p = argparse.ArgumentParser(prog="python -m benchmarks", description=door,
-                                formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("what", nargs="*", default=[*work.WORKS], metavar="work",
-                   help=f"some of {', '.join(work.WORKS)} (all); or one of {', '.join(VIEWS)}")
-    p.add_argument("--of", choices=work.WORKS, default="conv4", metavar="work",
-                   help="what profile and floor look at (conv4)")
-    p.add_argument("--threads", type=int, default=cores(),
-                   help="for everybody (all cores)")
+    p = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description=door,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    p.add_argument(
+        "what",
+        nargs="*",
+        default=[*work.WORKS],
+        metavar="work",
+        help=f"some of {', '.join(work.WORKS)} (all); or one of {', '.join(VIEWS)}",
+    )
+    p.add_argument(
+        "--of",
+        choices=work.WORKS,
+        default="conv4",
+        metavar="work",
+        help="what profile and floor look at (conv4)",
+    )
+    p.add_argument("--threads", type=int, default=cores(), help="for everybody (all cores)")
     p.add_argument("--rounds", type=int, default=7, help="turns of each contender (7)")
-    p.add_argument("--compile", nargs="+", default=[], metavar="work", choices=work.WORKS,
-                   help="torch.compile, too, for these: minutes to start where convolutions are")
+    p.add_argument(
+        "--compile",
+        nargs="+",
+        default=[],
+        metavar="work",
+        choices=work.WORKS,
+        help="torch.compile, too, for these: minutes to start where convolutions are",
+    )
     p.add_argument("--no-loops", action="store_true", help="not one task after another")
-    p.add_argument("--no-memory", action="store_true",
-                   help="no process for each contender, in which its memory is measured")
-    p.add_argument("--out", type=Path, default=Path(__file__).parent / "results",
-                   help="where report.json and report.md go (benchmarks/results)")
+    p.add_argument(
+        "--no-memory",
+        action="store_true",
+        help="no process for each contender, in which its memory is measured",
+    )
+    p.add_argument(
+        "--out",
+        type=Path,
+        default=Path(__file__).parent / "results",
+        help="where report.json and report.md go (benchmarks/results)",
+    )
     return p
 
 
@@ -90,8 +115,11 @@ def compare(a):
 def kernels(job) -> dict:
     """How many kernels a compiled work has been given, and how many steps run them."""
     found = tm.explain(job.run, job.params, job.data)
-    return {"kernels": len(found.kernels), "steps": len(found.replay.steps),
-            "chunks": len(found.chunks)}
+    return {
+        "kernels": len(found.kernels),
+        "steps": len(found.replay.steps),
+        "chunks": len(found.chunks),
+    }
 
 
 if __name__ == "__main__":

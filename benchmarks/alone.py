@@ -28,6 +28,7 @@ def held(what: str) -> float:
 def main(name: str, contender: str) -> None:
     from .rivals import rivals
     from .work import WORKS, ours
+
     work = WORKS[name]()
     makers = ours(work) if contender.startswith("tinymeta") else rivals(work, loops=True)
     before = held("VmRSS")
@@ -44,8 +45,12 @@ def measured(name: str, contender: str, cold: bool) -> dict:
         own = {"TINYMETA_CACHE": folder} if cold else {}
 
         def once():
-            found = subprocess.run([sys.executable, "-m", "benchmarks.alone", name, contender],
-                                   capture_output=True, text=True, env={**os.environ, **own})
+            found = subprocess.run(
+                [sys.executable, "-m", "benchmarks.alone", name, contender],
+                capture_output=True,
+                text=True,
+                env={**os.environ, **own},
+            )
             if found.returncode:
                 raise SystemExit(f"error: {contender} alone failed:\n{found.stderr}")
             return json.loads(found.stdout.splitlines()[-1])

@@ -17,8 +17,11 @@ from tinymeta.core.disk import replacing
 from .timing import machine, write
 
 LINES = [10, 30, 100, 300, 1000, 3000, 10_000, 20_000]
-KINDS = {"unrolled loop": ("x - 0.01 * x * x", 3), "its gradient": ("x - 0.01 * x * x", 9),
-         "layers and their gradient": ("tm.tanh(x @ w)", 6)}        # a step, the lines it makes
+KINDS = {
+    "unrolled loop": ("x - 0.01 * x * x", 3),
+    "its gradient": ("x - 0.01 * x * x", 9),
+    "layers and their gradient": ("tm.tanh(x @ w)", 6),
+}  # a step, the lines it makes
 PROGRAM = """
 import json, time
 import numpy as np
@@ -43,10 +46,14 @@ def compile_time(out: Path) -> None:
     """Times it all, writes compile_time.json and, with matplotlib, compile_time.png."""
     found = {}
     for kind, (step, lines_of_a_step) in KINDS.items():
-        found[kind] = [alone(step, max(n // lines_of_a_step, 1), kind != "unrolled loop")
-                       for n in LINES]
+        found[kind] = [
+            alone(step, max(n // lines_of_a_step, 1), kind != "unrolled loop") for n in LINES
+        ]
         print(f"{kind}: " + ", ".join(f"{n} lines {s:.2f} s" for n, s in found[kind]), flush=True)
-    write(out / "compile_time.json", json.dumps({"machine": machine(), "found": found}, indent=1) + "\n")
+    write(
+        out / "compile_time.json",
+        json.dumps({"machine": machine(), "found": found}, indent=1) + "\n",
+    )
     if find_spec("matplotlib"):
         draw(found, out / "compile_time.png")
 
@@ -56,14 +63,20 @@ def alone(step: str, steps: int, gradient: bool) -> tuple[int, float]:
     with tempfile.TemporaryDirectory() as folder:
         done = subprocess.run(
             [sys.executable, "-c", PROGRAM.format(step=step, steps=steps, gradient=gradient)],
-            capture_output=True, text=True, check=True, env={**os.environ, "TINYMETA_CACHE": folder})
+            capture_output=True,
+            text=True,
+            check=True,
+            env={**os.environ, "TINYMETA_CACHE": folder},
+        )
     return tuple(json.loads(done.stdout))
 
 
 def draw(found: dict, path: Path) -> None:
     import matplotlib
+
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
+
     figure, place = plt.subplots(figsize=(5, 3.4), layout="constrained")
     for kind, points in found.items():
         place.loglog(*zip(*points), marker="o", label=kind)

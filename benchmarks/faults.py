@@ -34,14 +34,14 @@ from . import work
 from .interrupted import full_disk, killed, two_runs
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path += [str(ROOT / "tests" / folder) for folder in ("", "meta", "jit")]    # as pytest has it
+sys.path += [str(ROOT / "tests" / folder) for folder in ("", "meta", "jit")]  # as pytest has it
 import damage  # noqa: E402
 import test_io  # noqa: E402
 import test_kernel_cache  # noqa: E402
 import test_tampered  # noqa: E402
 
 CALLS = "tinymeta.testing.arguments"
-SHOWN = 5                       # kinds of what went wrong
+SHOWN = 5  # kinds of what went wrong
 
 
 class NotHere(Exception):
@@ -49,7 +49,7 @@ class NotHere(Exception):
 
 
 def outcome(check: Callable, *args) -> str:
-    """"" if check(*args) passes, else what it raised, in a line."""
+    """ "" if check(*args) passes, else what it raised, in a line."""
     try:
         check(*args)
     except Exception as error:
@@ -59,14 +59,19 @@ def outcome(check: Callable, *args) -> str:
 
 # ---- files ---------------------------------------------------------------------------------------
 
+
 def archives(count: int, rng: random.Random, folder: Path) -> Iterator[str]:
     """Of tm.save."""
     whole, path = folder / "whole.npz", folder / "damaged.npz"
     tree = test_io.TREES["deep"]
     tm.save(whole, tree)
     for kind, data in damage.archives(whole.read_bytes(), rng.randrange(2**32), count):
-        yield named(kind, outcome(damage.refused, path, data, tm.load,
-                                  lambda found: test_io.assert_same(found, tree)))
+        yield named(
+            kind,
+            outcome(
+                damage.refused, path, data, tm.load, lambda found: test_io.assert_same(found, tree)
+            ),
+        )
 
 
 def named(kind: str, wrong: str) -> str:
@@ -126,6 +131,7 @@ def kernels(count: int, rng: random.Random, folder: Path) -> Iterator[str]:
 
 # ---- calls ---------------------------------------------------------------------------------------
 
+
 def threads(seconds: int, rng: random.Random, folder: Path) -> Iterator[str]:
     """8 threads call functions, compiled and not; now and then one is compiled again."""
     works = [work.sinusoid(tasks=4), work.conv4(tasks=2, filters=8), work.operation("variance")]
@@ -155,29 +161,42 @@ def bad_calls(seconds: int, rng: random.Random, folder: Path) -> Iterator[str]:
     """Public functions called with wrong arguments, by a search of its own."""
     if not importlib.util.find_spec(CALLS):
         raise NotHere(f"there is no {CALLS}")
-    done = subprocess.run([sys.executable, "-m", CALLS, "--minutes", str(seconds / 60), "--seed",
-                           str(rng.randrange(1000))], capture_output=True, text=True)
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            CALLS,
+            "--minutes",
+            str(seconds / 60),
+            "--seed",
+            str(rng.randrange(1000)),
+        ],
+        capture_output=True,
+        text=True,
+    )
     yield "" if done.returncode == 0 else " ".join((done.stdout + done.stderr).split())
 
 
 # ---- the table -----------------------------------------------------------------------------------
 
+
 class Row(NamedTuple):
     """inject(count, rng, folder): of each fault "" or what went wrong; count: by default."""
+
     inject: Callable[[int, random.Random, Path], Iterator[str]]
     count: int
 
 
 ROWS = {
-    "killed": Row(killed, 200),                     # kills
-    "kernels": Row(kernels, 200),                   # bits
+    "killed": Row(killed, 200),  # kills
+    "kernels": Row(kernels, 200),  # bits
     "archives": Row(archives, 500),
     "Omniglot's archives": Row(omniglot_archives, 100),
     "checkpoints": Row(checkpoints, 300),
-    "full disk": Row(full_disk, 1000),              # writes; there are fewer
-    "two runs": Row(two_runs, 50),                  # second ones
-    "threads": Row(threads, 300),                   # seconds
-    "bad calls": Row(bad_calls, 600),               # seconds
+    "full disk": Row(full_disk, 1000),  # writes; there are fewer
+    "two runs": Row(two_runs, 50),  # second ones
+    "threads": Row(threads, 300),  # seconds
+    "bad calls": Row(bad_calls, 600),  # seconds
 }
 
 
@@ -196,10 +215,19 @@ def injected(row: Row, scale: float, seed: int) -> tuple[Counter, str]:
 
 def main(arguments: list[str] | None = None) -> int:
     """The command; 1 if anything went wrong."""
-    p = argparse.ArgumentParser(prog="python -m benchmarks.faults", description=__doc__,
-                                formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("--only", nargs="+", choices=ROWS, default=[*ROWS], metavar="ROW",
-                   help=f"some of {', '.join(ROWS)} (all)")
+    p = argparse.ArgumentParser(
+        prog="python -m benchmarks.faults",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    p.add_argument(
+        "--only",
+        nargs="+",
+        choices=ROWS,
+        default=[*ROWS],
+        metavar="ROW",
+        help=f"some of {', '.join(ROWS)} (all)",
+    )
     p.add_argument("--scale", type=float, default=1.0, help="how many, or how long, of each (1)")
     p.add_argument("--seed", type=int, default=0, help="of what is drawn, but for moments (0)")
     a = p.parse_args(arguments)

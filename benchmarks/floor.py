@@ -26,8 +26,10 @@ def floor(contenders: dict[str, Callable], rounds: int) -> str:
     first = next(iter(contenders.values()))
     first()
     work = sum(row[2] for row in watched(first).values())
-    rates = {"one product of 2048x2048": rate((2048, 2048), (2048, 2048), rounds),
-             "32 products of 245x576 by 576x64": rate((32, 245, 576), (32, 576, 64), rounds)}
+    rates = {
+        "one product of 2048x2048": rate((2048, 2048), (2048, 2048), rounds),
+        "32 products of 245x576 by 576x64": rate((32, 245, 576), (32, 576, 64), rounds),
+    }
     lines = [f"contractions: {work / 1e9:.2f} GFLOP"]
     for name, r in rates.items():
         lines.append(f"BLAS, {name}: {r / 1e9:.0f} GFLOP/s, floor {1e3 * work / r:.1f} ms")

@@ -30,12 +30,21 @@ SIZES = [(2048, 2048, 2048, 1), (4096, 4096, 4096, 1), (1024, 1024, 1024, 8), (9
 
 
 def main(arguments=None):
-    p = argparse.ArgumentParser(prog="python -m benchmarks.gpu", description=__doc__,
-                                formatter_class=argparse.RawDescriptionHelpFormatter)
+    p = argparse.ArgumentParser(
+        prog="python -m benchmarks.gpu",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     p.add_argument("--rounds", type=int, default=7, help="turns of each contender (7)")
-    p.add_argument("--data", choices=("glyphs", "omniglot"), default="glyphs", help="to train on (glyphs)")
-    p.add_argument("--compile", action="store_true", help="torch.compile with CUDA graphs, too: minutes")
-    p.add_argument("--skip", nargs="+", default=[], choices=("parity", "steps", "products", "training"))
+    p.add_argument(
+        "--data", choices=("glyphs", "omniglot"), default="glyphs", help="to train on (glyphs)"
+    )
+    p.add_argument(
+        "--compile", action="store_true", help="torch.compile with CUDA graphs, too: minutes"
+    )
+    p.add_argument(
+        "--skip", nargs="+", default=[], choices=("parity", "steps", "products", "training")
+    )
     p.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "gpu.json")
     a = p.parse_args(arguments)
     usable = tm.devices()["cuda"]
@@ -43,9 +52,20 @@ def main(arguments=None):
         raise SystemExit(f"error: cuda is not usable here: {usable}")
     from tinymeta.cuda.driver import current
     from tinymeta.cuda.target import SIMULATED
+
     report = {"device": current().name, "machine": machine(), "simulated": bool(SIMULATED)}
-    print("  ".join(f"{key} {value}" for key, value in {"device": report["device"], **report["machine"]}.items()))
-    for name, part in (("parity", parity), ("steps", steps), ("products", products), ("training", training)):
+    print(
+        "  ".join(
+            f"{key} {value}"
+            for key, value in {"device": report["device"], **report["machine"]}.items()
+        )
+    )
+    for name, part in (
+        ("parity", parity),
+        ("steps", steps),
+        ("products", products),
+        ("training", training),
+    ):
         if name not in a.skip and not (SIMULATED and part is training):
             print(f"\n== {name}", flush=True)
             start = time.perf_counter()
@@ -57,22 +77,34 @@ def main(arguments=None):
 
 # ---- trust ---------------------------------------------------------------------------------------
 
+
 def parity(a, small: bool) -> dict:
     """tests/cuda on this device; compiled twice and replayed twice give the same bits."""
     picked = ["tests/cuda/test_device.py"] if small else ["tests/cuda"]
-    done = subprocess.run([sys.executable, "-m", "pytest", "-q", "-m", "cuda", *picked],
-                          cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-m", "cuda", *picked],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
     print(done.stdout[-3000:], done.stderr[-1000:])
-    return {"passed": done.returncode == 0, "last line": (done.stdout.strip() or "?").splitlines()[-1]}
+    return {
+        "passed": done.returncode == 0,
+        "last line": (done.stdout.strip() or "?").splitlines()[-1],
+    }
 
 
 # ---- speed ---------------------------------------------------------------------------------------
 
+
 def steps(a, small: bool) -> dict:
     """Meta-steps: a gradient, from data on the device to its numbers on the host."""
     found = {}
-    jobs = {"rehearsal": rehearsal} if small else {
-        name: work.WORKS[name] for name in ("conv4", "conv4-5-steps", "sinusoid", "siamese")}
+    jobs = (
+        {"rehearsal": rehearsal}
+        if small
+        else {name: work.WORKS[name] for name in ("conv4", "conv4-5-steps", "sinusoid", "siamese")}
+    )
     for name, make in jobs.items():
         contenders, alone = ours(make())
         double = work.in_double(make())
@@ -81,7 +113,9 @@ def steps(a, small: bool) -> dict:
         times = alternate(contenders | rivals_on_gpu(make(), a.compile), 1 if small else a.rounds)
         told = alone()
         times["tinymeta, jit"] |= {"first": first, "peak": told["arena"]}
-        print(f"{name}: results agree to {apart:.1e} in float64\n{table(times)}\n{told}", flush=True)
+        print(
+            f"{name}: results agree to {apart:.1e} in float64\n{table(times)}\n{told}", flush=True
+        )
         found[name] = {"agreement": apart, "contenders": times, **told}
     return found
 
@@ -90,32 +124,42 @@ def rehearsal():
     """A work that the simulator can run."""
     rng, model = np.random.default_rng(0), tm.nn.mlp(1, 3, 1)
     batches = tm.data.Sinusoids().sample(rng, tasks=1, shot=2, query=2)
-    return work.maml("rehearsal", "sinusoid", model, tm.losses.mse, 0.01, 1, model.init(rng), batches)
+    return work.maml(
+        "rehearsal", "sinusoid", model, tm.losses.mse, 0.01, 1, model.init(rng), batches
+    )
 
 
 def ours(job):
     """Contenders with their data on the device, and a function that tells of the compiled one alone."""
     with tm.device("cuda"):
-        job = job._replace(params=tm.tree.map(tm.tensor, job.params), data=tm.tree.map(tm.tensor, job.data))
+        job = job._replace(
+            params=tm.tree.map(tm.tensor, job.params), data=tm.tree.map(tm.tensor, job.data)
+        )
     compiled = tm.jit(job.run)
 
     def contender(run):
         def call():
             with tm.device("cuda"):
                 return [y.numpy() for y in tm.tree.leaves(run(job.params, job.data))]
+
         return call
 
     def alone() -> dict:
         """How long the device is at work in a step: many replays without waiting between them."""
         from tinymeta.cuda.driver import current
+
         (program,) = compiled.programs.values()
         count = 2 if current().name.startswith("Numba") else 50
         replay = program.replay.replay
         replay()
         current().synchronize()
         busy = seconds(lambda: [[replay() for _ in range(count)], current().synchronize()]) / count
-        return {"arena": program.replay.memory.size, "launches": len(program.replay.recording.launches),
-                "graph": program.replay.graph, "device seconds": busy}
+        return {
+            "arena": program.replay.memory.size,
+            "launches": len(program.replay.recording.launches),
+            "graph": program.replay.graph,
+            "device seconds": busy,
+        }
 
     return {"tinymeta, jit": contender(compiled), "tinymeta, eager": contender(job.run)}, alone
 
@@ -127,11 +171,14 @@ def rivals_on_gpu(job, compiled: bool) -> dict:
         torch.set_default_device("cuda")
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
         from . import in_torch
+
         found |= in_torch.contenders(job, compiled, loops=False)
     if find_spec("jax"):
         import jax
+
         if jax.default_backend() == "gpu":
             from . import in_jax
+
             found |= in_jax.contenders(job, loops=False)
     return found
 
@@ -141,6 +188,7 @@ def torch_on_gpu():
     if not find_spec("torch"):
         return None
     import torch
+
     return torch if torch.cuda.is_available() else None
 
 
@@ -176,16 +224,32 @@ def products(a, small: bool) -> dict:
     tasks, images, size, channels = (1, 1, 4, 2) if small else (32, 5, 14, 64)
     geometry = geometry_of("conv", (size, size), (3, 3), 2, "same")
     places = geometry.result[0]
-    x, w, g = (allocate(shape, np.float32) for shape in (
-        (tasks, images, size, size, channels), (tasks, 3, 3, channels, channels),
-        (tasks, images, places, places, channels)))
+    x, w, g = (
+        allocate(shape, np.float32)
+        for shape in (
+            (tasks, images, size, size, channels),
+            (tasks, 3, 3, channels, channels),
+            (tasks, images, places, places, channels),
+        )
+    )
     operations = 2 * tasks * images * places**2 * 9 * channels**2
-    for name, out, arrays in (("conv", g, (x, w)), ("conv_weight", w, (x, g)), ("conv_input", x, (g, w))):
-        found[f"{name}, layer 2"] = {"tinymeta": rate(name, out, arrays, operations, geometry=geometry)}
+    for name, out, arrays in (
+        ("conv", g, (x, w)),
+        ("conv_weight", w, (x, g)),
+        ("conv_input", x, (g, w)),
+    ):
+        found[f"{name}, layer 2"] = {
+            "tinymeta": rate(name, out, arrays, operations, geometry=geometry)
+        }
     for name, r in found.items():
-        rows.append(f"{name:36} {r['tinymeta']:8.2f} TFLOP/s"
-                    + (f"   cuBLAS {r['cuBLAS']:8.2f}   {100 * r['tinymeta'] / r['cuBLAS']:.0f} %"
-                       if r.get("cuBLAS") else ""))
+        rows.append(
+            f"{name:36} {r['tinymeta']:8.2f} TFLOP/s"
+            + (
+                f"   cuBLAS {r['cuBLAS']:8.2f}   {100 * r['tinymeta'] / r['cuBLAS']:.0f} %"
+                if r.get("cuBLAS")
+                else ""
+            )
+        )
     print("\n".join(rows))
     return found
 
@@ -208,12 +272,29 @@ def cublas(m: int, n: int, k: int, tasks: int) -> float | None:
 
 # ---- training ------------------------------------------------------------------------------------
 
+
 def training(a, small: bool) -> dict:
     """MAML on images, briefly: does it learn there?"""
-    done = subprocess.run([sys.executable, "examples/maml_images.py", "--device", "cuda", "--data", a.data,
-                           "--iterations", "2000", "--test-tasks", "300", "--out", str(a.out.parent / "gpu")],
-                          cwd=ROOT, capture_output=True, text=True,
-                          env={**os.environ, "PYTHONPATH": str(ROOT)})
+    done = subprocess.run(
+        [
+            sys.executable,
+            "examples/maml_images.py",
+            "--device",
+            "cuda",
+            "--data",
+            a.data,
+            "--iterations",
+            "2000",
+            "--test-tasks",
+            "300",
+            "--out",
+            str(a.out.parent / "gpu"),
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
     print(done.stdout[-2000:], done.stderr[-1000:])
     results = [line for line in done.stdout.splitlines() if line.startswith("result")]
     return {"passed": done.returncode == 0, "results": results}
@@ -224,18 +305,24 @@ def summary(report: dict) -> str:
     for name in ("parity", "training"):
         if name in report:
             r = report[name]
-            lines.append(f"{name}: {'passed' if r['passed'] else 'FAILED'}, {r['seconds']:.0f} s; "
-                         + "; ".join(r.get("results", [r.get("last line", "")])))
+            lines.append(
+                f"{name}: {'passed' if r['passed'] else 'FAILED'}, {r['seconds']:.0f} s; "
+                + "; ".join(r.get("results", [r.get("last line", "")]))
+            )
     for name, found in report.get("steps", {}).items():
         if name == "seconds":
             continue
         times = {who: r["median"] for who, r in found["contenders"].items()}
         mine = times.pop("tinymeta, jit")
-        lines.append(f"{name}: {1e3 * mine:.2f} ms, device at work {100 * found['device seconds'] / mine:.0f} %; "
-                     + "; ".join(f"{who} {t / mine:.1f}x" for who, t in times.items()))
+        lines.append(
+            f"{name}: {1e3 * mine:.2f} ms, device at work {100 * found['device seconds'] / mine:.0f} %; "
+            + "; ".join(f"{who} {t / mine:.1f}x" for who, t in times.items())
+        )
     for name, r in report.get("products", {}).items():
         if name != "seconds":
-            share = f", {100 * r['tinymeta'] / r['cuBLAS']:.0f} % of cuBLAS" if r.get("cuBLAS") else ""
+            share = (
+                f", {100 * r['tinymeta'] / r['cuBLAS']:.0f} % of cuBLAS" if r.get("cuBLAS") else ""
+            )
             lines.append(f"{name}: {r['tinymeta']:.2f} TFLOP/s{share}")
     return "\n".join(lines)
 

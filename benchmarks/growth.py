@@ -28,18 +28,25 @@ def growth(out: Path, rounds: int) -> None:
             results = alternate(contenders(job), rounds)
             for name, r in results.items():
                 found.setdefault(name, {}).setdefault(axis, []).append(r["median"])
-            print(f"{axis} {value}: " + ", ".join(
-                f"{name} {1e3 * r['median']:.0f} ms" for name, r in results.items()), flush=True)
-    write(out / "growth.json", json.dumps(
-        {"machine": machine(), "axes": AXES, "seconds": found}, indent=1) + "\n")
+            print(
+                f"{axis} {value}: "
+                + ", ".join(f"{name} {1e3 * r['median']:.0f} ms" for name, r in results.items()),
+                flush=True,
+            )
+    write(
+        out / "growth.json",
+        json.dumps({"machine": machine(), "axes": AXES, "seconds": found}, indent=1) + "\n",
+    )
     if find_spec("matplotlib"):
         draw(found, out / "growth.png")
 
 
 def draw(found: dict, path: Path) -> None:
     import matplotlib
+
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
+
     figure, axes = plt.subplots(1, len(AXES), figsize=(10, 3.2), layout="constrained")
     for place, (axis, values) in zip(axes, AXES.items()):
         for name, times in found.items():
@@ -47,8 +54,10 @@ def draw(found: dict, path: Path) -> None:
         place.set(xlabel={"steps": "inner steps"}.get(axis, axis), xlim=(0, None), ylim=(0, None))
     axes[0].set_ylabel("ms")
     axes[0].legend(fontsize=8, frameon=False)
-    figure.suptitle("One conv4 meta-gradient: 32 tasks, 1 inner step, 64 filters, but for one of them",
-                    fontsize=10)
+    figure.suptitle(
+        "One conv4 meta-gradient: 32 tasks, 1 inner step, 64 filters, but for one of them",
+        fontsize=10,
+    )
     with replacing(path) as file:
         figure.savefig(file, dpi=110, format="png")
     plt.close(figure)

@@ -14,8 +14,8 @@ import tinymeta as tm
 
 from .work import Work
 
-LAYOUT = "NHWC", "HWIO", "NHWC"                     # of images, kernels, results
-jax.config.update("jax_enable_x64", True)           # float32 stays float32, float64 is possible
+LAYOUT = "NHWC", "HWIO", "NHWC"  # of images, kernels, results
+jax.config.update("jax_enable_x64", True)  # float32 stays float32, float64 is possible
 
 
 def contenders(work: Work, loops: bool) -> dict[str, Callable]:
@@ -36,8 +36,9 @@ def contenders(work: Work, loops: bool) -> dict[str, Callable]:
         return measure(forward(p, x), y)
 
     def mapped(over_tasks):
-        return contender(jax.grad(over_tasks(after_learning(loss, work.lr, work.steps))),
-                         params, *data)
+        return contender(
+            jax.grad(over_tasks(after_learning(loss, work.lr, work.steps))), params, *data
+        )
 
     found = {"JAX, jit and vmap": mapped(by_vmap)}
     return found | {"JAX, jit and lax.map": mapped(by_map)} if loops else found
@@ -47,14 +48,19 @@ def conv_and_gradients(x, w):
     def total(x, w):
         y = lax.conv_general_dilated(x, w, (1, 1), "SAME", dimension_numbers=LAYOUT)
         return (y * y).sum()
+
     value, grads = jax.value_and_grad(total, argnums=(0, 1))(x, w)
     return value, *grads
 
 
-OPERATIONS = {"tanh": lambda x: (jnp.tanh(x),), "softmax": lambda x: (jax.nn.softmax(x),),
-              "variance": jax.value_and_grad(lambda x: x.var((0, 1)).sum()),
-              "conv": conv_and_gradients,
-              "product": lambda x, y: (x @ y,), "products": lambda x, y: (x @ y,)}
+OPERATIONS = {
+    "tanh": lambda x: (jnp.tanh(x),),
+    "softmax": lambda x: (jax.nn.softmax(x),),
+    "variance": jax.value_and_grad(lambda x: x.var((0, 1)).sum()),
+    "conv": conv_and_gradients,
+    "product": lambda x, y: (x @ y,),
+    "products": lambda x, y: (x @ y,),
+}
 
 
 def after_learning(loss, lr: float, steps: int):
@@ -62,6 +68,7 @@ def after_learning(loss, lr: float, steps: int):
         for _ in range(steps):
             p = [w - lr * g for w, g in zip(p, jax.grad(loss)(p, x, y))]
         return loss(p, x_query, y_query)
+
     return of_task
 
 
@@ -75,7 +82,7 @@ def by_map(of_task):
 
 def mlp(params, x):
     for k in range(0, len(params), 2):
-        bias, weight = params[k:k + 2]
+        bias, weight = params[k : k + 2]
         x = (jax.nn.relu(x) if k else x) @ weight + bias
     return x
 
@@ -88,9 +95,8 @@ def conv4(params, x):
 
 def embedded(params, x):
     for k in range(0, 16, 4):
-        bias, weight, offset, scale = params[k:k + 4]
-        x = bias + lax.conv_general_dilated(x, weight, (2, 2), "SAME",
-                                            dimension_numbers=LAYOUT)
+        bias, weight, offset, scale = params[k : k + 4]
+        x = bias + lax.conv_general_dilated(x, weight, (2, 2), "SAME", dimension_numbers=LAYOUT)
         mean, var = x.mean((0, 1, 2)), x.var((0, 1, 2))
         x = jax.nn.relu((x - mean) * lax.rsqrt(var + 1e-3) * scale + offset)
     return x.mean((1, 2))
@@ -100,7 +106,7 @@ def siamese(params, a, b, different):
     apart = embedded(params, jnp.concatenate([a, b])).reshape(2, len(a), -1)
     squared = ((apart[0] - apart[1]) ** 2).sum(-1)
     hinge = jax.nn.relu(1 - jnp.sqrt(squared))
-    return jnp.where(different, hinge ** 2, squared).mean()
+    return jnp.where(different, hinge**2, squared).mean()
 
 
 def cross_entropy(logits, labels):

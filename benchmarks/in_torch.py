@@ -14,7 +14,7 @@ import tinymeta as tm
 
 from .work import Work
 
-KERNEL, BACK = (3, 2, 0, 1), (2, 3, 1, 0)           # (h, w, C, O) -> (O, C, h, w), and back
+KERNEL, BACK = (3, 2, 0, 1), (2, 3, 1, 0)  # (h, w, C, O) -> (O, C, h, w), and back
 
 
 def contenders(work: Work, compiled: bool, loops: bool) -> dict[str, Callable]:
@@ -30,7 +30,8 @@ def contenders(work: Work, compiled: bool, loops: bool) -> dict[str, Callable]:
         ways = {"torch.func, grad": torch.func.grad(siamese)}
     else:
         forward, measure = {"conv4": (conv4, F.cross_entropy), "sinusoid": (mlp, F.mse_loss)}[
-            work.kind]
+            work.kind
+        ]
 
         def loss(p, x, y):
             return measure(forward(p, x), y)
@@ -41,7 +42,7 @@ def contenders(work: Work, compiled: bool, loops: bool) -> dict[str, Callable]:
         if work.kind == "sinusoid":
             ways["torch, leading task axis"] = leading(work.lr, work.steps)
     if compiled:
-        mode = "reduce-overhead" if data[0].is_cuda else "default"          # with CUDA graphs
+        mode = "reduce-overhead" if data[0].is_cuda else "default"  # with CUDA graphs
         ways["torch.func, compiled"] = torch.compile(next(iter(ways.values())), mode=mode)
     return {name: contender(gradient) for name, gradient in ways.items()}
 
@@ -49,13 +50,17 @@ def contenders(work: Work, compiled: bool, loops: bool) -> dict[str, Callable]:
 def of_operation(work: Work, compiled: bool) -> dict[str, Callable]:
     run, data = OPERATIONS[work.kind], [torch.tensor(a) for a in work.data]
     ways = {"torch": run} | ({"torch, compiled": torch.compile(run)} if compiled else {})
-    return {name: (lambda run=run: [y.cpu().numpy() for y in run(*data)]) for name, run in ways.items()}
+    return {
+        name: (lambda run=run: [y.cpu().numpy() for y in run(*data)]) for name, run in ways.items()
+    }
 
 
 def conv_and_gradients(x, w):
     """x (N, H, W, C), w (h, w, C, O); PyTorch takes the channels last of strides, not of axes."""
+
     def total(x, w):
         return F.conv2d(x.permute(0, 3, 1, 2), w.permute(3, 2, 0, 1), padding=1).square().sum()
+
     grads, value = torch.func.grad_and_value(total, argnums=(0, 1))(x, w)
     return value, *grads
 
@@ -65,9 +70,14 @@ def variance_and_gradient(x):
     return value, grads
 
 
-OPERATIONS = {"tanh": lambda x: (torch.tanh(x),), "softmax": lambda x: (torch.softmax(x, -1),),
-              "variance": variance_and_gradient, "conv": conv_and_gradients,
-              "product": lambda x, y: (x @ y,), "products": lambda x, y: (x @ y,)}
+OPERATIONS = {
+    "tanh": lambda x: (torch.tanh(x),),
+    "softmax": lambda x: (torch.softmax(x, -1),),
+    "variance": variance_and_gradient,
+    "conv": conv_and_gradients,
+    "product": lambda x, y: (x @ y,),
+    "products": lambda x, y: (x @ y,),
+}
 
 
 def channels_first(a: np.ndarray) -> np.ndarray:
@@ -83,6 +93,7 @@ def turned(a, axes, make=None):
 
 def vmapped(loss, lr: float, steps: int):
     """A function of one task, mapped over tasks, differentiated as a whole."""
+
     def after_learning(p, x, y, x_query, y_query):
         for _ in range(steps):
             p = [w - lr * g for w, g in zip(p, torch.func.grad(loss)(p, x, y))]
@@ -96,6 +107,7 @@ def vmapped(loss, lr: float, steps: int):
 
 def looping(loss, lr: float, steps: int):
     """One task after another with autograd's double backward, as the libraries for it do."""
+
     def gradient(params, *data):
         params = [p.detach().requires_grad_() for p in params]
         total = 0.0
@@ -112,8 +124,9 @@ def looping(loss, lr: float, steps: int):
 
 def leading(lr: float, steps: int):
     """All tasks at once by batched products, as in tinymeta, with autograd's double backward."""
+
     def loss(p, x, y):
-        return ((mlp(p, x) - y) ** 2).mean((1, 2))                               # (T,)
+        return ((mlp(p, x) - y) ** 2).mean((1, 2))  # (T,)
 
     def gradient(params, x, y, x_query, y_query):
         params = [p.detach().requires_grad_() for p in params]
@@ -128,7 +141,7 @@ def leading(lr: float, steps: int):
 
 def mlp(params, x):
     for k in range(0, len(params), 2):
-        bias, weight = params[k:k + 2]
+        bias, weight = params[k : k + 2]
         x = (torch.relu(x) if k else x) @ weight + bias
     return x
 
@@ -142,8 +155,8 @@ def conv4(params, x):
 
 def embedded(params, x):
     for k in range(0, 16, 4):
-        bias, weight, offset, scale = params[k:k + 4]
-        before = x.shape[-1] % 2                # TensorFlow's "same" for a 3x3 kernel of stride 2
+        bias, weight, offset, scale = params[k : k + 4]
+        before = x.shape[-1] % 2  # TensorFlow's "same" for a 3x3 kernel of stride 2
         x = F.conv2d(F.pad(x, (before, 1, before, 1)), weight, bias, stride=2)
         mean = x.mean((0, 2, 3), keepdim=True)
         var = ((x - mean) ** 2).mean((0, 2, 3), keepdim=True)

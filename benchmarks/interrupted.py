@@ -37,9 +37,9 @@ FLAGS = {
     "maml_images": "--iterations 20 --tasks 2 --validation-tasks 4 --net dense --glyph-alphabets 2",
     "prototypical_images": "--iterations 10 --way 5 --filters 4 --glyph-alphabets 2",
     "siamese_images": "--iterations 8 --classes 4 --alphabets 1 --filters 4 --features 8 "
-                      "--glyph-alphabets 2",
+    "--glyph-alphabets 2",
 }
-GLYPHS = ((2, 0), (5, 30), (15, 35))        # alphabets and the first of them, as image_sets has it
+GLYPHS = ((2, 0), (5, 30), (15, 35))  # alphabets and the first of them, as image_sets has it
 drawn = functools.cache(tm.data.Glyphs.characters)
 numbers = itertools.count()
 
@@ -59,7 +59,7 @@ class Run:
 
     def example(self, name: str, words: tuple, prepare):
         sys.stdout = sys.stderr = open(self.log, "w", buffering=1)
-        pictures.pyplot = lambda: None              # they take longer than these runs
+        pictures.pyplot = lambda: None  # they take longer than these runs
         tm.data.Glyphs.characters = drawn
         sys.argv = [f"{name}.py", *words]
         prepare()
@@ -86,7 +86,7 @@ class Run:
 
 def bits(out: Path) -> list[bytes]:
     """The parameters that a run left in the end."""
-    kept, = (path for path in out.glob("*.npz") if ".checkpoint" not in path.name)
+    (kept,) = (path for path in out.glob("*.npz") if ".checkpoint" not in path.name)
     return [np.asarray(leaf).tobytes() for leaf in tm.tree.leaves(tm.load(kept))]
 
 
@@ -102,12 +102,13 @@ def go_on(out: Path) -> list[str]:
     kept = next(out.glob("*.checkpoint.npz"), None)
     try:
         ours = kept and tm.about(kept)["config"]["seed"] == 0
-    except ValueError:                  # damaged: a run that is to go on from it will say so
+    except ValueError:  # damaged: a run that is to go on from it will say so
         ours = True
     return ["--resume"] if ours else []
 
 
 # ---- kill -9 -------------------------------------------------------------------------------------
+
 
 def killed(count: int, rng: random.Random, folder: Path) -> Iterator[str]:
     """Killed at random moments and begun again, it ends as if nothing had happened."""
@@ -122,7 +123,7 @@ def killed_example(name: str, kills: int, rng: random.Random, folder: Path) -> I
         drawn(tm.data.Glyphs(), alphabets, **{"first": first} if first else {})
     start = time.perf_counter()
     expected, out = uninterrupted(name, folder / "whole"), folder / "killed"
-    seconds, since = time.perf_counter() - start, 0     # kills of a run that has not ended yet
+    seconds, since = time.perf_counter() - start, 0  # kills of a run that has not ended yet
     while kills or since:
         run = Run(name, out, *go_on(out))
         if kills:
@@ -133,13 +134,14 @@ def killed_example(name: str, kills: int, rng: random.Random, folder: Path) -> I
             continue
         if not wrong and bits(out) != expected:
             wrong = f"{name} ended with other bits than uninterrupted"
-        assert since or not wrong, wrong                # it fails by itself
+        assert since or not wrong, wrong  # it fails by itself
         yield from [wrong] * since
         since = 0
         shutil.rmtree(out)
 
 
 # ---- a full disk ---------------------------------------------------------------------------------
+
 
 class FullDisk:
     """No room for the k-th thing that a run writes (`at`), nor, if `lasting`, for any later one.
@@ -149,7 +151,7 @@ class FullDisk:
 
     def __init__(self, at: float, lasting: bool = False):
         self.at, self.lasting = at, lasting
-        self.asked = multiprocessing.Value("i", 0)          # which the fork counts up
+        self.asked = multiprocessing.Value("i", 0)  # which the fork counts up
 
     def ask(self):
         self.asked.value += 1
@@ -184,8 +186,12 @@ class FullDisk:
 
 def full_disk(count: int, rng: random.Random, folder: Path) -> Iterator[str]:
     """At every write of a run that begins where an earlier one was, or at `count` of them."""
-    name, few, earlier, out = "maml_sinusoid", ("--iterations", "3", "--every", "0"), \
-        folder / "earlier", folder / "out"
+    name, few, earlier, out = (
+        "maml_sinusoid",
+        ("--iterations", "3", "--every", "0"),
+        folder / "earlier",
+        folder / "out",
+    )
     expected = uninterrupted(name, folder / "whole", *few)
     uninterrupted(name, earlier, *few, "--seed", "1")
     kept = {path.read_bytes() for path in earlier.iterdir()}
@@ -214,6 +220,7 @@ def full_disk(count: int, rng: random.Random, folder: Path) -> Iterator[str]:
 
 # ---- two runs ------------------------------------------------------------------------------------
 
+
 def two_runs(count: int, rng: random.Random, folder: Path) -> Iterator[str]:
     """While a run writes to a folder, at random moments, another begins in the same."""
     name, out = "maml_sinusoid", folder / "out"
@@ -227,7 +234,7 @@ def two_runs(count: int, rng: random.Random, folder: Path) -> Iterator[str]:
             time.sleep(rng.uniform(0, 0.1))
             second = Run(name, out)
             wrong, (_, last) = second.fault(1), second.end()
-            if first.process.is_alive():            # else it may have begun after the first's end
+            if first.process.is_alive():  # else it may have begun after the first's end
                 refused = f"error: another run of {name} writes to {out}" in last
                 faults.append(wrong or "" if refused else f"the second was not refused: {last}")
         wrong = first.fault(0) or bits(out) != expected and "the first ended with other bits"

@@ -21,7 +21,7 @@ def operations(primitive, values, static) -> int:
     if primitive.name == "matmul":
         a, b = values
         return 2 * a.size * b.shape[-1]
-    if primitive.name in CONTRACTIONS:              # all three sum over t, n, i, j, a, b, c, o
+    if primitive.name in CONTRACTIONS:  # all three sum over t, n, i, j, a, b, c, o
         a, b = values
         geometry, images = static["geometry"], a.shape[:-3]
         channels = (a.shape[-1], b.shape[-1]) if primitive.name == "conv_weight" else b.shape[-2:]
@@ -55,6 +55,8 @@ def profile(run: Callable, rounds: int) -> str:
     for name, row in sorted(rows.items(), key=lambda item: -item[1][1]) + [("all", total)]:
         calls, spent, work = row
         rate = f"{work / spent / 1e9:9.1f}" if name in CONTRACTIONS else ""
-        lines.append(f"{name:16} {calls:6.0f} {1e3 * spent:9.2f} {spent / total[1]:7.1%} "
-                     f"{1e6 * spent / calls:9.1f} {rate}")
+        lines.append(
+            f"{name:16} {calls:6.0f} {1e3 * spent:9.2f} {spent / total[1]:7.1%} "
+            f"{1e6 * spent / calls:9.1f} {rate}"
+        )
     return "\n".join(lines)

@@ -10,6 +10,7 @@ def use_threads(count: int):
     """For PyTorch; JAX takes the cores that the process may run on."""
     if find_spec("torch"):
         import torch
+
         torch.set_num_threads(count)
 
 
@@ -18,8 +19,10 @@ def rivals(work: Work, compiled: bool = False, loops: bool = False) -> dict[str,
     found = {}
     if find_spec("torch"):
         from . import in_torch
+
         found |= in_torch.contenders(work, compiled, loops)
     if find_spec("jax"):
         from . import in_jax
+
         found |= in_jax.contenders(work, loops)
     return found

@@ -3,7 +3,6 @@
 In turn, because a machine drifts: what disturbs one round disturbs all contenders alike.
 """
 
-import os
 import platform
 import time
 from collections.abc import Callable
@@ -16,7 +15,7 @@ import tinymeta as tm
 from tinymeta.core import disk, system
 from tinymeta.cpu.blas import library
 
-PATIENCE = 15.0                 # seconds of timing for each contender
+PATIENCE = 15.0  # seconds of timing for each contender
 
 
 def disagreement(contenders: dict[str, Callable]) -> float:
@@ -48,10 +47,12 @@ def alternate(contenders: dict[str, Callable], rounds: int) -> dict[str, dict]:
     for k in range(rounds):
         for name, run in contenders.items():
             if k < PATIENCE / once[name] - 1:
-                time.sleep(0.02)                # until the threads of the one before stop spinning
+                time.sleep(0.02)  # until the threads of the one before stop spinning
                 times[name] += [seconds(run) for _ in range(calls[name])]
-    return {name: {"median": float(np.median(t)), "best": min(t), "calls": len(t)}
-            for name, t in times.items()}
+    return {
+        name: {"median": float(np.median(t)), "best": min(t), "calls": len(t)}
+        for name, t in times.items()
+    }
 
 
 def seconds(run: Callable) -> float:
@@ -63,13 +64,15 @@ def seconds(run: Callable) -> float:
 def table(results: dict) -> str:
     """Times, how many times longer than tinymeta's each one takes, and what it takes alone."""
     ours = results["tinymeta, jit"]
-    lines = [f"{'':32} {'median':>10} {'best':>10}   {'ratios':>12}"
-             f"   {'first call':>10} {'memory':>8}"]
+    lines = [
+        f"{'':32} {'median':>10} {'best':>10}   {'ratios':>12}   {'first call':>10} {'memory':>8}"
+    ]
     for name, r in results.items():
         ratios = f"{r['median'] / ours['median']:.2f}, {r['best'] / ours['best']:.2f}"
         alone = f"   {r['first']:8.2f} s {r['peak'] / 1e6:5.0f} MB" if "first" in r else ""
-        lines.append(f"{name:32} {1e3 * r['median']:7.2f} ms {1e3 * r['best']:7.2f} ms   "
-                     f"{ratios:>12}{alone}")
+        lines.append(
+            f"{name:32} {1e3 * r['median']:7.2f} ms {1e3 * r['best']:7.2f} ms   {ratios:>12}{alone}"
+        )
     if "cold" in ours:
         lines.append(f"first call with no kernel on disk: {ours['cold']:.2f} s")
     if "kernels" in ours:
@@ -83,10 +86,15 @@ def markdown(report: dict) -> str:
     for found in report["works"].values():
         ours = found["contenders"]["tinymeta, jit"]
         times = {name: r["median"] for name, r in found["contenders"].items()}
-        others = "; ".join(f"{name} {t / ours['median']:.1f}x" for name, t in times.items()
-                           if not name.startswith("tinymeta"))
-        rows.append(f"| {found['what']} | **{milliseconds(ours['median'])}** | "
-                    f"{milliseconds(times['tinymeta, eager'])} | {others} |")
+        others = "; ".join(
+            f"{name} {t / ours['median']:.1f}x"
+            for name, t in times.items()
+            if not name.startswith("tinymeta")
+        )
+        rows.append(
+            f"| {found['what']} | **{milliseconds(ours['median'])}** | "
+            f"{milliseconds(times['tinymeta, eager'])} | {others} |"
+        )
     return "\n".join(rows) + "\n"
 
 
@@ -98,10 +106,16 @@ def milliseconds(t: float) -> str:
 
 def machine() -> dict:
     """Facts without which a figure means little."""
-    facts = {"cpu": cpu_model(), "cores": system.cores(), "load": system.load(),
-             "python": platform.python_version(), "numpy": np.__version__,
-             "numba": numba.__version__, "tinymeta": tm.__version__,
-             "blas threads": library()[0]() if library() else None}
+    facts = {
+        "cpu": cpu_model(),
+        "cores": system.cores(),
+        "load": system.load(),
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "numba": numba.__version__,
+        "tinymeta": tm.__version__,
+        "blas threads": library()[0]() if library() else None,
+    }
     try:
         import torch
     except ImportError:

@@ -15,11 +15,12 @@ import tinymeta as tm
 
 class Work(NamedTuple):
     """kind: what the rivals know it by; run(params, data) -> a tree, by tinymeta."""
+
     name: str
     kind: str
     run: Callable
-    params: object          # a tree without a task axis
-    data: object            # arrays: Tasks, Pairs, or an operation's operands
+    params: object  # a tree without a task axis
+    data: object  # arrays: Tasks, Pairs, or an operation's operands
     lr: float = 0.0
     steps: int = 0
 
@@ -57,25 +58,38 @@ def siamese(pairs: int = 128, filters: int = 32) -> Work:
     a, b = rng.random((2, pairs, 28, 28, 1), dtype=np.float32)
     data = tm.data.Pairs(a, b, np.arange(pairs) % 2 == 0)
     method = tm.meta.siamese(model)
-    return Work(f"Siamese step, {pairs} pairs", "siamese", lambda p, d: method.meta_grad(p, d)[1],
-                model.init(rng), data)
+    return Work(
+        f"Siamese step, {pairs} pairs",
+        "siamese",
+        lambda p, d: method.meta_grad(p, d)[1],
+        model.init(rng),
+        data,
+    )
 
 
 def count(steps: int) -> str:
     return f"{steps} inner step{'s' * (steps > 1)}"
 
 
-OPERATIONS = {                          # kind: (what it is, run, shapes of its operands)
+OPERATIONS = {  # kind: (what it is, run, shapes of its operands)
     "tanh": ("tanh of 1000 x 1000", tm.tanh, [(1000, 1000)]),
     "softmax": ("softmax of 1000 x 1000", tm.softmax, [(1000, 1000)]),
-    "variance": ("variance of 32 x 196 x 64 over places, and its gradient",
-                 tm.value_and_grad(lambda x: tm.var(x, (0, 1)).sum()), [(32, 196, 64)]),
+    "variance": (
+        "variance of 32 x 196 x 64 over places, and its gradient",
+        tm.value_and_grad(lambda x: tm.var(x, (0, 1)).sum()),
+        [(32, 196, 64)],
+    ),
     "product": ("product of 512 x 512 by 512 x 512", lambda x, y: x @ y, [(512, 512)] * 2),
-    "products": ("32 products of 245 x 576 by 576 x 64", lambda x, y: x @ y,
-                 [(32, 245, 576), (32, 576, 64)]),
-    "conv": ("convolution 3 x 3, 64 to 64, of 32 images 14 x 14, and its two gradients",
-             tm.value_and_grad(lambda x, w: tm.square(tm.conv2d(x, w)).sum(), argnum=(0, 1)),
-             [(32, 14, 14, 64), (3, 3, 64, 64)]),
+    "products": (
+        "32 products of 245 x 576 by 576 x 64",
+        lambda x, y: x @ y,
+        [(32, 245, 576), (32, 576, 64)],
+    ),
+    "conv": (
+        "convolution 3 x 3, 64 to 64, of 32 images 14 x 14, and its two gradients",
+        tm.value_and_grad(lambda x, w: tm.square(tm.conv2d(x, w)).sum(), argnum=(0, 1)),
+        [(32, 14, 14, 64), (3, 3, 64, 64)],
+    ),
 }
 
 
@@ -100,16 +114,20 @@ WORKS: dict[str, Callable[[], Work]] = {
 
 def in_double(work: Work, tasks: int = 3) -> Work:
     """In float64, where a different order of additions flips no ReLU; of tasks only a few."""
+
     def double(a):
         return a.astype(np.float64) if a.dtype.kind == "f" else a
 
     few = slice(tasks if isinstance(work.data, tm.Tasks) else None)
-    return work._replace(params=tm.tree.map(double, work.params),
-                         data=tm.tree.map(lambda a: double(a[few]), work.data))
+    return work._replace(
+        params=tm.tree.map(double, work.params),
+        data=tm.tree.map(lambda a: double(a[few]), work.data),
+    )
 
 
 def ours(work: Work) -> dict[str, Callable]:
     """Compiled, and as it stands."""
+
     def contender(run):
         return lambda: [y.numpy() for y in tm.tree.leaves(run(work.params, work.data))]
 

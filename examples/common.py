@@ -18,8 +18,9 @@ import tinymeta as tm
 
 COMMON = {
     "way": dict(type=int, default=5, help="classes in a task"),
-    "shot": dict(type=int, default=1,
-                 help="labelled examples of a class (sinusoid: points) to learn from"),
+    "shot": dict(
+        type=int, default=1, help="labelled examples of a class (sinusoid: points) to learn from"
+    ),
     "iterations": dict(type=int, default=1000, help="meta-updates"),
     "beta": dict(type=float, default=1e-3, help="learning rate of Adam"),
     "seed": dict(type=int, default=0, help="of all that is random"),
@@ -29,21 +30,34 @@ COMMON = {
 OF_LEARN = {
     "steps": dict(type=int, default=1, help="inner gradient steps in training"),
     "decay": dict(action="store_true", help="let beta fall to zero along half a cosine"),
-    "select": dict(choices=("best", "last"), default="last",
-                   help="judge the parameters that were best in validation, or the last ones"),
+    "select": dict(
+        choices=("best", "last"),
+        default="last",
+        help="judge the parameters that were best in validation, or the last ones",
+    ),
     "every": dict(type=float, default=120.0, help="seconds between checkpoints"),
-    "resume": dict(action="store_true",
-                   help="go on from the checkpoint in --out, which ends as if nothing had happened"
-                        "; more --iterations make it longer"),
-    "load": dict(type=Path, metavar="FILE",
-                 help="begin with parameters saved before (with another --seed, on other tasks); "
-                      "--resume has its own"),
-    "evaluate": dict(type=Path, metavar="FILE",
-                     help="only judge parameters saved before; the flags of their run are taken "
-                          "over, and nothing is written"),
+    "resume": dict(
+        action="store_true",
+        help="go on from the checkpoint in --out, which ends as if nothing had happened"
+        "; more --iterations make it longer",
+    ),
+    "load": dict(
+        type=Path,
+        metavar="FILE",
+        help="begin with parameters saved before (with another --seed, on other tasks); "
+        "--resume has its own",
+    ),
+    "evaluate": dict(
+        type=Path,
+        metavar="FILE",
+        help="only judge parameters saved before; the flags of their run are taken "
+        "over, and nothing is written",
+    ),
     "test-tasks": dict(type=int, default=600, help="tasks to judge by"),
-    "no-jit": dict(action="store_true",
-                   help="run every operation by itself instead of a compiled program, to compare"),
+    "no-jit": dict(
+        action="store_true",
+        help="run every operation by itself instead of a compiled program, to compare",
+    ),
 }
 
 
@@ -52,8 +66,9 @@ def parser(description: str, own: bool = False, without=(), **defaults) -> argpa
 
     own: without those of `learn`; without: flags that the example has no use for.
     """
-    p = argparse.ArgumentParser(description=description,
-                                formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    p = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
     for flag, settings in {**COMMON, **({} if own else OF_LEARN)}.items():
         if flag not in without:
             p.add_argument(f"--{flag}", **settings)
@@ -73,16 +88,48 @@ def config(a) -> dict:
 
 
 # The least that a number of these may be. An interval needs two tasks.
-LEAST = {"way": 1, "shot": 1, "iterations": 0, "seed": 0, "steps": 0, "every": 0, "test_tasks": 2,
-         "tasks": 1, "validation_tasks": 2, "test_steps": 0, "train_shot": 1, "query": 1,
-         "test_query": 1, "test_ways": 1, "glyph_alphabets": 1, "glyph_iterations": 1, "chunks": 1,
-         "classes": 0, "drawers": 1, "alphabets": 1, "pairs": 1, "features": 0, "truncate": 0,
-         "hidden": 1, "inner": 1, "repeats": 1, "alpha": 0, "beta": 0, "lr": 0, "margin": 0}
+LEAST = {
+    "way": 1,
+    "shot": 1,
+    "iterations": 0,
+    "seed": 0,
+    "steps": 0,
+    "every": 0,
+    "test_tasks": 2,
+    "tasks": 1,
+    "validation_tasks": 2,
+    "test_steps": 0,
+    "train_shot": 1,
+    "query": 1,
+    "test_query": 1,
+    "test_ways": 1,
+    "glyph_alphabets": 1,
+    "glyph_iterations": 1,
+    "chunks": 1,
+    "classes": 0,
+    "drawers": 1,
+    "alphabets": 1,
+    "pairs": 1,
+    "features": 0,
+    "truncate": 0,
+    "hidden": 1,
+    "inner": 1,
+    "repeats": 1,
+    "alpha": 0,
+    "beta": 0,
+    "lr": 0,
+    "margin": 0,
+}
 
 # A flag, and another that has to be as the function says, else the first has no effect.
-NEEDS = (("resume", "evaluate", lambda file: not file), ("load", "evaluate", lambda file: not file),
-         ("resume", "iterations", bool), ("root", "data", "omniglot".__eq__),
-         ("split", "data", "omniglot".__eq__), ("glyph_alphabets", "data", "glyphs".__eq__))
+NEEDS = (
+    ("resume", "evaluate", lambda file: not file),
+    ("load", "evaluate", lambda file: not file),
+    ("resume", "iterations", bool),
+    ("root", "data", "omniglot".__eq__),
+    ("split", "data", "omniglot".__eq__),
+    ("glyph_alphabets", "data", "glyphs".__eq__),
+)
 
 
 def check(p: argparse.ArgumentParser, a: argparse.Namespace, needs: tuple):
@@ -90,8 +137,9 @@ def check(p: argparse.ArgumentParser, a: argparse.Namespace, needs: tuple):
     for name in LEAST.keys() & vars(a).keys():
         for number in np.ravel(getattr(a, name)):
             if number < LEAST[name]:
-                raise ValueError(f"{dashed(name)} {number} is too small: "
-                                 f"give at least {LEAST[name]}")
+                raise ValueError(
+                    f"{dashed(name)} {number} is too small: give at least {LEAST[name]}"
+                )
     unset = object()
     given = p.parse_args(namespace=argparse.Namespace(**dict.fromkeys(vars(a), unset)))
     for name, other, fits in (*NEEDS, *needs):
@@ -127,7 +175,7 @@ def run(main, arguments, name: str):
     try:
         look_ahead(arguments, name)
         with listening(arguments.out), signals(), tm.device(arguments.device):
-            if vars(arguments).get("evaluate"):             # which writes nothing
+            if vars(arguments).get("evaluate"):  # which writes nothing
                 main(arguments, name)
                 return
             with alone(arguments.out, name):
@@ -168,8 +216,18 @@ def optimizer(a):
     return tm.optim.adam(tm.optim.cosine(a.beta, a.iterations) if a.decay else a.beta)
 
 
-def learn(a, method, sample, rngs, *, name: str, evaluate, better: str = "larger",
-          measure: str = "accuracy", params=None):
+def learn(
+    a,
+    method,
+    sample,
+    rngs,
+    *,
+    name: str,
+    evaluate,
+    better: str = "larger",
+    measure: str = "accuracy",
+    params=None,
+):
     """Train, or go on with --resume; returns the parameters to judge.
 
     sample(k): the batch of update k; rngs: init, train, validation, test. In --out it keeps
@@ -186,21 +244,37 @@ def learn(a, method, sample, rngs, *, name: str, evaluate, better: str = "larger
         params = tm.load(a.load, like=params)
     if not a.iterations:
         return params
-    checkpoint = tm.meta.Checkpoint(kept_in(a, name), lasting(a),
-                                    {"train": train_rng, "validation": validation_rng}, a.every)
+    checkpoint = tm.meta.Checkpoint(
+        kept_in(a, name), lasting(a), {"train": train_rng, "validation": validation_rng}, a.every
+    )
 
     def save(params, curve):
         write_curve(curve, a.out / f"{name}.csv")
         draw_curve(curve, a.out / f"{name}_curve.png", measure)
 
-    run = tm.meta.train(method, sample, numbered=True, iterations=a.iterations, params=params,
-                        optimizer=optimizer(a), evaluate=evaluate, better=better, name=name,
-                        save=save, checkpoint=checkpoint, resume=a.resume, compiled=not a.no_jit,
-                        begun=None if a.resume else lambda: begin_anew(a.out, name))
+    run = tm.meta.train(
+        method,
+        sample,
+        numbered=True,
+        iterations=a.iterations,
+        params=params,
+        optimizer=optimizer(a),
+        evaluate=evaluate,
+        better=better,
+        name=name,
+        save=save,
+        checkpoint=checkpoint,
+        resume=a.resume,
+        compiled=not a.no_jit,
+        begun=None if a.resume else lambda: begin_anew(a.out, name),
+    )
     if not run.finished:
         done = reached(run)
-        sys.exit(f"stopped after {done} updates and saved; to go on: {command()}" if done
-                 else "stopped before the first update: nothing was written")
+        sys.exit(
+            f"stopped after {done} updates and saved; to go on: {command()}"
+            if done
+            else "stopped before the first update: nothing was written"
+        )
     if a.select == "best" and run.best:
         print(f"best in validation: after {run.best.iteration} updates, {run.best.score}")
     chosen = run.best.params if a.select == "best" and run.best else run.params
@@ -208,10 +282,14 @@ def learn(a, method, sample, rngs, *, name: str, evaluate, better: str = "larger
     try:
         tm.save(kept, chosen, about={"config": config(a), "selected": a.select})
     except OSError as error:
-        raise OSError(f"{kept} could not be written ({error}): make room, then go on from "
-                      f"{checkpoint.path} with {command()}") from None
-    print(f"{name}: {run.curve[-1].pace:.3g} ms an update, peak memory "
-          f"{run.curve[-1].memory:.0f} MB, kept in {kept}")
+        raise OSError(
+            f"{kept} could not be written ({error}): make room, then go on from "
+            f"{checkpoint.path} with {command()}"
+        ) from None
+    print(
+        f"{name}: {run.curve[-1].pace:.3g} ms an update, peak memory "
+        f"{run.curve[-1].memory:.0f} MB, kept in {kept}"
+    )
     return chosen
 
 
@@ -223,7 +301,7 @@ def judges(a) -> bool:
 def lasting(a) -> dict:
     """The flags that a run and the one that goes on from it have in common."""
     flags = config(a)
-    if not a.decay and vars(a).get("method") != "maml++":       # whose updates know where it ends
+    if not a.decay and vars(a).get("method") != "maml++":  # whose updates know where it ends
         del flags["iterations"]
     return flags
 
@@ -236,8 +314,10 @@ def reached(run) -> int:
 def finished(run, iterations: int, name: str):
     """The parameters of a training that came to its end; else the example ends here."""
     if not run.finished:
-        sys.exit(f"{name}: stopped after {reached(run)} of {iterations} updates; nothing is "
-                 "claimed of a net that is not finished")
+        sys.exit(
+            f"{name}: stopped after {reached(run)} of {iterations} updates; nothing is "
+            "claimed of a net that is not finished"
+        )
     return run.params
 
 
@@ -248,5 +328,8 @@ def command() -> str:
 
 
 def result(what: str, score, seed: int, start: float, published: str = ""):
-    print(f"result: {what} {score}, seed {seed}, {(time.perf_counter() - start) / 60:.1f} minutes"
-          + (f"  (published: {published})" if published else ""), flush=True)
+    print(
+        f"result: {what} {score}, seed {seed}, {(time.perf_counter() - start) / 60:.1f} minutes"
+        + (f"  (published: {published})" if published else ""),
+        flush=True,
+    )

@@ -14,13 +14,14 @@ def signals():
 
     One that is ignored, as nohup arranges it, stays so.
     """
+
     def stop(number, frame):
-        for each in ours:                       # a second one would interrupt the saving
+        for each in ours:  # a second one would interrupt the saving
             signal.signal(each, signal.SIG_IGN)
         raise KeyboardInterrupt(signal.Signals(number).name)
 
     known = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    in_main = threading.current_thread() is threading.main_thread()     # none other may set them
+    in_main = threading.current_thread() is threading.main_thread()  # none other may set them
     ours = [each for each in known if in_main and signal.getsignal(each) == signal.SIG_DFL]
     for each in ours:
         signal.signal(each, stop)
@@ -46,7 +47,7 @@ class Lasting:
             self.stream.flush()
         except OSError as error:
             nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, self.stream.fileno())          # what is still to come is no error
+            os.dup2(nowhere, self.stream.fileno())  # what is still to come is no error
             os.close(nowhere)
             self.lost(error)
 
@@ -60,9 +61,12 @@ def listening(out):
 
     out: the folder with the run's files, which is then named.
     """
+
     def lost(error):
-        print(f"nothing more can be printed ({error}): the run goes on, its files are in {out}",
-              file=sys.stderr)
+        print(
+            f"nothing more can be printed ({error}): the run goes on, its files are in {out}",
+            file=sys.stderr,
+        )
 
     with contextlib.ExitStack() as stack:
         if sys.stderr is not None:
@@ -75,7 +79,8 @@ def listening(out):
 def script(doc: str):
     """For a script that is read from top to bottom: --help shows its text and does not run it."""
     argparse.ArgumentParser(
-        description=doc, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
+        description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
+    ).parse_args()
 
 
 def one_sentence(kind, error, trace):
@@ -86,4 +91,4 @@ def one_sentence(kind, error, trace):
         sys.__excepthook__(kind, error, trace)
 
 
-sys.excepthook = one_sentence           # from here on: the imports after this one take a second
+sys.excepthook = one_sentence  # from here on: the imports after this one take a second

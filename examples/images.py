@@ -9,13 +9,23 @@ import tinymeta as tm
 
 def flags_of_images(p: argparse.ArgumentParser, *splits: str):
     """What `image_sets` goes by; splits: of Omniglot, the default first."""
-    p.add_argument("--data", choices=("glyphs", "omniglot"), default="glyphs",
-                   help="drawn here, or Lake's handwriting")
+    p.add_argument(
+        "--data",
+        choices=("glyphs", "omniglot"),
+        default="glyphs",
+        help="drawn here, or Lake's handwriting",
+    )
     p.add_argument("--split", choices=splits, default=splits[0], help="of Omniglot")
-    p.add_argument("--root", help="folder of the Omniglot files; without it, $TINYMETA_DATA or "
-                                  "the user's cache")
-    p.add_argument("--glyph-alphabets", type=int, default=30,
-                   help="of glyphs: how many to learn from; there is no end of them")
+    p.add_argument(
+        "--root",
+        help="folder of the Omniglot files; without it, $TINYMETA_DATA or the user's cache",
+    )
+    p.add_argument(
+        "--glyph-alphabets",
+        type=int,
+        default=30,
+        help="of glyphs: how many to learn from; there is no end of them",
+    )
 
 
 def image_sets(a, draw):
@@ -29,7 +39,7 @@ def image_sets(a, draw):
         draw(split.train, split.validation, split.test)
         return split.train, split.validation, split.test
     draw(blank(a.glyph_alphabets), blank(5), blank(15))
-    glyphs = tm.data.Glyphs(seed=0)          # alphabets 30 to 49 are for validation and test
+    glyphs = tm.data.Glyphs(seed=0)  # alphabets 30 to 49 are for validation and test
     train = glyphs.characters(min(a.glyph_alphabets, 30))
     if a.glyph_alphabets > 30:
         train = tm.data.join(train, glyphs.characters(a.glyph_alphabets - 30, first=50))
@@ -40,5 +50,6 @@ def blank(alphabets: int):
     """So many alphabets of glyphs, as many characters and drawers, and nothing written yet."""
     numbers, glyphs = np.repeat(np.arange(alphabets), 20), tm.data.Glyphs()
     shape = len(numbers), glyphs.drawers, glyphs.size, glyphs.size
-    return tm.data.Characters(np.broadcast_to(np.uint8(0), shape), numbers,
-                              tuple(f"{number}/blank" for number in numbers))
+    return tm.data.Characters(
+        np.broadcast_to(np.uint8(0), shape), numbers, tuple(f"{number}/blank" for number in numbers)
+    )

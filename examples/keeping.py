@@ -17,7 +17,7 @@ from tinymeta.meta.aside import set_aside
 
 try:
     import fcntl
-except ImportError:                     # Windows
+except ImportError:  # Windows
     fcntl = None
     import msvcrt
 
@@ -32,14 +32,18 @@ def alone(out: Path, name: str):
     path = out / f"{name}.lock"
     with open(path, "w") as file:
         # Locked in the moment when another run removed it: then it is no longer the folder's.
-        if not locked(file) or not path.exists() or not os.path.samestat(
-                os.fstat(file.fileno()), path.stat()):
-            raise RuntimeError(f"another run of {name} writes to {out}: wait for its end, "
-                               "or give another --out")
+        if (
+            not locked(file)
+            or not path.exists()
+            or not os.path.samestat(os.fstat(file.fileno()), path.stat())
+        ):
+            raise RuntimeError(
+                f"another run of {name} writes to {out}: wait for its end, or give another --out"
+            )
         try:
             yield
         finally:
-            with suppress(OSError):     # gone with its folder; Windows keeps what is open
+            with suppress(OSError):  # gone with its folder; Windows keeps what is open
                 path.unlink()
 
 
@@ -52,16 +56,19 @@ def locked(file) -> bool:
             msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
     except (BlockingIOError, PermissionError):
         return False
-    except OSError:                     # a file system without locks: nobody can tell
+    except OSError:  # a file system without locks: nobody can tell
         pass
     return True
 
 
 def begin_anew(out: Path, name: str):
     """Set aside what an earlier run of this name left, and say where."""
-    ours = [path for path in sorted(out.glob("*"))
-            if path.name.startswith((f"{name}.", f"{name}_"))
-            and path.suffix in (".npz", ".csv", ".png")]
+    ours = [
+        path
+        for path in sorted(out.glob("*"))
+        if path.name.startswith((f"{name}.", f"{name}_"))
+        and path.suffix in (".npz", ".csv", ".png")
+    ]
     if aside := set_aside(ours, name):
         print(f"what an earlier run left is now in {aside}; --out {aside} --resume goes on with it")
 
@@ -72,7 +79,7 @@ def keep(path: Path, write: Callable):
     A full disk is said, and what was to be written is left out: a picture is not worth the run.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)              # removed meanwhile?
+        path.parent.mkdir(parents=True, exist_ok=True)  # removed meanwhile?
         with disk.replacing(path) as file:
             write(file)
     except OSError as error:
@@ -91,6 +98,14 @@ def write_curve(curve, path: Path):
     for row in curve:
         score = (row.score.mean, row.score.interval) if row.score else ("", "")
         metrics = (f"{v:.6g}" for v in row.metrics.values())
-        rows.append([row.iteration, f"{row.seconds:.1f}", *metrics, *score,
-                     f"{row.pace:.4g}", f"{row.memory:.0f}"])
+        rows.append(
+            [
+                row.iteration,
+                f"{row.seconds:.1f}",
+                *metrics,
+                *score,
+                f"{row.pace:.4g}",
+                f"{row.memory:.0f}",
+            ]
+        )
     write_rows(rows, path)

@@ -16,8 +16,12 @@ from tinymeta.meta.learned_optimizer import unroll
 from tinymeta.meta.method import Score
 
 RATES = (10 ** np.linspace(-3.5, 0, 29)).tolist()
-BASELINES = {"SGD": tm.optim.sgd, "momentum": tm.optim.momentum,
-             "NAG": lambda lr: tm.optim.momentum(lr, nesterov=True), "Adam": tm.optim.adam}
+BASELINES = {
+    "SGD": tm.optim.sgd,
+    "momentum": tm.optim.momentum,
+    "NAG": lambda lr: tm.optim.momentum(lr, nesterov=True),
+    "Adam": tm.optim.adam,
+}
 
 
 def objective(theta, data):
@@ -31,35 +35,55 @@ def main(a, name):
     rngs = _, train_rng, validation_rng, test_rng = generators(a.seed)
     family = tm.data.Quadratics(uniform=a.uniform)
     method = tm.meta.learned_optimizer(
-        objective, steps=a.steps, truncate=a.truncate or None, hidden=a.hidden,
-        first_order=not a.exact)
-    print(f"learned optimizer on {'uniform' if a.uniform else 'Gaussian'} quadratics: "
-          f"{a.steps} steps, gradient cut after {a.truncate or a.steps}, "
-          f"{'exact' if a.exact else 'second derivatives dropped'}, {a.tasks} problems a batch, "
-          f"{a.iterations} updates")
+        objective,
+        steps=a.steps,
+        truncate=a.truncate or None,
+        hidden=a.hidden,
+        first_order=not a.exact,
+    )
+    print(
+        f"learned optimizer on {'uniform' if a.uniform else 'Gaussian'} quadratics: "
+        f"{a.steps} steps, gradient cut after {a.truncate or a.steps}, "
+        f"{'exact' if a.exact else 'second derivatives dropped'}, {a.tasks} problems a batch, "
+        f"{a.iterations} updates"
+    )
 
     def curves(predict, problems):
         """f at each step, (T, 1 + steps)."""
-        return np.concatenate([predict(tm.tree.map(lambda x: x[k:k + 100], problems))
-                               for k in range(0, len(problems.start), 100)])
+        return np.concatenate(
+            [
+                predict(tm.tree.map(lambda x: x[k : k + 100], problems))
+                for k in range(0, len(problems.start), 100)
+            ]
+        )
 
     def learned(params):
         return lambda problems: np.asarray(method.predict(params, problems))
 
     def by_hand(make):
         """Steps of an optimizer, compiled once for all rates."""
-        steps = tm.jit(lambda rate, problems: tm.ops.stack(list(unroll(
-            make(rate), objective, *problems, steps=a.steps)), 1))
+        steps = tm.jit(
+            lambda rate, problems: tm.ops.stack(
+                list(unroll(make(rate), objective, *problems, steps=a.steps)), 1
+            )
+        )
         return lambda rate: lambda problems: np.asarray(steps(rate, problems))
 
     def evaluate(params):
         problems = family.sample(np.random.default_rng(validation_seed), tasks=200)
         return mean_score(curves(learned(params), problems))
 
-    validation_seed = int(validation_rng.integers(2**32))         # the same problems each time
-    params = learn(a, method, lambda k: family.sample(train_rng, tasks=a.tasks), rngs,
-                   name=name, evaluate=evaluate, better="smaller",
-                   measure=f"mean f over {a.steps} steps")
+    validation_seed = int(validation_rng.integers(2**32))  # the same problems each time
+    params = learn(
+        a,
+        method,
+        lambda k: family.sample(train_rng, tasks=a.tasks),
+        rngs,
+        name=name,
+        evaluate=evaluate,
+        better="smaller",
+        measure=f"mean f over {a.steps} steps",
+    )
 
     tuning, fresh = (family.sample(test_rng, tasks=n) for n in (400, a.test_tasks))
     found = {"learned": curves(learned(params), fresh)}
@@ -67,12 +91,19 @@ def main(a, name):
         steps = by_hand(make)
         mean, rate = min((float(mean_of(curves(steps(rate), tuning))), rate) for rate in RATES)
         found[rule] = curves(steps(rate), fresh)
-        print(f"{rule}: best rate {rate:.4g} of {len(RATES)}, {mean:.4g} on the problems it was "
-              "tuned on", flush=True)
+        print(
+            f"{rule}: best rate {rate:.4g} of {len(RATES)}, {mean:.4g} on the problems it was "
+            "tuned on",
+            flush=True,
+        )
     for rule, f in found.items():
         last = f[:, -1]
-        result(f"{rule}: mean f over steps 1 to {a.steps} of fresh problems", mean_score(f), a.seed,
-               start)
+        result(
+            f"{rule}: mean f over steps 1 to {a.steps} of fresh problems",
+            mean_score(f),
+            a.seed,
+            start,
+        )
         print(f"    at step {a.steps}: mean {last.mean():.4g}, median {np.median(last):.4g}")
     if not judges(a):
         draw_descent(found, a.out / f"{name}_descent.png", a.test_tasks)
@@ -94,8 +125,12 @@ def draw_descent(found, path, tasks: int):
         return
     figure, axis = plt.subplots(figsize=(6, 4))
     for name, f in found.items():
-        axis.plot(f.mean(0), label=name, linewidth=3 if name == "learned" else 1.2,
-                  color="black" if name == "learned" else None)
+        axis.plot(
+            f.mean(0),
+            label=name,
+            linewidth=3 if name == "learned" else 1.2,
+            color="black" if name == "learned" else None,
+        )
     axis.set(yscale="log", xlabel="step", ylabel=f"f, mean of {tasks} fresh problems")
     axis.legend()
     save_figure(figure, path)
@@ -104,8 +139,12 @@ def draw_descent(found, path, tasks: int):
 
 if __name__ == "__main__":
     p = parser(__doc__.splitlines()[0], without=("way", "shot"), steps=100, iterations=100)
-    p.add_argument("--truncate", type=int, default=20,
-                   help="the gradient reaches back so many steps at most (0: all)")
+    p.add_argument(
+        "--truncate",
+        type=int,
+        default=20,
+        help="the gradient reaches back so many steps at most (0: all)",
+    )
     p.add_argument("--exact", action="store_true", help="keep the second derivatives")
     p.add_argument("--uniform", action="store_true", help="entries of W and y uniform, not normal")
     p.add_argument("--hidden", type=int, default=20, help="units of each of the two LSTM layers")

@@ -25,7 +25,7 @@ def main(a, name):
     rngs = generators(a.seed)
     works = {"sinusoid": sinusoids, "glyphs": glyphs}
     chosen = (a.work,) if a.work != "both" else tuple(works)
-    if "glyphs" in chosen:                                  # are there enough of them?
+    if "glyphs" in chosen:  # are there enough of them?
         tm.data.episodes(blank(15), np.random.default_rng(0), way=a.way, tasks=1)
     for work in chosen:
         rows, draw = works[work](a, rngs)
@@ -36,11 +36,23 @@ def main(a, name):
 
 
 def trained(method, sample, iterations, rng, beta, name):
-    return finished(tm.meta.train(method, sample, iterations=iterations, rng=rng, rows=2, name=name,
-                                  optimizer=tm.optim.adam(beta)), iterations, name)
+    return finished(
+        tm.meta.train(
+            method,
+            sample,
+            iterations=iterations,
+            rng=rng,
+            rows=2,
+            name=name,
+            optimizer=tm.optim.adam(beta),
+        ),
+        iterations,
+        name,
+    )
 
 
 # Sinusoids: five points on the left half, and the right half is asked.
+
 
 def sinusoids(a, rngs):
     init_rng, train_rng, _, test_rng = rngs
@@ -52,19 +64,23 @@ def sinusoids(a, rngs):
     def sample():
         return waves.sample(train_rng, tasks=25, shot=10, query=10)
 
-    params = {"MAML": trained(maml(1), sample, a.iterations, init_rng, 1e-3, "MAML, waves"),
-              "pretrained": trained(maml(0), sample, a.iterations, init_rng, 1e-3,
-                                    "pretraining, waves"),
-              "random": tm.tree.map(tm.tensor, net.init(init_rng))}
+    params = {
+        "MAML": trained(maml(1), sample, a.iterations, init_rng, 1e-3, "MAML, waves"),
+        "pretrained": trained(maml(0), sample, a.iterations, init_rng, 1e-3, "pretraining, waves"),
+        "random": tm.tree.map(tm.tensor, net.init(init_rng)),
+    }
     drawn = waves.draw(test_rng, a.test_tasks)
     seen = test_rng.uniform(-5, 0, (a.test_tasks, 5, 1)).astype(np.float32)
     support = tm.Batch(seen, drawn(seen))
-    grid = np.linspace(-5, 5, 101, dtype=np.float32)[:, None]                         # (N, 1)
+    grid = np.linspace(-5, 5, 101, dtype=np.float32)[:, None]  # (N, 1)
     x = np.broadcast_to(grid, (a.test_tasks, *grid.shape))
     truth = drawn(x)
 
-    said = {f"{name}, {steps} steps": maml(steps).predict(params[name], support, x).numpy()
-            for name in NETS for steps in (0, 1, 10)}
+    said = {
+        f"{name}, {steps} steps": maml(steps).predict(params[name], support, x).numpy()
+        for name in NETS
+        for steps in (0, 1, 10)
+    }
     said["linear"] = np.stack([linear(s, y, g) for s, y, g in zip(*support, x)])
     said["nearest neighbour"] = np.stack([nearest(s, y, g) for s, y, g in zip(*support, x)])
     left, right = (grid[:, 0] < 0), (grid[:, 0] > 0)
@@ -85,8 +101,10 @@ def sinusoids(a, rngs):
 
 def linear(x, y, asked):
     """Least squares on (x, 1), at the points asked: (N, D) and (N, E) -> (M, E)."""
+
     def with_one(z):
         return np.concatenate([z, np.ones((len(z), 1), z.dtype)], 1)
+
     return with_one(asked) @ np.linalg.lstsq(with_one(x), y, rcond=None)[0]
 
 
@@ -101,15 +119,21 @@ def draw_waves(said, truth, support, grid, path):
     if plt is None:
         return
     columns = [*NETS, *SIMPLE]
-    figure, axes = plt.subplots(min(3, len(truth)), len(columns), figsize=(15, 7), sharex=True,
-                                sharey=True, squeeze=False)
+    figure, axes = plt.subplots(
+        min(3, len(truth)), len(columns), figsize=(15, 7), sharex=True, sharey=True, squeeze=False
+    )
     for t, row in enumerate(axes):
         for axis, name in zip(row, columns):
             axis.plot(grid, truth[t], color="tab:red", alpha=0.6, label="the wave")
             if name in NETS:
                 for steps, style in ((0, ":"), (1, "--"), (10, "-")):
-                    axis.plot(grid, said[f"{name}, {steps} steps"][t], style, color="tab:blue",
-                              label=f"after {steps} step" + "s" * (steps != 1))
+                    axis.plot(
+                        grid,
+                        said[f"{name}, {steps} steps"][t],
+                        style,
+                        color="tab:blue",
+                        label=f"after {steps} step" + "s" * (steps != 1),
+                    )
             else:
                 axis.plot(grid, said[name][t], color="tab:blue")
             axis.plot(support.x[t], support.y[t], "o", color="black", markersize=4, label="seen")
@@ -158,10 +182,18 @@ def glyphs(a, rngs):
     net = tm.nn.conv4(a.way, filters=32)
     lr = tm.meta.rates_except_norm(net.init(np.random.default_rng(0)), 0.5)
     maml = tm.meta.maml(net, lr=lr, test_steps=3)
-    params = {"MAML": trained(maml, lambda: tm.data.episodes(train, train_rng, way=a.way, tasks=8),
-                              a.glyph_iterations, init_rng, 3e-3, "MAML, glyphs"),
-              "pretrained": pretrained(net, train, a, init_rng, train_rng),
-              "random": tm.tree.map(tm.tensor, net.init(init_rng))}
+    params = {
+        "MAML": trained(
+            maml,
+            lambda: tm.data.episodes(train, train_rng, way=a.way, tasks=8),
+            a.glyph_iterations,
+            init_rng,
+            3e-3,
+            "MAML, glyphs",
+        ),
+        "pretrained": pretrained(net, train, a, init_rng, train_rng),
+        "random": tm.tree.map(tm.tensor, net.init(init_rng)),
+    }
     drawn = tm.data.episodes(test, test_rng, way=a.way, tasks=a.test_tasks, rotations=False)
     support = drawn.support
     rows = [("change", "size", *NETS, *SIMPLE)]
@@ -170,12 +202,15 @@ def glyphs(a, rngs):
         print(f"{change:24}" + "".join(f"{name:>19}" for name in (*NETS, *SIMPLE)))
         for size in sizes:
             x = drawn.query.x if "hand" in change else changed(support.x, change, size)
-            answers = [np.asarray(maml.predict(params[name], support, x)).argmax(-1)
-                       for name in NETS]
+            answers = [
+                np.asarray(maml.predict(params[name], support, x)).argmax(-1) for name in NETS
+            ]
             flat = [(s.reshape(len(s), -1), q.reshape(len(q), -1)) for s, q in zip(support.x, x)]
             hot = np.eye(a.way, dtype=np.float32)
-            answers += [np.stack([f(s, hot[y], q).argmax(-1)
-                                  for (s, q), y in zip(flat, support.y)]) for f in (linear, nearest)]
+            answers += [
+                np.stack([f(s, hot[y], q).argmax(-1) for (s, q), y in zip(flat, support.y)])
+                for f in (linear, nearest)
+            ]
             right = [(answer == support.y).mean() for answer in answers]
             rows.append((change, size, *right))
             print(f"{size:>24}" + "".join(f"{r:19.3f}" for r in right))
@@ -186,7 +221,7 @@ def changed(x, change: str, size: float):
     """All pictures turned by so many degrees, or moved to the right by so many pixels."""
     images = x[..., 0]
     if "moved" in change:
-        return np.pad(images, ((0, 0),) * 3 + ((size, 0),))[..., :images.shape[-1]][..., None]
+        return np.pad(images, ((0, 0),) * 3 + ((size, 0),))[..., : images.shape[-1]][..., None]
     angle = np.deg2rad(size)
     matrix = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     flat = images.reshape(-1, *images.shape[-2:])
@@ -210,8 +245,7 @@ def pretrained(net, train, a, init_rng, train_rng):
         return tm.Batch(x[..., None].astype(np.float32), y)
 
     classifier = tm.meta.Method(whole.init, meta_grad, None)
-    params = trained(classifier, sample, a.glyph_iterations, init_rng, 3e-3,
-                     "pretraining, glyphs")
+    params = trained(classifier, sample, a.glyph_iterations, init_rng, 3e-3, "pretraining, glyphs")
     return [*params[:-1], tm.tree.map(tm.tensor, net.init(init_rng)[-1])]
 
 
@@ -223,8 +257,13 @@ def draw_changes(rows, chance: float, path):
     for axis, change in zip(axes, list(CHANGES)[:2]):
         mine = [row for row in rows if row[0] == change]
         for column, name in enumerate((*NETS, *SIMPLE), 2):
-            axis.plot([row[1] for row in mine], [row[column] for row in mine], "o-", label=name,
-                      markersize=3)
+            axis.plot(
+                [row[1] for row in mine],
+                [row[column] for row in mine],
+                "o-",
+                label=name,
+                markersize=3,
+            )
         axis.axhline(chance, color="gray", linestyle=":", label="chance")
         axis.set(xlabel=f"the seen picture, {change}", ylim=(0, 1.03))
     axes[0].set_ylabel("share of right answers")
@@ -235,10 +274,15 @@ def draw_changes(rows, chance: float, path):
 
 if __name__ == "__main__":
     p = parser(__doc__.splitlines()[0], own=True, without=("shot", "beta"), iterations=10000)
-    p.add_argument("--work", choices=("sinusoid", "glyphs", "both"), default="both",
-                   help="what is learned")
+    p.add_argument(
+        "--work", choices=("sinusoid", "glyphs", "both"), default="both", help="what is learned"
+    )
     p.add_argument("--glyph-iterations", type=int, default=800, help="updates on glyphs")
     p.add_argument("--test-tasks", type=int, default=200, help="tasks to judge by")
-    a = arguments(p, ("way", "work", "sinusoid".__ne__), ("iterations", "work", "glyphs".__ne__),
-                  ("glyph_iterations", "work", "sinusoid".__ne__))
+    a = arguments(
+        p,
+        ("way", "work", "sinusoid".__ne__),
+        ("iterations", "work", "glyphs".__ne__),
+        ("glyph_iterations", "work", "sinusoid".__ne__),
+    )
     run(main, a, "learning_bias")

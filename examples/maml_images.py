@@ -18,15 +18,20 @@ import tinymeta as tm
 from tinymeta.meta.split import in_chunks
 from tinymeta.nn.init import truncated_normal
 
-PUBLISHED = {("maml", "conv", 5, 1): "98.7 +- 0.4 %", ("maml", "conv", 5, 5): "99.9 +- 0.1 %",
-             ("maml", "conv", 20, 1): "95.8 +- 0.3 %", ("maml", "conv", 20, 5): "98.9 +- 0.2 %",
-             ("maml", "dense", 5, 1): "89.7 +- 1.1 %", ("maml", "dense", 5, 5): "97.5 +- 0.6 %",
-             ("first-order", "conv", 5, 1): "98.3 +- 0.5 %, Nichol et al. 2018",
-             ("first-order", "conv", 20, 1): "89.4 +- 0.5 %, Nichol et al. 2018",
-             ("meta-sgd", "conv", 5, 1): "99.53 +- 0.26 %, Li et al. 2017",
-             ("meta-sgd", "conv", 20, 1): "95.93 +- 0.38 %, Li et al. 2017",
-             ("maml++", "conv", 5, 1): "99.47 %, Antoniou et al. 2019",
-             ("reptile", "conv", 5, 1): "97.68 +- 0.04 %, Nichol et al. 2018"}
+PUBLISHED = {
+    ("maml", "conv", 5, 1): "98.7 +- 0.4 %",
+    ("maml", "conv", 5, 5): "99.9 +- 0.1 %",
+    ("maml", "conv", 20, 1): "95.8 +- 0.3 %",
+    ("maml", "conv", 20, 5): "98.9 +- 0.2 %",
+    ("maml", "dense", 5, 1): "89.7 +- 1.1 %",
+    ("maml", "dense", 5, 5): "97.5 +- 0.6 %",
+    ("first-order", "conv", 5, 1): "98.3 +- 0.5 %, Nichol et al. 2018",
+    ("first-order", "conv", 20, 1): "89.4 +- 0.5 %, Nichol et al. 2018",
+    ("meta-sgd", "conv", 5, 1): "99.53 +- 0.26 %, Li et al. 2017",
+    ("meta-sgd", "conv", 20, 1): "95.93 +- 0.38 %, Li et al. 2017",
+    ("maml++", "conv", 5, 1): "99.47 %, Antoniou et al. 2019",
+    ("reptile", "conv", 5, 1): "97.68 +- 0.04 %, Nichol et al. 2018",
+}
 
 
 def main(a, name):
@@ -38,12 +43,14 @@ def main(a, name):
     lr = tm.meta.rates_except_norm(net.init(np.random.default_rng(0)), a.alpha * a.way)
 
     def method(transductive=True):
-        return method_of(a, net, tm.losses.cross_entropy, lr, test_steps=a.test_steps,
-                         transductive=transductive)
+        return method_of(
+            a, net, tm.losses.cross_entropy, lr, test_steps=a.test_steps, transductive=transductive
+        )
 
     def sampler(characters, rng):
         return lambda n: tm.data.episodes(
-            characters, rng, way=a.way, shot=a.shot, query=a.shot, tasks=n)
+            characters, rng, way=a.way, shot=a.shot, query=a.shot, tasks=n
+        )
 
     def draw_from(*sets):
         for characters in sets:
@@ -51,29 +58,46 @@ def main(a, name):
 
     learner = method()
     train, validation, test = image_sets(a, draw_from)
-    if a.no_jit and a.chunks > 1 and a.method != "maml++":     # whose weights are of all tasks
+    if a.no_jit and a.chunks > 1 and a.method != "maml++":  # whose weights are of all tasks
         learner = learner._replace(meta_grad=in_chunks(learner.meta_grad, a.chunks))
-    print(f"{a.method}, {a.way}-way {a.shot}-shot on {a.data} ({train}): net {a.net}, "
-          f"{a.filters} filters, {a.steps} inner step(s), {a.tasks} tasks, "
-          f"{a.iterations} meta-updates")
+    print(
+        f"{a.method}, {a.way}-way {a.shot}-shot on {a.data} ({train}): net {a.net}, "
+        f"{a.filters} filters, {a.steps} inner step(s), {a.tasks} tasks, "
+        f"{a.iterations} meta-updates"
+    )
 
     def score(method, params, characters, rng, tasks):
         return tm.meta.evaluate(method, params, sampler(characters, rng), tasks=tasks)
 
     draw = sampler(train, train_rng)
     params = learn(
-        a, learner, weighted(a, lambda k: draw(a.tasks)), rngs, name=name,
-        evaluate=lambda params: score(learner, params, validation, validation_rng,
-                                      a.validation_tasks))
+        a,
+        learner,
+        weighted(a, lambda k: draw(a.tasks)),
+        rngs,
+        name=name,
+        evaluate=lambda params: score(
+            learner, params, validation, validation_rng, a.validation_tasks
+        ),
+    )
 
     published = PUBLISHED.get((a.method, a.net, a.way, a.shot), "") if a.data == "omniglot" else ""
     state = test_rng.bit_generator.state
-    result(f"{a.way}-way {a.shot}-shot test accuracy on {a.data}",
-           score(learner, params, test, test_rng, a.test_tasks), a.seed, start, published)
+    result(
+        f"{a.way}-way {a.shot}-shot test accuracy on {a.data}",
+        score(learner, params, test, test_rng, a.test_tasks),
+        a.seed,
+        start,
+        published,
+    )
     if a.evaluate:
-        test_rng.bit_generator.state = state            # the same tasks, each query image by itself
-        result("the same, not transductive (batch norm sees the support set and one query image)",
-               score(method(False), params, test, test_rng, a.test_tasks), a.seed, start)
+        test_rng.bit_generator.state = state  # the same tasks, each query image by itself
+        result(
+            "the same, not transductive (batch norm sees the support set and one query image)",
+            score(method(False), params, test, test_rng, a.test_tasks),
+            a.seed,
+            start,
+        )
     if not judges(a):
         draw_task(learner, params, sampler(test, test_rng)(1), a.out / f"{name}_task.png")
 
@@ -111,18 +135,36 @@ def draw_task(method, params, task, path):
 if __name__ == "__main__":
     p = parser(__doc__.splitlines()[0], iterations=1400, beta=3e-3)
     p.add_argument("--method", choices=METHODS, default="maml", help="MAML or a relative")
-    flags_of_images(p, "random", "vinyals", "official")     # the paper's is a random 1100/100/423
-    p.add_argument("--net", choices=("conv", "dense"), default="conv",
-                   help="the paper's convolutional net or its net without convolutions")
-    p.add_argument("--filters", type=int, default=32,
-                   help="channels of each convolution (the paper: 64)")
+    flags_of_images(p, "random", "vinyals", "official")  # the paper's is a random 1100/100/423
+    p.add_argument(
+        "--net",
+        choices=("conv", "dense"),
+        default="conv",
+        help="the paper's convolutional net or its net without convolutions",
+    )
+    p.add_argument(
+        "--filters", type=int, default=32, help="channels of each convolution (the paper: 64)"
+    )
     p.add_argument("--tasks", type=int, default=8, help="tasks in a meta-batch (the paper: 32)")
-    p.add_argument("--alpha", type=float, default=0.1,
-                   help="inner learning rate, as the paper counts it (the paper, 5-way: 0.4)")
+    p.add_argument(
+        "--alpha",
+        type=float,
+        default=0.1,
+        help="inner learning rate, as the paper counts it (the paper, 5-way: 0.4)",
+    )
     p.add_argument("--test-steps", type=int, default=3, help="inner steps in validation and test")
     p.add_argument("--validation-tasks", type=int, default=100, help="tasks of a validation")
-    p.add_argument("--chunks", type=int, default=2,
-                   help="with --no-jit: parts of the meta-batch that run on two threads")
-    a = arguments(p, ("filters", "net", "conv".__eq__), ("test_steps", "method", "maml++".__ne__),
-                  ("chunks", "method", "maml++".__ne__), ("chunks", "no_jit", bool))
+    p.add_argument(
+        "--chunks",
+        type=int,
+        default=2,
+        help="with --no-jit: parts of the meta-batch that run on two threads",
+    )
+    a = arguments(
+        p,
+        ("filters", "net", "conv".__eq__),
+        ("test_steps", "method", "maml++".__ne__),
+        ("chunks", "method", "maml++".__ne__),
+        ("chunks", "no_jit", bool),
+    )
     run(main, a, f"{a.method}_{a.data}")

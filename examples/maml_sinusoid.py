@@ -29,28 +29,46 @@ def main(a, name):
     def method(test_steps=None):
         return method_of(a, net, tm.losses.mse, a.lr, test_steps=test_steps)
 
-    print(f"{a.method} on sinusoids: net 1-40-40-1, {a.steps} inner step(s) of {a.lr}, "
-          f"{a.tasks} tasks of {a.train_shot} + 10 points, {a.iterations} meta-updates")
+    print(
+        f"{a.method} on sinusoids: net 1-40-40-1, {a.steps} inner step(s) of {a.lr}, "
+        f"{a.tasks} tasks of {a.train_shot} + 10 points, {a.iterations} meta-updates"
+    )
 
     def sample(k):
         return waves.sample(train_rng, tasks=a.tasks, shot=a.train_shot, query=10)
 
     def score(params, steps, rng, tasks):
         return tm.meta.evaluate(
-            method(steps), params, lambda n: waves.sample(rng, tasks=n, shot=a.shot, query=a.shot),
-            tasks=tasks, batch=100, measure=squared_error)
+            method(steps),
+            params,
+            lambda n: waves.sample(rng, tasks=n, shot=a.shot, query=a.shot),
+            tasks=tasks,
+            batch=100,
+            measure=squared_error,
+        )
 
-    params = learn(a, method(), weighted(a, sample), rngs, name=name, better="smaller",
-                   measure="error after the steps of training",
-                   evaluate=lambda params: score(params, a.steps, validation_rng, 200))
+    params = learn(
+        a,
+        method(),
+        weighted(a, sample),
+        rngs,
+        name=name,
+        better="smaller",
+        measure="error after the steps of training",
+        evaluate=lambda params: score(params, a.steps, validation_rng, 200),
+    )
 
     state = test_rng.bit_generator.state
     for steps in TEST_STEPS if a.method != "maml++" else (a.steps,):
-        test_rng.bit_generator.state = state              # the same tasks for every number of steps
+        test_rng.bit_generator.state = state  # the same tasks for every number of steps
         published = {1: "0.67", 5: "0.38", 10: "0.35"}.get(steps, "") if a.shot == 5 else ""
-        result(f"sinusoid {a.shot}-shot mean squared error after {steps} steps",
-               score(params, steps, test_rng, a.test_tasks), a.seed, start,
-               published and f"MAML {published}")
+        result(
+            f"sinusoid {a.shot}-shot mean squared error after {steps} steps",
+            score(params, steps, test_rng, a.test_tasks),
+            a.seed,
+            start,
+            published and f"MAML {published}",
+        )
     if not judges(a):
         draw_adaptation(method, params, waves, a, test_rng)
 
@@ -63,7 +81,7 @@ def draw_adaptation(method, params, waves, a, rng):
     drawn = waves.draw(rng, 3)
     points = rng.uniform(-5, 5, (3, a.shot, 1)).astype(np.float32)
     support = tm.Batch(points, drawn(points))
-    grid = np.repeat(np.linspace(-5, 5, 200, dtype=np.float32)[None, :, None], 3, 0)     # (T, N, 1)
+    grid = np.repeat(np.linspace(-5, 5, 200, dtype=np.float32)[None, :, None], 3, 0)  # (T, N, 1)
     figure, axes = plt.subplots(1, 3, figsize=(12, 3), sharey=True)
     styles = ((0, ":"), (1, "--"), (10, "-")) if a.method != "maml++" else ((a.steps, "-"),)
     for steps, style in styles:
@@ -81,11 +99,19 @@ def draw_adaptation(method, params, waves, a, rng):
 if __name__ == "__main__":
     p = parser(__doc__.splitlines()[0], without=("way",), shot=5, iterations=10000)
     p.add_argument("--method", choices=METHODS, default="maml", help="MAML or a relative")
-    p.add_argument("--train-shot", type=int, default=10,
-                   help="points to adapt to in training (the paper: 10, and 5 in the test)")
+    p.add_argument(
+        "--train-shot",
+        type=int,
+        default=10,
+        help="points to adapt to in training (the paper: 10, and 5 in the test)",
+    )
     p.add_argument("--lr", type=float, default=0.01, help="inner learning rate")
     p.add_argument("--tasks", type=int, default=25, help="tasks in a meta-batch")
-    p.add_argument("--init", choices=("glorot", "paper"), default="glorot",
-                   help="paper: truncated normal, std 0.01")
+    p.add_argument(
+        "--init",
+        choices=("glorot", "paper"),
+        default="glorot",
+        help="paper: truncated normal, std 0.01",
+    )
     a = arguments(p)
     run(main, a, f"{a.method}_sinusoid")

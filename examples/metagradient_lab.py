@@ -20,25 +20,35 @@ METHODS = ("exact MAML", "first order", "Reptile", "ANIL", "iMAML")
 
 def method_named(name, net, loss, lr, steps):
     options = {"lr": lr, "steps": steps}
-    return {"exact MAML": lambda: tm.meta.maml(net, loss, **options),
-            "first order": lambda: tm.meta.maml(net, loss, first_order=True, **options),
-            "Reptile": lambda: tm.meta.reptile(net, loss, **options),
-            "ANIL": lambda: tm.meta.anil(net, loss, **options),
-            # lambda = 1 / (lr steps): the pull under which a minimum is as far as the steps lead
-            "iMAML": lambda: tm.meta.imaml(net, loss, strength=1 / (lr * steps), **options)}[name]()
+    return {
+        "exact MAML": lambda: tm.meta.maml(net, loss, **options),
+        "first order": lambda: tm.meta.maml(net, loss, first_order=True, **options),
+        "Reptile": lambda: tm.meta.reptile(net, loss, **options),
+        "ANIL": lambda: tm.meta.anil(net, loss, **options),
+        # lambda = 1 / (lr steps): the pull under which a minimum is as far as the steps lead
+        "iMAML": lambda: tm.meta.imaml(net, loss, strength=1 / (lr * steps), **options),
+    }[name]()
 
 
 def work(a):
     """(net, loss, lr, sample(rng, tasks)) of what is learned."""
     if a.work == "sinusoid":
         waves = tm.data.Sinusoids()
-        return (tm.nn.mlp(1, 40, 40, 1), tm.losses.mse, a.lr or 0.01,
-                lambda rng, tasks: waves.sample(rng, tasks=tasks, shot=10, query=10))
+        return (
+            tm.nn.mlp(1, 40, 40, 1),
+            tm.losses.mse,
+            a.lr or 0.01,
+            lambda rng, tasks: waves.sample(rng, tasks=tasks, shot=10, query=10),
+        )
     shape = dict(way=a.way, shot=a.shot, query=a.shot)
-    tm.data.episodes(blank(10), np.random.default_rng(0), tasks=1, **shape)     # are they enough?
+    tm.data.episodes(blank(10), np.random.default_rng(0), tasks=1, **shape)  # are they enough?
     characters = tm.data.Glyphs(seed=0).characters(10)
-    return (tm.nn.conv4(a.way, filters=16), tm.losses.cross_entropy, a.lr or 0.4,
-            lambda rng, tasks: tm.data.episodes(characters, rng, tasks=tasks, **shape))
+    return (
+        tm.nn.conv4(a.way, filters=16),
+        tm.losses.cross_entropy,
+        a.lr or 0.4,
+        lambda rng, tasks: tm.data.episodes(characters, rng, tasks=tasks, **shape),
+    )
 
 
 def main(a, name):
@@ -46,10 +56,19 @@ def main(a, name):
     net, loss, lr, sample = work(a)
     params = tm.tree.map(tm.tensor, net.init(init_rng))
     if a.iterations:
-        params = finished(tm.meta.train(
-            tm.meta.maml(net, loss, lr=lr), lambda: sample(train_rng, a.tasks), params=params,
-            iterations=a.iterations, optimizer=tm.optim.adam(a.beta), rows=1, name="warm-up"),
-            a.iterations, "warm-up")
+        params = finished(
+            tm.meta.train(
+                tm.meta.maml(net, loss, lr=lr),
+                lambda: sample(train_rng, a.tasks),
+                params=params,
+                iterations=a.iterations,
+                optimizer=tm.optim.adam(a.beta),
+                rows=1,
+                name="warm-up",
+            ),
+            a.iterations,
+            "warm-up",
+        )
     tasks = sample(test_rng, a.tasks)
     print(f"{a.work}, {a.tasks} tasks, inner rate {lr}, after {a.iterations} updates of MAML\n")
     print(f"{'':14}{'steps':>6}{'cosine':>9}{'norm ratio':>12}{'ms':>9}{'MB':>9}")
@@ -57,17 +76,27 @@ def main(a, name):
     for steps in a.inner:
         exact = None
         for method in METHODS:
-            vector, ms, memory = measured(method_named(method, net, loss, lr, steps), params, tasks,
-                                          a.repeats)
+            vector, ms, memory = measured(
+                method_named(method, net, loss, lr, steps), params, tasks, a.repeats
+            )
             exact = vector if exact is None else exact
             norms = np.linalg.norm(vector), np.linalg.norm(exact)
-            rows.append((method, steps, float(vector @ exact / (norms[0] * norms[1])),
-                         float(norms[0] / norms[1]), ms, memory))
+            rows.append(
+                (
+                    method,
+                    steps,
+                    float(vector @ exact / (norms[0] * norms[1])),
+                    float(norms[0] / norms[1]),
+                    ms,
+                    memory,
+                )
+            )
             print("{:14}{:6}{:9.4f}{:12.3f}{:9.2f}{:9.2f}".format(*rows[-1]), flush=True)
         print()
     begin_anew(a.out, name)
-    write_rows([("method", "steps", "cosine", "norm ratio", "ms", "MB"), *rows],
-               a.out / f"{name}.csv")
+    write_rows(
+        [("method", "steps", "cosine", "norm ratio", "ms", "MB"), *rows], a.out / f"{name}.csv"
+    )
     draw(rows, a.out / f"{name}.png")
 
 
@@ -106,13 +135,19 @@ def draw(rows, path):
 
 if __name__ == "__main__":
     p = parser(__doc__.splitlines()[0], own=True, iterations=500)
-    p.add_argument("--work", choices=("sinusoid", "glyphs"), default="sinusoid",
-                   help="what is learned")
-    p.add_argument("--inner", type=int, nargs="+", default=[1, 2, 3, 5, 10],
-                   help="numbers of inner steps")
+    p.add_argument(
+        "--work", choices=("sinusoid", "glyphs"), default="sinusoid", help="what is learned"
+    )
+    p.add_argument(
+        "--inner", type=int, nargs="+", default=[1, 2, 3, 5, 10], help="numbers of inner steps"
+    )
     p.add_argument("--lr", type=float, default=0, help="inner rate (0: 0.01 and 0.4)")
     p.add_argument("--tasks", type=int, default=25, help="tasks that the gradient is of")
     p.add_argument("--repeats", type=int, default=20, help="timed calls of each")
-    a = arguments(p, ("way", "work", "glyphs".__eq__), ("shot", "work", "glyphs".__eq__),
-                  ("beta", "iterations", bool))
+    a = arguments(
+        p,
+        ("way", "work", "glyphs".__eq__),
+        ("shot", "work", "glyphs".__eq__),
+        ("beta", "iterations", bool),
+    )
     run(main, a, f"metagradient_lab_{a.work}")

@@ -4,20 +4,26 @@ import functools
 
 import tinymeta as tm
 
-METHODS = {"maml": tm.meta.maml, "first-order": functools.partial(tm.meta.maml, first_order=True),
-           "meta-sgd": tm.meta.meta_sgd, "anil": tm.meta.anil, "reptile": tm.meta.reptile,
-           "imaml": tm.meta.imaml, "maml++": tm.meta.maml_plus}
+METHODS = {
+    "maml": tm.meta.maml,
+    "first-order": functools.partial(tm.meta.maml, first_order=True),
+    "meta-sgd": tm.meta.meta_sgd,
+    "anil": tm.meta.anil,
+    "reptile": tm.meta.reptile,
+    "imaml": tm.meta.imaml,
+    "maml++": tm.meta.maml_plus,
+}
 
 
 def method_of(a, net, loss, lr, **options):
     """The method that --method names; lr: a number, or a tree for the methods that take one."""
     options = {"lr": lr, "steps": a.steps, **options}
     if a.method in ("meta-sgd", "reptile", "maml++"):
-        options["lr"] = max(tm.tree.leaves(lr))         # one number: all parameters adapt
+        options["lr"] = max(tm.tree.leaves(lr))  # one number: all parameters adapt
     if a.method == "maml++":
-        options.pop("test_steps", None)                 # it has as many steps as it has rates
+        options.pop("test_steps", None)  # it has as many steps as it has rates
     if a.method == "anil" and tm.tree.children(lr) is not None:
-        options["lr"] = lr[-1]                          # the head's part of the tree
+        options["lr"] = lr[-1]  # the head's part of the tree
     return METHODS[a.method](net, loss, **options)
 
 
@@ -26,4 +32,5 @@ def weighted(a, sample):
     if a.method != "maml++":
         return sample
     return lambda k: tm.meta.Weighted(
-        *sample(k), tm.meta.step_weights(k / (0.1 * a.iterations), a.steps))
+        *sample(k), tm.meta.step_weights(k / (0.1 * a.iterations), a.steps)
+    )

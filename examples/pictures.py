@@ -16,6 +16,7 @@ def pyplot():
         return None
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
+
     return plt
 
 
@@ -30,14 +31,20 @@ def draw_curve(curve, path: Path, measure: str):
         return
     figure, left = plt.subplots(figsize=(6, 3.5))
     steps = [row.iteration for row in curve]
-    left.plot(steps, [row.metrics["loss"] for row in curve],
-              color="tab:gray", label="training loss")
+    left.plot(
+        steps, [row.metrics["loss"] for row in curve], color="tab:gray", label="training loss"
+    )
     left.set(xlabel="meta-updates", ylabel="training loss")
     scored = [row for row in curve if row.score]
     if scored:
         right = left.twinx()
-        right.errorbar([r.iteration for r in scored], [r.score.mean for r in scored],
-                       [r.score.interval for r in scored], color="tab:blue", capsize=2)
+        right.errorbar(
+            [r.iteration for r in scored],
+            [r.score.mean for r in scored],
+            [r.score.interval for r in scored],
+            color="tab:blue",
+            capsize=2,
+        )
         right.set_ylabel(f"validation {measure}", color="tab:blue")
     save_figure(figure, path)
     plt.close(figure)

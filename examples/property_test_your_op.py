@@ -12,8 +12,16 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import tinymeta as tm
-from tinymeta.testing import (Foreign, Kink, Vacuous, check_grads, check_primitive, strategies,
-                              strategy_for, survivors)
+from tinymeta.testing import (
+    Foreign,
+    Kink,
+    Vacuous,
+    check_grads,
+    check_primitive,
+    strategies,
+    strategy_for,
+    survivors,
+)
 
 script(__doc__)
 
@@ -25,20 +33,26 @@ def property_test(f, cases, order):
     """
     met = []
 
-    @settings(max_examples=50, deadline=None, derandomize=True, database=None,
-              phases=[Phase.generate, Phase.shrink], report_multiple_bugs=False)
+    @settings(
+        max_examples=50,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        phases=[Phase.generate, Phase.shrink],
+        report_multiple_bugs=False,
+    )
     @given(cases)
     def test(inputs):
         met.append(inputs)
         try:
             check_grads(f, *inputs, order=order)
-        except Vacuous:                     # an empty array: no derivative of it can be wrong
+        except Vacuous:  # an empty array: no derivative of it can be wrong
             reject()
 
     try:
         test()
     except AssertionError as error:
-        smallest = met[-1]                  # hypothesis ends with the smallest that it found
+        smallest = met[-1]  # hypothesis ends with the smallest that it found
         print("    the smallest case found:", *smallest)
         print("   ", str(error).replace("\n", "\n    "))
         return smallest, str(error)
@@ -57,7 +71,7 @@ swish = tm.elementwise("a / (1 + exp(-a))", (lambda g, y, a: g * tm.sigmoid(a),)
 cases = strategies.tensors(strategies.shapes(), away_from=0.0).map(lambda a: (a,))
 (a,), complaint = property_test(swish, cases, order=1)
 assert "the derivative of swish 1 of order 1 is wrong" in complaint
-assert a.shape == () and a == 1 / 8       # at 0 alone the rule is right
+assert a.shape == () and a == 1 / 8  # at 0 alone the rule is right
 assert "worst entry: argument [0] at" in complaint
 
 # 2 -- A rule may have the right value and not be differentiable:
@@ -70,8 +84,9 @@ def slope(a):
     return s + a * s * (1.0 - s)
 
 
-constant = tm.elementwise("a / (1 + exp(-a))", name="swish 2",
-                          vjps=(lambda g, y, a: g * slope(tm.asarray(a.numpy())),))
+constant = tm.elementwise(
+    "a / (1 + exp(-a))", name="swish 2", vjps=(lambda g, y, a: g * slope(tm.asarray(a.numpy())),)
+)
 assert property_test(constant, cases_of(constant), order=1) is None
 _, complaint = property_test(constant, cases_of(constant), order=2)
 assert "the derivative of swish 2 of order 2 is wrong" in complaint
@@ -79,7 +94,7 @@ assert "the derivative of swish 2 of order 2 is wrong" in complaint
 # 3 -- Corrected: every order is right. Nothing was written for the second and the third.
 right = tm.elementwise("a / (1 + exp(-a))", (lambda g, y, a: g * slope(a),), name="swish")
 assert property_test(right, cases_of(right), order=3) is None
-check_primitive(right)                      # all that, and its kernel, in one line of a test
+check_primitive(right)  # all that, and its kernel, in one line of a test
 print("\n3  g * slope(a), of the tensor itself: right to third order")
 
 # 4 -- Would a mistake have been noticed at all? Break the right rule on purpose and see.

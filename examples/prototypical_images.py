@@ -23,7 +23,8 @@ def main(a, name):
 
     def sampler(characters, rng, way, query):
         return lambda n: tm.data.episodes(
-            characters, rng, way=way, shot=a.shot, query=query, tasks=n)
+            characters, rng, way=way, shot=a.shot, query=query, tasks=n
+        )
 
     def draw_from(train, validation, test):
         rng = np.random.default_rng(0)
@@ -33,8 +34,10 @@ def main(a, name):
             sampler(test, rng, way, a.test_query)(1)
 
     train, validation, test = image_sets(a, draw_from)
-    print(f"prototypical network on {a.data} ({train}): {a.filters} filters, {a.way}-way "
-          f"{a.shot}-shot, {a.query} query images of a class, {a.iterations} updates")
+    print(
+        f"prototypical network on {a.data} ({train}): {a.filters} filters, {a.way}-way "
+        f"{a.shot}-shot, {a.query} query images of a class, {a.iterations} updates"
+    )
 
     draw = sampler(train, train_rng, a.way, a.query)
 
@@ -52,17 +55,25 @@ def main(a, name):
         return tm.meta.evaluate(method, params, sampler(characters, rng, way, query), tasks=tasks)
 
     params = learn(
-        a, tm.meta.prototypical(net, way=a.way), lambda k: draw(a.tasks), rngs,
+        a,
+        tm.meta.prototypical(net, way=a.way),
+        lambda k: draw(a.tasks),
+        rngs,
         name=name,
-        evaluate=lambda params: score(params, validation, validation_rng, 5, 5, 100))
+        evaluate=lambda params: score(params, validation, validation_rng, 5, 5, 100),
+    )
 
     for way in a.test_ways:
         published = PUBLISHED.get((way, a.shot), "") if a.data == "omniglot" else ""
         for transductive in (False, True):
             what = "transductive, too: " if transductive else ""
-            result(f"{what}{way}-way {a.shot}-shot test accuracy on {a.data}",
-                   score(params, test, test_rng, way, a.test_query, a.test_tasks, transductive),
-                   a.seed, start, "" if transductive else published)
+            result(
+                f"{what}{way}-way {a.shot}-shot test accuracy on {a.data}",
+                score(params, test, test_rng, way, a.test_query, a.test_tasks, transductive),
+                a.seed,
+                start,
+                "" if transductive else published,
+            )
     if not judges(a):
         task = sampler(test, test_rng, 5, min(10, test.drawers - a.shot))(1)
         draw_space(net, params, task, a.out / f"{name}_space.png")
@@ -75,14 +86,14 @@ def draw_space(net, params, task, path):
         return
     images = np.concatenate([task.support.x[0], task.query.x[0]])
     labels = np.concatenate([task.support.y[0], task.query.y[0]])
-    z = np.asarray(net(params, images))                                              # (N, D)
-    plane = np.linalg.svd(z - z.mean(0), full_matrices=False)[2][:2]                 # (2, D)
+    z = np.asarray(net(params, images))  # (N, D)
+    plane = np.linalg.svd(z - z.mean(0), full_matrices=False)[2][:2]  # (2, D)
     points = (z - z.mean(0)) @ plane.T
     figure, axis = plt.subplots(figsize=(5, 4.5))
     for k in range(labels.max() + 1):
         colour = f"C{k}"
-        mine = points[len(task.support.y[0]):][task.query.y[0] == k]
-        mean = points[:len(task.support.y[0])][task.support.y[0] == k].mean(0)
+        mine = points[len(task.support.y[0]) :][task.query.y[0] == k]
+        mean = points[: len(task.support.y[0])][task.support.y[0] == k].mean(0)
         axis.scatter(*mine.T, color=colour, s=18)
         axis.scatter(*mean, color=colour, s=220, marker="*", edgecolor="black")
     axis.set(xticks=[], yticks=[], title="stars: prototypes; dots: what is asked")
@@ -94,12 +105,17 @@ if __name__ == "__main__":
     p = parser(__doc__.splitlines()[0], without=("steps",), way=20, iterations=300, beta=1e-3)
     flags_of_images(p, "vinyals", "random", "official")
     p.add_argument("--filters", type=int, default=32, help="channels (the paper: 64)")
-    p.add_argument("--pool", choices=("stride", "max"), default="stride",
-                   help="max: the paper's pooling, four times the work")
+    p.add_argument(
+        "--pool",
+        choices=("stride", "max"),
+        default="stride",
+        help="max: the paper's pooling, four times the work",
+    )
     p.add_argument("--query", type=int, default=5, help="query images of a class in training")
     p.add_argument("--tasks", type=int, default=1, help="tasks in a batch (the paper: 1)")
-    p.add_argument("--test-ways", type=int, nargs="+", default=[5, 20],
-                   help="classes in the test tasks")
+    p.add_argument(
+        "--test-ways", type=int, nargs="+", default=[5, 20], help="classes in the test tasks"
+    )
     p.add_argument("--test-query", type=int, default=5, help="query images of a class in the test")
     a = arguments(p)
     run(main, a, f"prototypical_{a.data}")

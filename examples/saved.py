@@ -17,18 +17,24 @@ def flags_of(file: Path, p: ArgumentParser, never: set[str]) -> list[str]:
     Raises FileNotFoundError, and ValueError for a file that is no saved run or whose flags `p`
     would not take.
     """
+
     def refuse(message: str):
-        raise ValueError(f"{file} was not saved by this example ({message:.200}): "
-                         "give a file that was")
+        raise ValueError(
+            f"{file} was not saved by this example ({message:.200}): give a file that was"
+        )
 
     p = copy.copy(p)
-    p.error = refuse                                    # instead of the usage, and the end
+    p.error = refuse  # instead of the usage, and the end
     config, defaults = tm.about(file).get("config", {}), vars(p.parse_args([]))
     if not isinstance(config, dict):
         refuse(f"its flags are {config!r}")
     taken = {key: config[key] for key in defaults if key in config and key not in never}
-    words = [word for key, value in taken.items() if value != defaults[key]
-             for word in as_words(f"--{key.replace('_', '-')}", value)]
+    words = [
+        word
+        for key, value in taken.items()
+        if value != defaults[key]
+        for word in as_words(f"--{key.replace('_', '-')}", value)
+    ]
     p.parse_args(words)
     return words
 

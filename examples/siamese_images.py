@@ -32,12 +32,19 @@ def main(a, name):
         return tm.data.pairs(characters, rng, count=count, within=within, rotations=rotations)
 
     def draw_group(characters, rng):
-        return tm.data.groups(characters, rng, classes=a.classes, drawers=a.drawers,
-                              alphabets=a.alphabets, rotations=a.rotations)
+        return tm.data.groups(
+            characters,
+            rng,
+            classes=a.classes,
+            drawers=a.drawers,
+            alphabets=a.alphabets,
+            rotations=a.rotations,
+        )
 
     def tasks(characters, rng, way):
         return lambda n: tm.data.episodes(
-            characters, rng, way=way, shot=a.shot, query=1, tasks=n, rotations=False)
+            characters, rng, way=way, shot=a.shot, query=1, tasks=n, rotations=False
+        )
 
     def draw_from(train, validation, test):
         rng = np.random.default_rng(0)
@@ -49,10 +56,15 @@ def main(a, name):
             tasks(characters, rng, way)(1)
 
     train, validation, test = image_sets(a, draw_from)
-    batch = (f"all pairs of {a.classes} characters by {a.drawers} hands" if a.classes
-             else f"{a.pairs} pairs")
-    print(f"siamese network on {a.data} ({train}): {a.filters} filters, margin {a.margin}, "
-          f"{batch} a batch, {a.iterations} updates")
+    batch = (
+        f"all pairs of {a.classes} characters by {a.drawers} hands"
+        if a.classes
+        else f"{a.pairs} pairs"
+    )
+    print(
+        f"siamese network on {a.data} ({train}): {a.filters} filters, margin {a.margin}, "
+        f"{batch} a batch, {a.iterations} updates"
+    )
 
     def distort(x):
         return tm.data.affine(x[..., 0], train_rng)[..., None] if a.affine else x
@@ -73,26 +85,41 @@ def main(a, name):
         judge, _, params = frozen(params)
         return tm.meta.evaluate(judge, params, tasks(validation, validation_rng, a.way), tasks=100)
 
-    params = learn(a, method, sample, rngs, name=name, evaluate=score,
-                   measure=f"{a.way}-way accuracy")
+    params = learn(
+        a, method, sample, rngs, name=name, evaluate=score, measure=f"{a.way}-way accuracy"
+    )
     judge, model, params = frozen(params)
     known = draw(validation, validation_rng, 10000)
     threshold = best_threshold(pair_distances(model, params, known), known.different)
     asked = draw(test, test_rng, 10000)
     right = verification_accuracy(pair_distances(model, params, asked), asked.different, threshold)
-    result(f"verification accuracy of 10000 test pairs at D > {threshold:.3f}:",
-           f"{right:.4f}", a.seed, start)
+    result(
+        f"verification accuracy of 10000 test pairs at D > {threshold:.3f}:",
+        f"{right:.4f}",
+        a.seed,
+        start,
+    )
     for way, published in ((5, "97.3 %"), (20, "88.2 %")):
-        result(f"{way}-way {a.shot}-shot between-alphabet test accuracy", tm.meta.evaluate(
-            judge, params, tasks(test, test_rng, way), tasks=a.test_tasks), a.seed, start,
-            f"{published}, Vinyals et al. 2016" if a.data == "omniglot" and a.shot == 1 else "")
+        result(
+            f"{way}-way {a.shot}-shot between-alphabet test accuracy",
+            tm.meta.evaluate(judge, params, tasks(test, test_rng, way), tasks=a.test_tasks),
+            a.seed,
+            start,
+            f"{published}, Vinyals et al. 2016" if a.data == "omniglot" and a.shot == 1 else "",
+        )
     if a.data == "omniglot":
+
         def distance(asked, seen):
             return distances(model(params, asked[..., None]), model(params, seen[..., None]))
+
         score = oneshot.evaluate(distance, oneshot.all_runs(a.root))
-        result("20-way within-alphabet one-shot error, all_runs:",
-               f"{score.mean:.4f} (standard error {score.se:.4f} over {len(score.errors)} runs)",
-               a.seed, start, "0.135 ConvNet, 0.137 ProtoNet; chance 0.95")
+        result(
+            "20-way within-alphabet one-shot error, all_runs:",
+            f"{score.mean:.4f} (standard error {score.se:.4f} over {len(score.errors)} runs)",
+            a.seed,
+            start,
+            "0.135 ConvNet, 0.137 ProtoNet; chance 0.95",
+        )
     if not judges(a):
         draw_neighbours(model, params, test, test_rng, a.out / f"{name}_neighbours.png")
 
@@ -133,31 +160,67 @@ if __name__ == "__main__":
     p = parser(__doc__.splitlines()[0], without=("steps",), iterations=1000)
     flags_of_images(p, "official", "minimal1", "minimal2")
     p.add_argument("--filters", type=int, default=32, help="channels of each convolution")
-    p.add_argument("--pool", choices=("stride", "max"), default="stride",
-                   help="max: full convolutions and pooling, four times the work")
-    p.add_argument("--head", choices=("mean", "flatten"), default="flatten",
-                   help="what becomes of the last map")
-    p.add_argument("--features", type=int, default=0,
-                   help="size of a linear embedding of it (0: none)")
-    p.add_argument("--margin", type=float, default=10.0,
-                   help="how far apart different ones are to lie")
-    p.add_argument("--classes", type=int, default=20,
-                   help="characters in a batch, of which all pairs count (0: --pairs instead)")
+    p.add_argument(
+        "--pool",
+        choices=("stride", "max"),
+        default="stride",
+        help="max: full convolutions and pooling, four times the work",
+    )
+    p.add_argument(
+        "--head",
+        choices=("mean", "flatten"),
+        default="flatten",
+        help="what becomes of the last map",
+    )
+    p.add_argument(
+        "--features", type=int, default=0, help="size of a linear embedding of it (0: none)"
+    )
+    p.add_argument(
+        "--margin", type=float, default=10.0, help="how far apart different ones are to lie"
+    )
+    p.add_argument(
+        "--classes",
+        type=int,
+        default=20,
+        help="characters in a batch, of which all pairs count (0: --pairs instead)",
+    )
     p.add_argument("--drawers", type=int, default=3, help="examples of each")
     p.add_argument("--alphabets", type=int, default=4, help="from so many alphabets")
-    p.add_argument("--different", type=float, default=0.95,
-                   help="what share of the loss is that of different pairs (of --pairs: half)")
-    p.add_argument("--pairs", type=int, default=128,
-                   help="with --classes 0: pairs in a batch, drawn one by one, half of them same")
-    p.add_argument("--rotations", action="store_true",
-                   help="quarter turns in training: four times as many characters")
-    p.add_argument("--affine", action="store_true",
-                   help="distort the training images (Koch et al. 2015)")
-    p.add_argument("--within", type=float, default=0.5,
-                   help="of pairs drawn one by one, which part of the different is of one alphabet")
-    p.add_argument("--chunks", type=int, default=2,
-                   help="parts of the batch that run on two threads")
-    a = arguments(p, ("drawers", "classes", bool), ("alphabets", "classes", bool),
-                  ("pairs", "classes", (0).__eq__), ("chunks", "classes", (0).__eq__),
-                  ("chunks", "no_jit", bool))
+    p.add_argument(
+        "--different",
+        type=float,
+        default=0.95,
+        help="what share of the loss is that of different pairs (of --pairs: half)",
+    )
+    p.add_argument(
+        "--pairs",
+        type=int,
+        default=128,
+        help="with --classes 0: pairs in a batch, drawn one by one, half of them same",
+    )
+    p.add_argument(
+        "--rotations",
+        action="store_true",
+        help="quarter turns in training: four times as many characters",
+    )
+    p.add_argument(
+        "--affine", action="store_true", help="distort the training images (Koch et al. 2015)"
+    )
+    p.add_argument(
+        "--within",
+        type=float,
+        default=0.5,
+        help="of pairs drawn one by one, which part of the different is of one alphabet",
+    )
+    p.add_argument(
+        "--chunks", type=int, default=2, help="parts of the batch that run on two threads"
+    )
+    a = arguments(
+        p,
+        ("drawers", "classes", bool),
+        ("alphabets", "classes", bool),
+        ("pairs", "classes", (0).__eq__),
+        ("chunks", "classes", (0).__eq__),
+        ("chunks", "no_jit", bool),
+    )
     run(main, a, f"siamese_{a.data}")

@@ -58,21 +58,25 @@ def f(x):
     return y
 
 
-assert np.array_equal(tm.grad(f)(a).numpy(), b.numpy())            # d(a . b)/da = b
-assert state.recording and tm.grad(f)(a).serial == 0               # what leaves grad has no history
+assert np.array_equal(tm.grad(f)(a).numpy(), b.numpy())  # d(a . b)/da = b
+assert state.recording and tm.grad(f)(a).serial == 0  # what leaves grad has no history
 
 # 6 -- The backward walk calls operations: so it passes the doorway too,
 #      and can itself be differentiated.
 
 
 def cube(x):
-    return x ** 3
+    return x**3
 
 
 second = tm.grad(tm.grad(cube))
 assert second(2.0).item() == 12.0 and tm.grad(second)(0.0).item() == 6.0
-print("6  the second derivative of x^3 at 2 is", second(2.0).item(),
-      "and the third at 0", tm.grad(second)(0.0).item())
+print(
+    "6  the second derivative of x^3 at 2 is",
+    second(2.0).item(),
+    "and the third at 0",
+    tm.grad(second)(0.0).item(),
+)
 
 # An inner derivative may depend on an outer variable; identities keep them apart.
 assert tm.grad(lambda x: x * tm.grad(lambda y: x + y)(1.0))(1.0).item() == 1.0
@@ -85,16 +89,16 @@ assert tm.grad(lambda x: x * tm.grad(lambda y: x + y)(1.0))(1.0).item() == 1.0
 rng = np.random.default_rng(0)
 tasks, size, alpha = 4, 3, 0.1
 roots = rng.normal(size=(tasks, size, size))
-A = roots @ roots.swapaxes(1, 2)                                              # (T, D, D), symmetric
+A = roots @ roots.swapaxes(1, 2)  # (T, D, D), symmetric
 c, theta = rng.normal(size=(tasks, size)), rng.normal(size=size)
 
 
-def loss(t, batch):                                                           # t (T, D) -> (T,)
+def loss(t, batch):  # t (T, D) -> (T,)
     d = t - batch.y
     return 0.5 * (d * (batch.x @ d[..., None])[..., 0]).sum(-1)
 
 
-problems = tm.Tasks(tm.Batch(A, c), tm.Batch(A, c))                           # support = query
+problems = tm.Tasks(tm.Batch(A, c), tm.Batch(A, c))  # support = query
 
 
 def meta_gradient(first_order):
@@ -111,6 +115,10 @@ first = np.einsum("tij,tjk,tk->i", A, step, theta - c)
 assert np.allclose(meta_gradient(False).numpy(), exact, rtol=1e-12)
 assert np.allclose(meta_gradient(True).numpy(), first, rtol=1e-12)
 assert not np.allclose(exact, first, rtol=0.1)
-print("7  the MAML gradient", meta_gradient(False).numpy().round(4),
-      "is the closed form; first order would say", first.round(4))
+print(
+    "7  the MAML gradient",
+    meta_gradient(False).numpy().round(4),
+    "is the closed form; first order would say",
+    first.round(4),
+)
 print("the tour is over: every assert held")

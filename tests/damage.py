@@ -19,8 +19,7 @@ METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.
 
 
 def outcome(read, path):
-    """What `read()` returns, or the sentence, naming `path`, that it raises; no other error passes.
-    """
+    """What `read()` returns, or the sentence, naming `path`, that it raises; no other error passes."""
     try:
         return read()
     except (ValueError, OSError) as error:
@@ -44,6 +43,7 @@ def refused(path, data: bytes, read, check) -> bool:
 
 # ---- bytes ---------------------------------------------------------------------------------------
 
+
 def flip(rng, data: bytes) -> bytes:
     """A few bits flipped."""
     data = bytearray(data)
@@ -53,7 +53,7 @@ def flip(rng, data: bytes) -> bytes:
 
 
 def cut(rng, data: bytes) -> bytes:
-    return data[:rng.integers(len(data) + 1)]
+    return data[: rng.integers(len(data) + 1)]
 
 
 def lose(rng, data: bytes) -> bytes:
@@ -67,13 +67,14 @@ def overwrite(rng, data: bytes) -> bytes:
     start = rng.integers(len(data) + 1)
     size = min(rng.integers(1, 65), len(data) - start)
     noise = (bytes(size), b"\xff" * size, rng.bytes(size))[rng.integers(3)]
-    return data[:start] + noise + data[start + size:]
+    return data[:start] + noise + data[start + size :]
 
 
 BYTES = (flip, cut, lose, overwrite)
 
 
 # ---- archives ------------------------------------------------------------------------------------
+
 
 def rebuilt(rng, data: bytes) -> bytes:
     """Another archive, with checksums that are right, of entries that are not what they were."""
@@ -96,7 +97,7 @@ def rebuilt(rng, data: bytes) -> bytes:
         parts[a] = (name, with_header(rng, content))
     written, method = io.BytesIO(), METHODS[rng.integers(4)] if kind == "method" else 0
     with warnings.catch_warnings(), zipfile.ZipFile(written, "w", method) as archive:
-        warnings.simplefilter("ignore")                         # a name that is there twice
+        warnings.simplefilter("ignore")  # a name that is there twice
         for name, content in parts:
             archive.writestr(name, content)
     return written.getvalue()
@@ -105,8 +106,16 @@ def rebuilt(rng, data: bytes) -> bytes:
 def with_header(rng, content: bytes) -> bytes:
     """What an array's header says, or a picture's, changed: as sizes that nothing could have."""
     descr = rng.choice(["<f8", "<i4", "|O", "<U9", "<c8", "|V0", "<M8[s]", ">f4", "nonsense"])
-    shape = ("()", "(0,)", "(-1,)", "(10**15,)", "(4000000000,)", "(2.5,)", "'ab'",
-             f"({'1,' * 99})")[rng.integers(8)]
+    shape = (
+        "()",
+        "(0,)",
+        "(-1,)",
+        "(10**15,)",
+        "(4000000000,)",
+        "(2.5,)",
+        "'ab'",
+        f"({'1,' * 99})",
+    )[rng.integers(8)]
     text = f"{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}".encode()
     if content.startswith(b"\x93NUMPY"):
         return b"\x93NUMPY\x01\0" + struct.pack("<H", len(text)) + text + content[128:]
@@ -116,11 +125,11 @@ def with_header(rng, content: bytes) -> bytes:
 
 def with_field(rng, data: bytes) -> bytes:
     """One field of one entry in the list of the archive is another number."""
-    entries = [at for at in range(len(data)) if data[at:at + 4] == b"PK\1\2"]
+    entries = [at for at in range(len(data)) if data[at : at + 4] == b"PK\1\2"]
     at = int(rng.choice(entries)) + int(rng.choice([6, 8, 10, 16, 20, 24, 28, 30, 32, 38, 42]))
     number = struct.pack("<I", int(rng.choice([0, 1, 8, 12, 99, 10**9, 2**32 - 1])))
     size = int(rng.choice([2, 4]))
-    return data[:at] + number[:size] + data[at + size:]
+    return data[:at] + number[:size] + data[at + size :]
 
 
 ARCHIVES = (*BYTES, rebuilt, rebuilt, rebuilt, with_field)
@@ -136,6 +145,7 @@ def archives(whole: bytes, seed: int, count: int) -> Iterator[tuple[str, bytes]]
 
 # ---- files of tm.save, whose digest is right -----------------------------------------------------
 
+
 def tampered(path, **changes) -> None:
     """Change arrays of such a file, or leave them out for None; unless given, the digest fits."""
     with np.load(path) as file:
@@ -147,18 +157,43 @@ def tampered(path, **changes) -> None:
 
 
 ABSENT = object()
-VALUES = (ABSENT, None, True, -1, 10**30, 1.5, float("nan"), float("inf"), "text", "1", [], {},
-          [[]], [0, 1, 2], {"a": 1})
+VALUES = (
+    ABSENT,
+    None,
+    True,
+    -1,
+    10**30,
+    1.5,
+    float("nan"),
+    float("inf"),
+    "text",
+    "1",
+    [],
+    {},
+    [[]],
+    [0, 1, 2],
+    {"a": 1},
+)
 KINDS = ("f4", ">f8", "i8", "bool", "c8", "U5", "O", "V8", "f2")
-OTHERS = (lambda a: None, lambda a: a[None], lambda a: a.ravel()[:0], lambda a: a * np.nan,
-          *(lambda a, kind=kind: a.astype(kind) for kind in KINDS))
+OTHERS = (
+    lambda a: None,
+    lambda a: a[None],
+    lambda a: a.ravel()[:0],
+    lambda a: a * np.nan,
+    *(lambda a, kind=kind: a.astype(kind) for kind in KINDS),
+)
 
 
 def places(value, path=()) -> Iterator[tuple]:
     """The way to each part of what JSON holds, the whole included."""
     yield path
-    parts = value.items() if isinstance(value, dict) else \
-        enumerate(value) if isinstance(value, list) else ()
+    parts = (
+        value.items()
+        if isinstance(value, dict)
+        else enumerate(value)
+        if isinstance(value, list)
+        else ()
+    )
     for key, part in parts:
         yield from places(part, (*path, key))
 

@@ -23,8 +23,14 @@ ROOT = Path(__file__).resolve().parent.parent
 
 def process(name, *flags, out=None):
     """The example in a process of its own."""
-    command = [sys.executable, "-W", "error", str(ROOT / "examples" / f"{name}.py"), *flags,
-               *(["--out", str(out)] if out else [])]
+    command = [
+        sys.executable,
+        "-W",
+        "error",
+        str(ROOT / "examples" / f"{name}.py"),
+        *flags,
+        *(["--out", str(out)] if out else []),
+    ]
     return subprocess.run(command, capture_output=True, text=True, cwd=out or ROOT)
 
 
@@ -49,7 +55,7 @@ def example(monkeypatch, capsys):
             warnings.simplefilter("error")
             try:
                 runpy.run_path(path, run_name="__main__")
-            except SystemExit as end:                   # a text goes to stderr, with the status 1
+            except SystemExit as end:  # a text goes to stderr, with the status 1
                 code = end.code
         out, err = capsys.readouterr()
         text = f"{code}\n" if isinstance(code, str) else ""
@@ -76,12 +82,25 @@ def test_the_mistakes_in_ones_own_gradients_are_found():
 
 @pytest.mark.examples
 def test_a_short_run_ends_with_a_result_line_and_keeps_its_curve(example, tmp_path):
-    flags = ["--iterations", "3", "--way", "3", "--tasks", "4", "--filters", "8",
-             "--test-tasks", "10"]
+    flags = [
+        "--iterations",
+        "3",
+        "--way",
+        "3",
+        "--tasks",
+        "4",
+        "--filters",
+        "8",
+        "--test-tasks",
+        "10",
+    ]
     done = process("maml_images", *flags, out=tmp_path)
     assert done.returncode == 0, done.stderr
-    line = [row for row in done.stdout.splitlines()
-            if row.startswith("result: 3-way 1-shot test accuracy")]
+    line = [
+        row
+        for row in done.stdout.splitlines()
+        if row.startswith("result: 3-way 1-shot test accuracy")
+    ]
     assert line and "+-" in line[0] and "seed 0" in line[0]
     rows = (tmp_path / "maml_glyphs.csv").read_text().splitlines()
     assert rows[0].startswith("iteration,seconds,loss,accuracy") and rows[-1].startswith("3,")
@@ -94,15 +113,18 @@ def test_a_short_run_ends_with_a_result_line_and_keeps_its_curve(example, tmp_pa
 
 
 @pytest.mark.examples
-@pytest.mark.parametrize("flags, said", [
-    (["--data", "omniglot", "--root", "nowhere"], "images_background"),
-    (["--way", "100000", "--iterations", "1", "--filters", "4"], "way=100000"),
-    (["--shot", "11", "--iterations", "1", "--filters", "4"], "drawers"),
-    (["--device", "cuda"], "cuda"),
-    (["--iterations", "-1"], "iterations"),
-    (["--load", "missing.npz"], "missing.npz"),
-    (["--filters", "0"], "filters=0 must be"),
-])
+@pytest.mark.parametrize(
+    "flags, said",
+    [
+        (["--data", "omniglot", "--root", "nowhere"], "images_background"),
+        (["--way", "100000", "--iterations", "1", "--filters", "4"], "way=100000"),
+        (["--shot", "11", "--iterations", "1", "--filters", "4"], "drawers"),
+        (["--device", "cuda"], "cuda"),
+        (["--iterations", "-1"], "iterations"),
+        (["--load", "missing.npz"], "missing.npz"),
+        (["--filters", "0"], "filters=0 must be"),
+    ],
+)
 def test_bad_input_is_one_line(example, tmp_path, flags, said):
     done = example("maml_images", *flags, out=tmp_path)
     assert done.returncode == 1
@@ -118,11 +140,17 @@ def test_a_run_that_diverges_says_so(example, tmp_path):
 
 
 @pytest.mark.examples
-@pytest.mark.parametrize("name, method", [
-    *(("maml_sinusoid", method) for method in ("maml", "first-order", "meta-sgd", "anil", "reptile",
-                                               "imaml", "maml++")),
-    ("maml_images", "anil"), ("maml_images", "maml++"),             # rates: a tree, and one number
-])
+@pytest.mark.parametrize(
+    "name, method",
+    [
+        *(
+            ("maml_sinusoid", method)
+            for method in ("maml", "first-order", "meta-sgd", "anil", "reptile", "imaml", "maml++")
+        ),
+        ("maml_images", "anil"),
+        ("maml_images", "maml++"),  # rates: a tree, and one number
+    ],
+)
 def test_every_method_learns_a_few_steps(name, method, example, tmp_path):
     flags = ["--iterations", "2", "--steps", "2", "--tasks", "3", "--test-tasks", "10", "--no-jit"]
     flags += ["--filters", "4", "--way", "3"] if name == "maml_images" else []
@@ -132,23 +160,68 @@ def test_every_method_learns_a_few_steps(name, method, example, tmp_path):
 
 
 @pytest.mark.examples
-@pytest.mark.parametrize("name, flags, written", [
-    ("prototypical_images", ["--iterations", "2", "--way", "5", "--filters", "4",
-                             "--test-tasks", "5"], "prototypical_glyphs_space.png"),
-    ("siamese_images", ["--iterations", "2", "--filters", "4", "--features", "8", "--affine",
-                        "--rotations", "--test-tasks", "5", "--no-jit"], "siamese_glyphs.npz"),
-    ("siamese_images", ["--iterations", "2", "--filters", "4", "--classes", "0", "--affine",
-                        "--test-tasks", "5", "--no-jit"], "siamese_glyphs.npz"),
-    ("learned_optimizer", ["--iterations", "2", "--steps", "3", "--no-jit", "--test-tasks", "10"],
-     "learned_optimizer.npz"),
-    ("metagradient_lab", ["--iterations", "2", "--inner", "1", "--repeats", "1", "--tasks", "3"],
-     "metagradient_lab_sinusoid.csv"),
-    ("learning_bias", ["--iterations", "2", "--glyph-iterations", "2", "--test-tasks", "5"],
-     "learning_bias_glyphs.csv"),
-])
+@pytest.mark.parametrize(
+    "name, flags, written",
+    [
+        (
+            "prototypical_images",
+            ["--iterations", "2", "--way", "5", "--filters", "4", "--test-tasks", "5"],
+            "prototypical_glyphs_space.png",
+        ),
+        (
+            "siamese_images",
+            [
+                "--iterations",
+                "2",
+                "--filters",
+                "4",
+                "--features",
+                "8",
+                "--affine",
+                "--rotations",
+                "--test-tasks",
+                "5",
+                "--no-jit",
+            ],
+            "siamese_glyphs.npz",
+        ),
+        (
+            "siamese_images",
+            [
+                "--iterations",
+                "2",
+                "--filters",
+                "4",
+                "--classes",
+                "0",
+                "--affine",
+                "--test-tasks",
+                "5",
+                "--no-jit",
+            ],
+            "siamese_glyphs.npz",
+        ),
+        (
+            "learned_optimizer",
+            ["--iterations", "2", "--steps", "3", "--no-jit", "--test-tasks", "10"],
+            "learned_optimizer.npz",
+        ),
+        (
+            "metagradient_lab",
+            ["--iterations", "2", "--inner", "1", "--repeats", "1", "--tasks", "3"],
+            "metagradient_lab_sinusoid.csv",
+        ),
+        (
+            "learning_bias",
+            ["--iterations", "2", "--glyph-iterations", "2", "--test-tasks", "5"],
+            "learning_bias_glyphs.csv",
+        ),
+    ],
+)
 def test_the_other_examples_write_what_they_say(
-        name, flags, written, example, tmp_path, monkeypatch):
-    if name == "learning_bias":                 # two updates are not worth a hundred kernels
+    name, flags, written, example, tmp_path, monkeypatch
+):
+    if name == "learning_bias":  # two updates are not worth a hundred kernels
         monkeypatch.setattr(sys.modules["tinymeta.meta.train"], "jit", lambda f: f)
     with without_compiling() if name == "metagradient_lab" else nullcontext():
         done = example(name, *flags, out=tmp_path)
@@ -164,11 +237,19 @@ TINY = ["--iterations", "4", "--tasks", "3", "--test-tasks", "10", "--no-jit"]
 @pytest.mark.examples
 def test_a_saved_run_is_evaluated_with_its_own_flags(example, tmp_path):
     done = example("maml_images", *TINY, "--filters", "4", "--way", "3", out=tmp_path)
-    again = example("maml_images", "--evaluate", str(tmp_path / "maml_glyphs.npz"),
-                    "--test-tasks", "10", out=tmp_path)
+    again = example(
+        "maml_images",
+        "--evaluate",
+        str(tmp_path / "maml_glyphs.npz"),
+        "--test-tasks",
+        "10",
+        out=tmp_path,
+    )
     assert again.returncode == 0, again.stderr
-    ours, theirs = ([row.split(", seed")[0] for row in run.stdout.splitlines()
-                     if row.startswith("result")] for run in (again, done))
+    ours, theirs = (
+        [row.split(", seed")[0] for row in run.stdout.splitlines() if row.startswith("result")]
+        for run in (again, done)
+    )
     assert ours[:1] == theirs and "not transductive" in ours[1]
 
 

@@ -8,22 +8,24 @@ import numpy as np
 import pytest
 
 sys.path.append(str(Path(__file__).resolve().parent.parent))
-from benchmarks import faults, interrupted  # noqa: E402
+import tinymeta as tm
+from benchmarks import faults, interrupted
 
-import tinymeta as tm  # noqa: E402
 
 def test_where_nothing_is_wrong_nothing_is_found(capsys):
     assert faults.main(["--only", "archives", "checkpoints", "--scale", "0.01"]) == 0
     head, *rows = capsys.readouterr().out.splitlines()
     assert head.split("  ")[-1] == "what went wrong"
-    assert [row.split() for row in rows] == [["archives", "5", "5", "nothing"],
-                                             ["checkpoints", "3", "3", "nothing"]]
+    assert [row.split() for row in rows] == [
+        ["archives", "5", "5", "nothing"],
+        ["checkpoints", "3", "3", "nothing"],
+    ]
 
 
 def test_a_loader_that_returns_wrong_numbers_is_found(monkeypatch, capsys):
     monkeypatch.setattr(tm, "load", lambda path: np.zeros(3))
     assert faults.main(["--only", "archives", "--scale", "0.01"]) == 1
-    found, = [row for row in capsys.readouterr().out.splitlines() if row.startswith("archives")]
+    (found,) = [row for row in capsys.readouterr().out.splitlines() if row.startswith("archives")]
     assert found.split()[1:3] == ["5", "0"] and "AssertionError" in found
 
 
@@ -31,6 +33,6 @@ def test_a_loader_that_returns_wrong_numbers_is_found(monkeypatch, capsys):
 @pytest.mark.filterwarnings("ignore:.*fork")
 def test_a_killed_run_that_ends_with_other_bits_is_found(monkeypatch, capsys):
     monkeypatch.setitem(interrupted.FLAGS, "maml_sinusoid", "--iterations 3 --tasks 3 --no-jit")
-    monkeypatch.setattr(interrupted, "bits", lambda out: object())      # each run has its own
+    monkeypatch.setattr(interrupted, "bits", lambda out: object())  # each run has its own
     assert faults.main(["--only", "killed", "--scale", "0.005"]) == 1
     assert "other bits than uninterrupted" in capsys.readouterr().out

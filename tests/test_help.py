@@ -6,9 +6,18 @@ import types
 
 import tinymeta as tm
 
-ROOMS = {"tm": tm, "tm.nn": tm.nn, "tm.nn.init": tm.nn.init, "tm.meta": tm.meta, "tm.data": tm.data,
-         "tm.testing": tm.testing, "tm.optim": tm.optim, "tm.losses": tm.losses, "tm.tree": tm.tree,
-         "tm.testing.strategies": tm.testing.strategies}
+ROOMS = {
+    "tm": tm,
+    "tm.nn": tm.nn,
+    "tm.nn.init": tm.nn.init,
+    "tm.meta": tm.meta,
+    "tm.data": tm.data,
+    "tm.testing": tm.testing,
+    "tm.optim": tm.optim,
+    "tm.losses": tm.losses,
+    "tm.tree": tm.tree,
+    "tm.testing.strategies": tm.testing.strategies,
+}
 OF_PYTHON = {name for kind in (tuple, dict, Exception) for name in dir(kind)}
 
 
@@ -86,7 +95,9 @@ def fault(name: str, x, owner: type | None) -> str:
 def test_help_of_an_operation_shows_how_it_is_called_and_its_derivative():
     shown = pydoc.plain(pydoc.render_doc(tm.exp))
     assert "exp(a, /) -> Tensor" in shown and "Derivative: exp(a)." in shown
-    assert str(inspect.signature(tm.Tensor.sum)).startswith("(x, axis=None, keepdims: bool = False)")
+    assert str(inspect.signature(tm.Tensor.sum)).startswith(
+        "(x, axis=None, keepdims: bool = False)"
+    )
     shown = pydoc.plain(pydoc.render_doc(tm.Tensor))
     assert "lambda" not in shown and "The size of each axis" in shown
 

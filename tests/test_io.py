@@ -25,8 +25,13 @@ def assert_same(ours, theirs):
         assert a.dtype == b.dtype and a.shape == b.shape and (a == b).all()
 
 
-ARRAYS = [np.arange(6.0).reshape(2, 3), np.arange(3, dtype=np.float32), np.array([True, False]),
-          np.array(7, np.int32), np.zeros((0, 4))]
+ARRAYS = [
+    np.arange(6.0).reshape(2, 3),
+    np.arange(3, dtype=np.float32),
+    np.array([True, False]),
+    np.array(7, np.int32),
+    np.zeros((0, 4)),
+]
 TREES = {
     "an array": ARRAYS[0],
     "a dict": {"w": ARRAYS[0], "b": ARRAYS[1]},
@@ -42,7 +47,7 @@ def test_what_is_saved_is_loaded(tree, tmp_path):
     tm.save(tmp_path / "t.npz", tree)
     loaded = tm.load(tmp_path / "t.npz")
     assert_same(loaded, tree)
-    assert tm.tree.map(lambda _: 0, loaded) == tm.tree.map(lambda _: 0, tree)       # kinds of nodes
+    assert tm.tree.map(lambda _: 0, loaded) == tm.tree.map(lambda _: 0, tree)  # kinds of nodes
     assert all(isinstance(leaf, tm.Tensor) for leaf in tm.tree.leaves(loaded))
 
 
@@ -50,7 +55,11 @@ def test_tensors_and_numbers(tmp_path):
     tm.save(str(tmp_path / "t.npz"), {"t": tm.tensor([1.0, 2.0]), "n": 3, "x": 0.5, "y": True})
     loaded = tm.load(str(tmp_path / "t.npz"))
     assert {k: (v.dtype.name, v.shape) for k, v in loaded.items()} == {
-        "t": ("float32", (2,)), "n": ("int64", ()), "x": ("float32", ()), "y": ("bool", ())}
+        "t": ("float32", (2,)),
+        "n": ("int64", ()),
+        "x": ("float32", ()),
+        "y": ("bool", ()),
+    }
 
 
 def test_a_named_tuple_comes_back_with_like(tmp_path):
@@ -74,16 +83,27 @@ def test_a_run_goes_on_from_the_file(tmp_path):
 KEPT = {"decoder": np.ones((2, 3)), "encoder": [np.full(3, 2, np.float32), True]}
 
 
-@pytest.mark.parametrize("like, holds, expected", [
-    (KEPT | {"decoder": np.zeros((3, 2))}, "['decoder'] float64 (2, 3)",
-     "['decoder'] float64 (3, 2)"),
-    (KEPT | {"decoder": np.zeros((2, 3), "f4")}, "['decoder'] float64", "['decoder'] float32"),
-    (KEPT | {"decoder": np.zeros((2, 3), bool)}, "['decoder'] float64", "['decoder'] bool"),
-    ({"adecoder": KEPT["encoder"], "encoder": KEPT["decoder"]}, "['decoder']", "['adecoder'][0]"),
-    ({"decoder": KEPT["decoder"]}, "['encoder'][0] float32 (3,)", "no more"),
-    (KEPT | {"z": np.zeros(1)}, "no more", "['z'] float64 (1,)"),
-    (KEPT["decoder"], "['decoder'] float64", "a tensor, float64"),
-], ids=["shape", "dtype", "bool", "names", "fewer", "more", "no tree"])
+@pytest.mark.parametrize(
+    "like, holds, expected",
+    [
+        (
+            KEPT | {"decoder": np.zeros((3, 2))},
+            "['decoder'] float64 (2, 3)",
+            "['decoder'] float64 (3, 2)",
+        ),
+        (KEPT | {"decoder": np.zeros((2, 3), "f4")}, "['decoder'] float64", "['decoder'] float32"),
+        (KEPT | {"decoder": np.zeros((2, 3), bool)}, "['decoder'] float64", "['decoder'] bool"),
+        (
+            {"adecoder": KEPT["encoder"], "encoder": KEPT["decoder"]},
+            "['decoder']",
+            "['adecoder'][0]",
+        ),
+        ({"decoder": KEPT["decoder"]}, "['encoder'][0] float32 (3,)", "no more"),
+        (KEPT | {"z": np.zeros(1)}, "no more", "['z'] float64 (1,)"),
+        (KEPT["decoder"], "['decoder'] float64", "a tensor, float64"),
+    ],
+    ids=["shape", "dtype", "bool", "names", "fewer", "more", "no tree"],
+)
 def test_another_tree_than_expected(like, holds, expected, tmp_path):
     tm.save(tmp_path / "t.npz", KEPT)
     with pytest.raises(ValueError) as told:
@@ -146,9 +166,19 @@ def write_without_a_leaf(path):
             archive.writestr(name, data)
 
 
-@pytest.mark.parametrize("damage", [write_text, write_nothing, write_array, write_other_archive,
-                                    write_objects, write_half, write_flipped_bit,
-                                    write_without_a_leaf])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        write_text,
+        write_nothing,
+        write_array,
+        write_other_archive,
+        write_objects,
+        write_half,
+        write_flipped_bit,
+        write_without_a_leaf,
+    ],
+)
 def test_a_file_that_is_not_ours_is_named(damage, tmp_path):
     path = tmp_path / "damaged.npz"
     damage(path)
@@ -179,9 +209,15 @@ def test_a_file_of_a_later_version_is_told(tmp_path):
         tm.load(tmp_path / "t.npz")
 
 
-@pytest.mark.parametrize("told", [{"about": np.array('{"format": 1}')}, {"about": None},
-                                  {"about": None, "digest": None},
-                                  {"digest": None}])
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"about": np.array('{"format": 1}')},
+        {"about": None},
+        {"about": None, "digest": None},
+        {"digest": None},
+    ],
+)
 def test_a_file_whose_digest_cannot_be_checked_is_refused(told, tmp_path):
     """Format 1 had none, so it cannot be told from one that somebody changed."""
     tm.save(tmp_path / "t.npz", TREES["a dict"])
@@ -190,8 +226,18 @@ def test_a_file_whose_digest_cannot_be_checked_is_refused(told, tmp_path):
         tm.load(tmp_path / "t.npz")
 
 
-@pytest.mark.parametrize("tree", ['{"list": [1, 0]}', '{"list": [0]}', '{"list": [0, 1, 1]}', "3.5",
-                                  '{"none": [0, 1]}', '{"set": [0, 1]}', "[" * 100_000])
+@pytest.mark.parametrize(
+    "tree",
+    [
+        '{"list": [1, 0]}',
+        '{"list": [0]}',
+        '{"list": [0, 1, 1]}',
+        "3.5",
+        '{"none": [0, 1]}',
+        '{"set": [0, 1]}',
+        "[" * 100_000,
+    ],
+)
 def test_a_tree_that_is_not_that_of_the_arrays_is_refused(tree, tmp_path):
     tm.save(tmp_path / "t.npz", TREES["a dict"])
     tampered(tmp_path / "t.npz", tree=np.array(tree))
@@ -204,8 +250,10 @@ def test_a_tree_that_is_not_that_of_the_arrays_is_refused(tree, tmp_path):
 def test_a_damaged_file_is_loaded_right_or_refused_in_a_sentence(count, seed, tmp_path):
     tm.save(tmp_path / "t.npz", TREES["deep"])
     whole, path = (tmp_path / "t.npz").read_bytes(), tmp_path / "damaged.npz"
-    refused = [damage.refused(path, data, tm.load, lambda tree: assert_same(tree, TREES["deep"]))
-               for _, data in damage.archives(whole, seed, count)]
+    refused = [
+        damage.refused(path, data, tm.load, lambda tree: assert_same(tree, TREES["deep"]))
+        for _, data in damage.archives(whole, seed, count)
+    ]
     assert sum(refused) > count / 2
 
 

@@ -27,7 +27,7 @@ def rooms_imported(file: Path) -> set[str]:
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            base = package[:len(package) + 1 - node.level] if node.level else ()
+            base = package[: len(package) + 1 - node.level] if node.level else ()
             module = ".".join((*base, *filter(None, [node.module])))
             names |= {f"{module}.{alias.name}" for alias in node.names}
     parts = [name.split(".") for name in names]
@@ -67,8 +67,11 @@ def test_imports_go_one_way_and_nobody_imports_testing():
 
 
 def test_hypothesis_is_imported_in_testing_alone():
-    users = {f.parent.name for f in PACKAGE.rglob("*.py")
-             if re.search(r"^\s*(import|from) hypothesis", f.read_text(), re.MULTILINE)}
+    users = {
+        f.parent.name
+        for f in PACKAGE.rglob("*.py")
+        if re.search(r"^\s*(import|from) hypothesis", f.read_text(), re.MULTILINE)
+    }
     assert users == {"testing"}
 
 

@@ -26,8 +26,15 @@ import pictures  # noqa: E402
 
 pytestmark = pytest.mark.examples
 TINY = ("--iterations", "4", "--tasks", "3", "--test-tasks", "10", "--no-jit")
-RUNS = ("learned_optimizer", "learning_bias", "maml_images", "maml_sinusoid", "metagradient_lab",
-        "prototypical_images", "siamese_images")
+RUNS = (
+    "learned_optimizer",
+    "learning_bias",
+    "maml_images",
+    "maml_sinusoid",
+    "metagradient_lab",
+    "prototypical_images",
+    "siamese_images",
+)
 
 
 @pytest.fixture
@@ -47,12 +54,14 @@ def start(monkeypatch, tmp_path, capsys):
         except SystemExit as exit:
             end = exit.code
         return end, *capsys.readouterr()
+
     return started
 
 
 @pytest.fixture
 def at_draw(monkeypatch):
     """at_draw(k, act): act() is called when tasks of sinusoids are drawn the k-th time."""
+
     def arranged(k, act):
         sample, count = tm.data.Sinusoids.sample, iter(range(1, 10**6))
 
@@ -62,6 +71,7 @@ def at_draw(monkeypatch):
             return sample(self, *args, **kwargs)
 
         monkeypatch.setattr(tm.data.Sinusoids, "sample", counted)
+
     return arranged
 
 
@@ -81,6 +91,7 @@ def names(folder):
 
 # ---- nothing is overwritten ----------------------------------------------------------------------
 
+
 def test_begun_again_and_again_every_run_is_kept_whole(start, tmp_path):
     out, seen = tmp_path / "out", []
     for seed in (0, 1, 2):
@@ -94,8 +105,15 @@ def test_begun_again_and_again_every_run_is_kept_whole(start, tmp_path):
     assert tm.about(out / "maml_sinusoid.npz")["config"]["seed"] == 2
 
 
-@pytest.mark.parametrize("mistake", [("--load", "nowhere.npz"), ("--beta", "nan"),
-                                     ("--test-tasks", "1"), ("--lr", "0.1", "--resume")])
+@pytest.mark.parametrize(
+    "mistake",
+    [
+        ("--load", "nowhere.npz"),
+        ("--beta", "nan"),
+        ("--test-tasks", "1"),
+        ("--lr", "0.1", "--resume"),
+    ],
+)
 def test_a_run_that_cannot_be_moves_nothing(mistake, start, tmp_path):
     start("maml_sinusoid", *TINY)
     before = {path: path.read_bytes() for path in (tmp_path / "out").iterdir()}
@@ -107,8 +125,9 @@ def test_a_run_that_cannot_be_moves_nothing(mistake, start, tmp_path):
 def test_judging_writes_nothing(start, tmp_path):
     start("maml_sinusoid", *TINY)
     before = {path: path.read_bytes() for path in (tmp_path / "out").iterdir()}
-    end, said, _ = start("maml_sinusoid", "--evaluate", tmp_path / "out" / "maml_sinusoid.npz",
-                         "--test-tasks", "10")
+    end, said, _ = start(
+        "maml_sinusoid", "--evaluate", tmp_path / "out" / "maml_sinusoid.npz", "--test-tasks", "10"
+    )
     assert end is None and "result: " in said
     assert {path: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before
 
@@ -121,21 +140,25 @@ def test_what_is_set_aside_is_of_the_name_alone(tmp_path, capsys):
     keeping.begin_anew(tmp_path, "lab")
     aside = tmp_path / "lab.before-1"
     assert names(aside) == ours and names(tmp_path) == sorted([*others, aside.name])
-    said, = capsys.readouterr().out.splitlines()
-    assert said == (f"what an earlier run left is now in {aside}; --out {aside} --resume goes on "
-                    "with it")
+    (said,) = capsys.readouterr().out.splitlines()
+    assert said == (
+        f"what an earlier run left is now in {aside}; --out {aside} --resume goes on with it"
+    )
     keeping.begin_anew(tmp_path, "lab")
     assert capsys.readouterr().out == ""
 
 
-@pytest.mark.parametrize("work, name, flags", [
-    ("metagradient_lab", "metagradient_lab_sinusoid", "--inner 1 --repeats 1 --tasks 3"),
-    ("learning_bias", "learning_bias", "--work sinusoid --test-tasks 2"),
-])
+@pytest.mark.parametrize(
+    "work, name, flags",
+    [
+        ("metagradient_lab", "metagradient_lab_sinusoid", "--inner 1 --repeats 1 --tasks 3"),
+        ("learning_bias", "learning_bias", "--work sinusoid --test-tasks 2"),
+    ],
+)
 def test_tables_of_an_earlier_run_are_kept_too(work, name, flags, start, tmp_path, monkeypatch):
     size = SimpleNamespace(replay=SimpleNamespace(memory=SimpleNamespace(size=0)))
     for module in (tm, sys.modules["tinymeta.meta.train"]):
-        monkeypatch.setattr(module, "jit", lambda f: f)         # to compile takes longer
+        monkeypatch.setattr(module, "jit", lambda f: f)  # to compile takes longer
     monkeypatch.setattr(tm, "explain", lambda *_: size)
     out, seen = tmp_path / "out", []
     for seed in (0, 1):
@@ -149,19 +172,31 @@ def test_tables_of_an_earlier_run_are_kept_too(work, name, flags, start, tmp_pat
 def test_a_second_run_of_the_name_is_refused_while_the_first_writes(start, tmp_path):
     with keeping.alone(tmp_path / "out", "maml_sinusoid"):
         end, said, _ = start("maml_sinusoid", *TINY)
-        assert end == (f"error: another run of maml_sinusoid writes to {tmp_path / 'out'}: wait "
-                       "for its end, or give another --out") and not said
-        assert start("maml_sinusoid", *TINY, "--method", "reptile")[0] is None      # another name
+        assert (
+            end
+            == (
+                f"error: another run of maml_sinusoid writes to {tmp_path / 'out'}: wait "
+                "for its end, or give another --out"
+            )
+            and not said
+        )
+        assert start("maml_sinusoid", *TINY, "--method", "reptile")[0] is None  # another name
     assert start("maml_sinusoid", *TINY)[0] is None
     assert not list((tmp_path / "out").glob("*.lock"))
 
 
 def test_a_killed_process_lets_go_of_its_lock(tmp_path):
-    code = ("import pathlib, sys; sys.path.append(sys.argv[1]); import keeping\n"
-            "with keeping.alone(pathlib.Path(sys.argv[2]), 'run'): print('held', flush=True);"
-            " sys.stdin.read()")
-    other = subprocess.Popen([sys.executable, "-c", code, EXAMPLES, tmp_path], text=True,
-                             stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    code = (
+        "import pathlib, sys; sys.path.append(sys.argv[1]); import keeping\n"
+        "with keeping.alone(pathlib.Path(sys.argv[2]), 'run'): print('held', flush=True);"
+        " sys.stdin.read()"
+    )
+    other = subprocess.Popen(
+        [sys.executable, "-c", code, EXAMPLES, tmp_path],
+        text=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
     with other:
         assert other.stdout.readline() == "held\n"
         with pytest.raises(RuntimeError, match="another run of run writes to"):
@@ -175,6 +210,7 @@ def test_a_killed_process_lets_go_of_its_lock(tmp_path):
 
 # ---- every end is a sentence ---------------------------------------------------------------------
 
+
 @pytest.fixture
 def handled():
     """handled(number): the signal is handled as by default, which nohup or a shell may have changed."""
@@ -183,6 +219,7 @@ def handled():
     def default(number):
         usual = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
         before[number] = signal.signal(number, usual)
+
     yield default
     for number, handler in before.items():
         signal.signal(number, handler)
@@ -196,11 +233,15 @@ def test_a_signal_saves_and_says_how_to_go_on(name, start, at_draw, handled, tmp
     shutil.move(tmp_path / "out", tmp_path / "whole")
     at_draw(5, lambda: os.kill(os.getpid(), number))
     end, _, said = start("maml_sinusoid", *TINY)
-    assert re.fullmatch("stopped after 1 updates and saved; to go on: python .*maml_sinusoid.py "
-                        f".* --out {re.escape(str(tmp_path / 'out'))} --resume", end)
+    assert re.fullmatch(
+        "stopped after 1 updates and saved; to go on: python .*maml_sinusoid.py "
+        f".* --out {re.escape(str(tmp_path / 'out'))} --resume",
+        end,
+    )
     assert f"stopped by {'Ctrl-C' if name == 'SIGINT' else name}" in said
-    assert signal.getsignal(number) == (signal.default_int_handler if name == "SIGINT"
-                                        else signal.SIG_DFL)
+    assert signal.getsignal(number) == (
+        signal.default_int_handler if name == "SIGINT" else signal.SIG_DFL
+    )
     assert start("maml_sinusoid", *TINY, "--resume")[0] is None
     assert same(tmp_path / "out" / "maml_sinusoid.npz", tmp_path / "whole" / "maml_sinusoid.npz")
 
@@ -217,14 +258,18 @@ def test_a_signal_that_is_ignored_stays_so():
 @pytest.mark.skipif(os.name == "nt", reason="another shell quotes in another way")
 def test_the_command_is_quoted_for_a_shell(monkeypatch):
     from common import command
+
     monkeypatch.setattr(sys, "argv", ["a run.py", "--out", "it's here", "--resume"])
     assert command() == """python 'a run.py' --out 'it'"'"'s here' --resume"""
 
 
 @pytest.mark.parametrize("name", RUNS)
 def test_ctrl_c_while_data_are_made_is_a_sentence(name, start, monkeypatch):
-    for source, method in ((tm.data.Glyphs, "characters"), (tm.data.Sinusoids, "sample"),
-                           (tm.data.Quadratics, "sample")):
+    for source, method in (
+        (tm.data.Glyphs, "characters"),
+        (tm.data.Sinusoids, "sample"),
+        (tm.data.Quadratics, "sample"),
+    ):
         monkeypatch.setattr(source, method, lambda *args, **kwargs: interrupt())
     end, _, said = start(name)
     assert re.match("stopped by Ctrl-C$|stopped before the first|.*: stopped after 0 of", end)
@@ -257,25 +302,29 @@ def test_help_of_a_script_does_not_run_it(name, monkeypatch, capsys):
     assert "very claim is an assert" in said and "\n1  " not in said
 
 
-@pytest.mark.parametrize("work, name", [("metagradient_lab", "warm-up"),
-                                        ("learning_bias", "MAML, waves")])
+@pytest.mark.parametrize(
+    "work, name", [("metagradient_lab", "warm-up"), ("learning_bias", "MAML, waves")]
+)
 def test_nothing_is_claimed_of_a_net_that_is_not_finished(work, name, start, at_draw, tmp_path):
     at_draw(3, interrupt)
     end, said, _ = start(work, "--iterations", "20")
-    assert end == (f"{name}: stopped after 2 of 20 updates; nothing is claimed of a net that is "
-                   "not finished")
+    assert end == (
+        f"{name}: stopped after 2 of 20 updates; nothing is claimed of a net that is not finished"
+    )
     assert said == "" and names(tmp_path / "out") == []
 
 
 @pytest.fixture
 def closed(monkeypatch):
     """closed("stdout"): a pipe that nobody reads takes its place."""
+
     def replaced(name):
         reader, writer = os.pipe()
         os.close(reader)
         stream = open(writer, "w")
         monkeypatch.setattr(sys, name, stream)
         return stream
+
     return replaced
 
 
@@ -323,6 +372,7 @@ def test_a_folder_that_is_removed_meanwhile_is_made_again(start, at_draw, tmp_pa
 
 # ---- longer, and elsewhere -----------------------------------------------------------------------
 
+
 def test_more_iterations_make_a_run_longer(start, tmp_path):
     longer = ("--iterations", "6", *TINY[2:])
     start("maml_sinusoid", *longer)
@@ -342,40 +392,49 @@ def test_a_run_that_falls_to_zero_at_its_end_is_not_made_longer(start):
 
 # ---- mistakes are found at once ------------------------------------------------------------------
 
-@pytest.mark.parametrize("name, flags, said", [
-    ("maml_images", "--test-tasks 1", "--test-tasks 1 is too small: give at least 2"),
-    ("maml_images", "--validation-tasks 1", "--validation-tasks 1 is too small"),
-    ("maml_images", "--iterations -1", "--iterations -1 is too small"),
-    ("maml_images", "--alpha -1", "--alpha -1.0 is too small: give at least 0"),
-    ("maml_images", "--way 101", "way=101"),
-    ("maml_images", "--shot 11", "drawers"),
-    ("maml_images", "--filters 0", "filters=0 must be"),
-    ("maml_images", "--glyph-alphabets 0", "--glyph-alphabets 0 is too small"),
-    ("maml_images", "--net dense --filters 8", "--filters has no effect with --net dense"),
-    ("maml_images", "--root here", "--root has no effect with --data glyphs"),
-    ("maml_images", "--split vinyals", "--split has no effect with --data glyphs"),
-    ("maml_images", "--data omniglot --glyph-alphabets 5", "no effect with --data omniglot"),
-    ("maml_images", "--chunks 3", "--chunks has no effect without --no-jit"),
-    ("maml_images", "--method maml++ --test-steps 3", "no effect with --method maml++"),
-    ("maml_images", "--resume --iterations 0", "--resume has no effect with --iterations 0"),
-    ("maml_images", "--load nowhere.npz", "nowhere.npz"),
-    ("maml_images", "--resume", "maml_glyphs.checkpoint.npz: begin without --resume"),
-    ("prototypical_images", "--test-ways 5 301", "way=301"),
-    ("prototypical_images", "--test-query 20", "query=20"),
-    ("siamese_images", "--drawers 21", "drawers=21"),
-    ("siamese_images", "--pairs 64", "--pairs has no effect with --classes 20"),
-    ("siamese_images", "--classes 0 --drawers 2", "--drawers has no effect with --classes 0"),
-    ("siamese_images", "--way 101", "way=101"),
-    ("metagradient_lab", "--work glyphs --way 201", "way=201"),
-    ("metagradient_lab", "--way 3", "--way has no effect with --work sinusoid"),
-    ("metagradient_lab", "--inner 1 0", "--inner 0 is too small"),
-    ("metagradient_lab", "--repeats 0", "--repeats 0 is too small"),
-    ("learning_bias", "--way 301", "way=301"),
-    ("learning_bias", "--work glyphs --iterations 3", "--iterations has no effect with --work gly"),
-    ("learning_bias", "--glyph-iterations 0", "--glyph-iterations 0 is too small"),
-])
-def test_a_mistake_in_the_flags_is_found_before_anything_is_drawn(name, flags, said, start,
-                                                                  monkeypatch):
+
+@pytest.mark.parametrize(
+    "name, flags, said",
+    [
+        ("maml_images", "--test-tasks 1", "--test-tasks 1 is too small: give at least 2"),
+        ("maml_images", "--validation-tasks 1", "--validation-tasks 1 is too small"),
+        ("maml_images", "--iterations -1", "--iterations -1 is too small"),
+        ("maml_images", "--alpha -1", "--alpha -1.0 is too small: give at least 0"),
+        ("maml_images", "--way 101", "way=101"),
+        ("maml_images", "--shot 11", "drawers"),
+        ("maml_images", "--filters 0", "filters=0 must be"),
+        ("maml_images", "--glyph-alphabets 0", "--glyph-alphabets 0 is too small"),
+        ("maml_images", "--net dense --filters 8", "--filters has no effect with --net dense"),
+        ("maml_images", "--root here", "--root has no effect with --data glyphs"),
+        ("maml_images", "--split vinyals", "--split has no effect with --data glyphs"),
+        ("maml_images", "--data omniglot --glyph-alphabets 5", "no effect with --data omniglot"),
+        ("maml_images", "--chunks 3", "--chunks has no effect without --no-jit"),
+        ("maml_images", "--method maml++ --test-steps 3", "no effect with --method maml++"),
+        ("maml_images", "--resume --iterations 0", "--resume has no effect with --iterations 0"),
+        ("maml_images", "--load nowhere.npz", "nowhere.npz"),
+        ("maml_images", "--resume", "maml_glyphs.checkpoint.npz: begin without --resume"),
+        ("prototypical_images", "--test-ways 5 301", "way=301"),
+        ("prototypical_images", "--test-query 20", "query=20"),
+        ("siamese_images", "--drawers 21", "drawers=21"),
+        ("siamese_images", "--pairs 64", "--pairs has no effect with --classes 20"),
+        ("siamese_images", "--classes 0 --drawers 2", "--drawers has no effect with --classes 0"),
+        ("siamese_images", "--way 101", "way=101"),
+        ("metagradient_lab", "--work glyphs --way 201", "way=201"),
+        ("metagradient_lab", "--way 3", "--way has no effect with --work sinusoid"),
+        ("metagradient_lab", "--inner 1 0", "--inner 0 is too small"),
+        ("metagradient_lab", "--repeats 0", "--repeats 0 is too small"),
+        ("learning_bias", "--way 301", "way=301"),
+        (
+            "learning_bias",
+            "--work glyphs --iterations 3",
+            "--iterations has no effect with --work gly",
+        ),
+        ("learning_bias", "--glyph-iterations 0", "--glyph-iterations 0 is too small"),
+    ],
+)
+def test_a_mistake_in_the_flags_is_found_before_anything_is_drawn(
+    name, flags, said, start, monkeypatch
+):
     monkeypatch.setattr(tm.data.Glyphs, "characters", lambda *_, **__: pytest.fail("drawn"))
     end, _, errors = start(name, *flags.split())
     assert end.startswith("error: ") and said in end and "\n" not in end and errors == ""
@@ -392,7 +451,7 @@ def test_the_flags_of_another_run_are_found_before_anything_is_drawn(start, tmp_
 def test_help_tells_each_default_once(name, start):
     end, said, _ = start(name, "--help")
     assert end == 0
-    flags = re.split(r"\n  (?=-)", said.split("options:\n")[1])[1:]         # without --help itself
+    flags = re.split(r"\n  (?=-)", said.split("options:\n")[1])[1:]  # without --help itself
     assert len(flags) > 5
     assert [" ".join(flag.split()).count("(default: ") for flag in flags] == [1] * len(flags)
     assert [flag.count("default") for flag in flags] == [1] * len(flags)

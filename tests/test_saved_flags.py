@@ -35,8 +35,18 @@ def evaluated(tmp_path, monkeypatch):
 
 
 def test_what_makes_the_model_and_its_tasks_is_taken_over(evaluated):
-    config = {"way": 20, "beta": 0.1 + 0.2, "decay": True, "data": "omniglot", "split": "vinyals",
-              "method": "anil", "filters": 4, "ways": [7, 8], "seed": 3, "steps": 1}
+    config = {
+        "way": 20,
+        "beta": 0.1 + 0.2,
+        "decay": True,
+        "data": "omniglot",
+        "split": "vinyals",
+        "method": "anil",
+        "filters": 4,
+        "ways": [7, 8],
+        "seed": 3,
+        "steps": 1,
+    }
     a, _ = evaluated(config)
     assert {key: vars(a)[key] for key in config} == config
 
@@ -46,22 +56,58 @@ def test_what_is_typed_wins(evaluated):
     assert (a.way, a.filters) == (3, 4)
 
 
-@pytest.mark.parametrize("key, value", [
-    ("out", "elsewhere"), ("root", "elsewhere"), ("load", "elsewhere"), ("resume", True),
-    ("device", "cuda"), ("no_jit", True), ("chunks", 1000), ("test_tasks", 10**9), ("every", 0.0),
-    ("ou", "elsewhere"), ("help", True), ("method=maml --out", "elsewhere"), ("evaluate", "other")])
+@pytest.mark.parametrize(
+    "key, value",
+    [
+        ("out", "elsewhere"),
+        ("root", "elsewhere"),
+        ("load", "elsewhere"),
+        ("resume", True),
+        ("device", "cuda"),
+        ("no_jit", True),
+        ("chunks", 1000),
+        ("test_tasks", 10**9),
+        ("every", 0.0),
+        ("ou", "elsewhere"),
+        ("help", True),
+        ("method=maml --out", "elsewhere"),
+        ("evaluate", "other"),
+    ],
+)
 def test_what_is_read_written_and_how_is_never_taken(key, value, evaluated):
     a, plain = evaluated({key: value})
     assert vars(a) == vars(plain) | {"evaluate": a.evaluate} and a.evaluate.name == "run.npz"
 
 
-@pytest.mark.parametrize("config", [
-    [1], "text", 7, None, {"method": "nope"}, {"method": "--out=elsewhere"},
-    {"filters": "--resume"}, {"filters": 2.5}, {"filters": True}, {"filters": False}, {"filters": None}, {"filters": [4, 5]},
-    {"filters": {"a": 1}}, {"filters": "x" * 10**5}, {"way": "four\nlines"}, {"beta": "fast"},
-    {"decay": 1.5}, {"decay": "False"}, {"ways": ["5", "--out=elsewhere"]}, {"ways": []},
-    {"ways": [5, 2.5]}, {"split": ["vinyals", "--out", "elsewhere"]}, {"seed": 10**30 + 0.5}],
-    ids=lambda config: repr(config)[:40])
+@pytest.mark.parametrize(
+    "config",
+    [
+        [1],
+        "text",
+        7,
+        None,
+        {"method": "nope"},
+        {"method": "--out=elsewhere"},
+        {"filters": "--resume"},
+        {"filters": 2.5},
+        {"filters": True},
+        {"filters": False},
+        {"filters": None},
+        {"filters": [4, 5]},
+        {"filters": {"a": 1}},
+        {"filters": "x" * 10**5},
+        {"way": "four\nlines"},
+        {"beta": "fast"},
+        {"decay": 1.5},
+        {"decay": "False"},
+        {"ways": ["5", "--out=elsewhere"]},
+        {"ways": []},
+        {"ways": [5, 2.5]},
+        {"split": ["vinyals", "--out", "elsewhere"]},
+        {"seed": 10**30 + 0.5},
+    ],
+    ids=lambda config: repr(config)[:40],
+)
 def test_what_could_not_be_typed_is_refused_in_a_sentence(config, evaluated):
     with pytest.raises(SystemExit) as told:
         evaluated(config)

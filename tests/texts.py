@@ -15,9 +15,30 @@ from tinymeta.core.text import INPUTS, names, parsed
 VALUES = [*(k / 2 for k in range(-6, 7)), -0.0, np.inf, -np.inf, np.nan]
 EXACT = ["absolute", "sign", "floor", "ceil", "trunc", "rint", "square"]
 EXACT_OF_TWO = ["minimum", "maximum", "fmod"]
-ROUNDED = ["exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "sqrt", "cbrt", "reciprocal",
-           "sin", "cos", "tan", "arcsin", "arccos", "arctan", "sinh", "cosh", "tanh", "arcsinh",
-           "arccosh", "arctanh"]
+ROUNDED = [
+    "exp",
+    "exp2",
+    "expm1",
+    "log",
+    "log2",
+    "log10",
+    "log1p",
+    "sqrt",
+    "cbrt",
+    "reciprocal",
+    "sin",
+    "cos",
+    "tan",
+    "arcsin",
+    "arccos",
+    "arctan",
+    "sinh",
+    "cosh",
+    "tanh",
+    "arcsinh",
+    "arccosh",
+    "arctanh",
+]
 ROUNDED_OF_TWO = ["power", "hypot", "arctan2"]
 
 
@@ -32,18 +53,47 @@ def between(signs: str, kinds: str) -> list:
 
 # kind -> [(pattern, the kinds of its gaps)]: x exact, m a mask, r rounded
 RULES = {
-    "x": [*calls(EXACT, "x"), *calls(EXACT_OF_TWO, "xx"), *between("+ - *", "xx"), ("-{}", "x"),
-          ("copysign({}, b)", "x"),         # no more: a NaN that is computed has anybody's sign
-          *calls(["where"], "mxx"), *calls(["where"], "xxx"),
-          *between("+", "mm"), *between("*", "mx"), ("2 * {}", "m"), ("-{}", "m")],
-    "m": [*between("< <= > >= == !=", "xx"), *calls(["isnan", "isfinite"], "x"), ("~{}", "m"),
-          *between("& | ==", "mm")],
-    "r": [*calls(ROUNDED, "x"), *calls(ROUNDED_OF_TWO, "xx"), *calls(["exp"], "m"),
-          *between("/ **", "xx"), ("{} ** -1.5", "x"), ("pi * {}", "x"), ("{} * e", "x"),
-          ("nan * {}", "x"), ("2 * pi + 0 * {}", "x"), ("-{}", "r"), *calls(["absolute"], "r"),
-          *between("*", "rm"), *calls(["maximum"], "rr"), *calls(["where"], "mrr")]}
-LEAVES = {"x": [*INPUTS, *INPUTS, "1", "2.5", "-0.5", "-3", "inf"], "m": ["a > 0", "b <= c"],
-          "r": ["a / 3", "exp(b)", "sin(c)"]}
+    "x": [
+        *calls(EXACT, "x"),
+        *calls(EXACT_OF_TWO, "xx"),
+        *between("+ - *", "xx"),
+        ("-{}", "x"),
+        ("copysign({}, b)", "x"),  # no more: a NaN that is computed has anybody's sign
+        *calls(["where"], "mxx"),
+        *calls(["where"], "xxx"),
+        *between("+", "mm"),
+        *between("*", "mx"),
+        ("2 * {}", "m"),
+        ("-{}", "m"),
+    ],
+    "m": [
+        *between("< <= > >= == !=", "xx"),
+        *calls(["isnan", "isfinite"], "x"),
+        ("~{}", "m"),
+        *between("& | ==", "mm"),
+    ],
+    "r": [
+        *calls(ROUNDED, "x"),
+        *calls(ROUNDED_OF_TWO, "xx"),
+        *calls(["exp"], "m"),
+        *between("/ **", "xx"),
+        ("{} ** -1.5", "x"),
+        ("pi * {}", "x"),
+        ("{} * e", "x"),
+        ("nan * {}", "x"),
+        ("2 * pi + 0 * {}", "x"),
+        ("-{}", "r"),
+        *calls(["absolute"], "r"),
+        *between("*", "rm"),
+        *calls(["maximum"], "rr"),
+        *calls(["where"], "mrr"),
+    ],
+}
+LEAVES = {
+    "x": [*INPUTS, *INPUTS, "1", "2.5", "-0.5", "-3", "inf"],
+    "m": ["a > 0", "b <= c"],
+    "r": ["a / 3", "exp(b)", "sin(c)"],
+}
 
 
 @st.composite
@@ -70,8 +120,14 @@ def texts(draw):
 
 
 def inputs(dtype: str, size: int):
-    return st.tuples(*[st.lists(st.sampled_from(VALUES), min_size=size, max_size=size).map(
-        lambda values: np.array(values, dtype))] * 3)
+    return st.tuples(
+        *[
+            st.lists(st.sampled_from(VALUES), min_size=size, max_size=size).map(
+                lambda values: np.array(values, dtype)
+            )
+        ]
+        * 3
+    )
 
 
 def assert_same(found, expected, exact: bool, text: str):
@@ -84,4 +140,6 @@ def assert_same(found, expected, exact: bool, text: str):
         assert (np.signbit(found) == np.signbit(expected))[known].all(), text
     else:
         info = np.finfo(expected.dtype)
-        np.testing.assert_allclose(found, expected, rtol=16 * info.eps, atol=info.tiny, err_msg=text)
+        np.testing.assert_allclose(
+            found, expected, rtol=16 * info.eps, atol=info.tiny, err_msg=text
+        )

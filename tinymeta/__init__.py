@@ -16,19 +16,45 @@ tasks), testing (why believe it), jit (a traced function as one fast program).
 from . import data, meta, nn, ops, testing
 from .core import tree
 from .core.device import device, devices
-from .data import Batch, Tasks
 from .core.grad import grad, stop_gradient, value_and_grad, vjp
 from .core.primitive import debug_nans, primitive
 from .core.scope import scope
 from .core.tensor import Tensor, asarray, tensor
+from .data import Batch, Tasks
 from .io import about, load, save
 from .jit import explain, jit, warmup
 from .nn import losses, optim
-from .ops import *          # noqa: F403  the operations, under their own names
+from .ops import *  # noqa: F403  the operations, under their own names
 
 __version__ = "0.1.0"
 
 __all__ = [
-    "Batch", "Tasks", "Tensor", "about", "asarray", "data", "debug_nans", "device", "devices",
-    "explain", "grad", "jit", "load", "losses", "meta", "nn", "optim", "primitive", "save", "scope",
-    "stop_gradient", "tensor", "testing", "tree", "value_and_grad", "vjp", "warmup", *ops.__all__]
+    "Batch",
+    "Tasks",
+    "Tensor",
+    "about",
+    "asarray",
+    "data",
+    "debug_nans",
+    "device",
+    "devices",
+    "explain",
+    "grad",
+    "jit",
+    "load",
+    "losses",
+    "meta",
+    "nn",
+    "optim",
+    "primitive",
+    "save",
+    "scope",
+    "stop_gradient",
+    "tensor",
+    "testing",
+    "tree",
+    "value_and_grad",
+    "vjp",
+    "warmup",
+    *ops.__all__,
+]

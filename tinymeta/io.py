@@ -17,8 +17,7 @@ from .core.disk import replacing
 from .core.tensor import asarray
 from .core.unzip import blaming
 
-
-FORMAT = 2              # of the file; 1 had no digest, so that damage could not be told: not read
+FORMAT = 2  # of the file; 1 had no digest, so that damage could not be told: not read
 WHAT = "a file that tm.save wrote"
 NEEDED = re.compile(r"(tree|about|digest|leaf\d+)\.npy")
 
@@ -63,8 +62,10 @@ def read(path) -> tuple[object, dict]:
         about = json.loads(str(arrays["about"]))
         later = about["format"] > FORMAT
     if later:
-        raise ValueError(f"{os.fspath(path)} has format {about['format']!r:.20}, and this version "
-                         f"of tinymeta reads {FORMAT}: update tinymeta")
+        raise ValueError(
+            f"{os.fspath(path)} has format {about['format']!r:.20}, and this version "
+            f"of tinymeta reads {FORMAT}: update tinymeta"
+        )
     with blaming(path, WHAT):
         if str(arrays.pop("digest")) != digest(arrays) or about["format"] != FORMAT:
             raise ValueError("its digest is another")
@@ -97,19 +98,23 @@ def load(path, like=None):
 def fitted(tree, like, path):
     """A tree from the file `path` in the structure of `like`; raises ValueError if it differs."""
     leaves, rebuilt = trees.flatten(like)
-    ours = rebuild(skeleton(like, itertools.count()), leaves)       # NamedTuples as tuples, too
+    ours = rebuild(skeleton(like, itertools.count()), leaves)  # NamedTuples as tuples, too
     for one, other in itertools.zip_longest(contents(tree), contents(ours), fillvalue="no more"):
         if one != other:
-            raise ValueError(f"{os.fspath(path)} holds {one} where `like` has {other}: give the "
-                             "tree that it was saved from, or one that is made like it")
+            raise ValueError(
+                f"{os.fspath(path)} holds {one} where `like` has {other}: give the "
+                "tree that it was saved from, or one that is made like it"
+            )
     return trees.unflatten(rebuilt, trees.leaves(tree))
 
 
 def contents(tree) -> list[str]:
     """Each leaf: its place, dtype and shape."""
     tensors = map(asarray, trees.leaves(tree))
-    return [f"{place or 'a tensor,'} {leaf.dtype} {leaf.shape}"
-            for place, leaf in zip(trees.paths(tree), tensors)]
+    return [
+        f"{place or 'a tensor,'} {leaf.dtype} {leaf.shape}"
+        for place, leaf in zip(trees.paths(tree), tensors)
+    ]
 
 
 def skeleton(tree, numbers):
@@ -128,7 +133,7 @@ def skeleton(tree, numbers):
 def rebuild(shape, leaves):
     if isinstance(shape, int):
         return leaves[shape]
-    (kind, parts), = shape.items()
+    ((kind, parts),) = shape.items()
     if kind == "dict":
         return {k: rebuild(sub, leaves) for k, sub in parts.items()}
     subtrees = [rebuild(sub, leaves) for sub in parts]

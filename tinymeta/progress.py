@@ -12,7 +12,7 @@ try:
 except ImportError:
     tqdm = None
 
-QUIET = 30.0            # seconds without a line
+QUIET = 30.0  # seconds without a line
 
 
 class Bar:
@@ -36,8 +36,9 @@ class Bar:
         self.shown = time.perf_counter()
         spent = self.shown - self.start
         left = spent / max(self.done - self.first, 1) * (self.total - self.done)
-        text = "  ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}"
-                         for k, v in values.items())
+        text = "  ".join(
+            f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in values.items()
+        )
         place = f"{self.name} {self.done}/{self.total}"
         line = f"{place}  {text}  [{spent:.0f} s, {left:.0f} s left]"
         if self.bar is not None:

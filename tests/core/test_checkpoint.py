@@ -15,7 +15,7 @@ def same_to_order_three(make, x):
     plain, saved = make(lambda f: f), make(tm.checkpoint)
     for _ in range(4):
         a, b = plain(x).numpy(), saved(x).numpy()
-        assert np.abs(a).max() > 1e-3                # a zero would agree with a dropped gradient
+        assert np.abs(a).max() > 1e-3  # a zero would agree with a dropped gradient
         np.testing.assert_allclose(b, a, rtol=1e-12)
         plain, saved = (slope(plain), slope(saved))
 
@@ -28,12 +28,14 @@ def slope(f):
 def test_of_its_argument():
     def make(wrap):
         return lambda x: (wrap(lambda x: tm.sin(x) * tm.exp(x))(x) ** 2).sum()
+
     same_to_order_three(make, rng.normal(size=3))
 
 
 def test_of_a_tracked_tensor_it_closes_over():
     def make(wrap):
         return lambda x: wrap(lambda y: (tm.sin(x) * y * x).sum())(np.array([1.0, 2.0, -1.0]))
+
     same_to_order_three(make, rng.normal(size=3))
 
 
@@ -43,17 +45,22 @@ def test_of_both_at_once_and_nested():
             z = tm.exp(x)
             inner = wrap(lambda y: tm.sin(y * z))
             return wrap(lambda y: (inner(y) * inner(y * x)).sum())(x * x)
+
         return f
+
     same_to_order_three(make, rng.normal(size=3))
 
 
 def test_around_an_inner_gradient():
     """As in MAML: a checkpointed step that is itself a gradient step."""
+
     def make(wrap):
         def f(x):
             step = wrap(lambda p: p - 0.1 * tm.grad(lambda p: (tm.sin(p) * x * p).sum())(p))
             return (step(step(x)) ** 2).sum()
+
         return f
+
     same_to_order_three(make, rng.normal(size=3))
 
 
@@ -62,7 +69,9 @@ def test_inside_an_inner_gradient():
         def f(x):
             g = tm.grad(lambda p: wrap(lambda p: (tm.sin(p) * p * x).sum())(p))(x)
             return (g * g).sum()
+
         return f
+
     same_to_order_three(make, rng.normal(size=3))
 
 

@@ -22,8 +22,9 @@ def message(f, *args) -> str:
 
 def test_it_names_the_operation_the_shapes_and_the_first_bad_element():
     text = message(tm.log, np.array([[1.0, 2.0], [-1.0, -2.0]]))
-    assert text.startswith("log(float64(2, 2)) made a NaN, first at index (1, 0) of its result, "
-                           "in the forward pass")
+    assert text.startswith(
+        "log(float64(2, 2)) made a NaN, first at index (1, 0) of its result, in the forward pass"
+    )
 
 
 def test_it_tells_a_nan_that_was_given_from_one_that_was_made():
@@ -44,7 +45,7 @@ def test_it_names_the_backward_pass():
 
 
 def test_it_names_the_derivative_of_the_derivative(a_new_primitive):
-    inner = a_new_primitive("a * 1", (lambda g, y, a: g / a * a,))          # inf * 0 at 0
+    inner = a_new_primitive("a * 1", (lambda g, y, a: g / a * a,))  # inf * 0 at 0
     cube = a_new_primitive("a * a * a", (lambda g, y, a: g * inner(a),))
     f = lambda x: cube(x).sum()
     assert tm.grad(f)(np.zeros(2)).numpy().tolist() == [0, 0]
@@ -54,6 +55,7 @@ def test_it_names_the_derivative_of_the_derivative(a_new_primitive):
 
 def test_it_names_the_inner_step():
     """log log log log 1e6 is negative, and has no logarithm."""
+
     def f(x):
         for k in range(5):
             with tm.scope(f"inner {k}"):
@@ -67,12 +69,13 @@ def test_it_names_the_inner_step_on_the_way_back():
     def f(x):
         with tm.scope("task 2"), tm.scope("inner 3"):
             return tm.grad(hidden)(x).sum()
+
     assert "in the task 2 / inner 3 / backward pass" in message(f, np.zeros(1))
 
 
 def test_without_a_nan_nothing_changes():
     with tm.debug_nans():
-        assert tm.grad(tm.grad(lambda x: x ** 4))(2.0).item() == 48
+        assert tm.grad(tm.grad(lambda x: x**4))(2.0).item() == 48
 
 
 def test_where_as_people_read_it():
@@ -83,7 +86,6 @@ def test_where_as_people_read_it():
 
 
 def test_a_scope_ends_with_an_exception():
-    with pytest.raises(KeyError):
-        with tm.scope("inner 1"):
-            raise KeyError
+    with pytest.raises(KeyError), tm.scope("inner 1"):
+        raise KeyError
     assert state.path == ()

@@ -64,8 +64,12 @@ def test_who_stops_half_way_leaves_nothing(stop, tmp_path):
 
 
 def test_what_a_killed_writer_left_is_removed_once_it_is_old(tmp_path):
-    names = {"f.0123abcd.part": True, "f.4567abcd.part": False,        # of this path: an hour old
-             "f2.0123abcd.part": False, "f[1].0123abcd.part": False}   # of others
+    names = {
+        "f.0123abcd.part": True,
+        "f.4567abcd.part": False,  # of this path: an hour old
+        "f2.0123abcd.part": False,
+        "f[1].0123abcd.part": False,
+    }  # of others
     for name in names:
         (tmp_path / name).write_text("half")
     now = (tmp_path / "f2.0123abcd.part").stat().st_mtime
@@ -73,12 +77,13 @@ def test_what_a_killed_writer_left_is_removed_once_it_is_old(tmp_path):
         os.utime(tmp_path / name, (now, now - disk.STALE - 60))
     write(tmp_path / "f", "new")
     assert set(os.listdir(tmp_path)) == {"f", *(n for n, removed in names.items() if not removed)}
-    write(tmp_path / "f[1]", "new")                                     # no pattern, but a name
+    write(tmp_path / "f[1]", "new")  # no pattern, but a name
     assert not (tmp_path / "f[1].0123abcd.part").exists()
 
 
 def test_the_bytes_are_on_the_disk_before_the_name_and_the_name_before_it_returns(
-        tmp_path, monkeypatch):
+    tmp_path, monkeypatch
+):
     order, fsync, replace = [], os.fsync, os.replace
     kinds = {True: "folder", False: "file"}
 

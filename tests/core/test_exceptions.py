@@ -14,7 +14,7 @@ class Stop(Exception):
 
 def undisturbed():
     assert (state.recording, state.order, state.path, state.interpreter) == (True, 0, (), None)
-    assert tm.grad(tm.grad(tm.grad(lambda x: x ** 4)))(2.0).item() == 48
+    assert tm.grad(tm.grad(tm.grad(lambda x: x**4)))(2.0).item() == 48
 
 
 @pytest.mark.parametrize("level", [1, 2, 3])
@@ -56,7 +56,8 @@ def test_an_exception_caught_inside_leaves_the_gradient_right():
             tm.grad(lambda y: (_ for _ in ()).throw(Stop))(x)
         except Stop:
             pass
-        return x ** 3
+        return x**3
+
     assert tm.grad(f)(2.0).item() == 12
 
 
@@ -76,8 +77,12 @@ def test_a_primitive_with_too_few_rules_is_named():
     def kernel(out, a, b):
         np.add(a, b, out=out)
 
-    op = tm.primitive("one_rule_short", shape=lambda a, b: (a.shape, a.dtype),
-                      vjps=(lambda g, y, a, b: g,), kernels={"cpu": kernel})
+    op = tm.primitive(
+        "one_rule_short",
+        shape=lambda a, b: (a.shape, a.dtype),
+        vjps=(lambda g, y, a, b: g,),
+        kernels={"cpu": kernel},
+    )
     try:
         with pytest.raises(ValueError, match="one_rule_short has 1 derivative rules for 2 inputs"):
             tm.grad(lambda x: op(x, x).sum())(np.arange(3.0))

@@ -15,11 +15,13 @@ def fill(out, x):
 
 
 def twice(kernel=fill, vjps=(lambda g, y, x: 2.0 * g,), **options):
-    return tm.primitive("twice", shape=lambda x: (x.shape, x.dtype), vjps=vjps,
-                        kernels={"cpu": kernel}, **options)
+    return tm.primitive(
+        "twice", shape=lambda x: (x.shape, x.dtype), vjps=vjps, kernels={"cpu": kernel}, **options
+    )
 
 
 # ---- kernels ------------------------------------------------------------------------------------
+
 
 def test_a_kernel_that_returns_its_result_is_refused_eagerly_and_compiled():
     op = twice(lambda out, x: 2 * x)
@@ -35,17 +37,24 @@ def test_a_kernel_may_return_out_as_ufuncs_do():
 
 # ---- nothing is registered before everything is checked -----------------------------------------
 
+
 def rule(g, y, x):
     return 2.0 * g
 
 
-@pytest.mark.parametrize("parts, message", [
-    ({"vjps": (rule)}, r"twice: vjps is one function, .* write \(rule,\) .* rule\(i, g, y, \*in"),
-    ({"vjps": None}, "twice: vjps must be a tuple .* not NoneType"),
-    ({"vjps": ("2 * g",)}, "twice: a derivative rule is a function or None, not str"),
-    ({"kernel": None}, "twice: its cpu kernel must be a function, got None"),
-    ({"shape": (3,)}, "twice: shape must be a function, got \\(3,\\)"),
-])
+@pytest.mark.parametrize(
+    "parts, message",
+    [
+        (
+            {"vjps": (rule)},
+            r"twice: vjps is one function, .* write \(rule,\) .* rule\(i, g, y, \*in",
+        ),
+        ({"vjps": None}, "twice: vjps must be a tuple .* not NoneType"),
+        ({"vjps": ("2 * g",)}, "twice: a derivative rule is a function or None, not str"),
+        ({"kernel": None}, "twice: its cpu kernel must be a function, got None"),
+        ({"shape": (3,)}, "twice: shape must be a function, got \\(3,\\)"),
+    ],
+)
 def test_wrong_parts_leave_the_name_free(parts, message):
     parts = {"kernel": fill, "shape": lambda x: (x.shape, x.dtype), "vjps": (rule,), **parts}
     parts["kernels"] = {"cpu": parts.pop("kernel")}
@@ -61,27 +70,40 @@ def test_a_rule_without_its_comma_leaves_an_elementwise_name_free():
 
 
 def test_one_rule_for_any_number_of_inputs():
-    total = tm.primitive("total", shape=lambda *xs: (xs[0].shape, xs[0].dtype),
-                         vjps=lambda i, g, y, *xs: (i + 1.0) * g,
-                         kernels={"cpu": lambda out, *xs: np.copyto(out, sum(xs))})
+    total = tm.primitive(
+        "total",
+        shape=lambda *xs: (xs[0].shape, xs[0].dtype),
+        vjps=lambda i, g, y, *xs: (i + 1.0) * g,
+        kernels={"cpu": lambda out, *xs: np.copyto(out, sum(xs))},
+    )
     second = tm.grad(lambda a, b: total(a, b).sum(), argnum=1)(X, X)
     assert second.numpy().tolist() == [2, 2, 2]
 
 
 # ---- replacing ----------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("make", [
-    lambda factor, **options: tm.elementwise(f"{factor} * a", (lambda g, y, a: float(factor) * g,),
-                                             name="scaled", **options),
-    lambda factor, **options: tm.primitive(
-        "scaled", shape=lambda x: (x.shape, x.dtype), vjps=(lambda g, y, x: float(factor) * g,),
-        kernels={"cpu": lambda out, x: np.multiply(x, factor, out=out)}, **options)])
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda factor, **options: tm.elementwise(
+            f"{factor} * a", (lambda g, y, a: float(factor) * g,), name="scaled", **options
+        ),
+        lambda factor, **options: tm.primitive(
+            "scaled",
+            shape=lambda x: (x.shape, x.dtype),
+            vjps=(lambda g, y, x: float(factor) * g,),
+            kernels={"cpu": lambda out, x: np.multiply(x, factor, out=out)},
+            **options,
+        ),
+    ],
+)
 def test_a_corrected_operation_takes_its_name_again(make):
     op = wrong = make(2)
     compiled = tm.jit(lambda x: tm.grad(lambda x: (op(x) * x).sum())(x))
     holds_the_first = tm.jit(lambda x: wrong(x))
     other = tm.jit(lambda x: x + x)
-    constant = tm.jit(lambda x: x + op(np.ones(3)))             # computed when it is traced
+    constant = tm.jit(lambda x: x + op(np.ones(3)))  # computed when it is traced
     compiled(X), other(X), constant(X)
     kept = next(iter(other.programs.values()))
     _, pull = tm.vjp(wrong, X)
@@ -95,7 +117,7 @@ def test_a_corrected_operation_takes_its_name_again(make):
         assert constant(X).numpy().tolist() == [4, 5, 6]
         assert len(compiled.programs) == 1
     other(X)
-    assert next(iter(other.programs.values())) is kept          # it did not use the operation
+    assert next(iter(other.programs.values())) is kept  # it did not use the operation
     # Who holds the first one has the first one, eagerly, compiled and in what was recorded.
     assert wrong(X).numpy().tolist() == holds_the_first(X).numpy().tolist() == [2, 4, 6]
     assert pull(np.ones(3))[0].numpy().tolist() == [2, 2, 2]

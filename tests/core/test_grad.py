@@ -12,26 +12,27 @@ rng = np.random.default_rng(0)
 
 # ---- nested derivatives do not mix -------------------------------------------------------------
 
+
 def test_an_inner_derivative_does_not_see_the_outer_variable():
     assert tm.grad(lambda x: x * tm.grad(lambda y: x + y)(1.0))(1.0).item() == 1
 
 
 def test_an_inner_derivative_at_the_outer_variable():
     """d/dx of x * (d/dy x y^2 at y = x) = d/dx 2 x^3"""
-    f = tm.grad(lambda x: x * tm.grad(lambda y: x * y ** 2)(x))
+    f = tm.grad(lambda x: x * tm.grad(lambda y: x * y**2)(x))
     assert f(3.0).item() == 54
 
 
 def test_three_levels_each_with_its_own_variable():
     """x y z^2 -> 2 x y z, at z = y: 2 x y^2 -> 4 x y, at y = x: 4 x^2 -> 8 x"""
-    inner = lambda x, y: tm.grad(lambda z: x * y * z ** 2)(y)
+    inner = lambda x, y: tm.grad(lambda z: x * y * z**2)(y)
     middle = lambda x: tm.grad(lambda y: inner(x, y))(x)
     assert tm.grad(middle)(5.0).item() == 40
 
 
 @pytest.mark.parametrize("order, expected", list(enumerate([81, 108, 108, 72, 24, 0])))
 def test_derivatives_of_a_power(order, expected):
-    f = lambda x: x ** 4
+    f = lambda x: x**4
     for _ in range(order):
         f = tm.grad(f)
     assert f(tm.tensor(3.0)).item() == expected
@@ -40,20 +41,23 @@ def test_derivatives_of_a_power(order, expected):
 def test_an_inner_gradient_in_a_worker_thread():
     def f(x):
         with ThreadPoolExecutor(1) as pool:
-            slope = pool.submit(lambda: tm.grad(lambda y: x * y ** 3)(2.0)).result()     # 12 x
+            slope = pool.submit(lambda: tm.grad(lambda y: x * y**3)(2.0)).result()  # 12 x
         return x * slope
+
     assert tm.grad(f)(5.0).item() == 120
     assert tm.grad(tm.grad(f))(5.0).item() == 24
 
 
 def test_gradients_in_many_threads_at_once():
     def third(x):
-        return tm.grad(tm.grad(tm.grad(lambda x: x ** 4)))(x).item()
+        return tm.grad(tm.grad(tm.grad(lambda x: x**4)))(x).item()
+
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(third, map(float, range(40)))) == [24 * x for x in range(40)]
 
 
 # ---- pullbacks ----------------------------------------------------------------------------------
+
 
 def test_a_pullback_called_late_and_twice():
     x, u = rng.normal(size=(2, 5))
@@ -75,10 +79,10 @@ def test_a_late_pullback_differentiated_in_its_argument():
 
     def f(x):
         _, pull = tm.vjp(tm.sin, x)
-        tm.grad(lambda z: z * z)(1.0)                    # something in between
+        tm.grad(lambda z: z * z)(1.0)  # something in between
         return (pull(u)[0] ** 2).sum() + pull(u)[0].sum()
 
-    expected = -2 * u ** 2 * np.cos(x) * np.sin(x) - u * np.sin(x)
+    expected = -2 * u**2 * np.cos(x) * np.sin(x) - u * np.sin(x)
     np.testing.assert_allclose(tm.grad(f)(x).numpy(), expected, rtol=1e-13)
 
 
@@ -91,11 +95,17 @@ def test_a_pullback_of_trees():
     np.testing.assert_allclose(value["y"].numpy(), a * b)
 
 
-@pytest.mark.parametrize("cotangent, message", [
-    (np.zeros(3, np.float32), r"the cotangent is float32\(3,\) but the output is float64\(3,\)"),
-    (np.zeros((1, 3)), r"the cotangent is float64\(1, 3\) but the output is float64\(3,\)"),
-    (1.0, r"the cotangent is float64\(\) but the output is float64\(3,\)"),
-])
+@pytest.mark.parametrize(
+    "cotangent, message",
+    [
+        (
+            np.zeros(3, np.float32),
+            r"the cotangent is float32\(3,\) but the output is float64\(3,\)",
+        ),
+        (np.zeros((1, 3)), r"the cotangent is float64\(1, 3\) but the output is float64\(3,\)"),
+        (1.0, r"the cotangent is float64\(\) but the output is float64\(3,\)"),
+    ],
+)
 def test_a_cotangent_unlike_the_output_is_refused(cotangent, message):
     _, pull = tm.vjp(tm.sin, np.zeros(3))
     with pytest.raises(ValueError, match=message):
@@ -110,8 +120,9 @@ def test_a_cotangent_tree_unlike_the_output_tree_names_the_place():
 
 # ---- what grad takes and returns ----------------------------------------------------------------
 
+
 def test_argnum_picks_arguments():
-    f = lambda a, b, c: a * b ** 2 * c ** 3
+    f = lambda a, b, c: a * b**2 * c**3
     args = (2.0, 3.0, 5.0)
     assert tm.grad(f, 1)(*args).item() == 2 * 2 * 3 * 125
     assert tm.grad(f, -1)(*args).item() == 2 * 9 * 3 * 25
@@ -136,8 +147,9 @@ def test_aux_is_passed_through():
 
 def test_aux_of_an_inner_grad_keeps_its_way_to_the_outer_variable():
     def f(x):
-        _, aux = tm.grad(lambda y: (y * y, x * y), has_aux=True)(x)       # aux = x^2
+        _, aux = tm.grad(lambda y: (y * y, x * y), has_aux=True)(x)  # aux = x^2
         return aux
+
     assert tm.grad(f)(3.0).item() == 6
 
 
@@ -150,12 +162,15 @@ def test_keyword_arguments_are_not_differentiated():
     assert tm.grad(lambda x, *, k: k * x)(2.0, k=7).item() == 7
 
 
-@pytest.mark.parametrize("f, found", [
-    (lambda x: x, r"float32\(2,\)"),
-    (lambda x: x.sum() > 0, r"bool\(\)"),
-    (lambda x: (x.sum(), x.sum()), "tuple"),
-    (lambda x: None, "NoneType"),
-])
+@pytest.mark.parametrize(
+    "f, found",
+    [
+        (lambda x: x, r"float32\(2,\)"),
+        (lambda x: x.sum() > 0, r"bool\(\)"),
+        (lambda x: (x.sum(), x.sum()), "tuple"),
+        (lambda x: None, "NoneType"),
+    ],
+)
 def test_a_loss_that_is_no_floating_scalar_is_refused(f, found):
     with pytest.raises(ValueError, match=f"returns one floating scalar, got {found}"):
         tm.grad(f)(tm.ones(2))
@@ -179,15 +194,17 @@ def test_one_array_in_two_places_has_two_gradients():
     w = np.array([2.0, 3.0])
     g = tm.grad(lambda p: (p["a"] * p["b"] ** 2).sum())({"a": w, "b": w})
     assert g["a"].numpy().tolist() == [4, 9] and g["b"].numpy().tolist() == [8, 18]
-    a, b = tm.grad(lambda a, b: (a * b ** 2).sum(), (0, 1))(w, w)
+    a, b = tm.grad(lambda a, b: (a * b**2).sum(), (0, 1))(w, w)
     assert a.numpy().tolist() == [4, 9] and b.numpy().tolist() == [8, 18]
 
 
 def test_one_tensor_in_two_places_of_an_outer_derivative():
     """The two leaves of the inner grad stand for one outer variable: 2 x^2 + 3 x -> 4 x + 3"""
+
     def f(x):
-        a, b = tm.grad(lambda a, b: a ** 2 * b + 3 * a * b, (0, 1))(x, x)     # 2x^2 + 3x, x^2 + 3x
+        a, b = tm.grad(lambda a, b: a**2 * b + 3 * a * b, (0, 1))(x, x)  # 2x^2 + 3x, x^2 + 3x
         return a
+
     assert tm.grad(f)(5.0).item() == 23
 
 
@@ -210,8 +227,10 @@ def test_a_constant_function_has_gradient_zero():
     assert tm.grad(tm.grad(lambda x: 2 * x))(1.0).item() == 0
 
 
-@pytest.mark.parametrize("name", ["grad", "value_and_grad", "vjp", "jvp", "hvp", "jacobian", "hessian", "checkpoint",
-                                  "jit"])
+@pytest.mark.parametrize(
+    "name",
+    ["grad", "value_and_grad", "vjp", "jvp", "hvp", "jacobian", "hessian", "checkpoint", "jit"],
+)
 def test_what_is_no_function_is_refused_at_once(name):
     given = {"vjp": (1.0,), "jvp": ((1.0,), (1.0,)), "hvp": (1.0, 1.0)}.get(name, ())
     for bad in (3, None, "f", tm.ones(3)):

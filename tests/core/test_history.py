@@ -67,7 +67,7 @@ def test_a_pullback_holds_its_graph_and_lets_it_go(no_gc):
     before = tensors_alive()
     _, pull = tm.vjp(lambda x: tm.sin(tm.sin(tm.sin(x))), 1.0)
     pull(1.0)
-    assert tensors_alive() >= before + 4                # the leaf and three values
+    assert tensors_alive() >= before + 4  # the leaf and three values
     del pull, _
     assert tensors_alive() == before
 
@@ -82,9 +82,9 @@ def test_a_chain_of_100_000_operations(no_gc):
     """Forward, backward, and freeing it: no recursion anywhere."""
     before = tensors_alive()
     value, g = tm.value_and_grad(lambda x: chain(x, 100_000))(np.array(2.0))
-    np.testing.assert_allclose(g.item(), 1.00001 ** 100_000, rtol=1e-10)
+    np.testing.assert_allclose(g.item(), 1.00001**100_000, rtol=1e-10)
     np.testing.assert_allclose(value.item(), 2 * g.item(), rtol=1e-10)
-    value, pull = tm.vjp(lambda x: chain(x, 100_000), np.array(2.0))     # freed without a walk
+    value, pull = tm.vjp(lambda x: chain(x, 100_000), np.array(2.0))  # freed without a walk
     del value, pull, g
     assert tensors_alive() == before
 
@@ -93,19 +93,21 @@ def test_a_long_chain_at_order_two(no_gc):
     """(c x)^2 with c = 1.00001^n has the second derivative 2 c^2."""
     before = tensors_alive()
     h = tm.grad(tm.grad(lambda x: chain(x, 20_000) ** 2))(np.array(3.0))
-    np.testing.assert_allclose(h.item(), 2 * 1.00001 ** 40_000, rtol=1e-9)
+    np.testing.assert_allclose(h.item(), 2 * 1.00001**40_000, rtol=1e-9)
     del h
     assert tensors_alive() == before
 
 
 def test_a_value_used_again_and_again_is_pulled_back_once():
     """2^40 paths lead from the output to x; there are 40 lines."""
+
     def f(x):
         for _ in range(40):
             x = x + x
         return x
+
     start = time.perf_counter()
-    assert tm.grad(f)(np.array(1.0)).item() == 2.0 ** 40
+    assert tm.grad(f)(np.array(1.0)).item() == 2.0**40
     assert time.perf_counter() - start < 2
 
 
@@ -124,7 +126,7 @@ def test_an_inner_gradient_does_not_walk_the_history_before_it():
         tm.grad(f)(np.array(1.0))
         return min(taken)
 
-    assert seconds(20_000) < 10 * seconds(1)            # a walk would take a hundred times as long
+    assert seconds(20_000) < 10 * seconds(1)  # a walk would take a hundred times as long
 
 
 def test_recording_stops_where_nobody_differentiates():

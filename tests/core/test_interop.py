@@ -9,8 +9,8 @@ import pytest
 
 import tinymeta as tm
 
-
 # ---- NumPy --------------------------------------------------------------------------------------
+
 
 @pytest.mark.parametrize("op", ["+", "-", "*", "/", "**", "@", "<", "<=", ">", ">=", "==", "!="])
 def test_an_array_on_either_side_of_an_operator(op):
@@ -32,16 +32,31 @@ def test_the_gradient_flows_past_an_array_on_the_left():
 # ---- what others read ---------------------------------------------------------------------------
 
 READERS = {
-    "np.sum": np.sum, "np.mean": np.mean, "np.exp": np.exp, "np.isnan": np.isnan, "np.abs": np.abs,
-    "np.array": np.array, "np.asarray": np.asarray, "np.shape": np.shape, "np.cumsum": np.cumsum,
-    "np.stack": lambda t: np.stack([t, t]), "np.concatenate": lambda t: np.concatenate([t, t]),
-    "np.where": lambda t: np.where(np.ones(2, bool), t, 0.0), "np.linalg.norm": np.linalg.norm,
-    "np.add.reduce": np.add.reduce, "np.dot": lambda t: np.dot(t, np.ones(2)),
+    "np.sum": np.sum,
+    "np.mean": np.mean,
+    "np.exp": np.exp,
+    "np.isnan": np.isnan,
+    "np.abs": np.abs,
+    "np.array": np.array,
+    "np.asarray": np.asarray,
+    "np.shape": np.shape,
+    "np.cumsum": np.cumsum,
+    "np.stack": lambda t: np.stack([t, t]),
+    "np.concatenate": lambda t: np.concatenate([t, t]),
+    "np.where": lambda t: np.where(np.ones(2, bool), t, 0.0),
+    "np.linalg.norm": np.linalg.norm,
+    "np.add.reduce": np.add.reduce,
+    "np.dot": lambda t: np.dot(t, np.ones(2)),
     "np.testing": lambda t: np.testing.assert_array_equal(t, t),
-    "a list": lambda t: np.array([t[0], t[1]]), "np.sum of a list": lambda t: np.sum([t[0], t[1]]),
-    "float": lambda t: float(t[0]), "int": lambda t: int(t[0]), "round": lambda t: round(t[0]),
-    "math": lambda t: math.exp(t[0]), "DLPack": np.from_dlpack,
-    "a buffer": lambda t: np.zeros(2).__setitem__(0, t[0]), "np.full": lambda t: np.full(2, t[0]),
+    "a list": lambda t: np.array([t[0], t[1]]),
+    "np.sum of a list": lambda t: np.sum([t[0], t[1]]),
+    "float": lambda t: float(t[0]),
+    "int": lambda t: int(t[0]),
+    "round": lambda t: round(t[0]),
+    "math": lambda t: math.exp(t[0]),
+    "DLPack": np.from_dlpack,
+    "a buffer": lambda t: np.zeros(2).__setitem__(0, t[0]),
+    "np.full": lambda t: np.full(2, t[0]),
 }
 
 
@@ -54,7 +69,7 @@ def test_others_read_an_untracked_tensor_and_a_tracked_one_refuses(name):
         np.testing.assert_array_equal(found, expected)
     with pytest.raises((TypeError, ValueError)) as error:
         tm.grad(lambda t: (read(t), t.sum())[1])(values)
-    said = error.value if type(error.value) is TypeError else error.value.__cause__     # a buffer's
+    said = error.value if type(error.value) is TypeError else error.value.__cause__  # a buffer's
     assert re.search(r"would drop the gradient: use .*\.numpy\(\) or \.item\(\)", str(said))
 
 
@@ -64,16 +79,32 @@ def test_what_says_that_it_reads_stays_legal_on_a_tracked_tensor():
         assert bool(t[0] > 0) and t[1] > t[0] and f"{t[0]:.2f}" == "0.50" and "leaf" in repr(t)
         assert int(tm.argmax(t)) == 1 and np.asarray(t > 1).tolist() == [False, True]
         return t.sum()
+
     assert tm.grad(f)(np.array([0.5, 2.0])).numpy().tolist() == [1, 1]
 
 
-@pytest.mark.parametrize("function, advised", [
-    (np.sum, "tm.sum"), (np.exp, "tm.exp"), (np.absolute, "tm.abs"), (np.linalg.norm, "tm.norm"),
-    (np.add.reduce, "tm.sum"), (np.maximum.reduce, "tm.max"), (np.minimum.reduce, "tm.min"),
-    (np.asarray, "tm.asarray"), (lambda t: np.array([t[0], t[1]]), "tm.asarray"),
-    (lambda t: np.add(t, t), "tm.add"), (lambda t: np.subtract(t, 1.0), "tm.sub"),
-    (np.multiply.reduce, None), (lambda t: np.multiply.outer(t, t), None),
-    (np.add.accumulate, None), (np.shape, None), (np.cumsum, None), (np.prod, None)])
+@pytest.mark.parametrize(
+    "function, advised",
+    [
+        (np.sum, "tm.sum"),
+        (np.exp, "tm.exp"),
+        (np.absolute, "tm.abs"),
+        (np.linalg.norm, "tm.norm"),
+        (np.add.reduce, "tm.sum"),
+        (np.maximum.reduce, "tm.max"),
+        (np.minimum.reduce, "tm.min"),
+        (np.asarray, "tm.asarray"),
+        (lambda t: np.array([t[0], t[1]]), "tm.asarray"),
+        (lambda t: np.add(t, t), "tm.add"),
+        (lambda t: np.subtract(t, 1.0), "tm.sub"),
+        (np.multiply.reduce, None),
+        (lambda t: np.multiply.outer(t, t), None),
+        (np.add.accumulate, None),
+        (np.shape, None),
+        (np.cumsum, None),
+        (np.prod, None),
+    ],
+)
 def test_what_is_advised_exists(function, advised):
     with pytest.raises(TypeError) as error:
         tm.grad(lambda t: (function(t), t.sum())[1])(np.ones(2))
@@ -114,8 +145,10 @@ LISTS = {
     "a tuple, nested": (lambda x: tm.sum(tm.asarray(((x[0], 1.0), (2.0, x[1])))), [1, 1]),
     "with numbers": (lambda x: tm.sum(tm.square([x[0], 3.0, 2])), [2, 0]),
     "beside a tensor": (lambda x: tm.sum(x * [x[1], x[0]]), [4, 2]),
-    "in where": (lambda x: tm.sum(tm.where(np.array([True, False]), [x[1], x[1]], [x[0], x[0]])),
-                 [1, 1]),
+    "in where": (
+        lambda x: tm.sum(tm.where(np.array([True, False]), [x[1], x[1]], [x[0], x[0]])),
+        [1, 1],
+    ),
     "of rows": (lambda x: tm.sum(tm.matmul([x, x * 2.0], x)), [6, 12]),
     "logsumexp": (lambda x: tm.logsumexp([x[0], x[0]]), [1, 0]),
     "the constructor copies": (lambda x: tm.sum(tm.tensor([x[0], x[1]]) * x), [1, 2]),
@@ -135,19 +168,30 @@ def valley(x):
     return tm.exp(x[0]) - 2.0 * x[0] + tm.sum(tm.square(x[1:] - x[0]))
 
 
-SECOND = {"none": {}, "hess": {"hess": tm.hessian(valley)},
-          "hessp": {"hessp": partial(tm.hvp, valley)}}
+SECOND = {
+    "none": {},
+    "hess": {"hess": tm.hessian(valley)},
+    "hessp": {"hessp": partial(tm.hvp, valley)},
+}
 
 
-@pytest.mark.parametrize("method, second", [
-    *((method, "none") for method in ("BFGS", "CG", "L-BFGS-B", "TNC", "SLSQP")),
-    *((method, "hess") for method in ("dogleg", "trust-exact")),
-    *((method, second) for method in ("Newton-CG", "trust-ncg", "trust-krylov", "trust-constr")
-      for second in ("hess", "hessp"))])
+@pytest.mark.parametrize(
+    "method, second",
+    [
+        *((method, "none") for method in ("BFGS", "CG", "L-BFGS-B", "TNC", "SLSQP")),
+        *((method, "hess") for method in ("dogleg", "trust-exact")),
+        *(
+            (method, second)
+            for method in ("Newton-CG", "trust-ncg", "trust-krylov", "trust-constr")
+            for second in ("hess", "hessp")
+        ),
+    ],
+)
 def test_scipy_takes_gradients_and_hessians_as_they_come(method, second):
     optimize = pytest.importorskip("scipy.optimize")
-    found = optimize.minimize(valley, np.zeros(3), jac=tm.grad(valley), method=method,
-                              **SECOND[second])
+    found = optimize.minimize(
+        valley, np.zeros(3), jac=tm.grad(valley), method=method, **SECOND[second]
+    )
     np.testing.assert_allclose(found.x, np.full(3, np.log(2)), atol=2e-3)
 
 
@@ -178,8 +222,9 @@ def test_reading_as_python_does():
         f"{tm.ones(2):.2f}"
 
 
-@pytest.mark.parametrize("read", [lambda t: f"{t:.2f}", round, lambda t: t.tolist(),
-                                  lambda t: range(t.astype(int))])
+@pytest.mark.parametrize(
+    "read", [lambda t: f"{t:.2f}", round, lambda t: t.tolist(), lambda t: range(t.astype(int))]
+)
 def test_values_cannot_be_read_while_a_function_is_traced(read):
     with pytest.raises(TypeError, match="there are no values yet"):
         tm.jit(lambda x: read(x) and x)(np.array(1.5))

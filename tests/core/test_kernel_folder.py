@@ -30,10 +30,11 @@ def refused(words: str) -> None:
     with pytest.warns(RuntimeWarning, match=words) as told:
         assert folder() == kernel_folder.temporary()
     assert len(told) == 1 and "\n" not in str(told[0].message)
-    assert folder() == kernel_folder.temporary()                     # told once
+    assert folder() == kernel_folder.temporary()  # told once
 
 
 # ---- files ---------------------------------------------------------------------------------------
+
 
 def test_what_is_kept_comes_back(own):
     assert kept("a") is None
@@ -55,9 +56,17 @@ def test_a_flipped_bit_is_noticed_wherever_it_is(own):
         assert kept("a") is None
 
 
-@pytest.mark.parametrize("change", [
-    lambda whole: b"", lambda whole: whole[:40], lambda whole: whole[:-1], lambda whole: whole + b"x",
-    lambda whole: b"\x80" * 100, lambda whole: CONTENT])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda whole: b"",
+        lambda whole: whole[:40],
+        lambda whole: whole[:-1],
+        lambda whole: whole + b"x",
+        lambda whole: b"\x80" * 100,
+        lambda whole: CONTENT,
+    ],
+)
 def test_a_file_of_another_length_is_noticed(own, change):
     keep("a", CONTENT)
     (own / "a").write_bytes(change((own / "a").read_bytes()))
@@ -83,12 +92,14 @@ def test_a_folder_where_the_file_should_be(own):
 def test_a_full_disk_costs_only_the_file(own, monkeypatch):
     def full(*paths):
         raise OSError(28, "No space left on device")
+
     monkeypatch.setattr(os, "replace", full)
     keep("a", CONTENT)
     assert kept("a") is None and list(own.iterdir()) == []
 
 
 # ---- folders -------------------------------------------------------------------------------------
+
 
 def test_a_folder_that_is_gone_is_no_matter(own):
     keep("a", CONTENT)
@@ -135,7 +146,7 @@ def test_a_folder_that_others_can_exchange_is_not_used(own, monkeypatch):
     (own / "mine").mkdir(parents=True, mode=0o700)
     own.chmod(0o777)
     refused("others may write to .*kernels;")
-    own.chmod(0o1777)                                       # as of /tmp: only owners may rename
+    own.chmod(0o1777)  # as of /tmp: only owners may rename
     kernel_folder.usable.cache_clear()
     assert folder() == own / "mine"
 
@@ -164,12 +175,13 @@ def test_without_a_home_there_is_a_temporary_folder(home, own, tmp_path, monkeyp
         if home == "unknown":
             raise RuntimeError("Could not determine home directory.")
         return tmp_path / "file"
+
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setattr(Path, "home", found)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert folder() == kernel_folder.temporary()
-    monkeypatch.setenv("TINYMETA_CACHE", str(own))          # nobody needs a home then
+    monkeypatch.setenv("TINYMETA_CACHE", str(own))  # nobody needs a home then
     assert folder() == own
 
 
@@ -179,11 +191,16 @@ def test_the_temporary_folder_is_left_to_its_process_and_removed_by_it(tmp_path)
     (tmp_path / "folder" / "a").write_text("kept")
     kernel_folder.remove(tmp_path / "folder", os.getpid() + 1)
     assert (tmp_path / "folder" / "a").exists()
-    code = ("import sys, types; sys.modules['core'] = core = types.ModuleType('core'); "
-            f"core.__path__ = [{str(Path(kernel_folder.__file__).parent)!r}]; "      # not all of the package
-            "from core.kernel_folder import keep, kept; "
-            "keep('a', b'whole'); assert kept('a') == b'whole'")
-    env = {**os.environ, "TINYMETA_CACHE": str(tmp_path / "folder" / "a" / "no folder"),
-           **{name: str(tmp_path) for name in ("TMPDIR", "TEMP", "TMP")}}
+    code = (
+        "import sys, types; sys.modules['core'] = core = types.ModuleType('core'); "
+        f"core.__path__ = [{str(Path(kernel_folder.__file__).parent)!r}]; "  # not all of the package
+        "from core.kernel_folder import keep, kept; "
+        "keep('a', b'whole'); assert kept('a') == b'whole'"
+    )
+    env = {
+        **os.environ,
+        "TINYMETA_CACHE": str(tmp_path / "folder" / "a" / "no folder"),
+        **{name: str(tmp_path) for name in ("TMPDIR", "TEMP", "TMP")},
+    }
     subprocess.run([sys.executable, "-c", code], check=True, env=env)
     assert [p.name for p in tmp_path.iterdir()] == ["folder"]

@@ -64,16 +64,26 @@ def test_what_linux_says():
 def test_an_unknown_processor_has_no_special_instructions(monkeypatch):
     def unknown():
         raise RuntimeError("failed to get host cpu features")
+
     monkeypatch.setattr(native.llvm, "get_host_cpu_features", unknown)
     assert native.cpu_features() == {} and gemm.registers() == (4, 2)
 
 
-@pytest.mark.parametrize("name, place", [
-    (r"os\.(sched_getaffinity|getloadavg|cpu_count)", "system.py"),
-    (r"import resource", "system.py"),
-    (r"get_host_cpu_features", "native.py"), (r"os\.(fork|getuid|setsid|mkfifo|uname)\b", None)])
+@pytest.mark.parametrize(
+    "name, place",
+    [
+        (r"os\.(sched_getaffinity|getloadavg|cpu_count)", "system.py"),
+        (r"import resource", "system.py"),
+        (r"get_host_cpu_features", "native.py"),
+        (r"os\.(fork|getuid|setsid|mkfifo|uname)\b", None),
+    ],
+)
 def test_the_system_is_asked_in_one_place(name, place):
     rooms = [ROOT / room for room in ("tinymeta", "benchmarks", "examples")]
-    asking = {f.name for room in rooms for f in room.rglob("*.py")
-              if re.search(name, f.read_text("utf-8"))}
+    asking = {
+        f.name
+        for room in rooms
+        for f in room.rglob("*.py")
+        if re.search(name, f.read_text("utf-8"))
+    }
     assert asking == {place} - {None}

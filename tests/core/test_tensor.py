@@ -12,11 +12,24 @@ f32, f64, i64 = np.float32, np.float64, np.int64
 
 # ---- making and reading -------------------------------------------------------------------------
 
-@pytest.mark.parametrize("data, dtype", [
-    ([1.0, 2.0], f32), ([1, 2], i64), ([True], bool), (1.5, f32), (2, i64), (True, bool), ([], f32),
-    (np.ones(2), f64), (np.ones(2, f32), f32), (np.float64(1), f64), (np.int32(1), np.int32),
-    (np.ones(2, np.uint8), np.uint8),
-])
+
+@pytest.mark.parametrize(
+    "data, dtype",
+    [
+        ([1.0, 2.0], f32),
+        ([1, 2], i64),
+        ([True], bool),
+        (1.5, f32),
+        (2, i64),
+        (True, bool),
+        ([], f32),
+        (np.ones(2), f64),
+        (np.ones(2, f32), f32),
+        (np.float64(1), f64),
+        (np.int32(1), np.int32),
+        (np.ones(2, np.uint8), np.uint8),
+    ],
+)
 def test_dtypes_of_new_tensors(data, dtype):
     assert tm.tensor(data).dtype == dtype and tm.asarray(data).dtype == dtype
 
@@ -49,6 +62,7 @@ def test_dlpack_shares_in_both_directions():
 
         def __dlpack_device__(self):
             return self.array.__dlpack_device__()
+
     array = np.arange(3.0)
     assert np.shares_memory(tm.asarray(Other(array)).value, array)
 
@@ -92,6 +106,7 @@ def test_tensors_are_keys_by_identity():
 
 # ---- immutability -------------------------------------------------------------------------------
 
+
 def test_assignment_to_an_element_is_refused_and_names_the_functional_way():
     t = tm.zeros(3)
     with pytest.raises(TypeError, match="tensors are immutable: build a new one with tm.where"):
@@ -114,6 +129,7 @@ def test_an_update_inside_a_differentiated_function():
         y *= x
         y += x
         return y
+
     assert tm.grad(f)(3.0).item() == 7
 
 
@@ -131,24 +147,44 @@ def test_copies_are_harmless():
 
 # ---- dtypes meet --------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("a, b, dtype", [
-    (tm.ones(2), 2.0, f32), (tm.ones(2), 2, f32), (tm.ones(2), True, f32),
-    (tm.ones(2), np.float64(2), f32),
-    (tm.ones(2, f64), 2.0, f64), (tm.ones(2, f64), np.float32(2), f64), (tm.ones(2, i64), 2, i64),
-    (tm.ones(2, i64), 2.0, f32), (tm.ones(2, bool), 2, i64), (tm.ones(2, bool), 2.0, f32),
-    (tm.ones(2, i64), tm.ones(2), f32), (tm.ones(2, i64), tm.ones(2, f64), f64),
-    (tm.ones(2, bool), tm.ones(2, f64), f64), (tm.ones(2, bool), tm.ones(2, i64), i64),
-    (tm.ones(2, np.int32), tm.ones(2, i64), i64), (np.ones(2), tm.ones(2, i64), f64),
-])
+
+@pytest.mark.parametrize(
+    "a, b, dtype",
+    [
+        (tm.ones(2), 2.0, f32),
+        (tm.ones(2), 2, f32),
+        (tm.ones(2), True, f32),
+        (tm.ones(2), np.float64(2), f32),
+        (tm.ones(2, f64), 2.0, f64),
+        (tm.ones(2, f64), np.float32(2), f64),
+        (tm.ones(2, i64), 2, i64),
+        (tm.ones(2, i64), 2.0, f32),
+        (tm.ones(2, bool), 2, i64),
+        (tm.ones(2, bool), 2.0, f32),
+        (tm.ones(2, i64), tm.ones(2), f32),
+        (tm.ones(2, i64), tm.ones(2, f64), f64),
+        (tm.ones(2, bool), tm.ones(2, f64), f64),
+        (tm.ones(2, bool), tm.ones(2, i64), i64),
+        (tm.ones(2, np.int32), tm.ones(2, i64), i64),
+        (np.ones(2), tm.ones(2, i64), f64),
+    ],
+)
 def test_the_dtype_of_a_sum(a, b, dtype):
     assert (a + b).dtype == dtype and (b + a).dtype == dtype
 
 
-@pytest.mark.parametrize("op", [
-    lambda a, b: a + b, lambda a, b: a @ b, tm.maximum, tm.power,
-    lambda a, b: tm.concatenate([a, b]), lambda a, b: tm.where(np.array([[True]]), a, b),
-    lambda a, b: tm.conv2d(a[None, None], b[None, None]),
-])
+@pytest.mark.parametrize(
+    "op",
+    [
+        lambda a, b: a + b,
+        lambda a, b: a @ b,
+        tm.maximum,
+        tm.power,
+        lambda a, b: tm.concatenate([a, b]),
+        lambda a, b: tm.where(np.array([[True]]), a, b),
+        lambda a, b: tm.conv2d(a[None, None], b[None, None]),
+    ],
+)
 def test_float32_and_float64_do_not_mix(op):
     with pytest.raises(TypeError, match="float32 and float64 do not mix: cast one with astype"):
         op(tm.ones((2, 2)), tm.ones((2, 2), f64))
@@ -157,11 +193,12 @@ def test_float32_and_float64_do_not_mix(op):
 def test_division_and_functions_of_integers_are_float32():
     n = tm.arange(1, 4)
     assert (n / n).dtype == f32 and tm.exp(n).dtype == f32 and tm.mean(n).dtype == f32
-    assert (n ** 2).dtype == i64 and (n ** -1).dtype == f32 and (n ** 0.5).dtype == f32
-    np.testing.assert_allclose((n ** -1).numpy(), [1, 1 / 2, 1 / 3], rtol=1e-7)
+    assert (n**2).dtype == i64 and (n**-1).dtype == f32 and (n**0.5).dtype == f32
+    np.testing.assert_allclose((n**-1).numpy(), [1, 1 / 2, 1 / 3], rtol=1e-7)
 
 
 # ---- places -------------------------------------------------------------------------------------
+
 
 def test_devices_tell_what_is_usable():
     devices = tm.devices()
@@ -182,21 +219,29 @@ def test_a_device_that_is_not_usable_says_why():
     why = tm.devices()["cuda"]
     if why is True:
         pytest.skip("cuda is usable here")
-    with pytest.raises(RuntimeError) as error:
-        with tm.device("cuda"):
-            pass
+    with pytest.raises(RuntimeError) as error, tm.device("cuda"):
+        pass
     assert str(error.value) == f"device 'cuda' is not usable: {why}"
 
 
 # ---- byte order ---------------------------------------------------------------------------------
 
+
 @pytest.mark.parametrize("dtype", [">f8", ">f4", ">f2", ">i4", ">u2", "<f8"])
 def test_tensors_have_the_byte_order_of_the_machine(dtype):
     a = np.arange(6).astype(dtype).reshape(2, 3)
     native = np.dtype(dtype).newbyteorder("=")
-    made = [tm.asarray(a), tm.tensor(a), tm.asarray(a.tolist(), dtype), tm.tensor([[1.0]], dtype),
-            tm.zeros(2, dtype), tm.full(2, 3, dtype), tm.arange(3, dtype=dtype),
-            tm.asarray(a[0, 1]), tm.astype(tm.ones(2), dtype)]
+    made = [
+        tm.asarray(a),
+        tm.tensor(a),
+        tm.asarray(a.tolist(), dtype),
+        tm.tensor([[1.0]], dtype),
+        tm.zeros(2, dtype),
+        tm.full(2, 3, dtype),
+        tm.arange(3, dtype=dtype),
+        tm.asarray(a[0, 1]),
+        tm.astype(tm.ones(2), dtype),
+    ]
     for t in made:
         assert t.dtype == native and t.dtype.isnative and t.value.dtype.isnative
     assert tm.asarray(a).numpy().tolist() == a.tolist()

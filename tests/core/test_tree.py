@@ -46,16 +46,25 @@ def test_map_keeps_the_kinds():
     assert type(tm.tree.map(lambda x: x, tree)["p"]) is Pair
 
 
-@pytest.mark.parametrize("a, b, message", [
-    ({"w": [1, 2]}, {"w": [1, 2, 3]},
-     r"differ at \['w'\]: list of \[0, 1\] against list of \[0, 1, 2\]"),
-    ({"w": 1}, {"v": 1}, r"differ at the root: dict of \['w'\] against dict of \['v'\]"),
-    ([[1]], [1], r"differ at \[0\]: list of \[0\] against a leaf \(int\)"),
-    ([1], (1,), "differ at the root: list of .* against tuple of"),
-    (Pair(1, 2), (1, 2), "differ at the root: Pair of .* against tuple of"),
-    ({"a": {"b": None}}, {"a": {"b": 3}},
-     r"differ at \['a'\]\['b'\]: NoneType of \[\] against a leaf"),
-])
+@pytest.mark.parametrize(
+    "a, b, message",
+    [
+        (
+            {"w": [1, 2]},
+            {"w": [1, 2, 3]},
+            r"differ at \['w'\]: list of \[0, 1\] against list of \[0, 1, 2\]",
+        ),
+        ({"w": 1}, {"v": 1}, r"differ at the root: dict of \['w'\] against dict of \['v'\]"),
+        ([[1]], [1], r"differ at \[0\]: list of \[0\] against a leaf \(int\)"),
+        ([1], (1,), "differ at the root: list of .* against tuple of"),
+        (Pair(1, 2), (1, 2), "differ at the root: Pair of .* against tuple of"),
+        (
+            {"a": {"b": None}},
+            {"a": {"b": 3}},
+            r"differ at \['a'\]\['b'\]: NoneType of \[\] against a leaf",
+        ),
+    ],
+)
 def test_map_names_the_place_where_trees_differ(a, b, message):
     with pytest.raises(ValueError, match=message):
         tm.tree.map(lambda x, y: x, a, b)

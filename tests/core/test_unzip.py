@@ -37,12 +37,22 @@ def packed(path, method=zipfile.ZIP_DEFLATED, declared=len(LARGE)):
     return path
 
 
-@pytest.mark.parametrize("options, says", [
-    ({}, "unpacks to 6000005 bytes, and .* would be the most"),
-    ({"declared": 10}, "CRC"),
-    ({"declared": 10, "method": zipfile.ZIP_BZIP2}, "'large' is compressed by an unusual method"),
-    ({"declared": 10, "method": zipfile.ZIP_LZMA}, "'large' is compressed by an unusual method"),
-], ids=["declared", "not declared", "bzip2", "lzma"])
+@pytest.mark.parametrize(
+    "options, says",
+    [
+        ({}, "unpacks to 6000005 bytes, and .* would be the most"),
+        ({"declared": 10}, "CRC"),
+        (
+            {"declared": 10, "method": zipfile.ZIP_BZIP2},
+            "'large' is compressed by an unusual method",
+        ),
+        (
+            {"declared": 10, "method": zipfile.ZIP_LZMA},
+            "'large' is compressed by an unusual method",
+        ),
+    ],
+    ids=["declared", "not declared", "bzip2", "lzma"],
+)
 def test_a_small_archive_does_not_fill_memory(options, says, tmp_path):
     path = packed(tmp_path / "f.zip", **options)
     with little_memory(), pytest.raises(ValueError, match=f"f.zip is not a zip.*{says}"):

@@ -11,33 +11,57 @@ from tinymeta.cpu.gemm import LANES, WIDE, WORTH_A_COPY, product, room, transpos
 
 rng = np.random.default_rng(0)
 SIDES = [1, 2, 3, 5, 6, 7, 11, 13]
-WIDTHS = sorted({1, 3, LANES // 2, LANES - 1, LANES, LANES + 1, 2 * LANES + 3, WIDE * LANES,
-                 WIDE * LANES + LANES + LANES // 2 + 1})
+WIDTHS = sorted(
+    {
+        1,
+        3,
+        LANES // 2,
+        LANES - 1,
+        LANES,
+        LANES + 1,
+        2 * LANES + 3,
+        WIDE * LANES,
+        WIDE * LANES + LANES + LANES // 2 + 1,
+    }
+)
 UNTOUCHED = np.float32(-77)
 
 
 @intrinsic
 def pointer_of(typing, array):
     """To the first element of an array."""
+
     def code(context, b, signature, args):
         return context.make_array(signature.args[0])(context, b, args[0]).data
+
     return types.CPointer(types.float32)(array), code
 
 
 @njit
 def multiply_with(scratch, out, x, y):
     (m, count), n = x.shape, y.shape[1]
-    product(pointer_of(out), pointer_of(x), pointer_of(y), pointer_of(scratch), m, n, count,
-            out.strides[0] // 4, x.strides[0] // 4, x.strides[1] // 4, y.strides[0] // 4,
-            y.strides[1] // 4)
+    product(
+        pointer_of(out),
+        pointer_of(x),
+        pointer_of(y),
+        pointer_of(scratch),
+        m,
+        n,
+        count,
+        out.strides[0] // 4,
+        x.strides[0] // 4,
+        x.strides[1] // 4,
+        y.strides[0] // 4,
+        y.strides[1] // 4,
+    )
 
 
 def multiply(out, x, y):
     """out = x @ y, with as much scratch as is asked for and not one element more."""
     size = room(y.shape[1], y.shape[0])
     whole = np.full(size + 8, UNTOUCHED)
-    multiply_with(whole[4:4 + size], out, x, y)
-    assert (whole[:4] == UNTOUCHED).all() and (whole[4 + size:] == UNTOUCHED).all()
+    multiply_with(whole[4 : 4 + size], out, x, y)
+    assert (whole[:4] == UNTOUCHED).all() and (whole[4 + size :] == UNTOUCHED).all()
 
 
 @njit
@@ -67,8 +91,12 @@ def test_every_tile_and_every_rest(m, n):
 
 
 @settings(max_examples=100, deadline=None)
-@given(m=st.integers(1, 2 * WORTH_A_COPY), n=st.integers(1, 90), count=st.integers(0, 70),
-       turned=st.tuples(st.booleans(), st.booleans()))
+@given(
+    m=st.integers(1, 2 * WORTH_A_COPY),
+    n=st.integers(1, 90),
+    count=st.integers(0, 70),
+    turned=st.tuples(st.booleans(), st.booleans()),
+)
 def test_strides(m, n, count, turned):
     x = draw(count, m).T if turned[0] else draw(m, count)
     y = draw(n, count + 3)[:, :count].T if turned[1] else draw(count + 1, n + 3)[:count, :n]

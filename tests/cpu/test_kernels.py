@@ -15,15 +15,21 @@ rng = np.random.default_rng(0)
 
 # ---- scalar texts -------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("text, expected", [
-    ("a + b * 2", lambda a, b: a + b * 2),
-    ("-a / b", lambda a, b: -a / b),
-    ("exp(minimum(a, 0)) - log1p(absolute(b))",
-     lambda a, b: np.exp(np.minimum(a, 0)) - np.log1p(np.abs(b))),
-    ("where(a > b, a, 0)", lambda a, b: np.where(a > b, a, 0)),
-    ("(a >= b) + 0.5 * (a == b)", lambda a, b: (a >= b) + 0.5 * (a == b)),
-    ("1 / where(a == 0, inf, a) + 0 * b", lambda a, b: 1 / a),
-])
+
+@pytest.mark.parametrize(
+    "text, expected",
+    [
+        ("a + b * 2", lambda a, b: a + b * 2),
+        ("-a / b", lambda a, b: -a / b),
+        (
+            "exp(minimum(a, 0)) - log1p(absolute(b))",
+            lambda a, b: np.exp(np.minimum(a, 0)) - np.log1p(np.abs(b)),
+        ),
+        ("where(a > b, a, 0)", lambda a, b: np.where(a > b, a, 0)),
+        ("(a >= b) + 0.5 * (a == b)", lambda a, b: (a >= b) + 0.5 * (a == b)),
+        ("1 / where(a == 0, inf, a) + 0 * b", lambda a, b: 1 / a),
+    ],
+)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_a_text_fills_out_in_its_dtype(text, expected, dtype):
     a, b = rng.normal(size=(2, 3, 4)).astype(dtype)
@@ -47,6 +53,7 @@ def test_a_scalar_rides_along():
 
 # ---- movement -----------------------------------------------------------------------------------
 
+
 @pytest.mark.parametrize("lo, hi, gap", [(0, 0, 0), (1, 2, 0), (0, 1, 2), (2, 0, 1)])
 @pytest.mark.parametrize("n", [0, 1, 4])
 def test_pad_spreads_elements_with_gaps(n, lo, hi, gap):
@@ -59,22 +66,29 @@ def test_pad_spreads_elements_with_gaps(n, lo, hi, gap):
 
 def test_views_share_memory():
     x = rng.normal(size=(2, 3, 4))
-    views = [movement.reshape(x, shape=(6, 4)), movement.transpose(x, axes=(2, 0, 1)),
-             movement.flip(x, axes=(1,)), movement.slice(x, cuts=np.s_[:, ::2, 1:]),
-             movement.broadcast_to(x, shape=(5, 2, 3, 4))]
+    views = [
+        movement.reshape(x, shape=(6, 4)),
+        movement.transpose(x, axes=(2, 0, 1)),
+        movement.flip(x, axes=(1,)),
+        movement.slice(x, cuts=np.s_[:, ::2, 1:]),
+        movement.broadcast_to(x, shape=(5, 2, 3, 4)),
+    ]
     for view in views:
         assert np.shares_memory(view, x)
 
 
 # ---- index: duplicates add up, in a fixed order -------------------------------------------------
 
+
 def test_scatter_adds_in_the_order_of_the_indices():
     g = np.array([1e8, 1.0, -1e8, 1.0], np.float32).reshape(1, 4, 1)
-    for scatter, i in [(index.scatter_add, np.zeros(4, int)),
-                       (index.scatter_add_along, np.zeros((1, 4, 1), int))]:
+    for scatter, i in [
+        (index.scatter_add, np.zeros(4, int)),
+        (index.scatter_add_along, np.zeros((1, 4, 1), int)),
+    ]:
         out = np.full((1, 2, 1), np.nan, np.float32)
         scatter(out, g, i, size=2)
-        assert out.ravel().tolist() == [1, 0]       # from the left: 1e8 + 1 rounds to 1e8
+        assert out.ravel().tolist() == [1, 0]  # from the left: 1e8 + 1 rounds to 1e8
 
 
 def test_take_of_views():
@@ -85,6 +99,7 @@ def test_take_of_views():
 
 
 # ---- windows ------------------------------------------------------------------------------------
+
 
 def test_kernels_take_arrays_with_any_strides():
     geometry = Geometry((1, 1), ((1, 1), (1, 1)), (4, 4), (3, 3))
@@ -140,6 +155,7 @@ def test_scratch_is_kept_and_grows():
 
 # ---- BLAS ---------------------------------------------------------------------------------------
 
+
 def test_the_number_of_blas_threads_is_limited_and_restored():
     if blas.library() is None:
         pytest.skip("NumPy does not use OpenBLAS here")
@@ -155,8 +171,9 @@ def test_the_number_of_blas_threads_is_limited_and_restored():
 def test_limits_of_several_threads_end_in_any_order(order, monkeypatch):
     """The latest that is left holds; after the last one, BLAS has what it had."""
     threads, counts, begun = [8], (1, 3, 1), (0, 1, 2)
-    monkeypatch.setattr(blas, "library", lambda: (
-        lambda: threads[-1], lambda count: threads.append(count)))
+    monkeypatch.setattr(
+        blas, "library", lambda: (lambda: threads[-1], lambda count: threads.append(count))
+    )
     blocks = [blas.blas_threads(count) for count in counts]
     for k in begun:
         blocks[k].__enter__()

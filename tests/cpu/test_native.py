@@ -11,7 +11,7 @@ from numba.core.dispatcher import Dispatcher
 
 import tinymeta
 from tinymeta.cpu import native
-from tinymeta.cpu.native import Kept, cache_of, version
+from tinymeta.cpu.native import Kept, version
 
 ROOT = Path(tinymeta.__file__).parent
 KEPT = ["cpu.conv", "cpu.gemm", "cpu.index", "cpu.pool", "cpu.reduce", "jit.machine"]
@@ -28,8 +28,10 @@ def test_a_change_anywhere_in_the_room_is_another_version(tmp_path):
     assert len(found) == 1 + len(files)
 
 
-@pytest.mark.parametrize("change", [
-    {"name": "g"}, {"text": "x * 3"}, {"signature": "int64(int64)"}, {"version": "upgraded"}])
+@pytest.mark.parametrize(
+    "change",
+    [{"name": "g"}, {"text": "x * 3"}, {"signature": "int64(int64)"}, {"version": "upgraded"}],
+)
 def test_what_differs_has_a_file_of_its_own(change, monkeypatch):
     same = {"name": "f", "text": "x * 2", "signature": "int64(int32)", "version": "installed"}
 
@@ -44,13 +46,19 @@ def test_every_function_that_is_kept_is_kept_in_this_way():
     for name in KEPT:
         module = importlib.import_module(f"tinymeta.{name}")
         text = Path(module.__file__).read_text("utf-8")
-        own = [f for f in vars(module).values()
-               if isinstance(f, Dispatcher) and f.py_func.__module__ == module.__name__]
+        own = [
+            f
+            for f in vars(module).values()
+            if isinstance(f, Dispatcher) and f.py_func.__module__ == module.__name__
+        ]
         assert own and all(type(f._cache) is Kept and f._cache.text == text for f in own)
     texts = {p: p.read_text("utf-8") for p in ROOT.rglob("*.py")}
     assert not [p for p, text in texts.items() if re.search(r"cache\s*=\s*True", text)]
-    with_some = {f"{p.parent.name}.{p.stem}" for p, text in texts.items()
-                 if p.parent.name != "cuda" and re.search(r"^@(native|Kernel)", text, re.MULTILINE)}
+    with_some = {
+        f"{p.parent.name}.{p.stem}"
+        for p, text in texts.items()
+        if p.parent.name != "cuda" and re.search(r"^@(native|Kernel)", text, re.MULTILINE)
+    }
     assert with_some == {*KEPT}
 
 

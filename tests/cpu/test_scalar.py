@@ -18,16 +18,55 @@ from tinymeta.cpu.native import cpu_features
 from tinymeta.cpu.scalar import FUNCTIONS
 
 OURS = {"exp": 1, "expm1": 2, "log": 1, "log1p": 2, "tanh": 2, "sin": 2, "cos": 2, "sqrt": 0}
-LIBM = ["exp2", "log2", "log10", "cbrt", "tan", "arcsin", "arccos", "arctan", "sinh", "cosh", "arcsinh",
-        "arccosh", "arctanh"]
+LIBM = [
+    "exp2",
+    "log2",
+    "log10",
+    "cbrt",
+    "tan",
+    "arcsin",
+    "arccos",
+    "arctan",
+    "sinh",
+    "cosh",
+    "arcsinh",
+    "arccosh",
+    "arctanh",
+]
 EXACT = ["floor", "ceil", "trunc", "rint", "square", "reciprocal", "absolute", "sign"]
 ULPS = OURS | dict.fromkeys(LIBM, 1) | dict.fromkeys(EXACT, 0)
 PAIRS = {"power": 1, "arctan2": 1, "hypot": 1, "fmod": 0, "copysign": 0, "maximum": 0, "minimum": 0}
 TEXTS = {op.name: op for op in list(registry.values()) if op.family == "elementwise"}
-EDGES = [0.0, -0.0, 1.0, -1.0, 0.5, -0.5, 1.5, 2.5, -2.5, -3.0, 2.0, 1e-42, -1e-42, 1e30, -1e30, 88.8, -90.0, -104.5,
-         np.inf, -np.inf, np.nan]
-DENSE = np.concatenate([np.arange(0, 2**32, 997, dtype=np.uint32).view(np.float32),
-                        np.linspace(-20, 20, 200_001, dtype=np.float32), np.float32(EDGES)])
+EDGES = [
+    0.0,
+    -0.0,
+    1.0,
+    -1.0,
+    0.5,
+    -0.5,
+    1.5,
+    2.5,
+    -2.5,
+    -3.0,
+    2.0,
+    1e-42,
+    -1e-42,
+    1e30,
+    -1e30,
+    88.8,
+    -90.0,
+    -104.5,
+    np.inf,
+    -np.inf,
+    np.nan,
+]
+DENSE = np.concatenate(
+    [
+        np.arange(0, 2**32, 997, dtype=np.uint32).view(np.float32),
+        np.linspace(-20, 20, 200_001, dtype=np.float32),
+        np.float32(EDGES),
+    ]
+)
 
 
 def in_a_loop(text, dtype, flags=False):
@@ -54,9 +93,11 @@ def made(body, inputs, dtype, flags=False):
 
 def ulps(result, exact):
     """How many float32 numbers lie between; NaN is 0 from NaN and far from all else."""
+
     def place(x):
         bits = x.view(np.int32).astype(np.int64)
         return np.where(bits < 0, -(bits & 0x7FFFFFFF), bits)
+
     both = np.isnan(result) & np.isnan(exact)
     either = np.isnan(result) | np.isnan(exact)
     return np.where(both, 0, np.where(either, 2**32, np.abs(place(result) - place(exact))))
@@ -64,8 +105,10 @@ def ulps(result, exact):
 
 # `contract` is what generated loops have. It may fuse a product and a sum of what is written here;
 # what a library computes is the same with and without.
-@pytest.mark.parametrize("name, flags", [*((name, {"contract"}) for name in ULPS),
-                                         *((name, False) for name in (*OURS, "cbrt"))])
+@pytest.mark.parametrize(
+    "name, flags",
+    [*((name, {"contract"}) for name in ULPS), *((name, False) for name in (*OURS, "cbrt"))],
+)
 def test_float32_is_within_its_bound_everywhere(name, flags):
     out = np.empty_like(DENSE)
     in_a_loop(f"{name}(a)", np.float32, flags)(out, DENSE)
@@ -75,7 +118,7 @@ def test_float32_is_within_its_bound_everywhere(name, flags):
     at = worst.argmax()
     assert worst[at] <= ULPS[name], f"{name}({DENSE[at]!r}) = {out[at]!r}, not {exact[at]!r}"
     numbers = ~np.isnan(exact)
-    assert (np.signbit(out) == np.signbit(exact))[numbers].all()            # of zeros as well
+    assert (np.signbit(out) == np.signbit(exact))[numbers].all()  # of zeros as well
 
 
 @pytest.mark.parametrize("name", PAIRS)
@@ -90,8 +133,10 @@ def test_a_function_of_two_float32_is_within_its_bound(name):
         exact = getattr(np, name)(a.astype(np.float64), b.astype(np.float64)).astype(np.float32)
     worst = ulps(out, exact)
     at = worst.argmax()
-    assert worst[at] <= PAIRS[name], f"{name}({a[at]!r}, {b[at]!r}) = {out[at]!r}, not {exact[at]!r}"
-    if name not in ("maximum", "minimum"):          # of -0 and 0 NumPy takes any
+    assert worst[at] <= PAIRS[name], (
+        f"{name}({a[at]!r}, {b[at]!r}) = {out[at]!r}, not {exact[at]!r}"
+    )
+    if name not in ("maximum", "minimum"):  # of -0 and 0 NumPy takes any
         assert (np.signbit(out) == np.signbit(exact))[~np.isnan(exact)].all()
 
 
@@ -101,7 +146,7 @@ def test_float64_is_numpy(name):
     x = np.concatenate([EDGES, [5e-324, 1e300, 709.9, -745.2, 1023.9, -1074.5], small, 1e3 * small])
     inputs = [x] if name in ULPS else [a.ravel() for a in np.meshgrid(x[:200], x[:200])]
     out = np.empty(inputs[0].shape)
-    in_a_loop(f"{name}({', '.join('ab'[:len(inputs)])})", np.float64, {"contract"})(out, *inputs)
+    in_a_loop(f"{name}({', '.join('ab'[: len(inputs)])})", np.float64, {"contract"})(out, *inputs)
     with np.errstate(all="ignore"):
         expected = getattr(np, name)(*inputs)
     np.testing.assert_allclose(out, expected, rtol=2e-15, atol=5e-324)
@@ -139,8 +184,10 @@ def test_every_text_means_in_a_loop_what_it_means_to_numpy(dtype):
         static = {"exponent": 3} if "exponent" in text else {}
         expected = np.empty(found.size, op.result or dtype)
         with np.errstate(all="ignore"):
-            compile_text(text)(expected, *inputs[:op.arity], **static)
-        np.testing.assert_allclose(found, expected, rtol=8 * info.eps, atol=info.tiny, err_msg=op.name)
+            compile_text(text)(expected, *inputs[: op.arity], **static)
+        np.testing.assert_allclose(
+            found, expected, rtol=8 * info.eps, atol=info.tiny, err_msg=op.name
+        )
 
 
 INTEGERS = [f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)]
@@ -155,10 +202,12 @@ def test_integers_wrap_around_as_numpys_do(dtype):
     a, b = (x.ravel() for x in np.meshgrid(*[np.array(values, dtype)] * 2))
     c = np.arange(len(b)).astype(dtype) % 7 if info else b
     texts = OF_INTEGERS if info else OF_BOOLS
-    cast = "T" if info else "bool"                          # as a loop does with what it stores
+    cast = "T" if info else "bool"  # as a loop does with what it stores
     elements = {"a": "a[i]", "b": "b[i]", "c": "c[i]"}
-    body = {f"out[{k}, i]": f"{cast}({in_loop(text, elements, 'T', {})})"
-            for k, text in enumerate(texts)}
+    body = {
+        f"out[{k}, i]": f"{cast}({in_loop(text, elements, 'T', {})})"
+        for k, text in enumerate(texts)
+    }
     out = np.empty((len(texts), a.size), dtype)
     made(body, ["a", "b", "c"], dtype)(out, a, b, c)
     for text, found in zip(texts, out, strict=True):
@@ -184,10 +233,21 @@ def test_the_loop_is_a_vector_loop(name):
     assert re.search(r"<(8|16) x float>", code)
 
 
-@pytest.mark.parametrize("text", [
-    *(f"{name}(a)" for name in ("exp", "expm1", "log", "log1p", "tanh", "sqrt", *EXACT)),
-    "maximum(a, b)", "minimum(a, b)", "copysign(a, b)", "power(a, b)", "pi * a - e", "a + (a > 0.1)",
-    "where(isfinite(a), a, nan)", "where(isnan(a) | ~(a < inf), 0.3, a)", "a ** 2.5"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(f"{name}(a)" for name in ("exp", "expm1", "log", "log1p", "tanh", "sqrt", *EXACT)),
+        "maximum(a, b)",
+        "minimum(a, b)",
+        "copysign(a, b)",
+        "power(a, b)",
+        "pi * a - e",
+        "a + (a > 0.1)",
+        "where(isfinite(a), a, nan)",
+        "where(isnan(a) | ~(a < inf), 0.3, a)",
+        "a ** 2.5",
+    ],
+)
 def test_float32_never_passes_through_float64(text):
     assert not re.search(r"\bdouble\b", compiled(text))
 

@@ -9,6 +9,7 @@ from tinymeta.cuda import driver, index, loops, matmul, pool, reduce
 
 class Paper:
     """It has a compute capability, a list of what was compiled, and addresses without memory."""
+
     name, stream = "paper", driver.c_void_p(0)
 
     def __init__(self, capability):

@@ -8,7 +8,7 @@ import pytest
 import tinymeta as tm
 from tinymeta.cuda import dlpack
 from tinymeta.cuda.array import Array, allocate, move
-from tinymeta.cuda.driver import DriverError, OUT_OF_MEMORY, current
+from tinymeta.cuda.driver import OUT_OF_MEMORY, DriverError, current
 from tinymeta.cuda.memory import pool, rounded
 from tinymeta.cuda.simulator import Pointer
 from tinymeta.cuda.target import SIMULATED
@@ -37,7 +37,9 @@ def test_an_upload_is_a_copy():
 
 def test_devices_do_not_mix_but_single_numbers_follow():
     x = tm.ones((2, 3)).to("cuda")
-    with pytest.raises(ValueError, match=r"add: .* two devices, \(2, 3\) on cuda and \(2, 3\) on cpu"):
+    with pytest.raises(
+        ValueError, match=r"add: .* two devices, \(2, 3\) on cuda and \(2, 3\) on cpu"
+    ):
         x + np.ones((2, 3), np.float32)
     assert (x + 1.0).device == "cuda" and (np.float32(2) * x).numpy().max() == 2
 
@@ -56,7 +58,10 @@ def test_saved_from_one_device_loaded_for_another(tmp_path):
 
 
 def test_nans_are_found_there(on_gpu):
-    with tm.debug_nans(), pytest.raises(FloatingPointError, match=r"log\(float32\(2,\)\) made a NaN"):
+    with (
+        tm.debug_nans(),
+        pytest.raises(FloatingPointError, match=r"log\(float32\(2,\)\) made a NaN"),
+    ):
         tm.log(tm.asarray(np.array([1.0, -1.0], np.float32)))
 
 
@@ -65,6 +70,7 @@ def test_it_says_what_it_is(on_gpu):
 
 
 # ---- memory --------------------------------------------------------------------------------------
+
 
 def test_memory_comes_back_to_the_pool():
     gc.collect()
@@ -91,7 +97,9 @@ def test_no_room_names_the_size_and_the_remedy(monkeypatch):
         raise DriverError("full", OUT_OF_MEMORY)
 
     monkeypatch.setattr(current(), "allocate", full)
-    with pytest.raises(MemoryError, match=r"no room for [\d,]+ bytes: [\d,]+ are in use here.*use fewer"):
+    with pytest.raises(
+        MemoryError, match=r"no room for [\d,]+ bytes: [\d,]+ are in use here.*use fewer"
+    ):
         allocate((1 << 28,), np.float64)
 
 
@@ -105,6 +113,7 @@ def test_the_simulator_sees_a_read_outside():
 
 
 # ---- other libraries -----------------------------------------------------------------------------
+
 
 def test_the_cuda_array_interface():
     x = move(np.arange(6.0).reshape(2, 3), "cuda")
@@ -140,7 +149,12 @@ def test_dlpack_out_and_in():
 
 def test_an_array_of_strings_is_refused():
     class Theirs:
-        __cuda_array_interface__ = {"shape": (1,), "typestr": "<U1", "data": (0, False), "version": 3}
+        __cuda_array_interface__ = {
+            "shape": (1,),
+            "typestr": "<U1",
+            "data": (0, False),
+            "version": 3,
+        }
 
     with pytest.raises(TypeError, match="tensors hold bools, integers and floats"):
         move(Theirs(), "cuda")
@@ -152,7 +166,9 @@ def test_an_array_is_what_move_returns_for_itself():
 
 
 def test_what_kernels_have_no_type_for_or_could_not_count_is_refused():
-    with pytest.raises(TypeError, match=r"CUDA: an array \(3,\) of float16 has no kernels: cast it"):
+    with pytest.raises(
+        TypeError, match=r"CUDA: an array \(3,\) of float16 has no kernels: cast it"
+    ):
         Array(None, 0, (3,), (1,), np.float16)
     with pytest.raises(ValueError, match=r"\(65536, 32768\) has 2,147,483,648 elements"):
         Array(None, 0, (2**16, 2**15), (0, 0), np.float32)

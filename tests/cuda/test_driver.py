@@ -12,7 +12,7 @@ import tinymeta as tm
 from tinymeta.cuda import driver, target
 
 HERE = Path(__file__).parent
-SCRIPT = '''
+SCRIPT = """
 import ctypes
 import numpy as np
 import tinymeta as tm
@@ -60,7 +60,7 @@ with tm.device("cuda"):
     (program,) = compiled.programs.values()
     assert program.replay.graph
 print("held")
-'''
+"""
 
 
 @pytest.mark.ptx
@@ -70,10 +70,24 @@ def test_libcuda_is_called_as_it_wants_to_be(tmp_path):
         pytest.skip("a C compiler on Linux is needed")
     if target.SIMULATED or driver.has_compiler() is not True:
         pytest.skip(f"kernels cannot be compiled here: {driver.has_compiler()}")
-    subprocess.run([compiler, "-shared", "-fPIC", "-w", str(HERE / "libcuda.c"), "-o",
-                    str(tmp_path / "libcuda.so.1")], check=True)
-    done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True,
-                          env={**os.environ, "LD_LIBRARY_PATH": str(tmp_path)})
+    subprocess.run(
+        [
+            compiler,
+            "-shared",
+            "-fPIC",
+            "-w",
+            str(HERE / "libcuda.c"),
+            "-o",
+            str(tmp_path / "libcuda.so.1"),
+        ],
+        check=True,
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "LD_LIBRARY_PATH": str(tmp_path)},
+    )
     assert done.stdout.strip() == "held", done.stderr
 
 

@@ -15,12 +15,19 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 @pytest.mark.ptx
-@pytest.mark.parametrize("name, flags, written", [
-    ("maml_sinusoid", ["--iterations", "2"], "maml_sinusoid.npz"),
-    ("maml_sinusoid", ["--iterations", "2", "--no-jit"], "maml_sinusoid.npz"),
-    ("maml_images", ["--iterations", "2", "--filters", "4", "--test-tasks", "20"], "maml_glyphs.npz"),
-    ("siamese_images", ["--iterations", "2", "--filters", "4"], "siamese_glyphs.npz"),
-])
+@pytest.mark.parametrize(
+    "name, flags, written",
+    [
+        ("maml_sinusoid", ["--iterations", "2"], "maml_sinusoid.npz"),
+        ("maml_sinusoid", ["--iterations", "2", "--no-jit"], "maml_sinusoid.npz"),
+        (
+            "maml_images",
+            ["--iterations", "2", "--filters", "4", "--test-tasks", "20"],
+            "maml_glyphs.npz",
+        ),
+        ("siamese_images", ["--iterations", "2", "--filters", "4"], "siamese_glyphs.npz"),
+    ],
+)
 def test_an_example_runs_to_its_end(name, flags, written, tmp_path, monkeypatch):
     if target.SIMULATED or driver.has_compiler() is not True:
         pytest.skip("kernels cannot be compiled here")

@@ -14,7 +14,12 @@ from tinymeta.cuda.target import SIMULATED
 def test_a_rehearsal_writes_its_report(tmp_path, capsys):
     gpu.main(["--skip", "parity", "steps", "--out", str(tmp_path / "gpu.json")])
     report = json.loads((tmp_path / "gpu.json").read_text())
-    assert report["simulated"] is True and set(report) == {"device", "machine", "simulated", "products"}
+    assert report["simulated"] is True and set(report) == {
+        "device",
+        "machine",
+        "simulated",
+        "products",
+    }
     assert report["products"]["conv, layer 2"]["tinymeta"] > 0
     assert "== summary" in capsys.readouterr().out
 

@@ -17,8 +17,13 @@ F32 = np.float32
 
 def small_net():
     """A convolutional network and a batch of tasks that the simulator can run."""
-    one = tm.nn.Sequential(tm.nn.Conv2d(1, 2, stride=2), tm.nn.BatchNorm(2), tm.relu,
-                           tm.nn.SpatialMean(), tm.nn.Dense(2, 2))
+    one = tm.nn.Sequential(
+        tm.nn.Conv2d(1, 2, stride=2),
+        tm.nn.BatchNorm(2),
+        tm.relu,
+        tm.nn.SpatialMean(),
+        tm.nn.Dense(2, 2),
+    )
     model = one if SIMULATED else tm.nn.conv4(5, scale=True)
     tasks, size = (1, 5) if SIMULATED else (4, 28)
     x = rng.random((2, tasks, 2, size, size, 1), dtype=F32)
@@ -79,7 +84,7 @@ def test_one_call_replays_all_launches(on_gpu, monkeypatch):
     compiled(x)
     (program,) = compiled.programs.values()
     assert program.replay.graph and len(program.replay.recording.launches) >= 2
-    monkeypatch.setattr(launch.Kernel, "__call__", None)        # no kernel is launched by Python now
+    monkeypatch.setattr(launch.Kernel, "__call__", None)  # no kernel is launched by Python now
     np.testing.assert_allclose(compiled(x).numpy(), np.tanh(x).sum(0) @ x, rtol=1e-12)
 
 
@@ -88,7 +93,7 @@ def test_without_graphs_the_launches_are_replayed_one_by_one(on_gpu, monkeypatch
         raise DriverError("no graphs", 801)
 
     monkeypatch.setattr(current(), "captured", missing)
-    f = lambda x: tm.exp(x).sum(1) * 2.0                                        # noqa: E731
+    f = lambda x: tm.exp(x).sum(1) * 2.0
     compiled, x = tm.jit(f), rng.normal(size=(2, 5))
     np.testing.assert_allclose(compiled(x).numpy(), f(x).numpy(), rtol=1e-12)
     (program,) = compiled.programs.values()
@@ -122,6 +127,6 @@ def test_explain_shows_the_kernels_of_the_gpu(on_gpu):
 
 def test_training_runs_there(on_gpu):
     model = tm.nn.mlp(1, 4, 1)
-    sample = lambda: tm.data.Sinusoids().sample(rng, tasks=2, shot=3, query=3)  # noqa: E731
+    sample = lambda: tm.data.Sinusoids().sample(rng, tasks=2, shot=3, query=3)
     run = tm.meta.train(tm.meta.maml(model, tm.losses.mse, lr=0.01), sample, iterations=2, rng=rng)
     assert len(run.curve) and all(p.device == "cuda" for p in tm.tree.leaves(run.params))

@@ -26,11 +26,15 @@ rng = np.random.default_rng(0)
 @pytest.mark.parametrize("name", OURS)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_a_kernel_gives_what_its_twin_gives(name, dtype):
-    on_cases(registry[name], EXAMPLES,
-             lambda case, seed: check_kernel(registry[name], case, np.dtype(dtype), "cuda", seed))
+    on_cases(
+        registry[name],
+        EXAMPLES,
+        lambda case, seed: check_kernel(registry[name], case, np.dtype(dtype), "cuda", seed),
+    )
 
 
 # ---- scalar texts --------------------------------------------------------------------------------
+
 
 @pytest.fixture
 def forgotten():
@@ -43,10 +47,10 @@ def forgotten():
 @pytest.mark.parametrize("name", FUNCTIONS)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_every_name_of_a_text(name, dtype, forgotten):
-    text = f"{name}({', '.join('abc'[:FUNCTIONS[name]])})"
+    text = f"{name}({', '.join('abc'[: FUNCTIONS[name]])})"
     op = tm.elementwise(text, (None,) * FUNCTIONS[name], name="a new one")
     x = np.array([*VALUES, 0.3, 88.0, 1e30, 1e-30, -1e30], dtype)
-    arrays = [x, x[::-1], np.roll(x, 5)][:op.arity]
+    arrays = [x, x[::-1], np.roll(x, 5)][: op.arity]
     with np.errstate(all="ignore"):
         expected = op(*arrays).numpy()
         with tm.device("cuda"):
@@ -60,7 +64,7 @@ def test_a_static_exponent_may_be_any_number(exponent, on_gpu):
     with np.errstate(all="ignore"):
         expected = x ** np.float32(exponent)
     np.testing.assert_allclose((tm.asarray(x) ** exponent).numpy(), expected, rtol=1e-6)
-    np.testing.assert_allclose(tm.jit(lambda x: x ** exponent)(x).numpy(), expected, rtol=1e-6)
+    np.testing.assert_allclose(tm.jit(lambda x: x**exponent)(x).numpy(), expected, rtol=1e-6)
 
 
 @settings(max_examples=4 if SIMULATED else 50, deadline=None)
@@ -69,7 +73,7 @@ def test_any_text_means_the_same_there_eager_and_compiled(drawn, dtype, data):
     (text, exact), arrays, before = drawn, data.draw(inputs(dtype, 3)), set(registry)
     try:
         op = tm.elementwise(text, (None,) * len(names(parsed(text))), name="a new one")
-        arrays = arrays[:op.arity]
+        arrays = arrays[: op.arity]
         with np.errstate(all="ignore"):
             expected = op(*arrays).numpy()
             with tm.device("cuda"):
@@ -90,9 +94,21 @@ def down(x):
 
 # ---- reductions ----------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("shape, axes", [
-    ((3, 40), (1,)), ((40, 3), (0,)), ((2, 5, 3), (0, 2)), ((700,), (0,)), ((600, 2), (0,)),
-    ((2, 0, 3), (1,)), ((0, 3), (1,)), ((4, 1, 3), (1,)), ((2, 3), ())])
+
+@pytest.mark.parametrize(
+    "shape, axes",
+    [
+        ((3, 40), (1,)),
+        ((40, 3), (0,)),
+        ((2, 5, 3), (0, 2)),
+        ((700,), (0,)),
+        ((600, 2), (0,)),
+        ((2, 0, 3), (1,)),
+        ((0, 3), (1,)),
+        ((4, 1, 3), (1,)),
+        ((2, 3), ()),
+    ],
+)
 @pytest.mark.parametrize("how", ["sum", "max"])
 def test_any_axes_are_reduced(shape, axes, how, on_gpu):
     if how == "max" and 0 in [shape[i] for i in axes]:
@@ -113,8 +129,9 @@ def test_a_few_long_sums_are_cut_in_parts(on_gpu, monkeypatch):
 
 def counted(monkeypatch) -> list:
     calls, before = [], loops.Kernel.__call__
-    monkeypatch.setattr(loops.Kernel, "__call__",
-                        lambda self, *args: (calls.append(self), before(self, *args))[1])
+    monkeypatch.setattr(
+        loops.Kernel, "__call__", lambda self, *args: (calls.append(self), before(self, *args))[1]
+    )
     return calls
 
 
@@ -122,8 +139,9 @@ def counted(monkeypatch) -> list:
 def test_what_is_no_number_is_kept(bad, on_gpu):
     x = np.array([[1.0, bad, 2.0], [3.0, 4.0, 5.0]], np.float32)
     for name in ("maximum", "minimum"):
-        np.testing.assert_array_equal(getattr(tm, name)(x, np.float32(0.5)).numpy(),
-                                      getattr(np, name)(x, np.float32(0.5)))
+        np.testing.assert_array_equal(
+            getattr(tm, name)(x, np.float32(0.5)).numpy(), getattr(np, name)(x, np.float32(0.5))
+        )
     np.testing.assert_array_equal(tm.max(x, 1).numpy(), x.max(1))
     np.testing.assert_array_equal(tm.argmax(x, 1).numpy(), x.argmax(1))
     np.testing.assert_array_equal(tm.sum(x, 1).numpy(), x.sum(1))
@@ -133,7 +151,9 @@ def test_what_is_no_number_is_kept(bad, on_gpu):
 
 # ---- products ------------------------------------------------------------------------------------
 
-TILES = [(8, 8, 4, 4, 4)] if SIMULATED else [(8, 8, 4, 4, 4), (64, 64, 16, 4, 4), (128, 128, 8, 8, 8)]
+TILES = (
+    [(8, 8, 4, 4, 4)] if SIMULATED else [(8, 8, 4, 4, 4), (64, 64, 16, 4, 4), (128, 128, 8, 8, 8)]
+)
 
 
 @pytest.mark.parametrize("tile", TILES)
@@ -142,13 +162,21 @@ TILES = [(8, 8, 4, 4, 4)] if SIMULATED else [(8, 8, 4, 4, 4), (64, 64, 16, 4, 4)
 def test_a_product_in_registers_of_any_shape_and_layout(tile, m, n, k, turned):
     x, y = rng.normal(size=(2, m, k)), rng.normal(size=(2, k, n))
     on = [up(a.swapaxes(1, 2)) if name in turned else up(a) for name, a in (("x", x), ("y", y))]
-    numbers = [(a.strides[0], *(a.strides[:0:-1] if name in turned else a.strides[1:]))
-               for name, a in zip("xy", on)]
+    numbers = [
+        (a.strides[0], *(a.strides[:0:-1] if name in turned else a.strides[1:]))
+        for name, a in zip("xy", on)
+    ]
     out = allocate((2, m, n), np.float64)
     kernel = matmul.product(matmul.entry, matmul.entry, *tile, "float64")
     flags = [int(s[-1] != 1) for s in numbers]
-    kernel((-(-m // tile[0]), -(-n // tile[1]), 2), tile[0] // tile[3] * (tile[1] // tile[4]),
-           out, *on, (m, n, k, *flags, 0), *numbers)
+    kernel(
+        (-(-m // tile[0]), -(-n // tile[1]), 2),
+        tile[0] // tile[3] * (tile[1] // tile[4]),
+        out,
+        *on,
+        (m, n, k, *flags, 0),
+        *numbers,
+    )
     np.testing.assert_allclose(down(out), x @ y, rtol=1e-12, atol=1e-12)
 
 
@@ -157,7 +185,15 @@ def test_the_teaching_tile_of_any_shape(m, n, k):
     x, y = rng.normal(size=(m, k)), rng.normal(size=(k, n))
     out = allocate((1, m, n), np.float64)
     matmul.tiled(matmul.entry, matmul.entry, 4, "float64")(
-        (-(-m // 4), -(-n // 4)), (4, 4), out, up(x), up(y), (m, n, k, 0, 0, 0), (0, k, 1), (0, n, 1))
+        (-(-m // 4), -(-n // 4)),
+        (4, 4),
+        out,
+        up(x),
+        up(y),
+        (m, n, k, 0, 0, 0),
+        (0, k, 1),
+        (0, n, 1),
+    )
     np.testing.assert_allclose(down(out)[0], x @ y, rtol=1e-12, atol=1e-12)
 
 
@@ -176,23 +212,32 @@ def test_tasks_share_or_have_their_own_weights(on_gpu):
 
 # ---- movement, indices ---------------------------------------------------------------------------
 
+
 def test_views_share_memory(on_gpu):
     x = tm.asarray(rng.normal(size=(4, 6)))
-    for y, expected in ((x.T, x.numpy().T), (x[1:3, ::2], x.numpy()[1:3, ::2]),
-                        (tm.flip(x, 1), x.numpy()[:, ::-1]), (x.reshape(2, 12), x.numpy().reshape(2, 12)),
-                        (tm.broadcast_to(x, (3, 4, 6)), np.broadcast_to(x.numpy(), (3, 4, 6)))):
+    for y, expected in (
+        (x.T, x.numpy().T),
+        (x[1:3, ::2], x.numpy()[1:3, ::2]),
+        (tm.flip(x, 1), x.numpy()[:, ::-1]),
+        (x.reshape(2, 12), x.numpy().reshape(2, 12)),
+        (tm.broadcast_to(x, (3, 4, 6)), np.broadcast_to(x.numpy(), (3, 4, 6))),
+    ):
         assert y.value.block is x.value.block
         np.testing.assert_array_equal(y.numpy(), expected)
 
 
 def test_scatter_adds_in_the_order_of_the_indices(on_gpu):
     g = np.array([1e8, 1.0, -1e8, 1.0], np.float32).reshape(1, 4, 1)
-    for name, i in (("scatter_add", np.zeros(4, int)), ("scatter_add_along", np.zeros((1, 4, 1), int))):
+    for name, i in (
+        ("scatter_add", np.zeros(4, int)),
+        ("scatter_add_along", np.zeros((1, 4, 1), int)),
+    ):
         y = registry[name](tm.asarray(g), tm.asarray(i), size=2).numpy()
-        assert y.ravel().tolist() == [1, 0]         # from the left: 1e8 + 1 rounds to 1e8
+        assert y.ravel().tolist() == [1, 0]  # from the left: 1e8 + 1 rounds to 1e8
 
 
 # ---- derivatives ---------------------------------------------------------------------------------
+
 
 @pytest.mark.parametrize("order", [1, 2, 3])
 def test_derivatives_of_every_order_are_those_of_the_cpu(order):
@@ -208,4 +253,6 @@ def test_derivatives_of_every_order_are_those_of_the_cpu(order):
     with tm.device("cuda"):
         found = tm.grad(f)(w)
     assert found.device == "cuda"
-    np.testing.assert_allclose(found.numpy(), expected, rtol=1e-9, atol=1e-9 * np.abs(expected).max())
+    np.testing.assert_allclose(
+        found.numpy(), expected, rtol=1e-9, atol=1e-9 * np.abs(expected).max()
+    )

@@ -22,8 +22,8 @@ from tinymeta.cuda import driver, elementwise, matmul, target
 from tinymeta.cuda.array import allocate
 
 pytestmark = pytest.mark.ptx
-REGISTERS = 168                 # of 65,536: 384 threads at once, a block and a half of 256
-SLOW_PATHS = {"sin", "cos", "tan"}      # reduce large arguments in float64
+REGISTERS = 168  # of 65,536: 384 threads at once, a block and a half of 256
+SLOW_PATHS = {"sin", "cos", "tan"}  # reduce large arguments in float64
 rng = np.random.default_rng(0)
 
 
@@ -61,9 +61,13 @@ def assembled(entry: str, text: str, target: str, most: int):
     ptxas = shutil.which("ptxas") or shutil.which("/usr/local/cuda/bin/ptxas")
     if ptxas is None:
         return
-    for version in (text, driver.older(text, (9, 0))):      # ptxas may be older than libnvvm
-        done = subprocess.run([ptxas, "-v", f"-arch={target}", "-", "-o", os.devnull],
-                              input=version, capture_output=True, text=True)
+    for version in (text, driver.older(text, (9, 0))):  # ptxas may be older than libnvvm
+        done = subprocess.run(
+            [ptxas, "-v", f"-arch={target}", "-", "-o", os.devnull],
+            input=version,
+            capture_output=True,
+            text=True,
+        )
         if "Unsupported .version" not in done.stderr:
             break
     assert done.returncode == 0, f"{entry}: {done.stderr}"
@@ -79,19 +83,26 @@ def launched(name: str, dtype: str):
     from hypothesis import find, settings
 
     from tinymeta.testing.cases import strategy_for
+
     op = registry[name]
-    case = find(strategy_for(op), lambda c: all(x.size > 1 for x in c.inputs),
-                settings=settings(database=None, derandomize=True))
+    case = find(
+        strategy_for(op),
+        lambda c: all(x.size > 1 for x in c.inputs),
+        settings=settings(database=None, derandomize=True),
+    )
     inputs = [x.astype(dtype) if x.dtype.kind == "f" else x for x in case.inputs]
     arrays = [allocate(x.shape, x.dtype) for x in inputs]
     shape, out = op.shape(*inputs, **case.static)
     kernel = find_kernel(op, "cuda")
-    kernel(*arrays, **case.static) if op.view else kernel(allocate(shape, out), *arrays, **case.static)
+    kernel(*arrays, **case.static) if op.view else kernel(
+        allocate(shape, out), *arrays, **case.static
+    )
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_the_kernel_of_every_primitive(paper, dtype):
     from tinymeta.testing.cases import TABLE
+
     for name, op in sorted(registry.items()):
         if (name in TABLE or op.family == "elementwise") and not op.view:
             before = set(paper.texts)
@@ -105,11 +116,12 @@ def test_the_kernel_of_every_primitive(paper, dtype):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_every_name_that_a_text_may_have(paper, dtype):
     for name, count in FUNCTIONS.items():
-        paper.texts.clear()                     # of two kernels from the disk the entry may be one
+        paper.texts.clear()  # of two kernels from the disk the entry may be one
         text = f"{name}({', '.join('abc'[:count])})"
         arrays = [allocate((8,), dtype) for _ in range(count)]
-        elementwise.compile_text(f"pi * where({text} > 0, nan, e)" if name.startswith("is") else text)(
-            allocate((8,), dtype), *arrays)
+        elementwise.compile_text(
+            f"pi * where({text} > 0, nan, e)" if name.startswith("is") else text
+        )(allocate((8,), dtype), *arrays)
         check(paper, dtype == "float32" and name not in SLOW_PATHS)
 
 
@@ -117,7 +129,9 @@ on_both = pytest.mark.parametrize("paper", [(8, 0), (9, 0)], ids=["sm_80", "sm_9
 
 
 @on_both
-@pytest.mark.parametrize("sizes, kernel", [((512, 512, 512), 128), ((980, 64, 576), 64), ((8, 8, 8), 16)])
+@pytest.mark.parametrize(
+    "sizes, kernel", [((512, 512, 512), 128), ((980, 64, 576), 64), ((8, 8, 8), 16)]
+)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_products(paper, sizes, kernel, dtype):
     m, n, k = sizes
@@ -151,10 +165,14 @@ def test_the_sinusoid_and_siamese_steps(paper):
     check(paper)
 
 
-@pytest.mark.parametrize("damage", [
-    lambda file, whole: file.write_bytes(whole[:100]),
-    lambda file, whole: file.write_bytes(whole[:-9] + bytes([whole[-9] ^ 1]) + whole[-8:]),
-], ids=["cut short", "a flipped bit"])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda file, whole: file.write_bytes(whole[:100]),
+        lambda file, whole: file.write_bytes(whole[:-9] + bytes([whole[-9] ^ 1]) + whole[-8:]),
+    ],
+    ids=["cut short", "a flipped bit"],
+)
 def test_a_damaged_file_is_compiled_again(paper, tmp_path, monkeypatch, damage):
     monkeypatch.setenv("TINYMETA_CACHE", str(tmp_path))
     x = allocate((8,), "float32")
@@ -174,6 +192,7 @@ def test_a_damaged_file_is_compiled_again(paper, tmp_path, monkeypatch, damage):
 def test_threads_that_compile_leave_numba_as_it_was(monkeypatch):
     """What is lent to it meanwhile is lent by one thread at a time."""
     from numba.cuda import dispatcher
+
     before, inside, most = dispatcher.get_current_device, [], []
 
     def compile_ptx(function, signature, cc):

@@ -40,17 +40,22 @@ def real(omniglot_root, tmp_path_factory):
 
 def write_png(picture, depth=1, filter=0, interlace=0):
     """A PNG of a (H, W) picture with ink 1, as Omniglot's files are: 1-bit grey, ink 0."""
+
     def chunk(kind, body):
-        return (struct.pack(">I", len(body)) + kind + body
-                + struct.pack(">I", zlib.crc32(kind + body)))
+        return (
+            struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        )
 
     height, width = picture.shape
     rows = np.packbits(1 - picture, axis=1) if depth == 1 else 255 * (1 - picture)
     rows = np.insert(rows, 0, filter, axis=1).astype(np.uint8)
-    return (b"\x89PNG\r\n\x1a\n"
-            + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, 0, 0, 0, interlace))
-            + chunk(b"tIME", bytes(7)) + chunk(b"IDAT", zlib.compress(rows.tobytes()))
-            + chunk(b"IEND", b""))
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, 0, 0, 0, interlace))
+        + chunk(b"tIME", bytes(7))
+        + chunk(b"IDAT", zlib.compress(rows.tobytes()))
+        + chunk(b"IEND", b"")
+    )
 
 
 def write_zip(path, files):
@@ -69,11 +74,14 @@ class Tiny:
         for name in ("background", "evaluation"):
             pictures = (rng.random((6, 4, 105, 105)) < 0.1).astype(np.uint8)
             names = tuple(f"{name}{a}/character{c:02}" for a in "AB" for c in (1, 2, 3))
-            self.files[name] = {f"images_{name}/{character}/{i:04}_{d + 1:02}.png": write_png(p)
-                                for i, character in enumerate(names)
-                                for d, p in enumerate(pictures[i])}
-            self.sets[name] = Characters(pictures[:, :, nearest][:, :, :, nearest],
-                                         np.repeat([0, 1], 3), names)
+            self.files[name] = {
+                f"images_{name}/{character}/{i:04}_{d + 1:02}.png": write_png(p)
+                for i, character in enumerate(names)
+                for d, p in enumerate(pictures[i])
+            }
+            self.sets[name] = Characters(
+                pictures[:, :, nearest][:, :, :, nearest], np.repeat([0, 1], 3), names
+            )
             self.write(name)
 
     def write(self, name):
@@ -88,8 +96,9 @@ def tiny(tmp_path, monkeypatch):
     (tmp_path / "root").mkdir()
     tiny = Tiny(tmp_path / "root")
     for name, characters in tiny.sets.items():
-        monkeypatch.setitem(omniglot.CONTENTS, name,
-                            omniglot.Contents(2, 6, omniglot.digest(characters)))
+        monkeypatch.setitem(
+            omniglot.CONTENTS, name, omniglot.Contents(2, 6, omniglot.digest(characters))
+        )
     return tiny
 
 
@@ -115,7 +124,7 @@ class FullDisk:
 
             def write(self, data):
                 if self.file.tell() + len(data) > disk.room:
-                    self.file.write(data[:disk.room])
+                    self.file.write(data[: disk.room])
                     raise OSError(28, "No space left on device")
                 return self.file.write(data)
 

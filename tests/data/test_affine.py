@@ -24,21 +24,22 @@ def test_between_pixels_is_linear():
     at = np.array([[[2.25, 3.5], [0.0, 0.0], [6.0, 6.0], [-5.0, 3.0], [3.0, 99.0]]], np.float32)
     corner = x[0, 2:4, 3:5]
     expected = np.array([0.75, 0.25]) @ corner @ np.array([0.5, 0.5])
-    np.testing.assert_allclose(bilinear(x, at)[0, :3], [expected, x[0, 0, 0], x[0, 6, 6]],
-                               rtol=1e-5)
-    np.testing.assert_allclose(bilinear(x, at)[0, 3:], 0.0, atol=2e-3)       # beyond is paper
+    np.testing.assert_allclose(
+        bilinear(x, at)[0, :3], [expected, x[0, 0, 0], x[0, 6, 6]], rtol=1e-5
+    )
+    np.testing.assert_allclose(bilinear(x, at)[0, 3:], 0.0, atol=2e-3)  # beyond is paper
 
 
 def test_a_turn_keeps_the_centre_and_the_amount_of_ink():
     x = np.zeros((200, 28, 28), np.float32)
-    x[:, 12:16, 8:20] = 1.0                                                   # a bar in the middle
+    x[:, 12:16, 8:20] = 1.0  # a bar in the middle
     y = affine(x, np.random.default_rng(0), **{**NONE, "angle": 30.0})
     np.testing.assert_allclose(y.sum((1, 2)), 48.0, rtol=0.02)
     rows, columns = np.mgrid[:28, :28] - 13.5
     for axis in (rows, columns):
         np.testing.assert_allclose((y * axis).sum((1, 2)), 0.0, atol=0.2)
     slope = (y * rows * columns).sum((1, 2)) / (y * columns**2).sum((1, 2))
-    assert np.abs(slope).max() > 0.4 and (slope == 0).mean() > 0.3            # half are not turned
+    assert np.abs(slope).max() > 0.4 and (slope == 0).mean() > 0.3  # half are not turned
 
 
 def test_a_shift_moves_the_centre_by_no_more_than_asked():

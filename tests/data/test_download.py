@@ -19,6 +19,7 @@ NAMES = ("images_background.zip", "images_evaluation.zip", "all_runs.zip")
 @pytest.fixture
 def server(monkeypatch):
     """A server of BODY for every path, counting what is asked; its `mode` makes it misbehave."""
+
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
             self.server.asked.append(self.path)
@@ -39,9 +40,15 @@ def server(monkeypatch):
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     md5 = ("md5", hashlib.md5(BODY).hexdigest())
-    monkeypatch.setattr(download, "CHECKSUMS", {
-        "images_background.zip": md5, "images_evaluation.zip": md5,
-        "one-shot-classification/all_runs.zip": ("sha256", hashlib.sha256(BODY).hexdigest())})
+    monkeypatch.setattr(
+        download,
+        "CHECKSUMS",
+        {
+            "images_background.zip": md5,
+            "images_evaluation.zip": md5,
+            "one-shot-classification/all_runs.zip": ("sha256", hashlib.sha256(BODY).hexdigest()),
+        },
+    )
     yield server
     server.shutdown()
     server.server_close()
@@ -62,8 +69,11 @@ def test_all_files_are_fetched_once(server, tmp_path, capsys):
         download.main(["--root", str(tmp_path / "new"), "--url", server.url + "/"])
     assert sorted(path.name for path in (tmp_path / "new").iterdir()) == sorted(NAMES)
     assert all((tmp_path / "new" / name).read_bytes() == BODY for name in NAMES)
-    assert server.asked == ["/python/images_background.zip", "/python/images_evaluation.zip",
-                            "/python/one-shot-classification/all_runs.zip"]
+    assert server.asked == [
+        "/python/images_background.zip",
+        "/python/images_evaluation.zip",
+        "/python/one-shot-classification/all_runs.zip",
+    ]
     err = capsys.readouterr().err
     assert err.count(" fetched\n") == 3 and err.count(" is there\n") == 3
 
@@ -80,9 +90,14 @@ def test_the_default_folder_is_the_one_omniglot_reads(server, tmp_path, monkeypa
     assert (tmp_path / "there" / NAMES[2]).exists()
 
 
-@pytest.mark.parametrize("mode, words", [
-    ("absent", "HTTP Error 404"), ("other", "sent a file whose md5 is"),
-    ("short", "sent a file whose md5 is")])
+@pytest.mark.parametrize(
+    "mode, words",
+    [
+        ("absent", "HTTP Error 404"),
+        ("other", "sent a file whose md5 is"),
+        ("short", "sent a file whose md5 is"),
+    ],
+)
 def test_a_server_that_misbehaves_leaves_nothing(server, tmp_path, mode, words):
     server.mode = mode
     assert words in fails(tmp_path, server.url)
@@ -91,7 +106,7 @@ def test_a_server_that_misbehaves_leaves_nothing(server, tmp_path, mode, words):
 def test_without_a_network_one_line_says_so(tmp_path):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{free.getsockname()[1]}"        # bound, but nobody listens
+        url = f"http://127.0.0.1:{free.getsockname()[1]}"  # bound, but nobody listens
         told = fails(tmp_path, url)
     assert f"{url}/images_background.zip could not be fetched" in told
     assert "check the network" in told
@@ -123,7 +138,7 @@ def test_ctrl_c_leaves_nothing_half_written(server, tmp_path, monkeypatch):
         yield next(pieces(url))
         if url.endswith(NAMES[1]):
             raise KeyboardInterrupt
-        yield BODY[download.PIECE:]
+        yield BODY[download.PIECE :]
 
     monkeypatch.setattr(download, "_pieces", interrupted)
     with pytest.raises(SystemExit, match="stopped; files that were complete are kept"):
@@ -141,8 +156,12 @@ def test_the_command_runs_as_a_module(tmp_path):
     command = [sys.executable, "-W", "error", "-m", "tinymeta.data.omniglot"]
     path = os.pathsep.join(p or os.getcwd() for p in sys.path)
     environment = os.environ | {"COLUMNS": "200", "PYTHONPATH": path}
-    told = subprocess.run([*command, "--root", str(tmp_path), "--url", "http://127.0.0.1:1"],
-                          capture_output=True, text=True, env=environment)
+    told = subprocess.run(
+        [*command, "--root", str(tmp_path), "--url", "http://127.0.0.1:1"],
+        capture_output=True,
+        text=True,
+        env=environment,
+    )
     assert told.returncode == 1 and told.stderr.count("\n") == 1
     assert "could not be fetched" in told.stderr
     told = subprocess.run([*command, "--help"], capture_output=True, text=True, env=environment)

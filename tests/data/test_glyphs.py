@@ -12,7 +12,7 @@ def nearest_neighbour(characters, tasks=1500):
     """Accuracy of 1-NN on raw pixels, 5-way 1-shot, nothing turned."""
     support, query = episodes(characters, np.random.default_rng(0), tasks=tasks, rotations=False)
     a, b = (batch.x.reshape(tasks, 5, -1) for batch in (query, support))
-    square = (b**2).sum(2)[:, None] - 2 * a @ b.swapaxes(1, 2)   # less |a|^2, the same for all
+    square = (b**2).sum(2)[:, None] - 2 * a @ b.swapaxes(1, 2)  # less |a|^2, the same for all
     return (square.argmin(2) == query.y).mean()
 
 
@@ -69,7 +69,7 @@ def test_ink_is_every_pixel_within_a_radius():
     rng = np.random.default_rng(0)
     z = rng.uniform(-2, 14, (3, 5, 2)) @ [1, 1j]
     radius = np.array([0.4, 1.3, 2.6])
-    rows, columns = np.mgrid[:12, :12] + 0.5                              # the centres of pixels
+    rows, columns = np.mgrid[:12, :12] + 0.5  # the centres of pixels
     far = np.abs(columns + 1j * rows - z[..., None, None]).min(1)
     assert np.array_equal(ink(z, radius, 12), far < radius[:, None, None])
 

@@ -16,8 +16,11 @@ from tinymeta.data.archive import decode, read_characters
 
 
 def equal(one, two):
-    return (one.names == two.names and np.array_equal(one.images, two.images)
-            and np.array_equal(one.alphabet, two.alphabet))
+    return (
+        one.names == two.names
+        and np.array_equal(one.images, two.images)
+        and np.array_equal(one.alphabet, two.alphabet)
+    )
 
 
 def change_bytes(path, change):
@@ -52,9 +55,15 @@ def test_the_second_reading_comes_from_the_cache(tiny, own_cache, monkeypatch):
     assert equal(Omniglot(tiny.root).background, tiny.sets["background"])
 
 
-@pytest.mark.parametrize("change", [
-    lambda data: b"", lambda data: data[:len(data) // 2], lambda data: b"no npz at all",
-    lambda data: data[:200] + bytes([data[200] ^ 255]) + data[201:]])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda data: b"",
+        lambda data: data[: len(data) // 2],
+        lambda data: b"no npz at all",
+        lambda data: data[:200] + bytes([data[200] ^ 255]) + data[201:],
+    ],
+)
 def test_a_damaged_cache_is_made_anew(tiny, own_cache, change):
     Omniglot(tiny.root).background
     cache = own_cache / "background-28.npz"
@@ -99,9 +108,15 @@ def test_a_missing_set_is_named_with_the_remedy(tiny):
         Omniglot("nowhere").background
 
 
-@pytest.mark.parametrize("change", [
-    lambda data: b"", lambda data: data[:len(data) // 2], lambda data: b"<html>404</html>",
-    lambda data: data[:300] + bytes(20) + data[320:]])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda data: b"",
+        lambda data: data[: len(data) // 2],
+        lambda data: b"<html>404</html>",
+        lambda data: data[:300] + bytes(20) + data[320:],
+    ],
+)
 def test_a_damaged_zip_is_refused(tiny, own_cache, change):
     change_bytes(tiny.path("background"), change)
     with pytest.raises(ValueError, match="background.zip.* (damaged|sound).*download") as told:
@@ -113,19 +128,32 @@ def flip(data):
     return data[:60] + bytes([data[60] ^ 255]) + data[61:]
 
 
-@pytest.mark.parametrize("change, words", [
-    (lambda files, png: files.popitem(), "lacks 1 pictures, the first backgroundB/character03"),
-    (lambda files, png: [files.pop(k) for k in list(files) if "character03" in k],
-     "holds 4 characters of 2 alphabets, but Omniglot's background set has 6 of 2"),
-    (lambda files, png: files.clear(), "holds no ALPHABET/characterNN/IIII_DD.png"),
-    (lambda files, png: [files.update({k.replace("A/", "C/"): files.pop(k)}) for k in list(files)],
-     "other names or pixels"),
-    (lambda files, png: files.update({next(iter(files)): png(np.eye(105, dtype=np.uint8))}),
-     "other names or pixels"),
-    (lambda files, png: files.update({next(iter(files)): b"GIF89a"}), "no PNG signature"),
-    (lambda files, png: files.update({next(iter(files)): flip(files[next(iter(files))])}),
-     "drawer 01 is not a sound Omniglot PNG.*its .* chunk is cut off or its checksum wrong"),
-])
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        (lambda files, png: files.popitem(), "lacks 1 pictures, the first backgroundB/character03"),
+        (
+            lambda files, png: [files.pop(k) for k in list(files) if "character03" in k],
+            "holds 4 characters of 2 alphabets, but Omniglot's background set has 6 of 2",
+        ),
+        (lambda files, png: files.clear(), "holds no ALPHABET/characterNN/IIII_DD.png"),
+        (
+            lambda files, png: [
+                files.update({k.replace("A/", "C/"): files.pop(k)}) for k in list(files)
+            ],
+            "other names or pixels",
+        ),
+        (
+            lambda files, png: files.update({next(iter(files)): png(np.eye(105, dtype=np.uint8))}),
+            "other names or pixels",
+        ),
+        (lambda files, png: files.update({next(iter(files)): b"GIF89a"}), "no PNG signature"),
+        (
+            lambda files, png: files.update({next(iter(files)): flip(files[next(iter(files))])}),
+            "drawer 01 is not a sound Omniglot PNG.*its .* chunk is cut off or its checksum wrong",
+        ),
+    ],
+)
 def test_a_foreign_or_tampered_set_is_refused(tiny, own_cache, png, change, words):
     change(tiny.files["background"], png)
     tiny.write("background")
@@ -148,9 +176,15 @@ def test_every_shortened_png_is_refused(png):
             decode({"a.png": whole[:end]}, "here")
 
 
-@pytest.mark.parametrize("options, side, words", [
-    (dict(depth=8), 105, "not 105x105, 1-bit grey"), (dict(), 28, "not 105x105, 1-bit grey"),
-    (dict(interlace=1), 105, "not 105x105, 1-bit grey"), (dict(filter=1), 105, "filtered")])
+@pytest.mark.parametrize(
+    "options, side, words",
+    [
+        (dict(depth=8), 105, "not 105x105, 1-bit grey"),
+        (dict(), 28, "not 105x105, 1-bit grey"),
+        (dict(interlace=1), 105, "not 105x105, 1-bit grey"),
+        (dict(filter=1), 105, "filtered"),
+    ],
+)
 def test_pngs_of_another_form_are_refused(png, options, side, words):
     with pytest.raises(ValueError, match=words):
         decode({"a.png": png(np.eye(side, dtype=np.uint8), **options)}, "here")
@@ -166,7 +200,7 @@ def test_a_small_set_does_not_fill_memory(tiny, png, make_zip):
     """A picture that unpacks to much more than its pixels, and a large file that nobody needs."""
     sound, much = png(np.eye(105, dtype=np.uint8)), b"IDAT" + zlib.compress(bytes(6_000_000))
     chunk = struct.pack(">I", len(much) - 4) + much + struct.pack(">I", zlib.crc32(much))
-    huge = sound[:sound.index(b"IDAT") - 4] + chunk + sound[sound.index(b"IEND") - 4:]
+    huge = sound[: sound.index(b"IDAT") - 4] + chunk + sound[sound.index(b"IEND") - 4 :]
     files = dict(tiny.files["background"]) | {"README": bytes(6_000_000)}
     make_zip(tiny.path("background"), files)
     tracemalloc.start()
@@ -196,8 +230,9 @@ def test_what_a_set_lacks_is_counted_without_a_walk_through_all(tmp_path, make_z
         read_characters(tmp_path / "f.zip")
 
 
-@pytest.mark.parametrize("count, seed", [
-    pytest.param(30, 0), pytest.param(500, 1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "count, seed", [pytest.param(30, 0), pytest.param(500, 1, marks=pytest.mark.slow)]
+)
 def test_a_damaged_set_is_read_right_or_refused_in_a_sentence(count, seed, tiny, tmp_path):
     whole, path = tiny.path("background").read_bytes(), tmp_path / "damaged.zip"
 
@@ -207,8 +242,9 @@ def test_a_damaged_set_is_read_right_or_refused_in_a_sentence(count, seed, tiny,
     def check(found):
         assert equal(found, tiny.sets["background"])
 
-    refused = [damage.refused(path, data, read, check)
-               for _, data in damage.archives(whole, seed, count)]
+    refused = [
+        damage.refused(path, data, read, check) for _, data in damage.archives(whole, seed, count)
+    ]
     assert sum(refused) > count / 2
 
 
@@ -235,9 +271,16 @@ def test_small_sets_are_those_of_their_zips(real, omniglot_root, name):
 
 
 @pytest.mark.data
-@pytest.mark.parametrize("name, sizes", [
-    ("official", None), ("minimal1", None), ("minimal2", None),
-    ("vinyals", (1028, 172, 423)), ("random", (1100, 100, 423))])
+@pytest.mark.parametrize(
+    "name, sizes",
+    [
+        ("official", None),
+        ("minimal1", None),
+        ("minimal2", None),
+        ("vinyals", (1028, 172, 423)),
+        ("random", (1100, 100, 423)),
+    ],
+)
 def test_splits_share_nothing_and_lose_nothing(real, name, sizes):
     split = real.split(name, seed=3)
     names = [name for part in split for name in part.names]
@@ -272,8 +315,10 @@ def test_the_vinyals_split_is_the_published_lists(real, omniglot_root):
         assert sorted(part.names) == sorted(re.findall(r"\S+", path.read_text()))
 
 
-@pytest.mark.skipif(os.geteuid() == 0 if hasattr(os, "geteuid") else True,
-                    reason="a read-only folder does not stop this user")
+@pytest.mark.skipif(
+    os.geteuid() == 0 if hasattr(os, "geteuid") else True,
+    reason="a read-only folder does not stop this user",
+)
 def test_a_read_only_cache_costs_only_a_warning(tiny, own_cache):
     own_cache.mkdir(parents=True)
     own_cache.chmod(0o500)

@@ -22,13 +22,18 @@ def tiny_runs(tmp_path, png, make_zip, monkeypatch):
                 files[f"run{r:02}/{path}.png"] = png(picture)
         files[f"run{r:02}/class_labels.txt"] = "\n".join(
             f"run{r:02}/test/item{i:02}.png run{r:02}/training/class{21 - i:02}.png"
-            for i in range(1, 21)).encode()
+            for i in range(1, 21)
+        ).encode()
+
     def write():
         make_zip(tmp_path / "all_runs.zip", files)
 
     write()
-    monkeypatch.setattr(oneshot, "DIGEST", oneshot.content(
-        [oneshot._read_run(files, f"run{r:02}", tmp_path) for r in range(1, 21)]))
+    monkeypatch.setattr(
+        oneshot,
+        "DIGEST",
+        oneshot.content([oneshot._read_run(files, f"run{r:02}", tmp_path) for r in range(1, 21)]),
+    )
     return files, write
 
 
@@ -49,7 +54,7 @@ def test_the_score_is_a_mean_over_runs_with_its_standard_error():
 
     def distance(test, train):
         d = 1 - np.eye(20)
-        d[:next(wrong)] *= -1
+        d[: next(wrong)] *= -1
         return d
 
     score = evaluate(distance, [run] * 4)
@@ -72,14 +77,17 @@ def test_the_runs_may_lie_in_an_unpacked_folder(tmp_path, tiny_runs):
     assert all(np.array_equal(a, b) for one, two in zip(packed, unpacked) for a, b in zip(one, two))
 
 
-@pytest.mark.parametrize("path, change, words", [
-    ("test/item09.png", None, "lacks run07/test/item09.png"),
-    ("class_labels.txt", None, "lacks run07/class_labels.txt"),
-    ("class_labels.txt", lambda old, png: b"\xff one\nitem01", "does not pair"),
-    ("class_labels.txt", lambda old, png: old.replace(b"class02", b"class03"), "does not pair"),
-    ("test/item09.png", lambda old, png: b"GIF", "item09.png is not a sound"),
-    ("test/item09.png", lambda old, png: png(np.eye(105, dtype=np.uint8)), "other pictures"),
-])
+@pytest.mark.parametrize(
+    "path, change, words",
+    [
+        ("test/item09.png", None, "lacks run07/test/item09.png"),
+        ("class_labels.txt", None, "lacks run07/class_labels.txt"),
+        ("class_labels.txt", lambda old, png: b"\xff one\nitem01", "does not pair"),
+        ("class_labels.txt", lambda old, png: old.replace(b"class02", b"class03"), "does not pair"),
+        ("test/item09.png", lambda old, png: b"GIF", "item09.png is not a sound"),
+        ("test/item09.png", lambda old, png: png(np.eye(105, dtype=np.uint8)), "other pictures"),
+    ],
+)
 def test_foreign_or_tampered_runs_are_refused(tmp_path, tiny_runs, png, path, change, words):
     files, write = tiny_runs
     old = files.pop(f"run07/{path}")
@@ -121,6 +129,7 @@ def test_modified_hausdorff_by_hand():
 @pytest.mark.data
 def test_published_figures_are_met(omniglot_root):
     """Modified Hausdorff 38.75 % (upstream rounds to 38.8), L2 on raw pixels 81 % at both sizes."""
+
     def l2(test, train):
         return ((test[:, None].astype(float) - train) ** 2).sum((2, 3))
 
@@ -128,8 +137,10 @@ def test_published_figures_are_met(omniglot_root):
         pytest.skip("all_runs.zip is absent")
     large = all_runs(omniglot_root, size=105)
     hausdorff = evaluate(modified_hausdorff, large)
-    assert np.allclose(100 * hausdorff.errors, [45, 35, 40, 25, 30, 15, 60, 35, 40, 55,
-                                                15, 70, 65, 35, 15, 25, 30, 40, 70, 30])
+    assert np.allclose(
+        100 * hausdorff.errors,
+        [45, 35, 40, 25, 30, 15, 60, 35, 40, 55, 15, 70, 65, 35, 15, 25, 30, 40, 70, 30],
+    )
     assert np.isclose(hausdorff.mean, 0.3875)
     assert np.isclose(evaluate(l2, large).mean, 0.81)
     assert np.isclose(evaluate(l2, all_runs(omniglot_root)).mean, 0.81)

@@ -6,8 +6,10 @@ import pytest
 from tinymeta.data import Quadratics
 
 
-@pytest.mark.parametrize("uniform, least, most, mean, std", [
-    (False, -np.inf, np.inf, 0.0, 1.0), (True, 0.0, 1.0, 0.5, 12**-0.5)])
+@pytest.mark.parametrize(
+    "uniform, least, most, mean, std",
+    [(False, -np.inf, np.inf, 0.0, 1.0), (True, 0.0, 1.0, 0.5, 12**-0.5)],
+)
 def test_the_family(uniform, least, most, mean, std):
     start, (w, y) = Quadratics(4, uniform).sample(np.random.default_rng(0), tasks=3000)
     assert start.shape == y.shape == (3000, 4) and w.shape == (3000, 4, 4)

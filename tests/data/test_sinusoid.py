@@ -61,8 +61,9 @@ def test_counts_are_checked(wrong):
         Sinusoids().sample(rng(), **wrong)
 
 
-@pytest.mark.parametrize("wrong", [dict(amplitude=(5, 0.1)), dict(phase=(0, float("inf"))),
-                                   dict(x=(1, 2, 3))])
+@pytest.mark.parametrize(
+    "wrong", [dict(amplitude=(5, 0.1)), dict(phase=(0, float("inf"))), dict(x=(1, 2, 3))]
+)
 def test_ranges_are_checked(wrong):
     with pytest.raises(ValueError, match=f"{next(iter(wrong))}=.* must be a range"):
         Sinusoids(**wrong)

@@ -13,10 +13,12 @@ from tinymeta.testing.interpreted import without_compiling
 
 def diamond(n):
     """Each value is read twice: whoever follows every path to its beginning takes 2^n steps."""
+
     def f(x):
         for _ in range(n):
             x = x - 0.01 * x * x
         return tm.sum(x)
+
     return f
 
 
@@ -26,6 +28,7 @@ def chain(n):
         for _ in range(n):
             y = y * x * 0.5 + 0.5
         return tm.sum(y)
+
     return f
 
 
@@ -34,6 +37,7 @@ def layers(n):
         for _ in range(n):
             x = tm.tanh(x @ np.eye(3))
         return tm.sum(x)
+
     return f
 
 
@@ -46,6 +50,7 @@ def turns(n):
         for _ in range(n):
             x = tm.flip(tm.transpose(x), 0)
         return x * 2.0
+
     return f
 
 
@@ -57,16 +62,22 @@ def seconds(f, x):
 
 
 X = np.full((3, 3), 0.5)
-KINDS = {"diamond": diamond, "chain": chain, "layers": layers, "outputs": outputs, "turns": turns,
-         "gradient of a diamond": lambda n: tm.grad(diamond(n)),
-         "gradient of layers": lambda n: tm.grad(layers(n))}
+KINDS = {
+    "diamond": diamond,
+    "chain": chain,
+    "layers": layers,
+    "outputs": outputs,
+    "turns": turns,
+    "gradient of a diamond": lambda n: tm.grad(diamond(n)),
+    "gradient of layers": lambda n: tm.grad(layers(n)),
+}
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_time_grows_like_the_number_of_lines(kind):
     """Four times the lines: about four times as long, sixteen times if it grew like the square."""
     make = KINDS[kind]
-    seconds(make(10), X)                                    # what is loaded once is loaded
+    seconds(make(10), X)  # what is loaded once is loaded
     short, long = (min(seconds(make(n), X) for _ in range(2)) for n in (60, 240))
     assert long < 9 * short + 0.1, (short, long)
 
@@ -83,6 +94,7 @@ def test_a_long_body_is_cut_into_kernels_that_are_the_same():
 
 
 # ---- memory --------------------------------------------------------------------------------------
+
 
 def test_blocks_that_come_back_are_one_gap():
     room = Room()

@@ -19,23 +19,49 @@ def values(dtype):
         return np.array([True, True, False, False]), np.array([True, False, True, False])
     if dtype.kind in "iu":
         info = np.iinfo(dtype)
-        return (np.array([info.max, info.min, 3, 1], dtype), np.array([info.max, 2, info.min, 0], dtype))
+        return (
+            np.array([info.max, info.min, 3, 1], dtype),
+            np.array([info.max, 2, info.min, 0], dtype),
+        )
     return np.array([0.5, -2.0, 0.0, 3.0], dtype), np.array([0.5, 1.0, -0.0, -3.0], dtype)
 
 
 UNARY = {
-    "neg": lambda a: -a, "square": tm.square, "abs": tm.abs, "sign": tm.sign, "relu": tm.relu,
-    "cube": lambda a: a ** 3, "exp": lambda a: tm.exp(a * 0.1), "sum": lambda a: tm.sum(a),
-    "sums": lambda a: tm.sum(tm.stack([a, a]), 0), "max": tm.max, "min": tm.min, "mean": tm.mean,
-    "argmax": lambda a: tm.argmax(a), "plus one": lambda a: a + 1, "half": lambda a: a * 0.5,
-    "less than a number": lambda a: a < 2, "clip": lambda a: tm.clip(a, 0, 2),
-    "as bool": lambda a: a.astype(bool), "flip": lambda a: tm.flip(a), "pad": lambda a: tm.pad(a, 1),
-    **{f"as {d}": (lambda d: lambda a: a.astype(d))(d) for d in ("uint8", "int32", "float32", "float16")},
+    "neg": lambda a: -a,
+    "square": tm.square,
+    "abs": tm.abs,
+    "sign": tm.sign,
+    "relu": tm.relu,
+    "cube": lambda a: a**3,
+    "exp": lambda a: tm.exp(a * 0.1),
+    "sum": lambda a: tm.sum(a),
+    "sums": lambda a: tm.sum(tm.stack([a, a]), 0),
+    "max": tm.max,
+    "min": tm.min,
+    "mean": tm.mean,
+    "argmax": lambda a: tm.argmax(a),
+    "plus one": lambda a: a + 1,
+    "half": lambda a: a * 0.5,
+    "less than a number": lambda a: a < 2,
+    "clip": lambda a: tm.clip(a, 0, 2),
+    "as bool": lambda a: a.astype(bool),
+    "flip": lambda a: tm.flip(a),
+    "pad": lambda a: tm.pad(a, 1),
+    **{
+        f"as {d}": (lambda d: lambda a: a.astype(d))(d)
+        for d in ("uint8", "int32", "float32", "float16")
+    },
 }
 BINARY = {
-    "add": lambda a, b: a + b, "sub": lambda a, b: a - b, "mul": lambda a, b: a * b,
-    "div": lambda a, b: a / (b + 1.5), "less": lambda a, b: a < b, "equal": lambda a, b: a == b,
-    "maximum": tm.maximum, "minimum": tm.minimum, "where": lambda a, b: tm.where(a > b, a, b),
+    "add": lambda a, b: a + b,
+    "sub": lambda a, b: a - b,
+    "mul": lambda a, b: a * b,
+    "div": lambda a, b: a / (b + 1.5),
+    "less": lambda a, b: a < b,
+    "equal": lambda a, b: a == b,
+    "maximum": tm.maximum,
+    "minimum": tm.minimum,
+    "where": lambda a, b: tm.where(a > b, a, b),
     "a chain that wraps": lambda a, b: (a + a) * b - a,
     "wraps, then widens": lambda a, b: (a * b).astype("float64") * 0.5,
     "wraps, then compares": lambda a, b: (a + a) > b,
@@ -65,10 +91,11 @@ def check(operations, dtype, *args):
         expected_dtype, expected = eager[name]
         y = np.asarray(found[name])
         assert (y.dtype, y.shape) == (expected_dtype, expected.shape), f"{name} of {dtype}"
-        if y.dtype.kind == "f":                             # a mean may cancel what is large
+        if y.dtype.kind == "f":  # a mean may cancel what is large
             scale = np.abs(args[0].astype(np.float64)).max() if name == "mean" else 1
-            np.testing.assert_allclose(y, expected, rtol=2e-6, atol=1e-7 * scale,
-                                       err_msg=f"{name} of {dtype}")
+            np.testing.assert_allclose(
+                y, expected, rtol=2e-6, atol=1e-7 * scale, err_msg=f"{name} of {dtype}"
+            )
         else:
             np.testing.assert_array_equal(y, expected, f"{name} of {dtype}")
     for name in operations.keys() - fine.keys():
@@ -100,16 +127,29 @@ def test_small_products_windows_and_picks_of_other_floats():
     """What no kernel has a dtype for runs as it does eagerly, or says the same."""
     for dtype in ("float16", "longdouble", ">f8"):
         x, w = np.ones((1, 4, 4, 1), dtype), np.ones((2, 2, 1, 1), dtype)
-        for f in (lambda x, w: tm.conv2d(x, w), lambda x, w: tm.max_pool2d(x),
-                  lambda x, w: x[0, ..., 0] @ x[0, ..., 0], lambda x, w: tm.take(x, np.array([1, 2]), 1)):
+        for f in (
+            lambda x, w: tm.conv2d(x, w),
+            lambda x, w: tm.max_pool2d(x),
+            lambda x, w: x[0, ..., 0] @ x[0, ..., 0],
+            lambda x, w: tm.take(x, np.array([1, 2]), 1),
+        ):
             eager, compiled = outcome(f, tm.asarray(x), tm.asarray(w)), outcome(tm.jit(f), x, w)
             assert eager[0] == compiled[0] and np.array_equal(eager[1], compiled[1])
 
 
 # ---- sums ----------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("shape, axis", [((10 ** 6,), 0), ((10 ** 5, 10), 0), ((10, 10 ** 5), 1),
-                                         ((100, 50, 200), (0, 1)), ((50, 100, 200), None)])
+
+@pytest.mark.parametrize(
+    "shape, axis",
+    [
+        ((10**6,), 0),
+        ((10**5, 10), 0),
+        ((10, 10**5), 1),
+        ((100, 50, 200), (0, 1)),
+        ((50, 100, 200), None),
+    ],
+)
 def test_sums_of_many_float32_have_all_their_digits(shape, axis):
     x = np.full(shape, 0.1, np.float32)
     exact = x.astype(np.float64).sum(axis)
@@ -120,9 +160,17 @@ def test_sums_of_many_float32_have_all_their_digits(shape, axis):
 
 def test_signed_zeros_infinities_and_sums_of_nothing():
     x = np.array([-0.0, 1.0, np.inf, np.nan])
-    functions = [lambda x: 1 / (x + 0.0), lambda x: 1 / (x + -0.0), lambda x: 1 / (0.0 + x),
-                 lambda x: 1 / (x * 1.0), lambda x: 1 / -(-x), lambda x: x * 0.0, lambda x: x - x,
-                 lambda x: tm.sum(tm.broadcast_to(x[2], (0,))), lambda x: tm.sum(tm.broadcast_to(x[1:], (2, 3)), 0)]
+    functions = [
+        lambda x: 1 / (x + 0.0),
+        lambda x: 1 / (x + -0.0),
+        lambda x: 1 / (0.0 + x),
+        lambda x: 1 / (x * 1.0),
+        lambda x: 1 / -(-x),
+        lambda x: x * 0.0,
+        lambda x: x - x,
+        lambda x: tm.sum(tm.broadcast_to(x[2], (0,))),
+        lambda x: tm.sum(tm.broadcast_to(x[1:], (2, 3)), 0),
+    ]
     for f in functions:
         with np.errstate(all="ignore"), without_compiling():
             found, expected = tm.jit(f)(x).numpy(), f(tm.asarray(x)).numpy()

@@ -24,7 +24,7 @@ def test_every_part_is_there():
     assert abs(sum(shares) - 100) < 0.5
     assert sum(found.kernels.values()) == sum(bool(s.loop) for s in found.replay.steps)
     in_double = [line for source in found.kernels for line in source.splitlines() if "64" in line]
-    assert all("y0_" in line for line in in_double)                     # sums, and nothing else
+    assert all("y0_" in line for line in in_double)  # sums, and nothing else
 
 
 def test_a_long_program_is_cut_in_the_middle_and_a_split_is_told():

@@ -18,8 +18,10 @@ def check(program, seed, dtype, order):
     rng, double = np.random.default_rng(seed), program
     program = program.astype(dtype)
     f, xs = of_floats(program, list(program.inputs.values()))
-    cotangents = [[rng.normal(size=y.shape).astype(y.dtype) for y in ys]
-                  for ys in [program()] + [xs] * (order - 1)]
+    cotangents = [
+        [rng.normal(size=y.shape).astype(y.dtype) for y in ys]
+        for ys in [program()] + [xs] * (order - 1)
+    ]
 
     def derivatives(xs, cotangents):
         """The values, and the gradients of each order, pulled back along the cotangents."""
@@ -30,11 +32,12 @@ def check(program, seed, dtype, order):
         return [y for ys in found for y in ys]
 
     if dtype is np.float32 and crossed(lambda p: p(), (double,), (program,)):
-        return                                  # a kink, on whose side rounding decides
+        return  # a kink, on whose side rounding decides
     expected, compiled = derivatives(xs, cotangents), tm.jit(derivatives)
     once, twice = compiled(xs, cotangents), compiled(xs, cotangents)
-    for a, b, c in zip(*([np.asarray(y) for y in ys] for ys in (expected, once, twice)),
-                       strict=True):
+    for a, b, c in zip(
+        *([np.asarray(y) for y in ys] for ys in (expected, once, twice)), strict=True
+    ):
         assert (a.shape, a.dtype) == (b.shape, b.dtype) and b.tobytes() == c.tobytes()
         assert np.abs(a - b).max(initial=0) <= CLOSE[dtype] * (1 + np.abs(a).max(initial=0))
 
@@ -54,7 +57,13 @@ def test_many():
 
 
 def run(count: int):
-    settings(max_examples=count, deadline=None, database=None,
-             suppress_health_check=list(HealthCheck))(
-        given(programs(), st.integers(0, 2 ** 16), st.sampled_from(sorted(CLOSE, key=str)),
-              st.sampled_from([1, 2, 3]))(check))()
+    settings(
+        max_examples=count, deadline=None, database=None, suppress_health_check=list(HealthCheck)
+    )(
+        given(
+            programs(),
+            st.integers(0, 2**16),
+            st.sampled_from(sorted(CLOSE, key=str)),
+            st.sampled_from([1, 2, 3]),
+        )(check)
+    )()

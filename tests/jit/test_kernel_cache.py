@@ -49,11 +49,13 @@ def made() -> tuple[int, int]:
 @pytest.fixture
 def fresh(monkeypatch):
     """Forgets what is loaded; what is loaded stays in memory, as other tests have its addresses."""
+
     def forget():
         loaded = functools.cache(cache.compiled.__wrapped__)
         for module in (cache, replay):
             monkeypatch.setattr(module, "compiled", loaded)
         kernel_folder.usable.cache_clear()
+
     forget()
     yield forget
     kernel_folder.usable.cache_clear()
@@ -90,7 +92,7 @@ def test_they_are_found_again(folder):
 
 
 DAMAGES = {
-    "cut short": lambda path: path.write_bytes(path.read_bytes()[:path.stat().st_size // 2]),
+    "cut short": lambda path: path.write_bytes(path.read_bytes()[: path.stat().st_size // 2]),
     "empty": lambda path: path.write_bytes(b""),
     "nonsense": lambda path: path.write_bytes(b"\x80" * 100),
     "gone": lambda path: path.unlink(),
@@ -167,13 +169,21 @@ def test_what_others_planted_is_not_run(hashed, folder, tmp_path, monkeypatch):
 
 # ---- several processes ---------------------------------------------------------------------------
 
+
 def start(folder, code, **env):
     """A process of this file with its kernels in this folder."""
-    code = f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n" \
-           f"from test_kernel_cache import made, sinusoid\n{code}"
-    return subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, text=True,
-                            env={**os.environ, "TINYMETA_CACHE": str(folder), **env},
-                            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    code = (
+        f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
+        f"from test_kernel_cache import made, sinusoid\n{code}"
+    )
+    return subprocess.Popen(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        text=True,
+        env={**os.environ, "TINYMETA_CACHE": str(folder), **env},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
 
 
 def told(process) -> str:
@@ -195,8 +205,11 @@ def test_every_process_makes_and_finds_the_same_kernels(folder, fresh):
 def test_without_a_home_nothing_is_left_behind(tmp_path):
     (tmp_path / "file").write_text("in the way")
     (tmp_path / "temporary").mkdir()
-    env = {"HOME": str(tmp_path / "file"), "XDG_CACHE_HOME": "",
-           **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(tmp_path / "temporary"))}
+    env = {
+        "HOME": str(tmp_path / "file"),
+        "XDG_CACHE_HOME": "",
+        **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(tmp_path / "temporary")),
+    }
     assert told(start("", "print(made())", **env)) == "(3, 0)"
     assert list((tmp_path / "temporary").iterdir()) == []
 

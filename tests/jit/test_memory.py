@@ -3,8 +3,8 @@
 import numpy as np
 
 import tinymeta as tm
-from tinymeta.jit.replay import Planned
 from tinymeta.jit.compile import passes
+from tinymeta.jit.replay import Planned
 from tinymeta.jit.trace import Traced
 
 MODEL = tm.nn.conv4(5, filters=8)
@@ -14,6 +14,7 @@ X, Y = np.ones((2, 5, 28, 28, 1), np.float32), np.tile(np.arange(5), (2, 1))
 
 def arena(steps: int, checkpointed: bool) -> int:
     """Bytes of the arena of a meta-gradient of so many inner steps."""
+
     def loss(params):
         return tm.losses.cross_entropy(MODEL(params, X), Y)
 
@@ -27,6 +28,7 @@ def arena(steps: int, checkpointed: bool) -> int:
             for _ in range(steps):
                 own = (tm.checkpoint(step) if checkpointed else step)(own)
             return loss(own).mean()
+
         return tm.grad(outer)(params)
 
     *_, (_, program) = passes(Traced(meta_grad, (PARAMS,), {}).program)

@@ -31,13 +31,16 @@ def simple(f, *args) -> list[str]:
 
 # ---- the checker ---------------------------------------------------------------------------------
 
+
 def test_a_program_that_does_not_hold_together_is_refused():
     good = traced(lambda x, w: tm.tanh(x @ w), X, W)
     x, w, product, tanh = good.lines
-    for lines, words in (((x, w, tanh), "uses .*, which is not made before it"),
-                         ((x, w, tanh, product), "not made before it"),
-                         ((x, w, product, product, tanh), "is there twice"),
-                         ((x, w, product), "is not in the program")):
+    for lines, words in (
+        ((x, w, tanh), "uses .*, which is not made before it"),
+        ((x, w, tanh, product), "not made before it"),
+        ((x, w, product, product, tanh), "is there twice"),
+        ((x, w, product), "is not in the program"),
+    ):
         with pytest.raises(AssertionError, match=f"a pass: .*{words}"):
             checked(good._replace(lines=lines), "a pass")
     wrong = Line("tanh", (product,), {}, (4, 6), np.float32)
@@ -47,6 +50,7 @@ def test_a_program_that_does_not_hold_together_is_refused():
 
 # ---- trace and simplify --------------------------------------------------------------------------
 
+
 def test_what_nothing_needs_is_not_in_the_program():
     assert operations(traced(lambda x: (tm.exp(x), tm.sin(x))[1], X)) == ["sin"]
 
@@ -55,19 +59,22 @@ def test_constants_are_computed_while_tracing():
     assert operations(traced(lambda x: x * (tm.exp(np.float32(2.0)) + 1.0), X)) == ["mul"]
 
 
-@pytest.mark.parametrize("f, expected", [
-    (lambda x: tm.reshape(tm.reshape(x, (2, 6)), (3, 4)), ["reshape"]),
-    (lambda x: tm.reshape(tm.reshape(x, (2, 6)), (4, 3)), []),
-    (lambda x: tm.transpose(tm.transpose(x)), []),
-    (lambda x: -(-x), []),
-    (lambda x: x * 1.0 + -0.0, []),
-    (lambda x: x + 0.0, ["add"]),                               # x may be -0
-    (lambda x: tm.exp(x) + tm.exp(x), ["exp", "add"]),
-    (lambda x: tm.transpose(tm.transpose(x) @ tm.transpose(tm.square(x).T)), None),
-    (lambda x: tm.broadcast_to(x, (2, 4, 3)).sum(0), ["mul"]),
-    (lambda x: tm.sin(tm.broadcast_to(x, (2, 4, 3))), ["sin", "broadcast_to"]),
-    (lambda x: x * 0.0, ["mul"]),                               # x may be infinite
-])
+@pytest.mark.parametrize(
+    "f, expected",
+    [
+        (lambda x: tm.reshape(tm.reshape(x, (2, 6)), (3, 4)), ["reshape"]),
+        (lambda x: tm.reshape(tm.reshape(x, (2, 6)), (4, 3)), []),
+        (lambda x: tm.transpose(tm.transpose(x)), []),
+        (lambda x: -(-x), []),
+        (lambda x: x * 1.0 + -0.0, []),
+        (lambda x: x + 0.0, ["add"]),  # x may be -0
+        (lambda x: tm.exp(x) + tm.exp(x), ["exp", "add"]),
+        (lambda x: tm.transpose(tm.transpose(x) @ tm.transpose(tm.square(x).T)), None),
+        (lambda x: tm.broadcast_to(x, (2, 4, 3)).sum(0), ["mul"]),
+        (lambda x: tm.sin(tm.broadcast_to(x, (2, 4, 3))), ["sin", "broadcast_to"]),
+        (lambda x: x * 0.0, ["mul"]),  # x may be infinite
+    ],
+)
 def test_shorter_ways(f, expected):
     found = simple(f, X)
     assert found == expected if expected is not None else len(found) < len(operations(traced(f, X)))
@@ -76,11 +83,13 @@ def test_shorter_ways(f, expected):
 def test_checkpointed_lines_are_not_merged_with_others():
     def f(x, kept=lambda f: f):
         return tm.value_and_grad(lambda x: kept(lambda x: tm.exp(tm.exp(x)))(x).sum())(x)
+
     assert simple(f, X).count("exp") == 2
     assert simple(lambda x: f(x, tm.checkpoint), X).count("exp") > 2
 
 
 # ---- lower ---------------------------------------------------------------------------------------
+
 
 def test_all_orders_share_the_windows_of_an_image():
     x, w = np.ones((2, 5, 5, 1), np.float32), np.ones((3, 3, 1, 4), np.float32)
@@ -112,10 +121,11 @@ def test_each_pass_does_what_its_name_says():
         assert operations(second).count(op) == count, op
     assert len(third.lines) < 0.9 * len(second.lines) and len(first.lines) < len(second.lines)
     assert [y.shape for y in third.outputs] == [y.shape for y in first.outputs]
-    assert len(simplify(third).lines) == len(third.lines)               # nothing is left to do
+    assert len(simplify(third).lines) == len(third.lines)  # nothing is left to do
 
 
 # ---- fuse and codegen ----------------------------------------------------------------------------
+
 
 def steps_of(f, *args):
     program = settled(simplify(traced(f, *args)))
@@ -136,13 +146,14 @@ def test_roots_that_read_the_same_share_a_loop_and_a_product_ends_it():
 
 def test_a_kernel_is_one_for_all_sizes_and_constants():
     def sources(shape, c):
-        program, steps = steps_of(lambda x: (tm.sigmoid(x) * tm.asarray(c)).sum(0),
-                                  np.ones(shape, np.float32))
+        program, steps = steps_of(
+            lambda x: (tm.sigmoid(x) * tm.asarray(c)).sum(0), np.ones(shape, np.float32)
+        )
         return [kernel_of(step.loop, bodies(program).stored).source for step in steps]
 
     assert sources((4, 3), np.float32(2.0)) == sources((70, 8), np.float32(3.0))
     in_double = [line for line in sources((4, 3), np.float32(2.0))[0].splitlines() if "64" in line]
-    assert in_double and all("y0_" in line for line in in_double)       # the sum, and nothing else
+    assert in_double and all("y0_" in line for line in in_double)  # the sum, and nothing else
 
 
 # ---- views ---------------------------------------------------------------------------------------
@@ -150,7 +161,7 @@ def test_a_kernel_is_one_for_all_sizes_and_constants():
 VIEWS = {
     "turn": lambda x, k: tm.transpose(x, tuple(np.roll(range(x.ndim), k))),
     "flip": lambda x, k: tm.flip(x, k % x.ndim),
-    "cut": lambda x, k: x[min(k % 2, x.shape[0] - 1):, ..., ::1 + k % 2],
+    "cut": lambda x, k: x[min(k % 2, x.shape[0] - 1) :, ..., :: 1 + k % 2],
     "spread": lambda x, k: tm.broadcast_to(x, (2, *x.shape)) if x.ndim < 4 else x,
     "flat": lambda x, k: tm.reshape(x, (-1, x.shape[-1])),
     "apart": lambda x, k: tm.reshape(x, (x.shape[0], 1, -1)),
@@ -158,10 +169,13 @@ VIEWS = {
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.lists(st.tuples(st.sampled_from(sorted(VIEWS)), st.integers(0, 3)), max_size=4),
-       st.sampled_from([(4, 6), (2, 3, 4), (2, 2, 3, 2)]))
+@given(
+    st.lists(st.tuples(st.sampled_from(sorted(VIEWS)), st.integers(0, 3)), max_size=4),
+    st.sampled_from([(4, 6), (2, 3, 4), (2, 2, 3, 2)]),
+)
 def test_a_walk_finds_the_elements_of_a_view(chain, shape):
     """Where strides can follow a chain of views they lead to NumPy's elements."""
+
     def f(x):
         for name, k in chain:
             x = VIEWS[name](x, k)
@@ -172,8 +186,8 @@ def test_a_walk_finds_the_elements_of_a_view(chain, shape):
     (y,) = traced(f, x).outputs
     base, views = source(y)
     at = walk(base, views, y.shape)
-    assert at is not None or len(chain) > 1             # of a dense value any one view can be walked
+    assert at is not None or len(chain) > 1  # of a dense value any one view can be walked
     if at is not None:
-        flat = x.reshape(-1)[at.offset:]
+        flat = x.reshape(-1)[at.offset :]
         found = np.lib.stride_tricks.as_strided(flat, y.shape, [8 * s for s in at.strides])
         np.testing.assert_array_equal(found, expected)

@@ -10,18 +10,25 @@ from tinymeta.jit.simplify import simplify
 from tinymeta.jit.trace import Traced
 
 rng = np.random.default_rng(0)
-SUM = int(BEYOND_CACHE / (48 + 8)) + 1          # rows from which x^T y of 48 and 8 columns is large
+SUM = int(BEYOND_CACHE / (48 + 8)) + 1  # rows from which x^T y of 48 and 8 columns is large
 assert 48 * 8 * SUM * 3 / 4 > FOR_BLAS
 
 
-@pytest.mark.parametrize("rows, blas_threads, kind", [
-    (100, 0, "products"), (100, 2, "products"),
-    (SUM, 0, "products"), (SUM, 1, "BLAS"), (3 * SUM // 4, 1, "products"), (3 * SUM // 4, 2, "BLAS"),
-])
+@pytest.mark.parametrize(
+    "rows, blas_threads, kind",
+    [
+        (100, 0, "products"),
+        (100, 2, "products"),
+        (SUM, 0, "products"),
+        (SUM, 1, "BLAS"),
+        (3 * SUM // 4, 1, "products"),
+        (3 * SUM // 4, 2, "BLAS"),
+    ],
+)
 def test_large_products_go_to_blas(rows, blas_threads, kind):
     x, y = (rng.normal(size=(rows, n)).astype(np.float32) for n in (48, 8))
     program = lower(simplify(Traced(lambda x, y: tm.transpose(x) @ y, (x, y), {}).program))
     replay = Replay(program, blas_threads=blas_threads)
     assert set(replay.kinds) == {kind}
-    found, = replay([x, y])
+    (found,) = replay([x, y])
     np.testing.assert_allclose(found, x.T.astype(np.float64) @ y, rtol=1e-4, atol=1e-2)

@@ -36,20 +36,40 @@ class Named(NamedTuple):
 RESULTS = {
     "a sum, then the mean made of it": lambda w, lr, x: (tm.sum(x), tm.mean(x)),
     "the mean, then the sum": lambda w, lr, x: (tm.mean(x), tm.sum(x)),
-    "a loss and its gradient": lambda w, lr, x: tm.value_and_grad(lambda w: tm.sum(tm.exp(x @ w)))(w),
+    "a loss and its gradient": lambda w, lr, x: tm.value_and_grad(lambda w: tm.sum(tm.exp(x @ w)))(
+        w
+    ),
     "a gradient and what is printed": lambda w, lr, x: tm.grad(
-        lambda w: (loss(w, x)[0], loss(w, x)), has_aux=True)(w),
+        lambda w: (loss(w, x)[0], loss(w, x)), has_aux=True
+    )(w),
     "a number passed through and new weights": lambda w, lr, x: {
-        "lr": lr, "w": w - lr * tm.grad(lambda w: loss(w, x)[0])(w)},
+        "lr": lr,
+        "w": w - lr * tm.grad(lambda w: loss(w, x)[0])(w),
+    },
     "an input, of each task, a total, made after": lambda w, lr, x: [
-        x, tm.sum(x, (1, 2)), tm.sum(x, 0), tm.tanh(tm.sum(x, 0)), w],
+        x,
+        tm.sum(x, (1, 2)),
+        tm.sum(x, 0),
+        tm.tanh(tm.sum(x, 0)),
+        w,
+    ],
     "the same line three times": lambda w, lr, x: [tm.sum(x @ w, 0)] * 3,
     "made before the tasks": lambda w, lr, x: (tm.exp(w), tm.sum(x @ tm.exp(w), 0), tm.sum(w)),
     "ints and bools": lambda w, lr, x: (tm.argmax(x, 2), x > 0, tm.sum(x > 0), tm.sum(x, 0) > 0),
     "nothing and constants": lambda w, lr, x: {
-        "none": None, "empty": (), "c": tm.asarray(W), "n": 3, "s": "word", "x": Named(lr, [x, {}])},
+        "none": None,
+        "empty": (),
+        "c": tm.asarray(W),
+        "n": 3,
+        "s": "word",
+        "x": Named(lr, [x, {}]),
+    },
     "views of inputs and totals": lambda w, lr, x: (
-        x[:, ::2], tm.transpose(tm.sum(x, 0)), tm.sum(x, 0)[1:], tm.flip(x, 1)),
+        x[:, ::2],
+        tm.transpose(tm.sum(x, 0)),
+        tm.sum(x, 0)[1:],
+        tm.flip(x, 1),
+    ),
     "nothing at all": lambda w, lr, x: None,
 }
 
@@ -68,7 +88,9 @@ def test_each_output_is_where_it_belongs(name, chunks, threads, dtype):
 
 def test_at_a_size_that_is_split_by_itself():
     x = rng.normal(size=(64, 400, 16))
-    step = tm.jit(lambda x: (tm.sum(tm.tanh(x), 0), tm.sum(tm.tanh(x), 0) / 64.0, tm.sum(x), tm.mean(x)))
+    step = tm.jit(
+        lambda x: (tm.sum(tm.tanh(x), 0), tm.sum(tm.tanh(x), 0) / 64.0, tm.sum(x), tm.mean(x))
+    )
     alike(step(x), step.__wrapped__(x), 1e-11)
     (program,) = step.programs.values()
     assert isinstance(program.replay, Parallel)
@@ -79,7 +101,9 @@ def test_a_method_that_returns_gradients_first(over_tasks):
     net = nn.mlp(2, 8, 3)
     params = net.init(np.random.default_rng(1))
     y = np.tile(np.arange(3), (4, 1))
-    tasks = tm.Tasks(*[tm.Batch(rng.normal(size=(4, 3, 2)).astype(np.float32), y) for _ in range(2)])
+    tasks = tm.Tasks(
+        *[tm.Batch(rng.normal(size=(4, 3, 2)).astype(np.float32), y) for _ in range(2)]
+    )
     method = tm.meta.maml(net, lr=0.1, over_tasks=over_tasks)
 
     def turned(params, tasks):
@@ -119,9 +143,14 @@ def test_five_thousand_random_steps():
 
 # ---- arguments -----------------------------------------------------------------------------------
 
+
 def test_keywords_sets_and_what_may_change_unseen():
-    alike(tm.jit(lambda x, *, scale, names: x * scale if "a" in names else x)(
-        W, scale=2.0, names={"a", "b"}), W * 2.0)
+    alike(
+        tm.jit(lambda x, *, scale, names: x * scale if "a" in names else x)(
+            W, scale=2.0, names={"a", "b"}
+        ),
+        W * 2.0,
+    )
     for bad in (bytearray(b"x"), np.random.RandomState(0), np.random.default_rng(0)):
         with pytest.raises(TypeError, match="jit: an argument is a "):
             tm.jit(lambda x, bad: x)(W, bad)
@@ -138,7 +167,7 @@ class Foreign:
 def test_an_array_of_another_library_is_an_argument():
     compiled, x = tm.jit(lambda x: x * 2.0), Foreign(W.copy())
     alike(compiled(x), tm.asarray(W * 2))
-    x.array[:] = 1.0                                    # it is looked at in every call
+    x.array[:] = 1.0  # it is looked at in every call
     alike(compiled(x), tm.asarray(np.full_like(W, 2.0)))
     assert len(compiled.programs) == 1
 
@@ -155,7 +184,7 @@ def test_a_captured_array_is_copied_when_it_is_traced():
 
     def f(x):
         before = x * w
-        w[1] = 5.0                                  # seen by what comes after, as eagerly
+        w[1] = 5.0  # seen by what comes after, as eagerly
         return before + x * w
 
     compiled, x = tm.jit(f), np.ones(2)
@@ -164,15 +193,18 @@ def test_a_captured_array_is_copied_when_it_is_traced():
     np.testing.assert_array_equal(compiled(x).numpy(), expected)
     w[:] = 100.0
     replay = next(iter(compiled.programs.values())).replay
-    replay.arenas.pop()                             # as if another thread had it
+    replay.arenas.pop()  # as if another thread had it
     np.testing.assert_array_equal(compiled(x).numpy(), expected)
 
 
 def test_a_value_that_escapes_its_trace_is_named():
     kept = []
     tm.jit(lambda x: (kept.append(x * 2.0), x)[1])(W)
-    for use in (lambda: tm.jit(lambda x: x + kept[0])(W), lambda: kept[0] + 1.0,
-                lambda: kept[0].numpy()):
+    for use in (
+        lambda: tm.jit(lambda x: x + kept[0])(W),
+        lambda: kept[0] + 1.0,
+        lambda: kept[0].numpy(),
+    ):
         with pytest.raises(Unreadable, match=r"test_results.py:\d+\) was kept and is used outside"):
             use()
 
@@ -180,12 +212,16 @@ def test_a_value_that_escapes_its_trace_is_named():
 # ---- numbers -------------------------------------------------------------------------------------
 
 NUMBERS = {
-    "alone": lambda n: tm.exp(n), "arithmetic": lambda n: (n * 2, 1 - n, n ** 2, -n, abs(n) / 3),
-    "beside float64": lambda n: W * n, "beside float32": lambda n: W.astype(np.float32) * n,
+    "alone": lambda n: tm.exp(n),
+    "arithmetic": lambda n: (n * 2, 1 - n, n**2, -n, abs(n) / 3),
+    "beside float64": lambda n: W * n,
+    "beside float32": lambda n: W.astype(np.float32) * n,
     "beside both": lambda n: (W * n, W.astype(np.float32) * n, n * 2 * tm.asarray(W)),
-    "beside integers": lambda n: tm.arange(3) * n, "passed through": lambda n: [n, n],
+    "beside integers": lambda n: tm.arange(3) * n,
+    "passed through": lambda n: [n, n],
     "differentiated": lambda n: tm.value_and_grad(lambda n: n * n * n)(n),
-    "as an exponent": lambda n: tm.asarray(np.abs(W)) ** n, "a choice": lambda n: tm.where(n > 0.5, W, -W),
+    "as an exponent": lambda n: tm.asarray(np.abs(W)) ** n,
+    "a choice": lambda n: tm.where(n > 0.5, W, -W),
     "of a list": lambda n: tm.stack([n, tm.asarray(W)[0, 0]]),
 }
 
@@ -198,7 +234,9 @@ def test_a_number_is_as_weak_as_it_is_eagerly(name, kind):
         compiled = tm.jit(f)
         for value in (0.3, 2.0):
             eager = f(kind(value))
-            expected = tm.tree.map(lambda y: tm.asarray(y) if isinstance(y, np.ndarray) else y, eager)
+            expected = tm.tree.map(
+                lambda y: tm.asarray(y) if isinstance(y, np.ndarray) else y, eager
+            )
             alike(compiled(kind(value)), expected, 1e-6)
     assert len(compiled.programs) == 1
 

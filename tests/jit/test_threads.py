@@ -21,23 +21,27 @@ from tinymeta.testing.interpreted import without_compiling
 
 T = 6
 rng = np.random.default_rng(0)
-MODEL = nn.Sequential(nn.Conv2d(1, 3, stride=2), nn.BatchNorm(3), tm.tanh, nn.SpatialMean(),
-                      nn.Dense(3, 4))
+MODEL = nn.Sequential(
+    nn.Conv2d(1, 3, stride=2), nn.BatchNorm(3), tm.tanh, nn.SpatialMean(), nn.Dense(3, 4)
+)
 PARAMS = tm.tree.map(np.float64, MODEL.init(rng))
 Y = np.tile(np.arange(4), (T, 1))
 TASKS = tm.Tasks(*[tm.Batch(rng.normal(size=(T, 4, 6, 6, 1)), Y) for _ in range(2)])
 
 
 def losses(params, tasks):
-    return tm.meta.maml_loss(lambda p, b: tm.losses.cross_entropy(MODEL(p, b.x), b.y), params,
-                             tasks, lr=0.1, steps=2)
+    return tm.meta.maml_loss(
+        lambda p, b: tm.losses.cross_entropy(MODEL(p, b.x), b.y), params, tasks, lr=0.1, steps=2
+    )
 
 
 def meta_step(params, tasks):
     """A mean, its gradient, and something of each task."""
+
     def outer(p):
         each = losses(p, tasks)
         return each.mean(), each
+
     (value, each), grads = tm.value_and_grad(outer, has_aux=True)(params)
     return value, tm.tree.map(lambda p, g: p - 0.1 * g, params, grads), each
 
@@ -109,33 +113,41 @@ def test_the_heavy_lines_are_in_the_middle():
     heavy = lambda program: sum(line.op in ("matmul", "to_cols") for line in program.lines)
     assert heavy(found.before) == heavy(found.after) == 0
     assert heavy(found.chunk(2)) == heavy(found.whole) > 20
-    assert all(x.shape[0] == 2 for x in found.chunk(2).inputs[:len(found.sliced)])
+    assert all(x.shape[0] == 2 for x in found.chunk(2).inputs[: len(found.sliced)])
 
 
 X = rng.normal(size=(T, 5, 3))
 
 
-@pytest.mark.parametrize("f", [
-    lambda x: (x - x.mean(0)) @ np.ones((3, 3)),                # needs the mean of all, and goes on
-    lambda x: tm.softmax(x, axis=0).sum(),
-    lambda x: tm.transpose(x, (1, 0, 2)) @ np.ones((3, 3)),
-    lambda x: tm.flip(x, 0) * x,
-    lambda x: x[::2] @ np.ones((3, 2)),
-    lambda x: tm.max(x, axis=0) * 2.0,
-    lambda x: tm.concatenate([x, x], axis=0) @ np.ones((3, 2)),
-], ids=["mean first", "softmax", "transpose", "flip", "slice", "max", "concatenate"])
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: (x - x.mean(0)) @ np.ones((3, 3)),  # needs the mean of all, and goes on
+        lambda x: tm.softmax(x, axis=0).sum(),
+        lambda x: tm.transpose(x, (1, 0, 2)) @ np.ones((3, 3)),
+        lambda x: tm.flip(x, 0) * x,
+        lambda x: x[::2] @ np.ones((3, 2)),
+        lambda x: tm.max(x, axis=0) * 2.0,
+        lambda x: tm.concatenate([x, x], axis=0) @ np.ones((3, 2)),
+    ],
+    ids=["mean first", "softmax", "transpose", "flip", "slice", "max", "concatenate"],
+)
 def test_what_mixes_the_tasks_is_run_whole(f):
     assert split(lowered(f, X)) is None
     np.testing.assert_allclose(tm.jit(f)(X).numpy(), f(tm.asarray(X)).numpy(), rtol=1e-12)
 
 
-@pytest.mark.parametrize("f", [
-    lambda x: tm.tanh(x @ np.ones((3, 3))).sum(),
-    lambda x: tm.exp(tm.reshape(x, (T, -1)) * np.arange(15.0)).sum(1),
-    lambda x: (tm.softmax(x, -1)[:, 1:] * tm.flip(x[:, 1:], 1)).sum((0, 2)),
-    lambda x: tm.concatenate([x, tm.square(x)], axis=1) * np.arange(6.0)[:, None, None],
-    lambda x: tm.pad(tm.reshape(x, (T * 5, 3)), [(0, 0), (1, 0)]) * 2.0 + 1.0,
-], ids=["sum", "each", "places", "constants", "rows"])
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: tm.tanh(x @ np.ones((3, 3))).sum(),
+        lambda x: tm.exp(tm.reshape(x, (T, -1)) * np.arange(15.0)).sum(1),
+        lambda x: (tm.softmax(x, -1)[:, 1:] * tm.flip(x[:, 1:], 1)).sum((0, 2)),
+        lambda x: tm.concatenate([x, tm.square(x)], axis=1) * np.arange(6.0)[:, None, None],
+        lambda x: tm.pad(tm.reshape(x, (T * 5, 3)), [(0, 0), (1, 0)]) * 2.0 + 1.0,
+    ],
+    ids=["sum", "each", "places", "constants", "rows"],
+)
 @pytest.mark.parametrize("chunks", [2, 4])
 def test_what_does_not_is_split(f, chunks):
     expected = f(tm.asarray(X)).numpy()
@@ -147,14 +159,17 @@ def test_what_does_not_is_split(f, chunks):
 def test_edges_are_even_and_as_many_for_each_thread():
     assert edges(32, 160_000_000, 2) == [2 * k for k in range(17)]
     assert edges(25, 10**6, 2) == [0, 12, 25] and edges(3, 10**9, 2) == [0, 1, 3]
-    assert edges(32, 160_000_000, 1) == [2 * k for k in range(17)] and edges(32, 10**6, 1) == [0, 32]
+    assert edges(32, 160_000_000, 1) == [2 * k for k in range(17)] and edges(32, 10**6, 1) == [
+        0,
+        32,
+    ]
 
 
 @pytest.mark.parametrize("limit, chunks", [(1e4, T), (1e9, 1)])
 def test_one_thread_has_chunks_where_all_at_once_is_beyond_the_cache(monkeypatch, limit, chunks):
     args = cast(np.float32)
     program = lowered(meta_step, *args)
-    for name, value in (("CHUNK_BYTES", limit), ("WORTH", 0)):      # of the module of made_ready
+    for name, value in (("CHUNK_BYTES", limit), ("WORTH", 0)):  # of the module of made_ready
         monkeypatch.setitem(made_ready.__globals__, name, value)
     with without_compiling():
         run = made_ready(program, split(program), threads=1)
@@ -167,6 +182,7 @@ def test_one_thread_has_chunks_where_all_at_once_is_beyond_the_cache(monkeypatch
 
 class Emptied(list):
     """What looks full, and another thread takes the last one before it is taken here."""
+
     __bool__ = lambda self: True
 
 
@@ -184,13 +200,14 @@ def test_another_thread_may_take_the_last_arena_or_desk(dtype):
 
 # ---- the helpers --------------------------------------------------------------------------------
 
+
 def test_a_crew_works_together_and_again():
     crew, met = Crew(), []
     for _ in range(3):
         barrier = threading.Barrier(3, timeout=600)
 
         def work():
-            barrier.wait()                                  # all three are here at once
+            barrier.wait()  # all three are here at once
             met.append(threading.get_ident())
 
         crew.together(work, 3)

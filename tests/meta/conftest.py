@@ -26,6 +26,11 @@ def linear():
 
     tasks = tm.Tasks(batch(), batch())
     return SimpleNamespace(
-        model=tm.nn.Dense(D, 1, bias=False), loss=tm.losses.mse, tasks=tasks,
-        params={"w": rng.normal(size=(D, 1))}, support=pieces(tasks.support),
-        query=pieces(tasks.query), w=lambda params: np.asarray(params["w"])[:, 0])
+        model=tm.nn.Dense(D, 1, bias=False),
+        loss=tm.losses.mse,
+        tasks=tasks,
+        params={"w": rng.normal(size=(D, 1))},
+        support=pieces(tasks.support),
+        query=pieces(tasks.query),
+        w=lambda params: np.asarray(params["w"])[:, 0],
+    )

@@ -30,16 +30,18 @@ def test_it_is_maml_with_a_still_body(case, options):
     for a, b in zip(tm.tree.leaves(grads), tm.tree.leaves(plain)):
         np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-13)
     x = tasks.query.x
-    np.testing.assert_allclose(ours.predict(params, tasks.support, x),
-                               theirs.predict(params, tasks.support, x), rtol=1e-12)
+    np.testing.assert_allclose(
+        ours.predict(params, tasks.support, x), theirs.predict(params, tasks.support, x), rtol=1e-12
+    )
 
 
 def test_the_rates_may_be_a_tree_like_the_head(case):
     params, tasks = case
     method = anil(MODEL, lr={"w": 0.5, "b": 0})
     expected = maml(MODEL, lr=[{"w": 0, "b": 0}, None, {"w": 0.5, "b": 0}])
-    np.testing.assert_allclose(*(m.predict(params, tasks.support, tasks.query.x)
-                                 for m in (method, expected)), rtol=1e-12)
+    np.testing.assert_allclose(
+        *(m.predict(params, tasks.support, tasks.query.x) for m in (method, expected)), rtol=1e-12
+    )
 
 
 def test_the_head_must_be_known():

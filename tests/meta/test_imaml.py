@@ -29,8 +29,9 @@ def test_it_is_the_derivative_of_what_it_minimises(linear):
         copies = tm.tree.map(lambda p: tm.broadcast_to(p, (4, *p.shape)), params)
 
         def held(own, batch):
-            return (tm.losses.mse(linear.model(own, batch.x), batch.y)
-                    + 0.5 * strength * tm.square(own["w"] - copies["w"]).sum((-2, -1)))
+            return tm.losses.mse(linear.model(own, batch.x), batch.y) + 0.5 * strength * tm.square(
+                own["w"] - copies["w"]
+            ).sum((-2, -1))
 
         own = tm.meta.adapt(held, copies, linear.tasks.support, lr=0.15, steps=150)
         query = linear.tasks.query
@@ -44,8 +45,11 @@ def test_a_weak_pull_is_plain_gradient_descent(linear):
     weak = imaml(linear.model, linear.loss, lr=0.1, steps=3, strength=1e-12)
     free = maml(linear.model, linear.loss, lr=0.1, steps=3)
     support, query = linear.tasks
-    np.testing.assert_allclose(weak.predict(linear.params, support, query.x),
-                               free.predict(linear.params, support, query.x), rtol=1e-9)
+    np.testing.assert_allclose(
+        weak.predict(linear.params, support, query.x),
+        free.predict(linear.params, support, query.x),
+        rtol=1e-9,
+    )
 
 
 def test_conjugate_gradients_solve_each_task_and_stand_still_when_done():
@@ -53,7 +57,7 @@ def test_conjugate_gradients_solve_each_task_and_stand_still_when_done():
     root = rng.normal(size=(2, 5, 5))
     A = root @ root.swapaxes(1, 2) + np.eye(5)
     b = [rng.normal(size=(2, 2)), rng.normal(size=(2, 3, 1))]
-    b[0][1], b[1][1] = 0.0, 0.0                                # one task has nothing to solve
+    b[0][1], b[1][1] = 0.0, 0.0  # one task has nothing to solve
 
     def system(v):
         flat = tm.concatenate([v[0], v[1][..., 0]], 1)
@@ -76,8 +80,9 @@ def diagonal(*entries):
     return lambda v: tm.asarray(v) * np.array(entries)
 
 
-@pytest.mark.parametrize("system, b", [((1.0, -1.0), (1.0, 1.0)), ((0.0, 0.0), (1.0, 0.0)),
-                                       ((1.0, 0.0), (1.0, 1.0))])
+@pytest.mark.parametrize(
+    "system, b", [((1.0, -1.0), (1.0, 1.0)), ((0.0, 0.0), (1.0, 0.0)), ((1.0, 0.0), (1.0, 1.0))]
+)
 def test_a_system_with_no_next_step_is_refused_and_when_compiled_nan(system, b):
     """Indefinite, with curvature 0 along b; zero; singular, and b not in its range."""
     b = np.array([b, (0.0, 0.0)])
@@ -87,9 +92,14 @@ def test_a_system_with_no_next_step_is_refused_and_when_compiled_nan(system, b):
     assert np.isnan(found[0]).any() and (found[1] == 0).all()
 
 
-@pytest.mark.parametrize("system, b, x", [((-1.0, -2.0), (1.0, 1.0), (-1.0, -0.5)),
-                                          ((1.0, -2.0), (1.0, 3.0), (1.0, -1.5)),
-                                          ((2.0, 0.0), (1.0, 0.0), (0.5, 0.0))])
+@pytest.mark.parametrize(
+    "system, b, x",
+    [
+        ((-1.0, -2.0), (1.0, 1.0), (-1.0, -0.5)),
+        ((1.0, -2.0), (1.0, 3.0), (1.0, -1.5)),
+        ((2.0, 0.0), (1.0, 0.0), (0.5, 0.0)),
+    ],
+)
 def test_other_systems_that_have_a_solution_are_solved(system, b, x):
     """Negative, indefinite, singular: and more steps than needed do no harm."""
     for way in (lambda f: f, interpreted_jit):
@@ -99,6 +109,7 @@ def test_other_systems_that_have_a_solution_are_solved(system, b, x):
 
 def test_a_hessian_that_undoes_the_pull(linear):
     """L'' = -lambda: I + H / lambda is 0."""
+
     def concave(prediction, y):
         return -tm.mean(tm.square(prediction) / 2 - prediction * y, (-2, -1))
 

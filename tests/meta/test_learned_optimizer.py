@@ -26,8 +26,9 @@ def weights(method, seed=0):
 
 def test_unrolling_gradient_descent():
     theta, (W, y) = problems()
-    values = [v.numpy() for v in unroll(tm.optim.sgd(0.01), objective, theta, tm.Batch(W, y),
-                                        steps=6)]
+    values = [
+        v.numpy() for v in unroll(tm.optim.sgd(0.01), objective, theta, tm.Batch(W, y), steps=6)
+    ]
     for k in range(7):
         residual = np.einsum("tij,tj->ti", W, theta) - y
         np.testing.assert_allclose(values[k], (residual**2).sum(-1), rtol=1e-10)
@@ -53,18 +54,21 @@ def test_the_exact_gradient_is_that_of_the_sum_of_values():
     for k, (leaf, grad) in enumerate(zip(flat, tm.tree.leaves(grads))):
         rng = np.random.default_rng(k)
         way = rng.normal(size=leaf.shape)
-        ahead, behind = (total(rebuild([*flat[:k], leaf + h * way, *flat[k + 1:]]))
-                         for h in (1e-5, -1e-5))
-        np.testing.assert_allclose((grad.numpy() * way).sum(), (ahead - behind) / 2e-5,
-                                   rtol=1e-6, atol=1e-8)
+        ahead, behind = (
+            total(rebuild([*flat[:k], leaf + h * way, *flat[k + 1 :]])) for h in (1e-5, -1e-5)
+        )
+        np.testing.assert_allclose(
+            (grad.numpy() * way).sum(), (ahead - behind) / 2e-5, rtol=1e-6, atol=1e-8
+        )
 
 
 def test_what_the_paper_drops_is_something():
     _, (exact, ours) = meta_gradients(steps=3, truncate=None, first_order=False)
     _, (dropped, theirs) = meta_gradients(steps=3, truncate=None, first_order=True)
     np.testing.assert_allclose(exact["loss"], dropped["loss"], rtol=1e-12)
-    a, b = (np.concatenate([leaf.numpy().ravel() for leaf in tm.tree.leaves(g)])
-            for g in (ours, theirs))
+    a, b = (
+        np.concatenate([leaf.numpy().ravel() for leaf in tm.tree.leaves(g)]) for g in (ours, theirs)
+    )
     assert np.linalg.norm(a - b) > 1e-3 * np.linalg.norm(a)
 
 
@@ -88,7 +92,8 @@ def test_truncation_is_a_sum_of_separate_segments(first_order):
     theta, memory, expected = problems().start, None, None
     for _ in range(2):
         (_, (theta, memory)), g = tm.value_and_grad(
-            lambda phi: segment(phi, theta, memory), has_aux=True)(phi)
+            lambda phi: segment(phi, theta, memory), has_aux=True
+        )(phi)
         expected = g if expected is None else tm.tree.map(lambda a, b: a + b, expected, g)
     for a, b in zip(tm.tree.leaves(grads), tm.tree.leaves(expected)):
         np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12)
@@ -132,7 +137,8 @@ def test_steps_and_truncation_are_counts(options):
 def test_an_objective_that_is_not_one_number_for_each_task():
     theta, data = np.ones((3, 2)), np.ones((3, 2))
     for axes, shape in ((None, r"\(\)"), ((), r"\(3, 2\)")):
-        values = unroll(tm.optim.sgd(0.1), lambda p, d: tm.sum(tm.square(p - d), axes), theta, data,
-                        steps=1)
+        values = unroll(
+            tm.optim.sgd(0.1), lambda p, d: tm.sum(tm.square(p - d), axes), theta, data, steps=1
+        )
         with pytest.raises(ValueError, match=rf"unroll: the objective has the shape {shape}"):
             list(values)

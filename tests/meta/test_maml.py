@@ -36,6 +36,7 @@ def quadratic(t, batch):
 def meta_gradient(theta, tasks, **options):
     def outer(t):
         return maml_loss(quadratic, t, tasks, lr=RATE, **options).sum()
+
     return tm.grad(outer)(theta).numpy()
 
 
@@ -97,8 +98,10 @@ def test_one_meta_step_is_the_papers_line():
 
     by_hand = theta.copy()
     for i in range(T):
+
         def own(t):
             return loss(t, tm.Batch(x[i], y[i]))
+
         inner, hessian = tm.grad(own)(theta).numpy(), tm.hessian(own)(theta).numpy()
         outer = tm.grad(own)(theta - alpha * inner).numpy()
         by_hand -= beta * (np.eye(D) - alpha * hessian) @ outer
@@ -130,7 +133,8 @@ def test_the_whole_inner_loop_by_differences(steps):
 
     def meta_grad(**options):
         return lambda p, tasks: tm.grad(
-            lambda p: maml_loss(loss, p, tasks, lr=0.3, steps=steps, **options).mean())(p)
+            lambda p: maml_loss(loss, p, tasks, lr=0.3, steps=steps, **options).mean()
+        )(p)
 
     assert check_meta_grad(meta_grad(), *check).cosine == pytest.approx(1)
     if steps:
@@ -192,9 +196,16 @@ def test_one_rate_for_all(lr):
 def small_net(seed=0):
     """Convolutions with strides, batch norm, smooth activations; 55 parameters in float64."""
     rng = np.random.default_rng(seed)
-    model = nn.Sequential(nn.Conv2d(1, 2, stride=2), nn.BatchNorm(2), tm.tanh,
-                          nn.Conv2d(2, 2, kernel=2, stride=2), nn.BatchNorm(2), tm.softplus,
-                          nn.SpatialMean(), nn.Dense(2, 3))
+    model = nn.Sequential(
+        nn.Conv2d(1, 2, stride=2),
+        nn.BatchNorm(2),
+        tm.tanh,
+        nn.Conv2d(2, 2, kernel=2, stride=2),
+        nn.BatchNorm(2),
+        tm.softplus,
+        nn.SpatialMean(),
+        nn.Dense(2, 3),
+    )
     params = tm.tree.map(lambda p: p + rng.uniform(0.1, 0.4, p.shape), model.init(rng))
     images, y = rng.normal(size=(2, 2, 6, 7, 6, 1)), np.tile(np.arange(6) % 3, (2, 1))
     tasks = tm.Tasks(tm.Batch(images[0], y), tm.Batch(images[1], y))

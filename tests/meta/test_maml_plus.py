@@ -12,8 +12,10 @@ def params_of(linear, rates):
 
 
 def test_the_last_step_alone_is_maml(linear):
-    ours, theirs = maml_plus(linear.model, linear.loss, steps=3), \
-        maml(linear.model, linear.loss, lr=0.2, steps=3)
+    ours, theirs = (
+        maml_plus(linear.model, linear.loss, steps=3),
+        maml(linear.model, linear.loss, lr=0.2, steps=3),
+    )
     params = params_of(linear, [0.2, 0.2, 0.2])
     metrics, grads = ours.meta_grad(params, linear.tasks)
     expected, plain = theirs.meta_grad(linear.params, linear.tasks)

@@ -14,7 +14,7 @@ def test_the_gradients_by_parameters_and_rates(linear):
     by_theta, by_rates = np.zeros(3), np.zeros(3)
     for (H, r), (B, b) in zip(linear.support, linear.query):
         inner = H @ w - r
-        v = B @ (w - rates * inner) - b                       # the query gradient at theta'
+        v = B @ (w - rates * inner) - b  # the query gradient at theta'
         by_theta += (v - H @ (rates * v)) / 4
         by_rates += -inner * v / 4
     np.testing.assert_allclose(linear.w(grads["theta"]), by_theta, rtol=1e-12)
@@ -29,8 +29,11 @@ def test_equal_rates_are_maml(linear):
     np.testing.assert_allclose(metrics["loss"], expected["loss"], rtol=1e-12)
     np.testing.assert_allclose(grads["theta"]["w"], plain["w"], rtol=1e-12)
     x = linear.tasks.query.x
-    np.testing.assert_allclose(ours.predict(params, linear.tasks.support, x),
-                               theirs.predict(linear.params, linear.tasks.support, x), rtol=1e-12)
+    np.testing.assert_allclose(
+        ours.predict(params, linear.tasks.support, x),
+        theirs.predict(linear.params, linear.tasks.support, x),
+        rtol=1e-12,
+    )
 
 
 def test_every_rate_begins_alike():

@@ -38,14 +38,16 @@ def test_loss_and_predictions_by_hand():
             centre = seen[t][tasks.support.y[t] == k].mean(0)
             logits[t, :, k] = -((asked[t] - centre) ** 2).sum(-1)
     method = prototypical(MODEL, way=3)
-    np.testing.assert_allclose(method.predict(params, tasks.support, tasks.query.x), logits,
-                               rtol=1e-9)
+    np.testing.assert_allclose(
+        method.predict(params, tasks.support, tasks.query.x), logits, rtol=1e-9
+    )
     log_p = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
     expected = -np.take_along_axis(log_p, tasks.query.y[..., None], -1).mean()
     metrics, _ = method.meta_grad(params, tasks)
     np.testing.assert_allclose(metrics["loss"], expected, rtol=1e-10)
-    np.testing.assert_allclose(metrics["accuracy"], (logits.argmax(-1) == tasks.query.y).mean(),
-                               rtol=1e-6)
+    np.testing.assert_allclose(
+        metrics["accuracy"], (logits.argmax(-1) == tasks.query.y).mean(), rtol=1e-6
+    )
 
 
 def test_the_gradient():
@@ -62,8 +64,9 @@ def test_the_gradient():
 def test_it_compiles():
     params, tasks = params_of(), tasks_of()
     method = prototypical(MODEL, way=3)
-    (_, ours), (_, theirs) = (f(params, tasks) for f in (tm.jit(method.meta_grad),
-                                                         method.meta_grad))
+    (_, ours), (_, theirs) = (
+        f(params, tasks) for f in (tm.jit(method.meta_grad), method.meta_grad)
+    )
     for a, b in zip(tm.tree.leaves(ours), tm.tree.leaves(theirs)):
         np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-13)
 
@@ -78,6 +81,7 @@ def test_a_prototype_is_a_mean():
 @given(episodes(absent=True, tasks=2, offset=1024.0))
 def test_far_from_zero_the_answers_are_those_of_float64(tasks):
     """In float32, of embeddings that are what they are in float64."""
+
     class Same:
         init = staticmethod(lambda rng: None)
 

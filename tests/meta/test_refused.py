@@ -9,8 +9,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tinymeta as tm
-from tinymeta.meta import (accuracy, adapt, anil, evaluate, imaml, maml, maml_plus, meta_sgd,
-                           prototypical, reptile, siamese, train)
+from tinymeta.meta import (
+    accuracy,
+    adapt,
+    anil,
+    evaluate,
+    imaml,
+    maml,
+    maml_plus,
+    meta_sgd,
+    prototypical,
+    reptile,
+    siamese,
+    train,
+)
 from tinymeta.meta.siamese import best_threshold, nearest, verification_accuracy
 from tinymeta.testing.interpreted import interpreted_jit
 from tinymeta.testing.learning import episodes
@@ -72,7 +84,9 @@ def test_labels_outside_their_range(name, way, wrong, part):
     labels[1, 2] = wrong
     tasks = tasks._replace(**{part: getattr(tasks, part)._replace(y=labels)})
     method, params, tasks = given_to(name, tasks)
-    with pytest.raises(ValueError, match="(one_hot|cross_entropy): labels must be integers from 0 to 2"):
+    with pytest.raises(
+        ValueError, match="(one_hot|cross_entropy): labels must be integers from 0 to 2"
+    ):
         way(method.meta_grad)(params, tasks)
 
 
@@ -81,7 +95,9 @@ def test_labels_outside_their_range(name, way, wrong, part):
 def test_float_labels(name, way):
     tasks = some_tasks(labels=(0.0, 1.0, 2.0, 1.0))
     method, params, tasks = given_to(name, tasks)
-    with pytest.raises(ValueError, match="(one_hot|cross_entropy): labels must be integers .* got float64"):
+    with pytest.raises(
+        ValueError, match="(one_hot|cross_entropy): labels must be integers .* got float64"
+    ):
         way(method.meta_grad)(params, tasks)
 
 
@@ -121,8 +137,10 @@ def test_adapt_without_a_task_axis():
     params = NET.init(np.random.default_rng(0))
     params = tm.tree.map(lambda p: p.astype(np.float64), params)
     for shape, axes in (((), None), ((4,), -1)):
+
         def loss(p, batch):
             return tm.mean(tm.square(NET(p, batch.x) - np.eye(K)[batch.y]), axes)
+
         if shape:
             with pytest.raises(ValueError, match=r"adapt: the loss has the shape \(4,\)"):
                 adapt(loss, params, tm.Batch(x, y), lr=0.1, steps=1)
@@ -133,14 +151,17 @@ def test_adapt_without_a_task_axis():
                 np.testing.assert_allclose(a, p - 0.1 * g.numpy(), rtol=1e-12)
 
 
-@pytest.mark.parametrize("logits, labels, error", [
-    (np.zeros((2, 3)), np.array([0, 3]), r"labels must be from 0 to 2.* got 0 to 3"),
-    (np.zeros((2, 3)), np.array([0, -1]), "got -1 to 0"),
-    (np.zeros((2, 3)), np.array([0.0, 1.0]), "float64 labels"),
-    (np.zeros((2, 3)), np.array([[0], [1]]), r"logits \(2, 3\) and int64 labels \(2, 1\)"),
-    (np.zeros((0, 3)), np.zeros(0, int), "N and K not 0"),
-    (np.array([[np.nan, 0.0, 1.0]]), np.array([0]), "accuracy: 1 of 3 numbers"),
-])
+@pytest.mark.parametrize(
+    "logits, labels, error",
+    [
+        (np.zeros((2, 3)), np.array([0, 3]), r"labels must be from 0 to 2.* got 0 to 3"),
+        (np.zeros((2, 3)), np.array([0, -1]), "got -1 to 0"),
+        (np.zeros((2, 3)), np.array([0.0, 1.0]), "float64 labels"),
+        (np.zeros((2, 3)), np.array([[0], [1]]), r"logits \(2, 3\) and int64 labels \(2, 1\)"),
+        (np.zeros((0, 3)), np.zeros(0, int), "N and K not 0"),
+        (np.array([[np.nan, 0.0, 1.0]]), np.array([0]), "accuracy: 1 of 3 numbers"),
+    ],
+)
 def test_accuracy_of_what_cannot_be_counted(logits, labels, error):
     with pytest.raises((ValueError, FloatingPointError), match=error):
         accuracy(logits, labels)
@@ -149,8 +170,9 @@ def test_accuracy_of_what_cannot_be_counted(logits, labels, error):
 def test_a_measure_that_is_not_one_number_for_each_task():
     method, params, tasks = given_to("maml", some_tasks())
     with pytest.raises(ValueError, match=r"evaluate: measure gave \(2, 4\)"):
-        evaluate(method, params, lambda n: tasks, tasks=2,
-                 measure=lambda said, y: said.argmax(-1) == y)
+        evaluate(
+            method, params, lambda n: tasks, tasks=2, measure=lambda said, y: said.argmax(-1) == y
+        )
 
 
 @pytest.mark.parametrize("judge", [best_threshold, lambda *a: verification_accuracy(*a, 0.5)])
@@ -169,17 +191,20 @@ def test_training_looks_at_its_first_batch(compiled):
         with pytest.raises(FloatingPointError, match=r"first batch holds a NaN .* in .*query.*x"):
             train(method, lambda: bad, iterations=1, params=params, compiled=compiled)
     with pytest.raises(ValueError, match="cross_entropy: labels must be integers from 0 to 2"):
-        train(method, lambda: some_tasks((0, 1, 2, 3)), iterations=1, params=params,
-              compiled=compiled)
+        train(
+            method, lambda: some_tasks((0, 1, 2, 3)), iterations=1, params=params, compiled=compiled
+        )
 
 
 # ---- siamese ------------------------------------------------------------------------------------
 
+
 def test_the_last_class_may_be_absent_of_a_siamese_support_set():
     plane, support = tm.nn.Dense(2, 2, bias=False), tm.Batch(np.eye(2)[None], np.array([[0, 1]]))
     said = siamese(plane, way=4).predict({"w": np.eye(2)}, support, np.eye(2)[None])
-    np.testing.assert_allclose(said[0], [[0, -np.sqrt(2), -np.inf, -np.inf],
-                                         [-np.sqrt(2), 0, -np.inf, -np.inf]])
+    np.testing.assert_allclose(
+        said[0], [[0, -np.sqrt(2), -np.inf, -np.inf], [-np.sqrt(2), 0, -np.inf, -np.inf]]
+    )
     for labels in ([0, 4], [-1, 0]):
         with pytest.raises(ValueError, match="nearest: labels must be integers from 0 to 3"):
             nearest(np.ones((1, 2)), labels, 4)

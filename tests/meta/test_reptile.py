@@ -13,7 +13,7 @@ def test_the_direction_is_the_mean_of_the_inner_gradients(linear, steps):
     for pieces in zip(linear.support, linear.query):
         own = w
         for k in range(steps):
-            H, r = pieces[k % 2]                         # the support set, the query set, in turn
+            H, r = pieces[k % 2]  # the support set, the query set, in turn
             own = own - 0.1 * (H @ own - r)
         total += (w - own) / (0.1 * steps) / 4
     method = reptile(linear.model, linear.loss, lr=0.1, steps=steps)
@@ -23,11 +23,13 @@ def test_the_direction_is_the_mean_of_the_inner_gradients(linear, steps):
 
 def test_one_step_is_plain_training_on_the_support_sets(linear):
     def plain(params):
-        return tm.losses.mse(linear.model(params, linear.tasks.support.x),
-                             linear.tasks.support.y).mean()
+        return tm.losses.mse(
+            linear.model(params, linear.tasks.support.x), linear.tasks.support.y
+        ).mean()
 
     _, grads = reptile(linear.model, linear.loss, lr=0.3, steps=1).meta_grad(
-        linear.params, linear.tasks)
+        linear.params, linear.tasks
+    )
     np.testing.assert_allclose(grads["w"], tm.grad(plain)(linear.params)["w"], rtol=1e-9)
 
 

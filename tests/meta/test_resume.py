@@ -1,9 +1,7 @@
 """Checkpoints: killed and resumed is not interrupted, to the bit; and what is refused."""
 
 import contextlib
-import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -42,9 +40,13 @@ tm.save(path + ".end.npz", [run.params, run.best.params], about={
 
 
 def process(path, how, pause=0.0):
-    return subprocess.Popen([sys.executable, "-c", SCRIPT, str(path), how, str(pause)], text=True,
-                            stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
-                            stderr=subprocess.PIPE)
+    return subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, str(path), how, str(pause)],
+        text=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
 
 
 def kill(run, after: float):
@@ -71,7 +73,7 @@ def test_killed_at_random_and_resumed_is_the_uninterrupted_run(tmp_path):
     whole, broken = tmp_path / "whole.npz", tmp_path / "broken.npz"
     begun = process(whole, "begin")
     killed = process(broken, "begin", 0.05)
-    while not broken.exists():                           # the first checkpoint
+    while not broken.exists():  # the first checkpoint
         assert killed.poll() is None, killed.stderr.read()
         time.sleep(0.01)
     kill(killed, np.random.default_rng().uniform(0.1, 1.5))
@@ -99,6 +101,7 @@ def test_killed_again_and_again_it_still_ends_alike(tmp_path):
 
 # In one process, with a method one can follow: theta <- theta - 0.5 theta, batches 1.0, 2.0 ...
 
+
 def downhill(spoilt=()):
     def meta_grad(theta, batch):
         bad = float(batch) in spoilt
@@ -122,9 +125,17 @@ class Counting:
 def train(path, config=None, iterations=10, resume=False, method=None, sample=None, **options):
     draw = Counting()
     checkpoint = Checkpoint(path, config or {"rate": 0.5}, {"draw": draw}, every=0.0)
-    run = compiled_train(method or downhill(), (sample or (lambda draw: draw))(draw),
-                         iterations=iterations, optimizer=tm.optim.sgd(0.5), compiled=False,
-                         checkpoint=checkpoint, resume=resume, rows=4, **options)
+    run = compiled_train(
+        method or downhill(),
+        (sample or (lambda draw: draw))(draw),
+        iterations=iterations,
+        optimizer=tm.optim.sgd(0.5),
+        compiled=False,
+        checkpoint=checkpoint,
+        resume=resume,
+        rows=4,
+        **options,
+    )
     return run, checkpoint
 
 
@@ -135,7 +146,9 @@ def interrupted_at(batch):
             if value == batch:
                 raise KeyboardInterrupt
             return value
+
         return drawn
+
     return sample
 
 
@@ -146,8 +159,9 @@ def test_ctrl_c_then_resume(tmp_path):
     resumed, _ = train(tmp_path / "run.npz", resume=True)
     assert resumed.finished
     np.testing.assert_array_equal(resumed.params, whole.params)
-    assert [row[:1] + row[2:4] for row in resumed.curve] == [row[:1] + row[2:4]
-                                                             for row in whole.curve]
+    assert [row[:1] + row[2:4] for row in resumed.curve] == [
+        row[:1] + row[2:4] for row in whole.curve
+    ]
 
 
 def test_the_best_parameters_are_kept(tmp_path):
@@ -165,8 +179,11 @@ def test_the_best_parameters_are_kept(tmp_path):
 
 
 def test_a_nan_names_the_operation_and_keeps_the_last_good_state(tmp_path):
-    with pytest.raises(FloatingPointError, match=r"loss became nan at iteration 6 \(the last good "
-                                                 r"state, after 5 updates, is in .*run.npz\): mul"):
+    with pytest.raises(
+        FloatingPointError,
+        match=r"loss became nan at iteration 6 \(the last good "
+        r"state, after 5 updates, is in .*run.npz\): mul",
+    ):
         train(tmp_path / "run.npz", method=downhill(spoilt=[6.0]))
     assert tm.about(tmp_path / "run.npz")["iteration"] == 5
     healed, _ = train(tmp_path / "run.npz", resume=True)
@@ -176,14 +193,16 @@ def test_a_nan_names_the_operation_and_keeps_the_last_good_state(tmp_path):
 
 def test_an_update_that_spoils_the_parameters_is_gone_back_from(tmp_path):
     """The loss is still a number in the update that makes the parameters none."""
+
     def meta_grad(theta, batch):
         with np.errstate(invalid="ignore"):
             grads = tm.log(theta * 0.0 - 1.0) if float(batch) == 6.0 else theta
         return {"loss": tm.square(theta).sum()}, grads
 
     method = Method(lambda rng: np.array([1.0, 2.0]), meta_grad, None)
-    with pytest.raises(FloatingPointError, match="no longer a number at iteration 6 "
-                                                 ".*after 5 updates.*: log"):
+    with pytest.raises(
+        FloatingPointError, match="no longer a number at iteration 6 .*after 5 updates.*: log"
+    ):
         train(tmp_path / "run.npz", method=method)
     assert tm.about(tmp_path / "run.npz")["iteration"] == 5
 
@@ -201,10 +220,16 @@ def test_nothing_to_resume(tmp_path):
         train(tmp_path / "none.npz", resume=True)
 
 
-@pytest.mark.parametrize("damage, message", [
-    (lambda path: path.write_bytes(path.read_bytes()[:-200]), "is not a file that tm.save wrote"),
-    (lambda path: tm.save(path, [np.zeros(2)]), "is not a checkpoint of a training"),
-])
+@pytest.mark.parametrize(
+    "damage, message",
+    [
+        (
+            lambda path: path.write_bytes(path.read_bytes()[:-200]),
+            "is not a file that tm.save wrote",
+        ),
+        (lambda path: tm.save(path, [np.zeros(2)]), "is not a checkpoint of a training"),
+    ],
+)
 def test_a_damaged_or_foreign_file_is_refused_and_left(damage, message, tmp_path):
     train(tmp_path / "run.npz")
     damage(tmp_path / "run.npz")
@@ -254,7 +279,9 @@ def test_files_are_set_aside_together(tmp_path):
     folder = set_aside(files, "run")
     assert folder == tmp_path / "run.before-2"
     assert {path.name: path.read_text() for path in folder.iterdir()} == {
-        "run.npz": "run.npz", "run.csv": "run.csv"}
+        "run.npz": "run.npz",
+        "run.csv": "run.csv",
+    }
 
 
 @pytest.mark.parametrize("how", [KeyboardInterrupt, ValueError])
@@ -265,20 +292,25 @@ def test_a_run_that_ends_before_its_first_update_leaves_what_was_there(how, tmp_
     def broken(draw):
         def sample():
             raise how("while the first tasks are drawn")
+
         return sample
 
     with pytest.raises(ValueError) if how is ValueError else contextlib.nullcontext():
         train(tmp_path / "run.npz", sample=broken, begun=lambda: moved.append("moved"))
     with pytest.raises(FloatingPointError):
-        train(tmp_path / "run.npz", method=downhill(spoilt=[1.0]),
-              begun=lambda: moved.append("moved"))
+        train(
+            tmp_path / "run.npz", method=downhill(spoilt=[1.0]), begun=lambda: moved.append("moved")
+        )
     assert (tmp_path / "run.npz").read_bytes() == kept and not moved
 
 
 def test_begun_is_called_once_and_before_anything_is_written(tmp_path):
     there = []
-    train(tmp_path / "run.npz", begun=lambda: there.append(list(tmp_path.iterdir())),
-          save=lambda *_: (tmp_path / "curve").write_text("a curve"))
+    train(
+        tmp_path / "run.npz",
+        begun=lambda: there.append(list(tmp_path.iterdir())),
+        save=lambda *_: (tmp_path / "curve").write_text("a curve"),
+    )
     assert there == [[]]
 
 
@@ -298,7 +330,7 @@ def test_going_on_in_another_place_is_said(tmp_path, monkeypatch, capsys):
     assert "bits" not in capsys.readouterr().err
     monkeypatch.setattr(sys.modules["tinymeta.meta.train"], "place", lambda: "cpu with 96 cores")
     train(tmp_path / "run.npz", iterations=8, resume=True)
-    line, = [row for row in capsys.readouterr().err.splitlines() if "bits" in row]
+    (line,) = [row for row in capsys.readouterr().err.splitlines() if "bits" in row]
     assert "on cpu with 96 cores, begun on cpu with" in line
 
 
@@ -308,6 +340,7 @@ def test_a_folder_that_was_removed_meanwhile_is_made_again(tmp_path):
             if draw.state == 5:
                 shutil.rmtree(tmp_path / "out")
             return draw()
+
         return sample
 
     (tmp_path / "out").mkdir()

@@ -6,8 +6,13 @@ import pytest
 import tinymeta as tm
 from tinymeta import nn
 from tinymeta.meta import accuracy, siamese, train
-from tinymeta.meta.siamese import (best_threshold, distances, nearest, pair_distances,
-                                   verification_accuracy)
+from tinymeta.meta.siamese import (
+    best_threshold,
+    distances,
+    nearest,
+    pair_distances,
+    verification_accuracy,
+)
 
 
 def test_distances_are_euclidean():
@@ -43,7 +48,7 @@ def test_verification_accuracy():
 def test_no_threshold_is_better_than_the_best(seed):
     rng = np.random.default_rng(seed)
     different = rng.random(40) < rng.random()
-    distance = (rng.random(40) + 0.5 * different).round(1 if seed % 2 else 8)    # with ties or not
+    distance = (rng.random(40) + 0.5 * different).round(1 if seed % 2 else 8)  # with ties or not
     between = np.unique(distance)
     tried = [-1.0, *(between[1:] + between[:-1]) / 2, 9.0]
     best = max(verification_accuracy(distance, different, t) for t in tried)
@@ -87,11 +92,12 @@ def test_both_twins_share_batch_statistics():
 
 def test_training_pulls_classes_apart():
     """Six rings in the plane: no linear map tells them apart, a small network learns to."""
+
     def points(rng, classes):
         angle = rng.uniform(0, 2 * np.pi, len(classes))
         radius = 0.5 + classes + 0.1 * rng.normal(size=len(classes))
         xy = radius[:, None] * np.stack([np.cos(angle), np.sin(angle)], -1)
-        return xy.astype(np.float32)[:, None, None]                               # (N, 1, 1, 2)
+        return xy.astype(np.float32)[:, None, None]  # (N, 1, 1, 2)
 
     def pairs(rng, n=64):
         first = rng.integers(6, size=n)
@@ -100,8 +106,9 @@ def test_training_pulls_classes_apart():
 
     model = nn.Sequential(nn.Flatten(), nn.mlp(2, 32, 32, 4, activation=tm.tanh))
     method, rng = siamese(model, margin=1.0), np.random.default_rng(0)
-    run = train(method, lambda: pairs(rng), iterations=200, rng=rng, rows=4,
-                optimizer=tm.optim.adam(1e-2))
+    run = train(
+        method, lambda: pairs(rng), iterations=200, rng=rng, rows=4, optimizer=tm.optim.adam(1e-2)
+    )
     losses = [row.metrics["loss"] for row in run.curve]
     assert losses[-1] < 0.5 * losses[0]
 
@@ -142,8 +149,9 @@ def test_a_labelled_batch_is_all_its_pairs():
     params = tm.tree.map(lambda p: np.asarray(p, np.float64), model.init(rng))
     batch = tm.Batch(rng.normal(size=(6, 4)), np.array([0, 0, 1, 1, 2, 2]))
     metrics, grads = siamese(model, margin=1.5).meta_grad(params, batch)
-    expected, plain = tm.value_and_grad(lambda p: tm.losses.contrastive_among(
-        model(p, batch.x), batch.y, 1.5))(params)
+    expected, plain = tm.value_and_grad(
+        lambda p: tm.losses.contrastive_among(model(p, batch.x), batch.y, 1.5)
+    )(params)
     np.testing.assert_allclose(metrics["loss"], expected, rtol=1e-12)
     for a, b in zip(tm.tree.leaves(grads), tm.tree.leaves(plain)):
         np.testing.assert_allclose(a, b, rtol=1e-12)
@@ -180,7 +188,10 @@ def test_without_transduction_queries_do_not_meet():
     x = rng.normal(size=(1, 5, 3)).astype(np.float32)
     others = x.copy()
     others[:, 1:] = 0
-    apart = [np.abs(method.predict(params, support, x)[:, 0]
-                    - method.predict(params, support, others)[:, 0]).max()
-             for method in (siamese(net, transductive=False), siamese(net))]
+    apart = [
+        np.abs(
+            method.predict(params, support, x)[:, 0] - method.predict(params, support, others)[:, 0]
+        ).max()
+        for method in (siamese(net, transductive=False), siamese(net))
+    ]
     assert apart[0] < 1e-6 < apart[1]

@@ -68,6 +68,7 @@ def test_pairs_are_chunked_too():
 def test_metrics_and_gradients_are_weighted_by_the_size_of_a_chunk():
     def meta_grad(params, tasks):
         return {"loss": float(tasks.mean())}, tm.asarray(tasks).mean()
+
     metrics, grad = in_chunks(meta_grad, 2)(None, np.array([1.0, 2.0, 30.0, 40.0, 50.0]))
     np.testing.assert_allclose([metrics["loss"], grad.item()], 24.6)
 
@@ -76,7 +77,7 @@ def test_threads_work_at_the_same_time():
     meeting = threading.Barrier(2)
 
     def meta_grad(params, tasks):
-        meeting.wait(timeout=600)                                    # breaks if it is alone
+        meeting.wait(timeout=600)  # breaks if it is alone
         return {"loss": 0.0}, tm.asarray(np.zeros(1))
 
     assert in_chunks(meta_grad, 2, threads=2)(None, np.zeros(4))[0] == {"loss": 0.0}

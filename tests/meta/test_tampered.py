@@ -35,10 +35,19 @@ def trained(path, resume=False, until=math.inf):
     def meta_grad(theta, batch):
         return {"loss": tm.square(theta["w"]).sum() + batch}, theta
 
-    return train(Method(lambda rng: PARAMS, meta_grad, None), sample, numbered=True, iterations=10,
-                 params=PARAMS, optimizer=OPTIMIZER, checkpoint=keep, resume=resume, rows=2,
-                 evaluate=lambda params: Score(float(params["w"].numpy().sum()), 0.1, 5),
-                 compiled=False)
+    return train(
+        Method(lambda rng: PARAMS, meta_grad, None),
+        sample,
+        numbered=True,
+        iterations=10,
+        params=PARAMS,
+        optimizer=OPTIMIZER,
+        checkpoint=keep,
+        resume=resume,
+        rows=2,
+        evaluate=lambda params: Score(float(params["w"].numpy().sum()), 0.1, 5),
+        compiled=False,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -70,18 +79,20 @@ def refused(whole, folder, what, changes) -> bool:
         assert rng.random() == untouched.random(), what
         assert resumed(path) == found and path.read_bytes() == data, what
         return True
-    keep.path = other                               # written again, it tells what the file told
+    keep.path = other  # written again, it tells what the file told
     keep.write(found)
     told, again = tm.about(path), tm.about(other)
     assert {key: repr(told[key]) for key in Told._fields} == {
-        key: repr(again[key]) for key in Told._fields}, what
+        key: repr(again[key]) for key in Told._fields
+    }, what
     resumed(path)
     return False
 
 
 @pytest.mark.parametrize("count, seed", [(40, 0), pytest.param(300, 1, marks=pytest.mark.slow)])
 def test_a_tampered_checkpoint_says_what_is_gone_on_from_or_is_refused(
-        count, seed, whole, tmp_path):
+    count, seed, whole, tmp_path
+):
     tampered = damage.checkpoints(whole, seed, count)
     assert sum(refused(whole, tmp_path, *each) for each in tampered) > count / 2
 
@@ -94,11 +105,28 @@ def test_a_checkpoint_that_was_not_changed_is_gone_on_from(whole, tmp_path):
     np.testing.assert_array_equal(ended.params["w"], trained(tmp_path / "other.npz").params["w"])
 
 
-@pytest.mark.parametrize("key, value", [
-    ("seconds", math.nan), ("seconds", math.inf), ("busy", -1.0), ("iteration", True),
-    ("iteration", 10**30), ("iteration", 8), ("count", 3), ("iteration", 7.0), ("curve", {}),
-    ("sums", {}), ("sums", {"loss": "1"}), ("best", [5]), ("best", [5, [1.0, 0.1]]), ("draws", {}),
-    ("draws", {"draw": {}}), ("kind", "another"), ("config", [])])
+@pytest.mark.parametrize(
+    "key, value",
+    [
+        ("seconds", math.nan),
+        ("seconds", math.inf),
+        ("busy", -1.0),
+        ("iteration", True),
+        ("iteration", 10**30),
+        ("iteration", 8),
+        ("count", 3),
+        ("iteration", 7.0),
+        ("curve", {}),
+        ("sums", {}),
+        ("sums", {"loss": "1"}),
+        ("best", [5]),
+        ("best", [5, [1.0, 0.1]]),
+        ("draws", {}),
+        ("draws", {"draw": {}}),
+        ("kind", "another"),
+        ("config", []),
+    ],
+)
 def test_what_no_run_could_have_told_is_refused(key, value, whole, tmp_path):
     path = tmp_path / "run.npz"
     path.write_bytes(whole.read_bytes())
@@ -108,16 +136,28 @@ def test_what_no_run_could_have_told_is_refused(key, value, whole, tmp_path):
     assert "\n" not in str(told.value)
 
 
-@pytest.mark.parametrize("value, kind", [
-    (1, int), (1.5, float), (2, float), ({"a": 1.0}, dict[str, float]), (None, Score | None)])
+@pytest.mark.parametrize(
+    "value, kind",
+    [(1, int), (1.5, float), (2, float), ({"a": 1.0}, dict[str, float]), (None, Score | None)],
+)
 def test_what_fits_comes_back_as_it_is(value, kind):
     assert decoded(value, kind, "it") == value and type(decoded(value, kind, "it")) is type(value)
 
 
-@pytest.mark.parametrize("value, kind, place", [
-    (True, int, "it"), (1.0, int, "it"), ("1", float, "it"), (None, float, "it"), ([], dict, "it"),
-    ([[1, 2, 3], [1, "2", 3]], tuple[Score, ...], "it[1].interval"), ([1, 2], Score, "it"),
-    ({"a": [1]}, dict[str, float], "it['a']"), (7, Score | None, "it")])
+@pytest.mark.parametrize(
+    "value, kind, place",
+    [
+        (True, int, "it"),
+        (1.0, int, "it"),
+        ("1", float, "it"),
+        (None, float, "it"),
+        ([], dict, "it"),
+        ([[1, 2, 3], [1, "2", 3]], tuple[Score, ...], "it[1].interval"),
+        ([1, 2], Score, "it"),
+        ({"a": [1]}, dict[str, float], "it['a']"),
+        (7, Score | None, "it"),
+    ],
+)
 def test_what_does_not_fit_is_named_by_its_place(value, kind, place):
     with pytest.raises(ValueError) as told:
         decoded(value, kind, "it")

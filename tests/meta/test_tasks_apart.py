@@ -5,8 +5,18 @@ import pytest
 
 import tinymeta as tm
 from tinymeta import nn
-from tinymeta.meta import (adapt, anil, imaml, maml, maml_loss, maml_plus, meta_sgd, prototypical,
-                           reptile, siamese)
+from tinymeta.meta import (
+    adapt,
+    anil,
+    imaml,
+    maml,
+    maml_loss,
+    maml_plus,
+    meta_sgd,
+    prototypical,
+    reptile,
+    siamese,
+)
 
 T = 3
 LOSSES = {"mean squared error": tm.losses.mse, "cross entropy": tm.losses.cross_entropy}
@@ -15,8 +25,14 @@ LOSSES = {"mean squared error": tm.losses.mse, "cross entropy": tm.losses.cross_
 def model_and_tasks(loss, seed=0):
     """Tasks that differ in kind and size, in float64."""
     rng = np.random.default_rng(seed)
-    model = nn.Sequential(nn.Conv2d(1, 2, stride=2), nn.BatchNorm(2), tm.tanh, nn.MaxPool2d(2),
-                          nn.Flatten(), nn.Dense(8, 3))
+    model = nn.Sequential(
+        nn.Conv2d(1, 2, stride=2),
+        nn.BatchNorm(2),
+        tm.tanh,
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Dense(8, 3),
+    )
     params = tm.tree.map(lambda p: p + rng.uniform(0.1, 0.4, p.shape), model.init(rng))
 
     def batch(n):
@@ -29,7 +45,7 @@ def model_and_tasks(loss, seed=0):
 
 def only(tree, t):
     """Task t alone, its task axis kept."""
-    return tm.tree.map(lambda x: x[t:t + 1], tree)
+    return tm.tree.map(lambda x: x[t : t + 1], tree)
 
 
 def combined(trees, share):
@@ -54,8 +70,13 @@ def test_adapt(case):
     own = tm.tree.map(lambda p: p + rng.uniform(0.1, 0.4, (T, *p.shape)), params)
     together = adapt(objective, own, tasks.support, lr=0.3, steps=3)
     for t in range(T):
-        alone = adapt(objective, tm.tree.map(lambda p: p[t], own),
-                      tm.tree.map(lambda x: x[t], tasks.support), lr=0.3, steps=3)
+        alone = adapt(
+            objective,
+            tm.tree.map(lambda p: p[t], own),
+            tm.tree.map(lambda x: x[t], tasks.support),
+            lr=0.3,
+            steps=3,
+        )
         assert_trees_close(tm.tree.map(lambda p: p[t], together), alone)
 
 
@@ -84,7 +105,7 @@ def test_maml(case, over_tasks):
     metrics, grads = method.meta_grad(params, tasks)
     alone = [method.meta_grad(params, only(tasks, t)) for t in range(T)]
     share = 1.0 / T if over_tasks == "mean" else 1.0
-    for name in metrics:                                             # accuracy is always a mean
+    for name in metrics:  # accuracy is always a mean
         expected = (share if name == "loss" else 1.0 / T) * sum(m[name] for m, _ in alone)
         np.testing.assert_allclose(metrics[name], expected, rtol=1e-12)
     assert_trees_close(grads, combined([g for _, g in alone], share))
@@ -114,24 +135,30 @@ METHODS = {
 @pytest.mark.parametrize("name", METHODS)
 def test_every_method(name):
     model, params, tasks = model_and_tasks(tm.losses.cross_entropy)
-    labels = np.tile([0, 1, 2, 1, 0], (T, 1))                           # every class is seen
+    labels = np.tile([0, 1, 2, 1, 0], (T, 1))  # every class is seen
     tasks = tasks._replace(support=tasks.support._replace(y=labels))
     method = METHODS[name](model, tm.losses.cross_entropy)
     if name in ("meta_sgd", "maml_plus"):
-        params = {"theta": params, "rates": tm.tree.map(
-            lambda p: p * 0 + 0.3, method.init(np.random.default_rng(0))["rates"])}
+        params = {
+            "theta": params,
+            "rates": tm.tree.map(
+                lambda p: p * 0 + 0.3, method.init(np.random.default_rng(0))["rates"]
+            ),
+        }
     params = tm.tree.map(lambda p: np.asarray(p, np.float64), params)
     metrics, grads = method.meta_grad(params, tasks)
     alone = [method.meta_grad(params, only(tasks, t)) for t in range(T)]
     np.testing.assert_allclose(metrics["loss"], np.mean([m["loss"] for m, _ in alone]), rtol=1e-10)
-    for path, a, b in zip(tm.tree.paths(grads), *map(tm.tree.leaves, (
-            grads, combined([g for _, g in alone], 1 / T)))):
+    for path, a, b in zip(
+        tm.tree.paths(grads), *map(tm.tree.leaves, (grads, combined([g for _, g in alone], 1 / T)))
+    ):
         np.testing.assert_allclose(a, b, rtol=1e-8, atol=1e-10, err_msg=path)
     together = np.asarray(method.predict(params, tasks.support, tasks.query.x))
     for t in range(T):
         one = only(tasks, t)
-        np.testing.assert_allclose(together[t:t + 1],
-                                   method.predict(params, one.support, one.query.x), rtol=1e-9)
+        np.testing.assert_allclose(
+            together[t : t + 1], method.predict(params, one.support, one.query.x), rtol=1e-9
+        )
 
 
 def test_query_examples_apart_do_not_see_each_other():

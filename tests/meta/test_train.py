@@ -15,6 +15,7 @@ def train(*args, **kwargs):
 
 def downhill(losses=None):
     """A method whose gradient is the parameter and whose losses are those given, else theta^2."""
+
     def meta_grad(theta, batch):
         loss = losses[int(batch) - 1] if losses else float(tm.square(theta).sum())
         return {"loss": loss, "batch": float(batch)}, theta
@@ -39,8 +40,9 @@ def test_every_update_is_made_once():
 
 def test_given_parameters_are_where_it_starts_and_stay_as_they_are():
     start = np.ones(3)
-    run = train(downhill(), counting(), iterations=2, rng=None, params=start,
-                optimizer=tm.optim.sgd(0.5))
+    run = train(
+        downhill(), counting(), iterations=2, rng=None, params=start, optimizer=tm.optim.sgd(0.5)
+    )
     np.testing.assert_array_equal(run.params.numpy(), 0.25)
     np.testing.assert_array_equal(start, 1.0)
 
@@ -48,9 +50,15 @@ def test_given_parameters_are_where_it_starts_and_stay_as_they_are():
 def test_rows_are_means_since_the_row_before():
     scores = iter([Score(mean, 0.1, 5) for mean in (3.0, 1.0, 4.0, 2.0)])
     saved = []
-    run = train(downhill(), counting(), iterations=10, rng=rng(), rows=4,
-                evaluate=lambda params: next(scores),
-                save=lambda params, curve: saved.append((params.numpy(), len(curve))))
+    run = train(
+        downhill(),
+        counting(),
+        iterations=10,
+        rng=rng(),
+        rows=4,
+        evaluate=lambda params: next(scores),
+        save=lambda params, curve: saved.append((params.numpy(), len(curve))),
+    )
     assert [row.iteration for row in run.curve] == [2, 5, 7, 10]
     assert [row.metrics["batch"] for row in run.curve] == [1.5, 4.0, 6.5, 9.0]
     assert [row.score.mean for row in run.curve] == [3.0, 1.0, 4.0, 2.0]
@@ -60,8 +68,9 @@ def test_rows_are_means_since_the_row_before():
     assert seconds == sorted(seconds) and seconds[0] > 0
 
 
-@pytest.mark.parametrize("iterations, rows, expected",
-                         [(3, 20, [1, 2, 3]), (5, 1, [5]), (7, 2, [3, 7])])
+@pytest.mark.parametrize(
+    "iterations, rows, expected", [(3, 20, [1, 2, 3]), (5, 1, [5]), (7, 2, [3, 7])]
+)
 def test_the_last_iteration_always_has_a_row(iterations, rows, expected):
     run = train(downhill(), counting(), iterations=iterations, rng=rng(), rows=rows)
     assert [row.iteration for row in run.curve] == expected
@@ -73,8 +82,9 @@ def sinusoid_run(seed, **options):
     tasks = tm.data.Sinusoids()
     method = maml(model, tm.losses.mse, lr=0.01, steps=1)
     draw = rng(seed)
-    return compiled_train(method, lambda: tasks.sample(draw, tasks=5), iterations=12,
-                          rng=rng(seed), rows=3, **options)
+    return compiled_train(
+        method, lambda: tasks.sample(draw, tasks=5), iterations=12, rng=rng(seed), rows=3, **options
+    )
 
 
 def test_a_compiled_run_is_the_eager_run():
@@ -106,8 +116,15 @@ def test_ctrl_c_keeps_what_was_reached(capsys):
         return batch
 
     saved = []
-    run = train(downhill(), interrupted, iterations=10, rng=rng(), rows=5,
-                optimizer=tm.optim.sgd(0.5), save=lambda *kept: saved.append(kept))
+    run = train(
+        downhill(),
+        interrupted,
+        iterations=10,
+        rng=rng(),
+        rows=5,
+        optimizer=tm.optim.sgd(0.5),
+        save=lambda *kept: saved.append(kept),
+    )
     np.testing.assert_allclose(run.params.numpy(), rng().normal(size=3) * 0.5**5, rtol=1e-14)
     assert [row.iteration for row in run.curve] == [2, 4, 5]
     assert saved[-1][0] is run.params and len(saved) == 3
@@ -123,6 +140,7 @@ def test_a_loss_that_is_no_number_stops_the_run(bad):
 def test_other_errors_pass_through():
     def broken():
         raise OSError("the data is gone")
+
     with pytest.raises(OSError, match="the data is gone"):
         train(downhill(), broken, iterations=5, rng=rng())
 
@@ -135,7 +153,9 @@ def test_progress_is_on_stderr_and_names_the_run(capsys):
 
 def test_what_cannot_be_trained_is_refused_in_one_sentence():
     for iterations in (0, 2.5, True, "3"):
-        with pytest.raises(ValueError, match=f"iterations={iterations!r} must be a whole number >= 1"):
+        with pytest.raises(
+            ValueError, match=f"iterations={iterations!r} must be a whole number >= 1"
+        ):
             train(downhill(), counting(), iterations=iterations, rng=rng())
     for nothing in (None, 0):
         with pytest.raises(ValueError, match=f"train: rng={nothing} cannot draw the initial param"):

@@ -19,8 +19,12 @@ from tinymeta.testing import check_grads
 
 contrastive = tm.losses.contrastive
 B = np.array([0.5, -1.0])
-FAR = {"at the same point": (0.0, 0.0), "inside the margin": (0.6, -0.8),
-       "at the margin": (3.0, 4.0), "beyond it": (6.0, 8.0)}
+FAR = {
+    "at the same point": (0.0, 0.0),
+    "inside the margin": (0.6, -0.8),
+    "at the margin": (3.0, 4.0),
+    "beyond it": (6.0, 8.0),
+}
 
 
 def closed_form(d, y, m):
@@ -66,10 +70,10 @@ def test_the_mean_is_over_pairs():
 
 def test_one_means_different():
     a, b = np.zeros((2, 3)), np.full((2, 3), 10.0)
-    assert contrastive(a, b, [1, 1]).item() == 0.0             # different and far: nothing to learn
-    assert contrastive(a, a, [0, 0]).item() == 0.0            # the same and equal: nothing to learn
-    assert contrastive(a, b, [0, 0]).item() == 300.0                 # the same but far: D^2
-    assert contrastive(a, a, [1, 1], margin=2.0).item() == 4.0       # different but equal: m^2
+    assert contrastive(a, b, [1, 1]).item() == 0.0  # different and far: nothing to learn
+    assert contrastive(a, a, [0, 0]).item() == 0.0  # the same and equal: nothing to learn
+    assert contrastive(a, b, [0, 0]).item() == 300.0  # the same but far: D^2
+    assert contrastive(a, a, [1, 1], margin=2.0).item() == 4.0  # different but equal: m^2
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -88,7 +92,7 @@ def test_identical_pairs_stay_finite_through_two_derivatives():
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(4, 3)), np.array([0, 1, 0, 1])
     x_b = x.copy()
-    x_b[3] += 1.0                                           # three identical pairs, one that is not
+    x_b[3] += 1.0  # three identical pairs, one that is not
 
     def loss(w):
         return contrastive(x @ w, x_b @ w, y, margin=5.0)
@@ -112,8 +116,10 @@ def test_all_pairs_are_the_pairs_one_by_one():
     z, labels = some_embeddings()
     first, second = np.triu_indices(7, 1)
     different = labels[first] != labels[second]
-    means = [contrastive(z[first[kind]], z[second[kind]], different[kind], 2.0).item()
-             for kind in (~different, different)]
+    means = [
+        contrastive(z[first[kind]], z[second[kind]], different[kind], 2.0).item()
+        for kind in (~different, different)
+    ]
     found = tm.losses.contrastive_among(z, labels, 2.0).item()
     np.testing.assert_allclose(found, np.mean(means), rtol=1e-12)
     shifted = tm.losses.contrastive_among(z, labels, 2.0, different=0.9).item()
@@ -126,7 +132,9 @@ def test_the_share_that_all_pairs_have_gives_their_mean():
     different = labels[first] != labels[second]
     np.testing.assert_allclose(
         tm.losses.contrastive_among(z, labels, 2.0, different=different.mean()),
-        contrastive(z[first], z[second], different, 2.0), rtol=1e-12)
+        contrastive(z[first], z[second], different, 2.0),
+        rtol=1e-12,
+    )
 
 
 @pytest.mark.parametrize("labels", [np.zeros(5, int), np.arange(5)], ids=["one", "all different"])
@@ -156,7 +164,9 @@ def test_distances_far_from_the_origin(offset):
 def test_a_share_outside_its_range():
     with pytest.raises(ValueError, match="different=1.5 must be a share of the pairs"):
         tm.losses.contrastive_among(*some_embeddings(), different=1.5)
-    with pytest.raises(ValueError, match=r"different=ndarray float64\(2, 2\) must be a share of the pairs"):
+    with pytest.raises(
+        ValueError, match=r"different=ndarray float64\(2, 2\) must be a share of the pairs"
+    ):
         tm.losses.contrastive_among(np.ones((2, 3)), [0, 1], different=np.ones((2, 2)))
 
 
@@ -199,8 +209,17 @@ def test_a_kind_without_a_pair_takes_no_part(way, different):
 @given(st.data())
 def test_distances_do_not_depend_on_where_zero_is(way, data):
     """Points k and offset + k, in float32, at an offset at which every k is exact."""
-    a, b = (np.array(data.draw(st.lists(st.lists(st.integers(-8, 8), min_size=2, max_size=2),
-                                        min_size=1, max_size=3)), np.float32) for _ in range(2))
+    a, b = (
+        np.array(
+            data.draw(
+                st.lists(
+                    st.lists(st.integers(-8, 8), min_size=2, max_size=2), min_size=1, max_size=3
+                )
+            ),
+            np.float32,
+        )
+        for _ in range(2)
+    )
     offset = np.float32(2.0 ** data.draw(st.integers(0, 20)))
     expected = ((a[:, None] - b) ** 2).sum(-1)
     np.testing.assert_array_equal(way(squared_distances)(a + offset, b + offset), expected)
@@ -211,15 +230,17 @@ def test_distances_within_clusters_that_are_far_apart():
     rng = np.random.default_rng(0)
     z = (rng.uniform(-0.1, 0.1, (6, 3)) + 1e3 * np.arange(6)[:, None] // 2 * 2).astype(np.float32)
     exact = z.astype(np.float64)
-    np.testing.assert_allclose(squared_distances(z, z),
-                               ((exact[:, None] - exact) ** 2).sum(-1), rtol=1e-6)
+    np.testing.assert_allclose(
+        squared_distances(z, z), ((exact[:, None] - exact) ** 2).sum(-1), rtol=1e-6
+    )
 
 
 def test_distances_to_third_order_and_of_no_features():
     a, b = np.random.default_rng(0).normal(size=(2, 2, 3, 2))
     check_grads(lambda a, b: tm.sin(squared_distances(a, b)), a, b, order=3)
-    np.testing.assert_array_equal(squared_distances(np.ones((2, 0)), np.ones((3, 0))),
-                                  np.zeros((2, 3)))
+    np.testing.assert_array_equal(
+        squared_distances(np.ones((2, 0)), np.ones((3, 0))), np.zeros((2, 3))
+    )
     assert squared_distances(np.ones((2, 4)), np.ones((0, 4))).shape == (2, 0)
 
 

@@ -28,7 +28,7 @@ def test_conv_adds_its_bias_to_every_place_of_a_channel():
     plain = nn.Conv2d(3, 2, stride=2, bias=False)({"w": w}, x).numpy()
     assert plain.shape == (2, 3, 2, 2)
     np.testing.assert_array_equal(nn.Conv2d(3, 2, stride=2)({"w": w, "b": b}, x).numpy(), plain + b)
-    padded = np.pad(x, ((0, 0), (1, 1), (0, 1), (0, 0)))           # "same", as TensorFlow pads 5x4
+    padded = np.pad(x, ((0, 0), (1, 1), (0, 1), (0, 0)))  # "same", as TensorFlow pads 5x4
     window = padded[1, 2:5, 0:3]
     np.testing.assert_allclose(plain[1, 1, 0], np.einsum("abc,abco->o", window, w), rtol=1e-13)
 
@@ -64,12 +64,18 @@ def test_mlps_have_the_sizes_of_the_paper():
     assert count(nn.mlp(1, 40, 40, 1).init(rng)) == 1_761
     params = nn.mlp(784, 256, 128, 64, 64, 5, norm=True).init(rng)
     offsets = 256 + 128 + 64 + 64
-    assert count(params) == 246_272 + 65 * 5 + offsets             # no scales
+    assert count(params) == 246_272 + 65 * 5 + offsets  # no scales
 
 
-@pytest.mark.parametrize("pool, head, features", [
-    ("stride", "mean", 64), ("stride", "flatten", 256),
-    ("max", "mean", 64), ("max", "flatten", 64)])
+@pytest.mark.parametrize(
+    "pool, head, features",
+    [
+        ("stride", "mean", 64),
+        ("stride", "flatten", 256),
+        ("max", "mean", 64),
+        ("max", "flatten", 64),
+    ],
+)
 def test_conv4_shapes(pool, head, features):
     x = rng.normal(size=(3, 28, 28, 1)).astype(np.float32)
     embedding = nn.conv4(None, pool=pool, head=head)
@@ -91,8 +97,8 @@ def test_initial_values():
     assert w.dtype == np.float32 and 0.99 * bound < np.abs(w).max() <= bound
     far = nn.init.truncated_normal(0.01)(rng, (100, 100))
     assert 0.0199 < np.abs(far).max() <= 0.02
-    assert abs(far.std() - 0.0088) < 2e-4                           # a normal cut at 2 has std 0.88
-    assert abs(nn.init.he_normal(rng, (200, 100)).std() - 0.1) < 2e-3                # sqrt(2 / 200)
+    assert abs(far.std() - 0.0088) < 2e-4  # a normal cut at 2 has std 0.88
+    assert abs(nn.init.he_normal(rng, (200, 100)).std() - 0.1) < 2e-3  # sqrt(2 / 200)
     assert abs(nn.init.normal(3.0)(rng, (100, 100)).std() - 3) < 0.1
 
 
@@ -102,23 +108,37 @@ def test_the_seed_decides_the_initial_values():
     assert (first == again).all() and (first != other).any()
 
 
-@pytest.mark.parametrize("call, message", [
-    (lambda: nn.Dense(3, 4)({}, np.ones((5, 2))), r"Dense\(3, 4\) needs x .*\(5, 2\)"),
-    (lambda: nn.Dense(3, 4)({}, np.ones(3)), r"Dense\(3, 4\) needs x .*\(3,\)"),
-    (lambda: nn.Conv2d(3, 4, bias=False)({"w": np.ones((3, 3, 3, 4))}, np.ones((1, 5, 5, 2))),
-     r"Conv2d: x \(1, 5, 5, 2\)"),
-    (lambda: nn.BatchNorm(3)({}, np.ones((2, 4, 4, 5))),
-     r"BatchNorm\(3\) needs x .* with C = 3, got \(2, 4, 4, 5\)"),
-    (lambda: nn.BatchNorm(3, spatial=0)({}, np.ones(3)), r"BatchNorm\(3\) needs x \(\.\., N, C\)"),
-    (lambda: nn.BatchNorm(3, mode="train"), "mode 'train' is not 'batch' or 'frozen'"),
-    (lambda: nn.LayerNorm(3)({}, np.ones((2, 4))), r"LayerNorm\(3\) needs x .*\(2, 4\)"),
-    (lambda: nn.Sequential(tm.tanh)([None, None], np.ones(2)),
-     "Sequential of 1 layers got parameters for 2"),
-    (lambda: nn.mlp(3), r"at least an input and an output size, got \(3,\)"),
-    (lambda: nn.conv4(pool="mean"), "pool 'mean' is not 'stride' or 'max'"),
-    (lambda: nn.conv4(head="max"), "head 'max' is not 'mean' or 'flatten'"),
-    (lambda: nn.conv4(pool="max", size=8), "too small for four halvings"),
-])
+@pytest.mark.parametrize(
+    "call, message",
+    [
+        (lambda: nn.Dense(3, 4)({}, np.ones((5, 2))), r"Dense\(3, 4\) needs x .*\(5, 2\)"),
+        (lambda: nn.Dense(3, 4)({}, np.ones(3)), r"Dense\(3, 4\) needs x .*\(3,\)"),
+        (
+            lambda: nn.Conv2d(3, 4, bias=False)(
+                {"w": np.ones((3, 3, 3, 4))}, np.ones((1, 5, 5, 2))
+            ),
+            r"Conv2d: x \(1, 5, 5, 2\)",
+        ),
+        (
+            lambda: nn.BatchNorm(3)({}, np.ones((2, 4, 4, 5))),
+            r"BatchNorm\(3\) needs x .* with C = 3, got \(2, 4, 4, 5\)",
+        ),
+        (
+            lambda: nn.BatchNorm(3, spatial=0)({}, np.ones(3)),
+            r"BatchNorm\(3\) needs x \(\.\., N, C\)",
+        ),
+        (lambda: nn.BatchNorm(3, mode="train"), "mode 'train' is not 'batch' or 'frozen'"),
+        (lambda: nn.LayerNorm(3)({}, np.ones((2, 4))), r"LayerNorm\(3\) needs x .*\(2, 4\)"),
+        (
+            lambda: nn.Sequential(tm.tanh)([None, None], np.ones(2)),
+            "Sequential of 1 layers got parameters for 2",
+        ),
+        (lambda: nn.mlp(3), r"at least an input and an output size, got \(3,\)"),
+        (lambda: nn.conv4(pool="mean"), "pool 'mean' is not 'stride' or 'max'"),
+        (lambda: nn.conv4(head="max"), "head 'max' is not 'mean' or 'flatten'"),
+        (lambda: nn.conv4(pool="max", size=8), "too small for four halvings"),
+    ],
+)
 def test_errors_say_what_was_given_and_what_is_needed(call, message):
     with pytest.raises(ValueError, match=message):
         call()
@@ -130,33 +150,54 @@ def test_what_is_no_image_is_refused(layer):
         layer(None, np.ones((5, 4)))
 
 
-@pytest.mark.parametrize("make, named", [
-    (lambda: nn.Dense(0, 2), "Dense: inputs"), (lambda: nn.Dense(2, 1.5), "Dense: outputs"),
-    (lambda: nn.Conv2d(1, 2, kernel=-3), "Conv2d: kernel"),
-    (lambda: nn.conv4(5, filters=0), "conv4: filters"),
-])
+@pytest.mark.parametrize(
+    "make, named",
+    [
+        (lambda: nn.Dense(0, 2), "Dense: inputs"),
+        (lambda: nn.Dense(2, 1.5), "Dense: outputs"),
+        (lambda: nn.Conv2d(1, 2, kernel=-3), "Conv2d: kernel"),
+        (lambda: nn.conv4(5, filters=0), "conv4: filters"),
+    ],
+)
 def test_sizes_below_one_are_refused(make, named):
     with pytest.raises(ValueError, match=f"{named}=.* must be a whole number >= 1"):
         make()
 
 
-@pytest.mark.parametrize("make, message", [
-    (lambda: nn.Dense(True, 2), "Dense: inputs=True must be a whole number >= 1"),
-    (lambda: nn.Dense(1, 2, bias=np.ones(2)), "Dense: bias=.* must be True or False"),
-    (lambda: nn.Conv2d(1, 2, padding="full"), "Conv2d: padding 'full' is not"),
-    (lambda: nn.Conv2d(1, 2, scheme=None), "Conv2d: scheme must be a function, got None"),
-    (lambda: nn.BatchNorm(2.5), "BatchNorm: channels=2.5 must be"), (lambda: nn.LayerNorm("3"), "LayerNorm: features='3'"),
-    (lambda: nn.LayerNorm(3, eps=np.nan), "LayerNorm: eps=nan must be a finite number >= 0"),
-    (lambda: nn.BatchNorm(1, mode=None), "BatchNorm: mode None is not 'batch' or 'frozen'"),
-    (lambda: nn.Sequential(3), "Sequential: layer 0 must be a function, got 3"),
-    (lambda: nn.mlp(3, 2.5), "mlp: size 1=2.5 must be"), (lambda: nn.mlp(3, 4, activation=3), "mlp: activation must be"),
-    (lambda: nn.conv4(pool=3), "conv4: pool 3 is not 'stride' or 'max'"),
-    (lambda: nn.Dense(3, 4).init(7), "Dense: rng must be a Generator, such as np.random.default_rng.0., got 7"),
-    (lambda: nn.init.he_normal(np.random.default_rng(0), 3), "he_normal: the shape must be a tuple of 2 sizes >= 1 or more, got 3"),
-    (lambda: nn.init.normal(-1.0), "normal: std=-1.0 must be a finite number >= 0"),
-    (lambda: nn.Dense(3, 4)({"w": 1}, np.ones((2, 3))), "Dense: its parameters are a dict of w, b"),
-    (lambda: nn.LayerNorm(3)(None, np.ones((2, 3))), "LayerNorm: its parameters are a dict of scale, offset, .* got None"),
-])
+@pytest.mark.parametrize(
+    "make, message",
+    [
+        (lambda: nn.Dense(True, 2), "Dense: inputs=True must be a whole number >= 1"),
+        (lambda: nn.Dense(1, 2, bias=np.ones(2)), "Dense: bias=.* must be True or False"),
+        (lambda: nn.Conv2d(1, 2, padding="full"), "Conv2d: padding 'full' is not"),
+        (lambda: nn.Conv2d(1, 2, scheme=None), "Conv2d: scheme must be a function, got None"),
+        (lambda: nn.BatchNorm(2.5), "BatchNorm: channels=2.5 must be"),
+        (lambda: nn.LayerNorm("3"), "LayerNorm: features='3'"),
+        (lambda: nn.LayerNorm(3, eps=np.nan), "LayerNorm: eps=nan must be a finite number >= 0"),
+        (lambda: nn.BatchNorm(1, mode=None), "BatchNorm: mode None is not 'batch' or 'frozen'"),
+        (lambda: nn.Sequential(3), "Sequential: layer 0 must be a function, got 3"),
+        (lambda: nn.mlp(3, 2.5), "mlp: size 1=2.5 must be"),
+        (lambda: nn.mlp(3, 4, activation=3), "mlp: activation must be"),
+        (lambda: nn.conv4(pool=3), "conv4: pool 3 is not 'stride' or 'max'"),
+        (
+            lambda: nn.Dense(3, 4).init(7),
+            "Dense: rng must be a Generator, such as np.random.default_rng.0., got 7",
+        ),
+        (
+            lambda: nn.init.he_normal(np.random.default_rng(0), 3),
+            "he_normal: the shape must be a tuple of 2 sizes >= 1 or more, got 3",
+        ),
+        (lambda: nn.init.normal(-1.0), "normal: std=-1.0 must be a finite number >= 0"),
+        (
+            lambda: nn.Dense(3, 4)({"w": 1}, np.ones((2, 3))),
+            "Dense: its parameters are a dict of w, b",
+        ),
+        (
+            lambda: nn.LayerNorm(3)(None, np.ones((2, 3))),
+            "LayerNorm: its parameters are a dict of scale, offset, .* got None",
+        ),
+    ],
+)
 def test_what_a_layer_is_not_made_of(make, message):
     with pytest.raises((ValueError, TypeError), match=f"^{message}"):
         make()

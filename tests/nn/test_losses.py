@@ -32,7 +32,7 @@ def test_cross_entropy_gradient_and_hessian():
 def test_cross_entropy_of_huge_logits_is_finite():
     z = np.array([[1e4, 0.0, -1e4], [0.0, 0.0, 1e4]])
     value, g = tm.value_and_grad(tm.losses.cross_entropy)(z, np.array([0, 1]))
-    assert value.item() == 5e3                                       # (0 + 1e4) / 2
+    assert value.item() == 5e3  # (0 + 1e4) / 2
     np.testing.assert_array_equal(g.numpy(), [[0, 0, 0], [0, -0.5, 0.5]])
 
 
@@ -52,37 +52,69 @@ def test_leading_axes_are_kept(lead):
     assert tm.losses.contrastive(a, b, labels > 1).shape == lead
 
 
-@pytest.mark.parametrize("call, message", [
-    (lambda: tm.losses.mse(np.ones((4, 1)), np.ones(4)),
-     r"mse: prediction \(4, 1\) and target \(4,\) must have one shape \(\.\., N, D\)"),
-    (lambda: tm.losses.mse(np.ones(4), np.ones(4)), r"mse: prediction \(4,\) and target \(4,\)"),
-    (lambda: tm.losses.cross_entropy(np.ones((3, 4)), np.zeros(4, int)),
-     r"cross_entropy: logits \(3, 4\) and labels \(4,\) do not fit: expected \(\.\., N, K\)"),
-    (lambda: tm.losses.cross_entropy(np.ones(4), np.zeros((), int)),
-     r"logits \(4,\) and labels \(\)"),
-    (lambda: tm.losses.cross_entropy(np.ones((3, 4)), np.zeros((3, 4), int)), r"labels \(3, 4\)"),
-    (lambda: tm.losses.cross_entropy(np.ones((3, 4)), np.zeros(3)),
-     "integers from 0 to 3, got float64"),
-    (lambda: tm.losses.cross_entropy(np.ones((3, 4)), np.array([0, 4, 1])),
-     "integers from 0 to 3, got int64 from 0 to 4"),
-    (lambda: tm.losses.contrastive(np.ones((3, 2)), np.ones((4, 2)), np.ones(3)),
-     r"contrastive: embeddings \(3, 2\) and \(4, 2\)"),
-    (lambda: tm.losses.contrastive(np.ones((3, 2)), np.ones((3, 2)), np.ones((3, 1))),
-     r"different \(3, 1\) its \(\.\., P\)"),
-])
+@pytest.mark.parametrize(
+    "call, message",
+    [
+        (
+            lambda: tm.losses.mse(np.ones((4, 1)), np.ones(4)),
+            r"mse: prediction \(4, 1\) and target \(4,\) must have one shape \(\.\., N, D\)",
+        ),
+        (
+            lambda: tm.losses.mse(np.ones(4), np.ones(4)),
+            r"mse: prediction \(4,\) and target \(4,\)",
+        ),
+        (
+            lambda: tm.losses.cross_entropy(np.ones((3, 4)), np.zeros(4, int)),
+            r"cross_entropy: logits \(3, 4\) and labels \(4,\) do not fit: expected \(\.\., N, K\)",
+        ),
+        (
+            lambda: tm.losses.cross_entropy(np.ones(4), np.zeros((), int)),
+            r"logits \(4,\) and labels \(\)",
+        ),
+        (
+            lambda: tm.losses.cross_entropy(np.ones((3, 4)), np.zeros((3, 4), int)),
+            r"labels \(3, 4\)",
+        ),
+        (
+            lambda: tm.losses.cross_entropy(np.ones((3, 4)), np.zeros(3)),
+            "integers from 0 to 3, got float64",
+        ),
+        (
+            lambda: tm.losses.cross_entropy(np.ones((3, 4)), np.array([0, 4, 1])),
+            "integers from 0 to 3, got int64 from 0 to 4",
+        ),
+        (
+            lambda: tm.losses.contrastive(np.ones((3, 2)), np.ones((4, 2)), np.ones(3)),
+            r"contrastive: embeddings \(3, 2\) and \(4, 2\)",
+        ),
+        (
+            lambda: tm.losses.contrastive(np.ones((3, 2)), np.ones((3, 2)), np.ones((3, 1))),
+            r"different \(3, 1\) its \(\.\., P\)",
+        ),
+    ],
+)
 def test_errors_give_the_shapes(call, message):
     with pytest.raises(ValueError, match=message):
         call()
 
 
-@pytest.mark.parametrize("name, call", [
-    ("mse", lambda: tm.losses.mse(np.ones((2, 0, 3)), np.ones((2, 0, 3)))),
-    ("mse", lambda: tm.losses.mse(np.ones((2, 0)), np.ones((2, 0)))),
-    ("cross_entropy", lambda: tm.losses.cross_entropy(np.ones((0, 3)), np.zeros(0, int))),
-    ("cross_entropy", lambda: tm.losses.cross_entropy(np.ones((2, 0)), np.zeros(2, int))),
-    ("contrastive", lambda: tm.losses.contrastive(np.ones((0, 3)), np.ones((0, 3)), np.zeros(0))),
-    ("contrastive_among", lambda: tm.losses.contrastive_among(np.ones((0, 3)), np.zeros(0, int))),
-])
+@pytest.mark.parametrize(
+    "name, call",
+    [
+        ("mse", lambda: tm.losses.mse(np.ones((2, 0, 3)), np.ones((2, 0, 3)))),
+        ("mse", lambda: tm.losses.mse(np.ones((2, 0)), np.ones((2, 0)))),
+        ("cross_entropy", lambda: tm.losses.cross_entropy(np.ones((0, 3)), np.zeros(0, int))),
+        ("cross_entropy", lambda: tm.losses.cross_entropy(np.ones((2, 0)), np.zeros(2, int))),
+        (
+            "contrastive",
+            lambda: tm.losses.contrastive(np.ones((0, 3)), np.ones((0, 3)), np.zeros(0)),
+        ),
+        (
+            "contrastive_among",
+            lambda: tm.losses.contrastive_among(np.ones((0, 3)), np.zeros(0, int)),
+        ),
+    ],
+)
 def test_the_mean_of_nothing_names_the_loss(name, call):
     with pytest.raises(ValueError, match=rf"^{name}: \(.*\) holds no example"):
         call()

@@ -7,7 +7,7 @@ import tinymeta as tm
 from tinymeta import nn
 from tinymeta.testing import check_grads
 
-SHAPES = {2: (4, 3, 2, 3), 0: (6, 3)}                                # (N, H, W, C) and (N, C)
+SHAPES = {2: (4, 3, 2, 3), 0: (6, 3)}  # (N, H, W, C) and (N, C)
 
 
 def drawn(spatial, seed=0):
@@ -32,8 +32,9 @@ def test_layer_norm_is_the_textbook_formula():
     np.testing.assert_allclose(nn.LayerNorm(3)(params, x).numpy(), expected, rtol=1e-12, atol=1e-13)
 
 
-@pytest.mark.parametrize("layer, spatial", [
-    (nn.BatchNorm(3), 2), (nn.BatchNorm(3, spatial=0), 0), (nn.LayerNorm(3), 0)])
+@pytest.mark.parametrize(
+    "layer, spatial", [(nn.BatchNorm(3), 2), (nn.BatchNorm(3, spatial=0), 0), (nn.LayerNorm(3), 0)]
+)
 def test_statistics_are_differentiated_at_every_order(layer, spatial):
     params, _, rng = drawn(spatial)
     check_grads(layer, params, rng.normal(size=SHAPES[spatial]), order=3)
@@ -50,9 +51,16 @@ def test_a_batch_normalised_batch_does_not_feel_shift_or_size():
 
 
 def small_net(rng):
-    model = nn.Sequential(nn.Conv2d(1, 3, stride=2), nn.BatchNorm(3), tm.tanh,
-                          nn.Conv2d(3, 2), nn.BatchNorm(2), tm.softplus,
-                          nn.SpatialMean(), nn.Dense(2, 4))
+    model = nn.Sequential(
+        nn.Conv2d(1, 3, stride=2),
+        nn.BatchNorm(3),
+        tm.tanh,
+        nn.Conv2d(3, 2),
+        nn.BatchNorm(2),
+        tm.softplus,
+        nn.SpatialMean(),
+        nn.Dense(2, 4),
+    )
     return model, tm.tree.map(lambda p: p + rng.uniform(0.1, 0.5, p.shape), model.init(rng))
 
 
@@ -64,7 +72,7 @@ def test_a_conv_bias_before_batch_norm_has_no_gradient():
     for conv in (0, 3):
         assert np.abs(grads[conv]["w"].numpy()).max() > 1e-3
         assert np.abs(grads[conv]["b"].numpy()).max() < 1e-14
-    assert np.abs(grads[7]["b"].numpy()).max() > 1e-3                # a bias after it has one
+    assert np.abs(grads[7]["b"].numpy()).max() > 1e-3  # a bias after it has one
 
 
 def test_in_batch_mode_examples_meet_and_frozen_they_do_not():
@@ -87,7 +95,7 @@ def test_freeze_measures_what_each_layer_sees():
     x = rng.normal(size=(5, 8, 8, 1))
     frozen, fixed = model.freeze(params, x)
     np.testing.assert_allclose(frozen(fixed, x).numpy(), model(params, x).numpy(), rtol=1e-12)
-    seen = nn.Sequential(*model.layers[:4])(params[:4], x).numpy()   # what the second norm is given
+    seen = nn.Sequential(*model.layers[:4])(params[:4], x).numpy()  # what the second norm is given
     np.testing.assert_allclose(fixed[4]["mean"].numpy(), seen.mean((0, 1, 2)), rtol=1e-12)
     np.testing.assert_allclose(fixed[4]["var"].numpy(), seen.var((0, 1, 2)), rtol=1e-12)
     assert frozen.layers[1].mode == frozen.layers[4].mode == "frozen"

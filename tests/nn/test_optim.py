@@ -78,6 +78,7 @@ def test_a_rate_for_each_leaf(make, by_hand):
 @pytest.mark.parametrize("make, by_hand", RULES.values(), ids=RULES)
 def test_updates_are_differentiable(make, by_hand):
     """The loss after three updates, differentiated by the rates and by the starting point."""
+
     def loss(p):
         return tm.square(tm.tanh(p["w"]) + p["b"]).sum()
 

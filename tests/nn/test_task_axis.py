@@ -26,8 +26,10 @@ LAYERS = {
     "spatial mean": (nn.SpatialMean(), (3, 4, 5, 2)),
     "mlp": (nn.mlp(3, 8, 8, 2, activation=tm.tanh, norm=True), (6, 3)),
     "conv4, strides": (nn.conv4(3, filters=4, scale=True, activation=tm.softplus), (4, 16, 16, 1)),
-    "conv4, pools": (nn.conv4(3, channels=2, filters=3, pool="max", head="flatten", size=16,
-                              activation=tm.tanh), (4, 16, 16, 2)),
+    "conv4, pools": (
+        nn.conv4(3, channels=2, filters=3, pool="max", head="flatten", size=16, activation=tm.tanh),
+        (4, 16, 16, 2),
+    ),
 }
 
 

@@ -11,13 +11,22 @@ x = tm.ones((2, 3))
 NO_TENSOR = "a string"
 
 SPEAKING = {
-    "softmax": lambda: tm.softmax(NO_TENSOR), "logsumexp": lambda: tm.logsumexp(np.ones(2, complex)),
-    "norm": lambda: tm.norm(NO_TENSOR), "stack": lambda: tm.stack([x, NO_TENSOR]),
-    "expand_dims": lambda: tm.expand_dims(x, 7), "clip": lambda: tm.clip(x, np.ones(2)),
-    "pad": lambda: tm.pad(x, 1, np.ones(2)), "avg_pool2d": lambda: tm.avg_pool2d(NO_TENSOR),
-    "add": lambda: tm.add(x, NO_TENSOR), "sub": lambda: object() - x, "&": lambda: (x > 0) & 1.0,
-    "max": lambda: x.max(5), "matmul": lambda: NO_TENSOR @ x, "power": lambda: x ** NO_TENSOR,
-    "where": lambda: tm.where(x > 0, x, NO_TENSOR), "zeros_like": lambda: tm.zeros_like(None),
+    "softmax": lambda: tm.softmax(NO_TENSOR),
+    "logsumexp": lambda: tm.logsumexp(np.ones(2, complex)),
+    "norm": lambda: tm.norm(NO_TENSOR),
+    "stack": lambda: tm.stack([x, NO_TENSOR]),
+    "expand_dims": lambda: tm.expand_dims(x, 7),
+    "clip": lambda: tm.clip(x, np.ones(2)),
+    "pad": lambda: tm.pad(x, 1, np.ones(2)),
+    "avg_pool2d": lambda: tm.avg_pool2d(NO_TENSOR),
+    "add": lambda: tm.add(x, NO_TENSOR),
+    "sub": lambda: object() - x,
+    "&": lambda: (x > 0) & 1.0,
+    "max": lambda: x.max(5),
+    "matmul": lambda: NO_TENSOR @ x,
+    "power": lambda: x**NO_TENSOR,
+    "where": lambda: tm.where(x > 0, x, NO_TENSOR),
+    "zeros_like": lambda: tm.zeros_like(None),
 }
 
 
@@ -31,26 +40,52 @@ def test_an_error_speaks_of_the_function_that_was_called(name, way):
 def test_an_error_in_a_function_of_the_users_stays_its_own():
     def f(x):
         raise ValueError("mine: as it is")
-    for call in (lambda: tm.jvp(f, (x,), (x,)), lambda: tm.checkpoint(f)(x), lambda: tm.hvp(f, x, x)):
+
+    for call in (
+        lambda: tm.jvp(f, (x,), (x,)),
+        lambda: tm.checkpoint(f)(x),
+        lambda: tm.hvp(f, x, x),
+    ):
         with pytest.raises(ValueError, match="^mine: as it is$"):
             call()
 
 
 # ---- kinds of arguments: each by several of the functions where it enters -------------------------
 
-NO_DTYPES = [complex, "complex64", "M8[D]", str, object, "gpu", 2.7, None, [], np.zeros(2, [("a", "f4")])]
-OF_A_DTYPE = {"zeros": lambda d: tm.zeros(3, d), "ones": lambda d: tm.ones(3, d), "eye": lambda d: tm.eye(2, dtype=d),
-              "astype": lambda d: x.astype(d), "one_hot": lambda d: tm.one_hot([0], 2, d)}
+NO_DTYPES = [
+    complex,
+    "complex64",
+    "M8[D]",
+    str,
+    object,
+    "gpu",
+    2.7,
+    None,
+    [],
+    np.zeros(2, [("a", "f4")]),
+]
+OF_A_DTYPE = {
+    "zeros": lambda d: tm.zeros(3, d),
+    "ones": lambda d: tm.ones(3, d),
+    "eye": lambda d: tm.eye(2, dtype=d),
+    "astype": lambda d: x.astype(d),
+    "one_hot": lambda d: tm.one_hot([0], 2, d),
+}
 
 
 @pytest.mark.parametrize("name", OF_A_DTYPE)
 @pytest.mark.parametrize("dtype", NO_DTYPES, ids=lambda d: str(d)[:9])
 def test_a_dtype_that_tensors_have_not(name, dtype):
-    with pytest.raises(TypeError, match=f"^{name}: tensors hold bools, integers and floats, not [^\n]*$"):
+    with pytest.raises(
+        TypeError, match=f"^{name}: tensors hold bools, integers and floats, not [^\n]*$"
+    ):
         OF_A_DTYPE[name](dtype)
 
 
-@pytest.mark.parametrize("make", [tm.tensor, tm.asarray, lambda x, d: tm.full(3, x, d), lambda x, d: tm.arange(x, dtype=d)])
+@pytest.mark.parametrize(
+    "make",
+    [tm.tensor, tm.asarray, lambda x, d: tm.full(3, x, d), lambda x, d: tm.arange(x, dtype=d)],
+)
 def test_a_dtype_of_a_new_tensor(make):
     for dtype in NO_DTYPES:
         if dtype is not None:
@@ -58,24 +93,58 @@ def test_a_dtype_of_a_new_tensor(make):
                 make(1, dtype)
 
 
-NO_AXES = [True, 2.5, "0", [0.0], np.ones((2, 2)), x, (0, None), 10 ** 30]
+NO_AXES = [True, 2.5, "0", [0.0], np.ones((2, 2)), x, (0, None), 10**30]
 
 
 @pytest.mark.parametrize("axis", NO_AXES, ids=lambda a: str(a)[:9])
 def test_what_is_no_axis(axis):
-    for name in ("sum", "min", "softmax", "norm", "var", "argmax", "squeeze", "flip", "expand_dims"):
-        with pytest.raises(ValueError, match=rf"^{name}: axis [^\n]* is out of range for a tensor of \d axes$"):
+    for name in (
+        "sum",
+        "min",
+        "softmax",
+        "norm",
+        "var",
+        "argmax",
+        "squeeze",
+        "flip",
+        "expand_dims",
+    ):
+        with pytest.raises(
+            ValueError, match=rf"^{name}: axis [^\n]* is out of range for a tensor of \d axes$"
+        ):
             getattr(tm, name)(x, axis=axis)
 
 
-NO_SHAPES = ["23", 2.7, (2.0, 3), [[2], [3]], None, True, (2, "3"), np.ones((2, 2), int), {2, 3}, np.array([2.0]), slice(2)]
+NO_SHAPES = [
+    "23",
+    2.7,
+    (2.0, 3),
+    [[2], [3]],
+    None,
+    True,
+    (2, "3"),
+    np.ones((2, 2), int),
+    {2, 3},
+    np.array([2.0]),
+    slice(2),
+]
 
 
 @pytest.mark.parametrize("shape", NO_SHAPES, ids=lambda s: str(s)[:9])
 def test_what_is_no_shape(shape):
-    for call in (tm.zeros, tm.ones, lambda s: tm.full(s, 1.0), lambda s: tm.broadcast_to(x, s), tm.eye,
-                 lambda s: tm.reshape(x, s), lambda s: x.reshape(s), lambda s: tm.transpose(x, s)):
-        with pytest.raises(TypeError, match=r"^\w+: whole numbers are needed, such as \(2, 3\), not [^\n]*$"):
+    for call in (
+        tm.zeros,
+        tm.ones,
+        lambda s: tm.full(s, 1.0),
+        lambda s: tm.broadcast_to(x, s),
+        tm.eye,
+        lambda s: tm.reshape(x, s),
+        lambda s: x.reshape(s),
+        lambda s: tm.transpose(x, s),
+    ):
+        with pytest.raises(
+            TypeError, match=r"^\w+: whole numbers are needed, such as \(2, 3\), not [^\n]*$"
+        ):
             call(shape)
 
 
@@ -90,16 +159,30 @@ def test_whole_numbers_of_any_kind_are_sizes_and_axes():
 
 
 def test_a_shape_larger_than_any_memory():
-    for call in (tm.zeros, tm.eye, lambda n: tm.broadcast_to(1.0, n), lambda n: tm.pad(x, n),
-                 lambda n: tm.one_hot([0], n), lambda n: tm.zeros((n, 0))):
+    for call in (
+        tm.zeros,
+        tm.eye,
+        lambda n: tm.broadcast_to(1.0, n),
+        lambda n: tm.pad(x, n),
+        lambda n: tm.one_hot([0], n),
+        lambda n: tm.zeros((n, 0)),
+    ):
         with pytest.raises(ValueError, match=r"^\w+: the shape .* is larger than any memory$"):
-            call(10 ** 30)
+            call(10**30)
 
 
 NO_ARRAYS = {
-    "a masked array": np.ma.masked_array([1.0, 2.0], [True, False]), "a list of them": [np.ma.masked_array([1.0], [True])],
-    "complex": np.ones(2, complex), "records": np.zeros(2, [("a", "f4")]), "dates": np.array(["2020"], "M8[D]"),
-    "ragged": [[1.0, 2.0], [3.0]], "ragged integers": [[1, 2], 3], "a set": {1, 2}, "a function": len, "bytes": b"x"}
+    "a masked array": np.ma.masked_array([1.0, 2.0], [True, False]),
+    "a list of them": [np.ma.masked_array([1.0], [True])],
+    "complex": np.ones(2, complex),
+    "records": np.zeros(2, [("a", "f4")]),
+    "dates": np.array(["2020"], "M8[D]"),
+    "ragged": [[1.0, 2.0], [3.0]],
+    "ragged integers": [[1, 2], 3],
+    "a set": {1, 2},
+    "a function": len,
+    "bytes": b"x",
+}
 
 
 @pytest.mark.parametrize("way", [lambda f: f, tm.jit], ids=["eager", "jit"])
@@ -107,27 +190,48 @@ NO_ARRAYS = {
 def test_what_is_no_array(kind, way):
     data = NO_ARRAYS[kind]
     for name in ("exp", "sum", "softmax", "reshape", "concatenate", "add", "greater"):
-        given = {"reshape": ((2, 1),), "concatenate": (), "add": (x,), "greater": (x,)}.get(name, ())
+        given = {"reshape": ((2, 1),), "concatenate": (), "add": (x,), "greater": (x,)}.get(
+            name, ()
+        )
         with pytest.raises(TypeError, match=rf"^{name}: cannot make a tensor of [^\n]*$"):
             way(lambda: getattr(tm, name)([data] if name == "concatenate" else data, *given))()
 
 
 def test_arange_counts_between_numbers():
-    for bounds in [(), ("5",), (1j,), (np.nan,), (np.inf,), (None,), (0, 5, 0), (1, 2, 3, 4), ([3],), (True,)]:
+    for bounds in [
+        (),
+        ("5",),
+        (1j,),
+        (np.nan,),
+        (np.inf,),
+        (None,),
+        (0, 5, 0),
+        (1, 2, 3, 4),
+        ([3],),
+        (True,),
+    ]:
         with pytest.raises(TypeError, match="^arange takes 1 to 3 numbers"):
             tm.arange(*bounds)
     assert tm.arange(np.array(3)).shape == tm.arange(tm.tensor(3)).shape == (3,)
 
 
-@pytest.mark.parametrize("bad", ["same", 2.5, 0, True, (1, 2, 3), (1, "2"), None, np.ones(2, int)], ids=str)
+@pytest.mark.parametrize(
+    "bad", ["same", 2.5, 0, True, (1, 2, 3), (1, "2"), None, np.ones(2, int)], ids=str
+)
 def test_what_is_no_window_or_stride(bad):
     image, kernel = np.ones((1, 4, 4, 1)), np.ones((2, 2, 1, 1))
-    calls = [lambda: tm.conv2d(image, kernel, stride=bad), lambda: tm.max_pool2d(image, bad),
-             lambda: tm.nn.Conv2d(1, 2, stride=bad), lambda: tm.nn.MaxPool2d(bad)]
-    if bad is not None:                                                 # which is the window's own
+    calls = [
+        lambda: tm.conv2d(image, kernel, stride=bad),
+        lambda: tm.max_pool2d(image, bad),
+        lambda: tm.nn.Conv2d(1, 2, stride=bad),
+        lambda: tm.nn.MaxPool2d(bad),
+    ]
+    if bad is not None:  # which is the window's own
         calls += [lambda: tm.avg_pool2d(image, stride=bad), lambda: tm.nn.MaxPool2d(stride=bad)]
     for call in calls:
-        with pytest.raises(ValueError, match=r"^\w+: (window|stride) .* is not a number >= 1 or a pair of them$"):
+        with pytest.raises(
+            ValueError, match=r"^\w+: (window|stride) .* is not a number >= 1 or a pair of them$"
+        ):
             call()
 
 

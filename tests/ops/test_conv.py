@@ -33,7 +33,7 @@ def windows(x, kernel, stride, pads, value=0.0):
     x = padded(x, pads, value)
     rows = range(0, x.shape[1] - kernel[0] + 1, stride[0])
     columns = range(0, x.shape[2] - kernel[1] + 1, stride[1])
-    cut = lambda i, j: x[:, i:i + kernel[0], j:j + kernel[1]]
+    cut = lambda i, j: x[:, i : i + kernel[0], j : j + kernel[1]]
     return np.stack([np.stack([cut(i, j) for j in columns], 1) for i in rows], 1)
 
 
@@ -65,8 +65,10 @@ def test_its_gradients_are_the_sums_of_the_loop(stride, padding):
     u = rng.normal(size=brute(x, w).shape)
     units = lambda a: np.eye(a.size).reshape(a.size, *a.shape)
     gx, gw = tm.vjp(lambda x, w: tm.conv2d(x, w, stride=stride, padding=padding), x, w)[1](u)
-    for g, expected in [(gx, [(brute(e, w) * u).sum() for e in units(x)]),
-                        (gw, [(brute(x, e) * u).sum() for e in units(w)])]:
+    for g, expected in [
+        (gx, [(brute(e, w) * u).sum() for e in units(x)]),
+        (gw, [(brute(x, e) * u).sum() for e in units(w)]),
+    ]:
         np.testing.assert_allclose(g.numpy().ravel(), expected, rtol=1e-10, atol=1e-12)
 
 
@@ -95,15 +97,22 @@ def test_leading_axes_broadcast_and_the_gradient_sums_over_them():
     u = rng.normal(size=(3, 2, 5, 5, 4))
     gx, gw = tm.vjp(tm.conv2d, x, w)[1](u)
     parts = [tm.vjp(tm.conv2d, x, w[t])[1](u[t]) for t in range(3)]
-    for g, expected in [(gx, sum(p[0].numpy() for p in parts)),
-                        (gw, np.stack([p[1].numpy() for p in parts]))]:
+    for g, expected in [
+        (gx, sum(p[0].numpy() for p in parts)),
+        (gw, np.stack([p[1].numpy() for p in parts])),
+    ]:
         np.testing.assert_allclose(g.numpy(), expected, rtol=1e-12, atol=1e-13)
 
 
-@pytest.mark.parametrize("shapes", [
-    ((0, 4, 4, 2), (3, 3, 2, 5)), ((2, 4, 4, 0), (3, 3, 0, 5)),
-    ((2, 4, 4, 2), (3, 3, 2, 0)), ((0, 2, 4, 4, 2), (0, 3, 3, 2, 5)),
-])
+@pytest.mark.parametrize(
+    "shapes",
+    [
+        ((0, 4, 4, 2), (3, 3, 2, 5)),
+        ((2, 4, 4, 0), (3, 3, 0, 5)),
+        ((2, 4, 4, 2), (3, 3, 2, 0)),
+        ((0, 2, 4, 4, 2), (0, 3, 3, 2, 5)),
+    ],
+)
 def test_sizes_of_zero(shapes):
     x, w = map(np.ones, shapes)
     y, pull = tm.vjp(tm.conv2d, x, w)
@@ -114,8 +123,13 @@ def test_sizes_of_zero(shapes):
 
 # ---- pooling ------------------------------------------------------------------------------------
 
-POOLS = [(2, None, "valid"), (3, 2, "same"), ((2, 3), (1, 2), "valid"), (3, 1, 1),
-         (2, 3, [(1, 0), (0, 1)])]
+POOLS = [
+    (2, None, "valid"),
+    (3, 2, "same"),
+    ((2, 3), (1, 2), "valid"),
+    (3, 1, 1),
+    (2, 3, [(1, 0), (0, 1)]),
+]
 
 
 @pytest.mark.parametrize("window, stride, padding", POOLS)

@@ -42,8 +42,8 @@ def test_jvp_of_trees_and_several_arguments():
     a, b = {"w": x}, [v]
     da, db = {"w": rng.normal(size=3)}, [rng.normal(size=3)]
     y, dy = tm.jvp(lambda a, b: {"y": a["w"] * b[0] ** 2}, (a, b), (da, db))
-    np.testing.assert_allclose(y["y"].numpy(), x * v ** 2)
-    np.testing.assert_allclose(dy["y"].numpy(), da["w"] * v ** 2 + 2 * x * v * db[0])
+    np.testing.assert_allclose(y["y"].numpy(), x * v**2)
+    np.testing.assert_allclose(dy["y"].numpy(), da["w"] * v**2 + 2 * x * v * db[0])
 
 
 def test_hessian_and_hvp():
@@ -71,7 +71,7 @@ def test_reverse_over_forward_is_the_hessian_again():
 def test_the_hessian_of_a_pullback():
     """d/dx of <u, J(x) v> by jacobian-of-jacobian and by grad-of-jvp."""
     u = rng.normal(size=4)
-    second = tm.jacobian(tm.jacobian(f))(x).numpy()                          # (4, 3, 3)
+    second = tm.jacobian(tm.jacobian(f))(x).numpy()  # (4, 3, 3)
     g = tm.grad(lambda x: (tm.jvp(f, (x,), (v,))[1] * u).sum())(x)
     np.testing.assert_allclose(g.numpy(), np.einsum("i,ijk,j->k", u, second, v), rtol=1e-11)
     np.testing.assert_allclose(second, second.swapaxes(1, 2), rtol=1e-11, atol=1e-13)
@@ -83,12 +83,12 @@ def test_third_derivatives_of_a_quadratic_form_in_exp():
     slope = tm.grad(lambda t: tm.exp(a * t).sum())
     second = lambda t: tm.jvp(slope, (t,), (np.array(1.0),))[1]
     third = lambda t: tm.jvp(second, (t,), (np.array(1.0),))[1]
-    expected = (a ** 3 * np.exp(0.3 * a)).sum()
+    expected = (a**3 * np.exp(0.3 * a)).sum()
     np.testing.assert_allclose(third(np.array(0.3)).item(), expected, rtol=1e-13)
 
 
 def test_jacobian_of_a_scalar_a_matrix_and_a_tree():
-    assert tm.jacobian(lambda x: x ** 3)(np.array(2.0)).item() == 12
+    assert tm.jacobian(lambda x: x**3)(np.array(2.0)).item() == 12
     j = tm.jacobian(lambda p: p["a"] @ p["b"])({"a": A, "b": x})
     assert j["a"].shape == (4, 4, 3) and j["b"].shape == (4, 3)
     np.testing.assert_allclose(j["b"].numpy(), A)
@@ -135,16 +135,22 @@ def test_the_hessian_of_a_tree_is_a_tree_of_blocks():
     np.testing.assert_allclose(H["w"]["b"], 0.5 * 2 * p["w"] * 12)
     np.testing.assert_allclose(H["b"]["w"], H["w"]["b"])
     assert H["b"]["b"].item() == 0.5 * 5 * 12
-    assert tm.hessian(lambda c, x: x ** 3 * c, 1)(2.0, np.array(3.0)).item() == 36
+    assert tm.hessian(lambda c, x: x**3 * c, 1)(2.0, np.array(3.0)).item() == 36
 
 
 @pytest.mark.parametrize("of", [tm.grad, tm.value_and_grad, tm.jacobian, tm.hessian])
-@pytest.mark.parametrize("argnum, error, words", [
-    ((0, 0), ValueError, "names one of the 2 arguments twice"),
-    ((1, -1), ValueError, "names one of the 2 arguments twice"),
-    ([0, 1], TypeError, r"argnum \[0, 1\] must be the number of an argument, or a tuple"),
-    ((), TypeError, "must be the number of an argument"), (2, ValueError, "out of range"),
-    ("x", TypeError, "must be the number"), (0.0, TypeError, "must be the number")])
+@pytest.mark.parametrize(
+    "argnum, error, words",
+    [
+        ((0, 0), ValueError, "names one of the 2 arguments twice"),
+        ((1, -1), ValueError, "names one of the 2 arguments twice"),
+        ([0, 1], TypeError, r"argnum \[0, 1\] must be the number of an argument, or a tuple"),
+        ((), TypeError, "must be the number of an argument"),
+        (2, ValueError, "out of range"),
+        ("x", TypeError, "must be the number"),
+        (0.0, TypeError, "must be the number"),
+    ],
+)
 def test_which_argument_is_meant(of, argnum, error, words):
     with pytest.raises(error, match=words):
         of(lambda x, y: x * y, argnum)(2.0, 3.0)
@@ -157,10 +163,15 @@ def test_a_bool_is_no_number_of_an_argument(of):
         of(lambda x, y: x * y, True)(2.0, 3.0)
 
 
-@pytest.mark.parametrize("f, found", [
-    (tm.argmax, r"int64\(\)"), (lambda x: x > 0, r"bool\(3,\)"),
-    (lambda x: {"y": x, "n": x.astype(int)}, r"int64\(3,\) at \['n'\]"),
-    (lambda x: 3, r"int64\(\)")])
+@pytest.mark.parametrize(
+    "f, found",
+    [
+        (tm.argmax, r"int64\(\)"),
+        (lambda x: x > 0, r"bool\(3,\)"),
+        (lambda x: {"y": x, "n": x.astype(int)}, r"int64\(3,\) at \['n'\]"),
+        (lambda x: 3, r"int64\(\)"),
+    ],
+)
 def test_the_jacobian_of_what_is_not_floating_is_refused(f, found):
     with pytest.raises(ValueError, match=f"jacobian needs floating results, got {found}: "):
         tm.jacobian(f)(x)

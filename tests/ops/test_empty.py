@@ -5,8 +5,24 @@ import pytest
 
 import tinymeta as tm
 
-UNARY = ["exp", "expm1", "log", "log1p", "sqrt", "rsqrt", "square", "sin", "cos", "tanh", "sigmoid",
-         "softplus", "relu", "abs", "sign", "neg"]
+UNARY = [
+    "exp",
+    "expm1",
+    "log",
+    "log1p",
+    "sqrt",
+    "rsqrt",
+    "square",
+    "sin",
+    "cos",
+    "tanh",
+    "sigmoid",
+    "softplus",
+    "relu",
+    "abs",
+    "sign",
+    "neg",
+]
 BINARY = ["add", "sub", "mul", "div", "maximum", "minimum", "power"]
 COMPARISONS = ["equal", "not_equal", "less", "less_equal", "greater", "greater_equal"]
 SHAPES = [(), (0,), (2, 0), (0, 3), (1, 0, 2)]
@@ -59,7 +75,7 @@ def test_reductions(shape):
     x = np.full(shape, 0.5)
     check(tm.sum, x, shape=())
     for axis in range(len(shape)):
-        rest = shape[:axis] + shape[axis + 1:]
+        rest = shape[:axis] + shape[axis + 1 :]
         check(lambda x: tm.sum(x, axis), x, shape=rest)
         if shape[axis]:
             for f in (tm.mean, tm.max, tm.min, tm.var, tm.norm, tm.logsumexp):
@@ -77,7 +93,9 @@ def test_reductions_of_a_scalar():
 
 @pytest.mark.parametrize("name", ["mean", "max", "min", "var", "argmax"])
 def test_what_has_no_value_on_nothing_is_refused_by_name(name):
-    with pytest.raises(ValueError, match=rf"^{name}: axis .* of \(2, 0\) is empty and has no {name}$"):
+    with pytest.raises(
+        ValueError, match=rf"^{name}: axis .* of \(2, 0\) is empty and has no {name}$"
+    ):
         getattr(tm, name)(np.zeros((2, 0)), axis=1)
 
 

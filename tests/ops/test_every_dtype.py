@@ -27,9 +27,11 @@ def edges(dtype, shape=(3, 4)):
 
 def floats(f):
     """NumPy's f of what tinymeta computes with: an integer is a float32."""
+
     def of_floats(*arrays):
         dtype = arrays[0].dtype.newbyteorder("=")
         return f(*(x.astype(dtype if dtype.kind == "f" else np.float32) for x in arrays))
+
     return of_floats
 
 
@@ -57,8 +59,10 @@ VALUES = {
     "sub": (lambda a, b: tm.sub(a, b), np.subtract),
     "mul": (lambda a, b: tm.mul(a, b), np.multiply),
     "div": (lambda a, b: tm.div(a, b), floats(np.divide)),
-    "product_or_zero": (lambda a, b: registry["product_or_zero"](a, b),
-                        lambda a, b: a * b if a.dtype.kind != "b" else -a),
+    "product_or_zero": (
+        lambda a, b: registry["product_or_zero"](a, b),
+        lambda a, b: a * b if a.dtype.kind != "b" else -a,
+    ),
     "neg": (lambda a, b: tm.neg(a), lambda a, b: np.negative(a)),
     "square": (lambda a, b: tm.square(a), lambda a, b: a * a),
     "exp": (lambda a, b: tm.exp(a), floats(lambda a, b: np.exp(a))),
@@ -78,7 +82,10 @@ VALUES = {
     "less_equal": (lambda a, b: tm.less_equal(a, b), np.less_equal),
     "greater": (lambda a, b: tm.greater(a, b), np.greater),
     "greater_equal": (lambda a, b: tm.greater_equal(a, b), np.greater_equal),
-    "relu": (lambda a, b: tm.relu(a), lambda a, b: np.maximum(a, a * 0) if a.dtype.kind != "b" else -a),
+    "relu": (
+        lambda a, b: tm.relu(a),
+        lambda a, b: np.maximum(a, a * 0) if a.dtype.kind != "b" else -a,
+    ),
     "sign": (lambda a, b: tm.sign(a), lambda a, b: np.sign(a)),
     "abs": (lambda a, b: tm.abs(a), lambda a, b: np.abs(a)),
     "maximum": (lambda a, b: tm.maximum(a, b), np.maximum),
@@ -90,8 +97,12 @@ VALUES = {
     "max": (lambda a, b: tm.max(a, 0), lambda a, b: np.max(a, 0)),
     "min": (lambda a, b: tm.min(a, 0), lambda a, b: np.min(a, 0)),
     "argmax": (lambda a, b: tm.argmax(a), lambda a, b: np.argmax(a)),
-    "mean": (lambda a, b: tm.mean(b), lambda a, b: np.mean(b, dtype=np.promote_types(
-        b.dtype, float)).astype(b.dtype.newbyteorder("=") if b.dtype.kind == "f" else np.float32)),
+    "mean": (
+        lambda a, b: tm.mean(b),
+        lambda a, b: np.mean(b, dtype=np.promote_types(b.dtype, float)).astype(
+            b.dtype.newbyteorder("=") if b.dtype.kind == "f" else np.float32
+        ),
+    ),
     "clip": (lambda a, b: tm.clip(a, 0, 2), lambda a, b: np.clip(a.astype(smallest_type(a)), 0, 2)),
     "reshape": (lambda a, b: tm.reshape(a, (4, 3)), lambda a, b: a.reshape(4, 3)),
     "transpose": (lambda a, b: tm.transpose(a), lambda a, b: a.T),
@@ -102,37 +113,69 @@ VALUES = {
     "concatenate": (lambda a, b: tm.concatenate([a, b]), lambda a, b: np.concatenate([a, b])),
     "matmul": (lambda a, b: tm.matmul(a, b.T), lambda a, b: a @ b.T),
     "take": (lambda a, b: tm.take(a, places), lambda a, b: np.take(a, places, 0)),
-    "take_along": (lambda a, b: tm.take_along_axis(a, along, 0), lambda a, b: np.take_along_axis(a, along, 0)),
-    "conv": (lambda a, b: tm.conv2d(a.reshape(1, 3, 4, 1), b[:1, :1].reshape(1, 1, 1, 1)),
-             lambda a, b: (a * b[0, 0]).reshape(1, 3, 4, 1)),
-    "window_argmax": (lambda a, b: tm.max_pool2d(a[:2].reshape(1, 2, 4, 1)),
-                      lambda a, b: a[:2].reshape(1, 1, 2, 2, 2, 1).max((2, 4))),
-    "avg_pool2d": (lambda a, b: tm.avg_pool2d(b[:2].reshape(1, 2, 4, 1)),
-                   floats(lambda a, b: b[:2].reshape(1, 1, 2, 2, 2, 1).mean((2, 4)))),
-    **{f"astype {d}": (lambda d: (lambda a, b: tm.astype(a, d), lambda a, b: a.astype(d)))(d)
-       for d in ("bool", "float16", "float64")},
+    "take_along": (
+        lambda a, b: tm.take_along_axis(a, along, 0),
+        lambda a, b: np.take_along_axis(a, along, 0),
+    ),
+    "conv": (
+        lambda a, b: tm.conv2d(a.reshape(1, 3, 4, 1), b[:1, :1].reshape(1, 1, 1, 1)),
+        lambda a, b: (a * b[0, 0]).reshape(1, 3, 4, 1),
+    ),
+    "window_argmax": (
+        lambda a, b: tm.max_pool2d(a[:2].reshape(1, 2, 4, 1)),
+        lambda a, b: a[:2].reshape(1, 1, 2, 2, 2, 1).max((2, 4)),
+    ),
+    "avg_pool2d": (
+        lambda a, b: tm.avg_pool2d(b[:2].reshape(1, 2, 4, 1)),
+        floats(lambda a, b: b[:2].reshape(1, 1, 2, 2, 2, 1).mean((2, 4))),
+    ),
+    **{
+        f"astype {d}": (lambda d: (lambda a, b: tm.astype(a, d), lambda a, b: a.astype(d)))(d)
+        for d in ("bool", "float16", "float64")
+    },
 }
 # Of floats only, with their gradients.
 ADJOINTS = {
-    "scatter_add": (lambda a, b: gradient_of(tm.take, a, places),
-                    lambda a, b: scattered(a.shape, places, np.ones_like(a))),
-    "scatter_add_along": (lambda a, b: gradient_of(tm.take_along_axis, a, along, 0),
-                          lambda a, b: scattered(a.shape, (along, np.arange(4)), np.ones((1, 4), a.dtype))),
-    "conv_weight": (lambda a, b: gradient_of(lambda w, x: tm.conv2d(x, w), b[:1, :1].reshape(1, 1, 1, 1),
-                                             tm.asarray(a.reshape(1, 3, 4, 1))),
-                    lambda a, b: a.sum().reshape(1, 1, 1, 1)),
-    "conv_input": (lambda a, b: gradient_of(tm.conv2d, a.reshape(1, 3, 4, 1), b[:1, :1].reshape(1, 1, 1, 1)),
-                   lambda a, b: np.full((1, 3, 4, 1), b[0, 0])),
+    "scatter_add": (
+        lambda a, b: gradient_of(tm.take, a, places),
+        lambda a, b: scattered(a.shape, places, np.ones_like(a)),
+    ),
+    "scatter_add_along": (
+        lambda a, b: gradient_of(tm.take_along_axis, a, along, 0),
+        lambda a, b: scattered(a.shape, (along, np.arange(4)), np.ones((1, 4), a.dtype)),
+    ),
+    "conv_weight": (
+        lambda a, b: gradient_of(
+            lambda w, x: tm.conv2d(x, w),
+            b[:1, :1].reshape(1, 1, 1, 1),
+            tm.asarray(a.reshape(1, 3, 4, 1)),
+        ),
+        lambda a, b: a.sum().reshape(1, 1, 1, 1),
+    ),
+    "conv_input": (
+        lambda a, b: gradient_of(tm.conv2d, a.reshape(1, 3, 4, 1), b[:1, :1].reshape(1, 1, 1, 1)),
+        lambda a, b: np.full((1, 3, 4, 1), b[0, 0]),
+    ),
     "gate": (lambda a, b: gradient_of(tm.relu, a), lambda a, b: (a > 0).astype(a.dtype)),
-    "wins": (lambda a, b: gradient_of(tm.maximum, a, b), lambda a, b: ((a > b) + (a == b) / 2).astype(a.dtype)),
-    "reciprocal_or_zero": (lambda a, b: gradient_of(tm.sqrt, tm.abs(a)),
-                           lambda a, b: np.where(a == 0, 0, np.abs(a, where=a != 0, out=a + 1) ** -0.5 / 2).astype(a.dtype)),
+    "wins": (
+        lambda a, b: gradient_of(tm.maximum, a, b),
+        lambda a, b: ((a > b) + (a == b) / 2).astype(a.dtype),
+    ),
+    "reciprocal_or_zero": (
+        lambda a, b: gradient_of(tm.sqrt, tm.abs(a)),
+        lambda a, b: np.where(a == 0, 0, np.abs(a, where=a != 0, out=a + 1) ** -0.5 / 2).astype(
+            a.dtype
+        ),
+    ),
 }
 
 
 def test_every_primitive_has_a_row():
-    built_in = {name for name, p in registry.items() if type(p).__module__.startswith("tinymeta")
-                and p.family != "extension"}
+    built_in = {
+        name
+        for name, p in registry.items()
+        if type(p).__module__.startswith("tinymeta") and p.family != "extension"
+    }
     rows = {name.split()[0] for name in (*VALUES, *ADJOINTS)}
     assert rows >= {name for name in built_in if name.isidentifier()}
 
@@ -142,7 +185,7 @@ def assert_as_numpy_says(ours, numpys, a, b):
         warnings.simplefilter("ignore")
         try:
             expected = np.asarray(numpys(a, b))
-        except TypeError:                                   # it has no meaning: of bools, say
+        except TypeError:  # it has no meaning: of bools, say
             with pytest.raises(TypeError, match=r"^\w+ has no meaning for bools: [^\n]*$"):
                 ours(a, b)
             return
@@ -159,7 +202,13 @@ def assert_as_numpy_says(ours, numpys, a, b):
 @pytest.mark.parametrize("name", VALUES)
 def test_the_value_is_numpys(name, dtype):
     a, b = edges(dtype)
-    if dtype == "longdouble" and name in ("take", "take_along", "conv", "window_argmax", "avg_pool2d"):
+    if dtype == "longdouble" and name in (
+        "take",
+        "take_along",
+        "conv",
+        "window_argmax",
+        "avg_pool2d",
+    ):
         with pytest.raises(TypeError, match=r"has no loop for \w+: cast to float64 with astype"):
             VALUES[name][0](a, b)
     else:
@@ -173,6 +222,7 @@ def test_the_adjoint_is_in_the_dtype_of_its_input(name, dtype):
 
 
 # ---- reductions ----------------------------------------------------------------------------------
+
 
 @pytest.mark.parametrize("dtype", ["bool", *INTEGERS])
 @pytest.mark.parametrize("axis", [None, 0, 1, (0, 1)])
@@ -189,8 +239,16 @@ def test_sums_of_small_integers_do_not_wrap(dtype):
     assert tm.sum(np.full(1000, 100, dtype)).item() == 100_000
 
 
-@pytest.mark.parametrize("shape, axis", [((10 ** 7,), None), ((10 ** 6, 10), 0), ((10, 10 ** 6), 1),
-                                         ((1000, 100, 100), (0, 1)), ((100, 1000, 100), 1)])
+@pytest.mark.parametrize(
+    "shape, axis",
+    [
+        ((10**7,), None),
+        ((10**6, 10), 0),
+        ((10, 10**6), 1),
+        ((1000, 100, 100), (0, 1)),
+        ((100, 1000, 100), 1),
+    ],
+)
 def test_sums_of_many_float32_have_all_their_digits(shape, axis):
     x = np.full(shape, 0.1, np.float32)
     exact = x.astype(np.float64).sum(axis)
@@ -200,13 +258,14 @@ def test_sums_of_many_float32_have_all_their_digits(shape, axis):
 
 def test_float16_is_added_up_in_more_digits():
     ones = np.ones(100_000, np.float16)
-    assert tm.sum(ones[:5000]).item() == 5000                       # one by one it stays at 2048
+    assert tm.sum(ones[:5000]).item() == 5000  # one by one it stays at 2048
     assert tm.mean(ones * 300).item() == 300 and tm.var(ones).item() == 0
     g = tm.grad(lambda x: tm.mean(x * x))(np.full(4, 2, np.float16))
     assert g.dtype == np.float16 and g.numpy().tolist() == [1] * 4
 
 
 # ---- casts ---------------------------------------------------------------------------------------
+
 
 @pytest.mark.parametrize("between", ["bool", "int64", "uint8"])
 @pytest.mark.parametrize("way", [lambda f: f, tm.jit], ids=["eager", "jit"])
@@ -220,6 +279,7 @@ def test_no_gradient_passes_an_integer(between, way):
 
 
 # ---- indices -------------------------------------------------------------------------------------
+
 
 @pytest.mark.parametrize("dtype", INTEGERS)
 @pytest.mark.parametrize("way", [lambda f: f, tm.jit], ids=["eager", "jit"])
@@ -235,11 +295,16 @@ def test_indices_may_be_of_any_integer(dtype, way):
 @pytest.mark.parametrize("way", [lambda f: f, tm.jit], ids=["eager", "jit"])
 def test_indices_out_of_range_are_errors(way):
     x = np.zeros((2, 3))
-    for f, index in [(tm.take, np.array([2])), (tm.take, np.array([0, -3], "int8")),
-                     (tm.take_along_axis, np.array([[3], [0]], "uint8"))]:
+    for f, index in [
+        (tm.take, np.array([2])),
+        (tm.take, np.array([0, -3], "int8")),
+        (tm.take_along_axis, np.array([[3], [0]], "uint8")),
+    ]:
         with pytest.raises(IndexError, match="indices from .* are out of range for size"):
             way(f)(x, index)
-    with pytest.raises(ValueError, match="labels must be integers from 0 to 2, got uint8 from 3 to 3"):
+    with pytest.raises(
+        ValueError, match="labels must be integers from 0 to 2, got uint8 from 3 to 3"
+    ):
         way(lambda n: tm.one_hot(n, 3))(np.array([3], "uint8"))
 
 

@@ -16,27 +16,30 @@ def derivatives(f, x, order):
     return values
 
 
-@pytest.mark.parametrize("f, expected", [
-    (lambda x: tm.relu(x), [0, 0, 0, 0]),
-    (lambda x: tm.abs(x), [0, 0, 0, 0]),
-    (lambda x: tm.sqrt(x), [0, 0, 0, 0]),
-    (lambda x: tm.sign(x), [0, 0, 0, 0]),
-    (lambda x: tm.relu(x) * x, [0, 0, 0, 0]),
-    (lambda x: tm.asarray(x) ** 0.5, [0, 0, 0, 0]),
-    (lambda x: tm.asarray(x) ** 2, [0, 0, 2, 0]),
-    (lambda x: tm.square(x), [0, 0, 2, 0]),
-    (lambda x: tm.asarray(x) ** 3, [0, 0, 0, 6]),
-    (lambda x: tm.asarray(x) ** 3.0, [0, 0, 0, 6]),
-    (lambda x: tm.asarray(x) ** np.int64(3), [0, 0, 0, 6]),
-    (lambda x: tm.asarray(x) ** np.float32(3), [0, 0, 0, 6]),
-    (lambda x: (1 + tm.asarray(x)) ** 4 - 1, [0, 4, 12, 24]),
-    (lambda x: tm.asarray(x) ** 1 + tm.asarray(x) ** 0, [1, 1, 0, 0]),
-    (lambda x: tm.softplus(x), [np.log(2), 1 / 2, 1 / 4, 0]),
-    (lambda x: tm.sigmoid(x), [1 / 2, 1 / 4, 0, -1 / 8]),
-    (lambda x: tm.tanh(x), [0, 1, 0, -2]),
-    (lambda x: tm.expm1(x), [0, 1, 1, 1]),
-    (lambda x: tm.log1p(x), [0, 1, -1, 2]),
-])
+@pytest.mark.parametrize(
+    "f, expected",
+    [
+        (lambda x: tm.relu(x), [0, 0, 0, 0]),
+        (lambda x: tm.abs(x), [0, 0, 0, 0]),
+        (lambda x: tm.sqrt(x), [0, 0, 0, 0]),
+        (lambda x: tm.sign(x), [0, 0, 0, 0]),
+        (lambda x: tm.relu(x) * x, [0, 0, 0, 0]),
+        (lambda x: tm.asarray(x) ** 0.5, [0, 0, 0, 0]),
+        (lambda x: tm.asarray(x) ** 2, [0, 0, 2, 0]),
+        (lambda x: tm.square(x), [0, 0, 2, 0]),
+        (lambda x: tm.asarray(x) ** 3, [0, 0, 0, 6]),
+        (lambda x: tm.asarray(x) ** 3.0, [0, 0, 0, 6]),
+        (lambda x: tm.asarray(x) ** np.int64(3), [0, 0, 0, 6]),
+        (lambda x: tm.asarray(x) ** np.float32(3), [0, 0, 0, 6]),
+        (lambda x: (1 + tm.asarray(x)) ** 4 - 1, [0, 4, 12, 24]),
+        (lambda x: tm.asarray(x) ** 1 + tm.asarray(x) ** 0, [1, 1, 0, 0]),
+        (lambda x: tm.softplus(x), [np.log(2), 1 / 2, 1 / 4, 0]),
+        (lambda x: tm.sigmoid(x), [1 / 2, 1 / 4, 0, -1 / 8]),
+        (lambda x: tm.tanh(x), [0, 1, 0, -2]),
+        (lambda x: tm.expm1(x), [0, 1, 1, 1]),
+        (lambda x: tm.log1p(x), [0, 1, -1, 2]),
+    ],
+)
 def test_at_zero_to_third_order(f, expected):
     np.testing.assert_allclose(derivatives(f, 0.0, 3), expected, rtol=1e-14, atol=1e-16)
 
@@ -58,11 +61,12 @@ def test_the_norm_of_nothing_but_zeros_has_gradient_zero():
 
 
 def test_the_second_derivative_of_a_norm_elsewhere():
-    h = tm.hessian(tm.norm)(np.array([3.0, 4.0])).numpy()       # (I - n n') / 5, n = (0.6, 0.8)
+    h = tm.hessian(tm.norm)(np.array([3.0, 4.0])).numpy()  # (I - n n') / 5, n = (0.6, 0.8)
     np.testing.assert_allclose(h, [[0.128, -0.096], [-0.096, 0.072]], rtol=1e-13)
 
 
 # ---- ties share ---------------------------------------------------------------------------------
+
 
 @pytest.mark.parametrize("f", [tm.maximum, tm.minimum])
 def test_two_that_tie_share_equally(f):
@@ -95,8 +99,7 @@ def test_argmax_takes_the_first():
 
 
 def test_max_pooling_takes_the_first_in_row_major_order():
-    x = np.array([[5.0, 7.0, 1.0, 2.0],
-                  [7.0, 7.0, 2.0, 2.0]]).reshape(1, 2, 4, 1)
+    x = np.array([[5.0, 7.0, 1.0, 2.0], [7.0, 7.0, 2.0, 2.0]]).reshape(1, 2, 4, 1)
     g = tm.grad(lambda x: (tm.max_pool2d(x) * np.array([3.0, 5.0]).reshape(1, 1, 2, 1)).sum())(x)
     np.testing.assert_array_equal(g.numpy()[0, :, :, 0], [[0, 3, 0, 5], [0, 0, 0, 0]])
 
@@ -130,9 +133,11 @@ def test_of_many_the_nans_are_taken_and_share_the_gradient(f):
 
 # By name a function of x that is 0 at the point, where it is flat: a piece not selected, or a kink.
 FLAT = {
-    "relu(x) at -1": (tm.relu, -1.0), "relu(x) at 0": (tm.relu, 0.0),
-    "abs(x) at 0": (tm.abs, 0.0), "sqrt(x) at 0": (tm.sqrt, 0.0),
-    "x ** 0.5 at 0": (lambda x: x ** 0.5, 0.0),
+    "relu(x) at -1": (tm.relu, -1.0),
+    "relu(x) at 0": (tm.relu, 0.0),
+    "abs(x) at 0": (tm.abs, 0.0),
+    "sqrt(x) at 0": (tm.sqrt, 0.0),
+    "x ** 0.5 at 0": (lambda x: x**0.5, 0.0),
     "maximum(x, 0) at -1": (lambda x: tm.maximum(x, 0.0), -1.0),
     "minimum(0, x) at 1": (lambda x: tm.minimum(0.0, x), 1.0),
     "clip(x, 0, 1) at -1": (lambda x: tm.clip(x, 0, 1), -1.0),
@@ -141,8 +146,14 @@ FLAT = {
     "max(x, 0) at -1": (lambda x: tm.max(tm.stack([x, tm.zeros_like(x)]), 0), -1.0),
     "min(x, 0) at 1": (lambda x: tm.min(tm.stack([x, tm.zeros_like(x)]), 0), 1.0),
 }
-STEEP = {"log": tm.log, "1 / ": lambda y: 1 / y, "sqrt": tm.sqrt, "** -2": lambda y: y ** -2,
-         "log of -": lambda y: tm.log(-y), "rsqrt": tm.rsqrt}
+STEEP = {
+    "log": tm.log,
+    "1 / ": lambda y: 1 / y,
+    "sqrt": tm.sqrt,
+    "** -2": lambda y: y**-2,
+    "log of -": lambda y: tm.log(-y),
+    "rsqrt": tm.rsqrt,
+}
 
 
 @pytest.mark.parametrize("flat", FLAT)
@@ -177,9 +188,10 @@ def test_what_is_selected_keeps_its_derivatives(f):
 
 # ---- powers of tensors --------------------------------------------------------------------------
 
+
 def by_the_base(x, p):
     """x ** p and its first three derivatives by x."""
-    f, found = (lambda x: x ** p), []
+    f, found = (lambda x: x**p), []
     for _ in range(4):
         found.append(f(x))
         f = tm.grad(f)
@@ -195,8 +207,14 @@ def test_a_tensor_exponent_is_as_a_number(p, x):
     """Also one that jit is given, whatever number it is."""
     x = tm.asarray(np.array(x))
     with np.errstate(all="ignore"):
-        number, tensor, traced = (np.array([y.item() for y in found]) for found in (
-            by_the_base(x, p), by_the_base(x, tm.asarray(np.array(p))), compiled(x, p)))
+        number, tensor, traced = (
+            np.array([y.item() for y in found])
+            for found in (
+                by_the_base(x, p),
+                by_the_base(x, tm.asarray(np.array(p))),
+                compiled(x, p),
+            )
+        )
     np.testing.assert_allclose(tensor, number, rtol=1e-13)
     np.testing.assert_allclose(traced, number, rtol=1e-13)
 
@@ -211,6 +229,7 @@ def test_the_derivatives_by_an_exponent_are_zero_unless_x_is_positive(x, p):
 
 # ---- a hidden branch -----------------------------------------------------------------------------
 
+
 def test_where_gives_the_gradient_to_the_branch_taken():
     c, a, b = np.array([True, False]), np.array([2.0, 3.0]), np.array([5.0, 7.0])
     ga, gb = tm.grad(lambda a, b: (tm.where(c, a * a, b * b)).sum(), (0, 1))(a, b)
@@ -221,11 +240,13 @@ def test_a_safe_input_makes_where_safe():
     def f(x):
         positive = x > 0
         return tm.where(positive, tm.log(tm.where(positive, x, 1.0)), 0.0).sum()
+
     assert tm.grad(f)(np.array([0.0, 2.0])).numpy().tolist() == [0, 0.5]
 
 
-@pytest.mark.parametrize("f", [tm.sigmoid, tm.softplus, tm.tanh,
-                               lambda x: tm.log_softmax(tm.stack([x, -x], -1)).sum()])
+@pytest.mark.parametrize(
+    "f", [tm.sigmoid, tm.softplus, tm.tanh, lambda x: tm.log_softmax(tm.stack([x, -x], -1)).sum()]
+)
 def test_no_overflow_far_from_zero(f):
     """With warnings as errors, an overflow anywhere would raise."""
     x = np.array([-1e4, -30.0, 30.0, 1e4])
@@ -237,6 +258,6 @@ def test_no_overflow_far_from_zero(f):
 def test_the_derivatives_of_a_general_power():
     """d/db a^b = a^b log a; taken as 0 where a <= 0."""
     a, b = np.array([2.0, 3.0, 0.0]), np.array([3.0, 0.0, 2.0])
-    ga, gb = tm.grad(lambda a, b: (a ** b).sum(), (0, 1))(tm.tensor(a), tm.tensor(b))
+    ga, gb = tm.grad(lambda a, b: (a**b).sum(), (0, 1))(tm.tensor(a), tm.tensor(b))
     np.testing.assert_allclose(ga.numpy(), [12, 0, 0], rtol=1e-15)
     np.testing.assert_allclose(gb.numpy(), [8 * np.log(2), np.log(3), 0], rtol=1e-15)

@@ -30,7 +30,7 @@ def test_a_shift_of_any_size_changes_nothing(way, dtype, data):
     k = np.array(data.draw(st.lists(st.integers(-8, 8), min_size=1, max_size=4)), dtype)
     offset = 2.0 ** data.draw(st.integers(0, 20 if dtype == np.float32 else 48))
     x = (k + offset * data.draw(st.sampled_from([-1, 1]))).astype(dtype)
-    tol = dict(rtol=8 * np.finfo(dtype).eps, atol=2 * np.finfo(dtype).eps)     # log(1 + little)
+    tol = dict(rtol=8 * np.finfo(dtype).eps, atol=2 * np.finfo(dtype).eps)  # log(1 + little)
     np.testing.assert_allclose(way(tm.log_softmax)(x), exact(k), **tol)
     np.testing.assert_allclose(way(tm.softmax)(x), np.exp(exact(k)), **tol)
 
@@ -48,8 +48,16 @@ def test_two_equal_logits_are_even(dtype, size):
 @pytest.mark.filterwarnings("ignore:divide by zero:RuntimeWarning")
 @FLOATS
 @WAYS
-@pytest.mark.parametrize("x, value", [([-INF, -INF], -INF), ([INF, 0.0], INF), ([INF, INF], INF),
-                                      ([-INF, INF], INF), ([-INF, 3.0], 3.0)])
+@pytest.mark.parametrize(
+    "x, value",
+    [
+        ([-INF, -INF], -INF),
+        ([INF, 0.0], INF),
+        ([INF, INF], INF),
+        ([-INF, INF], INF),
+        ([-INF, 3.0], 3.0),
+    ],
+)
 def test_logsumexp_of_infinite_values(way, dtype, x, value):
     found = way(tm.logsumexp)(np.array(x, dtype))
     assert found.dtype == dtype and found.item() == value
@@ -104,9 +112,19 @@ def test_errors_name_the_function_that_was_called(f):
 
 @pytest.mark.peers
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
-@pytest.mark.parametrize("x", [[1.0, 2.0, -0.5], [1e6, 1e6, 0.0], [-INF, 0.0, 1.0],
-                               [-INF, -INF, 2.0], [-INF, -INF, -INF], [INF, 0.0, 1.0], [INF] * 3,
-                               [np.nan, 0.0, 1.0]])
+@pytest.mark.parametrize(
+    "x",
+    [
+        [1.0, 2.0, -0.5],
+        [1e6, 1e6, 0.0],
+        [-INF, 0.0, 1.0],
+        [-INF, -INF, 2.0],
+        [-INF, -INF, -INF],
+        [INF, 0.0, 1.0],
+        [INF] * 3,
+        [np.nan, 0.0, 1.0],
+    ],
+)
 def test_values_and_gradients_are_those_of_torch(x):
     torch = pytest.importorskip("torch")
     x, u = np.array(x), np.array([1.0, -2.0, 0.5])
@@ -117,5 +135,4 @@ def test_values_and_gradients_are_those_of_torch(x):
         np.testing.assert_allclose(ours(x, -1), y.detach().numpy(), rtol=1e-12)
         (y * torch.tensor(u if y.ndim else 1.0)).sum().backward()
         g = tm.grad(lambda x: (ours(x, -1) * (u if y.ndim else 1.0)).sum())(x)
-        np.testing.assert_allclose(g, t.grad.numpy(), rtol=1e-9, atol=1e-15,
-                                   err_msg=ours.__name__)
+        np.testing.assert_allclose(g, t.grad.numpy(), rtol=1e-9, atol=1e-15, err_msg=ours.__name__)

@@ -30,15 +30,16 @@ def test_functions_that_numpy_lacks():
     same(tm.relu(x), np.where(x > 0, x, 0))
     same(tm.sigmoid(x), 1 / (1 + np.exp(-x)))
     same(tm.softplus(x), np.log(1 + np.exp(x)))
-    same(tm.rsqrt(positive), positive ** -0.5)
+    same(tm.rsqrt(positive), positive**-0.5)
     same(tm.clip(x, -0.5, 0.5), np.clip(x, -0.5, 0.5))
     same(tm.clip(x, min=0.1), np.maximum(x, 0.1))
     same(tm.clip(x, max=0.1), np.minimum(x, 0.1))
 
 
 @pytest.mark.parametrize("shapes", [((3, 1), (1, 4)), ((), (2, 3)), ((4,), (2, 1, 1)), ((1,), ())])
-@pytest.mark.parametrize("name", ["add", "subtract", "multiply", "divide", "maximum", "minimum",
-                                  "less", "equal"])
+@pytest.mark.parametrize(
+    "name", ["add", "subtract", "multiply", "divide", "maximum", "minimum", "less", "equal"]
+)
 def test_broadcasting_of_two(name, shapes):
     ours = {"subtract": tm.sub, "multiply": tm.mul, "divide": tm.div}.get(name) or getattr(tm, name)
     a, b = (rng.normal(size=s) for s in shapes)
@@ -111,11 +112,28 @@ def test_the_gradient_of_a_cast_comes_back_in_the_dtype_it_left():
     assert h.dtype == np.float32 and h.numpy().tolist() == [9, -12]
 
 
-@pytest.mark.parametrize("index", [
-    0, -1, np.s_[1:], np.s_[..., 0], np.s_[:, None, ::2], np.s_[::-1], np.s_[:, 2:0:-1],
-    np.s_[0, 1, 2], np.s_[None], np.s_[:, :, -3:-1], np.s_[..., None], np.s_[1:1],
-    np.s_[:, ::-2, 1], np.s_[5:], np.s_[-9:9:1], (), np.int64(1),
-])
+@pytest.mark.parametrize(
+    "index",
+    [
+        0,
+        -1,
+        np.s_[1:],
+        np.s_[..., 0],
+        np.s_[:, None, ::2],
+        np.s_[::-1],
+        np.s_[:, 2:0:-1],
+        np.s_[0, 1, 2],
+        np.s_[None],
+        np.s_[:, :, -3:-1],
+        np.s_[..., None],
+        np.s_[1:1],
+        np.s_[:, ::-2, 1],
+        np.s_[5:],
+        np.s_[-9:9:1],
+        (),
+        np.int64(1),
+    ],
+)
 def test_basic_indexing_and_its_gradient(index):
     same(tm.asarray(x)[index], x[index])
     u = rng.normal(size=x[index].shape)
@@ -142,16 +160,26 @@ def test_take_along_axis():
     same(tm.take_along_axis(x, index, axis=1), np.take_along_axis(x, index, 1))
 
 
-@pytest.mark.parametrize("a, b", [
-    ((3,), (3,)), ((2, 3), (3,)), ((3,), (3, 2)), ((2, 3), (3, 4)), ((5, 2, 3), (3, 4)),
-    ((5, 1, 2, 3), (7, 3, 4)), ((3,), (5, 3, 2)), ((5, 2, 3), (3,)), ((2, 0), (0, 3)),
-])
+@pytest.mark.parametrize(
+    "a, b",
+    [
+        ((3,), (3,)),
+        ((2, 3), (3,)),
+        ((3,), (3, 2)),
+        ((2, 3), (3, 4)),
+        ((5, 2, 3), (3, 4)),
+        ((5, 1, 2, 3), (7, 3, 4)),
+        ((3,), (5, 3, 2)),
+        ((5, 2, 3), (3,)),
+        ((2, 0), (0, 3)),
+    ],
+)
 def test_matmul_and_its_gradient(a, b):
     a, b = rng.normal(size=a), rng.normal(size=b)
     same(tm.matmul(a, b), a @ b, rtol=1e-12)
     u = rng.normal(size=(a @ b).shape)
     ga, gb = tm.vjp(tm.matmul, a, b)[1](u)
-    for g, of in [(ga, lambda e: e @ b), (gb, lambda e: a @ e)]:     # <u, a @ b> is linear in both
+    for g, of in [(ga, lambda e: e @ b), (gb, lambda e: a @ e)]:  # <u, a @ b> is linear in both
         expected = [(of(e) * u).sum() for e in np.eye(g.size).reshape(g.size, *g.shape)]
         np.testing.assert_allclose(g.numpy().ravel(), expected, rtol=1e-11, atol=1e-13)
 
@@ -172,8 +200,10 @@ def test_creation():
 @pytest.mark.parametrize("way", [lambda f: f, tm.jit], ids=["eager", "jit"])
 def test_the_spread_of_large_integers_and_the_length_of_large_halves(way):
     """Beyond what float32 tells apart, and beyond the square root of the largest float16."""
-    n = np.array([2 ** 40, 2 ** 40 + 1, 2 ** 40 + 2])
-    assert way(tm.var)(n).item() == pytest.approx(2 / 3, 1e-6) and way(tm.var)(n).dtype == np.float32
+    n = np.array([2**40, 2**40 + 1, 2**40 + 2])
+    assert (
+        way(tm.var)(n).item() == pytest.approx(2 / 3, 1e-6) and way(tm.var)(n).dtype == np.float32
+    )
     assert way(tm.norm)(n).dtype == np.float32
     y = way(tm.norm)(np.full((2, 4), 1000, np.float16), axis=1)
     assert y.dtype == np.float16 and y.numpy().tolist() == [2000, 2000]

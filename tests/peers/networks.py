@@ -14,10 +14,10 @@ from tinymeta import nn
 
 
 class Network(NamedTuple):
-    layers: list        # ("conv", stride, padding), ("norm",), ("dense",), ("pool",), ("mean",), ..
+    layers: list  # ("conv", stride, padding), ("norm",), ("dense",), ("pool",), ("mean",), ..
     params: dict
-    tasks: tm.Tasks     # with a task axis
-    loss: str           # "cross_entropy" or "mse"
+    tasks: tm.Tasks  # with a task axis
+    loss: str  # "cross_entropy" or "mse"
 
 
 def of_layer(params: dict, k: int) -> dict:
@@ -36,10 +36,12 @@ def conv_net(seed: int, activation: str = "tanh", pool: bool = False) -> Network
         k = len(layers)
         layers += [("conv", stride, str(rng.choice(["same", "valid"]))), ("norm",), (activation,)]
         layers += [("pool",)] if pool else []
-        params |= {f"{k}.w": rng.normal(size=(kernel, kernel, channels, filters)) / kernel,
-                   f"{k}.b": rng.normal(size=filters),
-                   f"{k + 1}.scale": rng.uniform(0.5, 1.5, filters),
-                   f"{k + 1}.offset": rng.normal(size=filters)}
+        params |= {
+            f"{k}.w": rng.normal(size=(kernel, kernel, channels, filters)) / kernel,
+            f"{k}.b": rng.normal(size=filters),
+            f"{k + 1}.scale": rng.uniform(0.5, 1.5, filters),
+            f"{k + 1}.offset": rng.normal(size=filters),
+        }
         channels = filters
     k = len(layers) + 1
     layers += [("mean",), ("dense",)]
@@ -68,7 +70,7 @@ def dense_net(seed: int, activation: str = "softplus") -> Network:
 
 # ---- ours ----------------------------------------------------------------------------------------
 
-margins = []                                       # the distances from relu's kink seen in a run
+margins = []  # the distances from relu's kink seen in a run
 
 
 def relu(x):

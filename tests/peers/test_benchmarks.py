@@ -9,8 +9,8 @@ import tinymeta as tm
 
 pytest.importorskip("benchmarks", reason="only python -m pytest, at the root, finds benchmarks/")
 
-from benchmarks import __main__ as command                           # noqa: E402
-from benchmarks import alone, growth, profile, work                  # noqa: E402
+from benchmarks import __main__ as command
+from benchmarks import alone, growth, profile, work
 
 pytestmark = pytest.mark.peers
 
@@ -32,11 +32,15 @@ def small(monkeypatch):
     monkeypatch.setitem(work.WORKS, "siamese", lambda: work.siamese(pairs=6, filters=8))
 
 
-@pytest.mark.parametrize("words, rivals", [
-    ("conv4 --no-loops", {"torch.func, vmap and grad", "JAX, jit and vmap"}),
-    ("sinusoid", {"JAX, jit and vmap", "JAX, jit and lax.map", "torch, leading task axis"}),
-    ("siamese", {"torch.func, grad", "JAX, jit"}),
-    *((kind, {"torch", "JAX, jit"}) for kind in work.OPERATIONS)])
+@pytest.mark.parametrize(
+    "words, rivals",
+    [
+        ("conv4 --no-loops", {"torch.func, vmap and grad", "JAX, jit and vmap"}),
+        ("sinusoid", {"JAX, jit and vmap", "JAX, jit and lax.map", "torch, leading task axis"}),
+        ("siamese", {"torch.func, grad", "JAX, jit"}),
+        *((kind, {"torch", "JAX, jit"}) for kind in work.OPERATIONS),
+    ],
+)
 def test_a_comparison(small, torch, jax, words, rivals, tmp_path, capsys):
     name, *flags = words.split()
     command.main([name, *flags, "--rounds", "1", "--no-memory", "--out", str(tmp_path)])
@@ -60,9 +64,11 @@ def test_what_differs_is_not_timed(monkeypatch, tmp_path):
 
 
 def test_what_there_is_not_is_refused(capsys):
-    for wrong, words in ((["sinusiod"], "give works, or one of profile, floor, growth"),
-                         (["growth", "conv4"], "give works, or one of profile, floor, growth"),
-                         (["conv4", "--compile", "conv5"], "invalid choice: 'conv5'")):
+    for wrong, words in (
+        (["sinusiod"], "give works, or one of profile, floor, growth"),
+        (["growth", "conv4"], "give works, or one of profile, floor, growth"),
+        (["conv4", "--compile", "conv5"], "invalid choice: 'conv5'"),
+    ):
         with pytest.raises(SystemExit):
             command.main(wrong)
         assert words in capsys.readouterr().err

@@ -16,7 +16,7 @@ PARAMS, LABELS = {"w": W, "b": rng.normal(size=2)}, np.array([1, 0, 1])
 
 @pytest.fixture
 def torch():
-    with warnings.catch_warnings():                    # of what it does while it is imported
+    with warnings.catch_warnings():  # of what it does while it is imported
         warnings.simplefilter("ignore")
         return pytest.importorskip("torch")
 
@@ -40,7 +40,9 @@ def test_a_torch_function_of_a_tree_and_labels(torch):
         return torch.nn.functional.cross_entropy(z, labels), z
 
     f = of_torch(torch, loss)
-    assert len(check_grads(f, PARAMS, X, LABELS, order=3, modes=("rev", "fwd"), n_dirs=1).rows) == 14
+    assert (
+        len(check_grads(f, PARAMS, X, LABELS, order=3, modes=("rev", "fwd"), n_dirs=1).rows) == 14
+    )
     check_identities(f, PARAMS, X, LABELS)
     check_taylor(f, PARAMS, X, LABELS, order=2)
     single = {name: p.astype(np.float32) for name, p in PARAMS.items()}

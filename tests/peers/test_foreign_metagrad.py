@@ -13,27 +13,30 @@ pytestmark = pytest.mark.peers
 T, RATE, STEPS = 3, 0.1, 2
 rng = np.random.default_rng(0)
 PARAMS = {"v": rng.normal(size=(3, 1)), "w": rng.normal(size=(2, 3))}
-TASKS = tm.Tasks(*[tm.Batch(rng.normal(size=(T, 5, 2)), rng.normal(size=(T, 5, 1)))
-                   for _ in range(2)])
+TASKS = tm.Tasks(
+    *[tm.Batch(rng.normal(size=(T, 5, 2)), rng.normal(size=(T, 5, 1))) for _ in range(2)]
+)
 
 
 @pytest.fixture
 def torch():
-    with warnings.catch_warnings():                    # of what it does while it is imported
+    with warnings.catch_warnings():  # of what it does while it is imported
         warnings.simplefilter("ignore")
         return pytest.importorskip("torch")
 
 
 def maml_in(torch, create_graph=True):
     """(meta_grad, loss, adapt), of arrays and to arrays."""
-    def objective(p, batch):                           # tensors (T, ...) -> (T,)
+
+    def objective(p, batch):  # tensors (T, ...) -> (T,)
         x, y = map(torch.as_tensor, batch)
         return ((torch.tanh(x @ p["w"]) @ p["v"] - y) ** 2).mean((1, 2))
 
     def inner(p, support):
         for _ in range(STEPS):
-            g = torch.autograd.grad(objective(p, support).sum(), list(p.values()),
-                                    create_graph=create_graph)
+            g = torch.autograd.grad(
+                objective(p, support).sum(), list(p.values()), create_graph=create_graph
+            )
             p = {name: x - RATE * d for (name, x), d in zip(p.items(), g)}
         return p
 
@@ -69,5 +72,6 @@ def test_single_precision_is_told_apart_from_a_mistake(torch):
     meta_grad, loss, adapt = maml_in(torch)
     single = lambda tree: tm.tree.map(lambda x: x.astype(np.float32), tree)
     with pytest.raises(AssertionError, match="is wrong: it is right to four digits: was it comput"):
-        check_meta_grad(lambda p, tasks: meta_grad(single(p), single(tasks)), loss, adapt, PARAMS,
-                        TASKS)
+        check_meta_grad(
+            lambda p, tasks: meta_grad(single(p), single(tasks)), loss, adapt, PARAMS, TASKS
+        )

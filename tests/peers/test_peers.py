@@ -7,20 +7,19 @@ keep clear of their kink, or both answers would be right and different.
 import importlib
 import warnings
 
+import networks
 import numpy as np
 import pytest
+from networks import conv_net, dense_net
 
 import tinymeta as tm
-
-import networks
-from networks import conv_net, dense_net
 
 pytestmark = pytest.mark.peers
 
 
 @pytest.fixture(params=["torch", "jax"])
 def peer(request):
-    with warnings.catch_warnings():                    # of what they do while they are imported
+    with warnings.catch_warnings():  # of what they do while they are imported
         warnings.simplefilter("ignore")
         pytest.importorskip(request.param)
         return importlib.import_module(f"with_{request.param}")
@@ -31,8 +30,9 @@ def ours(network, lr, steps, first_order=False):
     loss = networks.loss(network)
 
     def outer(params):
-        return tm.meta.maml_loss(loss, params, network.tasks, lr=lr, steps=steps,
-                                 first_order=first_order).sum()
+        return tm.meta.maml_loss(
+            loss, params, network.tasks, lr=lr, steps=steps, first_order=first_order
+        ).sum()
 
     return tm.grad(outer)(network.params)
 

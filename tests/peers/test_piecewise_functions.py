@@ -11,6 +11,7 @@ pytestmark = pytest.mark.peers
 
 SEEDS = 20
 TARGET = 0.1 * np.arange(16.0).reshape(4, 4)
+# fmt: off
 FUNCTIONS = {                   # of torch, its functional, x (4, 4) and a target like it
     "relu":       lambda t, F, x, y: t.relu(x),
     "leaky_relu": lambda t, F, x, y: F.leaky_relu(x),
@@ -33,15 +34,16 @@ FUNCTIONS = {                   # of torch, its functional, x (4, 4) and a targe
     "logsumexp":  lambda t, F, x, y: x.logsumexp(1),
     "a network":  lambda t, F, x, y: (t.relu(x @ y) @ x + x).sum(),
 }
+# fmt: on
 
 
 @pytest.fixture
 def torch():
-    with warnings.catch_warnings():                    # of what it does while it is imported
+    with warnings.catch_warnings():  # of what it does while it is imported
         warnings.simplefilter("ignore")
         torch = pytest.importorskip("torch")
     before = torch.get_num_threads()
-    torch.set_num_threads(1)                           # of 16 numbers: threads would only wait
+    torch.set_num_threads(1)  # of 16 numbers: threads would only wait
     yield torch
     torch.set_num_threads(before)
 
@@ -52,13 +54,20 @@ def foreign(torch, f, name="f"):
     return made
 
 
-@pytest.mark.parametrize("check, order", [
-    (check_grads, {"order": 2}), (check_identities, {}),
-    (check_taylor, {"order": 1}), (check_taylor, {"order": 2}),
-], ids=["grads", "identities", "taylor of order 1", "taylor of order 2"])
+@pytest.mark.parametrize(
+    "check, order",
+    [
+        (check_grads, {"order": 2}),
+        (check_identities, {}),
+        (check_taylor, {"order": 1}),
+        (check_taylor, {"order": 2}),
+    ],
+    ids=["grads", "identities", "taylor of order 1", "taylor of order 2"],
+)
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_a_right_function_passes_at_nearly_all_points_and_is_never_called_wrong(name, check, order,
-                                                                                torch):
+def test_a_right_function_passes_at_nearly_all_points_and_is_never_called_wrong(
+    name, check, order, torch
+):
     f = FUNCTIONS[name]
     target = torch.as_tensor(TARGET)
     g = foreign(torch, lambda x: f(torch, torch.nn.functional, x, target), name)
@@ -66,7 +75,7 @@ def test_a_right_function_passes_at_nearly_all_points_and_is_never_called_wrong(
     for seed in range(SEEDS):
         try:
             check(g, np.random.default_rng(seed).normal(size=(4, 4)), seed=seed, **order)
-        except (Kink, Undecided) as error:             # any other error is a false alarm
+        except (Kink, Undecided) as error:  # any other error is a false alarm
             undecided.append(error)
     assert len(undecided) <= 1, undecided[0]
 
@@ -107,8 +116,12 @@ def test_its_wrong_twin_is_red_at_every_point(name, check, torch):
 def test_tensors_that_hold_no_array_are_read(torch):
     """Zeros that are lazy, negative views, sparse gradients."""
     x = np.random.default_rng(0).normal(size=(3, 4))
-    for f in (torch.sgn, torch.abs, lambda x: x.norm(1),
-              lambda x: torch.complex(x, x * x).conj().imag):
+    for f in (
+        torch.sgn,
+        torch.abs,
+        lambda x: x.norm(1),
+        lambda x: torch.complex(x, x * x).conj().imag,
+    ):
         check_grads(foreign(torch, lambda x: f(x) + x**3), x, order=2)
 
     class Rows(torch.autograd.Function):
@@ -154,10 +167,14 @@ def test_a_backward_that_reads_its_cotangent_by_memory_is_red(check, torch):
             @staticmethod
             def backward(ctx, g):
                 return 2 * ctx.saved_tensors[0] * by(g)
+
         return foreign(torch, Square.apply, "square")
 
     x = np.random.default_rng(0).normal(size=(3, 4))
     check(square(lambda g: g), x)
     with pytest.raises(AssertionError, match="another gradient of a cotangent that is not contig"):
-        check(square(lambda g: torch.as_strided(g, g.shape, (g.shape[1], 1))), x,
-              **({} if check is check_identities else {"order": 1}))
+        check(
+            square(lambda g: torch.as_strided(g, g.shape, (g.shape[1], 1))),
+            x,
+            **({} if check is check_identities else {"order": 1}),
+        )

@@ -3,7 +3,6 @@
 import jax
 import jax.numpy as jnp
 from jax import lax
-
 from networks import Network, of_layer
 
 ACTIVATIONS = {"tanh": jnp.tanh, "softplus": jax.nn.softplus, "relu": jax.nn.relu}
@@ -14,8 +13,16 @@ def forward(network: Network, params, x):
         p = of_layer(params, k)
         if kind == "conv":
             stride, padding = options
-            x = lax.conv_general_dilated(x, p["w"], (stride, stride), padding.upper(),
-                                         dimension_numbers=("NHWC", "HWIO", "NHWC")) + p["b"]
+            x = (
+                lax.conv_general_dilated(
+                    x,
+                    p["w"],
+                    (stride, stride),
+                    padding.upper(),
+                    dimension_numbers=("NHWC", "HWIO", "NHWC"),
+                )
+                + p["b"]
+            )
         elif kind == "norm":
             mean, var = x.mean((0, 1, 2)), x.var((0, 1, 2))
             x = (x - mean) / jnp.sqrt(var + 1e-3) * p["scale"] + p["offset"]
@@ -23,7 +30,7 @@ def forward(network: Network, params, x):
             x = x @ p["w"] + p["b"]
         elif kind == "pool":
             n, h, w, c = x.shape
-            x = x[:, :h // 2 * 2, :w // 2 * 2].reshape(n, h // 2, 2, w // 2, 2, c).max((2, 4))
+            x = x[:, : h // 2 * 2, : w // 2 * 2].reshape(n, h // 2, 2, w // 2, 2, c).max((2, 4))
         elif kind == "mean":
             x = x.mean((1, 2))
         else:

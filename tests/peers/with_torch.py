@@ -2,7 +2,6 @@
 
 import torch
 import torch.nn.functional as F
-
 from networks import Network, of_layer
 
 ACTIVATIONS = {"tanh": torch.tanh, "softplus": F.softplus, "relu": F.relu}

@@ -31,24 +31,36 @@ def test_what_chooses_has_its_choice_as_its_branch():
     assert names(lambda x: tm.where(x > 3.0, x, 0.0), tm.asarray(x)) == ["greater"]
 
 
-@pytest.mark.parametrize("f, here, there, expected", [
-    (tm.relu, 1.0, 2.0, []), (tm.relu, -1.0, 2.0, ["relu"]), (tm.relu, 0.0, 2.0, ["relu"]),
-    (lambda x: tm.maximum(x, 3.0) + tm.abs(x), 2.0, 4.0, ["maximum"]),
-    (lambda x: tm.clip(x, 0, 1), -1.0, 2.0, ["maximum", "minimum"]),
-    (lambda x: tm.max_pool2d(tm.reshape(tm.stack([x, x, x, 3.0 - x]), (1, 2, 2, 1))), 1.0, 2.0,
-     ["window_argmax"]),
-])
+@pytest.mark.parametrize(
+    "f, here, there, expected",
+    [
+        (tm.relu, 1.0, 2.0, []),
+        (tm.relu, -1.0, 2.0, ["relu"]),
+        (tm.relu, 0.0, 2.0, ["relu"]),
+        (lambda x: tm.maximum(x, 3.0) + tm.abs(x), 2.0, 4.0, ["maximum"]),
+        (lambda x: tm.clip(x, 0, 1), -1.0, 2.0, ["maximum", "minimum"]),
+        (
+            lambda x: tm.max_pool2d(tm.reshape(tm.stack([x, x, x, 3.0 - x]), (1, 2, 2, 1))),
+            1.0,
+            2.0,
+            ["window_argmax"],
+        ),
+    ],
+)
 def test_what_is_crossed_between_two_inputs(f, here, there, expected):
     assert crossed(f, (tm.asarray(here),), (tm.asarray(there),)) == expected
 
 
-@pytest.mark.parametrize("f, name", [
-    (tm.relu, "relu"),
-    (tm.abs, "abs"),                                # even: a central difference sees it at order 2
-    (lambda x: tm.maximum(x, 0.0), "maximum"),
-    (lambda x: x * tm.abs(x), "abs"),
-    (lambda x: tm.max(tm.stack([x, 2.0 * x])), "max"),
-])
+@pytest.mark.parametrize(
+    "f, name",
+    [
+        (tm.relu, "relu"),
+        (tm.abs, "abs"),  # even: a central difference sees it at order 2
+        (lambda x: tm.maximum(x, 0.0), "maximum"),
+        (lambda x: x * tm.abs(x), "abs"),
+        (lambda x: tm.max(tm.stack([x, 2.0 * x])), "max"),
+    ],
+)
 def test_a_failed_check_names_the_kink_it_met(f, name):
     with pytest.raises(AssertionError, match=rf"kinks between the points compared: .*\b{name}\b"):
         check_grads(f, np.zeros(3), order=2)

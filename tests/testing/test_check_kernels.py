@@ -9,8 +9,9 @@ import tinymeta as tm
 from tinymeta.core.primitive import registry
 from tinymeta.testing import Case, check_primitive, register, strategies
 
-settings.register_profile("not made small", settings.get_profile("tinymeta"), database=None,
-                          phases=[Phase.generate])
+settings.register_profile(
+    "not made small", settings.get_profile("tinymeta"), database=None, phases=[Phase.generate]
+)
 PAIRS = st.tuples(*[strategies.tensors((2, 3))] * 2).map(lambda pair: Case(pair, {}))
 RULES = (lambda g, y, a, b: g * b, lambda g, y, a, b: g * a)
 
@@ -29,11 +30,13 @@ def fill(out, a, b):
 @pytest.fixture
 def a_product():
     """a * b as one of your own operations, with another kernel or rules; gone after the test."""
+
     def make(kernel=fill, vjps=RULES):
         registry.pop("my product", None)
         register("my product", PAIRS)
-        return tm.primitive("my product", shape=lambda a, b: (a.shape, a.dtype), vjps=vjps,
-                            kernels={"cpu": kernel})
+        return tm.primitive(
+            "my product", shape=lambda a, b: (a.shape, a.dtype), vjps=vjps, kernels={"cpu": kernel}
+        )
 
     yield make
     registry.pop("my product", None)
@@ -59,12 +62,19 @@ def in_memory(x):
     return np.lib.stride_tricks.as_strided(x, (x.size,), (x.itemsize,)).reshape(x.shape)
 
 
-@pytest.mark.parametrize("read, how", [
-    (in_memory, "its inputs are (transposed|gappy)"),
-    (lambda x: x if x.flags.f_contiguous or x.flags.c_contiguous else in_memory(x), "are gappy"),
-    (lambda x: np.abs(x) if min(x.strides, default=1) < 0 else x, "are backwards"),
-    (lambda x: in_memory(x) if 0 in x.strides else x, "an axis of stride 0"),
-], ids=["memory", "gaps", "negative strides", "stride 0"])
+@pytest.mark.parametrize(
+    "read, how",
+    [
+        (in_memory, "its inputs are (transposed|gappy)"),
+        (
+            lambda x: x if x.flags.f_contiguous or x.flags.c_contiguous else in_memory(x),
+            "are gappy",
+        ),
+        (lambda x: np.abs(x) if min(x.strides, default=1) < 0 else x, "are backwards"),
+        (lambda x: in_memory(x) if 0 in x.strides else x, "an axis of stride 0"),
+    ],
+    ids=["memory", "gaps", "negative strides", "stride 0"],
+)
 def test_a_kernel_that_reads_memory_is_red(read, how, a_product):
     kernel = lambda out, a, b: np.multiply(read(a), b, out=out)
     with pytest.raises(AssertionError, match=f"my product reads memory, not strides: .*{how}"):
@@ -73,6 +83,7 @@ def test_a_kernel_that_reads_memory_is_red(read, how, a_product):
 
 def test_a_fault_that_shows_in_long_arrays_alone_is_red(a_new_primitive):
     """Beyond the 4096th entry, as where a second block begins."""
+
     def kernel(out, a):
         np.exp(a, out=out)
         out.reshape(-1)[4096:] = 0
@@ -86,6 +97,7 @@ def test_a_fault_that_shows_in_long_arrays_alone_is_red(a_new_primitive):
 
 def test_a_fault_of_nan_in_float32_alone_is_red(a_new_primitive):
     """No case draws one; an elementwise operation is asked for every pair of edges."""
+
     def kernel(out, a):
         np.exp(np.nan_to_num(a) if a.dtype == np.float32 else a, out=out)
 

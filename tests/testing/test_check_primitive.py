@@ -15,9 +15,9 @@ from tinymeta.core.primitive import Primitive, registry, replaced
 from tinymeta.core.scope import state
 from tinymeta.testing import Case, check_primitive, register, registry_test, strategies
 
-
-settings.register_profile("no shrinking", settings.get_profile("tinymeta"), database=None,
-                          phases=[Phase.generate])
+settings.register_profile(
+    "no shrinking", settings.get_profile("tinymeta"), database=None, phases=[Phase.generate]
+)
 
 
 @pytest.fixture(autouse=True)
@@ -29,7 +29,6 @@ def faults_are_found_and_not_made_small():
 
 def fill(out, a, b):
     np.multiply(a, b, out=out)
-
 
 
 RULES = (lambda g, y, a, b: g * b, lambda g, y, a, b: g * a)
@@ -59,9 +58,10 @@ def test_an_operation_that_keeps_its_promises_passes(a_product):
 
 # ---- kernels ------------------------------------------------------------------------------------
 
+
 def unfilled(out, a, b):
     np.multiply(a[..., 1:], b[..., 1:], out=out[..., 1:])
-    out[..., 0] *= 1                                            # whatever was there
+    out[..., 0] *= 1  # whatever was there
 
 
 def writing(out, a, b):
@@ -73,11 +73,14 @@ def random(out, a, b):
     out[:] = np.random.default_rng().normal(size=out.shape)
 
 
-@pytest.mark.parametrize("kernel, message", [
-    (unfilled, "my product (does not fill all of out|gives two values)"),
-    (writing, "my product writes into an input"),
-    (random, "my product gives two values for one input"),
-])
+@pytest.mark.parametrize(
+    "kernel, message",
+    [
+        (unfilled, "my product (does not fill all of out|gives two values)"),
+        (writing, "my product writes into an input"),
+        (random, "my product gives two values for one input"),
+    ],
+)
 def test_a_faulty_kernel_is_red(kernel, message, a_product):
     with pytest.raises(AssertionError, match=message):
         check_primitive(a_product(kernels={"cpu": kernel}))
@@ -90,8 +93,9 @@ def adding(out, a, b):
 @pytest.mark.parametrize("kernel, found", [(adding, 0), (unfilled, np.nan)])
 def test_a_kernel_that_leaves_what_it_finds_is_red(kernel, found, a_product, monkeypatch):
     """Eager memory may happen to be what the check puts there, so it puts two things there."""
-    monkeypatch.setattr("tinymeta.core.primitive.allocate",
-                        lambda _, shape, dtype: np.full(shape, found, dtype))
+    monkeypatch.setattr(
+        "tinymeta.core.primitive.allocate", lambda _, shape, dtype: np.full(shape, found, dtype)
+    )
     with pytest.raises(AssertionError, match="my product does not fill all of out"):
         check_primitive(a_product(kernels={"cpu": kernel}, vjps=(None, None)))
 
@@ -129,6 +133,7 @@ def test_a_view_that_breaks_its_shape_rule_is_red(a_product):
 
 # ---- derivative rules ---------------------------------------------------------------------------
 
+
 def test_a_missing_rule_is_red(a_product):
     with pytest.raises(AssertionError, match="my product has 1 derivative rules for 2 inputs"):
         check_primitive(a_product(vjps=RULES[:1]))
@@ -150,11 +155,14 @@ def test_a_rule_that_multiplies_where_it_should_select_is_red(a_product):
         return g * (a > b)
 
     with pytest.raises(AssertionError, match="rule 0 lets an infinite cotangent through"):
-        check_primitive(a_product(
-            kernels={"cpu": lambda out, a, b: np.maximum(a, b, out=out)},
-            vjps=(lambda g, y, a, b: larger(g, a, b), lambda g, y, a, b: larger(g, b, a)),
-            branch=lambda a, b: a > b,
-            cases=PAIRS.map(lambda pair: Case((pair[0], pair[1] + 1 / 16), {}))))
+        check_primitive(
+            a_product(
+                kernels={"cpu": lambda out, a, b: np.maximum(a, b, out=out)},
+                vjps=(lambda g, y, a, b: larger(g, a, b), lambda g, y, a, b: larger(g, b, a)),
+                branch=lambda a, b: a > b,
+                cases=PAIRS.map(lambda pair: Case((pair[0], pair[1] + 1 / 16), {})),
+            )
+        )
 
 
 def test_a_rule_that_calls_what_the_registry_does_not_know_is_red(a_new_primitive):
@@ -174,6 +182,7 @@ def test_an_operation_without_derivatives_is_checked_for_the_rest(a_product):
 
 
 # ---- what could not fail, and what is missing ----------------------------------------------------
+
 
 def test_a_strategy_on_which_no_derivative_could_be_wrong_is_red(a_product):
     empty = st.just(Case((np.zeros((2, 0)), np.zeros((2, 0))), {}))
@@ -210,16 +219,25 @@ def test_an_operation_without_a_strategy_gets_arrays_of_one_shape(a_product):
 
 
 def test_any_number_of_inputs_gets_two(a_new_primitive):
-    total = tm.primitive("total", shape=lambda *xs: (xs[0].shape, xs[0].dtype),
-                         vjps=lambda i, g, y, *xs: g,
-                         kernels={"cpu": lambda out, *xs: np.copyto(out, sum(xs))})
+    total = tm.primitive(
+        "total",
+        shape=lambda *xs: (xs[0].shape, xs[0].dtype),
+        vjps=lambda i, g, y, *xs: g,
+        kernels={"cpu": lambda out, *xs: np.copyto(out, sum(xs))},
+    )
     check_primitive(total, examples=4)
 
 
-@pytest.mark.parametrize("shape, message", [
-    (lambda a, b, axis: (a.shape, a.dtype), "my product has no strategy .* its axis: add one"),
-    (lambda a, b, *, axis: (a.shape, a.dtype), "my product has no strategy .* its axis: add one"),
-])
+@pytest.mark.parametrize(
+    "shape, message",
+    [
+        (lambda a, b, axis: (a.shape, a.dtype), "my product has no strategy .* its axis: add one"),
+        (
+            lambda a, b, *, axis: (a.shape, a.dtype),
+            "my product has no strategy .* its axis: add one",
+        ),
+    ],
+)
 def test_what_needs_metadata_needs_a_strategy(shape, message, a_product):
     op = a_product(shape=shape)
     del strategies.TABLE[op.name]
@@ -239,6 +257,7 @@ def test_what_takes_no_arrays_of_one_shape_needs_a_strategy(a_product):
 
 # ---- the test that is inherited -----------------------------------------------------------------
 
+
 def test_the_inherited_test_checks_each_one_it_was_given(a_product, a_new_primitive):
     bad = a_new_primitive("exp(a)", (lambda g, y, a: -g * y,), name="bad")
     test = registry_test(a_product(), "bad")
@@ -253,9 +272,14 @@ def test_a_test_file_of_yours_inherits_it_in_one_line(tmp_path):
     (tmp_path / "test_mine.py").write_text(
         "import tinymeta as tm\n"
         "tm.elementwise('a * a * a', vjps=(lambda g, y, a: 3.0 * g * a * a,), name='cube')\n"
-        "test_ops = tm.testing.registry_test('cube', 'add')\n")
-    done = subprocess.run([sys.executable, "-m", "pytest", "-v", "test_mine.py"],
-                          cwd=tmp_path, capture_output=True, text=True)
+        "test_ops = tm.testing.registry_test('cube', 'add')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-v", "test_mine.py"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
     assert "test_mine.py::test_ops[cube] PASSED" in done.stdout, done.stdout
     assert "test_mine.py::test_ops[add] PASSED" in done.stdout
 
@@ -286,6 +310,7 @@ def test_what_was_replaced_is_not_asked_for(a_product):
 
 # ---- devices ------------------------------------------------------------------------------------
 
+
 def test_a_device_is_checked_with_its_own_kernel(a_product, monkeypatch):
     both = {"cpu": True, "other": True, "absent": "no driver; use --device cpu"}
     monkeypatch.setattr("tinymeta.core.device.DEVICES", (*both,))
@@ -314,6 +339,6 @@ def test_a_device_that_differs_from_the_cpu_is_red(a_product, monkeypatch):
 
 
 def test_a_pullback_that_is_not_linear_is_red(a_product):
-    crooked = (lambda g, y, a, b: g * b * (1 + 1e-11 * g), RULES[1])      # no difference sees that
+    crooked = (lambda g, y, a, b: g * b * (1 + 1e-11 * g), RULES[1])  # no difference sees that
     with pytest.raises(AssertionError, match="my product: broken: "):
         check_primitive(a_product(vjps=crooked), order=1)

@@ -1,6 +1,6 @@
 """The compiler's checks are checked: each planted fault makes some random step differ.
 
-    python -m pytest -m slow tests/testing/test_compiler_faults.py        all of them
+python -m pytest -m slow tests/testing/test_compiler_faults.py        all of them
 """
 
 import numpy as np
@@ -13,11 +13,19 @@ from tinymeta.testing.passfaults import FAULTS, noticed
 
 # Those that few random steps are enough for. (Which steps are drawn depends on the modules that are
 # loaded, so no smaller number than for all faults is sure to do.)
-QUICK = ["all numbers are one", "lines of different static are one", "-x is x",
-         "the last chunk is left out of the sums", "a flip begins where its source does",
-         "a reshape is a dense array", "a sum begins with what is there",
-         "a value lives one step less", "all calls share one arena",
-         "results are not copied out of the arena", "the outputs are turned round"]
+QUICK = [
+    "all numbers are one",
+    "lines of different static are one",
+    "-x is x",
+    "the last chunk is left out of the sums",
+    "a flip begins where its source does",
+    "a reshape is a dense array",
+    "a sum begins with what is there",
+    "a value lives one step less",
+    "all calls share one arena",
+    "results are not copied out of the arena",
+    "the outputs are turned round",
+]
 
 
 @pytest.mark.parametrize("what", QUICK)

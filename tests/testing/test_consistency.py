@@ -15,8 +15,9 @@ x = rng.normal(size=(3, 4))
 
 by_grads = lambda f, *args: check_grads(f, *args, order=1)
 by_taylor = lambda f, *args: check_taylor(f, *args)
-ALL = pytest.mark.parametrize("check", [by_grads, by_taylor, check_identities],
-                              ids=["grads", "taylor", "identities"])
+ALL = pytest.mark.parametrize(
+    "check", [by_grads, by_taylor, check_identities], ids=["grads", "taylor", "identities"]
+)
 BY_VALUES = pytest.mark.parametrize("check", [by_grads, by_taylor], ids=["grads", "taylor"])
 
 
@@ -27,11 +28,14 @@ def in_memory(g):
 
 # ---- outputs ------------------------------------------------------------------------------------
 
+
 @ALL
 def test_an_output_whose_gradient_waits_for_another_is_found(check):
     def pair(alive):
-        return Foreign(lambda x: (x * x, np.sin(x)), backward=lambda g, x: (
-            2 * g[0] * x + g[1] * np.cos(x) * (alive or bool(np.any(g[0])))))
+        return Foreign(
+            lambda x: (x * x, np.sin(x)),
+            backward=lambda g, x: 2 * g[0] * x + g[1] * np.cos(x) * (alive or bool(np.any(g[0]))),
+        )
 
     check(pair(True), x)
     with pytest.raises(AssertionError, match="another gradient when one output alone has a cotan"):
@@ -44,6 +48,7 @@ def test_the_last_of_many_outputs_is_asked_alone(check):
         def backward(g, x):
             lost = not alive and not np.any(g[0])
             return sum(k * g[k] for k in range(7)) + 7 * g[7] * (not lost)
+
         return Foreign(lambda x: tuple(k * x for k in range(8)), backward=backward)
 
     check(many(True), x)
@@ -53,9 +58,13 @@ def test_the_last_of_many_outputs_is_asked_alone(check):
 
 # ---- memory -------------------------------------------------------------------------------------
 
+
 @ALL
-@pytest.mark.parametrize("inner", [lambda f: f, lambda f: lambda x: tm.transpose(f(x)) * x.T],
-                         ids=["alone", "in a program"])
+@pytest.mark.parametrize(
+    "inner",
+    [lambda f: f, lambda f: lambda x: tm.transpose(f(x)) * x.T],
+    ids=["alone", "in a program"],
+)
 def test_a_backward_that_reads_its_cotangent_by_memory_is_found(check, inner):
     square = lambda read: inner(Foreign(lambda x: x * x, backward=lambda g, x: 2 * read(g) * x))
     check(square(np.array), x)
@@ -84,6 +93,7 @@ def test_who_refuses_a_stride_errs_not(check):
 @ALL
 def test_a_rule_of_ours_that_reads_memory_is_found(check, a_new_primitive):
     """tm.asarray shares memory, so a view stays one."""
+
     def rule(g, y, a):
         return tm.asarray(in_memory(g.value)) * y if isinstance(g.value, np.ndarray) else g * y
 
@@ -109,6 +119,7 @@ def test_layouts_have_the_strides_they_say():
 
 
 # ---- time ---------------------------------------------------------------------------------------
+
 
 class Square:
     """The backward uses what the last forward pass left in it, or its own argument."""
@@ -146,6 +157,7 @@ def test_a_backward_that_keeps_what_it_knew_of_the_first_point_is_found(check, k
 
 # ---- what is right passes -----------------------------------------------------------------------
 
+# fmt: off
 RIGHT = {
     "a saturated softmax": (lambda x: tm.softmax(10.0 * x, axis=1), x),
     "a norm layer":        (lambda x: (x - tm.mean(x, 0)) * tm.rsqrt(tm.var(x, 0) + 1e-5), x + 10),
@@ -156,6 +168,7 @@ RIGHT = {
     "some of size 0":      (lambda x: {"a": x[:0], "b": [x * x, None]}, x),
     "near a kink":         (lambda x: tm.relu(x) * tm.exp(x), np.array([1e-4, -1e-4, 2.0])),
 }
+# fmt: on
 
 
 @ALL
@@ -171,10 +184,15 @@ def test_in_float32_too(name):
 
 
 @ALL
-@pytest.mark.parametrize("backward", [
-    lambda g, x: (2 * g * x)[:1], lambda g, x: (2 * g * x).astype(np.float32),
-    lambda g, x: (2 * g * x, g),
-], ids=["shape", "dtype", "number"])
+@pytest.mark.parametrize(
+    "backward",
+    [
+        lambda g, x: (2 * g * x)[:1],
+        lambda g, x: (2 * g * x).astype(np.float32),
+        lambda g, x: (2 * g * x, g),
+    ],
+    ids=["shape", "dtype", "number"],
+)
 def test_a_gradient_unlike_its_input_is_an_assertion_everywhere(check, backward):
     with pytest.raises(AssertionError, match="returned"):
         check(Foreign(lambda x: x * x, backward=backward), np.ones((2, 3)))

@@ -4,8 +4,16 @@ import numpy as np
 import pytest
 
 import tinymeta as tm
-from tinymeta.testing import (Foreign, Kink, NoRule, Vacuous, check_grads, check_identities,
-                              check_meta_grad, check_taylor)
+from tinymeta.testing import (
+    Foreign,
+    Kink,
+    NoRule,
+    Vacuous,
+    check_grads,
+    check_identities,
+    check_meta_grad,
+    check_taylor,
+)
 
 rng = np.random.default_rng(0)
 x, w = rng.normal(size=(3, 4)), rng.normal(size=(4, 2))
@@ -29,21 +37,22 @@ LAYER = {"w": w}, x, np.array([1, 0, 1])
 
 
 def cubed(x):
-    return x ** 3
+    return x**3
 
 
 def cubed_backward(g, x):
-    return 3 * g * x ** 2
+    return 3 * g * x**2
 
 
 def cubed_twice(w, g, x):
-    return 3 * w * x ** 2, 6 * w * g * x
+    return 3 * w * x**2, 6 * w * g * x
 
 
 TWICE = Foreign(cubed, backward=Foreign(cubed_backward, backward=cubed_twice))
 
 
 # ---- what is right passes -----------------------------------------------------------------------
+
 
 def test_trees_of_arrays_go_in_and_come_out():
     f = Foreign(layer, backward=layer_backward)
@@ -64,8 +73,11 @@ def test_a_backward_with_a_backward_has_a_second_derivative():
 
 
 def test_it_is_an_operation_among_others():
-    np.testing.assert_allclose(tm.grad(tm.grad(lambda t: TWICE(tm.sin(t))))(np.array(0.5)).item(),
-                               6 * np.sin(.5) * np.cos(.5) ** 2 - 3 * np.sin(.5) ** 3, rtol=1e-6)
+    np.testing.assert_allclose(
+        tm.grad(tm.grad(lambda t: TWICE(tm.sin(t))))(np.array(0.5)).item(),
+        6 * np.sin(0.5) * np.cos(0.5) ** 2 - 3 * np.sin(0.5) ** 3,
+        rtol=1e-6,
+    )
     assert not TWICE(x).serial, "untracked input, no history"
 
 
@@ -94,11 +106,17 @@ def test_a_hand_written_meta_gradient_of_numpy_functions():
     theta = rng.normal(size=5)
     check_meta_grad(exact, loss, adapt, theta, (support, query))
     with pytest.raises(AssertionError, match="first-order MAML gradient"):
-        check_meta_grad(lambda theta, tasks: exact(theta, tasks) / (1 - rate), loss, adapt, theta,
-                        (support, query))
+        check_meta_grad(
+            lambda theta, tasks: exact(theta, tasks) / (1 - rate),
+            loss,
+            adapt,
+            theta,
+            (support, query),
+        )
 
 
 # ---- what is wrong is red -----------------------------------------------------------------------
+
 
 def test_a_wrong_backward_is_red_at_its_entry():
     def wrong(g, p, x, labels):
@@ -111,22 +129,29 @@ def test_a_wrong_backward_is_red_at_its_entry():
 
 
 def test_a_wrong_second_backward_is_red_at_order_two():
-    once = Foreign(cubed_backward, backward=lambda w, g, x: (3 * w * x ** 2, 6 * w * x))
+    once = Foreign(cubed_backward, backward=lambda w, g, x: (3 * w * x**2, 6 * w * x))
     f = Foreign(cubed, backward=once)
     check_grads(f, x, order=1)
     with pytest.raises(AssertionError, match="derivative of cubed of order 2 is wrong"):
         check_grads(f, x)
 
 
-@pytest.mark.parametrize("backward, kind, message", [
-    (cubed_backward, NoRule, "nobody said what the derivative of cubed_backward is: ask for a lowe"),
-    (lambda g, x: (g, g), AssertionError, "returned 2 gradients for 1 floating inputs"),
-    (lambda g, x: None, AssertionError, "returned 0 gradients for 1 floating inputs"),
-    (lambda g, x: (3 * g * x ** 2).astype(np.float32), AssertionError, "returned float32"),
-    (lambda g, x: (3 * g * x ** 2).sum(), AssertionError, r"returned float64\(\)"),
-    (lambda g, x: 3 * g * x ** 2 * np.nan, AssertionError, "of order 1 is not finite"),
-    (lambda g, x: x.sort() or g, AssertionError, "writes into its argument"),
-])
+@pytest.mark.parametrize(
+    "backward, kind, message",
+    [
+        (
+            cubed_backward,
+            NoRule,
+            "nobody said what the derivative of cubed_backward is: ask for a lowe",
+        ),
+        (lambda g, x: (g, g), AssertionError, "returned 2 gradients for 1 floating inputs"),
+        (lambda g, x: None, AssertionError, "returned 0 gradients for 1 floating inputs"),
+        (lambda g, x: (3 * g * x**2).astype(np.float32), AssertionError, "returned float32"),
+        (lambda g, x: (3 * g * x**2).sum(), AssertionError, r"returned float64\(\)"),
+        (lambda g, x: 3 * g * x**2 * np.nan, AssertionError, "of order 1 is not finite"),
+        (lambda g, x: x.sort() or g, AssertionError, "writes into its argument"),
+    ],
+)
 def test_a_backward_that_is_none_gets_a_sentence(backward, kind, message):
     with pytest.raises(kind, match=message):
         check_grads(Foreign(cubed, backward=backward), x)
@@ -137,13 +162,16 @@ def writes(x):
     return x * 2.0
 
 
-@pytest.mark.parametrize("f, message", [
-    (writes, r"writes into its argument \[0\]: let it make a new array"),
-    (lambda x: x * rng.normal(), "gives two values for one input"),
-    (lambda x: np.float32(x) * 2, "returns float32 for float64 inputs, too coarse"),
-    (lambda x: x.shape[0], "nothing to differentiate"),
-    (lambda x: x * np.inf, "is not finite"),
-])
+@pytest.mark.parametrize(
+    "f, message",
+    [
+        (writes, r"writes into its argument \[0\]: let it make a new array"),
+        (lambda x: x * rng.normal(), "gives two values for one input"),
+        (lambda x: np.float32(x) * 2, "returns float32 for float64 inputs, too coarse"),
+        (lambda x: x.shape[0], "nothing to differentiate"),
+        (lambda x: x * np.inf, "is not finite"),
+    ],
+)
 def test_a_function_that_is_none_gets_a_sentence(f, message):
     with pytest.raises((AssertionError, ValueError), match=message):
         check_grads(Foreign(f, backward=lambda g, x: 2 * g), x)
@@ -160,6 +188,7 @@ def test_one_way_to_differentiate():
 
 
 # ---- kinks, which it does not tell --------------------------------------------------------------
+
 
 def rectified(x):
     return np.maximum(x, 0)

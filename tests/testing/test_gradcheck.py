@@ -9,17 +9,18 @@ from tinymeta.testing import Kink, Undecided, check_grads
 rng = np.random.default_rng(0)
 x = rng.normal(size=(3, 4))
 
-FAULTS = {                      # what a rule of exp returns instead of g * y, and how late it shows
-    "scaled":  (lambda g, y, a: g * y * 1.001, 0),
+FAULTS = {  # what a rule of exp returns instead of g * y, and how late it shows
+    "scaled": (lambda g, y, a: g * y * 1.001, 0),
     "flipped": (lambda g, y, a: -g * y, 0),
     "dropped": (None, 0),
     "shifted": (lambda g, y, a: g * y + 0.01, 0),
-    "nan":     (lambda g, y, a: g * y * np.nan, 0),
+    "nan": (lambda g, y, a: g * y * np.nan, 0),
     "stopped": (lambda g, y, a: g * tm.stop_gradient(y), 1),
 }
 
 
 # ---- planted faults -----------------------------------------------------------------------------
+
 
 @pytest.mark.parametrize("depth", [1, 2, 3])
 @pytest.mark.parametrize("fault", FAULTS)
@@ -36,11 +37,15 @@ def test_a_fault_turns_the_order_red_where_it_shows_and_none_before(fault, depth
         check_grads(op, x, order=3 + late)
 
 
-@pytest.mark.parametrize("f", [
-    lambda a, b: tm.matmul(a, tm.stop_gradient(b)),
-    lambda a, b: tm.softmax(tm.stop_gradient(a), axis=1),
-    lambda a, b: a * b - tm.stop_gradient(a) * b,
-], ids=["a factor forgotten", "a softmax that stops, whose rows sum to 1", "a term forgotten"])
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda a, b: tm.matmul(a, tm.stop_gradient(b)),
+        lambda a, b: tm.softmax(tm.stop_gradient(a), axis=1),
+        lambda a, b: a * b - tm.stop_gradient(a) * b,
+    ],
+    ids=["a factor forgotten", "a softmax that stops, whose rows sum to 1", "a term forgotten"],
+)
 def test_a_function_whose_gradient_is_cut_is_red(f):
     a, b = rng.normal(size=(2, 3, 3))
     with pytest.raises(AssertionError, match="of order 1 is wrong"):
@@ -52,8 +57,11 @@ def test_a_fault_in_one_entry_of_many_is_found_and_named(a_new_primitive):
     mask = np.zeros((10, 8), bool)
     mask[7, 3] = True
     with pytest.raises(AssertionError, match=r"argument \[1\]\['w'\]\[0\] at \(7, 3\)"):
-        check_grads(lambda n, p: tm.where(mask, bad(p["w"][0]), tm.exp(p["w"][0])) * n,
-                    3, {"w": [rng.normal(size=(10, 8))], "b": np.ones(2)})
+        check_grads(
+            lambda n, p: tm.where(mask, bad(p["w"][0]), tm.exp(p["w"][0])) * n,
+            3,
+            {"w": [rng.normal(size=(10, 8))], "b": np.ones(2)},
+        )
 
 
 def test_a_fault_in_the_derivative_by_the_cotangent_is_red(a_new_primitive):
@@ -84,8 +92,9 @@ def test_a_fault_of_float32_alone_is_red(a_new_primitive):
 
 
 def test_a_second_order_fault_of_float32_alone_is_red(a_new_primitive):
-    op = a_new_primitive("exp(a)", (
-        lambda g, y, a: g * (tm.stop_gradient(y) if a.dtype == np.float32 else y),))
+    op = a_new_primitive(
+        "exp(a)", (lambda g, y, a: g * (tm.stop_gradient(y) if a.dtype == np.float32 else y),)
+    )
     with pytest.raises(AssertionError, match=r"(?s)of order 2 is wrong.*float32 .*wrong"):
         check_grads(op, x.astype(np.float32))
 
@@ -101,11 +110,18 @@ def test_float32_passes_with_a_tolerance_of_its_rounding(name):
 
 # ---- mixed orders -------------------------------------------------------------------------------
 
+
 def test_every_mixture_of_modes_is_compared():
     report = check_grads(lambda x: tm.tanh(x) @ x.T, x, order=3, n_dirs=1, modes=("rev", "fwd"))
     modes = [row.mode for row in report.rows]
     assert len(modes) == len(set(modes)) == 14 and modes[:6] == [
-        "rev", "fwd", "rev-rev", "rev-fwd", "fwd-rev", "fwd-fwd"]
+        "rev",
+        "fwd",
+        "rev-rev",
+        "rev-fwd",
+        "fwd-rev",
+        "fwd-fwd",
+    ]
 
 
 def test_a_fault_that_the_pullback_of_the_pullback_shows(a_new_primitive):
@@ -118,12 +134,17 @@ def test_a_fault_that_the_pullback_of_the_pullback_shows(a_new_primitive):
 
 # ---- not a number, and not to be decided --------------------------------------------------------
 
-@pytest.mark.parametrize("f", [
-    lambda x: x * np.nan,
-    lambda x: tm.log(x - 10.0),
-    lambda x: tm.where(x > -9.0, x, x / (x - x)),
-    lambda x: tm.exp(x * 1e4),
-], ids=["value", "domain", "slope alone", "infinite"])
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: x * np.nan,
+        lambda x: tm.log(x - 10.0),
+        lambda x: tm.where(x > -9.0, x, x / (x - x)),
+        lambda x: tm.exp(x * 1e4),
+    ],
+    ids=["value", "domain", "slope alone", "infinite"],
+)
 def test_nan_and_infinity_never_pass(f):
     with pytest.raises(AssertionError, match="(the value of|derivative of).* is not finite"):
         check_grads(f, np.abs(x) + 0.1)
@@ -151,6 +172,7 @@ def test_a_kink_near_by_is_stepped_around():
 
 # ---- what is right passes, with a tolerance that means something ---------------------------------
 
+# fmt: off
 RIGHT = {
     "exp":          (lambda x: tm.exp(x), x),
     "steep":        (lambda x: tm.sin(300.0 * x), x),
@@ -164,6 +186,7 @@ RIGHT = {
     "convolution":  (lambda x: tm.conv2d(x, np.ones((2, 3, 1, 2)), stride=2) ** 2,
                      rng.normal(size=(2, 5, 5, 1))),
 }
+# fmt: on
 
 
 @pytest.mark.parametrize("name", RIGHT)
@@ -203,8 +226,16 @@ def test_trees_integers_and_float32_go_in_and_come_out():
 def test_the_report_is_a_table():
     report = check_grads(lambda x: tm.exp(x), x, order=2, n_dirs=1)
     header, first, second = str(report).splitlines()
-    assert header.split() == ["order", "mode", "dtype", "direction", "analytic", "numeric", "error",
-                              "tolerance"]
+    assert header.split() == [
+        "order",
+        "mode",
+        "dtype",
+        "direction",
+        "analytic",
+        "numeric",
+        "error",
+        "tolerance",
+    ]
     assert first.split()[:4] == ["1", "rev", "float64", "1"]
     assert second.split()[:4] == ["2", "rev-rev", "float64", "1"]
     assert float(first.split()[4]) == pytest.approx(report.rows[0].analytic, rel=1e-10)
@@ -229,12 +260,16 @@ def test_a_seed_repeats_a_check_and_a_generator_moves_on():
 
 # ---- what cannot be checked gets a sentence ------------------------------------------------------
 
-@pytest.mark.parametrize("call, message", [
-    (lambda: check_grads(tm.exp, x, order=0), "order 0 and n_dirs 2 must be at least 1"),
-    (lambda: check_grads(tm.exp, x, n_dirs=0), "order 2 and n_dirs 0 must be at least 1"),
-    (lambda: check_grads(tm.exp, x, modes=("forward",)), r"modes \('forward',\) some of"),
-    (lambda: check_grads(tm.exp, x, modes=()), r"modes \(\) some of"),
-])
+
+@pytest.mark.parametrize(
+    "call, message",
+    [
+        (lambda: check_grads(tm.exp, x, order=0), "order 0 and n_dirs 2 must be at least 1"),
+        (lambda: check_grads(tm.exp, x, n_dirs=0), "order 2 and n_dirs 0 must be at least 1"),
+        (lambda: check_grads(tm.exp, x, modes=("forward",)), r"modes \('forward',\) some of"),
+        (lambda: check_grads(tm.exp, x, modes=()), r"modes \(\) some of"),
+    ],
+)
 def test_a_check_of_nothing_is_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()

@@ -9,9 +9,15 @@ from tinymeta.testing import Foreign, check_identities
 rng = np.random.default_rng(0)
 x = rng.normal(size=(3, 4))
 
-WHAT = ["gradients of their inputs' shape, dtype", "the same gradients twice, to the bit",
-        "J'0 = 0", "J'(2u - w/2) = 2J'u - J'w/2, along v", "<u, Jv> = <J'u, v>",
-        "<Ha, b> = <a, Hb>, H that of <u, f>", "inputs left as they were, to the bit"]
+WHAT = [
+    "gradients of their inputs' shape, dtype",
+    "the same gradients twice, to the bit",
+    "J'0 = 0",
+    "J'(2u - w/2) = 2J'u - J'w/2, along v",
+    "<u, Jv> = <J'u, v>",
+    "<Ha, b> = <a, Hb>, H that of <u, f>",
+    "inputs left as they were, to the bit",
+]
 
 
 def broken(f, *args, **kwargs) -> str:
@@ -22,17 +28,30 @@ def broken(f, *args, **kwargs) -> str:
 
 # ---- planted faults -----------------------------------------------------------------------------
 
-@pytest.mark.parametrize("rule, row", [
-    (lambda g, y, a: g * y * rng.normal(), 1),
-    (lambda g, y, a: g * y + 0.01, 2),
-    (lambda g, y, a: g * y * np.nan, 2),
-    (lambda g, y, a: g * y / g, 2),
-    (lambda g, y, a: tm.abs(g) * y, 3),
-    (lambda g, y, a: g * y * (1.0 + 1e-3 * g), 3),
-    (lambda g, y, a: tm.stop_gradient(g) * y, 4),
-    (lambda g, y, a: g * y + 1e-3 * tm.stop_gradient(g), 4),
-], ids=["random", "shifted", "nan", "nan at zero", "even", "a little curved", "stops g",
-        "stops a little"])
+
+@pytest.mark.parametrize(
+    "rule, row",
+    [
+        (lambda g, y, a: g * y * rng.normal(), 1),
+        (lambda g, y, a: g * y + 0.01, 2),
+        (lambda g, y, a: g * y * np.nan, 2),
+        (lambda g, y, a: g * y / g, 2),
+        (lambda g, y, a: tm.abs(g) * y, 3),
+        (lambda g, y, a: g * y * (1.0 + 1e-3 * g), 3),
+        (lambda g, y, a: tm.stop_gradient(g) * y, 4),
+        (lambda g, y, a: g * y + 1e-3 * tm.stop_gradient(g), 4),
+    ],
+    ids=[
+        "random",
+        "shifted",
+        "nan",
+        "nan at zero",
+        "even",
+        "a little curved",
+        "stops g",
+        "stops a little",
+    ],
+)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_a_faulty_rule_breaks_its_identity(rule, row, dtype, a_new_primitive):
     message = broken(a_new_primitive("exp(a)", (rule,)), x.astype(dtype))
@@ -40,10 +59,17 @@ def test_a_faulty_rule_breaks_its_identity(rule, row, dtype, a_new_primitive):
     assert message.splitlines()[-1].endswith("broken")
 
 
-@pytest.mark.parametrize("rules", [
-    (lambda g, y, a, b: g * tm.stop_gradient(b), lambda g, y, a, b: g * a),
-    (lambda g, y, a, b: g * b, lambda g, y, a, b: g * (1.000001 * a - 1e-6 * tm.stop_gradient(a))),
-], ids=["one factor stopped", "by a millionth"])
+@pytest.mark.parametrize(
+    "rules",
+    [
+        (lambda g, y, a, b: g * tm.stop_gradient(b), lambda g, y, a, b: g * a),
+        (
+            lambda g, y, a, b: g * b,
+            lambda g, y, a, b: g * (1.000001 * a - 1e-6 * tm.stop_gradient(a)),
+        ),
+    ],
+    ids=["one factor stopped", "by a millionth"],
+)
 def test_a_rule_that_stops_makes_the_hessian_asymmetric(rules, a_new_primitive):
     product = a_new_primitive("a * b", rules)
     assert f"broken: {WHAT[5]}" in broken(product, x, x + 1.0)
@@ -66,6 +92,7 @@ def test_a_rule_that_writes_into_its_input_is_red(a_new_primitive):
 
 def test_a_rule_that_writes_where_nobody_looks_is_red(a_new_primitive):
     """The gradient of a sum knows nothing of its input."""
+
     def rule(g, y, a):
         a.value[0, 0] += 1.0
         return g * 3.0
@@ -74,13 +101,13 @@ def test_a_rule_that_writes_where_nobody_looks_is_red(a_new_primitive):
 
 
 @pytest.mark.parametrize("f", [tm.stop_gradient, lambda x: tm.asarray(np.exp(x.numpy()))])
-
 def test_a_function_without_any_derivative_is_red(f):
     assert "moves and all its derivatives are zero" in broken(f, x)
 
 
 # ---- what is right ------------------------------------------------------------------------------
 
+# fmt: off
 RIGHT = {
     "exp":             (tm.exp, x),
     "linear":          (lambda x: 3.0 * x, x),
@@ -98,6 +125,7 @@ RIGHT = {
     "convolution":     (lambda x, w: tm.conv2d(x, w, stride=2) ** 2,
                         rng.normal(size=(2, 5, 5, 1)), rng.normal(size=(2, 3, 1, 2))),
 }
+# fmt: on
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -144,7 +172,9 @@ def test_the_report_is_a_table_and_a_seed_repeats_it():
 
 def test_longdouble_passes():
     """Its spare bytes are no value, and the two sides are summed in float64."""
-    square = Foreign(lambda x: x * x, backward=Foreign(
-        lambda g, x: 2 * g * x, backward=lambda w, g, x: (2 * w * x, 2 * w * g)))
+    square = Foreign(
+        lambda x: x * x,
+        backward=Foreign(lambda g, x: 2 * g * x, backward=lambda w, g, x: (2 * w * x, 2 * w * g)),
+    )
     for _ in range(5):
         check_identities(square, rng.normal(size=5).astype(np.longdouble))

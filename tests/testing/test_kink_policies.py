@@ -8,8 +8,11 @@ from tinymeta.testing import Kink, Skip, check_grads
 from tinymeta.testing.differences import sides
 
 KINKED = {
-    "relu": tm.relu, "abs": tm.abs, "maximum": lambda x: tm.maximum(x, 0.0),
-    "minimum": lambda x: tm.minimum(x * 2.0, x), "clip": lambda x: tm.clip(x, 0.0, 1.0),
+    "relu": tm.relu,
+    "abs": tm.abs,
+    "maximum": lambda x: tm.maximum(x, 0.0),
+    "minimum": lambda x: tm.minimum(x * 2.0, x),
+    "clip": lambda x: tm.clip(x, 0.0, 1.0),
     "a hinge": lambda x: tm.relu(0.0 - x) * 2.0 + x,
 }
 at_kinks, smooth = np.array([0.0, 0.5, -0.0]), np.array([0.3, 0.5, -0.2])
@@ -20,13 +23,13 @@ def test_one_sided_takes_every_subgradient_and_nothing_else(name):
     f = KINKED[name]
     check_grads(f, at_kinks, order=1, n_dirs=8, kinks="one-sided")
     at_zero = np.array([1.0, 0.0, 1.0])
-    beyond = lambda x: f(x) + 2.2 * at_zero * (tm.stop_gradient(x) - x)     # slopes 2.2 less
+    beyond = lambda x: f(x) + 2.2 * at_zero * (tm.stop_gradient(x) - x)  # slopes 2.2 less
     with pytest.raises(AssertionError, match="of order 1 is wrong"):
         check_grads(beyond, at_kinks, order=1, n_dirs=8, kinks="one-sided")
 
 
 def test_raise_raises_even_where_both_sides_agree_with_the_rule():
-    even = lambda x: tm.abs(x) + x                  # abs'(0) = 0 is the central difference, too
+    even = lambda x: tm.abs(x) + x  # abs'(0) = 0 is the central difference, too
     check_grads(even, np.zeros(2), order=1, kinks="skip")
     with pytest.raises(Kink, match=r"(?s)is asked for at a kink.*between the points compared: abs"):
         check_grads(even, np.zeros(2), order=1, kinks="raise")
@@ -44,12 +47,13 @@ def test_skip_counts_and_fails_above_its_share():
 def test_a_skip_counts_over_the_checks_it_is_given():
     skip = Skip(at_most=0.2, spared=4)
     for _ in range(9):
-        check_grads(tm.relu, smooth, kinks=skip)                    # 36 comparisons
+        check_grads(tm.relu, smooth, kinks=skip)  # 36 comparisons
     for _ in range(3):
         check_grads(tm.relu, at_kinks, kinks=skip)
     assert (skip.skipped, skip.compared) == (12, 48)
-    with pytest.raises(Kink, match="16 of 52 comparisons lie at kinks and were skipped, more than "
-                                   "20% and 4"):
+    with pytest.raises(
+        Kink, match="16 of 52 comparisons lie at kinks and were skipped, more than 20% and 4"
+    ):
         for _ in range(2):
             check_grads(tm.relu, at_kinks, kinks=skip)
 
@@ -76,18 +80,28 @@ def test_nan_at_a_kink_is_no_subgradient(kinks, a_new_primitive):
 
 
 def test_an_unknown_policy_is_named():
-    with pytest.raises(ValueError, match="kinks 'ignore' must be one of skip, raise, one-sided, or"):
+    with pytest.raises(
+        ValueError, match="kinks 'ignore' must be one of skip, raise, one-sided, or"
+    ):
         check_grads(tm.exp, smooth, kinks="ignore")
 
 
 # ---- the slopes on the two sides ----------------------------------------------------------------
 
-@pytest.mark.parametrize("f, left, right, kinked", [
-    (lambda t: abs(t), -1, 1, True), (lambda t: max(t, 0), 0, 1, True),
-    (lambda t: abs(t) + 1e3 * t, 999, 1001, True), (lambda t: t * abs(t), 0, 0, False),
-    (lambda t: np.exp(3 * t), 3, 3, False), (lambda t: np.sin(300 * t), 300, 300, False),
-    (lambda t: t ** 3 * 1e6, 0, 0, False), (lambda t: 7.0, 0, 0, False),
-])
+
+@pytest.mark.parametrize(
+    "f, left, right, kinked",
+    [
+        (lambda t: abs(t), -1, 1, True),
+        (lambda t: max(t, 0), 0, 1, True),
+        (lambda t: abs(t) + 1e3 * t, 999, 1001, True),
+        (lambda t: t * abs(t), 0, 0, False),
+        (lambda t: np.exp(3 * t), 3, 3, False),
+        (lambda t: np.sin(300 * t), 300, 300, False),
+        (lambda t: t**3 * 1e6, 0, 0, False),
+        (lambda t: 7.0, 0, 0, False),
+    ],
+)
 def test_they_differ_at_a_kink_and_nowhere_else(f, left, right, kinked):
     found = sides(lambda t: np.array([float(f(t))]), 1.0)
     assert found.left.value == pytest.approx(left, rel=1e-5, abs=1e-6)
@@ -95,9 +109,13 @@ def test_they_differ_at_a_kink_and_nowhere_else(f, left, right, kinked):
     assert found.kinked == kinked
 
 
-@pytest.mark.parametrize("f, kinked", [
-    (lambda t: float(t > 0), True), (lambda t: float(t < 0) + t, True),
-    (lambda t: np.sqrt(t) if t >= 0 else np.nan, False),
-])
+@pytest.mark.parametrize(
+    "f, kinked",
+    [
+        (lambda t: float(t > 0), True),
+        (lambda t: float(t < 0) + t, True),
+        (lambda t: np.sqrt(t) if t >= 0 else np.nan, False),
+    ],
+)
 def test_a_jump_is_a_kink_and_an_edge_is_none(f, kinked):
     assert sides(lambda t: np.array([float(f(t))]), 1.0).kinked == kinked

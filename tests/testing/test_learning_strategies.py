@@ -9,8 +9,9 @@ from tinymeta.testing import check_grads, strategies
 from tinymeta.testing.strategies import broadcastable, episodes, networks, pairs, shapes, tensors
 
 first = settings(max_examples=2000, database=None, phases=[Phase.generate])
-smallest = settings(max_examples=2000, database=None, derandomize=True,
-                    phases=[Phase.generate, Phase.shrink])
+smallest = settings(
+    max_examples=2000, database=None, derandomize=True, phases=[Phase.generate, Phase.shrink]
+)
 
 
 def distances(p):
@@ -21,6 +22,7 @@ def names(network):
     return [type(layer).__name__ for layer in network.model.layers]
 
 
+# fmt: off
 VARIETY = {
     "an identical pair of one class": (pairs(), lambda p: (~p.different & (distances(p) == 0)).any()),
     "an identical pair of two":       (pairs(), lambda p: (p.different & (distances(p) == 0)).any()),
@@ -42,6 +44,7 @@ VARIETY = {
     "shapes that broadcast in both":  (broadcastable(2), lambda xs: np.broadcast(*xs).shape not in (xs[0].shape, xs[1].shape)),
     "an array of size 0 among them":  (broadcastable(2), lambda xs: xs[0].size == 0 < xs[1].size),
 }
+# fmt: on
 
 
 @pytest.mark.parametrize("what", VARIETY)
@@ -65,6 +68,7 @@ def test_what_they_shrink_to():
 
 # ---- arrays -------------------------------------------------------------------------------------
 
+
 @given(tensors(shapes(), low=-1.0, high=1.5, away_from=(0.0, 1.0)))
 def test_away_from_kinks_and_within_bounds(x):
     assert (np.abs(x) >= 1 / 16).all() and (np.abs(x - 1) >= 1 / 16).all()
@@ -78,7 +82,9 @@ def test_far_from_ties(x):
 
 
 def test_bounds_that_leave_nothing_are_an_error():
-    with pytest.raises(ValueError, match=r"no multiple of 1/8 between 0.4 and 0.6 is 1/16 away from"):
+    with pytest.raises(
+        ValueError, match=r"no multiple of 1/8 between 0.4 and 0.6 is 1/16 away from"
+    ):
         tensors(3, low=0.4, high=0.6, away_from=0.5)
 
 
@@ -91,10 +97,15 @@ def test_they_broadcast(xs):
 
 # ---- what is drawn is right, and so is what is made of it ---------------------------------------
 
+
 @given(pairs(smooth=True, margin=1.0))
 def test_the_contrastive_loss_of_any_pairs(p):
-    check_grads(lambda a, b: tm.losses.contrastive(a, b, p.different, margin=1.0) + a.sum() * 0.1,
-                p.a, p.b, n_dirs=1)
+    check_grads(
+        lambda a, b: tm.losses.contrastive(a, b, p.different, margin=1.0) + a.sum() * 0.1,
+        p.a,
+        p.b,
+        n_dirs=1,
+    )
 
 
 @given(pairs())
@@ -114,8 +125,9 @@ def test_every_class_is_there_as_often_as_every_other(tasks):
 @settings(max_examples=40)
 @given(networks())
 def test_the_derivatives_of_any_network(network):
-    check_grads(lambda p, x: network.model(p, x) + x.sum() * 0.1, network.params, network.x,
-                n_dirs=1)
+    check_grads(
+        lambda p, x: network.model(p, x) + x.sum() * 0.1, network.params, network.x, n_dirs=1
+    )
 
 
 @settings(max_examples=40)
@@ -134,7 +146,7 @@ def test_the_meta_gradient_of_any_network(network, tasks):
     """Made to fit the episodes by a layer in front and one behind."""
     inputs, outputs = network.x.shape[-1], network.model.layers[-1].outputs
     model = tm.nn.Sequential(tm.nn.Dense(1, inputs), *network.model.layers, tm.nn.Dense(outputs, 1))
-    rng = np.random.default_rng(0)          # no bias is zero: x = 0 is not a point of no variance
+    rng = np.random.default_rng(0)  # no bias is zero: x = 0 is not a point of no variance
     params = tm.tree.map(lambda p: p + rng.uniform(0.1, 0.4, p.shape), model.init(rng))
 
     def loss(p, batch):

@@ -47,8 +47,9 @@ def inner(loss, steps):
 
 
 def meta_grad_of(loss, steps, reduce=tm.mean, **options):
-    return tm.grad(lambda p, tasks: reduce(maml_loss(loss, p, tasks, lr=RATE, steps=steps,
-                                                     **options)))
+    return tm.grad(
+        lambda p, tasks: reduce(maml_loss(loss, p, tasks, lr=RATE, steps=steps, **options))
+    )
 
 
 def complaint(meta_grad, loss, adapt, params, tasks, **options) -> str:
@@ -63,6 +64,7 @@ each_problem = pytest.mark.parametrize("problem", PROBLEMS)
 
 # ---- what is right passes ------------------------------------------------------------------------
 
+
 @each_problem
 @pytest.mark.parametrize("steps", range(4))
 @pytest.mark.parametrize("over_tasks", ["mean", "sum"])
@@ -70,15 +72,19 @@ def test_the_exact_meta_gradient_passes(problem, steps, over_tasks):
     loss, params, tasks = PROBLEMS[problem]
     exact = meta_grad_of(loss, steps, getattr(tm, over_tasks))
     for seed in range(5):
-        report = check_meta_grad(exact, loss, inner(loss, steps), params, tasks, seed=seed,
-                                 over_tasks=over_tasks)
+        report = check_meta_grad(
+            exact, loss, inner(loss, steps), params, tasks, seed=seed, over_tasks=over_tasks
+        )
         assert len(report.rows) == 4 and all(row.size > 0 for row in report.rows)
         assert report.cosine == pytest.approx(1) and report.norm_ratio == pytest.approx(1)
 
 
 def test_no_steps_is_the_plain_gradient():
-    plain = tm.grad(lambda p, tasks: net_loss(tm.tree.map(
-        lambda x: tm.broadcast_to(x, (T, *x.shape)), p), tasks.query).mean())
+    plain = tm.grad(
+        lambda p, tasks: net_loss(
+            tm.tree.map(lambda x: tm.broadcast_to(x, (T, *x.shape)), p), tasks.query
+        ).mean()
+    )
     check_meta_grad(plain, net_loss, inner(net_loss, 0), NET, NET_TASKS)
 
 
@@ -88,8 +94,9 @@ def test_a_method_of_the_library_passes_with_its_metrics():
     loss = lambda p, batch: tm.losses.mse(model(p, batch.x), batch.y)
     check_meta_grad(method.meta_grad, loss, inner(loss, 2), model.init(rng), NET_TASKS)
     stopped = tm.meta.maml(model, tm.losses.mse, lr=RATE, steps=2, first_order=True)
-    assert "first-order MAML" in complaint(stopped.meta_grad, loss, inner(loss, 2),
-                                           model.init(rng), NET_TASKS)
+    assert "first-order MAML" in complaint(
+        stopped.meta_grad, loss, inner(loss, 2), model.init(rng), NET_TASKS
+    )
 
 
 def test_a_single_number_has_one_direction():
@@ -100,9 +107,13 @@ def test_a_single_number_has_one_direction():
 
 # ---- what is wrong is named ----------------------------------------------------------------------
 
+
 def plain(loss):
-    return tm.grad(lambda p, tasks: loss(
-        tm.tree.map(lambda x: tm.broadcast_to(x, (T, *x.shape)), p), tasks.query).mean())
+    return tm.grad(
+        lambda p, tasks: loss(
+            tm.tree.map(lambda x: tm.broadcast_to(x, (T, *x.shape)), p), tasks.query
+        ).mean()
+    )
 
 
 def on_support(loss, steps):
@@ -111,18 +122,20 @@ def on_support(loss, steps):
 
 MISTAKES = {
     "this is the first-order MAML gradient: the second-derivative term is lost (look for a "
-    "stop_gradient or a missing create_graph)":
-        lambda loss, steps: meta_grad_of(loss, steps, first_order=True),
+    "stop_gradient or a missing create_graph)": lambda loss, steps: meta_grad_of(
+        loss, steps, first_order=True
+    ),
     "this is the plain gradient at theta, not adapted": lambda loss, steps: plain(loss),
-    "the sum where the mean was expected (a factor T)":
-        lambda loss, steps: meta_grad_of(loss, steps, tm.sum),
-    "this is the gradient of the support loss after adapting: the query set is not used":
-        on_support,
-    "with its sign flipped":
-        lambda loss, steps: tm.grad(lambda p, tasks: -maml_loss(loss, p, tasks, lr=RATE,
-                                                                steps=steps).mean()),
-    "it is zero (nothing of theta reaches the loss, or the rules return nothing)":
-        lambda loss, steps: lambda p, tasks: tm.tree.map(np.zeros_like, p),
+    "the sum where the mean was expected (a factor T)": lambda loss, steps: meta_grad_of(
+        loss, steps, tm.sum
+    ),
+    "this is the gradient of the support loss after adapting: the query set is not used": on_support,
+    "with its sign flipped": lambda loss, steps: tm.grad(
+        lambda p, tasks: -maml_loss(loss, p, tasks, lr=RATE, steps=steps).mean()
+    ),
+    "it is zero (nothing of theta reaches the loss, or the rules return nothing)": lambda loss, steps: (
+        lambda p, tasks: tm.tree.map(np.zeros_like, p)
+    ),
 }
 
 
@@ -131,8 +144,9 @@ MISTAKES = {
 @pytest.mark.parametrize("name", MISTAKES)
 def test_a_mistake_is_called_by_its_name(problem, steps, name):
     loss, params, tasks = PROBLEMS[problem]
-    first_line = complaint(MISTAKES[name](loss, steps), loss, inner(loss, steps), params,
-                           tasks).splitlines()[0]
+    first_line = complaint(
+        MISTAKES[name](loss, steps), loss, inner(loss, steps), params, tasks
+    ).splitlines()[0]
     assert first_line == f"check_meta_grad: the meta-gradient is wrong: {name}"
 
 
@@ -150,14 +164,16 @@ def test_an_unknown_mistake_has_no_name_but_a_place_a_cosine_and_a_ratio():
         g = meta_grad_of(net_loss, 1)(p, tasks)
         return {**g, "b": g["b"] * 1.01}
 
-    first, *table, summary, worst = complaint(wrong, net_loss, inner(net_loss, 1), NET,
-                                              NET_TASKS, n_dirs=12).splitlines()
+    first, *table, summary, worst = complaint(
+        wrong, net_loss, inner(net_loss, 1), NET, NET_TASKS, n_dirs=12
+    ).splitlines()
     assert first == "check_meta_grad: the meta-gradient is wrong"
     assert len(table) == 13 and "wrong" in "".join(table)
     assert worst.startswith("most off: ['b']: analytic ")
     # Twelve directions span all twelve parameters: these are the gradients' own.
-    g = np.concatenate([x.numpy().ravel() for x in
-                        tm.tree.leaves(meta_grad_of(net_loss, 1)(NET, NET_TASKS))])
+    g = np.concatenate(
+        [x.numpy().ravel() for x in tm.tree.leaves(meta_grad_of(net_loss, 1)(NET, NET_TASKS))]
+    )
     off = g * np.repeat([1.01, 1, 1], [3, 3, 6])
     cosine = g @ off / np.linalg.norm(g) / np.linalg.norm(off)
     ratio = np.linalg.norm(off) / np.linalg.norm(g)
@@ -168,8 +184,7 @@ def test_an_unknown_mistake_has_no_name_but_a_place_a_cosine_and_a_ratio():
 def test_single_precision_is_told_apart_from_a_mistake(off, name):
     wrong = lambda p, tasks: (1 + off) * by_hand(1)(p, tasks)
     said = complaint(wrong, quadratic, descend(1), POINT, QUADRATICS).splitlines()[0]
-    assert said.partition(": was")[0] == \
-        f"check_meta_grad: the meta-gradient is wrong{name}"
+    assert said.partition(": was")[0] == f"check_meta_grad: the meta-gradient is wrong{name}"
 
 
 @pytest.mark.parametrize("poisoned", ["gradient", "loss"])
@@ -177,8 +192,11 @@ def test_nan_never_passes(poisoned):
     exact = meta_grad_of(net_loss, 1)
     nan = lambda p, tasks: tm.tree.map(lambda g: g * np.nan, exact(p, tasks))
     nan_loss = lambda p, batch: net_loss(p, batch) * np.nan
-    said = (complaint(nan, net_loss, inner(net_loss, 1), NET, NET_TASKS) if poisoned == "gradient"
-            else complaint(exact, nan_loss, inner(net_loss, 1), NET, NET_TASKS))
+    said = (
+        complaint(nan, net_loss, inner(net_loss, 1), NET, NET_TASKS)
+        if poisoned == "gradient"
+        else complaint(exact, nan_loss, inner(net_loss, 1), NET, NET_TASKS)
+    )
     assert "is not finite" in said if poisoned == "gradient" else "cannot be decided" in said
 
 
@@ -190,8 +208,10 @@ def test_a_kink_in_the_inner_loop_is_named():
 
 # ---- gradients of strangers ----------------------------------------------------------------------
 
+
 def by_hand(steps, first_order=False):
     """The mean over tasks of (I - aA)^n B (t_n - b); NumPy alone."""
+
     def meta_grad(theta, tasks):
         total = 0.0
         for A, c, B, b in zip(*tasks.support, *tasks.query):
@@ -199,15 +219,18 @@ def by_hand(steps, first_order=False):
             outer = B @ (c + contraction @ (theta - c) - b)
             total = total + (outer if first_order else contraction @ outer) / T
         return total
+
     return meta_grad
 
 
 def descend(steps):
     """The inner loop in NumPy."""
+
     def adapted(t, support):
         for _ in range(steps):
             t = t - RATE * (support.x @ (t - support.y)[..., None])[..., 0]
         return t
+
     return adapted
 
 
@@ -215,36 +238,53 @@ def descend(steps):
 def test_numpy_from_end_to_end(steps):
     check_meta_grad(by_hand(steps), quadratic, descend(steps), POINT, QUADRATICS)
     if steps:
-        said = complaint(by_hand(steps, first_order=True), quadratic, descend(steps), POINT,
-                         QUADRATICS)
+        said = complaint(
+            by_hand(steps, first_order=True), quadratic, descend(steps), POINT, QUADRATICS
+        )
         assert "this is the first-order MAML gradient" in said.splitlines()[0]
 
 
-@pytest.mark.parametrize("meta_grad, message", [
-    (lambda p, tasks: {"w": p["w"]}, r"the gradient has the leaves \[\"\['w'\]\"\]"),
-    (lambda p, tasks: tm.tree.map(lambda x: np.stack([x] * T), p),
-     r"of \['b'\] has the shape \(3, 3\), the parameter \(3,\): are the tasks' gradients summed"),
-    (lambda p, tasks: None, "the gradient has the leaves"),
-], ids=["a leaf forgotten", "one for each task", "nothing"])
+@pytest.mark.parametrize(
+    "meta_grad, message",
+    [
+        (lambda p, tasks: {"w": p["w"]}, r"the gradient has the leaves \[\"\['w'\]\"\]"),
+        (
+            lambda p, tasks: tm.tree.map(lambda x: np.stack([x] * T), p),
+            r"of \['b'\] has the shape \(3, 3\), the parameter \(3,\): are the tasks' gradients summed",
+        ),
+        (lambda p, tasks: None, "the gradient has the leaves"),
+    ],
+    ids=["a leaf forgotten", "one for each task", "nothing"],
+)
 def test_a_gradient_of_another_form_is_refused(meta_grad, message):
     with pytest.raises(AssertionError, match=message):
         check_meta_grad(meta_grad, net_loss, inner(net_loss, 1), NET, NET_TASKS)
 
 
-@pytest.mark.parametrize("params, options, message", [
-    ({}, {}, "no parameters"), (NET, {"n_dirs": 0}, "n_dirs 0"),
-    (NET, {"over_tasks": "max"}, "over_tasks 'max'"),
-])
+@pytest.mark.parametrize(
+    "params, options, message",
+    [
+        ({}, {}, "no parameters"),
+        (NET, {"n_dirs": 0}, "n_dirs 0"),
+        (NET, {"over_tasks": "max"}, "over_tasks 'max'"),
+    ],
+)
 def test_a_check_that_could_not_fail_is_refused(params, options, message):
     with pytest.raises(ValueError, match=message):
-        check_meta_grad(lambda p, tasks: p, net_loss, inner(net_loss, 1), params, NET_TASKS,
-                        **options)
+        check_meta_grad(
+            lambda p, tasks: p, net_loss, inner(net_loss, 1), params, NET_TASKS, **options
+        )
 
 
 def test_losses_that_do_not_move_say_nothing():
-    constant = lambda p, batch: (batch.y ** 2).sum((1, 2))
+    constant = lambda p, batch: (batch.y**2).sum((1, 2))
     with pytest.raises(Vacuous, match="the query losses do not move"):
-        check_meta_grad(lambda p, tasks: tm.tree.map(np.zeros_like, p), constant,
-                        lambda p, support: p, NET, NET_TASKS)
+        check_meta_grad(
+            lambda p, tasks: tm.tree.map(np.zeros_like, p),
+            constant,
+            lambda p, support: p,
+            NET,
+            NET_TASKS,
+        )
     said = complaint(lambda p, tasks: p, constant, lambda p, support: p, NET, NET_TASKS)
     assert "is wrong" in said

@@ -22,21 +22,55 @@ from tinymeta.testing.faults import Mutant, differentiable, mutants, planted, su
 # By operation, what the derivative of each rule depends on, of g, the output y and the inputs a, b:
 # the arguments whose history counts at the next order. Every rule reads g, which goes unsaid.
 READS = {
-    "div": ("b", "by"), "mul": ("b", "a"), "square": "a",                   # arithmetic
+    "div": ("b", "by"),
+    "mul": ("b", "a"),
+    "square": "a",  # arithmetic
     "product_or_zero": ("b", "a"),
-    "exp": "y", "expm1": "y", "log": "a", "log1p": "a", "rsqrt": "y", "sqrt": "y", "sin": "a",
-    "cos": "a", "tanh": "y", "sigmoid": "y", "softplus": "a", "reciprocal_or_zero": "y",
-    "power": ("ab", "ay"), "static_power": "a",
-    "matmul": ("b", "a"), "conv": ("b", "a"),                               # bilinear
-    "conv_input": ("b", "a"), "conv_weight": ("b", "a"),
+    "exp": "y",
+    "expm1": "y",
+    "log": "a",
+    "log1p": "a",
+    "rsqrt": "y",
+    "sqrt": "y",
+    "sin": "a",
+    "cos": "a",
+    "tanh": "y",
+    "sigmoid": "y",
+    "softplus": "a",
+    "reciprocal_or_zero": "y",
+    "power": ("ab", "ay"),
+    "static_power": "a",
+    "matmul": ("b", "a"),
+    "conv": ("b", "a"),  # bilinear
+    "conv_input": ("b", "a"),
+    "conv_weight": ("b", "a"),
     # Linear: the derivative is the same everywhere, so there is no second one to lose.
-    **dict.fromkeys(["add", "sub", "neg", "sum", "reshape", "transpose", "broadcast_to", "flip",
-                     "slice", "pad", "astype", "concatenate", "where", "take", "take_along",
-                     "scatter_add", "scatter_add_along"], ("", "", "")),
+    **dict.fromkeys(
+        [
+            "add",
+            "sub",
+            "neg",
+            "sum",
+            "reshape",
+            "transpose",
+            "broadcast_to",
+            "flip",
+            "slice",
+            "pad",
+            "astype",
+            "concatenate",
+            "where",
+            "take",
+            "take_along",
+            "scatter_add",
+            "scatter_add_along",
+        ],
+        ("", "", ""),
+    ),
     # Linear on each piece: what they read decides the piece, and has no derivative.
     **dict.fromkeys(["relu", "gate", "abs", "maximum", "minimum", "max"], ("", "")),
 }
-EXCHANGEABLE = {"add"}          # d(a + b) is g for both
+EXCHANGEABLE = {"add"}  # d(a + b) is g for both
 
 
 @lru_cache(None)
@@ -72,23 +106,32 @@ def test_the_score_is_a_hundred_per_cent():
 
 # ---- the faults are what they say ----------------------------------------------------------------
 
+
 def gradients(mutant, *xs):
     with planted(mutant) as op:
         return [g.numpy().tolist() for g in tm.vjp(op, *map(np.array, xs))[1](np.array(1.0))]
 
 
-@pytest.mark.parametrize("op, rule, fault, expected", [
-    ("mul", 0, "sign flipped", [-3.0, 2.0]), ("mul", 1, "scaled by 1.001", [3.0, 2.002]),
-    ("mul", 0, "zero", [0.0, 2.0]), ("mul", 0, "exchanged with the next", [2.0, 3.0]),
-    ("mul", 0, "b stopped", [3.0, 2.0]), ("mul", 1, "g stopped", [3.0, 2.0]),
-])
+@pytest.mark.parametrize(
+    "op, rule, fault, expected",
+    [
+        ("mul", 0, "sign flipped", [-3.0, 2.0]),
+        ("mul", 1, "scaled by 1.001", [3.0, 2.002]),
+        ("mul", 0, "zero", [0.0, 2.0]),
+        ("mul", 0, "exchanged with the next", [2.0, 3.0]),
+        ("mul", 0, "b stopped", [3.0, 2.0]),
+        ("mul", 1, "g stopped", [3.0, 2.0]),
+    ],
+)
 def test_a_fault_in_one_rule(op, rule, fault, expected):
     assert gradients(Mutant(op, rule, fault), 2.0, 3.0) == expected
     assert gradients(Mutant("mul", 0, "y stopped"), 2.0, 3.0) == [3.0, 2.0], "it is gone again"
 
 
-@pytest.mark.parametrize("fault, expected", [
-    ("only the first term", 1.0), ("only the second term", -np.tanh(0.5) ** 2)])
+@pytest.mark.parametrize(
+    "fault, expected",
+    [("only the first term", 1.0), ("only the second term", -(np.tanh(0.5) ** 2))],
+)
 def test_a_term_dropped(fault, expected):
     """d tanh(a) = g - g y^2."""
     assert gradients(Mutant("tanh", 0, fault), 0.5) == [pytest.approx(expected)]
@@ -109,9 +152,11 @@ def test_the_rules_come_back_whatever_happens():
 
 # ---- operations of one's own ---------------------------------------------------------------------
 
+
 def test_a_poor_strategy_is_found_out(a_new_primitive):
-    op = a_new_primitive("a * a * b", (lambda g, y, a, b: g * (2.0 * a * b),
-                                       lambda g, y, a, b: g * (a * a)))
+    op = a_new_primitive(
+        "a * a * b", (lambda g, y, a, b: g * (2.0 * a * b), lambda g, y, a, b: g * (a * a))
+    )
     flat = {"y stopped", "a stopped"}
     assert {m.fault for m in survivors(op) if m.rule == 0} == {"y stopped"}
     strategies.register(op.name, st.just(strategies.Case((np.zeros(2), np.zeros(2)), {})))
@@ -129,8 +174,9 @@ def test_a_rule_that_is_wrong_already_is_no_mutant(a_new_primitive):
 
 
 def test_the_command_prints_the_table_and_the_survivors():
-    done = subprocess.run([sys.executable, "-m", "tinymeta.testing.faults", "exp"],
-                          capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "tinymeta.testing.faults", "exp"], capture_output=True, text=True
+    )
     *_, total, _, survivor = done.stdout.splitlines()
     assert total.split() == ["together", "6", "5"]
     assert survivor == "    exp: rule 0 a stopped"

@@ -40,6 +40,7 @@ def some(count: int) -> list[Program]:
 
 # ---- the engine is right -------------------------------------------------------------------------
 
+
 def test_the_derivatives_of_a_hundred_programs():
     found = survey().round(120)
     assert found.passed and found.tally["checked"] >= 80, str(found)
@@ -48,21 +49,24 @@ def test_the_derivatives_of_a_hundred_programs():
 def test_a_survey_that_skips_too_many_has_not_passed():
     survey = Survey(programs(), check_program)
     survey.tally.update({"checked": 90, "at a kink": 6, "constant": 4})
-    assert survey.passed and str(survey) == ("checked 90, at a kink 6, undecided 0, constant 4, "
-                                             "failed 0")
+    assert survey.passed and str(survey) == (
+        "checked 90, at a kink 6, undecided 0, constant 4, failed 0"
+    )
     survey.tally["undecided"] += 1
     assert not survey.passed
 
 
 # ---- a wrong rule is found, and shown in few lines -----------------------------------------------
 
+
 def scaled(rule):
     return lambda *args, **static: rule(*args, **static) * 1.001
 
 
-@pytest.mark.parametrize("name, place, steps", [
-    ("mul", 0, 4), ("conv_weight", 0, 4), ("scatter_add", 0, 8), ("max", 0, 4), ("power", 1, 8),
-])
+@pytest.mark.parametrize(
+    "name, place, steps",
+    [("mul", 0, 4), ("conv_weight", 0, 4), ("scatter_add", 0, 8), ("max", 0, 4), ("power", 1, 8)],
+)
 def test_a_rule_that_is_off_by_a_thousandth_is_found(name, place, steps, monkeypatch):
     rules = list(registry[name].vjps)
     rules[place] = scaled(rules[place])
@@ -85,6 +89,7 @@ def test_a_rule_that_stops_its_own_derivative_is_found_at_order_2(monkeypatch):
 
 # ---- the program as a value ----------------------------------------------------------------------
 
+
 def test_its_text_is_python_that_computes_the_same():
     for program in some(100):
         names = {"np": np, "tm": tm, "registry": registry, "Geometry": Geometry}
@@ -96,9 +101,14 @@ def test_its_text_is_python_that_computes_the_same():
 
 
 def test_it_returns_every_value_that_no_line_uses():
-    program = Program({"x0": np.array([0.5])}, (Line("v1", "tanh", ("x0",), {}),
-                                                Line("v2", "stack", (["v1", "x0"],), {}),
-                                                Line("v3", "mul", ("x0", 2.0), {})))
+    program = Program(
+        {"x0": np.array([0.5])},
+        (
+            Line("v1", "tanh", ("x0",), {}),
+            Line("v2", "stack", (["v1", "x0"],), {}),
+            Line("v3", "mul", ("x0", 2.0), {}),
+        ),
+    )
     assert program.outputs == ["v2", "v3"]
     stacked, doubled = program(np.array([0.25]))
     assert stacked.numpy().tolist() == [[np.tanh(0.25)], [0.25]] and doubled.item() == 0.5
@@ -115,8 +125,11 @@ def test_programs_run_every_differentiable_primitive():
     with setting(interpreter=noting):
         for op, seed in itertools.product(GRAMMAR, range(8)):
             build([Step(op, 0, 0, seed)], (2, 3))
-    expected = {n for n, p in registry.items()
-                if p.family != "extension" and (callable(p.vjps) or any(p.vjps))}
+    expected = {
+        n
+        for n, p in registry.items()
+        if p.family != "extension" and (callable(p.vjps) or any(p.vjps))
+    }
     assert expected <= met
 
 
@@ -134,14 +147,19 @@ def test_programs_are_varied():
 @pytest.mark.parametrize("op", GRAMMAR)
 def test_every_operation_of_the_grammar_can_be_had(op):
     shapes = [(2, 3), (1, 2), (1, 4, 4, 2)]
-    built = [build([Step(op, 0, 0, seed)], shape, tasks)
-             for seed in range(4) for shape in shapes for tasks in (None, 2)]
+    built = [
+        build([Step(op, 0, 0, seed)], shape, tasks)
+        for seed in range(4)
+        for shape in shapes
+        for tasks in (None, 2)
+    ]
     name = "power" if op == "static_power" else op
     assert any(line.op == name for p in built for line in p.lines)
     assert all(np.isfinite(y.numpy()).all() for p in built for y in p())
 
 
 # ---- what is checked, and what cannot be ---------------------------------------------------------
+
 
 def test_at_a_kink_and_in_rounding_a_sample_is_skipped_under_its_name():
     assert check_program(one_line("relu", np.array([0.0, 1.0]))) == "at a kink"
@@ -151,10 +169,13 @@ def test_at_a_kink_and_in_rounding_a_sample_is_skipped_under_its_name():
 
 
 def test_a_checkpoint_that_changes_a_derivative_is_found(monkeypatch):
-    monkeypatch.setattr(program_module, "checkpoint",
-                        lambda f: lambda values: f(tm.stop_gradient(values)))
-    two = Program({"x0": np.array([0.5])}, (Line("v1", "exp", ("x0",), {}),
-                                            Line("v2", "mul", ("x0", "v1"), {})))
+    monkeypatch.setattr(
+        program_module, "checkpoint", lambda f: lambda values: f(tm.stop_gradient(values))
+    )
+    two = Program(
+        {"x0": np.array([0.5])},
+        (Line("v1", "exp", ("x0",), {}), Line("v2", "mul", ("x0", "v1"), {})),
+    )
     with pytest.raises(AssertionError, match="a checkpoint changes the derivatives: by"):
         for seed in range(8):
             check_program(two, seed=seed)
@@ -187,16 +208,22 @@ def test_a_kernel_that_is_wrong_in_float32_is_found(monkeypatch):
 
 
 def test_a_derivative_through_an_inner_step_is_judged_too(monkeypatch):
-    monkeypatch.setattr(programcheck, "checkpoint",
-                        lambda step: lambda xs: tm.stop_gradient(step(xs)))
+    monkeypatch.setattr(
+        programcheck, "checkpoint", lambda step: lambda xs: tm.stop_gradient(step(xs))
+    )
     with pytest.raises(AssertionError, match="of the_program_after_a_step of order 1 is wrong"):
         check_program(one_line("exp", np.array([0.5])))
 
 
 def test_a_step_out_of_the_domain_is_no_failure():
-    near_zero = Program({"x0": np.array([-0.09375, 0.03125, 0.15625])}, (
-        Line("v1", "add", ("x0", "x0"), {}), Line("v2", "sum", ("v1",), {}),
-        Line("v3", "log", ("v2",), {})))
+    near_zero = Program(
+        {"x0": np.array([-0.09375, 0.03125, 0.15625])},
+        (
+            Line("v1", "add", ("x0", "x0"), {}),
+            Line("v2", "sum", ("v1",), {}),
+            Line("v3", "log", ("v2",), {}),
+        ),
+    )
     assert {check_program(near_zero, order=1, seed=seed) for seed in range(20)} == {"checked"}
     near_flat = one_line("relu", np.array([1e-3]))
     found = {check_program(near_flat, order=1, seed=seed) for seed in range(20)}
@@ -205,9 +232,13 @@ def test_a_step_out_of_the_domain_is_no_failure():
 
 # ---- the command ---------------------------------------------------------------------------------
 
+
 def test_the_command_prints_the_tally():
-    done = subprocess.run([sys.executable, "-m", "tinymeta.testing.programs", "--minutes", "0.01"],
-                          capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "tinymeta.testing.programs", "--minutes", "0.01"],
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0 and done.stderr == ""
     assert done.stdout.startswith("checked ") and ", failed 0\n" in done.stdout
     assert " programs a second for " in done.stdout
@@ -222,7 +253,11 @@ def test_the_command_fails_with_the_program_of_a_wrong_rule(monkeypatch, capsys)
 
 def test_a_tie_that_rounding_breaks_is_no_difference():
     """Rows of equal steps have equal softmaxes, but for the last bit; their maximum takes either."""
-    program = Program({"x0": np.arange(-2.75, 3.25).reshape(2, 3) / 8}, (
-        Line("v1", "softmax", ("x0",), {"axis": -1}),
-        Line("v2", "max", ("v1",), {"axis": -2, "keepdims": True})))
+    program = Program(
+        {"x0": np.arange(-2.75, 3.25).reshape(2, 3) / 8},
+        (
+            Line("v1", "softmax", ("x0",), {"axis": -1}),
+            Line("v2", "max", ("v1",), {"axis": -2, "keepdims": True}),
+        ),
+    )
     assert check_program(program) in ("at a kink", "undecided", "checked")

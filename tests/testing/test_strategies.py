@@ -17,6 +17,7 @@ from tinymeta.testing import check_primitive, register, strategies, strategy_for
 ROOT = Path(__file__).parent.parent.parent
 quick = settings(max_examples=3000, database=None)
 
+# fmt: off
 VARIETY = {
     "0-d":                          ("exp", lambda c: c.inputs[0].shape == ()),
     "empty":                        ("exp", lambda c: c.inputs[0].shape == (2, 0)),
@@ -38,6 +39,7 @@ VARIETY = {
     "no example":                   ("conv", lambda c: c.inputs[0].shape[-4] == 0),
     "a tie":                        ("equal", lambda c: c.inputs[0].size > 1 and (c.inputs[0] == c.inputs[1]).any()),
 }
+# fmt: on
 
 
 def left_over(g):
@@ -57,13 +59,15 @@ def test_cases_keep_away_from_kinks(name):
     op = registry[name]
 
     @settings(max_examples=30)
-    @given(strategy_for(op), st.integers(0, 2 ** 32 - 1))
+    @given(strategy_for(op), st.integers(0, 2**32 - 1))
     def check(case, seed):
         rng = np.random.default_rng(seed)
-        moved = [x + rng.uniform(-0.02, 0.02, x.shape) if x.dtype.kind == "f" else x
-                 for x in case.inputs]
-        np.testing.assert_array_equal(op.branch(*case.inputs, **case.static),
-                                      op.branch(*moved, **case.static))
+        moved = [
+            x + rng.uniform(-0.02, 0.02, x.shape) if x.dtype.kind == "f" else x for x in case.inputs
+        ]
+        np.testing.assert_array_equal(
+            op.branch(*case.inputs, **case.static), op.branch(*moved, **case.static)
+        )
 
     check()
 
@@ -77,9 +81,11 @@ def test_values_are_coarse_so_that_they_shrink_well():
 
 # ---- operations of one's own --------------------------------------------------------------------
 
+
 def test_an_elementwise_operation_of_ones_own_has_a_strategy(a_new_primitive):
-    op = a_new_primitive("a * exp(-b)", (lambda g, y, a, b: g * tm.exp(-b),
-                                         lambda g, y, a, b: -g * y))
+    op = a_new_primitive(
+        "a * exp(-b)", (lambda g, y, a, b: g * tm.exp(-b), lambda g, y, a, b: -g * y)
+    )
 
     assert len(find(strategy_for(op), lambda case: True).inputs) == 2
     check_primitive(op, examples=5)
@@ -98,23 +104,34 @@ def test_a_missing_strategy_names_the_operation_and_the_remedy(a_new_primitive):
 
 # ---- hypothesis is optional ---------------------------------------------------------------------
 
+
 def run(code: str, **env):
-    return subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True,
-                          env={**os.environ, **env})
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env={**os.environ, **env},
+    )
 
 
 def test_gradients_are_checked_without_hypothesis():
-    done = run("import sys; sys.modules['hypothesis'] = None\n"
-               "import tinymeta as tm; print(len(tm.testing.check_grads(tm.exp, 1.0).rows))\n"
-               "tm.testing.strategy_for('exp')")
+    done = run(
+        "import sys; sys.modules['hypothesis'] = None\n"
+        "import tinymeta as tm; print(len(tm.testing.check_grads(tm.exp, 1.0).rows))\n"
+        "tm.testing.strategy_for('exp')"
+    )
     assert done.stdout == "4\n" and "hypothesis" in done.stderr.splitlines()[-1]
 
 
 @pytest.mark.parametrize("ci, derandomize", [("", False), ("1", True)])
 def test_the_profile(ci, derandomize):
-    done = run("import hypothesis, tinymeta.testing.strategies\n"
-               "profile = hypothesis.settings.get_profile('tinymeta')\n"
-               "print(profile.deadline, profile.derandomize)", CI=ci)
+    done = run(
+        "import hypothesis, tinymeta.testing.strategies\n"
+        "profile = hypothesis.settings.get_profile('tinymeta')\n"
+        "print(profile.deadline, profile.derandomize)",
+        CI=ci,
+    )
     assert done.stdout == f"None {derandomize}\n"
 
 

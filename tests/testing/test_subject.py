@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 import tinymeta as tm
-from tinymeta.testing import (Vacuous, check_grads, check_identities, check_meta_grad,
-                              check_taylor)
+from tinymeta.testing import Vacuous, check_grads, check_identities, check_meta_grad, check_taylor
 
 CHECKS = [check_grads, check_identities, check_taylor]
 x = np.random.default_rng(0).normal(size=(3, 4))
@@ -40,14 +39,26 @@ REFUSED = [
     (counts, x, AssertionError, "counts gives two values for one input"),
     (drops_out_in_its_second_output, x, AssertionError, "gives two values for one input"),
     (writes, x, AssertionError, r"writes writes into its argument \[0\]: let it make a new array"),
-    (writes_into_labels, {"x": x, "labels": np.arange(3)}, AssertionError,
-     r"writes into its argument \[0\]\['labels'\]"),
+    (
+        writes_into_labels,
+        {"x": x, "labels": np.arange(3)},
+        AssertionError,
+        r"writes into its argument \[0\]\['labels'\]",
+    ),
     (lambda x: x * np.nan, x, AssertionError, "value of .*, output 0, is not finite: nan at"),
     (lambda x: (x, tm.exp(x[0] * 1e4)), x, AssertionError, "output 1, is not finite: inf at"),
-    (tm.exp, np.where(x == x[2, 1], np.nan, x), ValueError,
-     r"argument \[0\] is not finite: nan at \(2, 1\)"),
-    (lambda x: {"name": "softmax", "y": x}, x, ValueError,
-     r"returns a str at output \['name'\], which is no tensor"),
+    (
+        tm.exp,
+        np.where(x == x[2, 1], np.nan, x),
+        ValueError,
+        r"argument \[0\] is not finite: nan at \(2, 1\)",
+    ),
+    (
+        lambda x: {"name": "softmax", "y": x},
+        x,
+        ValueError,
+        r"returns a str at output \['name'\], which is no tensor",
+    ),
     (lambda x: None, x, ValueError, "has 1 floating inputs and 0 floating outputs"),
     (lambda x: tm.argmax(x, 1), x, ValueError, "has 1 floating inputs and 0 floating outputs"),
     (lambda x: x > 0, x, ValueError, "has 1 floating inputs and 0 floating outputs"),
@@ -92,15 +103,20 @@ def test_an_error_inside_the_function_is_its_own(check):
         check(f, x)
 
 
-@pytest.mark.parametrize("reduce, shape", [
-    (lambda losses: losses.mean(), r"\(\)"), (lambda losses: losses[:, None], r"\(3, 1\)"),
-])
+@pytest.mark.parametrize(
+    "reduce, shape",
+    [(lambda losses: losses.mean(), r"\(\)"), (lambda losses: losses[:, None], r"\(3, 1\)")],
+)
 def test_a_loss_that_is_not_one_number_for_each_task_is_refused(reduce, shape):
     """Though the gradient is right: of a scalar mean it would look like a sum."""
     tasks = np.arange(3.0), np.arange(3.0)
-    check = lambda reduce: check_meta_grad(lambda t, tasks: 2 * (t - tasks[1]).mean(),
-                                           lambda t, y: reduce((t - y) ** 2),
-                                           lambda t, support: t, np.array(0.3), tasks)
+    check = lambda reduce: check_meta_grad(
+        lambda t, tasks: 2 * (t - tasks[1]).mean(),
+        lambda t, y: reduce((t - y) ** 2),
+        lambda t, support: t,
+        np.array(0.3),
+        tasks,
+    )
     check(lambda losses: losses)
     with pytest.raises(AssertionError, match=rf"loss must be \(T,\), .*\(3,\), and is {shape}"):
         check(reduce)

@@ -12,25 +12,33 @@ x = rng.normal(size=(3, 4))
 
 # ---- planted faults -----------------------------------------------------------------------------
 
+
 @pytest.mark.parametrize("order", [1, 2])
-@pytest.mark.parametrize("rule", [
-    lambda g, y, a: g * y * 1.001,
-    lambda g, y, a: g * y * (1.0 + 1e-5),
-    lambda g, y, a: -g * y,
-    lambda g, y, a: g * y + 0.01,
-    lambda g, y, a: g * y * np.nan,
-    lambda g, y, a: tm.where(a > 1.5, 0.0, g * y),
-], ids=["scaled", "by a hundred-thousandth", "flipped", "shifted", "nan", "in one entry"])
+@pytest.mark.parametrize(
+    "rule",
+    [
+        lambda g, y, a: g * y * 1.001,
+        lambda g, y, a: g * y * (1.0 + 1e-5),
+        lambda g, y, a: -g * y,
+        lambda g, y, a: g * y + 0.01,
+        lambda g, y, a: g * y * np.nan,
+        lambda g, y, a: tm.where(a > 1.5, 0.0, g * y),
+    ],
+    ids=["scaled", "by a hundred-thousandth", "flipped", "shifted", "nan", "in one entry"],
+)
 def test_a_wrong_gradient_has_slope_one(rule, order, a_new_primitive):
     op = a_new_primitive("exp(a)", (rule,))
     with pytest.raises(AssertionError, match=f"a derivative of .* up to order {order} is wrong"):
         check_taylor(op, np.minimum(x, 1.0) + (x == x.max()), order=order)
 
 
-@pytest.mark.parametrize("rule", [
-    lambda g, y, a: g * tm.stop_gradient(y),
-    lambda g, y, a: g * (1.001 * y - 0.001 * tm.stop_gradient(y)),
-])
+@pytest.mark.parametrize(
+    "rule",
+    [
+        lambda g, y, a: g * tm.stop_gradient(y),
+        lambda g, y, a: g * (1.001 * y - 0.001 * tm.stop_gradient(y)),
+    ],
+)
 def test_a_wrong_second_derivative_shows_at_order_two_alone(rule, a_new_primitive):
     op = a_new_primitive("exp(a)", (rule,))
     check_taylor(op, x, order=1)
@@ -47,6 +55,7 @@ def test_a_linear_function_of_the_wrong_slope_is_no_exact_one(a_new_primitive):
 
 # ---- what is right ------------------------------------------------------------------------------
 
+# fmt: off
 RIGHT = {
     "exp":           (tm.exp, x),
     "steep":         (lambda x: tm.sin(300.0 * x), x),
@@ -59,6 +68,7 @@ RIGHT = {
     "near a kink":   (lambda x: tm.relu(x) * tm.exp(x), np.array([1e-2, -1e-2, 2.0])),
     "softmax":       (lambda x: tm.softmax(x), x.astype(np.float32)),
 }
+# fmt: on
 
 
 @pytest.mark.parametrize("order", [1, 2])
@@ -70,10 +80,16 @@ def test_the_remainder_shrinks_by_its_order(name, order):
         assert len(report.judged) == 5
 
 
-@pytest.mark.parametrize("f, order", [
-    (lambda x: 3.0 * x, 1), (lambda x: 3.0 * x, 2), (lambda x: x * x - x, 2),
-    (lambda x: tm.relu(x - 1e-3), 1), (lambda x: x @ x.T, 2),
-])
+@pytest.mark.parametrize(
+    "f, order",
+    [
+        (lambda x: 3.0 * x, 1),
+        (lambda x: 3.0 * x, 2),
+        (lambda x: x * x - x, 2),
+        (lambda x: tm.relu(x - 1e-3), 1),
+        (lambda x: x @ x.T, 2),
+    ],
+)
 def test_a_remainder_of_rounding_is_exact(f, order):
     assert check_taylor(f, x, order=order).slope == np.inf
 
@@ -85,7 +101,7 @@ def test_rounding_grows_with_what_is_subtracted():
 
 
 def test_a_higher_order_than_expected_is_right():
-    assert 2.9 < check_taylor(lambda x: x ** 3, np.zeros(3)).slope < 3.1
+    assert 2.9 < check_taylor(lambda x: x**3, np.zeros(3)).slope < 3.1
 
 
 def test_steps_stop_before_a_kink_and_before_the_edge_of_the_domain():
@@ -96,6 +112,7 @@ def test_steps_stop_before_a_kink_and_before_the_edge_of_the_domain():
 
 # ---- kinks that no branch tells -----------------------------------------------------------------
 
+# fmt: off
 PIECEWISE = {                   # of NumPy: f, its gradient by hand, where the kinks are
     "relu":   (lambda x: np.maximum(x, 0.0), lambda g, x: g * (x > 0)),
     "abs":    (np.abs, lambda g, x: g * np.sign(x)),
@@ -104,6 +121,7 @@ PIECEWISE = {                   # of NumPy: f, its gradient by hand, where the k
     "norm 1": (lambda x: np.abs(x).sum() + (x**2).sum(), lambda g, x: g * (np.sign(x) + 2 * x)),
     "jump":   (lambda x: np.exp(x) + (x > 0), lambda g, x: g * np.exp(x)),
 }
+# fmt: on
 
 
 @pytest.mark.parametrize("name", PIECEWISE)
@@ -129,12 +147,20 @@ def test_at_a_kink_that_no_branch_tells_nothing_is_called_wrong(name):
 
 # ---- what cannot be told ------------------------------------------------------------------------
 
-@pytest.mark.parametrize("f, x, why", [
-    (tm.relu, np.zeros(3), r"cannot be decided.*\(kinks near: relu\)"),
-    (tm.sqrt, np.zeros(3), "cannot be decided"),
-    (lambda x: tm.exp(x) + 1e11, x, "cannot be decided: no steps are short and yet above roun"),
-    (lambda x: 3.0 * x + 1e11, x, "cannot be decided: no steps are short and yet above rounding"),
-])
+
+@pytest.mark.parametrize(
+    "f, x, why",
+    [
+        (tm.relu, np.zeros(3), r"cannot be decided.*\(kinks near: relu\)"),
+        (tm.sqrt, np.zeros(3), "cannot be decided"),
+        (lambda x: tm.exp(x) + 1e11, x, "cannot be decided: no steps are short and yet above roun"),
+        (
+            lambda x: 3.0 * x + 1e11,
+            x,
+            "cannot be decided: no steps are short and yet above rounding",
+        ),
+    ],
+)
 def test_at_a_kink_an_edge_or_in_rounding_nothing_is_decided(f, x, why):
     with pytest.raises(AssertionError, match=why):
         check_taylor(f, x)
@@ -152,6 +178,7 @@ def test_the_report_is_a_table_and_a_seed_repeats_it():
     assert header.split() == ["step", "remainder", "rounding"] and len(rungs) == len(report.steps)
     assert sum(rung.endswith("judged") for rung in rungs) == 5
     assert last.startswith("slope 3.0") and "should be 3" in last
-    again, other = (check_taylor(tm.exp, x, order=2, seed=s).remainders
-                    for s in (np.random.default_rng(3), 4))
+    again, other = (
+        check_taylor(tm.exp, x, order=2, seed=s).remainders for s in (np.random.default_rng(3), 4)
+    )
     assert (again == report.remainders).all() and (other != report.remainders).any()

@@ -37,7 +37,10 @@ def two_lines(x):
 BAD = {
     "raises what nobody promised": (lambda x: x.shape, "AttributeError: .*is none of the errors"),
     "raises by accident": (lambda x: len(x), "TypeError: .*is raised by a line|does not name"),
-    "speaks of another": (lambda x: tm.max(tm.ones(2), x), "ValueError: max: .*does not name .* called, sum"),
+    "speaks of another": (
+        lambda x: tm.max(tm.ones(2), x),
+        "ValueError: max: .*does not name .* called, sum",
+    ),
     "lets NumPy speak": (lambda x: np.ones(2).sum(axis=7), "AxisError: .*does not name"),
     "says two lines": (two_lines, "is not one sentence"),
     "warns": (lambda x: warnings.warn("sum: so so", stacklevel=1), "UserWarning: sum: so so"),

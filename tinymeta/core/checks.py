@@ -108,6 +108,8 @@ def as_dtype(dtype) -> np.dtype:
     except (TypeError, ValueError):
         found = None
     if found is None or dtype is None or found.kind not in "biuf":
-        raise TypeError(f"tensors hold bools, integers and floats, not {found or shown(dtype)}: "
-                        "dtype is such as 'float32', np.int64 or bool")
+        raise TypeError(
+            f"tensors hold bools, integers and floats, not {found or shown(dtype)}: "
+            "dtype is such as 'float32', np.int64 or bool"
+        )
     return found if found.isnative else found.newbyteorder("=")

@@ -50,7 +50,7 @@ def together(name: str, values: list) -> tuple[str, list]:
     for v in values:
         if type(v) is not np.ndarray:
             break
-    else:                                       # nearly always, and asked for every operation
+    else:  # nearly always, and asked for every operation
         return "cpu", values
     found = [device_of(v) for v in values]
     if len({*found}) == 1:
@@ -82,11 +82,15 @@ def find_kernel(primitive, name: str):
         return primitive.kernels[name]
     path = f"tinymeta.{name}.{primitive.family}"
     room = importlib.import_module(path) if importlib.util.find_spec(path) else None
-    kernel = (getattr(room, primitive.name, None) if primitive.text is None
-              else room.compile_text(primitive.text))
+    kernel = (
+        getattr(room, primitive.name, None)
+        if primitive.text is None
+        else room.compile_text(primitive.text)
+    )
     if kernel is None:
         ours = f"add one to tinymeta/{name}/{primitive.family}.py or " if room else ""
         raise NotImplementedError(
-            f"{primitive.name} has no {name} kernel: {ours}pass kernels={{{name!r}: ...}}")
+            f"{primitive.name} has no {name} kernel: {ours}pass kernels={{{name!r}: ...}}"
+        )
     primitive.kernels[name] = kernel
     return kernel

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-STALE = 3600.0      # seconds without a byte: no writer pauses so long, and a killed one never ends
+STALE = 3600.0  # seconds without a byte: no writer pauses so long, and a killed one never ends
 
 
 @contextlib.contextmanager
@@ -28,7 +28,7 @@ def replacing(path, durable: bool = True) -> Iterator[BinaryIO]:
             yield file
             if durable:
                 file.flush()
-                os.fsync(file.fileno())         # else a loss of power may leave an empty file
+                os.fsync(file.fileno())  # else a loss of power may leave an empty file
         remove_stale(path, part.stat().st_mtime)
         os.replace(part, path)
     except BaseException:
@@ -41,7 +41,7 @@ def replacing(path, durable: bool = True) -> Iterator[BinaryIO]:
 def remove_stale(path: Path, now: float) -> None:
     """Remove what killed writers of `path` left; now: the time as the disk's own clock has it."""
     for old in path.parent.glob(f"{glob.escape(path.name)}.*.part"):
-        with contextlib.suppress(OSError):      # another writer may have been first
+        with contextlib.suppress(OSError):  # another writer may have been first
             if now - old.stat().st_mtime > STALE:
                 old.unlink()
 

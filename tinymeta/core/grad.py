@@ -24,6 +24,7 @@ from .tensor import Tensor, asarray, serials
 
 class Leaf:
     """What made a leaf: for the derivatives outside, the identity of the tensor it stands for."""
+
     name = "leaf"
 
     @staticmethod
@@ -42,17 +43,20 @@ def fresh_leaves(args) -> tuple[list[Tensor], Callable]:
     flat = [asarray(x) for x in flat]
     for k, x in enumerate(flat):
         if x.dtype.kind != "f":
-            raise TypeError(f"cannot differentiate with respect to the {x.dtype} tensor at "
-                            f"argument {tree.paths(args)[k]}: cast it with astype('float32') "
-                            "or pass it another way")
+            raise TypeError(
+                f"cannot differentiate with respect to the {x.dtype} tensor at "
+                f"argument {tree.paths(args)[k]}: cast it with astype('float32') "
+                "or pass it another way"
+            )
     return [fresh_leaf(x) for x in flat], rebuild
 
 
 class Lines(NamedTuple):
     """The recorded way from some leaves to some outputs."""
-    oldest_first: list      # the tensors to pull back through
-    active: set             # their serials, and the leaves'
-    outside: dict           # by serial, the older tracked tensors that the outputs are made of, too
+
+    oldest_first: list  # the tensors to pull back through
+    active: set  # their serials, and the leaves'
+    outside: dict  # by serial, the older tracked tensors that the outputs are made of, too
 
 
 def lines_between(outputs: list, leaves: list, base: int) -> Lines:
@@ -94,13 +98,17 @@ def pull_back(lines: list, active: set, cotangents: dict) -> dict:
                 continue
             x = y.inputs[i]
             if type(share) is not Tensor:
-                raise TypeError(f"the derivative rule of {y.primitive.name} for input {i} returned "
-                                f"a {type(share).__name__}: write it with tinymeta's operations, "
-                                "so that it can be differentiated in turn")
+                raise TypeError(
+                    f"the derivative rule of {y.primitive.name} for input {i} returned "
+                    f"a {type(share).__name__}: write it with tinymeta's operations, "
+                    "so that it can be differentiated in turn"
+                )
             if share.value.shape != x.value.shape or share.value.dtype != x.value.dtype:
-                raise ValueError(f"the derivative rule of {y.primitive.name} for input {i} "
-                                 f"returned {share.dtype}{share.shape}, its input is "
-                                 f"{x.dtype}{x.shape}: rules must keep the input's shape and dtype")
+                raise ValueError(
+                    f"the derivative rule of {y.primitive.name} for input {i} "
+                    f"returned {share.dtype}{share.shape}, its input is "
+                    f"{x.dtype}{x.shape}: rules must keep the input's shape and dtype"
+                )
             before = cotangents.get(x.serial)
             cotangents[x.serial] = share if before is None else before + share
     return cotangents
@@ -155,19 +163,22 @@ def chosen(argnum: int | tuple[int, ...], count: int) -> tuple[int, ...]:
     """
     argnums = argnum if isinstance(argnum, tuple) else (argnum,)
     if not argnums or not all(map(is_whole, argnums)):
-        raise TypeError(f"argnum {shown(argnum)} must be the number of an argument, "
-                        "or a tuple of them")
+        raise TypeError(
+            f"argnum {shown(argnum)} must be the number of an argument, or a tuple of them"
+        )
     for n in argnums:
         if not -count <= n < count:
-            raise ValueError(f"argnum {n} is out of range for the {count} positional arguments "
-                             "given")
+            raise ValueError(
+                f"argnum {n} is out of range for the {count} positional arguments given"
+            )
     if len({n % count for n in argnums}) < len(argnums):
         raise ValueError(f"argnum {argnum} names one of the {count} arguments twice")
     return argnums
 
 
-def value_and_grad(f: Callable, argnum: int | tuple[int, ...] = 0,
-                   has_aux: bool = False) -> Callable:
+def value_and_grad(
+    f: Callable, argnum: int | tuple[int, ...] = 0, has_aux: bool = False
+) -> Callable:
     """The function that returns `(f(*args), gradient)`.
 
     With has_aux, it is `((value, aux), gradient)` for an `f` that returns `(value, aux)`.
@@ -192,9 +203,11 @@ def value_and_grad(f: Callable, argnum: int | tuple[int, ...] = 0,
         one_tensor = isinstance(value, Tensor)
         if not (one_tensor and value.shape == () and np.dtype(value.dtype).kind == "f"):
             found = f"{value.dtype}{value.shape}" if one_tensor else type(value).__name__
-            raise ValueError(f"grad needs a function that returns one floating scalar, got {found}"
-                             ": take its sum() or mean(), return extras with has_aux=True, "
-                             "or use vjp or jacobian")
+            raise ValueError(
+                f"grad needs a function that returns one floating scalar, got {found}"
+                ": take its sum() or mean(), return extras with has_aux=True, "
+                "or use vjp or jacobian"
+            )
         grads = pull(asarray(np.ones((), value.dtype)).to(value.device), once=True)
         grads = grads if isinstance(argnum, tuple) else grads[0]
         return ((value, aux) if has_aux else value), grads
@@ -246,8 +259,10 @@ def like_output(y: Tensor, g) -> Tensor:
     if g.dtype.kind in "biu" and y.dtype.kind == "f":
         g = g.astype(y.dtype)
     if g.shape != y.shape or g.dtype != y.dtype:
-        raise ValueError(f"the cotangent is {g.dtype}{g.shape} but the output is "
-                         f"{y.dtype}{y.shape}: they must agree")
+        raise ValueError(
+            f"the cotangent is {g.dtype}{g.shape} but the output is "
+            f"{y.dtype}{y.shape}: they must agree"
+        )
     return g
 
 

@@ -13,19 +13,45 @@ import numpy as np
 
 # What `array * tensor` becomes: NumPy asks with the ufunc's name,
 # the tensor answers as right operand.
-REFLECTED = {"add": "__radd__", "subtract": "__rsub__", "multiply": "__rmul__", "equal": "__eq__",
-             "divide": "__rtruediv__", "matmul": "__rmatmul__", "power": "__rpow__",
-             "not_equal": "__ne__", "less": "__gt__", "less_equal": "__ge__", "greater": "__lt__",
-             "greater_equal": "__le__", "bitwise_and": "__rand__", "bitwise_or": "__ror__",
-             "bitwise_xor": "__rxor__"}
-NAMED_OTHERWISE = {"absolute": "abs", "subtract": "sub", "multiply": "mul", "divide": "div",
-                   "negative": "neg", "linalg.norm": "norm", "array": "asarray", "dot": "matmul",
-                   "vstack": "concatenate", "hstack": "concatenate", "amax": "max", "amin": "min",
-                   "add.reduce": "sum", "maximum.reduce": "max", "minimum.reduce": "min"}
+REFLECTED = {
+    "add": "__radd__",
+    "subtract": "__rsub__",
+    "multiply": "__rmul__",
+    "equal": "__eq__",
+    "divide": "__rtruediv__",
+    "matmul": "__rmatmul__",
+    "power": "__rpow__",
+    "not_equal": "__ne__",
+    "less": "__gt__",
+    "less_equal": "__ge__",
+    "greater": "__lt__",
+    "greater_equal": "__le__",
+    "bitwise_and": "__rand__",
+    "bitwise_or": "__ror__",
+    "bitwise_xor": "__rxor__",
+}
+NAMED_OTHERWISE = {
+    "absolute": "abs",
+    "subtract": "sub",
+    "multiply": "mul",
+    "divide": "div",
+    "negative": "neg",
+    "linalg.norm": "norm",
+    "array": "asarray",
+    "dot": "matmul",
+    "vstack": "concatenate",
+    "hstack": "concatenate",
+    "amax": "max",
+    "amin": "min",
+    "add.reduce": "sum",
+    "maximum.reduce": "max",
+    "minimum.reduce": "min",
+}
 
 
 class Readable:
     """The methods by which others read a tensor; it has `value`, `serial`, `item` and `numpy`."""
+
     __slots__ = ()
 
     def read(self, how: str) -> np.ndarray:
@@ -34,9 +60,11 @@ class Readable:
         Raises TypeError, naming the reader, if there is one to lose.
         """
         if is_tracked(self):
-            raise TypeError(f"{how} of a tensor that is being differentiated would drop the "
-                            f"gradient: {advice(how)}.numpy() or .item() if the value alone is "
-                            "what you want")
+            raise TypeError(
+                f"{how} of a tensor that is being differentiated would drop the "
+                f"gradient: {advice(how)}.numpy() or .item() if the value alone is "
+                "what you want"
+            )
         return self.numpy()
 
     # ---- NumPy ----
@@ -70,7 +98,7 @@ class Readable:
 
     @property
     def __cuda_array_interface__(self):
-        return self.value.__cuda_array_interface__      # AttributeError, as it should be, on a CPU
+        return self.value.__cuda_array_interface__  # AttributeError, as it should be, on a CPU
 
     # ---- Python ----
     def __float__(self):
@@ -81,8 +109,9 @@ class Readable:
 
     def __index__(self):
         if self.shape or self.dtype.kind not in "iu":
-            raise TypeError("only a 0-d tensor of an integer counts or indexes, not "
-                            f"{self.dtype}{self.shape}")
+            raise TypeError(
+                f"only a 0-d tensor of an integer counts or indexes, not {self.dtype}{self.shape}"
+            )
         return self.item()
 
     def __round__(self, digits=None):

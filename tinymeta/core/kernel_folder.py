@@ -17,7 +17,7 @@ from pathlib import Path
 
 from .disk import replacing
 
-DIGEST = 64                     # hexadecimal digits before a file's content, and a line's end
+DIGEST = 64  # hexadecimal digits before a file's content, and a line's end
 OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 
@@ -33,8 +33,8 @@ def kept(name: str) -> bytes | None:
         found = (folder() / name).read_bytes()
     except OSError:
         return None
-    content = found[DIGEST + 1:]
-    return content if found[:DIGEST + 1] == digest(name, content) + b"\n" else None
+    content = found[DIGEST + 1 :]
+    return content if found[: DIGEST + 1] == digest(name, content) + b"\n" else None
 
 
 def digest(name: str, content: bytes) -> bytes:
@@ -43,13 +43,14 @@ def digest(name: str, content: bytes) -> bytes:
 
 # ---- where --------------------------------------------------------------------------------------
 
+
 def folder() -> Path:
     """Where kernels are kept: $TINYMETA_CACHE, or the user's cache, or else a temporary folder."""
     try:
         own = os.environ.get("TINYMETA_CACHE")
         base = own or os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
         found = (Path(base) if own else Path(base, "tinymeta", "kernels")).absolute()
-    except (OSError, RuntimeError):             # no home, or a current folder that is gone
+    except (OSError, RuntimeError):  # no home, or a current folder that is gone
         return temporary()
     return found if usable(found) else temporary()
 
@@ -66,9 +67,13 @@ def usable(path: Path) -> bool:
     except OSError:
         return False
     if danger:
-        warnings.warn(f"tinymeta: kernels are compiled anew by this process, as in {path} others "
-                      f"could plant theirs: {danger}; set TINYMETA_CACHE to a folder that is yours "
-                      "alone", RuntimeWarning, stacklevel=2)
+        warnings.warn(
+            f"tinymeta: kernels are compiled anew by this process, as in {path} others "
+            f"could plant theirs: {danger}; set TINYMETA_CACHE to a folder that is yours "
+            "alone",
+            RuntimeWarning,
+            stacklevel=2,
+        )
     return not danger
 
 

@@ -14,6 +14,7 @@ NAMED = re.compile(r"\w+: ")
 
 def speaking(name: str, function: Callable) -> Callable:
     """The function, whose errors begin with this name."""
+
     @functools.wraps(function)
     def called(*args, **kwargs):
         try:
@@ -21,6 +22,7 @@ def speaking(name: str, function: Callable) -> Callable:
         except REFUSED as error:
             rename(error, name)
             raise
+
     return called
 
 

@@ -16,16 +16,21 @@ def checked_rules(name: str, vjps):
         signature = inspect.signature(vjps)
         if any(p.kind is Parameter.VAR_POSITIONAL for p in signature.parameters.values()):
             return vjps
-        raise TypeError(f"{name}: vjps is one function, of {signature}: write "
-                        "(rule,) with its comma for the rule of one input, or "
-                        "rule(i, g, y, *inputs) for any number of inputs")
+        raise TypeError(
+            f"{name}: vjps is one function, of {signature}: write "
+            "(rule,) with its comma for the rule of one input, or "
+            "rule(i, g, y, *inputs) for any number of inputs"
+        )
     if not isinstance(vjps, (tuple, list)):
-        raise TypeError(f"{name}: vjps must be a tuple of a rule, or None, for each input, "
-                        f"not {type(vjps).__name__}")
+        raise TypeError(
+            f"{name}: vjps must be a tuple of a rule, or None, for each input, "
+            f"not {type(vjps).__name__}"
+        )
     for rule in vjps:
         if rule is not None and not callable(rule):
-            raise TypeError(f"{name}: a derivative rule is a function or None, "
-                            f"not {type(rule).__name__}")
+            raise TypeError(
+                f"{name}: a derivative rule is a function or None, not {type(rule).__name__}"
+            )
     return tuple(vjps)
 
 
@@ -37,9 +42,14 @@ def called_with(name: str, shape: Callable, vjps, result: type) -> Signature:
     function(name, shape=shape)
     found = list(inspect.signature(shape).parameters.values())
     if not callable(vjps):
-        found = [p if p.kind is not Parameter.POSITIONAL_OR_KEYWORD else p.replace(
-            kind=Parameter.POSITIONAL_ONLY if k < len(vjps) else Parameter.KEYWORD_ONLY)
-                 for k, p in enumerate(found)]
+        found = [
+            p
+            if p.kind is not Parameter.POSITIONAL_OR_KEYWORD
+            else p.replace(
+                kind=Parameter.POSITIONAL_ONLY if k < len(vjps) else Parameter.KEYWORD_ONLY
+            )
+            for k, p in enumerate(found)
+        ]
     return Signature(found, return_annotation=result)
 
 
@@ -58,6 +68,9 @@ def filling(name: str, where: str, kernel: Callable) -> Callable:
     def watched(out, *arrays, **static):
         result = kernel(out, *arrays, **static)
         if result is not None and result is not out:
-            raise TypeError(f"{name}: its {where} kernel returned a {type(result).__name__}: a "
-                            "kernel fills `out`, as in out[...] = result, and returns None")
+            raise TypeError(
+                f"{name}: its {where} kernel returned a {type(result).__name__}: a "
+                "kernel fills `out`, as in out[...] = result, and returns None"
+            )
+
     return watched

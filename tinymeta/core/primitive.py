@@ -17,7 +17,7 @@ from .scope import setting, state, where
 from .tensor import Tensor, asarray, serials
 
 registry: dict[str, "Primitive"] = {}
-replaced: list["Primitive"] = []        # in order: who keeps what was made of one has to look here
+replaced: list["Primitive"] = []  # in order: who keeps what was made of one has to look here
 
 
 class Primitive:
@@ -35,8 +35,19 @@ class Primitive:
     checked before anything is registered.
     """
 
-    def __init__(self, name, *, shape, vjps, family, kernels=None, view=False, text=None,
-                 branch=None, replace=None):
+    def __init__(
+        self,
+        name,
+        *,
+        shape,
+        vjps,
+        family,
+        kernels=None,
+        view=False,
+        text=None,
+        branch=None,
+        replace=None,
+    ):
         check_name(name, replace)
         self.name, self.shape, self.family = name, shape, family
         self.vjps, self.replaceable = checked_rules(name, vjps), replace is not None
@@ -55,8 +66,10 @@ class Primitive:
         if callable(self.vjps):
             return [self.vjps(i, g, y, *y.inputs, **y.static) for i in wanted]
         if len(self.vjps) != len(y.inputs):
-            raise ValueError(f"{self.name} has {len(self.vjps)} derivative rules for "
-                             f"{len(y.inputs)} inputs: give one, or None, for each")
+            raise ValueError(
+                f"{self.name} has {len(self.vjps)} derivative rules for "
+                f"{len(y.inputs)} inputs: give one, or None, for each"
+            )
         return [self.vjps[i] and self.vjps[i](g, y, *y.inputs, **y.static) for i in wanted]
 
     def __call__(self, *inputs, **static) -> Tensor:
@@ -84,8 +97,15 @@ def set_aside(old: Primitive) -> None:
     registry[old.name] = old
 
 
-def primitive(name: str, *, shape: Callable, vjps, kernels: dict[str, Callable],
-              branch: Callable | None = None, replace: bool = False) -> Primitive:
+def primitive(
+    name: str,
+    *,
+    shape: Callable,
+    vjps,
+    kernels: dict[str, Callable],
+    branch: Callable | None = None,
+    replace: bool = False,
+) -> Primitive:
     """Register an operation of your own; calling the result on tensors or arrays applies it.
 
     shape: `shape(*inputs, **static) -> (shape, dtype)`, raising ValueError for what doesn't fit.
@@ -100,8 +120,15 @@ def primitive(name: str, *, shape: Callable, vjps, kernels: dict[str, Callable],
     Raises ValueError if the name is taken, TypeError for a part that is no function.
     """
     watched = {where: filling(name, where, kernel) for where, kernel in kernels.items()}
-    return Primitive(name, shape=shape, vjps=vjps, family="extension",
-                     kernels=watched, branch=branch, replace=replace)
+    return Primitive(
+        name,
+        shape=shape,
+        vjps=vjps,
+        family="extension",
+        kernels=watched,
+        branch=branch,
+        replace=replace,
+    )
 
 
 def bind(primitive: Primitive, inputs: tuple, static: dict) -> Tensor:
@@ -136,7 +163,7 @@ def require(x, test: Callable) -> bool:
     if isinstance(value, (np.ndarray, np.generic, float, int)):
         test(np.asarray(value))
         return True
-    later = getattr(value, "require", None)             # of what stands in for an array or number
+    later = getattr(value, "require", None)  # of what stands in for an array or number
     return later is not None and later(test)
 
 
@@ -149,7 +176,7 @@ def debug_nans():
     inner = state.interpreter or evaluate
 
     def checked(primitive, values, static):
-        with np.errstate(invalid="ignore"):             # the error below says more than a warning
+        with np.errstate(invalid="ignore"):  # the error below says more than a warning
             value = inner(primitive, values, static)
         if has_nan(value):
             index = tuple(int(i) for i in np.argwhere(np.isnan(move(value, "cpu")))[0])
@@ -158,7 +185,8 @@ def debug_nans():
             raise FloatingPointError(
                 f"{primitive.name}({shapes}) {verb} a NaN, first at index {index} of its result, "
                 f"in the {where()} pass: if a tm.where hides the bad branch, "
-                "make the operation's input safe as well")
+                "make the operation's input safe as well"
+            )
         return value
 
     return setting(interpreter=checked)

@@ -17,8 +17,7 @@ def dense(shape: tuple) -> tuple[int, ...]:
 def broadcast(shape: tuple, strides: tuple, target: tuple) -> tuple[int, ...]:
     """The strides of `shape` seen as the larger `target`: 0 along what is repeated."""
     new = len(target) - len(shape)
-    return (0,) * new + tuple(s if n == m else 0
-                              for s, n, m in zip(strides, shape, target[new:]))
+    return (0,) * new + tuple(s if n == m else 0 for s, n, m in zip(strides, shape, target[new:]))
 
 
 def flipped(shape: tuple, strides: tuple, axes: tuple) -> tuple[int, tuple[int, ...]]:
@@ -31,8 +30,11 @@ def cut(shape: tuple, strides: tuple, cuts: tuple) -> tuple[int, tuple[int, ...]
     """(offset, shape, strides) of a view through one slice for each axis."""
     ranges = [range(*c.indices(n)) for c, n in zip(cuts, shape)]
     offset = sum(r.start * s for r, s in zip(ranges, strides) if len(r))
-    return (offset, tuple(map(len, ranges)),
-            tuple(r.step * s if len(r) > 1 else 0 for r, s in zip(ranges, strides)))
+    return (
+        offset,
+        tuple(map(len, ranges)),
+        tuple(r.step * s if len(r) > 1 else 0 for r, s in zip(ranges, strides)),
+    )
 
 
 def reshaped(shape: tuple, strides: tuple, target: tuple) -> tuple[int, ...] | None:
@@ -50,7 +52,7 @@ def reshaped(shape: tuple, strides: tuple, target: tuple) -> tuple[int, ...] | N
         want, i = target[group[0]], i - 1
         have, step = old[i]
         while have != want:
-            if have < want:                             # one more axis of the source, an even step on
+            if have < want:  # one more axis of the source, an even step on
                 i -= 1
                 if old[i][1] != step * have:
                     return None
@@ -81,7 +83,7 @@ def collapsed(space: tuple, strides: list[tuple]) -> tuple[tuple, list[tuple]]:
 
     Axes along which all move evenly are one axis; those of size 1 are none.
     """
-    axes = []                                       # [size, strides of each], outermost first
+    axes = []  # [size, strides of each], outermost first
     for i, n in enumerate(space):
         if n == 1:
             continue

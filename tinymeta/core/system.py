@@ -23,7 +23,7 @@ def peak_memory() -> float:
     """The most memory that this process had, in MB; NaN where the system does not tell."""
     try:
         import resource
-    except ImportError:                     # Windows
+    except ImportError:  # Windows
         return float("nan")
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6

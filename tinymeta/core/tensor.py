@@ -19,8 +19,8 @@ from .device import check_name, device_of, move
 from .interop import Readable
 from .scope import state
 
-serials = itertools.count(1)             # one counter for all threads: `next` is atomic
-DLPACK_CUDA = 2                          # that standard's number for such a device
+serials = itertools.count(1)  # one counter for all threads: `next` is atomic
+DLPACK_CUDA = 2  # that standard's number for such a device
 
 
 class Unknown:
@@ -28,6 +28,7 @@ class Unknown:
 
     It is weak, as the Python or NumPy number is that it stands for. kind: the type of that number.
     """
+
     kind: type
 
     def astype(self, dtype=None) -> "Tensor":
@@ -47,6 +48,7 @@ class Tensor(Readable):
     **static)` is what made it, if it is being differentiated; who reads the value of such a one by
     way of NumPy or `float` meets a TypeError, as that would drop the gradient.
     """
+
     __slots__ = {
         "value": "The array; while a function is traced, what stands in for one.",
         "primitive": "The operation that made it; None of a constant and a leaf.",
@@ -54,8 +56,9 @@ class Tensor(Readable):
         "static": "The metadata of the operation that made it, a dict.",
         "serial": "0 of a constant; else larger than that of anything it was made of.",
         "order": "How many derivatives deep the line is that made it.",
-        "__weakref__": "Weak references to it."}
-    __hash__ = object.__hash__           # `==` compares elements, identity stays the key
+        "__weakref__": "Weak references to it.",
+    }
+    __hash__ = object.__hash__  # `==` compares elements, identity stays the key
 
     def __init__(self, value, primitive=None, inputs=(), static=None, serial=0, order=0):
         self.value, self.primitive, self.inputs, self.static = value, primitive, inputs, static
@@ -96,8 +99,10 @@ class Tensor(Readable):
         return (self[i] for i in range(len(self)))
 
     def __setitem__(self, index, value):
-        raise TypeError("tensors are immutable: build a new one with tm.where, tm.concatenate, "
-                        "tm.pad or `t = t + ...`")
+        raise TypeError(
+            "tensors are immutable: build a new one with tm.where, tm.concatenate, "
+            "tm.pad or `t = t + ...`"
+        )
 
     # ---- looking at it ----
     def __repr__(self):
@@ -132,7 +137,7 @@ def tensor(data, dtype=None) -> Tensor:
     dtype = dtype if dtype is None else as_dtype(dtype)
     if isinstance(data, Unknown) or holds(data, (*ARRAYS, Unknown)):
         data = asarray(data, dtype)
-    if type(data) is Tensor and hasattr(data.value, "require"):     # what stands in for an array
+    if type(data) is Tensor and hasattr(data.value, "require"):  # what stands in for an array
         return Tensor(asarray(data, dtype).value)
     where = "cuda" if on_gpu(data) else state.device
     return Tensor(move(native(np.array(_array(data, dtype), dtype=dtype, order="C")), where))
@@ -149,8 +154,9 @@ def asarray(data, dtype=None) -> Tensor:
     if type(data) is Tensor:
         return data if dtype is None or dtype == data.dtype else data.astype(dtype)
     if holds(data, (*ARRAYS, Unknown)):
-        return Tensor.stacked([x if dtype is None and not holds(x, ARRAYS) else asarray(x, dtype)
-                               for x in data])
+        return Tensor.stacked(
+            [x if dtype is None and not holds(x, ARRAYS) else asarray(x, dtype) for x in data]
+        )
     if isinstance(data, Unknown):
         return data.astype(dtype)
     if on_gpu(data):
@@ -161,7 +167,8 @@ def asarray(data, dtype=None) -> Tensor:
 def holds(data, kinds: tuple) -> bool:
     """Is it a list or tuple with one of these kinds in it, or in a list in it?"""
     return isinstance(data, (list, tuple)) and any(
-        isinstance(x, kinds) or holds(x, kinds) for x in data)
+        isinstance(x, kinds) or holds(x, kinds) for x in data
+    )
 
 
 def dtypes_in(data):
@@ -181,8 +188,11 @@ def on_gpu(data) -> bool:
         return data.device == "cuda"
     if isinstance(data, OF_THE_HOST):
         return False
-    return hasattr(data, "__cuda_array_interface__") or \
-        hasattr(data, "__dlpack_device__") and data.__dlpack_device__()[0] == DLPACK_CUDA
+    return (
+        hasattr(data, "__cuda_array_interface__")
+        or hasattr(data, "__dlpack_device__")
+        and data.__dlpack_device__()[0] == DLPACK_CUDA
+    )
 
 
 def shared_on_gpu(data, dtype) -> Tensor:
@@ -194,7 +204,7 @@ def shared_on_gpu(data, dtype) -> Tensor:
 
 def _array(data, dtype) -> np.ndarray:
     """Numbers as an array: in its own dtype; Python's floats as NumPy's beside them, or float32."""
-    if type(data) is np.ndarray and data.dtype.kind in "biuf":      # nearly always
+    if type(data) is np.ndarray and data.dtype.kind in "biuf":  # nearly always
         return data
     if isinstance(data, Tensor):
         return data.numpy()
@@ -205,18 +215,24 @@ def _array(data, dtype) -> np.ndarray:
     try:
         array = np.asarray(data)
     except ValueError:
-        raise TypeError(f"cannot make a tensor of {type(data).__name__}: what stands in it differs "
-                        f"in shape, as in {shown(data)}") from None
+        raise TypeError(
+            f"cannot make a tensor of {type(data).__name__}: what stands in it differs "
+            f"in shape, as in {shown(data)}"
+        ) from None
     if array.dtype.kind not in "biuf":
-        raise TypeError(f"cannot make a tensor of {type(data).__name__} "
-                        f"(NumPy dtype {array.dtype}): tensors hold bools, integers and floats")
+        raise TypeError(
+            f"cannot make a tensor of {type(data).__name__} "
+            f"(NumPy dtype {array.dtype}): tensors hold bools, integers and floats"
+        )
     if not isinstance(data, (int, float, list, tuple)):
         if isinstance(data, np.ma.MaskedArray):
-            raise TypeError("cannot make a tensor of a masked array, whose mask would be lost: fill "
-                            "it first, with its filled(value), and pass the mask another way")
+            raise TypeError(
+                "cannot make a tensor of a masked array, whose mask would be lost: fill "
+                "it first, with its filled(value), and pass the mask another way"
+            )
         return array
     if dtype is not None:
-        return straight(data, dtype)        # `array` is of int64 or float64
+        return straight(data, dtype)  # `array` is of int64 or float64
     found = [d for d in dtypes_in([data]) if d.kind == "f"] or [np.float32]
     return array.astype(np.result_type(*found), copy=False) if array.dtype.kind == "f" else array
 
@@ -226,8 +242,9 @@ def straight(numbers, dtype: np.dtype) -> np.ndarray:
     try:
         return np.asarray(numbers, dtype)
     except (OverflowError, ValueError) as error:
-        raise type(error)(f"cannot make a tensor of {shown(numbers)}, which is out of bounds for "
-                          f"{dtype}") from None
+        raise type(error)(
+            f"cannot make a tensor of {shown(numbers)}, which is out of bounds for {dtype}"
+        ) from None
 
 
 def native(array: np.ndarray) -> np.ndarray:

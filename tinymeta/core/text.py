@@ -18,37 +18,106 @@ INPUTS = "abc"
 LETTER = re.compile(rf"\b[{INPUTS}]\b")
 CONSTANTS = {"pi": math.pi, "e": math.e, "inf": math.inf, "nan": math.nan}
 # How many arguments each takes.
-FUNCTIONS = dict.fromkeys((
-    "exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "sqrt", "cbrt", "square", "reciprocal",
-    "sin", "cos", "tan", "arcsin", "arccos", "arctan", "sinh", "cosh", "tanh", "arcsinh", "arccosh",
-    "arctanh", "floor", "ceil", "trunc", "rint", "absolute", "sign", "isnan", "isfinite"), 1)
-FUNCTIONS |= dict.fromkeys(("minimum", "maximum", "power", "fmod", "hypot", "arctan2", "copysign"), 2)
+FUNCTIONS = dict.fromkeys(
+    (
+        "exp",
+        "exp2",
+        "expm1",
+        "log",
+        "log2",
+        "log10",
+        "log1p",
+        "sqrt",
+        "cbrt",
+        "square",
+        "reciprocal",
+        "sin",
+        "cos",
+        "tan",
+        "arcsin",
+        "arccos",
+        "arctan",
+        "sinh",
+        "cosh",
+        "tanh",
+        "arcsinh",
+        "arccosh",
+        "arctanh",
+        "floor",
+        "ceil",
+        "trunc",
+        "rint",
+        "absolute",
+        "sign",
+        "isnan",
+        "isfinite",
+    ),
+    1,
+)
+FUNCTIONS |= dict.fromkeys(
+    ("minimum", "maximum", "power", "fmod", "hypot", "arctan2", "copysign"), 2
+)
 FUNCTIONS |= {"where": 3}
 # What an operator calls, and how that call reads in a loop; a power has no operator there.
-OPERATORS = {ast.Add: "add", ast.Sub: "subtract", ast.Mult: "multiply", ast.Div: "divide",
-             ast.Pow: "power", ast.USub: "negative",
-             ast.BitAnd: "logical_and", ast.BitOr: "logical_or", ast.Invert: "logical_not",
-             ast.Gt: "greater", ast.GtE: "greater_equal", ast.Lt: "less", ast.LtE: "less_equal",
-             ast.Eq: "equal", ast.NotEq: "not_equal"}
-WRITTEN = {"add": "({} + {})", "subtract": "({} - {})", "multiply": "({} * {})",
-           "divide": "({} / {})", "negative": "(-{})",
-           "logical_and": "({} & {})", "logical_or": "({} | {})", "logical_not": "(not {})",
-           "greater": "({} > {})", "greater_equal": "({} >= {})", "less": "({} < {})",
-           "less_equal": "({} <= {})", "equal": "({} == {})", "not_equal": "({} != {})"}
+OPERATORS = {
+    ast.Add: "add",
+    ast.Sub: "subtract",
+    ast.Mult: "multiply",
+    ast.Div: "divide",
+    ast.Pow: "power",
+    ast.USub: "negative",
+    ast.BitAnd: "logical_and",
+    ast.BitOr: "logical_or",
+    ast.Invert: "logical_not",
+    ast.Gt: "greater",
+    ast.GtE: "greater_equal",
+    ast.Lt: "less",
+    ast.LtE: "less_equal",
+    ast.Eq: "equal",
+    ast.NotEq: "not_equal",
+}
+WRITTEN = {
+    "add": "({} + {})",
+    "subtract": "({} - {})",
+    "multiply": "({} * {})",
+    "divide": "({} / {})",
+    "negative": "(-{})",
+    "logical_and": "({} & {})",
+    "logical_or": "({} | {})",
+    "logical_not": "(not {})",
+    "greater": "({} > {})",
+    "greater_equal": "({} >= {})",
+    "less": "({} < {})",
+    "less_equal": "({} <= {})",
+    "equal": "({} == {})",
+    "not_equal": "({} != {})",
+}
 LOGICAL = {"logical_and", "logical_or", "logical_not"}
-MASKS = LOGICAL | {"greater", "greater_equal", "less", "less_equal", "equal", "not_equal",
-                   "isnan", "isfinite"}
-GRAMMAR = (f"a scalar text is made of a b c, numbers, {' '.join(CONSTANTS)}, + - * / **, comparisons, "
-           f"& | ~ of these, {' '.join(FUNCTIONS)}")
+MASKS = LOGICAL | {
+    "greater",
+    "greater_equal",
+    "less",
+    "less_equal",
+    "equal",
+    "not_equal",
+    "isnan",
+    "isfinite",
+}
+GRAMMAR = (
+    f"a scalar text is made of a b c, numbers, {' '.join(CONSTANTS)}, + - * / **, comparisons, "
+    f"& | ~ of these, {' '.join(FUNCTIONS)}"
+)
 
 
 class Call(NamedTuple):
     """A NumPy function of arguments, each of which is a call, a name or a number."""
+
     name: str
     args: tuple
 
 
 # ---- from a text to calls ------------------------------------------------------------------------
+
 
 def parsed(text: str) -> Call | str | int | float:
     """The text as calls. Raises ValueError for what cannot stand in one, and says what can."""
@@ -66,12 +135,16 @@ def as_call(node: ast.expr):
             return CONSTANTS[name]
         case ast.Name(id=name) if name not in FUNCTIONS:
             return name
-        case ast.BinOp(left=left, op=op, right=right) | ast.Compare(
-                left=left, ops=[op], comparators=[right]) if type(op) in OPERATORS:
+        case (
+            ast.BinOp(left=left, op=op, right=right)
+            | ast.Compare(left=left, ops=[op], comparators=[right])
+        ) if type(op) in OPERATORS:
             call = Call(OPERATORS[type(op)], (as_call(left), as_call(right)))
         case ast.UnaryOp(op=op, operand=x) if type(op) in OPERATORS:
             call = Call(OPERATORS[type(op)], (as_call(x),))
-        case ast.Call(func=ast.Name(id=name), args=args, keywords=[]) if FUNCTIONS.get(name) == len(args):
+        case ast.Call(func=ast.Name(id=name), args=args, keywords=[]) if FUNCTIONS.get(name) == len(
+            args
+        ):
             call = Call(name, tuple(map(as_call, args)))
         case _:
             raise refused(node)
@@ -83,7 +156,7 @@ def as_call(node: ast.expr):
 
 def plain(value):
     """A number as it is, if it is a float or 64 bits hold it, else as a float."""
-    return value if isinstance(value, float) or -2**63 <= value < 2**63 else float(value)
+    return value if isinstance(value, float) or -(2**63) <= value < 2**63 else float(value)
 
 
 def refused(node: ast.expr) -> ValueError:
@@ -110,6 +183,7 @@ def numeric(call: Call) -> list[int]:
 
 
 # ---- in a loop -----------------------------------------------------------------------------------
+
 
 def in_loop(text: str, places: dict[str, str], cast: str, static: dict) -> str:
     """The text as an expression of a compiled loop.
@@ -139,7 +213,7 @@ def of_letters(text: str, cast: str, static: tuple) -> str:
             return WRITTEN[x.name].format(*args)
         return f"{x.name}({', '.join(args)})"
 
-    return ast.unparse(ast.parse(written(parsed(text)), mode="eval"))       # fewer parentheses
+    return ast.unparse(ast.parse(written(parsed(text)), mode="eval"))  # fewer parentheses
 
 
 def number(value, cast: str) -> str:

@@ -35,7 +35,7 @@ def flatten(tree) -> tuple[list, Callable]:
     def unflatten(leaves):
         pieces, start = [], 0
         for sub, rebuild_sub in flat:
-            pieces.append(rebuild_sub(leaves[start:start + len(sub)]))
+            pieces.append(rebuild_sub(leaves[start : start + len(sub)]))
             start += len(sub)
         return rebuild(pieces)
 
@@ -62,8 +62,11 @@ def paths(tree, prefix: str = "") -> list[str]:
         return [prefix]
     labels, subtrees, _ = parts
     dotted = hasattr(tree, "_fields")
-    return [path for label, sub in zip(labels, subtrees)
-            for path in paths(sub, prefix + (f".{label}" if dotted else f"[{label!r}]"))]
+    return [
+        path
+        for label, sub in zip(labels, subtrees)
+        for path in paths(sub, prefix + (f".{label}" if dotted else f"[{label!r}]"))
+    ]
 
 
 def map(function: Callable, tree, *others):
@@ -83,11 +86,14 @@ def _map(function, trees, path):
     for other in trees[1:]:
         theirs = children(other)
         if theirs is None or type(other) is not type(trees[0]) or list(theirs[0]) != list(labels):
-            raise ValueError(f"the trees differ at {path or 'the root'}: {_describe(trees[0])} "
-                             f"against {_describe(other)}; give trees of one structure")
+            raise ValueError(
+                f"the trees differ at {path or 'the root'}: {_describe(trees[0])} "
+                f"against {_describe(other)}; give trees of one structure"
+            )
         columns.append(theirs[1])
-    return rebuild([_map(function, row, f"{path}[{label!r}]")
-                    for label, row in zip(labels, zip(*columns))])
+    return rebuild(
+        [_map(function, row, f"{path}[{label!r}]") for label, row in zip(labels, zip(*columns))]
+    )
 
 
 def _describe(node):

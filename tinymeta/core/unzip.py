@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)        # the others unpack without a bound
+METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # the others unpack without a bound
 
 
 @contextlib.contextmanager
@@ -25,8 +25,10 @@ def blaming(path, what: str, remedy: str = "use a copy of the original") -> Iter
     except Exception as error:
         if isinstance(error, OSError) and error.filename is not None:
             raise
-        raise ValueError(f"{os.fspath(path)} is not {what}, or it was damaged or changed since "
-                         f"({reason(error)}): {remedy}") from error
+        raise ValueError(
+            f"{os.fspath(path)} is not {what}, or it was damaged or changed since "
+            f"({reason(error)}): {remedy}"
+        ) from error
 
 
 def reason(error: Exception) -> str:
@@ -41,8 +43,9 @@ def one_line(text: str) -> str:
     return text if len(text) < 200 else f"{text[:200]}..."
 
 
-def entries(path, wanted: Callable[[str], object],
-            limit: int | None = None) -> Iterator[tuple[str, bytes]]:
+def entries(
+    path, wanted: Callable[[str], object], limit: int | None = None
+) -> Iterator[tuple[str, bytes]]:
     """(name, bytes) of each entry whose name is `wanted`, in order of their names.
 
     limit: how many bytes they may have together when unpacked; without one, as many as the file
@@ -51,8 +54,10 @@ def entries(path, wanted: Callable[[str], object],
     raises: to be read under `blaming`.
     """
     with open(path, "rb") as opened, zipfile.ZipFile(opened) as archive:
-        chosen = sorted(filter(lambda info: wanted(info.filename), archive.infolist()),
-                        key=lambda info: info.filename)
+        chosen = sorted(
+            filter(lambda info: wanted(info.filename), archive.infolist()),
+            key=lambda info: info.filename,
+        )
         size = sum(info.file_size for info in chosen)
         most = limit or os.fstat(opened.fileno()).st_size
         if size > most:
@@ -63,14 +68,17 @@ def entries(path, wanted: Callable[[str], object],
             if info.compress_type not in METHODS:
                 raise ValueError(f"{info.filename!r} is compressed by an unusual method")
             with archive.open(info) as file:
-                data = file.read(info.file_size)    # no more, whatever else the packed bytes hold
+                data = file.read(info.file_size)  # no more, whatever else the packed bytes hold
             if len(data) < info.file_size:
                 raise ValueError(f"{info.filename!r} is cut off")
             yield info.filename, data
 
 
-def arrays(path, wanted: Callable[[str], object],
-           limit: int | None = None) -> dict[str, np.ndarray]:
+def arrays(
+    path, wanted: Callable[[str], object], limit: int | None = None
+) -> dict[str, np.ndarray]:
     """The arrays of an .npz file, by name; no pickles. wanted, limit, errors: as of `entries`."""
-    return {name.removesuffix(".npy"): np.lib.format.read_array(io.BytesIO(data))
-            for name, data in entries(path, wanted, limit)}
+    return {
+        name.removesuffix(".npy"): np.lib.format.read_array(io.BytesIO(data))
+        for name, data in entries(path, wanted, limit)
+    }

@@ -23,7 +23,7 @@ def library():
     for path in [*root.parent.glob("numpy.libs/*openblas*"), *root.glob(".dylibs/*openblas*")]:
         try:
             lib = ctypes.CDLL(str(path))
-        except OSError:                                 # not a library, or of another system
+        except OSError:  # not a library, or of another system
             continue
         for prefix, suffix in PREFIXES:
             get = getattr(lib, f"{prefix}_get_num_threads{suffix}", None)
@@ -41,7 +41,7 @@ class Limits:
 
     def __init__(self):
         self.lock, self.before = threading.Lock(), 0
-        self.held: dict[object, int] = {}               # in the order in which they began
+        self.held: dict[object, int] = {}  # in the order in which they began
 
     def begin(self, block: object, count: int) -> None:
         get, set_ = library()

@@ -39,13 +39,20 @@ def conv_input(out, g, w, *, geometry):
     np.matmul(g, w.swapaxes(1, 2), out=cols)
     n, height, width, channels = out.shape[-4:]
     top, left = geometry.pads[0][0], geometry.pads[1][0]
-    col2im(out.reshape(len(g), n, height, width, channels), cols,
-           *geometry.result, *geometry.kernel, *geometry.stride, top, left)
+    col2im(
+        out.reshape(len(g), n, height, width, channels),
+        cols,
+        *geometry.result,
+        *geometry.kernel,
+        *geometry.stride,
+        top,
+        left,
+    )
 
 
 def as_matrices(x, rows):
     """(.., r1, .., r_rows, m) -> (T, r1 * .. * r_rows, m)"""
-    lead, inner = x.shape[:-rows - 1], x.shape[-rows - 1:-1]
+    lead, inner = x.shape[: -rows - 1], x.shape[-rows - 1 : -1]
     return x.reshape(prod(lead), prod(inner), x.shape[-1])
 
 
@@ -55,7 +62,15 @@ def columns(x, geometry):
     places, window = geometry.result, geometry.kernel
     shape = (len(x), n * places[0] * places[1], window[0] * window[1] * channels)
     cols = scratch("cols", shape, x.dtype)
-    im2col(cols, np.ascontiguousarray(x), *places, *window, *geometry.stride, geometry.pads[0][0], geometry.pads[1][0])
+    im2col(
+        cols,
+        np.ascontiguousarray(x),
+        *places,
+        *window,
+        *geometry.stride,
+        geometry.pads[0][0],
+        geometry.pads[1][0],
+    )
     return cols
 
 

@@ -20,7 +20,7 @@ def where(condition, x, y):
         return np.where(condition, x, y)
     whole = np.dtype(f"i{dtype.itemsize}")
     x, y = (np.asarray(v, dtype).view(whole) for v in (x, y))
-    mask = np.negative(np.asarray(condition, bool).astype(whole))       # -1, all bits, or 0
+    mask = np.negative(np.asarray(condition, bool).astype(whole))  # -1, all bits, or 0
     return (((x ^ y) & mask) ^ y).view(dtype)
 
 
@@ -37,10 +37,13 @@ def compile_text(text: str):
     free = names(tree)
     like = min(free & set(INPUTS), default="out") if is_mask(tree) else "out"
     if not isinstance(tree, Call):
-        tree = Call("positive", (tree,))                    # a bare "a": copied
+        tree = Call("positive", (tree,))  # a bare "a": copied
     args = arguments(tree, like)
-    body = (f"copyto(out, where({args}))" if tree.name == "where"               # which has no `out`
-            else f"{tree.name}({args}, out=out)")
+    body = (
+        f"copyto(out, where({args}))"
+        if tree.name == "where"  # which has no `out`
+        else f"{tree.name}({args}, out=out)"
+    )
     source = f"lambda {', '.join(['out', *sorted(free)])}: {body}"
     return eval(source, UFUNCS | {"copyto": np.copyto, "inf": np.inf, "nan": np.nan})
 
@@ -51,8 +54,11 @@ def arguments(call: Call, like: str) -> str:
     numbers = numeric(call)
     if all(is_weak(call.args[k]) for k in numbers):
         for k in numbers:
-            args[k] = (f"{args[k]}.astype({like}.dtype)" if is_mask(call.args[k])
-                       else f"{like}.dtype.type({args[k]})")
+            args[k] = (
+                f"{args[k]}.astype({like}.dtype)"
+                if is_mask(call.args[k])
+                else f"{like}.dtype.type({args[k]})"
+            )
     return ", ".join(args)
 
 

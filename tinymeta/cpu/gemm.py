@@ -22,17 +22,17 @@ def registers() -> tuple[int, int]:
     """How many float32 a vector register of this machine holds, and how many vectors are a tile's."""
     features = cpu_features()
     if features.get("avx512f"):
-        return 16, 4                        # of 32 registers, 6 x 4 hold sums
+        return 16, 4  # of 32 registers, 6 x 4 hold sums
     return (8, 2) if features.get("avx2") else (4, 2)
 
 
 LANES, WIDE = registers()
 HALF, QUARTER = LANES // 2, LANES // 4
-HEIGHTS = 6, 4, 2, 1                        # rows of a tile; the lower ones are for what is left
-WORTH_A_COPY = 48                           # rows of x: at 20 lining y up gains nothing, at 80 it does
+HEIGHTS = 6, 4, 2, 1  # rows of a tile; the lower ones are for what is left
+WORTH_A_COPY = 48  # rows of x: at 20 lining y up gains nothing, at 80 it does
 FLOAT, INDEX, LANE = ir.FloatType(), ir.IntType(64), ir.IntType(32)
-FUSED = ("contract",)                       # a product and its sum may be one instruction
-ALIGN = 4                                   # a vector may begin at any float
+FUSED = ("contract",)  # a product and its sum may be one instruction
+ALIGN = 4  # a vector may begin at any float
 
 
 @native()
@@ -112,6 +112,7 @@ def transposed(out, y, n, count, y_n):
 
 # ---- what they are made of, instruction by instruction ------------------------------------------
 
+
 @intrinsic
 def at(typing, p, offset):
     """The pointer to the element `offset` after p."""
@@ -121,17 +122,30 @@ def at(typing, p, offset):
 @intrinsic(prefer_literal=True)
 def strip(typing, vectors, lanes, out, x, y, m, count, out_m, x_m, x_k, y_k):
     """`product` for columns that are one tile wide, `vectors` (a literal) of `lanes` (one, too)."""
+
     def code(context, b, signature, args):
         out, x, y, m, count, out_m, x_m, x_k, y_k = (
-            as_index(b, a) if isinstance(a.type, ir.IntType) else a for a in args[2:])
+            as_index(b, a) if isinstance(a.type, ir.IntType) else a for a in args[2:]
+        )
         done = number(0)
         for rows in HEIGHTS:
             tiles = b.udiv(b.sub(m, done), number(rows))
             with cgutils.for_range(b, tiles) as loop:
                 row = b.add(done, b.mul(loop.index, number(rows)))
-                tile(b, rows, vectors.literal_value, lanes.literal_value,
-                     b.gep(out, [b.mul(row, out_m)]), b.gep(x, [b.mul(row, x_m)]), y,
-                     count, out_m, x_m, x_k, y_k)
+                tile(
+                    b,
+                    rows,
+                    vectors.literal_value,
+                    lanes.literal_value,
+                    b.gep(out, [b.mul(row, out_m)]),
+                    b.gep(x, [b.mul(row, x_m)]),
+                    y,
+                    count,
+                    out_m,
+                    x_m,
+                    x_k,
+                    y_k,
+                )
             done = b.add(done, b.mul(tiles, number(rows)))
         return context.get_dummy_value()
 
@@ -142,7 +156,7 @@ def tile(b, rows, vectors, lanes, out, x, y, count, out_m, x_m, x_k, y_k):
     """The instructions of one tile; `rows`, `vectors` and `lanes` are numbers, all else is theirs."""
     kind = ir.VectorType(FLOAT, lanes)
     places = [(i, j) for i in range(rows) for j in range(vectors)]
-    sums = {place: cgutils.alloca_once(b, kind) for place in places}    # LLVM makes registers of it
+    sums = {place: cgutils.alloca_once(b, kind) for place in places}  # LLVM makes registers of it
 
     def result(i, j):
         return vector(b, out, b.add(b.mul(out_m, number(i)), number(j * lanes)), kind)
@@ -151,8 +165,10 @@ def tile(b, rows, vectors, lanes, out, x, y, count, out_m, x_m, x_k, y_k):
         b.store(ir.Constant(kind, None), sums[place])
     with cgutils.for_range(b, count) as loop:
         start, column = b.mul(loop.index, y_k), b.mul(loop.index, x_k)
-        ys = [b.load(vector(b, y, b.add(start, number(j * lanes)), kind), align=ALIGN)
-              for j in range(vectors)]
+        ys = [
+            b.load(vector(b, y, b.add(start, number(j * lanes)), kind), align=ALIGN)
+            for j in range(vectors)
+        ]
         for i in range(rows):
             one = b.load(b.gep(x, [b.add(column, b.mul(x_m, number(i)))]))
             everywhere = spread(b, one, kind)
@@ -166,6 +182,7 @@ def tile(b, rows, vectors, lanes, out, x, y, count, out_m, x_m, x_k, y_k):
 @intrinsic
 def square(typing, out, y, out_k, y_n):
     """out[k, n] = y[n, k] for 8 x 8 numbers: blocks off the diagonal change places, of 1, 2, 4."""
+
     def code(context, b, signature, args):
         out, y, out_k, y_n = args
         kind = ir.VectorType(FLOAT, 8)
@@ -175,8 +192,9 @@ def square(typing, out, y, out_k, y_n):
             lower = [8 + c if c & half else c + half for c in range(8)]
             for r in (r for r in range(8) if not r & half):
                 pair = rows[r], rows[r + half]
-                rows[r], rows[r + half] = (b.shuffle_vector(*pair, lanes_of(mask))
-                                           for mask in (upper, lower))
+                rows[r], rows[r + half] = (
+                    b.shuffle_vector(*pair, lanes_of(mask)) for mask in (upper, lower)
+                )
         for k, row in enumerate(rows):
             b.store(row, vector(b, out, b.mul(out_k, number(k)), kind), align=ALIGN)
         return context.get_dummy_value()

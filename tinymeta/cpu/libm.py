@@ -13,8 +13,21 @@ from .trig import INLINE, inlined
 
 F, D = np.float32, np.float64
 ONE, INF = F(1), F(np.inf)
-UNARY = ("exp2", "log2", "log10", "cbrt", "tan", "arcsin", "arccos", "arctan", "sinh", "cosh",
-         "arcsinh", "arccosh", "arctanh")
+UNARY = (
+    "exp2",
+    "log2",
+    "log10",
+    "cbrt",
+    "tan",
+    "arcsin",
+    "arccos",
+    "arctan",
+    "sinh",
+    "cosh",
+    "arcsinh",
+    "arccosh",
+    "arctanh",
+)
 BINARY = ("fmod", "hypot", "arctan2")
 
 
@@ -25,7 +38,8 @@ def unary(name: str):
         raise TypeError(f"{name} of cpu.libm works inside compiled kernels alone")
 
     overload(stub, jit_options=INLINE)(
-        lambda x: (lambda x: F(call(D(x)))) if x == types.float32 else (lambda x: call(x)))
+        lambda x: (lambda x: F(call(D(x)))) if x == types.float32 else (lambda x: call(x))
+    )
     return stub
 
 
@@ -90,6 +104,18 @@ def isfinite(x):
     return abs(x) < INF
 
 
-FUNCTIONS = {name: unary(name) for name in UNARY} | {name: binary(name) for name in BINARY} | {
-    "floor": floor, "ceil": ceil, "trunc": trunc, "rint": rint, "copysign": copysign,
-    "square": square, "reciprocal": reciprocal, "isnan": isnan, "isfinite": isfinite}
+FUNCTIONS = (
+    {name: unary(name) for name in UNARY}
+    | {name: binary(name) for name in BINARY}
+    | {
+        "floor": floor,
+        "ceil": ceil,
+        "trunc": trunc,
+        "rint": rint,
+        "copysign": copysign,
+        "square": square,
+        "reciprocal": reciprocal,
+        "isnan": isnan,
+        "isfinite": isfinite,
+    }
+)

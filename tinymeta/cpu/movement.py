@@ -16,7 +16,7 @@ def broadcast_to(x, *, shape):
 
 
 def slice(x, *, cuts):
-    return x[(*cuts, ...)]              # the dots keep a 0-d array from becoming a scalar
+    return x[(*cuts, ...)]  # the dots keep a 0-d array from becoming a scalar
 
 
 def flip(x, *, axes):
@@ -30,8 +30,10 @@ def astype(out, x, *, dtype):
 def pad(out, x, *, widths):
     """out = 0;  out[lo + i * (gap + 1)] = x[i]  along each axis, for widths (lo, hi, gap)."""
     out.fill(0)
-    steps = tuple(np.s_[lo:lo + (n - 1) * (gap + 1) + 1:gap + 1] if n else np.s_[lo:lo]
-                  for n, (lo, _, gap) in zip(x.shape, widths))
+    steps = tuple(
+        np.s_[lo : lo + (n - 1) * (gap + 1) + 1 : gap + 1] if n else np.s_[lo:lo]
+        for n, (lo, _, gap) in zip(x.shape, widths)
+    )
     out[steps] = x
 
 

@@ -33,9 +33,14 @@ ROOM = Path(__file__).parent
 @functools.cache
 def version(room: Path = ROOM) -> str:
     """A hash of what all machine code depends on: compiler, processor, and this room."""
-    made_by = (sys.implementation.cache_tag, numba.__version__, llvmlite.__version__,
-               np.__version__, cpu_target.target_context.codegen().magic_tuple(),
-               sorted(cpu_features().items()))
+    made_by = (
+        sys.implementation.cache_tag,
+        numba.__version__,
+        llvmlite.__version__,
+        np.__version__,
+        cpu_target.target_context.codegen().magic_tuple(),
+        sorted(cpu_features().items()),
+    )
     parts = [repr(made_by).encode(), *(p.read_bytes() for p in sorted(room.glob("*.py")))]
     return hashlib.sha256(b"\0".join(parts)).hexdigest()
 
@@ -58,7 +63,7 @@ class Kept(NullCache):
         return CompileResult._rebuild(target_context, *pickle.loads(found))
 
     def save_overload(self, sig, data):
-        if not data.library.has_dynamic_globals:        # addresses, which hold in this process alone
+        if not data.library.has_dynamic_globals:  # addresses, which hold in this process alone
             keep(self.file(sig), dumps(data._reduce()))
 
 
@@ -72,6 +77,7 @@ def native(signature: str | None = None) -> Callable:
 
     It runs without Python's lock.
     """
+
     def decorate(function):
         compiled = njit(nogil=True)(function)
         compiled._cache = cache_of(function)
@@ -79,6 +85,7 @@ def native(signature: str | None = None) -> Callable:
             compiled.compile(signature)
             compiled.disable_compile()
         return compiled
+
     return decorate
 
 
@@ -94,5 +101,5 @@ def cpu_features() -> dict[str, bool]:
     """What instructions this processor has; none where LLVM does not know."""
     try:
         return dict(llvm.get_host_cpu_features())
-    except RuntimeError:                                # on some ARM and virtual machines
+    except RuntimeError:  # on some ARM and virtual machines
         return {}

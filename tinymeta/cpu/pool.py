@@ -13,11 +13,14 @@ def window_argmax(out, x, *, geometry):
     a NaN is the largest
     """
     height, width, channels = x.shape[-3:]
-    places = (out.reshape(-1, *geometry.result, channels) if out.size
-              else out.reshape(0, 1, 1, channels))
+    places = (
+        out.reshape(-1, *geometry.result, channels) if out.size else out.reshape(0, 1, 1, channels)
+    )
     images = x.reshape(prod(x.shape[:-3]), height, width, channels)
     top, left = geometry.pads[0][0], geometry.pads[1][0]
-    _window_argmax(places, np.ascontiguousarray(images), *geometry.kernel, *geometry.stride, top, left)
+    _window_argmax(
+        places, np.ascontiguousarray(images), *geometry.kernel, *geometry.stride, top, left
+    )
 
 
 @native()

@@ -7,7 +7,7 @@ import numpy as np
 from .native import native
 
 LOOPED = np.dtype(np.float32)
-BLOCK = 8192                            # elements in a buffer of NumPy's
+BLOCK = 8192  # elements in a buffer of NumPy's
 # What other sums are added up in, where that is wider than what they are.
 WIDE = {np.dtype(np.float16): np.float64, LOOPED: np.float64}
 

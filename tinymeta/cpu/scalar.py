@@ -21,18 +21,18 @@ from .trig import INLINE, cos, inlined, sin
 
 F, I = np.float32, np.int32
 ONE, TWO, HALF, INF, NAN = F(1), F(2), F(0.5), F(np.inf), F(np.nan)
-SMALL = F(2.0**-13)                         # below it x is within x^3/3 of sin and tanh: x itself
-TINY = F(2.0**-25)                          # below it x is within x^2/2 of expm1 and log1p
+SMALL = F(2.0**-13)  # below it x is within x^3/3 of sin and tanh: x itself
+TINY = F(2.0**-25)  # below it x is within x^2/2 of expm1 and log1p
 LOG2_E = F(1.4426950408889634)
-LN2_HI, LN2_LO = F(0.693145751953125), F(1.42860677e-6)     # HI has 15 bits: k HI is exact
-MAGIC, MAGIC_BITS = F(1.5 * 2**23), I(0x4B400000)           # x + MAGIC rounds x to an integer
+LN2_HI, LN2_LO = F(0.693145751953125), F(1.42860677e-6)  # HI has 15 bits: k HI is exact
+MAGIC, MAGIC_BITS = F(1.5 * 2**23), I(0x4B400000)  # x + MAGIC rounds x to an integer
 BIAS, MANTISSA = I(127), I(23)
 # (exp(r) - 1 - r) / r^2 on |r| < 0.35: exp to 1.4e-8
 E0, E1, E2, E3, E4 = map(F, (0.49999998, 0.166665387, 0.0416672213, 0.00836718096, 0.00138823959))
 # (2 atanh(s) - 2 s) / s^3 in s^2 on |s| < 0.173: log(1+f) to 8.4e-10
 L0, L1, L2 = map(F, (0.666667798, 0.399770794, 0.298851884))
 SQRT_HALF_BITS, LEAST_NORMAL = I(0x3F3504F3), F(2.0**-126)
-TWO_23, ZERO, SIGN_BIT = F(2.0**23), F(0), I(-2**31)
+TWO_23, ZERO, SIGN_BIT = F(2.0**23), F(0), I(-(2**31))
 
 # ---- float32 ------------------------------------------------------------------------------------
 
@@ -148,11 +148,11 @@ def tanh32(x):
 
 def by_dtype(name, single, double):
     """The name in a kernel: `single` compiled for a float32 x, `double` for every other."""
+
     def stub(x):
         raise TypeError(f"{name} of cpu.scalar works inside compiled kernels alone")
 
-    overload(stub, jit_options=INLINE)(
-        lambda x: single if x == types.float32 else double)
+    overload(stub, jit_options=INLINE)(lambda x: single if x == types.float32 else double)
     return stub
 
 
@@ -206,7 +206,7 @@ def typed_power(x, y):
     Numba's own power of integers goes through float64 in its older versions.
     """
     if not isinstance(x, types.Integer):
-        return lambda x, y: x ** y
+        return lambda x, y: x**y
     X, Y = (getattr(np, str(t)) for t in (x, y))
     one = Y(1)
 
@@ -217,10 +217,12 @@ def typed_power(x, y):
                 product = X(product * x)
             x, y = X(x * x), Y(y >> one)
         return product
+
     return squared_and_multiplied
 
 
 # inf and nan are names because no number is written so.
+# fmt: off
 FUNCTIONS = libm.FUNCTIONS | {
     "exp":   by_dtype("exp",   exp32,    lambda x: math.exp(x)),
     "expm1": by_dtype("expm1", expm1_32, lambda x: math.expm1(x)),
@@ -232,3 +234,4 @@ FUNCTIONS = libm.FUNCTIONS | {
     "sqrt": sqrt, "absolute": absolute, "sign": sign, "power": power,
     "maximum": maximum, "minimum": minimum, "where": where, "inf": math.inf, "nan": math.nan,
 }
+# fmt: on

@@ -16,7 +16,7 @@ inlined = njit(**INLINE)
 F, D, I = np.float32, np.float64, np.int32
 # floor(2/pi 2^203), from pi by Machin's formula
 PIECES = (341782637, 423170132, 352195499, 488592205, 461485765, 90590992, 478285810)
-P0, P1, P2, P3, P4, P5, P6 = (D(p * 2.0**(-29 * (j + 1))) for j, p in enumerate(PIECES))
+P0, P1, P2, P3, P4, P5, P6 = (D(p * 2.0 ** (-29 * (j + 1))) for j, p in enumerate(PIECES))
 FOUR, QUARTER, HALF_PI, ONE, HALF = D(4), D(0.25), D(np.pi / 2), F(1), F(0.5)
 MAGIC, SMALL = F(1.5 * 2**23), F(2.0**-13)
 # (sin(r)/r - 1) / r^2 and (cos(r) - 1 + r^2/2) / r^4 in r^2 on |r| < 0.79, minimax:
@@ -40,7 +40,7 @@ def sin_from(x, quarters):
     t = modulo_4(t + modulo_4(x * P4) + modulo_4(x * P5) + modulo_4(x * P6))
     k = np.rint(t)
     r = F((t - k) * HALF_PI)
-    k = I(F(F(k) + MAGIC).view(I) + quarters)            # its last two bits are k modulo 4
+    k = I(F(F(k) + MAGIC).view(I) + quarters)  # its last two bits are k modulo 4
     z = r * r
     sine = r + r * z * (S0 + z * (S1 + z * S2))
     cosine = ONE - HALF * z + z * z * (C0 + z * (C1 + z * C2))

@@ -13,8 +13,12 @@ from . import dlpack
 from .driver import LIMIT, current
 from .memory import Block, Foreign
 
-DTYPES = {"float32", "float64", "bool", *(f"{sign}int{bits}" for sign in ("", "u")
-                                          for bits in (8, 16, 32, 64))}
+DTYPES = {
+    "float32",
+    "float64",
+    "bool",
+    *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)),
+}
 
 
 class Array:
@@ -23,17 +27,22 @@ class Array:
     Raises TypeError for a dtype that the kernels have no type for, ValueError for 2^31 elements and
     more, which they could not count.
     """
+
     __slots__ = ("block", "offset", "shape", "strides", "dtype", "__weakref__")
 
     def __init__(self, block, offset: int, shape: tuple, strides: tuple, dtype):
         self.block, self.offset, self.dtype = block, offset, np.dtype(dtype)
         self.shape, self.strides = tuple(shape), tuple(strides)
         if self.dtype.name not in DTYPES:
-            raise TypeError(f"CUDA: an array {self.shape} of {self.dtype} has no kernels: cast it to "
-                            "float32, float64, an integer or bool with astype")
+            raise TypeError(
+                f"CUDA: an array {self.shape} of {self.dtype} has no kernels: cast it to "
+                "float32, float64, an integer or bool with astype"
+            )
         if self.size >= LIMIT:
-            raise ValueError(f"CUDA: an array {self.shape} has {self.size:,} elements, and kernels "
-                             "count to 2^31: use smaller batches")
+            raise ValueError(
+                f"CUDA: an array {self.shape} has {self.size:,} elements, and kernels "
+                "count to 2^31: use smaller batches"
+            )
 
     ndim = property(lambda self: len(self.shape))
     size = property(lambda self: prod(self.shape))
@@ -42,8 +51,9 @@ class Array:
 
     @property
     def is_dense(self) -> bool:
-        return not self.size or all(s == d for n, s, d in zip(self.shape, self.strides,
-                                                             dense(self.shape)) if n > 1)
+        return not self.size or all(
+            s == d for n, s, d in zip(self.shape, self.strides, dense(self.shape)) if n > 1
+        )
 
     @property
     def lead(self) -> int | None:
@@ -65,16 +75,20 @@ class Array:
     @property
     def __cuda_array_interface__(self) -> dict:
         item = self.dtype.itemsize
-        return {"shape": self.shape, "typestr": self.dtype.str, "version": 3,
-                "strides": tuple(s * item for s in self.strides),
-                "data": (self.address if self.size else 0, False),
-                "stream": current().stream.value or None}
+        return {
+            "shape": self.shape,
+            "typestr": self.dtype.str,
+            "version": 3,
+            "strides": tuple(s * item for s in self.strides),
+            "data": (self.address if self.size else 0, False),
+            "stream": current().stream.value or None,
+        }
 
     def __dlpack_device__(self) -> tuple[int, int]:
         return dlpack.device()
 
     def __dlpack__(self, *, stream=None, **options):
-        current().synchronize()         # simpler than to wait on the asker's stream, and as right
+        current().synchronize()  # simpler than to wait on the asker's stream, and as right
         return dlpack.capsule(self)
 
 
@@ -96,6 +110,7 @@ def move(value, name: str):
             return shared(value)
         return uploaded(value) if dlpack.device() != device_of(value) else taken(value)
     from .movement import contiguous
+
     value = contiguous(move(value, "cuda"))
     array = np.empty(value.shape, value.dtype)
     if value.size:
@@ -130,8 +145,9 @@ def shared(value) -> Array:
     facts = value.__cuda_array_interface__
     dtype, shape = np.dtype(facts["typestr"]), tuple(facts["shape"])
     if dtype.kind not in "biuf":
-        raise TypeError(f"cannot make a tensor of {dtype} on cuda: "
-                        "tensors hold bools, integers and floats")
+        raise TypeError(
+            f"cannot make a tensor of {dtype} on cuda: tensors hold bools, integers and floats"
+        )
     strides = facts.get("strides")
     strides = dense(shape) if strides is None else tuple(s // dtype.itemsize for s in strides)
     if facts.get("stream") is not None:

@@ -21,7 +21,7 @@ from .matmul import run
 from .movement import contiguous
 from .target import device, int32, rest, whole
 
-ZERO = np.float32(0)                    # where no pixel is; it becomes a float64 beside one
+ZERO = np.float32(0)  # where no pixel is; it becomes a float64 beside one
 
 
 def conv(out, x, w, *, geometry):
@@ -30,8 +30,16 @@ def conv(out, x, w, *, geometry):
     """
     x, w = contiguous(x), contiguous(w)
     places, window = x.shape[-4] * prod(geometry.result), prod(w.shape[-4:-1])
-    run(pixel, weight, out, x, w, (tasks(x), places, w.shape[-1], window),
-        numbers(x, geometry), (window, w.shape[-1], 1))
+    run(
+        pixel,
+        weight,
+        out,
+        x,
+        w,
+        (tasks(x), places, w.shape[-1], window),
+        numbers(x, geometry),
+        (window, w.shape[-1], 1),
+    )
 
 
 def conv_weight(out, x, g, *, geometry):
@@ -40,8 +48,16 @@ def conv_weight(out, x, g, *, geometry):
     """
     x, g = contiguous(x), contiguous(g)
     places, window = prod(g.shape[-4:-1]), prod(out.shape[-4:-1])
-    run(pixel_turned, weight, out, x, g, (tasks(x), window, g.shape[-1], places),
-        numbers(x, geometry, by_row=True), (places, g.shape[-1], 1))
+    run(
+        pixel_turned,
+        weight,
+        out,
+        x,
+        g,
+        (tasks(x), window, g.shape[-1], places),
+        numbers(x, geometry, by_row=True),
+        (places, g.shape[-1], 1),
+    )
 
 
 def conv_input(out, g, w, *, geometry):
@@ -52,8 +68,16 @@ def conv_input(out, g, w, *, geometry):
     g, w = contiguous(g), contiguous(w)
     channels, outs = w.shape[-2:]
     pixels = out.shape[-4] * prod(geometry.image)
-    run(spread, weight_turned, out, g, w, (tasks(g), pixels, channels, prod(geometry.kernel) * outs),
-        numbers(g, geometry), (prod(w.shape[-4:]), outs, channels))
+    run(
+        spread,
+        weight_turned,
+        out,
+        g,
+        w,
+        (tasks(g), pixels, channels, prod(geometry.kernel) * outs),
+        numbers(g, geometry),
+        (prod(w.shape[-4:]), outs, channels),
+    )
 
 
 def tasks(x) -> int:
@@ -65,8 +89,17 @@ def numbers(x, geometry, by_row: bool = False) -> tuple:
 
     The last number, like a stride, is 1 if neighbouring columns of the matrix are neighbours here.
     """
-    return (x.shape[-4], *geometry.image, x.shape[-1], *geometry.result, *geometry.kernel,
-            *geometry.stride, geometry.pads[0][0], geometry.pads[1][0], int(not by_row))
+    return (
+        x.shape[-4],
+        *geometry.image,
+        x.shape[-1],
+        *geometry.result,
+        *geometry.kernel,
+        *geometry.stride,
+        geometry.pads[0][0],
+        geometry.pads[1][0],
+        int(not by_row),
+    )
 
 
 @device
@@ -118,4 +151,6 @@ def weight(p, numbers, t, k, o):
 def weight_turned(p, numbers, t, k, c):
     """w^T of dense (T, a b, C, O): k = (a, b, o); numbers are all of a task's, O and C."""
     outs, channels = numbers[1], numbers[2]
-    return p[int32(t * numbers[0]) + int32(int32(whole(k, outs) * channels + c) * outs) + rest(k, outs)]
+    return p[
+        int32(t * numbers[0]) + int32(int32(whole(k, outs) * channels + c) * outs) + rest(k, outs)
+    ]

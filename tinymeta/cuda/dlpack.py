@@ -5,7 +5,17 @@ taker is done (dmlc/dlpack, version 0.8). In the simulator the device is the CPU
 """
 
 import ctypes
-from ctypes import CFUNCTYPE, POINTER, c_char_p, c_int32, c_int64, c_uint8, c_uint16, c_uint64, c_void_p
+from ctypes import (
+    CFUNCTYPE,
+    POINTER,
+    c_char_p,
+    c_int32,
+    c_int64,
+    c_uint8,
+    c_uint16,
+    c_uint64,
+    c_void_p,
+)
 
 import numpy as np
 
@@ -18,9 +28,17 @@ KINDS = {code: kind for kind, code in CODES.items()}
 
 
 class Tensor(ctypes.Structure):
-    _fields_ = [("data", c_void_p), ("device", c_int32 * 2), ("ndim", c_int32), ("code", c_uint8),
-                ("bits", c_uint8), ("lanes", c_uint16), ("shape", POINTER(c_int64)),
-                ("strides", POINTER(c_int64)), ("offset", c_uint64)]
+    _fields_ = [
+        ("data", c_void_p),
+        ("device", c_int32 * 2),
+        ("ndim", c_int32),
+        ("code", c_uint8),
+        ("bits", c_uint8),
+        ("lanes", c_uint16),
+        ("shape", POINTER(c_int64)),
+        ("strides", POINTER(c_int64)),
+        ("offset", c_uint64),
+    ]
 
 
 class Managed(ctypes.Structure):
@@ -37,7 +55,7 @@ api.PyCapsule_GetPointer.restype = c_void_p
 api.PyCapsule_GetPointer.argtypes = ctypes.py_object, c_char_p
 api.PyCapsule_SetName.argtypes = ctypes.py_object, c_char_p
 api.PyCapsule_IsValid.argtypes = c_void_p, c_char_p
-given = {}                              # address of what was handed out -> what it needs to live
+given = {}  # address of what was handed out -> what it needs to live
 
 
 def device() -> tuple[int, int]:
@@ -65,8 +83,21 @@ def capsule(array):
     if target.SIMULATED and array.size:
         buffer, place = current().at(array.address)
         address = buffer.ctypes.data + place
-    managed = Managed(Tensor(address, device(), array.ndim, CODES[array.dtype.kind],
-                             8 * array.dtype.itemsize, 1, shape, strides, 0), None, deleter)
+    managed = Managed(
+        Tensor(
+            address,
+            device(),
+            array.ndim,
+            CODES[array.dtype.kind],
+            8 * array.dtype.itemsize,
+            1,
+            shape,
+            strides,
+            0,
+        ),
+        None,
+        deleter,
+    )
     given[ctypes.addressof(managed)] = managed, shape, strides, array
     return api.PyCapsule_New(ctypes.addressof(managed), b"dltensor", destructor)
 
@@ -80,11 +111,13 @@ class Taken:
         self.managed = ctypes.cast(place, POINTER(Managed))
         tensor = self.managed.contents.tensor
         if tensor.lanes != 1 or tensor.code not in KINDS:
-            raise TypeError(f"cannot make a tensor of {type(value).__name__} on cuda: "
-                            "tensors hold bools, integers and floats")
-        api.PyCapsule_SetName(capsule, b"used_dltensor")        # ours now
-        self.shape = tuple(tensor.shape[:tensor.ndim])
-        self.strides = tuple(tensor.strides[:tensor.ndim]) if tensor.strides else None
+            raise TypeError(
+                f"cannot make a tensor of {type(value).__name__} on cuda: "
+                "tensors hold bools, integers and floats"
+            )
+        api.PyCapsule_SetName(capsule, b"used_dltensor")  # ours now
+        self.shape = tuple(tensor.shape[: tensor.ndim])
+        self.strides = tuple(tensor.strides[: tensor.ndim]) if tensor.strides else None
         self.dtype = np.dtype(f"{KINDS[tensor.code]}{tensor.bits // 8}")
         self.address = (tensor.data or 0) + tensor.offset
 

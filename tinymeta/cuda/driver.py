@@ -17,11 +17,11 @@ import numpy as np
 
 from . import target
 
-OUT_OF_MEMORY, NEWER_THAN_DRIVER = 2, 222       # the driver's codes
-NON_BLOCKING = 1                # a stream that does not wait for the default one
-THREAD_LOCAL = 1                # capture: other threads may go on as they like
-MAJOR, MINOR = 75, 76           # attributes of a device: its compute capability
-LIMIT = 2**31                   # kernels count elements in 32 bits
+OUT_OF_MEMORY, NEWER_THAN_DRIVER = 2, 222  # the driver's codes
+NON_BLOCKING = 1  # a stream that does not wait for the default one
+THREAD_LOCAL = 1  # capture: other threads may go on as they like
+MAJOR, MINOR = 75, 76  # attributes of a device: its compute capability
+LIMIT = 2**31  # kernels count elements in 32 bits
 Address = ctypes.c_uint64
 
 
@@ -83,17 +83,29 @@ class Driver:
 
     def upload(self, address: int, array: np.ndarray):
         """From a dense array of the host, which may be changed as soon as this returns."""
-        self.call("cuMemcpyHtoDAsync_v2", Address(address), c_void_p(array.ctypes.data),
-                  c_size_t(array.nbytes), self.stream)
+        self.call(
+            "cuMemcpyHtoDAsync_v2",
+            Address(address),
+            c_void_p(array.ctypes.data),
+            c_size_t(array.nbytes),
+            self.stream,
+        )
 
     def download(self, array: np.ndarray, address: int):
         """Into a dense array of the host, when all that was queued before is done."""
-        self.call("cuMemcpyDtoHAsync_v2", c_void_p(array.ctypes.data), Address(address),
-                  c_size_t(array.nbytes), self.stream)
+        self.call(
+            "cuMemcpyDtoHAsync_v2",
+            c_void_p(array.ctypes.data),
+            Address(address),
+            c_size_t(array.nbytes),
+            self.stream,
+        )
         self.synchronize()
 
     def copy(self, to: int, address: int, size: int):
-        self.call("cuMemcpyDtoDAsync_v2", Address(to), Address(address), c_size_t(size), self.stream)
+        self.call(
+            "cuMemcpyDtoDAsync_v2", Address(to), Address(address), c_size_t(size), self.stream
+        )
 
     def synchronize(self, stream: int | None = None):
         """Wait for what is queued, here or on somebody else's stream."""
@@ -135,8 +147,10 @@ class Driver:
         def run(keep=values):
             self.ready()
             if code := launch(kernel, *sizes, stream, places, None):
-                raise DriverError(f"CUDA: a launch of {grid} blocks of {block} threads failed "
-                                  f"({code})", code)
+                raise DriverError(
+                    f"CUDA: a launch of {grid} blocks of {block} threads failed ({code})", code
+                )
+
         return run
 
     def captured(self, launches: list):
@@ -154,13 +168,17 @@ class Driver:
 
         def replay():
             self.call("cuGraphLaunch", ready, self.stream)
+
         return replay
 
 
 def packed(args: tuple) -> list:
     """Arrays as the addresses where they begin, ints as 32 bits, tuples of ints one by one."""
-    return [Address(a.address) if hasattr(a, "address") else c_int(checked(a))
-            for arg in args for a in (arg if isinstance(arg, tuple) else (arg,))]
+    return [
+        Address(a.address) if hasattr(a, "address") else c_int(checked(a))
+        for arg in args
+        for a in (arg if isinstance(arg, tuple) else (arg,))
+    ]
 
 
 def checked(n: int) -> int:
@@ -177,7 +195,7 @@ def entry(text: str) -> str:
 def older(text: str, capability: tuple[int, int]) -> str:
     """PTX of a compiler that is newer than the driver, as an older one: it has nothing new but its
     version."""
-    known = "8.8" if capability > (9, 0) else "7.8"     # the first that have these GPUs
+    known = "8.8" if capability > (9, 0) else "7.8"  # the first that have these GPUs
     return re.sub(r"(?m)^\.version .*$", f".version {known}", text, count=1)
 
 
@@ -185,13 +203,14 @@ def library_name() -> str:
     return "nvcuda.dll" if hasattr(ctypes, "WinDLL") else "libcuda.so.1"
 
 
-opened: list = []               # the driver, when it has been asked for
+opened: list = []  # the driver, when it has been asked for
 
 
 def current():
     """The driver, opened at first need. Raises OSError or DriverError where there is none."""
     if not opened:
         from .simulator import Simulated
+
         opened.append(Simulated() if target.SIMULATED else Driver())
     return opened[0]
 
@@ -214,6 +233,7 @@ def usable() -> bool | str:
 @functools.cache
 def has_compiler() -> bool | str:
     """Can Numba make PTX here? It needs libnvvm, of the toolkit or of pip's packages."""
+
     def nothing(n):
         pass
 
@@ -221,5 +241,7 @@ def has_compiler() -> bool | str:
         target.compiled(nothing, (target.types.int32,), (9, 0))
         return True
     except Exception as error:
-        return (f"Numba cannot compile for a GPU ({type(error).__name__}: {error}); for libnvvm, "
-                "pip install 'tinymeta[cuda]' (CUDA 13) or 'tinymeta[cuda12]'")
+        return (
+            f"Numba cannot compile for a GPU ({type(error).__name__}: {error}); for libnvvm, "
+            "pip install 'tinymeta[cuda]' (CUDA 13) or 'tinymeta[cuda12]'"
+        )

@@ -20,11 +20,18 @@ def compile_text(text: str):
 
     def kernel(out, *arrays, **static):
         shape = out.shape
-        body = loops.Body(tuple(a.dtype.name for a in arrays),
-                          (("y", in_loop(text, places, number(arrays, out.dtype), static)),),
-                          (loops.Result("y", out.dtype.name),))
-        loops.run(body, shape, [(a, broadcast(a.shape, a.strides, shape)) for a in arrays],
-                  [(out, out.strides)])
+        body = loops.Body(
+            tuple(a.dtype.name for a in arrays),
+            (("y", in_loop(text, places, number(arrays, out.dtype), static)),),
+            (loops.Result("y", out.dtype.name),),
+        )
+        loops.run(
+            body,
+            shape,
+            [(a, broadcast(a.shape, a.strides, shape)) for a in arrays],
+            [(out, out.strides)],
+        )
+
     return kernel
 
 

@@ -14,26 +14,70 @@ from .target import cuda
 
 def take(out, x, i):
     """for a, j, b:  out[a, j, b] = x[a, i[j], b]"""
-    gather(blocks(out.size), THREADS, out, contiguous(x), contiguous(i), out.size,
-           x.shape[1], out.shape[1], x.shape[2], 1, 0)
+    gather(
+        blocks(out.size),
+        THREADS,
+        out,
+        contiguous(x),
+        contiguous(i),
+        out.size,
+        x.shape[1],
+        out.shape[1],
+        x.shape[2],
+        1,
+        0,
+    )
 
 
 def take_along(out, x, i):
     """for a, j, b:  out[a, j, b] = x[a, i[a, j, b], b]"""
-    gather(blocks(out.size), THREADS, out, contiguous(x), contiguous(i), out.size,
-           x.shape[1], out.shape[1], x.shape[2], 0, 1)
+    gather(
+        blocks(out.size),
+        THREADS,
+        out,
+        contiguous(x),
+        contiguous(i),
+        out.size,
+        x.shape[1],
+        out.shape[1],
+        x.shape[2],
+        0,
+        1,
+    )
 
 
 def scatter_add(out, g, i, *, size):
     """out = 0;  for a, j, b:  out[a, i[j], b] += g[a, j, b]"""
-    scatter(blocks(out.shape[0] * out.shape[2]), THREADS, out, contiguous(g), contiguous(i),
-            out.shape[0] * out.shape[2], size, g.shape[1], g.shape[2], 1, 0)
+    scatter(
+        blocks(out.shape[0] * out.shape[2]),
+        THREADS,
+        out,
+        contiguous(g),
+        contiguous(i),
+        out.shape[0] * out.shape[2],
+        size,
+        g.shape[1],
+        g.shape[2],
+        1,
+        0,
+    )
 
 
 def scatter_add_along(out, g, i, *, size):
     """out = 0;  for a, j, b:  out[a, i[a, j, b], b] += g[a, j, b]"""
-    scatter(blocks(out.shape[0] * out.shape[2]), THREADS, out, contiguous(g), contiguous(i),
-            out.shape[0] * out.shape[2], size, g.shape[1], g.shape[2], 0, 1)
+    scatter(
+        blocks(out.shape[0] * out.shape[2]),
+        THREADS,
+        out,
+        contiguous(g),
+        contiguous(i),
+        out.shape[0] * out.shape[2],
+        size,
+        g.shape[1],
+        g.shape[2],
+        0,
+        1,
+    )
 
 
 def blocks(threads: int) -> int:

@@ -39,7 +39,9 @@ class Kernel:
             kept.blocks.extend(a.block for a in args if isinstance(a, Array))
 
     def ptx(self, kinds: tuple, capability: tuple[int, int]) -> str:
-        return target.ptx(self.function, tuple(map(argument_type, kinds)), capability, self.identity)
+        return target.ptx(
+            self.function, tuple(map(argument_type, kinds)), capability, self.identity
+        )
 
 
 def three(n) -> tuple[int, int, int]:
@@ -61,8 +63,8 @@ def argument_type(kind):
 
 
 class Recording(NamedTuple):
-    launches: list          # in order, their arguments packed
-    blocks: list            # the memory that they read and write
+    launches: list  # in order, their arguments packed
+    blocks: list  # the memory that they read and write
 
 
 @contextmanager

@@ -23,26 +23,40 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..core.strides import collapsed, dense
 from . import target
 from .array import allocate
 from .launch import Kernel
 from .scalar import FUNCTIONS
-from ..core.strides import collapsed, dense
 
-THREADS = 16 if target.SIMULATED else 256       # in a block: eight warps
+THREADS = 16 if target.SIMULATED else 256  # in a block: eight warps
 WARP = 4 if target.SIMULATED else 32
-BLOCKS_ENOUGH = 256             # of a reduction: about two for each multiprocessor of a large GPU
-ROWS_ENOUGH = 8                 # elements for each thread, before more blocks are worth a second pass
+BLOCKS_ENOUGH = 256  # of a reduction: about two for each multiprocessor of a large GPU
+ROWS_ENOUGH = 8  # elements for each thread, before more blocks are worth a second pass
 INDENT = "    "
-TYPES = {name: getattr(target.types, name) for name in (
-    "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")}
+TYPES = {
+    name: getattr(target.types, name)
+    for name in (
+        "float32",
+        "float64",
+        "int8",
+        "int16",
+        "int32",
+        "int64",
+        "uint8",
+        "uint16",
+        "uint32",
+        "uint64",
+    )
+}
 
 
 class Result(NamedTuple):
     """What is stored: the name of a value of the body, elementwise or reduced over some axes."""
+
     value: str
     dtype: str
-    reduce: str = ""            # "sum" or "max"
+    reduce: str = ""  # "sum" or "max"
 
 
 class Body(NamedTuple):
@@ -50,6 +64,7 @@ class Body(NamedTuple):
 
     operands: the dtype of each. statements: (name, expression), in order.
     """
+
     operands: tuple[str, ...]
     statements: tuple[tuple[str, str], ...]
     results: tuple[Result, ...]
@@ -57,26 +72,32 @@ class Body(NamedTuple):
 
 class Plan(NamedTuple):
     """A body over a space: the kernel's text, and the numbers that it runs on."""
+
     text: str
-    sizes: tuple[int, ...]          # of the axes that are left when those that can be are one
-    steps: tuple[int, ...]          # the strides of each array, one array after another
-    kept: int                       # elements of a result that is reduced, and
-    count: int                      # how many elements make one of them
-    width: int                      # neighbouring kept elements in a block
+    sizes: tuple[int, ...]  # of the axes that are left when those that can be are one
+    steps: tuple[int, ...]  # the strides of each array, one array after another
+    kept: int  # elements of a result that is reduced, and
+    count: int  # how many elements make one of them
+    width: int  # neighbouring kept elements in a block
 
 
 def planned(body: Body, space: tuple, strides: list[tuple], axes: tuple) -> Plan:
     """strides: of each operand and result. axes: those that the reduced results drop."""
     marks = dense(tuple(n or 2 for n in space))
-    marks = tuple(0 if i in axes else s for i, s in enumerate(marks))       # 0: is dropped
+    marks = tuple(0 if i in axes else s for i, s in enumerate(marks))  # 0: is dropped
     sizes, (marks, *moves) = collapsed(space, [marks, *strides])
     reduced = tuple(d for d, mark in enumerate(marks) if axes and not mark)
     kept = prod(n for d, n in enumerate(sizes) if d not in reduced)
     neighbours = min(WARP, 1 << (max(kept, 1) - 1).bit_length())
     width = neighbours if len(sizes) - 1 not in reduced else 1
-    return Plan(source(body, len(sizes), patterns(moves), reduced, width), sizes,
-                tuple(s for steps in moves for s in steps), kept,
-                prod(sizes[d] for d in reduced), width)
+    return Plan(
+        source(body, len(sizes), patterns(moves), reduced, width),
+        sizes,
+        tuple(s for steps in moves for s in steps),
+        kept,
+        prod(sizes[d] for d in reduced),
+        width,
+    )
 
 
 def run(body: Body, space: tuple, operands: list, results: list, axes: tuple = ()):
@@ -90,17 +111,29 @@ def run(body: Body, space: tuple, operands: list, results: list, axes: tuple = (
     arrays = [a for a, _ in (*operands, *results)]
     if axes:
         return reduce(body, plan, arrays)
-    kernel(plan.text)(-(-prod(space) // THREADS), THREADS, *arrays, prod(space), plan.sizes, plan.steps)
+    kernel(plan.text)(
+        -(-prod(space) // THREADS), THREADS, *arrays, prod(space), plan.sizes, plan.steps
+    )
 
 
 def reduce(body: Body, plan: Plan, arrays: list):
     """A pass, and a second one where a few kept elements would leave most of the GPU idle."""
     blocks, rows = -(-plan.kept // plan.width), THREADS // plan.width
     parts = max(1, min(BLOCKS_ENOUGH // max(blocks, 1), plan.count // (rows * ROWS_ENOUGH)))
-    partial = {k: allocate((parts, plan.kept), arrays[k].dtype)
-               for k, y in enumerate(body.results, len(body.operands)) if y.reduce and parts > 1}
-    kernel(plan.text)((blocks, parts), THREADS, *(partial.get(k, a) for k, a in enumerate(arrays)),
-                      plan.kept, plan.count, plan.sizes, plan.steps)
+    partial = {
+        k: allocate((parts, plan.kept), arrays[k].dtype)
+        for k, y in enumerate(body.results, len(body.operands))
+        if y.reduce and parts > 1
+    }
+    kernel(plan.text)(
+        (blocks, parts),
+        THREADS,
+        *(partial.get(k, a) for k, a in enumerate(arrays)),
+        plan.kept,
+        plan.count,
+        plan.sizes,
+        plan.steps,
+    )
     for k, part in partial.items():
         out, y = arrays[k], body.results[k - len(body.operands)]
         again = Body((y.dtype,), (), (Result("x0", y.dtype, y.reduce),))
@@ -110,16 +143,25 @@ def reduce(body: Body, plan: Plan, arrays: list):
 def patterns(moves) -> tuple:
     """What of the strides is part of a kernel's text: those that are 0 or, along the last axis, 1."""
     last = len(moves[0]) - 1
-    return tuple(tuple(0 if s == 0 else 1 if s == 1 and d == last else 2
-                       for d, s in enumerate(steps)) for steps in moves)
+    return tuple(
+        tuple(0 if s == 0 else 1 if s == 1 and d == last else 2 for d, s in enumerate(steps))
+        for steps in moves
+    )
 
 
 # ---- the text -----------------------------------------------------------------------------------
 
+
 @functools.cache
 def kernel(text: str) -> Kernel:
-    namespace = {"cuda": target.cuda, "shared": target.shared, "inf": float("inf"),
-                 "__name__": __name__, **FUNCTIONS, **TYPES}
+    namespace = {
+        "cuda": target.cuda,
+        "shared": target.shared,
+        "inf": float("inf"),
+        "__name__": __name__,
+        **FUNCTIONS,
+        **TYPES,
+    }
     exec(compile(text, "<tinymeta loop>", "exec"), namespace)
     return Kernel(namespace["kernel"], text)
 
@@ -167,27 +209,45 @@ def source(body: Body, depth: int, walks: tuple, reduced: tuple, width: int) -> 
     at = {name: element(name, k, steps) for k, (name, steps) in enumerate(zip(xs + ys, walks))}
     lines = [f"{x} = {at[x]}" + " != 0" * (dtype == "bool") for x, dtype in zip(xs, body.operands)]
     lines += [f"{name} = {text}" for name, text in body.statements]
-    lines += [f"{at[y]} = {'uint8' if r.dtype == 'bool' else r.dtype}({r.value})"
-              for y, r in zip(ys, body.results) if not r.reduce]
+    lines += [
+        f"{at[y]} = {'uint8' if r.dtype == 'bool' else r.dtype}({r.value})"
+        for y, r in zip(ys, body.results)
+        if not r.reduce
+    ]
     arrays = ", ".join(name.upper() for name in xs + ys)
     sizes = indented([f"n{d} = uint32(sizes[{d}])" for d in range(depth)], 1)
     kept = [d for d in range(depth) if d not in reduced]
-    sums = [(k, y, r) for k, (y, r) in enumerate((y, r) for y, r in zip(ys, body.results) if r.reduce)]
+    sums = [
+        (k, y, r) for k, (y, r) in enumerate((y, r) for y, r in zip(ys, body.results) if r.reduce)
+    ]
     if not sums:
-        return ELEMENTWISE.format(arrays=arrays, sizes=sizes, index=indented(taken_apart("i", kept), 2),
-                                  body=indented(lines, 2))
+        return ELEMENTWISE.format(
+            arrays=arrays,
+            sizes=sizes,
+            index=indented(taken_apart("i", kept), 2),
+            body=indented(lines, 2),
+        )
     place = [f"tile[{k * THREADS} + t]" for k, _, _ in sums]
     there = [f"tile[{k * THREADS} + t + half]" for k, _, _ in sums]
     return REDUCTION.format(
-        arrays=arrays, sizes=sizes, width=width, rows=THREADS // width, half=THREADS // 2,
-        room=THREADS * len(sums), dtype=sums[0][2].dtype,
+        arrays=arrays,
+        sizes=sizes,
+        width=width,
+        rows=THREADS // width,
+        half=THREADS // 2,
+        room=THREADS * len(sums),
+        dtype=sums[0][2].dtype,
         begin=indented([f"t_{y} = {r.dtype}({neutral(r)})" for _, y, r in sums], 1),
         kept_index=indented(taken_apart("j", kept), 2),
-        reduced_index=indented(taken_apart("r", list(reduced)), 3), body=indented(lines, 3),
+        reduced_index=indented(taken_apart("r", list(reduced)), 3),
+        body=indented(lines, 3),
         join=indented([f"t_{y} = {joined(r, f't_{y}', r.value)}" for _, y, r in sums], 3),
         put=indented([f"{place[k]} = t_{y}" for k, y, _ in sums], 1),
         meet=indented([f"{place[k]} = {joined(r, place[k], there[k])}" for k, _, r in sums], 3),
-        store=indented([f"{y.upper()}[cuda.blockIdx.y * kept + j] = {place[k]}" for k, y, _ in sums], 2))
+        store=indented(
+            [f"{y.upper()}[cuda.blockIdx.y * kept + j] = {place[k]}" for k, y, _ in sums], 2
+        ),
+    )
 
 
 def joined(result: Result, a: str, b: str) -> str:
@@ -204,8 +264,11 @@ def neutral(result: Result) -> str:
 
 def element(name: str, k: int, steps: tuple) -> str:
     """An array's element at i0, i1, ..; its strides begin at steps[k * depth]."""
-    parts = [f"i{d}" if step == 1 else f"i{d} * steps[{k * len(steps) + d}]"
-             for d, step in enumerate(steps) if step]
+    parts = [
+        f"i{d}" if step == 1 else f"i{d} * steps[{k * len(steps) + d}]"
+        for d, step in enumerate(steps)
+        if step
+    ]
     return f"{name.upper()}[{' + '.join(parts) or 0}]"
 
 

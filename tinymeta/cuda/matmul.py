@@ -32,8 +32,8 @@ from .launch import Kernel
 from .movement import contiguous, copy
 from .target import SIMULATED, cuda, device, int32, shared, types
 
-EDGE = 16                                   # of the tiles of `tiled`
-MOST = 65535                                # blocks along the third axis of a grid
+EDGE = 16  # of the tiles of `tiled`
+MOST = 65535  # blocks along the third axis of a grid
 
 
 def matmul(out, x, w):
@@ -57,18 +57,29 @@ def run(left, right, out, x, y, sizes: tuple, x_numbers: tuple, y_numbers: tuple
     """sizes: T, M, N, K. left, right: how x and y are read. Chooses the kernel by the sizes."""
     tasks, m, n, k = sizes
     kernel, tile_m, tile_n, threads = chosen(left, right, m, n, out.dtype.name)
-    along = (int(x_numbers[-1] != 1), int(y_numbers[-1] != 1))      # which axis neighbours read along
+    along = (int(x_numbers[-1] != 1), int(y_numbers[-1] != 1))  # which axis neighbours read along
     for first in range(0, tasks, MOST):
-        kernel((-(-m // tile_m), -(-n // tile_n), min(tasks - first, MOST)), threads, out, x, y,
-               (m, n, k, *along, first), x_numbers, y_numbers)
+        kernel(
+            (-(-m // tile_m), -(-n // tile_n), min(tasks - first, MOST)),
+            threads,
+            out,
+            x,
+            y,
+            (m, n, k, *along, first),
+            x_numbers,
+            y_numbers,
+        )
 
 
 @functools.cache
 def chosen(left, right, m: int, n: int, dtype: str) -> tuple:
     """(kernel, the rows and columns of its tile, the threads of a block)."""
-    if SIMULATED:                           # a Python thread for each of the GPU's: few of them
-        return (product(left, right, 8, 8, 4, 4, 4, dtype), 8, 8, 4) if max(m, n) > 4 else \
-            (tiled(left, right, 4, dtype), 4, 4, (4, 4))
+    if SIMULATED:  # a Python thread for each of the GPU's: few of them
+        return (
+            (product(left, right, 8, 8, 4, 4, 4, dtype), 8, 8, 4)
+            if max(m, n) > 4
+            else (tiled(left, right, 4, dtype), 4, 4, (4, 4))
+        )
     if max(m, n) <= 2 * EDGE or min(m, n) <= 4:
         return tiled(left, right, EDGE, dtype), EDGE, EDGE, (EDGE, EDGE)
     if dtype == "float32" and min(m, n) > 96:
@@ -85,7 +96,7 @@ def tiled(left, right, edge: int, dtype: str) -> Kernel:
         m, n, count = sizes[0], sizes[1], sizes[2]
         i, j, t = cuda.threadIdx.y, cuda.threadIdx.x, cuda.blockIdx.z + sizes[5]
         row, column = cuda.blockIdx.x * edge + i, cuda.blockIdx.y * edge + j
-        tiles = shared(room, number)                        # x's, then y's
+        tiles = shared(room, number)  # x's, then y's
         total = number(0)
         for k in range(0, count, edge):
             tiles[i * edge + j] = number(0)
@@ -94,10 +105,10 @@ def tiled(left, right, edge: int, dtype: str) -> Kernel:
                 tiles[i * edge + j] = left(x, x_numbers, t, row, k + j)
             if k + i < count and column < n:
                 tiles[(edge + i) * edge + j] = right(y, y_numbers, t, k + i, column)
-            cuda.syncthreads()                              # nobody reads before all have written
+            cuda.syncthreads()  # nobody reads before all have written
             for q in range(edge):
                 total += tiles[i * edge + q] * tiles[(edge + q) * edge + j]
-            cuda.syncthreads()                              # nor writes before all have read
+            cuda.syncthreads()  # nor writes before all have read
         if row < m and column < n:
             out[(t * m + row) * n + column] = total
 
@@ -111,14 +122,15 @@ def in_tile(e, length, depth, lengthwise):
 
 
 @functools.cache
-def product(left, right, tile_m: int, tile_n: int, depth: int, tall: int, wide: int,
-            dtype: str) -> Kernel:
+def product(
+    left, right, tile_m: int, tile_n: int, depth: int, tall: int, wide: int, dtype: str
+) -> Kernel:
     """tall x wide elements for each thread, in squares of 4 x 4; tile_m, tile_n, depth: of a block."""
     number = getattr(types, dtype)
-    across, down = tile_n // wide, tile_m // tall           # threads
+    across, down = tile_n // wide, tile_m // tall  # threads
     threads = across * down
     x_loads, y_loads = tile_m * depth // threads, tile_n * depth // threads
-    x_step, y_step = tile_m + 4, tile_n + 4                 # rows of a tile begin in other banks
+    x_step, y_step = tile_m + 4, tile_n + 4  # rows of a tile begin in other banks
     y_begin, room = depth * x_step, depth * (x_step + y_step)
 
     def kernel(out, x, y, sizes, x_numbers, y_numbers):
@@ -126,7 +138,7 @@ def product(left, right, tile_m: int, tile_n: int, depth: int, tall: int, wide: 
         me, t = int32(cuda.threadIdx.x), int32(cuda.blockIdx.z + first_task)
         first_row, first_column = int32(cuda.blockIdx.x * tile_m), int32(cuda.blockIdx.y * tile_n)
         my_row, my_column = int32(me // across * 4), int32(me % across * 4)
-        tiles = shared(room, number)                        # x's, transposed, then y's
+        tiles = shared(room, number)  # x's, transposed, then y's
         x_next, y_next = cuda.local.array(x_loads, number), cuda.local.array(y_loads, number)
         a, b = cuda.local.array(tall, number), cuda.local.array(wide, number)
         total = cuda.local.array((tall, wide), number)
@@ -134,7 +146,7 @@ def product(left, right, tile_m: int, tile_n: int, depth: int, tall: int, wide: 
             for j in range(wide):
                 total[i, j] = number(0)
         for k in range(0, count + depth, depth):
-            for q in range(x_loads):                        # on its way, while the last is used
+            for q in range(x_loads):  # on its way, while the last is used
                 e = me + q * threads
                 i, kk = in_tile(e, tile_m, depth, x_by_row)
                 row, kk = int32(first_row + i), int32(k + kk)
@@ -143,17 +155,21 @@ def product(left, right, tile_m: int, tile_n: int, depth: int, tall: int, wide: 
                 e = me + q * threads
                 j, kk = in_tile(e, tile_n, depth, not y_by_row)
                 column, kk = int32(first_column + j), int32(k + kk)
-                y_next[q] = right(y, y_numbers, t, kk, column) if kk < count and column < n else number(0)
+                y_next[q] = (
+                    right(y, y_numbers, t, kk, column) if kk < count and column < n else number(0)
+                )
             if k:
                 for kk in range(depth):
                     for i in range(tall):
                         a[i] = tiles[kk * x_step + my_row + i // 4 * (4 * down) + i % 4]
                     for j in range(wide):
-                        b[j] = tiles[y_begin + kk * y_step + my_column + j // 4 * (4 * across) + j % 4]
+                        b[j] = tiles[
+                            y_begin + kk * y_step + my_column + j // 4 * (4 * across) + j % 4
+                        ]
                     for i in range(tall):
                         for j in range(wide):
                             total[i, j] += a[i] * b[j]
-            cuda.syncthreads()                              # all have read the tiles
+            cuda.syncthreads()  # all have read the tiles
             for q in range(x_loads):
                 e = me + q * threads
                 i, kk = in_tile(e, tile_m, depth, x_by_row)
@@ -162,7 +178,7 @@ def product(left, right, tile_m: int, tile_n: int, depth: int, tall: int, wide: 
                 e = me + q * threads
                 j, kk = in_tile(e, tile_n, depth, not y_by_row)
                 tiles[y_begin + kk * y_step + j] = y_next[q]
-            cuda.syncthreads()                              # all have written them
+            cuda.syncthreads()  # all have written them
         for i in range(tall):
             row = int32(first_row + my_row + i // 4 * (4 * down) + i % 4)
             for j in range(wide):
@@ -170,5 +186,6 @@ def product(left, right, tile_m: int, tile_n: int, depth: int, tall: int, wide: 
                 if row < m and column < n:
                     out[int32(int32(t * m + row) * n) + column] = total[i, j]
 
-    return Kernel(kernel, f"{left.__name__} {right.__name__} {tile_m} {tile_n} {depth} {tall} {wide} "
-                          f"{dtype}")
+    return Kernel(
+        kernel, f"{left.__name__} {right.__name__} {tile_m} {tile_n} {depth} {tall} {wide} {dtype}"
+    )

@@ -10,13 +10,13 @@ from collections import defaultdict
 
 from .driver import OUT_OF_MEMORY, DriverError, current
 
-SMALLEST = 512                  # bytes; the driver hands out no less
+SMALLEST = 512  # bytes; the driver hands out no less
 
 
 class Pool:
     def __init__(self):
-        self.free, self.used = defaultdict(list), 0                     # free: size -> addresses
-        self.lock = threading.RLock()           # a block may be dropped while another is taken
+        self.free, self.used = defaultdict(list), 0  # free: size -> addresses
+        self.lock = threading.RLock()  # a block may be dropped while another is taken
 
     def take(self, size: int) -> tuple[int, int]:
         """(address, size) of at least so many bytes. Raises MemoryError."""
@@ -42,9 +42,11 @@ class Pool:
 
     def complaint(self, size: int) -> str:
         free, total = current().free_memory()
-        return (f"CUDA: no room for {size:,} bytes: {self.used:,} are in use here, {free:,} of "
-                f"{total:,} are free on {current().name}: use fewer tasks at a time, tm.checkpoint "
-                "on the inner steps, or let go of results that are not needed")
+        return (
+            f"CUDA: no room for {size:,} bytes: {self.used:,} are in use here, {free:,} of "
+            f"{total:,} are free on {current().name}: use fewer tasks at a time, tm.checkpoint "
+            "on the inner steps, or let go of results that are not needed"
+        )
 
     def give(self, address: int, size: int):
         with self.lock:
@@ -70,6 +72,7 @@ def rounded(size: int) -> int:
 
 class Block:
     """Memory from the pool, given back when nobody refers to it."""
+
     __slots__ = ("address", "size", "__weakref__")
 
     def __init__(self, size: int):

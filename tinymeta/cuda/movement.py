@@ -12,8 +12,11 @@ from .array import Array, allocate
 def reshape(x, *, shape):
     """A view where the elements lie evenly enough, else a copy."""
     strides = strides_of.reshaped(x.shape, x.strides, shape)
-    return contiguous(x).view(shape, strides_of.dense(shape)) if strides is None else \
-        x.view(shape, strides)
+    return (
+        contiguous(x).view(shape, strides_of.dense(shape))
+        if strides is None
+        else x.view(shape, strides)
+    )
 
 
 def transpose(x, *, axes):
@@ -26,7 +29,7 @@ def broadcast_to(x, *, shape):
 
 def slice(x, *, cuts):
     offset, shape, strides = strides_of.cut(x.shape, x.strides, cuts)
-    return x.view(shape + x.shape[len(cuts):], strides + x.strides[len(cuts):], offset)
+    return x.view(shape + x.shape[len(cuts) :], strides + x.strides[len(cuts) :], offset)
 
 
 def flip(x, *, axes):
@@ -55,6 +58,7 @@ def concatenate(out, *xs, axis):
 
 
 # ---- what they are made of ----------------------------------------------------------------------
+
 
 def copy(out: Array, x: Array):
     """out = x, in the dtype of out."""

@@ -16,8 +16,14 @@ def window_argmax(out, x, *, geometry):
     out[n,i,j,c] = the first (y, z), as y W + z, that maximises x[n,y,z,c] in window (i, j);
     a NaN is the largest
     """
-    numbers = (*x.shape[-3:], *geometry.result, *geometry.kernel, *geometry.stride,
-               geometry.pads[0][0], geometry.pads[1][0])
+    numbers = (
+        *x.shape[-3:],
+        *geometry.result,
+        *geometry.kernel,
+        *geometry.stride,
+        geometry.pads[0][0],
+        geometry.pads[1][0],
+    )
     largest_in_window(-(-out.size // THREADS), THREADS, out, contiguous(x), out.size, numbers)
 
 
@@ -37,6 +43,6 @@ def largest_in_window(out, x, count, numbers):
         for y in range(first_y, end_y):
             for z in range(first_z, end_z):
                 value = x[image + (y * width + z) * channels]
-                if value > best or (value != value and best == best):   # a NaN is the largest
+                if value > best or (value != value and best == best):  # a NaN is the largest
                     best, place = value, y * width + z
         out[e] = place

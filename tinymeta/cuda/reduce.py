@@ -45,6 +45,6 @@ def first_largest(out, x, count, n, after):
         best, place = x[begin], 0
         for k in range(1, n):
             value = x[begin + k * after]
-            if value > best or (value != value and best == best):       # a NaN is the largest
+            if value > best or (value != value and best == best):  # a NaN is the largest
                 best, place = value, k
         out[i] = place

@@ -13,8 +13,15 @@ from ..core.text import FUNCTIONS as NAMES
 from .target import SIMULATED, device, libdevice, like
 
 # The names that Python's math spells in another way.
-MATH = {"arcsin": "asin", "arccos": "acos", "arctan": "atan", "arcsinh": "asinh", "arccosh": "acosh",
-        "arctanh": "atanh", "arctan2": "atan2"}
+MATH = {
+    "arcsin": "asin",
+    "arccos": "acos",
+    "arctan": "atan",
+    "arcsinh": "asinh",
+    "arccosh": "acosh",
+    "arctanh": "atanh",
+    "arctan2": "atan2",
+}
 
 
 @device
@@ -43,7 +50,7 @@ def sign(x):
 
 @device
 def power(x, y):
-    return x ** y
+    return x**y
 
 
 @device
@@ -61,10 +68,20 @@ def table() -> dict:
     constants = {"inf": math.inf, "nan": math.nan}
     if SIMULATED:
         return {name: getattr(np, name) for name in NAMES} | constants
-    own = {"absolute": abs, "maximum": maximum, "minimum": minimum, "where": where, "sign": sign,
-           "power": power, "square": square, "reciprocal": reciprocal}
+    own = {
+        "absolute": abs,
+        "maximum": maximum,
+        "minimum": minimum,
+        "where": where,
+        "sign": sign,
+        "power": power,
+        "square": square,
+        "reciprocal": reciprocal,
+    }
     own |= {name: libdevice(name) for name in ("exp2", "cbrt", "rint")}
-    return {name: own.get(name) or getattr(math, MATH.get(name, name)) for name in NAMES} | constants
+    return {
+        name: own.get(name) or getattr(math, MATH.get(name, name)) for name in NAMES
+    } | constants
 
 
 FUNCTIONS = table()

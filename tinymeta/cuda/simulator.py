@@ -14,6 +14,7 @@ from . import target
 
 class Simulated:
     """What `driver.Driver` does, on the CPU."""
+
     name, capability, stream = "Numba's simulator", (9, 0), c_void_p(0)
 
     def __init__(self):
@@ -34,16 +35,16 @@ class Simulated:
 
     def upload(self, address: int, array: np.ndarray):
         buffer, place = self.at(address)
-        buffer[place:place + array.nbytes] = np.frombuffer(array.tobytes(), np.uint8)
+        buffer[place : place + array.nbytes] = np.frombuffer(array.tobytes(), np.uint8)
 
     def download(self, array: np.ndarray, address: int):
         buffer, place = self.at(address)
-        flat = buffer[place:place + array.nbytes]
+        flat = buffer[place : place + array.nbytes]
         array.reshape(-1)[...] = np.frombuffer(flat.tobytes(), array.dtype)
 
     def copy(self, to: int, address: int, size: int):
         (target_buffer, to), (buffer, place) = self.at(to), self.at(address)
-        target_buffer[to:to + size] = buffer[place:place + size]
+        target_buffer[to : to + size] = buffer[place : place + size]
 
     def synchronize(self, stream: int | None = None):
         pass
@@ -55,19 +56,22 @@ class Simulated:
         return target.cuda.jit(kernel.function)
 
     def bound(self, kernel, grid: tuple, block: tuple, args: tuple):
-        arguments = [Pointer(*self.at(a.address), a.dtype) if hasattr(a, "address") else a
-                     for a in args]
+        arguments = [
+            Pointer(*self.at(a.address), a.dtype) if hasattr(a, "address") else a for a in args
+        ]
 
         def run():
-            with warnings.catch_warnings():             # a GPU says nothing of log(-1), NumPy does
+            with warnings.catch_warnings():  # a GPU says nothing of log(-1), NumPy does
                 warnings.simplefilter("ignore", RuntimeWarning)
                 kernel[grid, block](*arguments)
+
         return run
 
     def captured(self, launches: list):
         def replay():
             for launch in launches:
                 launch()
+
         return replay
 
 

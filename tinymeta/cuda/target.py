@@ -41,15 +41,17 @@ def a_numpy_it_knows():
 
 try:
     from numba.core.config import ENABLE_CUDASIM as SIMULATED
+
     with a_numpy_it_knows():
         from numba import cuda
-        with suppress(ImportError):                     # the target that Numba itself had
+
+        with suppress(ImportError):  # the target that Numba itself had
             from numba.cuda.extending import intrinsic
     missing = ""
-except Exception as error:      # numba-cuda without its libraries: it raises many kinds
+except Exception as error:  # numba-cuda without its libraries: it raises many kinds
     cuda, SIMULATED, missing = None, False, f"numba.cuda cannot be imported: {error}"
 
-SHARED = 3                      # NVVM's number for the address space of a block
+SHARED = 3  # NVVM's number for the address space of a block
 made = {"compiled": 0, "loaded": 0}
 
 
@@ -64,8 +66,9 @@ def ptx(function, arguments: tuple, capability: tuple[int, int], identity: str) 
     identity: tells it from kernels of the same name (what its closure holds, or its source).
     Raises RuntimeError where there is no compiler.
     """
-    text = repr((version(), function.__module__, function.__qualname__, identity,
-                 arguments, capability))
+    text = repr(
+        (version(), function.__module__, function.__qualname__, identity, arguments, capability)
+    )
     name = f"cuda_{hashlib.sha256(text.encode()).hexdigest()[:24]}.ptx"
     found = kept(name)
     made["compiled" if found is None else "loaded"] += 1
@@ -75,7 +78,7 @@ def ptx(function, arguments: tuple, capability: tuple[int, int], identity: str) 
     return found.decode()
 
 
-lending = threading.RLock()     # what the two below put in other packages, one thread at a time
+lending = threading.RLock()  # what the two below put in other packages, one thread at a time
 
 
 def compiled(function, arguments: tuple, capability: tuple[int, int]) -> str:
@@ -90,6 +93,7 @@ def compiled(function, arguments: tuple, capability: tuple[int, int]) -> str:
 def as_if_on(capability: tuple[int, int]):
     """Numba asks the driver for the GPU when a kernel calls a function: answer in its place."""
     from numba.cuda import dispatcher
+
     before = dispatcher.get_current_device
     dispatcher.get_current_device = lambda: SimpleNamespace(compute_capability=capability)
     try:
@@ -109,9 +113,11 @@ def version() -> str:
 # ---- what kernels are written with, besides Python ----------------------------------------------
 
 if SIMULATED:
+
     def shared(count, dtype):
         """`count` elements that the threads of a block share; once in a kernel."""
         from numba.cuda.simulator.kernel import _get_kernel_context
+
         return _get_kernel_context().shared.array(count, dtype)
 
     def device(function):
@@ -123,6 +129,7 @@ if SIMULATED:
     def like(x, value):
         return type(x)(value)
 else:
+
     @intrinsic
     def shared(typing, count, dtype):
         """`count` elements that the threads of a block share, on a 16-byte boundary.
@@ -145,14 +152,19 @@ else:
 
     def libdevice(name: str):
         """A function of NVIDIA's library that Numba's `math` lacks, for float32 and float64."""
+
         @intrinsic
         def call(typing, x):
             def code(context, b, signature, args):
                 kind = context.get_value_type(x)
                 own = f"__nv_{name}{'f' * (x == types.float32)}"
-                callee = cgutils.get_or_insert_function(b.module, ir.FunctionType(kind, [kind]), own)
+                callee = cgutils.get_or_insert_function(
+                    b.module, ir.FunctionType(kind, [kind]), own
+                )
                 return b.call(callee, args)
+
             return x(x), code
+
         return call
 
     @intrinsic
@@ -161,7 +173,8 @@ else:
         if not isinstance(value, types.IntegerLiteral):
             raise RequireLiteralValue("like: the number must be known when the kernel is compiled")
         return x(x, value), lambda context, b, signature, args: context.get_constant(
-            x, value.literal_value)
+            x, value.literal_value
+        )
 
     def device(function):
         """A function that kernels call; the compiler puts it in their place."""

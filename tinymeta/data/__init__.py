@@ -14,13 +14,30 @@ from .glyphs import Glyphs
 from .quadratics import Problems, Quadratics
 from .sinusoid import Sinusoids, Waves
 
-__all__ = ["Batch", "Characters", "Glyphs", "Omniglot", "Pairs", "Problems", "Quadratics",
-           "Sinusoids", "Split", "Tasks", "Waves", "affine", "episodes", "groups", "join", "pairs"]
+__all__ = [
+    "Batch",
+    "Characters",
+    "Glyphs",
+    "Omniglot",
+    "Pairs",
+    "Problems",
+    "Quadratics",
+    "Sinusoids",
+    "Split",
+    "Tasks",
+    "Waves",
+    "affine",
+    "episodes",
+    "groups",
+    "join",
+    "pairs",
+]
 
 
 def __getattr__(name: str):
     # Omniglot comes when asked for, so that `python -m tinymeta.data.omniglot` runs it only once.
     if name in ("Omniglot", "Split"):
         from . import omniglot
+
         return getattr(omniglot, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -10,8 +10,15 @@ import numpy as np
 from ..core.checks import generator, instance, real, shown
 
 
-def affine(images: np.ndarray, rng: np.random.Generator, *, angle: float = 10.0,
-           shear: float = 0.3, scale: float = 0.2, shift: float = 2.0 / 105) -> np.ndarray:
+def affine(
+    images: np.ndarray,
+    rng: np.random.Generator,
+    *,
+    angle: float = 10.0,
+    shear: float = 0.3,
+    scale: float = 0.2,
+    shift: float = 2.0 / 105,
+) -> np.ndarray:
     """Distort each of the images (.., H, W) by a map of its own -> float32, alike in shape.
 
     angle: at most so many degrees; shear, and scale about 1: at most so much along each axis;
@@ -33,11 +40,11 @@ def affine(images: np.ndarray, rng: np.random.Generator, *, angle: float = 10.0,
         return drawn * (rng.random(n) < 0.5).reshape(n, *[1] * len(shape))
 
     turn, sheared, scaled = np.deg2rad(some(angle)), some(shear, 2), 1 + some(scale, 2)
-    moved = some(shift, 2) * (h, w)                                                # (n, 2) pixels
+    moved = some(shift, 2) * (h, w)  # (n, 2) pixels
     cos, sin = np.cos(turn), np.sin(turn)
     rotation = np.stack([cos, -sin, sin, cos], -1).reshape(n, 2, 2)
     skew = np.stack([np.ones(n), sheared[:, 0], sheared[:, 1], np.ones(n)], -1).reshape(n, 2, 2)
-    matrix = (rotation @ skew / scaled[:, None, :]).astype(np.float32)             # (n, 2, 2)
+    matrix = (rotation @ skew / scaled[:, None, :]).astype(np.float32)  # (n, 2, 2)
     return warp(flat, matrix, moved).reshape(images.shape)
 
 
@@ -48,7 +55,7 @@ def warp(images: np.ndarray, matrix: np.ndarray, shift=0.0) -> np.ndarray:
     """
     h, w = images.shape[-2:]
     centre = (np.array([h, w]) - 1) / 2
-    grid = np.stack(np.mgrid[:h, :w], -1).reshape(-1, 2) - centre                  # (H W, 2)
+    grid = np.stack(np.mgrid[:h, :w], -1).reshape(-1, 2) - centre  # (H W, 2)
     shift = np.broadcast_to(shift, (len(images), 2))
     at = grid.astype(np.float32) @ matrix.swapaxes(1, 2) + (centre + shift)[:, None]
     return bilinear(images, at.astype(np.float32)).reshape(images.shape)
@@ -59,7 +66,7 @@ def bilinear(images: np.ndarray, at: np.ndarray) -> np.ndarray:
     n, h, w = images.shape
     padded = np.pad(images, ((0, 0), (1, 1), (1, 1)))
     at = np.clip(at + 1, 0, np.array([h, w], np.float32) + np.float32(0.999))
-    corner = at.astype(np.int32)                                                   # (n, P, 2)
+    corner = at.astype(np.int32)  # (n, P, 2)
     down, right = np.moveaxis(at - corner.astype(np.float32), -1, 0)
     place = (np.arange(n, dtype=np.int32)[:, None] * (h + 2) + corner[..., 0]) * (w + 2)
     place += corner[..., 1]

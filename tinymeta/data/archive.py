@@ -17,11 +17,11 @@ from ..core.unzip import blaming, entries
 from .characters import Characters
 
 SIDE = 105
-ROW = 1 + (SIDE + 7) // 8                        # bytes: the row's filter, then 8 pixels a byte
+ROW = 1 + (SIDE + 7) // 8  # bytes: the row's filter, then 8 pixels a byte
 NEAREST = ((np.arange(28) + 0.5) * SIDE / 28).astype(int)
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 IMAGE = re.compile(r"([^/\s]+/character\d+)/\d+_(\d{1,9})\.png$")
-LIMIT = 64 << 20                                 # bytes; the largest set has 5 million
+LIMIT = 64 << 20  # bytes; the largest set has 5 million
 SET, AGAIN = "one of Omniglot's sets", "download it again"
 
 
@@ -55,7 +55,7 @@ def decode(pngs: dict[str, bytes], source: Path) -> np.ndarray:
         with blaming(f"{source}: {name}", "a sound Omniglot PNG", AGAIN):
             raw += _rows(data)
     rows = np.frombuffer(raw, np.uint8).reshape(len(pngs), SIDE, ROW)
-    return 1 - np.unpackbits(rows[:, :, 1:], axis=2, count=SIDE)                     # (n, 105, 105)
+    return 1 - np.unpackbits(rows[:, :, 1:], axis=2, count=SIDE)  # (n, 105, 105)
 
 
 def _rows(data: bytes) -> bytes:
@@ -65,7 +65,7 @@ def _rows(data: bytes) -> bytes:
     at, packed, kind = len(SIGNATURE), b"", b""
     while kind != b"IEND":
         size, kind = struct.unpack_from(">I4s", data, at)
-        body, check = data[at + 8:at + 8 + size], data[at + 8 + size:at + 12 + size]
+        body, check = data[at + 8 : at + 8 + size], data[at + 8 + size : at + 12 + size]
         if zlib.crc32(kind + body).to_bytes(4, "big") != check:
             raise ValueError(f"its {kind.decode('latin1')} chunk is cut off or its checksum wrong")
         if kind == b"IHDR" and body != struct.pack(">IIBBBBB", SIDE, SIDE, 1, 0, 0, 0, 0):
@@ -74,7 +74,7 @@ def _rows(data: bytes) -> bytes:
             packed += body
         at += 12 + size
     unpacking = zlib.decompressobj()
-    rows = unpacking.decompress(packed, SIDE * ROW + 1)         # no more, whatever it unpacks to
+    rows = unpacking.decompress(packed, SIDE * ROW + 1)  # no more, whatever it unpacks to
     if len(rows) != SIDE * ROW or not unpacking.eof:
         raise ValueError(f"it has not {SIDE * ROW} bytes of pixels")
     if any(rows[::ROW]):
@@ -84,7 +84,7 @@ def _rows(data: bytes) -> bytes:
 
 def shrink(images: np.ndarray) -> np.ndarray:
     """(..., 105, 105) -> (..., 28, 28), nearest neighbour."""
-    return images[..., NEAREST[:, None], NEAREST]                                    # (..., 28, 28)
+    return images[..., NEAREST[:, None], NEAREST]  # (..., 28, 28)
 
 
 def read_characters(source: Path) -> Characters:
@@ -92,12 +92,15 @@ def read_characters(source: Path) -> Characters:
 
     Raises FileNotFoundError and ValueError naming what is missing, damaged or of another form.
     """
-    found = {(match[1], int(match[2])): data
-             for path, data in read_files(source, IMAGE.search).items()
-             for match in [IMAGE.search(path)]}
+    found = {
+        (match[1], int(match[2])): data
+        for path, data in read_files(source, IMAGE.search).items()
+        for match in [IMAGE.search(path)]
+    }
     if not found:
-        raise ValueError(f"{source} holds no ALPHABET/characterNN/IIII_DD.png, so it is not "
-                         f"{SET}: {AGAIN}")
+        raise ValueError(
+            f"{source} holds no ALPHABET/characterNN/IIII_DD.png, so it is not {SET}: {AGAIN}"
+        )
     names = tuple(sorted({name for name, _ in found}))
     drawers = sorted({drawer for _, drawer in found})
     lacking = ((n, d) for n in names for d in drawers if (n, d) not in found)
@@ -107,7 +110,7 @@ def read_characters(source: Path) -> Characters:
 
     alphabet = np.unique([name.split("/")[0] for name in names], return_inverse=True)[1]
     images = np.empty((len(names), len(drawers), 28, 28), np.uint8)
-    for i, name in enumerate(names):                            # one by one: 358 MB at 105x105 else
+    for i, name in enumerate(names):  # one by one: 358 MB at 105x105 else
         pngs = {f"{name}, drawer {d:02}": found[name, d] for d in drawers}
         images[i] = shrink(decode(pngs, source))
     return Characters(images, alphabet, names)

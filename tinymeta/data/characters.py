@@ -23,19 +23,25 @@ class Characters:
     def __post_init__(self):
         instance("Characters", np.ndarray, "of NumPy", images=self.images, alphabet=self.alphabet)
         instance("Characters", tuple, "of one for each class", names=self.names)
-        if self.images.ndim != 4 or self.alphabet.ndim != 1 \
-                or not len(self.images) == len(self.alphabet) == len(self.names):
+        if (
+            self.images.ndim != 4
+            or self.alphabet.ndim != 1
+            or not len(self.images) == len(self.alphabet) == len(self.names)
+        ):
             raise ValueError(
                 f"Characters: images {self.images.shape} must be (C, drawers, H, W), with C "
-                f"alphabets and C names, got {self.alphabet.size} and {len(self.names)}")
+                f"alphabets and C names, got {self.alphabet.size} and {len(self.names)}"
+            )
 
     def __len__(self) -> int:
         return len(self.names)
 
     def __repr__(self) -> str:
         _, drawers, h, w = self.images.shape
-        return (f"Characters({len(self)} characters of {len(self.alphabets)} alphabets, "
-                f"{drawers} drawers, {h}x{w})")
+        return (
+            f"Characters({len(self)} characters of {len(self.alphabets)} alphabets, "
+            f"{drawers} drawers, {h}x{w})"
+        )
 
     @property
     def drawers(self) -> int:
@@ -51,9 +57,11 @@ class Characters:
     def select(self, indices) -> "Characters":
         """The classes at `indices` (ints, or a bool mask); alphabets are numbered afresh from 0."""
         indices = np.arange(len(self))[indices]
-        return Characters(self.images[indices],
-                          np.unique(self.alphabet[indices], return_inverse=True)[1],
-                          tuple(self.names[i] for i in indices))
+        return Characters(
+            self.images[indices],
+            np.unique(self.alphabet[indices], return_inverse=True)[1],
+            tuple(self.names[i] for i in indices),
+        )
 
 
 def join(*sets: Characters) -> Characters:

@@ -9,19 +9,21 @@ import hashlib
 import sys
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from functools import partial
 from http.client import HTTPException
 from pathlib import Path
-from typing import Iterator
 
 from ..core.disk import replacing
 
 URL = "https://raw.githubusercontent.com/brendenlake/omniglot/master/python"
-CHECKSUMS = {                                       # path below URL: (algorithm, digest of the zip)
+CHECKSUMS = {  # path below URL: (algorithm, digest of the zip)
     "images_background.zip": ("md5", "68d2efa1b9178cc56df9314c21c6e718"),
     "images_evaluation.zip": ("md5", "6b91aef0f799c5bb55b94e3f2daec811"),
-    "one-shot-classification/all_runs.zip":
-        ("sha256", "437c1eeab0af8484112e1b4cc0f3d541ec727f7c47b9b202da738af9dfd6c325"),
+    "one-shot-classification/all_runs.zip": (
+        "sha256",
+        "437c1eeab0af8484112e1b4cc0f3d541ec727f7c47b9b202da738af9dfd6c325",
+    ),
 }
 PIECE = 1 << 16
 
@@ -43,8 +45,10 @@ def fetch(url: str, path: Path, algorithm: str, checksum: str):
             seen.update(piece)
             file.write(piece)
         if seen.hexdigest() != checksum:
-            raise ConnectionError(f"{url} sent a file whose {algorithm} is {seen.hexdigest()}, not "
-                                  f"{checksum}; try again, or another --url")
+            raise ConnectionError(
+                f"{url} sent a file whose {algorithm} is {seen.hexdigest()}, not "
+                f"{checksum}; try again, or another --url"
+            )
     print(f"{path} fetched", file=sys.stderr)
 
 
@@ -56,9 +60,11 @@ def _pieces(url: str) -> Iterator[bytes]:
                 yield piece
     except (OSError, HTTPException, ValueError) as error:
         if isinstance(error, urllib.error.HTTPError):
-            error.close()                                                  # it holds a connection
-        raise ConnectionError(f"{url} could not be fetched ({error}); check the network, name a "
-                              f"mirror by --url, or copy the zips by hand") from error
+            error.close()  # it holds a connection
+        raise ConnectionError(
+            f"{url} could not be fetched ({error}); check the network, name a "
+            f"mirror by --url, or copy the zips by hand"
+        ) from error
 
 
 def main(arguments: list[str] | None = None):
@@ -67,7 +73,8 @@ def main(arguments: list[str] | None = None):
 
     parser = argparse.ArgumentParser(
         prog="python -m tinymeta.data.omniglot",
-        description="Download Omniglot: 16 MB, MIT licence, (c) 2015 Brenden Lake.")
+        description="Download Omniglot: 16 MB, MIT licence, (c) 2015 Brenden Lake.",
+    )
     parser.add_argument("--root", help="where to (default: $TINYMETA_DATA, else the user's cache)")
     parser.add_argument("--url", default=URL, help="where from (default: %(default)s)")
     options = parser.parse_args(arguments)
@@ -75,7 +82,7 @@ def main(arguments: list[str] | None = None):
     try:
         for name, (algorithm, checksum) in CHECKSUMS.items():
             fetch(f"{options.url.rstrip('/')}/{name}", root / Path(name).name, algorithm, checksum)
-    except OSError as error:                            # ConnectionError is one
+    except OSError as error:  # ConnectionError is one
         sys.exit(f"{parser.prog}: {error}")
     except KeyboardInterrupt:
         sys.exit(f"{parser.prog}: stopped; files that were complete are kept in {root}")

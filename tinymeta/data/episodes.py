@@ -37,8 +37,16 @@ class Pairs(NamedTuple):
     different: np.ndarray
 
 
-def episodes(characters: Characters, rng: np.random.Generator, *, way: int = 5, shot: int = 1,
-             query: int = 1, tasks: int = 32, rotations: bool = True) -> Tasks:
+def episodes(
+    characters: Characters,
+    rng: np.random.Generator,
+    *,
+    way: int = 5,
+    shot: int = 1,
+    query: int = 1,
+    tasks: int = 32,
+    rotations: bool = True,
+) -> Tasks:
     """Draw T tasks: support.x (T, K*S, H, W, 1) float32 with labels support.y (T, K*S) int64, and
     query likewise with Q in place of S.
 
@@ -51,21 +59,25 @@ def episodes(characters: Characters, rng: np.random.Generator, *, way: int = 5, 
     drawable("episodes", characters, rng, rotations)
     classes, drawers, h, w = characters.images.shape
     if way > classes:
-        raise ValueError(f"episodes: way={way} needs {way} characters, and this set has {classes}; "
-                         f"lower way, or join more characters")
+        raise ValueError(
+            f"episodes: way={way} needs {way} characters, and this set has {classes}; "
+            f"lower way, or join more characters"
+        )
     if shot + query > drawers:
-        raise ValueError(f"episodes: shot={shot} + query={query} needs {shot + query} drawers of a "
-                         f"character, and this set has {drawers}; lower shot or query")
+        raise ValueError(
+            f"episodes: shot={shot} + query={query} needs {shot + query} drawers of a "
+            f"character, and this set has {drawers}; lower shot or query"
+        )
 
-    chosen = _distinct(rng, tasks, classes, way)                                          # (T, K)
+    chosen = _distinct(rng, tasks, classes, way)  # (T, K)
     by = _distinct(rng, tasks * way, drawers, shot + query).reshape(tasks, way, shot + query)
-    x = characters.images[chosen[:, :, None], by]                             # (T, K, S+Q, H, W)
+    x = characters.images[chosen[:, :, None], by]  # (T, K, S+Q, H, W)
     if rotations:
         x = _turn("episodes", x, rng.integers(4, size=(tasks, way)))
 
-    def batch(x):                                                                # (T, K, n, H, W)
+    def batch(x):  # (T, K, n, H, W)
         n = x.shape[2]
-        y = np.tile(np.repeat(np.arange(way), n), (tasks, 1))                           # (T, K*n)
+        y = np.tile(np.repeat(np.arange(way), n), (tasks, 1))  # (T, K*n)
         return Batch(x.reshape(tasks, way * n, h, w, 1), y)
 
     x = _as_numbers("episodes", x)
@@ -73,8 +85,15 @@ def episodes(characters: Characters, rng: np.random.Generator, *, way: int = 5, 
     return Tasks(batch(x[:, :, :shot]), batch(x[:, :, shot:]))
 
 
-def pairs(characters: Characters, rng: np.random.Generator, *, count: int = 128,
-          within: float = 0.5, same: float = 0.5, rotations: bool = False) -> Pairs:
+def pairs(
+    characters: Characters,
+    rng: np.random.Generator,
+    *,
+    count: int = 128,
+    within: float = 0.5,
+    same: float = 0.5,
+    rotations: bool = False,
+) -> Pairs:
     """Draw P pairs of images, a share `same` of them showing one character twice.
 
     Of the others a share `within` are two characters of one alphabet, the hard kind, and the rest
@@ -91,20 +110,26 @@ def pairs(characters: Characters, rng: np.random.Generator, *, count: int = 128,
     n_between = count - n_same - n_within
 
     # Sorted by alphabet, each alphabet is a stretch of a ring: a partner is a random step away.
-    ring = np.argsort(characters.alphabet, kind="stable")                                     # (C,)
+    ring = np.argsort(characters.alphabet, kind="stable")  # (C,)
     _, which, sizes = np.unique(characters.alphabet, return_inverse=True, return_counts=True)
-    size = sizes[which][ring]                                       # (C,), of the place's alphabet
+    size = sizes[which][ring]  # (C,), of the place's alphabet
     start = (np.cumsum(sizes) - sizes)[which][ring]
     crowd = np.flatnonzero(size > 1)
     if n_within and not len(crowd):
-        raise ValueError(f"pairs: within={within} needs an alphabet of two characters or more, and "
-                         f"each of these {len(sizes)} alphabets has one; use within=0")
+        raise ValueError(
+            f"pairs: within={within} needs an alphabet of two characters or more, and "
+            f"each of these {len(sizes)} alphabets has one; use within=0"
+        )
     if n_between and len(sizes) == 1:
-        raise ValueError(f"pairs: within={within} asks for pairs across alphabets, and this set "
-                         f"has one, {characters.alphabets[0]}; use within=1")
+        raise ValueError(
+            f"pairs: within={within} asks for pairs across alphabets, and this set "
+            f"has one, {characters.alphabets[0]}; use within=1"
+        )
     if characters.drawers < 2:
-        raise ValueError("pairs: a pair needs two drawers of a character, and this set has one; "
-                         "use a set with more")
+        raise ValueError(
+            "pairs: a pair needs two drawers of a character, and this set has one; "
+            "use a set with more"
+        )
 
     once = rng.integers(len(ring), size=n_same)
     p = rng.choice(crowd, n_within) if n_within else np.zeros(0, int)
@@ -113,18 +138,26 @@ def pairs(characters: Characters, rng: np.random.Generator, *, count: int = 128,
     other = (start[q] + size[q] + rng.integers(len(ring) - size[q])) % len(ring)
 
     shuffled = rng.permutation(count)
-    first = ring[np.concatenate([once, p, q])][shuffled]                                      # (P,)
+    first = ring[np.concatenate([once, p, q])][shuffled]  # (P,)
     second = ring[np.concatenate([once, mate, other])][shuffled]
-    by = _distinct(rng, count, characters.drawers, 2)                                       # (P, 2)
-    a, b = characters.images[first, by[:, 0]], characters.images[second, by[:, 1]]       # (P, H, W)
+    by = _distinct(rng, count, characters.drawers, 2)  # (P, 2)
+    a, b = characters.images[first, by[:, 0]], characters.images[second, by[:, 1]]  # (P, H, W)
     if rotations:
         a, b = _turn("pairs", np.stack([a, b], axis=1), rng.integers(4, size=count)).swapaxes(0, 1)
-    return Pairs(_as_numbers("pairs", a[..., None]), _as_numbers("pairs", b[..., None]),
-                 first != second)
+    return Pairs(
+        _as_numbers("pairs", a[..., None]), _as_numbers("pairs", b[..., None]), first != second
+    )
 
 
-def groups(characters: Characters, rng: np.random.Generator, *, classes: int = 16,
-           drawers: int = 8, alphabets: int = 1, rotations: bool = False) -> Batch:
+def groups(
+    characters: Characters,
+    rng: np.random.Generator,
+    *,
+    classes: int = 16,
+    drawers: int = 8,
+    alphabets: int = 1,
+    rotations: bool = False,
+) -> Batch:
     """Draw a labelled batch whose pairs are all worth comparing: x (N, H, W, 1) float32, y (N,).
 
     It shows `classes` characters, by `drawers` hands each, from so many alphabets, as evenly as
@@ -133,34 +166,42 @@ def groups(characters: Characters, rng: np.random.Generator, *, classes: int = 1
 
     Raises ValueError where the set has too few drawers, or too few alphabets that are large enough.
     """
-    classes, drawers, alphabets = whole("groups", classes=classes, drawers=drawers, alphabets=alphabets)
+    classes, drawers, alphabets = whole(
+        "groups", classes=classes, drawers=drawers, alphabets=alphabets
+    )
     drawable("groups", characters, rng, rotations)
     if drawers > characters.drawers:
-        raise ValueError(f"groups: drawers={drawers}, and this set has {characters.drawers}; "
-                         "lower drawers")
+        raise ValueError(
+            f"groups: drawers={drawers}, and this set has {characters.drawers}; lower drawers"
+        )
     shares = np.diff(np.arange(alphabets + 1) * classes // alphabets)
     sizes = np.bincount(characters.alphabet)
     large = np.flatnonzero(sizes >= shares.max())
     if len(large) < alphabets:
-        raise ValueError(f"groups: {classes} classes of {alphabets} alphabet(s) need as many "
-                         f"alphabets of {shares.max()} characters, and this set has {len(large)}; "
-                         "lower classes, or raise alphabets")
+        raise ValueError(
+            f"groups: {classes} classes of {alphabets} alphabet(s) need as many "
+            f"alphabets of {shares.max()} characters, and this set has {len(large)}; "
+            "lower classes, or raise alphabets"
+        )
     parts = []
     for which, count in zip(rng.choice(large, alphabets, replace=False), shares):
         own = rng.choice(np.flatnonzero(characters.alphabet == which), count, replace=False)
         by = _distinct(rng, count, characters.drawers, drawers)
-        x = characters.images[own[:, None], by][None]                          # (1, K, S, H, W)
+        x = characters.images[own[:, None], by][None]  # (1, K, S, H, W)
         parts.append(_turn("groups", x, rng.integers(4, size=1))[0] if rotations else x[0])
-    x = np.concatenate(parts)                                                    # (K, S, H, W)
+    x = np.concatenate(parts)  # (K, S, H, W)
     x = _as_numbers("groups", x.reshape(-1, *x.shape[2:], 1))
     return Batch(x, np.repeat(np.arange(classes), drawers))
 
 
 def _as_numbers(who: str, x: np.ndarray) -> np.ndarray:
     """Pictures as float32. Warns, once for each place that draws, of those that are not about 1."""
-    if x.max() > (1 if x.dtype.kind in "iu" else 20):           # 20: standardised ones are below
-        warnings.warn(f"{who}: the images hold numbers up to {x.max()}, and networks learn from "
-                      "0 to 1: divide them first, as images / 255", stacklevel=3)
+    if x.max() > (1 if x.dtype.kind in "iu" else 20):  # 20: standardised ones are below
+        warnings.warn(
+            f"{who}: the images hold numbers up to {x.max()}, and networks learn from "
+            "0 to 1: divide them first, as images / 255",
+            stacklevel=3,
+        )
     return x.astype(np.float32)
 
 
@@ -175,7 +216,7 @@ def _distinct(rng, rows: int, n: int, k: int) -> np.ndarray:
     """In each row k different numbers below n, in random order: the places of the k smallest of n
     random keys, ordered by key."""
     keys = rng.random((rows, n), np.float32)
-    least = np.argpartition(keys, k - 1, axis=1)[:, :k]                                  # (rows, k)
+    least = np.argpartition(keys, k - 1, axis=1)[:, :k]  # (rows, k)
     return np.take_along_axis(least, np.take_along_axis(keys, least, 1).argsort(1), 1)
 
 
@@ -183,8 +224,9 @@ def _turn(who: str, x: np.ndarray, turns: np.ndarray) -> np.ndarray:
     """Rotate x (..., n, H, W) by `turns` (...) quarter turns, the n images of a row alike."""
     h, w = x.shape[-2:]
     if h != w:
-        raise ValueError(f"{who}: quarter turns need square images, got {h}x{w}; "
-                         f"use rotations=False")
+        raise ValueError(
+            f"{who}: quarter turns need square images, got {h}x{w}; use rotations=False"
+        )
     out = x.copy()
     for k in (1, 2, 3):
         out[turns == k] = np.rot90(x[turns == k], k, axes=(-2, -1))

@@ -18,8 +18,8 @@ import numpy as np
 from ..core.disk import replacing
 from ..core.unzip import arrays
 from .archive import LIMIT, read_characters
-from .download import main
 from .characters import Characters, join
+from .download import main
 
 
 class Contents(NamedTuple):
@@ -40,9 +40,11 @@ class Split(NamedTuple):
 
 CONTENTS = {
     "background": Contents(
-        30, 964, "b812ae7ad39c1220b03a806ed86c0b871d74178314b299d6c6ccfd064a44b3e1"),
+        30, 964, "b812ae7ad39c1220b03a806ed86c0b871d74178314b299d6c6ccfd064a44b3e1"
+    ),
     "evaluation": Contents(
-        20, 659, "f62156f63895b3c6bee1be1d7e70024f0a9db3a0f529360acfdd474095c249b3"),
+        20, 659, "f62156f63895b3c6bee1be1d7e70024f0a9db3a0f529360acfdd474095c249b3"
+    ),
 }
 SMALL1 = ("Balinese", "Early_Aramaic", "Greek", "Korean", "Latin")
 SMALL2 = ("Greek", "Japanese_(katakana)", "Latin", "Sanskrit", "Tagalog")
@@ -50,9 +52,21 @@ SMALL2 = ("Greek", "Japanese_(katakana)", "Latin", "Sanskrit", "Tagalog")
 # Vinyals et al. 2016, as listed by Snell et al. 2017: 1028, 172 and 423 characters. The lists come
 # down to whole alphabets, but for Gurmukhi, whose first 41 characters are learned from.
 VINYALS_VALIDATION = ("Armenian", "Bengali", "Early_Aramaic", "Hebrew", "Mkhedruli_(Georgian)")
-VINYALS_TEST = ("Gurmukhi", "Kannada", "Keble", "Malayalam", "Manipuri", "Mongolian",
-                "Old_Church_Slavonic_(Cyrillic)", "Oriya", "Sylheti", "Syriac_(Serto)", "Tengwar",
-                "Tibetan", "ULOG")
+VINYALS_TEST = (
+    "Gurmukhi",
+    "Kannada",
+    "Keble",
+    "Malayalam",
+    "Manipuri",
+    "Mongolian",
+    "Old_Church_Slavonic_(Cyrillic)",
+    "Oriya",
+    "Sylheti",
+    "Syriac_(Serto)",
+    "Tengwar",
+    "Tibetan",
+    "ULOG",
+)
 GURMUKHI_TRAIN = tuple(f"Gurmukhi/character{i:02}" for i in range(1, 42))
 
 
@@ -119,15 +133,16 @@ class Omniglot:
             test, validation = _of(rest, VINYALS_TEST), _of(rest, VINYALS_VALIDATION)
             others = _of(rest, VINYALS_TEST + VINYALS_VALIDATION, False)
             return Split(join(others, everything.select(first)), validation, test)
-        raise ValueError(f"split {name!r} is unknown; there are official, minimal1, minimal2, "
-                         f"vinyals and random")
+        raise ValueError(
+            f"split {name!r} is unknown; there are official, minimal1, minimal2, vinyals and random"
+        )
 
     def _load(self, name: str) -> Characters:
         source = find_set(self.root, f"images_{name}")
         cache = user_cache() / f"{name}-28.npz"
         try:
             return check(_unpack(cache), name, cache)
-        except Exception:                # no cache yet, or damaged in whatever way: make it anew
+        except Exception:  # no cache yet, or damaged in whatever way: make it anew
             pass
         characters = check(read_characters(source), name, source)
         try:
@@ -135,8 +150,11 @@ class Omniglot:
             with replacing(cache) as file:
                 file.write(_pack(characters))
         except OSError as error:
-            warnings.warn(f"Omniglot is read, but could not be kept in {cache} ({error}); it will "
-                          f"be decoded anew each time", stacklevel=4)
+            warnings.warn(
+                f"Omniglot is read, but could not be kept in {cache} ({error}); it will "
+                f"be decoded anew each time",
+                stacklevel=4,
+            )
         return characters
 
 
@@ -159,8 +177,10 @@ def find_set(root: Path, name: str) -> Path:
     for source in (root / f"{name}.zip", root / name):
         if source.exists():
             return source
-    raise FileNotFoundError(f"{root / name}.zip is missing, and so is the folder {name}; get it "
-                            f"by `python -m tinymeta.data.omniglot --root {root}`")
+    raise FileNotFoundError(
+        f"{root / name}.zip is missing, and so is the folder {name}; get it "
+        f"by `python -m tinymeta.data.omniglot --root {root}`"
+    )
 
 
 def digest(characters: Characters) -> str:
@@ -174,31 +194,40 @@ def check(characters: Characters, name: str, source: Path) -> Characters:
     """Give back the characters if they are Omniglot's set `name`; raise ValueError if not."""
     have, want = (len(characters.alphabets), len(characters)), CONTENTS[name]
     if have != want[:2]:
-        raise ValueError(f"{source} holds {have[1]} characters of {have[0]} alphabets, but "
-                         f"Omniglot's {name} set has {want[1]} of {want[0]}; download it again")
+        raise ValueError(
+            f"{source} holds {have[1]} characters of {have[0]} alphabets, but "
+            f"Omniglot's {name} set has {want[1]} of {want[0]}; download it again"
+        )
     if digest(characters) != want.digest:
-        raise ValueError(f"{source} has the size of Omniglot's {name} set but other names or "
-                         f"pixels; download it again")
+        raise ValueError(
+            f"{source} has the size of Omniglot's {name} set but other names or "
+            f"pixels; download it again"
+        )
     return characters
 
 
 def _of(characters: Characters, alphabets, inside: bool = True) -> Characters:
     """The characters of these alphabets, or of all but these."""
-    own = np.array(characters.alphabets)[characters.alphabet]                                 # (C,)
+    own = np.array(characters.alphabets)[characters.alphabet]  # (C,)
     return characters.select(np.isin(own, alphabets, invert=not inside))
 
 
 def _pack(characters: Characters) -> bytes:
     file = io.BytesIO()
-    np.savez_compressed(file, bits=np.packbits(characters.images), shape=characters.images.shape,
-                        alphabet=characters.alphabet, names=np.array(characters.names))
+    np.savez_compressed(
+        file,
+        bits=np.packbits(characters.images),
+        shape=characters.images.shape,
+        alphabet=characters.alphabet,
+        names=np.array(characters.names),
+    )
     return file.getvalue()
 
 
 def _unpack(path: Path) -> Characters:
     kept = arrays(path, lambda name: True, LIMIT)
     shape = tuple(kept["shape"])
-    images = np.unpackbits(kept["bits"])[:np.prod(shape)].reshape(shape)
+    images = np.unpackbits(kept["bits"])[: np.prod(shape)].reshape(shape)
     return Characters(images, kept["alphabet"], tuple(kept["names"].tolist()))
 
 

@@ -7,8 +7,9 @@ Lake et al. 2015. Chance is 95 %, the Modified Hausdorff distance 38.75 %, peopl
 
 import hashlib
 import re
+from collections.abc import Callable
 from pathlib import Path
-from typing import Callable, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from .archive import SIDE, decode, read_files, shrink
 from .omniglot import find_root, find_set
 
 RUNS = WAY = 20
-PART = re.compile(r"run\d\d/.+$")                       # in whatever folder the runs lie
+PART = re.compile(r"run\d\d/.+$")  # in whatever folder the runs lie
 DIGEST = "890df5bcd0ce8474159ad816599ced05e49096ce33113df28395cd9fb10b0d2a"
 
 
@@ -48,8 +49,10 @@ def all_runs(root=None, *, size: int = 28) -> list[Run]:
     found = {PART.search(path)[0]: data for path, data in read_files(source, PART.search).items()}
     runs = [_read_run(found, f"run{r:02}", source) for r in range(1, RUNS + 1)]
     if content(runs) != DIGEST:
-        raise ValueError(f"{source} has the form of Lake's 20 runs but other pictures or "
-                         f"answers; download it again")
+        raise ValueError(
+            f"{source} has the form of Lake's 20 runs but other pictures or "
+            f"answers; download it again"
+        )
     if size == SIDE:
         return runs
     return [Run(shrink(train), shrink(test), answers) for train, test, answers in runs]
@@ -71,10 +74,12 @@ def evaluate(distance: Callable[[np.ndarray, np.ndarray], np.ndarray], runs: lis
     """
     errors = []
     for run in runs:
-        d = np.asarray(distance(run.test, run.train))                                # (test, train)
+        d = np.asarray(distance(run.test, run.train))  # (test, train)
         if d.shape != (len(run.test), len(run.train)) or np.isnan(d).any():
-            raise ValueError(f"evaluate: distance must return {len(run.test)}x{len(run.train)} "
-                             f"numbers (test, train) without NaN, got shape {d.shape}")
+            raise ValueError(
+                f"evaluate: distance must return {len(run.test)}x{len(run.train)} "
+                f"numbers (test, train) without NaN, got shape {d.shape}"
+            )
         errors.append(np.mean(d.argmin(axis=1) != run.answers))
     errors = np.array(errors)
     return Score(errors, errors.mean(), errors.std(ddof=1) / np.sqrt(len(errors)))
@@ -88,12 +93,12 @@ def modified_hausdorff(test: np.ndarray, train: np.ndarray) -> np.ndarray:
     # |a - b|^2 = (-2a, |a|^2, 1) . (b, 1, |b|^2): one matrix product for all pairs of points.
     ones, others = [_ink(picture) for picture in test], [_ink(picture) for picture in train]
     lefts = [_blocks(np.column_stack([-2 * a, norm, one])) for a, norm, one in ones]
-    rights = [np.column_stack([b, one, norm]).T for b, norm, one in others]                # (4, m)
+    rights = [np.column_stack([b, one, norm]).T for b, norm, one in others]  # (4, m)
     d = np.empty((len(test), len(train)))
     for i, left in enumerate(lefts):
         n = len(ones[i][0])
         for j, right in enumerate(rights):
-            square = (left @ right).reshape(-1, right.shape[1])[:n]                        # (n, m)
+            square = (left @ right).reshape(-1, right.shape[1])[:n]  # (n, m)
             d[i, j] = max(np.sqrt(np.maximum(square.min(axis), 0)).mean() for axis in (0, 1))
     return d
 
@@ -119,11 +124,18 @@ def _read_run(files: dict[str, bytes], name: str, source: Path) -> Run:
     for path in (*train, *test, labels):
         if path not in files:
             raise ValueError(f"{source} lacks {path}; download it again")
-    answer = dict(line.split() for line in files[labels].decode("latin1").splitlines()
-                  if len(line.split()) == 2)
+    answer = dict(
+        line.split()
+        for line in files[labels].decode("latin1").splitlines()
+        if len(line.split()) == 2
+    )
     if sorted(answer) != test or sorted(answer.values()) != train:
-        raise ValueError(f"{source}: {labels} does not pair the 20 test with the 20 training "
-                         f"pictures; download it again")
-    return Run(decode({path: files[path] for path in train}, source),
-               decode({path: files[path] for path in test}, source),
-               np.array([train.index(answer[path]) for path in test], np.int64))
+        raise ValueError(
+            f"{source}: {labels} does not pair the 20 test with the 20 training "
+            f"pictures; download it again"
+        )
+    return Run(
+        decode({path: files[path] for path in train}, source),
+        decode({path: files[path] for path in test}, source),
+        np.array([train.index(answer[path]) for path in test], np.int64),
+    )

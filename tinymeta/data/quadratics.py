@@ -42,5 +42,4 @@ class Quadratics:
         draw = rng.random if self.uniform else rng.standard_normal
         w, y = draw((tasks, self.size, self.size)), draw((tasks, self.size))
         start = 0.01 * rng.standard_normal((tasks, self.size))
-        return Problems(start.astype(np.float32),
-                        Batch(w.astype(np.float32), y.astype(np.float32)))
+        return Problems(start.astype(np.float32), Batch(w.astype(np.float32), y.astype(np.float32)))

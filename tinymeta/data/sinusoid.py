@@ -21,12 +21,12 @@ class Waves(NamedTuple):
     waves(x) evaluates them at x (T, N, 1), or at (N, 1) for all, in x's dtype.
     """
 
-    amplitude: np.ndarray                                                                     # (T,)
-    phase: np.ndarray                                                                         # (T,)
+    amplitude: np.ndarray  # (T,)
+    phase: np.ndarray  # (T,)
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
-        amplitude, phase = self.amplitude[:, None, None], self.phase[:, None, None]      # (T, 1, 1)
-        return (amplitude * np.sin(x - phase)).astype(x.dtype)                           # (T, N, 1)
+        amplitude, phase = self.amplitude[:, None, None], self.phase[:, None, None]  # (T, 1, 1)
+        return (amplitude * np.sin(x - phase)).astype(x.dtype)  # (T, N, 1)
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,10 @@ class Sinusoids:
         for name, span in vars(self).items():
             pair = isinstance(span, (tuple, list)) and len(span) == 2 and all(map(is_number, span))
             if not pair or span[0] > span[1]:
-                raise ValueError(f"Sinusoids: {name}={shown(span)} must be a range (low, high) of two "
-                                 f"finite numbers")
+                raise ValueError(
+                    f"Sinusoids: {name}={shown(span)} must be a range (low, high) of two "
+                    f"finite numbers"
+                )
 
     def draw(self, rng: np.random.Generator, tasks: int) -> Waves:
         """Draw `tasks` waves; for plots, and for an oracle that is told amplitude and phase."""
@@ -54,8 +56,15 @@ class Sinusoids:
         generator("Sinusoids.draw", rng)
         return Waves(rng.uniform(*self.amplitude, tasks), rng.uniform(*self.phase, tasks))
 
-    def sample(self, rng: np.random.Generator, *, tasks: int = 25, shot: int = 10,
-               query: int = 10, waves: Waves | None = None) -> Tasks:
+    def sample(
+        self,
+        rng: np.random.Generator,
+        *,
+        tasks: int = 25,
+        shot: int = 10,
+        query: int = 10,
+        waves: Waves | None = None,
+    ) -> Tasks:
         """Draw points on T waves: support (T, S, 1) and query (T, Q, 1), x and y float32.
 
         The waves are fresh ones, or those given (then `tasks` is their number).
@@ -68,5 +77,5 @@ class Sinusoids:
         waves = self.draw(rng, tasks) if waves is None else waves
         instance("Sinusoids.sample", Waves, "or None", waves=waves)
         x = rng.uniform(*self.x, (len(waves.phase), shot + query, 1)).astype(np.float32)
-        y = waves(x)                                                                   # (T, S+Q, 1)
+        y = waves(x)  # (T, S+Q, 1)
         return Tasks(Batch(x[:, :shot], y[:, :shot]), Batch(x[:, shot:], y[:, shot:]))

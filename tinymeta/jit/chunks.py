@@ -14,8 +14,8 @@ from .replay import Planned, Replay, idle
 from .split import Split, work
 from .threads import crew
 
-CHUNK_BYTES = 10e6              # of an arena: more leaves the cache
-WORTH = 1e-4                    # seconds of work below which nobody is called
+CHUNK_BYTES = 10e6  # of an arena: more leaves the cache
+WORTH = 1e-4  # seconds of work below which nobody is called
 
 
 def made_ready(program, split: Split | None, threads: int | None = None):
@@ -57,8 +57,9 @@ class Parallel:
         self.desks.append(desk)
         if self.after:
             values |= zip(split.rest, self.after([values[x] for x in split.needed]))
-        return [values[y].copy() if y in split.whole.inputs else values[y]
-                for y in split.whole.outputs]
+        return [
+            values[y].copy() if y in split.whole.inputs else values[y] for y in split.whole.outputs
+        ]
 
     def new_desk(self) -> Desk:
         desk = Desk(self.split, self.edges)
@@ -90,7 +91,7 @@ def edges(tasks: int, size: int, threads: int) -> list[int]:
 
     size: bytes of an arena for all tasks; a chunk's is to be near to CHUNK_BYTES, or less.
     """
-    counts = [n for n in range(threads, tasks + 1, threads)] or [tasks]
+    counts = [*range(threads, tasks + 1, threads)] or [tasks]
     counts = [n for n in counts if tasks % n == 0] or counts
     count = min(counts, key=lambda n: abs(np.log(max(size / n / CHUNK_BYTES, 1.0))))
     return [tasks * k // count for k in range(count + 1)]

@@ -27,11 +27,12 @@ INDENT = "    "
 
 class Kernel(NamedTuple):
     """The source, and what its row is made of: `row(address, sums)`."""
+
     source: str
     sizes: tuple[int, ...]
-    walks: tuple[Walk, ...]                 # of the operands, then of the results
+    walks: tuple[Walk, ...]  # of the operands, then of the results
     results: tuple[Line, ...]
-    steps: tuple[tuple[int, ...], ...]      # of each walk, those strides that the kernel asks for
+    steps: tuple[tuple[int, ...], ...]  # of each walk, those strides that the kernel asks for
 
     def row(self, address, sums: int = 0) -> list[int]:
         """address(line) -> the byte where it begins in the arena; sums: where float64 sums begin."""
@@ -52,8 +53,10 @@ def wide(root: Line) -> bool:
 
 def kernel_of(loop: Loop, stored: set[Line]) -> Kernel:
     body = Body(loop.space, stored)
-    values = [body.value(*(root.inputs[0], ()) if root.op in REDUCTIONS else (root, (), True))
-              for root in loop.roots]
+    values = [
+        body.value(*(root.inputs[0], ()) if root.op in REDUCTIONS else (root, (), True))
+        for root in loop.roots
+    ]
     outs = [Walk(root, 0, kept_strides(root, loop.space)) for root in loop.roots]
     walks = [*body.operands, *outs]
     sizes, strides = collapsed(loop.space, [w.strides for w in walks])
@@ -71,6 +74,7 @@ def kept_strides(root: Line, space: tuple) -> tuple:
 
 # ---- the expressions ----------------------------------------------------------------------------
 
+
 class Body:
     """The statements of a loop's body, each value computed once, and the operands they read."""
 
@@ -87,16 +91,22 @@ class Body:
         stack = [asked]
         while stack:
             line, chain = at = stack[-1]
-            below = [] if self.read(line, root and len(stack) == 1) else \
-                [behind(x, chain if x.shape == line.shape else ()) for x in line.inputs]
+            below = (
+                []
+                if self.read(line, root and len(stack) == 1)
+                else [behind(x, chain if x.shape == line.shape else ()) for x in line.inputs]
+            )
             missing = [x for x in below if key(*x) not in self.known]
             if missing:
                 stack += reversed(missing)
                 continue
             stack.pop()
             if key(*at) not in self.known:
-                self.known[key(*at)] = self.computed(line, [self.known[key(*x)] for x in below]) \
-                    if below else self.operand(line, chain)
+                self.known[key(*at)] = (
+                    self.computed(line, [self.known[key(*x)] for x in below])
+                    if below
+                    else self.operand(line, chain)
+                )
         return self.known[key(*asked)]
 
     def read(self, line: Line, root: bool) -> bool:
@@ -139,10 +149,12 @@ def expression(line: Line, inputs: list[str]) -> str:
 
 # ---- the source ---------------------------------------------------------------------------------
 
+
 class Pointer(NamedTuple):
     """An operand (x) or a result (y): how its pointer moves along each axis of the loop."""
+
     name: str
-    dtype: str                  # in memory
+    dtype: str  # in memory
     moves: tuple[int, ...]
 
     @property
@@ -159,8 +171,13 @@ class Pointer(NamedTuple):
     @property
     def element(self) -> str:
         last = len(self.moves) - 1
-        index = "0" if self.still else f"i{last}" if self.moves[-1] == 1 else \
-            f"i{last} * {self.name}_s{last}"
+        index = (
+            "0"
+            if self.still
+            else f"i{last}"
+            if self.moves[-1] == 1
+            else f"i{last} * {self.name}_s{last}"
+        )
         return f"{self.name}_{last}[{index}]"
 
     @property
@@ -169,8 +186,10 @@ class Pointer(NamedTuple):
 
     def opened(self, place: int) -> list[str]:
         """Its pointer and strides, from the row."""
-        return [f"{self.name}_0 = {in_memory(self.dtype)}_at(arena, row[{place}])",
-                *(f"{self.name}_s{d} = row[{place + k}]" for k, d in enumerate(self.asked, 1))]
+        return [
+            f"{self.name}_0 = {in_memory(self.dtype)}_at(arena, row[{place}])",
+            *(f"{self.name}_s{d} = row[{place + k}]" for k, d in enumerate(self.asked, 1)),
+        ]
 
     def entered(self, axis: int) -> str:
         """Its pointer inside the loop over an axis."""
@@ -179,7 +198,7 @@ class Pointer(NamedTuple):
 
 
 def in_memory(dtype: str) -> str:
-    return "uint8" if dtype == "bool" else dtype                    # bools are bytes
+    return "uint8" if dtype == "bool" else dtype  # bools are bytes
 
 
 def written(depth: int, strides: list[tuple], walks, body: Body, values: list[str], roots):
@@ -196,10 +215,12 @@ def written(depth: int, strides: list[tuple], walks, body: Body, values: list[st
     for pointer in pointers:
         lines += pointer.opened(place)
         place += 1 + len(pointer.asked)
-    for y, root in reduced:                                     # what is added into begins at 0
+    for y, root in reduced:  # what is added into begins at 0
         begin = "0" if root.op == "sum" else "-inf"
-        lines += [f"for i in range(row[{place + roots.index(root)}]):",
-                  f"    {y.name}_0[i] = {y.dtype}({begin})"]
+        lines += [
+            f"for i in range(row[{place + roots.index(root)}]):",
+            f"    {y.name}_0[i] = {y.dtype}({begin})",
+        ]
     for axis in range(last):
         lines.append(f"{INDENT * axis}for i{axis} in range(n{axis}):")
         lines += [f"{INDENT * (axis + 1)}{pointer.entered(axis)}" for pointer in pointers]
@@ -210,16 +231,26 @@ def written(depth: int, strides: list[tuple], walks, body: Body, values: list[st
     inside += [f"{name} = {text}" for name, text in body.statements]
     inside += [stored(y, root, value) for y, root, value in results]
     after = [f"{y.element} = t_{y.name}" for y, _ in reduced if y.still]
-    lines += [INDENT * last + line for line in (
-        *before, f"for i{last} in range(n{last}):", *(INDENT + line for line in inside), *after)]
+    lines += [
+        INDENT * last + line
+        for line in (
+            *before,
+            f"for i{last} in range(n{last}):",
+            *(INDENT + line for line in inside),
+            *after,
+        )
+    ]
     rounded = [(y, root) for y, root in reduced if wide(root)]
     for k, (y, root) in enumerate(rounded, place + len(roots)):
-        lines += [f"{y.name}_end = float32_at(arena, row[{k}])",
-                  f"for i in range(row[{place + roots.index(root)}]):",
-                  f"    {y.name}_end[i] = float32({y.name}_0[i])"]
+        lines += [
+            f"{y.name}_end = float32_at(arena, row[{k}])",
+            f"for i in range(row[{place + roots.index(root)}]):",
+            f"    {y.name}_end[i] = float32({y.name}_0[i])",
+        ]
     text = "\n".join(INDENT + line for line in lines)
     return f"def kernel(arena, row):\n{text}\n", tuple(
-        tuple(pointer.moves[d] for d in pointer.asked) for pointer in pointers)
+        tuple(pointer.moves[d] for d in pointer.asked) for pointer in pointers
+    )
 
 
 def stored(y: Pointer, root: Line, value: str) -> str:
@@ -227,5 +258,8 @@ def stored(y: Pointer, root: Line, value: str) -> str:
     if root.op not in REDUCTIONS:
         return f"{y.element} = " + (f"uint8({value})" if y.dtype == "bool" else value)
     target = f"t_{y.name}" if y.still else y.element
-    return f"{target} = " + (f"added({target}, {y.dtype}({value}))" if root.op == "sum" else
-                             f"maximum({target}, {value})")
+    return f"{target} = " + (
+        f"added({target}, {y.dtype}({value}))"
+        if root.op == "sum"
+        else f"maximum({target}, {value})"
+    )

@@ -22,16 +22,17 @@ from .simplify import simplify
 from .split import split
 from .trace import Traced, given, is_array, is_number, own
 
-PASSES = {"cpu": (lower, simplify), "cuda": (simplify,)}     # a GPU reads windows where they are
+PASSES = {"cpu": (lower, simplify), "cuda": (simplify,)}  # a GPU reads windows where they are
 GENERATORS = np.random.Generator, np.random.RandomState, random.Random
-MANY = 8                            # so many programs of one function are worth a warning
+MANY = 8  # so many programs of one function are worth a warning
 
 
 class Compiled(NamedTuple):
     """A program for arguments of one signature, and what is around it."""
+
     traced: Traced
     program: Program
-    replay: Callable            # arrays -> arrays
+    replay: Callable  # arrays -> arrays
 
     def __call__(self, leaves: list):
         """leaves: of the arguments, in their order."""
@@ -57,10 +58,10 @@ def compiled(f: Callable, args: tuple, kwargs: dict) -> Compiled | None:
     traced = Traced(f, args, kwargs)
     if traced.outside:
         return None
-    for _, program in passes(traced.program):
-        pass
+    *_, (_, program) = passes(traced.program)
     if state.device == "cuda":
-        from .graph import Launches                     # numba.cuda is slow to import
+        from .graph import Launches  # numba.cuda is slow to import
+
         return Compiled(traced, program, Launches(program))
     return Compiled(traced, program, made_ready(program, split(program)))
 
@@ -77,7 +78,7 @@ def jit(f: Callable) -> Callable:
     """
     function("jit", f=f)
     programs, latest, one_at_a_time = {}, [], threading.RLock()
-    seen = len(replaced)                    # how many operations had been when we looked last
+    seen = len(replaced)  # how many operations had been when we looked last
 
     def forget_outdated():
         """Whatever was made with an operation that has been replaced is made again."""
@@ -93,9 +94,12 @@ def jit(f: Callable) -> Callable:
         with one_at_a_time:
             if key not in programs:
                 if len(programs) == MANY:
-                    warnings.warn(f"jit: {called(f)} has been compiled {MANY} times: "
-                                  f"{changing(latest, flat, args)} changes from call to call; "
-                                  "pass it as an array or a float", stacklevel=3)
+                    warnings.warn(
+                        f"jit: {called(f)} has been compiled {MANY} times: "
+                        f"{changing(latest, flat, args)} changes from call to call; "
+                        "pass it as an array or a float",
+                        stacklevel=3,
+                    )
                 programs[key], latest[:] = compiled(f, args, kwargs), flat
         return programs[key]
 
@@ -121,6 +125,7 @@ def jit(f: Callable) -> Callable:
 
 # ---- what a program is compiled for --------------------------------------------------------------
 
+
 def signature(node, leaves: list) -> tuple:
     """What a program is compiled for: the tree, and the kind of each leaf; `leaves` gets those."""
     parts = tree.children(node)
@@ -138,15 +143,19 @@ def kind(leaf) -> tuple:
     if is_number(leaf):
         return (type(leaf),)
     if isinstance(leaf, GENERATORS):
-        raise TypeError("jit: an argument is a random generator, whose numbers would be drawn once "
-                        "and replayed: draw outside and pass what was drawn")
+        raise TypeError(
+            "jit: an argument is a random generator, whose numbers would be drawn once "
+            "and replayed: draw outside and pass what was drawn"
+        )
     if isinstance(leaf, set):
         return set, frozenset(leaf)
     try:
         hash(leaf)
     except TypeError:
-        raise TypeError(f"jit: an argument is a {type(leaf).__name__}, which may change unseen: "
-                        "pass arrays, numbers and strings in dicts, lists and tuples") from None
+        raise TypeError(
+            f"jit: an argument is a {type(leaf).__name__}, which may change unseen: "
+            "pass arrays, numbers and strings in dicts, lists and tuples"
+        ) from None
     return type(leaf), leaf
 
 

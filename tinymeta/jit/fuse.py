@@ -21,25 +21,42 @@ from .machine import DTYPES
 from .program import OWN, Builder, Line, Own, Program, ordered
 from .views import VIEWS, source, unit, walk
 
-SHARED_LEAVES = 2       # a value read twice is computed twice if it needs no more large operands
-OPERANDS = 20           # of a loop, at most
-LENGTH = 64             # lines of a body from which its value is stored; a loop has at most 4 times that
-CANDIDATES = 16         # loops, the latest, that are looked at for a root to join
-CHEAP = {"where", "minimum", "maximum", "absolute", "sign", "square", "sqrt", "reciprocal", "floor",
-         "ceil", "trunc", "rint", "copysign", "isnan", "isfinite"}           # an instruction or two
+SHARED_LEAVES = 2  # a value read twice is computed twice if it needs no more large operands
+OPERANDS = 20  # of a loop, at most
+LENGTH = 64  # lines of a body from which its value is stored; a loop has at most 4 times that
+CANDIDATES = 16  # loops, the latest, that are looked at for a root to join
+CHEAP = {
+    "where",
+    "minimum",
+    "maximum",
+    "absolute",
+    "sign",
+    "square",
+    "sqrt",
+    "reciprocal",
+    "floor",
+    "ceil",
+    "trunc",
+    "rint",
+    "copysign",
+    "isnan",
+    "isfinite",
+}  # an instruction or two
 REDUCTIONS = {"sum", "max"}
 
 
 class Loop(NamedTuple):
     """Roots computed together, over one space."""
+
     space: tuple[int, ...]
     roots: list[Line]
 
 
 class Step(NamedTuple):
     """What is run at once: a loop of fused lines, or a line by itself."""
-    lines: tuple[Line, ...]         # what it stores
-    reads: tuple[Line, ...]         # stored values
+
+    lines: tuple[Line, ...]  # what it stores
+    reads: tuple[Line, ...]  # stored values
     loop: Loop | None
 
 
@@ -88,6 +105,7 @@ OWN["copy"] = Own(lambda x: (x.shape, x.dtype), lambda out, x: np.copyto(out, x)
 
 # ---- what is stored -----------------------------------------------------------------------------
 
+
 def settled(program: Program) -> Program:
     """The program with copies where a view cannot be walked over, so that all others can.
 
@@ -108,8 +126,9 @@ def settled(program: Program) -> Program:
             if not is_dense(inputs[0]):
                 inputs = (copied(inputs[0], line),)
         elif line.op not in VIEWS and not looped(line) and line.op != "constant":
-            inputs = tuple([x if readable(line.op, k, x) else copied(x, line)
-                            for k, x in enumerate(inputs)])
+            inputs = tuple(
+                [x if readable(line.op, k, x) else copied(x, line) for k, x in enumerate(inputs)]
+            )
         new[line] = make(line.op, inputs, line.static, line)
     outputs = [y if is_dense(y) else copied(y, y) for y in map(new.get, program.outputs)]
     return ordered(outputs, program.inputs)
@@ -135,14 +154,15 @@ def readable(op: str, k: int, x: Line) -> bool:
 
 class Bodies(NamedTuple):
     """What is stored, and what is computed on the way to it."""
+
     stored: set[Line]
-    lines: dict[Line, frozenset]        # of a line: itself, and what is computed along with it
+    lines: dict[Line, frozenset]  # of a line: itself, and what is computed along with it
 
 
 def bodies(program: Program) -> Bodies:
     """Decide, line by line, what has to lie in memory."""
     stored, readers = stored_for_others(program)
-    leaves: dict[Line, frozenset] = {}              # the stored values that a line is made of
+    leaves: dict[Line, frozenset] = {}  # the stored values that a line is made of
     lines: dict[Line, frozenset] = {}
     for line in program.lines:
         if line.op in VIEWS:
@@ -165,7 +185,7 @@ def bodies(program: Program) -> Bodies:
 
 def stored_for_others(program: Program) -> tuple[set[Line], dict]:
     """(what the caller, a product or another loop needs in memory, of each line who reads it)."""
-    readers = defaultdict(set)                      # of what is no view, through views
+    readers = defaultdict(set)  # of what is no view, through views
     stored = {source(y)[0] for y in program.outputs}
     for line in program.lines:
         if line.op in VIEWS:
@@ -184,10 +204,11 @@ def stored_for_others(program: Program) -> tuple[set[Line], dict]:
 
 # ---- which loops --------------------------------------------------------------------------------
 
+
 def fuse(program: Program, found: Bodies) -> list[Step]:
     """The steps that compute the stored values, in order."""
     steps, position, length = [], {}, []
-    reading = defaultdict(list)         # (space, large operand): the loops that read it, in order
+    reading = defaultdict(list)  # (space, large operand): the loops that read it, in order
     for line in program.lines:
         if line not in found.stored or line.op in ("input", "constant"):
             continue
@@ -200,15 +221,23 @@ def fuse(program: Program, found: Bodies) -> list[Step]:
         space, own = space_of(line), len(found.lines[line])
         large = [x for x in reads if x.size >= np.prod(space)]
         after = max((position[x] for x in reads if x in position), default=-1)
-        k = next((k for k in candidates(reading, space, large, after)
-                  if len({*steps[k].reads, *reads}) <= OPERANDS and length[k] + own <= 4 * LENGTH),
-                 len(steps))
+        k = next(
+            (
+                k
+                for k in candidates(reading, space, large, after)
+                if len({*steps[k].reads, *reads}) <= OPERANDS and length[k] + own <= 4 * LENGTH
+            ),
+            len(steps),
+        )
         if k == len(steps):
             steps.append(Step((), (), Loop(space, [])))
             length.append(0)
         lines, before, loop = steps[k]
-        steps[k] = Step((*lines, line), tuple(dict.fromkeys((*before, *reads))),
-                        Loop(space, [*loop.roots, line]))
+        steps[k] = Step(
+            (*lines, line),
+            tuple(dict.fromkeys((*before, *reads))),
+            Loop(space, [*loop.roots, line]),
+        )
         position[line], length[k] = k, length[k] + own
         for x in large:
             loops = reading[space, x]
@@ -224,7 +253,7 @@ def candidates(reading: dict, space: tuple, large: list[Line], after: int) -> li
     for x in large:
         loops = reading.get((space, x), [])
         begin = bisect_right(loops, after)
-        found.update(loops[max(begin, len(loops) - CANDIDATES):])
+        found.update(loops[max(begin, len(loops) - CANDIDATES) :])
     return sorted(found)
 
 

@@ -25,8 +25,12 @@ from .program import Line, Program
 from .replay import Planned, lies, seconds
 from .views import Walk
 
-NAMES = {"matmul": "products", "conv": "convolutions", "conv_input": "convolutions",
-         "conv_weight": "convolutions"}
+NAMES = {
+    "matmul": "products",
+    "conv": "convolutions",
+    "conv_input": "convolutions",
+    "conv_weight": "convolutions",
+}
 
 
 class Launches(Planned):
@@ -43,8 +47,9 @@ class Launches(Planned):
         for line in self.program.lines:
             if line.op == "constant":
                 write(self.view(line), line.static["value"])
-        self.kinds = ["loops" if step.loop else NAMES.get(step.lines[0].op, "others")
-                      for step in self.steps]
+        self.kinds = [
+            "loops" if step.loop else NAMES.get(step.lines[0].op, "others") for step in self.steps
+        ]
         with recorded() as self.recording:
             for step in self.steps:
                 self.run(step)
@@ -62,8 +67,15 @@ class Launches(Planned):
         """Launch a step: a loop for each set of axes that it reduces, or a kernel by its name."""
         if step.loop:
             for body, space, operands, results, axes in bodies(step.loop, self.stored):
-                loops.run(body, space, *([(self.seen(w, space), w.strides) for w in walks]
-                                         for walks in (operands, results)), axes)
+                loops.run(
+                    body,
+                    space,
+                    *(
+                        [(self.seen(w, space), w.strides) for w in walks]
+                        for walks in (operands, results)
+                    ),
+                    axes,
+                )
             return
         line = step.lines[0]
         kernel = find_kernel(registry[line.op], "cuda")
@@ -86,9 +98,12 @@ class Launches(Planned):
 
     def sources(self) -> list[str]:
         """The source of each loop's kernels."""
-        return [loops.planned(body, space, [w.strides for w in (*operands, *results)], axes).text
-                for step in self.steps if step.loop
-                for body, space, operands, results, axes in bodies(step.loop, self.stored)]
+        return [
+            loops.planned(body, space, [w.strides for w in (*operands, *results)], axes).text
+            for step in self.steps
+            if step.loop
+            for body, space, operands, results, axes in bodies(step.loop, self.stored)
+        ]
 
     def timed(self, rounds: int = 9) -> dict[str, float]:
         """Seconds of each kind of step, each step launched by itself and waited for; the median."""
@@ -129,13 +144,23 @@ def bodies(loop: Loop, stored: set[Line]):
     for (axes, _), roots in groups.items():
         roots, plain = plain + roots, []
         body = Body(loop.space, stored)
-        values = [body.value(*(root.inputs[0], ()) if root.op in REDUCTIONS else (root, (), True))
-                  for root in roots]
-        results = tuple(loops.Result(value, root.dtype.name, root.op if dropped(root) else "")
-                        for root, value in zip(roots, values))
-        yield (loops.Body(tuple(w.base.dtype.name for w in body.operands), tuple(body.statements),
-                          results), loop.space, body.operands,
-               [Walk(root, 0, kept_strides(root, loop.space)) for root in roots], axes)
+        values = [
+            body.value(*(root.inputs[0], ()) if root.op in REDUCTIONS else (root, (), True))
+            for root in roots
+        ]
+        results = tuple(
+            loops.Result(value, root.dtype.name, root.op if dropped(root) else "")
+            for root, value in zip(roots, values)
+        )
+        yield (
+            loops.Body(
+                tuple(w.base.dtype.name for w in body.operands), tuple(body.statements), results
+            ),
+            loop.space,
+            body.operands,
+            [Walk(root, 0, kept_strides(root, loop.space)) for root in roots],
+            axes,
+        )
 
 
 def dropped(root: Line) -> tuple:

@@ -15,7 +15,9 @@ from .program import OWN, Builder, Line, Own, Program, rebuilt
 
 def lower(program: Program) -> Program:
     make = Builder()
-    return rebuilt(program, lambda line, inputs: LOWERED.get(line.op, unchanged)(make, line, inputs))
+    return rebuilt(
+        program, lambda line, inputs: LOWERED.get(line.op, unchanged)(make, line, inputs)
+    )
 
 
 def unchanged(make, line, inputs):
@@ -55,11 +57,12 @@ def columns(make, line: Line, x: Line) -> Line:
 
 def matrices(make, line: Line, x: Line, rows: int) -> Line:
     """(.., r1, .., r_rows, m) -> (T, r1 * .. * r_rows, m)."""
-    lead, inner = x.shape[:-rows - 1], x.shape[-rows - 1:-1]
+    lead, inner = x.shape[: -rows - 1], x.shape[-rows - 1 : -1]
     return make("reshape", (x,), {"shape": (prod(lead), prod(inner), x.shape[-1])}, line)
 
 
 # ---- the two operations of its own --------------------------------------------------------------
+
 
 def cols_shape(x, geometry):
     tasks, n, _, _, channels = x.shape
@@ -76,8 +79,13 @@ def from_cols(out, cols, geometry, shape):
 
 def numbers(geometry) -> tuple[int, ...]:
     """As the kernels take them: places, window, stride, and the padding above and on the left."""
-    return (*geometry.result, *geometry.kernel, *geometry.stride,
-            geometry.pads[0][0], geometry.pads[1][0])
+    return (
+        *geometry.result,
+        *geometry.kernel,
+        *geometry.stride,
+        geometry.pads[0][0],
+        geometry.pads[1][0],
+    )
 
 
 OWN["to_cols"] = Own(cols_shape, to_cols)

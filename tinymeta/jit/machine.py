@@ -26,16 +26,31 @@ def pointer_to(element):
     @intrinsic
     def pointer(typing, arena, byte):
         """The pointer to an element that begins at this byte of the arena."""
+
         def code(context, b, signature, args):
             place = b.gep(args[0], [args[1]])
             return b.bitcast(place, context.get_value_type(signature.return_type))
+
         return types.CPointer(element)(arena, byte), code
+
     return pointer
 
 
-POINTERS = {f"{name}_at": pointer_to(getattr(types, name))
-            for name in ("float32", "float64", "int64", "int32", "int16", "int8", "uint8", "uint16",
-                         "uint32", "uint64")}
+POINTERS = {
+    f"{name}_at": pointer_to(getattr(types, name))
+    for name in (
+        "float32",
+        "float64",
+        "int64",
+        "int32",
+        "int16",
+        "int8",
+        "uint8",
+        "uint16",
+        "uint32",
+        "uint64",
+    )
+}
 float32_at = POINTERS["float32_at"]
 # What a dtype is called in a kernel; bools are bytes.
 DTYPES = {np.dtype(name.removesuffix("_at")): name.removesuffix("_at") for name in POINTERS}
@@ -45,8 +60,10 @@ DTYPES[np.dtype(bool)] = "bool"
 @intrinsic
 def added(typing, total, x):
     """total + x, of a sum whose order does not matter: so it may be kept in many lanes."""
+
     def code(context, b, signature, args):
         return b.fadd(*args, flags=("reassoc", "contract"))
+
     return total(total, total), code
 
 
@@ -63,10 +80,12 @@ def as_row(typing, address):
 @intrinsic
 def call(typing, address, arena, row):
     """Call the kernel at an address."""
+
     def code(context, b, signature, args):
         kind = ir.FunctionType(ir.VoidType(), [args[1].type, args[2].type])
         b.call(b.inttoptr(args[0], kind.as_pointer()), [args[1], args[2]])
         return context.get_dummy_value()
+
     return types.void(address, arena, row), code
 
 
@@ -85,7 +104,7 @@ def drive(kernels, rows, arena, first, last):
 # Its counters: how many chunks are taken, how many are done.
 
 CHUNK, MOVE = 7, 4
-ASKED, DONE, ASLEEP, JOB, LETTERS = 0, 8, 16, 24, 32   # places in a helper's mail, a cache line each
+ASKED, DONE, ASLEEP, JOB, LETTERS = 0, 8, 16, 24, 32  # places in a helper's mail, a cache line each
 
 
 @intrinsic
@@ -104,16 +123,19 @@ def exchanged(typing, p, value):
 def counted(typing, p):
     """Add 1 at p, whoever else does, and give back what was there."""
     return p.dtype(p), lambda c, b, s, args: b.atomic_rmw(
-        "add", args[0], ir.Constant(ir.IntType(64), 1), "seq_cst")
+        "add", args[0], ir.Constant(ir.IntType(64), 1), "seq_cst"
+    )
 
 
 @intrinsic
 def copy(typing, to, source, count):
     """Copy so many bytes from one address to another."""
+
     def code(context, b, signature, args):
         to, source = (b.inttoptr(a, ir.IntType(8).as_pointer()) for a in args[:2])
         cgutils.raw_memcpy(b, to, source, args[2], 1)
         return context.get_dummy_value()
+
     return types.void(to, source, count), code
 
 
@@ -174,6 +196,7 @@ def serve(mail_at, looks):
 
 # ---- kernels that are no loops over elements ----------------------------------------------------
 
+
 class Kernel:
     """A function of (arena, row), compiled when its address is asked for: `import` shall not wait."""
 
@@ -182,7 +205,7 @@ class Kernel:
 
     @cached_property
     def address(self) -> int:
-        self.compiled = callback(self.function, SIGNATURE, OPTIONS)     # kept: the address is its
+        self.compiled = callback(self.function, SIGNATURE, OPTIONS)  # kept: the address is its
         return self.compiled.address
 
 
@@ -194,8 +217,20 @@ def multiply(arena, row):
     tasks, m, n, count = row[4], row[5], row[6], row[7]
     x_t, x_m, x_k, y_t, y_k, y_n = row[8], row[9], row[10], row[11], row[12], row[13]
     for t in range(tasks):
-        product(at(out, t * m * n), at(x, t * x_t), at(y, t * y_t), scratch, m, n, count,
-                n, x_m, x_k, y_k, y_n)
+        product(
+            at(out, t * m * n),
+            at(x, t * x_t),
+            at(y, t * y_t),
+            scratch,
+            m,
+            n,
+            count,
+            n,
+            x_m,
+            x_k,
+            y_k,
+            y_n,
+        )
 
 
 @Kernel
@@ -203,8 +238,9 @@ def to_cols(arena, row):
     """row: two places, T N H W C, rows and columns of the result, then as `im2col` has it."""
     x = carray(float32_at(arena, row[1]), (row[2], row[3], row[4], row[5], row[6]))
     cols = carray(float32_at(arena, row[0]), (row[2], row[7], row[8]))
-    conv_kernels.im2col(cols, x, row[9], row[10], row[11], row[12], row[13], row[14], row[15],
-                        row[16])
+    conv_kernels.im2col(
+        cols, x, row[9], row[10], row[11], row[12], row[13], row[14], row[15], row[16]
+    )
 
 
 @Kernel
@@ -212,5 +248,6 @@ def from_cols(arena, row):
     """row: as of `to_cols`, the result first."""
     x = carray(float32_at(arena, row[0]), (row[2], row[3], row[4], row[5], row[6]))
     cols = carray(float32_at(arena, row[1]), (row[2], row[7], row[8]))
-    conv_kernels.col2im(x, cols, row[9], row[10], row[11], row[12], row[13], row[14], row[15],
-                        row[16])
+    conv_kernels.col2im(
+        x, cols, row[9], row[10], row[11], row[12], row[13], row[14], row[15], row[16]
+    )

@@ -12,13 +12,14 @@ from .fuse import Step
 from .program import Line, Program
 from .views import source
 
-ALIGNED = 64                        # bytes: a line of the cache, a vector of any machine
+ALIGNED = 64  # bytes: a line of the cache, a vector of any machine
 
 
 class Memory(NamedTuple):
     """Where each value begins, in bytes, and how many the arena has."""
+
     begins: dict[Line, int]
-    scratch: dict[int, int]         # by step: where its working memory begins
+    scratch: dict[int, int]  # by step: where its working memory begins
     size: int
     lives: dict[Line, tuple[int, int]]
 
@@ -28,7 +29,7 @@ def lifetimes(program: Program, steps: list[Step]) -> dict[Line, tuple[int, int]
     end = len(steps)
     lives = {x: (-1, end) for x in program.lines if x.op in ("input", "constant")}
     for k, step in enumerate(steps):
-        lives |= {y: (k, k) for y in step.lines}
+        lives |= dict.fromkeys(step.lines, (k, k))
         lives |= {x: (lives[x][0], max(k, lives[x][1])) for x in step.reads}
     for y in program.outputs:
         base = source(y)[0]
@@ -46,7 +47,7 @@ def plan(program: Program, steps: list[Step], scratch: dict[int, int]) -> Memory
     wanted = [(first, 0, line, line.nbytes, last) for line, (first, last) in lives.items()]
     wanted += [(k, 1, k, size, k) for k, size in scratch.items()]
     wanted.sort(key=lambda w: (w[0], w[1]))
-    taken: list[tuple[int, int, int]] = []          # (last step, begin, end), a heap
+    taken: list[tuple[int, int, int]] = []  # (last step, begin, end), a heap
     room, begins, places = Room(), {}, {}
     for first, is_scratch, what, count, last in wanted:
         while taken and taken[0][0] < first:
@@ -61,7 +62,7 @@ class Room:
     """Bytes from 0 on: gaps that are free, in order, and all behind `end`."""
 
     def __init__(self):
-        self.gaps: list[list[int]] = []             # [begin, end]
+        self.gaps: list[list[int]] = []  # [begin, end]
         self.end = self.largest = 0
 
     def take(self, count: int) -> int:

@@ -30,11 +30,31 @@ class Line:
     are never merged with it. place: the user's line of source. tests: of an input, what is required
     of its values.
     """
-    __slots__ = ("op", "inputs", "static", "shape", "dtype", "number", "order", "region", "place",
-                 "tests")
 
-    def __init__(self, op: str, inputs: tuple, static: dict, shape: tuple, dtype,
-                 order: int = 0, region: int = 0, place: str = ""):
+    __slots__ = (
+        "op",
+        "inputs",
+        "static",
+        "shape",
+        "dtype",
+        "number",
+        "order",
+        "region",
+        "place",
+        "tests",
+    )
+
+    def __init__(
+        self,
+        op: str,
+        inputs: tuple,
+        static: dict,
+        shape: tuple,
+        dtype,
+        order: int = 0,
+        region: int = 0,
+        place: str = "",
+    ):
         self.op, self.inputs, self.static = op, tuple(inputs), static
         self.shape, self.dtype, self.number = tuple(shape), np.dtype(dtype), next(numbers)
         self.order, self.region, self.place, self.tests = order, region, place, []
@@ -72,7 +92,8 @@ class Line:
         raise Unreadable(
             f"jit: the value of a {self.dtype}{self.shape} was asked for while the function is "
             f"traced ({here() or 'outside'}), but there are no values yet: return it and read it "
-            "outside, use tm.where for a choice, or pass what decides as a Python number")
+            "outside, use tm.where for a choice, or pass what decides as a Python number"
+        )
 
     view = __array__ = __bool__ = __float__ = __int__ = __index__ = __len__ = __iter__ = refuse
     __getitem__ = __setitem__ = refuse
@@ -80,13 +101,16 @@ class Line:
 
 def escaped(line: Line) -> str:
     """What is the matter with a line that is met outside of its trace."""
-    return (f"jit: a {line.dtype}{line.shape} that a traced function computed "
-            f"({line.place or 'an argument of it'}) was kept and is used outside of it, where it "
-            "has no value: return it from the function")
+    return (
+        f"jit: a {line.dtype}{line.shape} that a traced function computed "
+        f"({line.place or 'an argument of it'}) was kept and is used outside of it, where it "
+        "has no value: return it from the function"
+    )
 
 
 class Program(NamedTuple):
     """Lines in an order in which they can be computed, inputs and constants among them."""
+
     inputs: tuple[Line, ...]
     outputs: tuple[Line, ...]
     lines: tuple[Line, ...]
@@ -95,9 +119,12 @@ class Program(NamedTuple):
         names = {line: f"v{k}" for k, line in enumerate(self.lines)}
         text = [f"{names[line]} = {call(line, names)}" for line in self.lines]
         width = min(72, max(map(len, text), default=0))
-        typed = [f"{t:{width}}  # {line.dtype.name}{line.shape}"
-                 + f"  order {line.order}" * (line.order > 0) + f"  {line.place}"
-                 for t, line in zip(text, self.lines)]
+        typed = [
+            f"{t:{width}}  # {line.dtype.name}{line.shape}"
+            + f"  order {line.order}" * (line.order > 0)
+            + f"  {line.place}"
+            for t, line in zip(text, self.lines)
+        ]
         return "\n".join([*typed, f"return {', '.join(names[y] for y in self.outputs)}"])
 
 
@@ -153,8 +180,9 @@ def checked(program: Program, name: str) -> Program:
             assert x in seen, f"{name}: {line} uses {x}, which is not made before it"
         if line.op not in ("input", "constant"):
             shape, dtype = operation(line.op).shape(*line.inputs, **line.static)
-            assert (tuple(shape), np.dtype(dtype)) == (line.shape, line.dtype), \
+            assert (tuple(shape), np.dtype(dtype)) == (line.shape, line.dtype), (
                 f"{name}: {line} should be {np.dtype(dtype)}{tuple(shape)}"
+            )
         seen.add(line)
     for y in (*program.outputs, *program.inputs):
         assert y in seen, f"{name}: {y} is not in the program"
@@ -168,16 +196,18 @@ def operation(name: str):
 
 class Own(NamedTuple):
     """An operation of the compiler's: its shape rule, and a kernel that fills `out`."""
+
     shape: Callable
     kernel: Callable
 
 
-OWN: dict[str, Own] = {}            # by name; lower.py fills it
+OWN: dict[str, Own] = {}  # by name; lower.py fills it
 
 
 def here() -> str:
     """The innermost line of source outside this package: "file.py:12"."""
     import sys
+
     frame = sys._getframe(1)
     while frame and frame.f_globals.get("__name__", "").split(".")[0] == "tinymeta":
         frame = frame.f_back

@@ -23,9 +23,8 @@ from .memory import ALIGNED, plan
 from .program import OWN, Line, Program
 from .views import Walk, source, walk
 
-
-FOR_BLAS = 1e7          # multiplications from which two threads of BLAS beat one of our own
-BEYOND_CACHE = 2e6      # numbers in x, y and their product from which one thread of BLAS does
+FOR_BLAS = 1e7  # multiplications from which two threads of BLAS beat one of our own
+BEYOND_CACHE = 2e6  # numbers in x, y and their product from which one thread of BLAS does
 
 
 class Planned:
@@ -38,8 +37,11 @@ class Planned:
         self.program = settled(program)
         found = bodies(self.program)
         self.stored, self.steps = found.stored, fuse(self.program, found)
-        self.memory = plan(self.program, self.steps, {
-            k: n for k, n in enumerate(map(needs or scratch, self.steps)) if n})
+        self.memory = plan(
+            self.program,
+            self.steps,
+            {k: n for k, n in enumerate(map(needs or scratch, self.steps)) if n},
+        )
 
 
 class Replay(Planned):
@@ -51,13 +53,16 @@ class Replay(Planned):
 
     def __init__(self, program: Program, blas_threads: int = 0):
         super().__init__(program)
-        self.blas_threads, self.kinds = blas_threads, []        # kinds: of each step, what runs it
+        self.blas_threads, self.kinds = blas_threads, []  # kinds: of each step, what runs it
         loops = [kernel_of(step.loop, self.stored) if step.loop else None for step in self.steps]
         compile_missing([kernel.source for kernel in loops if kernel])
         self.arenas = []
-        self.constants = {line: np.ascontiguousarray(line.static["value"])
-                          for line in self.program.lines if line.op == "constant"}
-        rows, kernels, self.runs = [], [], []       # runs: stretches (first, last), or a Python step
+        self.constants = {
+            line: np.ascontiguousarray(line.static["value"])
+            for line in self.program.lines
+            if line.op == "constant"
+        }
+        rows, kernels, self.runs = [], [], []  # runs: stretches (first, last), or a Python step
         for k, (step, kernel) in enumerate(zip(self.steps, loops)):
             found = self.by_loop(k, kernel) if kernel else self.by_itself(k, step.lines[0])
             self.kinds.append(kind(step, found is None))
@@ -90,8 +95,13 @@ class Replay(Planned):
         if line.op in ("to_cols", "from_cols"):
             images = line.inputs[0] if line.op == "to_cols" else line
             cols = line if line.op == "to_cols" else line.inputs[0]
-            row = [self.place(line), self.place(line.inputs[0]), *images.shape, *cols.shape[1:],
-                   *numbers(line.static["geometry"])]
+            row = [
+                self.place(line),
+                self.place(line.inputs[0]),
+                *images.shape,
+                *cols.shape[1:],
+                *numbers(line.static["geometry"]),
+            ]
             return getattr(machine, line.op), row
         return None
 
@@ -101,8 +111,12 @@ class Replay(Planned):
         Our tile reads all of y for every few rows of x, which is cheap while y lies in the cache.
         """
         (m, count), n = line.inputs[0].shape[-2:], line.shape[-1]
-        return (self.blas_threads > 1 and line.size * count > FOR_BLAS
-                or self.blas_threads > 0 and m * count + count * n + m * n > BEYOND_CACHE)
+        return (
+            self.blas_threads > 1
+            and line.size * count > FOR_BLAS
+            or self.blas_threads > 0
+            and m * count + count * n + m * n > BEYOND_CACHE
+        )
 
     def place(self, x: Line) -> int:
         at = lies(x)
@@ -113,10 +127,24 @@ class Replay(Planned):
         x_t, x_m, x_k = matrix_strides(x)
         y_t, y_k, y_n = matrix_strides(y)
         tasks, m, n, count = batch(line), line.shape[-2], line.shape[-1], x.shape[-1]
-        if y_t == 0 and (x_t == m * x_m or tasks == 1):         # one for all tasks: one product
+        if y_t == 0 and (x_t == m * x_m or tasks == 1):  # one for all tasks: one product
             tasks, m, x_t = 1, m * tasks, 0
-        return [self.place(line), self.place(x), self.place(y), self.memory.scratch.get(k, 0),
-                tasks, m, n, count, x_t, x_m, x_k, y_t, y_k, y_n]
+        return [
+            self.place(line),
+            self.place(x),
+            self.place(y),
+            self.memory.scratch.get(k, 0),
+            tasks,
+            m,
+            n,
+            count,
+            x_t,
+            x_m,
+            x_k,
+            y_t,
+            y_k,
+            y_n,
+        ]
 
     # ---- a call ----------------------------------------------------------------------------------
 
@@ -162,8 +190,9 @@ class Replay(Planned):
     def new_arena(self) -> "Arena":
         arena = Arena(self.memory)
         arena.inputs = [arena.view(x) for x in self.program.inputs]
-        arena.outputs = [arena.walked(at, y.shape)
-                         for at, y in zip(self.results, self.program.outputs)]
+        arena.outputs = [
+            arena.walked(at, y.shape) for at, y in zip(self.results, self.program.outputs)
+        ]
         for line, value in self.constants.items():
             arena.view(line)[...] = value
         return arena
@@ -180,10 +209,10 @@ class Arena:
 
     def view(self, line: Line) -> np.ndarray:
         begin = self.begins[line]
-        return self.block[begin:begin + line.nbytes].view(line.dtype).reshape(line.shape)
+        return self.block[begin : begin + line.nbytes].view(line.dtype).reshape(line.shape)
 
     def walked(self, at: Walk, shape: tuple) -> np.ndarray:
-        flat = self.view(at.base).reshape(-1)[at.offset:]
+        flat = self.view(at.base).reshape(-1)[at.offset :]
         strides = [s * at.base.dtype.itemsize for s in at.strides]
         return np.lib.stride_tricks.as_strided(flat, shape, strides)
 
@@ -244,4 +273,5 @@ def in_python(line: Line) -> Callable:
 
     def run(arena):
         kernel(arena.view(line), *(arena.walked(*x) for x in inputs), **line.static)
+
     return run

@@ -12,14 +12,14 @@ import numpy as np
 
 from ..core.tensor import WEAK, Tensor, Unknown, asarray
 
-ALONE = {float: np.float32}             # what tm.asarray makes of one; a NumPy number keeps its own
-EXACT = {float: np.float64}             # what arithmetic among numbers alone is done in
+ALONE = {float: np.float32}  # what tm.asarray makes of one; a NumPy number keeps its own
+EXACT = {float: np.float64}  # what arithmetic among numbers alone is done in
 
 
 class Scalar(Unknown):
     """kind: the type of the number. of_dtype(dtype): it, as a 0-d tensor of that dtype."""
 
-    __array_priority__ = 1000           # `array * scalar` is the scalar's to answer
+    __array_priority__ = 1000  # `array * scalar` is the scalar's to answer
     __hash__ = None
 
     def __init__(self, kind: type, of_dtype: Callable):
@@ -55,27 +55,31 @@ def kind_of(x) -> type:
 
 def arithmetic(operation: Callable, turned: bool = False) -> Callable:
     """The method of an operator: of numbers a number, of the type that Python and NumPy give it."""
+
     def method(self, other):
-        if isinstance(other, np.ndarray):                   # nothing of ours: NumPy's dtype, then
+        if isinstance(other, np.ndarray):  # nothing of ours: NumPy's dtype, then
             dtype = operation(np.ones(1, other.dtype), self.kind(1)).dtype
             array, own = asarray(other).astype(dtype), number(self, dtype)
             return operation(array, own) if turned else operation(own, array)
         if not isinstance(other, WEAK):
-            return NotImplemented                           # a Tensor answers for itself
+            return NotImplemented  # a Tensor answers for itself
         pair = (other, self) if turned else (self, other)
         kind = type(operation(*(kind_of(x)(1) for x in pair)))
         dtype = np.dtype(EXACT.get(kind, kind))
         return derived(kind, operation(*(number(x, dtype) for x in pair)))
+
     return method
 
 
 def comparison(operation: Callable) -> Callable:
     """Of numbers a bool that is not known yet: it may choose in tm.where, and cannot in an `if`."""
+
     def method(self, other):
         if not isinstance(other, WEAK):
             return NotImplemented
         dtype = np.result_type(*(EXACT.get(kind_of(x), kind_of(x)) for x in (self, other)))
         return operation(number(self, dtype), number(other, dtype))
+
     return method
 
 

@@ -14,8 +14,8 @@ import numpy as np
 from ..core.primitive import registry
 from .program import Builder, Line, Program, rebuilt
 
-NARROW = 16                         # columns that do not fill a register
-COMPARED = 4096                     # constants no larger than this are merged if they are equal
+NARROW = 16  # columns that do not fill a register
+COMPARED = 4096  # constants no larger than this are merged if they are equal
 
 
 def simplify(program: Program) -> Program:
@@ -32,7 +32,7 @@ class Shorter(Builder):
     def __call__(self, op: str, inputs=(), static=None, like: Line | None = None) -> Line:
         static = static or {}
         key = self.key(op, inputs, static, like)
-        if key not in self.made:                # asked before it is rewritten: else exponential
+        if key not in self.made:  # asked before it is rewritten: else exponential
             short = REWRITES.get(op, nothing)(self, inputs, static, like)
             self.made[key] = super().__call__(op, inputs, static, like) if short is None else short
         return self.made[key]
@@ -50,6 +50,7 @@ class Shorter(Builder):
 
 
 # ---- shorter ways -------------------------------------------------------------------------------
+
 
 def nothing(make, inputs, static, like):
     return None
@@ -96,8 +97,12 @@ def total(make, inputs, static, like):
         if all(sizes[i] == 1 for i in axes):
             repeated = math.prod(x.shape[i] for i in axes)
             inner = tuple(n for i, n in enumerate(sizes) if i not in axes)
-            once = make("broadcast_to", (make("reshape", (small,), {"shape": inner}, like),),
-                        {"shape": kept}, like)
+            once = make(
+                "broadcast_to",
+                (make("reshape", (small,), {"shape": inner}, like),),
+                {"shape": kept},
+                like,
+            )
             return make("mul", (make.number(repeated, x.dtype), once), {}, like)
 
 
@@ -117,8 +122,9 @@ def mul(make, inputs, static, like):
 
 def mul_by_one(inputs) -> Line | None:
     a, b = inputs
-    return next((y for x, y in ((a, b), (b, a))
-                 if is_number(x, 1) and y.shape == shape_of(a, b)), None)
+    return next(
+        (y for x, y in ((a, b), (b, a)) if is_number(x, 1) and y.shape == shape_of(a, b)), None
+    )
 
 
 def product_or_zero(make, inputs, static, like):
@@ -184,6 +190,15 @@ def swapped(ndim: int) -> tuple:
 
 
 REWRITES = {name: elementwise(name) for name, p in registry.items() if p.family == "elementwise"}
-REWRITES |= {"reshape": reshape, "transpose": transpose, "broadcast_to": broadcast_to,
-             "sum": total, "mul": mul, "product_or_zero": product_or_zero, "add": add, "neg": neg, "astype": astype,
-             "matmul": matmul}
+REWRITES |= {
+    "reshape": reshape,
+    "transpose": transpose,
+    "broadcast_to": broadcast_to,
+    "sum": total,
+    "mul": mul,
+    "product_or_zero": product_or_zero,
+    "add": add,
+    "neg": neg,
+    "astype": astype,
+    "matmul": matmul,
+}

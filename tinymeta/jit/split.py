@@ -12,25 +12,26 @@ from ..core.primitive import registry
 from .program import Builder, Line, Program, ordered
 from .views import VIEWS
 
-
-RATES = 5e10, 1e10              # operations of a product, bytes of a loop: about so many a second
+RATES = 5e10, 1e10  # operations of a product, bytes of a loop: about so many a second
 
 
 class Split(NamedTuple):
     """A program in three: what is handed over is named by the original program's lines."""
+
     tasks: int
-    before: Program                 # inputs -> `shared` that are no inputs
-    shared: tuple[Line, ...]        # what every chunk gets whole
-    sliced: tuple[Line, ...]        # what it gets its tasks of
-    totals: tuple[Line, ...]        # what its results are added up to
-    joined: tuple[Line, ...]        # what they are put together to, task by task
-    needed: tuple[Line, ...]        # what the rest is made of: inputs and totals
-    rest: tuple[Line, ...]          # outputs that are neither joined, nor totals, nor inputs
-    after: Program                  # needed -> rest
+    before: Program  # inputs -> `shared` that are no inputs
+    shared: tuple[Line, ...]  # what every chunk gets whole
+    sliced: tuple[Line, ...]  # what it gets its tasks of
+    totals: tuple[Line, ...]  # what its results are added up to
+    joined: tuple[Line, ...]  # what they are put together to, task by task
+    needed: tuple[Line, ...]  # what the rest is made of: inputs and totals
+    rest: tuple[Line, ...]  # outputs that are neither joined, nor totals, nor inputs
+    after: Program  # needed -> rest
     whole: Program
 
     def chunk(self, size: int) -> Program:
         """The middle, for so many tasks: sliced and shared -> totals and joined."""
+
         def shape(x):
             return (x.shape[0] // self.tasks * size, *x.shape[1:])
 
@@ -38,8 +39,12 @@ class Split(NamedTuple):
             sized = "shape" in line.static and line not in self.totals
             return {**line.static, "shape": shape(line)} if sized else line.static
 
-        return begun_at((*self.totals, *self.joined), (*self.sliced, *self.shared),
-                        lambda x: shape(x) if x in self.sliced else x.shape, static)
+        return begun_at(
+            (*self.totals, *self.joined),
+            (*self.sliced, *self.shared),
+            lambda x: shape(x) if x in self.sliced else x.shape,
+            static,
+        )
 
 
 def begun_at(outputs, inputs, shape=lambda x: x.shape, static=lambda line: line.static) -> Program:
@@ -82,8 +87,11 @@ def work(line: Line) -> float:
 
 def along(program: Program, tasks: int) -> Split:
     """Follow the tasks through the program; raises Mixed where they meet too early."""
-    spread = {line.inputs[0] for line in program.lines
-              if line.op == "broadcast_to" and line.ndim > line.inputs[0].ndim}
+    spread = {
+        line.inputs[0]
+        for line in program.lines
+        if line.op == "broadcast_to" and line.ndim > line.inputs[0].ndim
+    }
     seeds = {x for x in program.inputs if x.shape and x.shape[0] == tasks and x not in spread}
     if not seeds:
         raise Mixed
@@ -118,8 +126,18 @@ def along(program: Program, tasks: int) -> Split:
     handed = tuple(x for x in (*shared, *sliced) if x not in inputs and x.op != "constant")
     rest = unique(y for y in program.outputs if y not in split and y not in (*totals, *inputs))
     needed = used((*inputs, *totals), rest)
-    return Split(tasks, ordered(handed, inputs), shared, sliced, tuple(totals), joined,
-                 needed, rest, begun_at(rest, needed), program)
+    return Split(
+        tasks,
+        ordered(handed, inputs),
+        shared,
+        sliced,
+        tuple(totals),
+        joined,
+        needed,
+        rest,
+        begun_at(rest, needed),
+        program,
+    )
 
 
 def used(given: tuple[Line, ...], outputs: tuple[Line, ...]) -> tuple[Line, ...]:

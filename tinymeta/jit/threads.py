@@ -17,7 +17,7 @@ import numpy as np
 from .desk import Desk, address
 from .machine import ASKED, ASLEEP, DONE, JOB, LETTERS, exchange, reached, serve, take_chunks
 
-LOOKS = 200_000                 # at a counter before a thread goes to sleep: about 0.1 ms
+LOOKS = 200_000  # at a counter before a thread goes to sleep: about 0.1 ms
 
 
 class Helper(threading.Thread):
@@ -72,7 +72,7 @@ class Helper(threading.Thread):
 def wait(counter: int, number: int) -> None:
     """Until the counter at this address is `number`."""
     while not reached(counter, number, LOOKS):
-        time.sleep(0)                                   # here Ctrl-C is heard
+        time.sleep(0)  # here Ctrl-C is heard
 
 
 class Crew:
@@ -84,7 +84,7 @@ class Crew:
     @contextmanager
     def some(self, count: int) -> Iterator[list[Helper]]:
         """So many helpers; none if others have them."""
-        if self.process != os.getpid():                 # a fork has no threads but its own
+        if self.process != os.getpid():  # a fork has no threads but its own
             self.__init__()
         if count < 1 or not self.busy.acquire(blocking=False):
             yield []

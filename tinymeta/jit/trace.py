@@ -17,7 +17,7 @@ from ..core.tensor import Tensor, asarray
 from .program import Line, Program, Unreadable, escaped, here, ordered
 from .scalar import Scalar
 
-SMALL = 4096            # what is computed from constants alone, and no larger, is computed now
+SMALL = 4096  # what is computed from constants alone, and no larger, is computed now
 
 
 class Traced:
@@ -34,15 +34,22 @@ class Traced:
         self.constants: dict[int, tuple] = {}
         self.lines: set[Line] = set()
         self.used: set[Primitive] = set()
-        with setting(interpreter=self.append, device="cpu"):    # where constants are kept
+        with setting(interpreter=self.append, device="cpu"):  # where constants are kept
             args, kwargs = rebuild([self.argument(k, x) for k, x in enumerate(flat)])
             leaves, self.rebuild = tree.flatten(f(*args, **kwargs))
-            outputs = [Tensor(self.line_of(x.exact.value)) if isinstance(x, Scalar) else
-                       asarray(x) if is_array(x) else None for x in leaves]
+            outputs = [
+                Tensor(self.line_of(x.exact.value))
+                if isinstance(x, Scalar)
+                else asarray(x)
+                if is_array(x)
+                else None
+                for x in leaves
+            ]
         self.results = [result_of(x) for x in leaves]
-        self.outside = any(y is not None and y.serial for y in outputs)     # of what is differentiated
-        self.program: Program = ordered([self.line_of(y.value) for y in outputs if y is not None],
-                                        self.inputs.values())
+        self.outside = any(y is not None and y.serial for y in outputs)  # of what is differentiated
+        self.program: Program = ordered(
+            [self.line_of(y.value) for y in outputs if y is not None], self.inputs.values()
+        )
         self.places = list(self.inputs)
 
     def argument(self, k: int, leaf):
@@ -72,8 +79,18 @@ class Traced:
                 return evaluate(primitive, values, static)
         lines = [self.line_of(v) for v in values]
         shape, dtype = primitive.shape(*lines, **static)
-        return self.made(Line(primitive.name, lines, static, shape, dtype,
-                              order=state.order, region=state.region, place=here()))
+        return self.made(
+            Line(
+                primitive.name,
+                lines,
+                static,
+                shape,
+                dtype,
+                order=state.order,
+                region=state.region,
+                place=here(),
+            )
+        )
 
     def line_of(self, value) -> Line:
         """A line of this trace as it is; an array that it captured as a constant.
@@ -88,8 +105,10 @@ class Traced:
         line, known = self.constants.get(id(value), (None, None))
         array = move(value, "cpu")
         if known is None or known is not value or not unchanged(array, line.static["value"]):
-            line = self.made(Line("constant", (), {"value": copied(array)}, array.shape, array.dtype))
-            self.constants[id(value)] = line, value         # kept alive, and so its id is its own
+            line = self.made(
+                Line("constant", (), {"value": copied(array)}, array.shape, array.dtype)
+            )
+            self.constants[id(value)] = line, value  # kept alive, and so its id is its own
         return line
 
 
@@ -103,6 +122,7 @@ def unchanged(array: np.ndarray, copy: np.ndarray) -> bool:
 
 
 # ---- leaves of arguments and of results ----------------------------------------------------------
+
 
 def own(x):
     """An array of another library as a Tensor, which may share its memory; all else as it is."""
@@ -122,7 +142,9 @@ def is_number(x) -> bool:
 def given(leaf, dtype: np.dtype):
     """A leaf of the arguments as an array, for an input of this dtype."""
     array = leaf.value if type(leaf) is Tensor else leaf
-    return np.asarray(array, dtype) if isinstance(array, (np.ndarray, float, np.floating)) else array
+    return (
+        np.asarray(array, dtype) if isinstance(array, (np.ndarray, float, np.floating)) else array
+    )
 
 
 def result_of(leaf) -> Callable:

@@ -15,6 +15,7 @@ VIEWS = {"reshape", "transpose", "broadcast_to", "slice", "flip"}
 
 class Walk(NamedTuple):
     """Where a value's elements lie in the memory of a stored one."""
+
     base: Line
     offset: int
     strides: tuple[int, ...]

@@ -24,7 +24,28 @@ from .reptile import reptile
 from .siamese import siamese
 from .train import train
 
-__all__ = ["Batch", "Checkpoint", "Method", "Pairs", "Score", "Tasks", "Weighted", "accuracy", "adapt",
-           "anil", "evaluate", "imaml", "learned_optimizer", "maml", "maml_loss", "maml_plus",
-           "meta_sgd", "prototypical", "rates_except_norm", "reptile", "siamese", "step_weights",
-           "train"]
+__all__ = [
+    "Batch",
+    "Checkpoint",
+    "Method",
+    "Pairs",
+    "Score",
+    "Tasks",
+    "Weighted",
+    "accuracy",
+    "adapt",
+    "anil",
+    "evaluate",
+    "imaml",
+    "learned_optimizer",
+    "maml",
+    "maml_loss",
+    "maml_plus",
+    "meta_sgd",
+    "prototypical",
+    "rates_except_norm",
+    "reptile",
+    "siamese",
+    "step_weights",
+    "train",
+]

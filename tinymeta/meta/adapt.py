@@ -35,7 +35,10 @@ def adapt(loss: Callable, params, support, *, lr, steps: int, first_order: bool 
             g = stop_gradient(g) if first_order else g
             params = tree.map(
                 lambda p, g, a: p if type(a) is int and a == 0 else asarray(p) - a * g,
-                params, g, rate)
+                params,
+                g,
+                rate,
+            )
     return params
 
 
@@ -47,25 +50,38 @@ def of_tasks(losses, params, batch):
     Raises ValueError for another shape.
     """
     losses = asarray(losses)
-    theirs, given = ([asarray(leaf).shape for leaf in tree.leaves(part)] for part in (params, batch))
+    theirs, given = (
+        [asarray(leaf).shape for leaf in tree.leaves(part)] for part in (params, batch)
+    )
     leading = {shape[0] if shape else None for shape in (*theirs, *given)}
     aligned = len(leading) == 1 and None not in leading
     sure = len(theirs) > 1 or max((len(shape) for shape in given), default=0) > 2
-    if losses.shape == () and not (aligned and sure and leading != {1}) \
-            or aligned and losses.shape == (*leading,):
+    if (
+        losses.shape == ()
+        and not (aligned and sure and leading != {1})
+        or aligned
+        and losses.shape == (*leading,)
+    ):
         return losses
-    wanted = f"({min(leading)},), one number for each task" if aligned else \
-        "(T,) where parameters and batch have a task axis T first, and one number where not"
-    raise ValueError(f"adapt: the loss has the shape {losses.shape} and must have {wanted}: "
-                     "take the mean over examples and features, and not over tasks")
+    wanted = (
+        f"({min(leading)},), one number for each task"
+        if aligned
+        else "(T,) where parameters and batch have a task axis T first, and one number where not"
+    )
+    raise ValueError(
+        f"adapt: the loss has the shape {losses.shape} and must have {wanted}: "
+        "take the mean over examples and features, and not over tasks"
+    )
 
 
 def count_tasks(*batches) -> int:
     """T, the leading size of all arrays in the trees. Raises ValueError if they differ or T = 0."""
     sizes = {len(leaf) for leaf in tree.leaves(batches)}
     if len(sizes) != 1 or not min(sizes):
-        raise ValueError("support and query must be of the same tasks, at least one, x and y with "
-                         f"the task axis first, got leading sizes {sorted(sizes)}")
+        raise ValueError(
+            "support and query must be of the same tasks, at least one, x and y with "
+            f"the task axis first, got leading sizes {sorted(sizes)}"
+        )
     return sizes.pop()
 
 

@@ -18,16 +18,25 @@ from .adapt import adapted_to_each
 from .method import Method, by_adapting, check_method, objective_of
 
 
-def anil(model: Sequential, loss: Callable = cross_entropy, *, lr, steps: int = 1,
-         test_steps: int | None = None, first_order: bool = False,
-         transductive: bool = True) -> Method:
+def anil(
+    model: Sequential,
+    loss: Callable = cross_entropy,
+    *,
+    lr,
+    steps: int = 1,
+    test_steps: int | None = None,
+    first_order: bool = False,
+    transductive: bool = True,
+) -> Method:
     """ANIL of a Sequential, whose last layer is the head; the arguments are those of `maml`.
 
     Raises TypeError for another model: which part of it would be the head is not known.
     """
     if not isinstance(model, Sequential):
-        raise TypeError(f"anil: the model must be a Sequential, whose last layer is the head, "
-                        f"got {type(model).__name__}")
+        raise TypeError(
+            f"anil: the model must be a Sequential, whose last layer is the head, "
+            f"got {type(model).__name__}"
+        )
     check_method("anil", model, loss, transductive=transductive, steps=steps, test_steps=test_steps)
     flag("anil", first_order=first_order)
     if not model.layers:
@@ -36,10 +45,18 @@ def anil(model: Sequential, loss: Callable = cross_entropy, *, lr, steps: int = 
     body, objective = Sequential(*layers), objective_of(head, loss)
 
     def adapted(params, support, steps):
-        features = Batch(body(params[:-1], support.x), support.y)                      # (T, N, D)
-        own = adapted_to_each(objective, params[-1], features,
-                              lr=lr, steps=steps, first_order=first_order)
-        return [*params[:-1], own]                      # a body for all, a head (T, ..) for each
+        features = Batch(body(params[:-1], support.x), support.y)  # (T, N, D)
+        own = adapted_to_each(
+            objective, params[-1], features, lr=lr, steps=steps, first_order=first_order
+        )
+        return [*params[:-1], own]  # a body for all, a head (T, ..) for each
 
-    return by_adapting(model.init, model, loss, adapted, steps=steps,
-                       test_steps=test_steps, transductive=transductive)
+    return by_adapting(
+        model.init,
+        model,
+        loss,
+        adapted,
+        steps=steps,
+        test_steps=test_steps,
+        transductive=transductive,
+    )

@@ -17,7 +17,7 @@ def set_aside(paths: Iterable[Path], name: str) -> Path | None:
     for number in itertools.count(1):
         folder = there[0].parent / f"{name}.before-{number}"
         try:
-            folder.mkdir()                  # fails if it is there, even if it was made just now
+            folder.mkdir()  # fails if it is there, even if it was made just now
             break
         except FileExistsError:
             continue

@@ -23,16 +23,18 @@ KIND = "checkpoint of a training"
 
 class Row(NamedTuple):
     """A point of the learning curve; metrics are means since the row before."""
+
     iteration: int
-    seconds: float          # since the beginning, earlier parts of a resumed run included
+    seconds: float  # since the beginning, earlier parts of a resumed run included
     metrics: dict[str, float]
-    score: Score | None     # what `evaluate` returned
-    pace: float = 0.0       # milliseconds an update takes, without evaluation
-    memory: float = 0.0     # peak memory of the process, in MB
+    score: Score | None  # what `evaluate` returned
+    pace: float = 0.0  # milliseconds an update takes, without evaluation
+    memory: float = 0.0  # peak memory of the process, in MB
 
 
 class Best(NamedTuple):
     """The parameters with the best score so far."""
+
     params: object
     iteration: int
     score: object
@@ -45,20 +47,22 @@ class Scored(NamedTuple):
 
 class Progress(NamedTuple):
     """A training after `iteration` updates; immutable, so any of them can be gone back to."""
+
     params: object
-    state: object           # of the optimizer
+    state: object  # of the optimizer
     best: Best | None
     iteration: int
     seconds: float
-    curve: tuple            # of Rows
-    sums: dict              # of the metrics since the last row
-    busy: float             # seconds spent in updates since then
-    count: int              # updates since then
-    draws: dict             # the generators' states
+    curve: tuple  # of Rows
+    sums: dict  # of the metrics since the last row
+    busy: float  # seconds spent in updates since then
+    count: int  # updates since then
+    draws: dict  # the generators' states
 
 
 class Told(NamedTuple):
     """What a file tells of a Progress, beside its trees; best: (iteration, score)."""
+
     config: dict
     iteration: int
     seconds: float
@@ -68,7 +72,7 @@ class Told(NamedTuple):
     count: int
     draws: dict
     best: Scored | None
-    place: str              # where it was computed
+    place: str  # where it was computed
 
 
 class Checkpoint:
@@ -79,8 +83,9 @@ class Checkpoint:
     `made_on` tells where what was read was computed, which its bits depend on.
     """
 
-    def __init__(self, path, config: dict, generators: dict[str, np.random.Generator],
-                 every: float = 120.0):
+    def __init__(
+        self, path, config: dict, generators: dict[str, np.random.Generator], every: float = 120.0
+    ):
         self.path, self.config, self.generators, self.every = Path(path), config, generators, every
         self.written, self.made_on = time.perf_counter(), place()
 
@@ -98,14 +103,25 @@ class Checkpoint:
         arrays = {"params": at.params, "state": at.state, "best": best and best.params}
         curve = [(*row[:3], row.score and list(row.score), *row[4:]) for row in at.curve]
         told = {
-            "kind": KIND, "config": self.config, "iteration": at.iteration, "seconds": at.seconds,
-            "curve": curve, "sums": at.sums, "busy": at.busy, "count": at.count, "draws": at.draws,
-            "place": place(), "best": best and [best.iteration, list(best.score)]}
+            "kind": KIND,
+            "config": self.config,
+            "iteration": at.iteration,
+            "seconds": at.seconds,
+            "curve": curve,
+            "sums": at.sums,
+            "busy": at.busy,
+            "count": at.count,
+            "draws": at.draws,
+            "place": place(),
+            "best": best and [best.iteration, list(best.score)],
+        }
         try:
             save(self.path, arrays, about=told)
         except OSError as error:
-            raise OSError(f"the checkpoint {self.path} could not be written ({error}): the one "
-                          "before is as it was; make room and resume") from None
+            raise OSError(
+                f"the checkpoint {self.path} could not be written ({error}): the one "
+                "before is as it was; make room and resume"
+            ) from None
         self.written = time.perf_counter()
 
     def read(self, params, state) -> Progress:
@@ -122,14 +138,24 @@ class Checkpoint:
             kept = told_by(about)
         self.compare(kept.config)
         best = kept.best
-        arrays = fitted(arrays, {
-            "params": params, "state": state, "best": params if best else None}, self.path)
+        arrays = fitted(
+            arrays, {"params": params, "state": state, "best": params if best else None}, self.path
+        )
         with blaming(self.path, f"a {KIND}"):
             self.restore(kept.draws)
         self.written, self.made_on = time.perf_counter(), kept.place
-        return Progress(arrays["params"], arrays["state"], best and Best(arrays["best"], *best),
-                        kept.iteration, kept.seconds, kept.curve, kept.sums, kept.busy, kept.count,
-                        kept.draws)
+        return Progress(
+            arrays["params"],
+            arrays["state"],
+            best and Best(arrays["best"], *best),
+            kept.iteration,
+            kept.seconds,
+            kept.curve,
+            kept.sums,
+            kept.busy,
+            kept.count,
+            kept.draws,
+        )
 
     def restore(self, draws: dict) -> None:
         """Set the generators to these states, or raise what NumPy does and leave them all."""
@@ -150,14 +176,18 @@ class Checkpoint:
     def compare(self, config: dict) -> None:
         """Raise ValueError, naming each difference, unless `config` is this run's."""
         missing = "absent"
-        differ = [f"{key} was {config.get(key, missing)!r} and is {self.config.get(key, missing)!r}"
-                  for key in sorted({*config, *self.config})
-                  if config.get(key, missing) != self.config.get(key, missing)]
+        differ = [
+            f"{key} was {config.get(key, missing)!r} and is {self.config.get(key, missing)!r}"
+            for key in sorted({*config, *self.config})
+            if config.get(key, missing) != self.config.get(key, missing)
+        ]
         if differ:
             more = [f"and {len(differ) - 5} more"] if len(differ) > 5 else []
             told = ", ".join([*map(one_line, differ[:5]), *more])
-            raise ValueError(f"{self.path} is of another run: {told}; give what it was begun with, "
-                             "or another place to keep this one")
+            raise ValueError(
+                f"{self.path} is of another run: {told}; give what it was begun with, "
+                "or another place to keep this one"
+            )
 
     def set_aside(self) -> Path | None:
         """Move what is there out of the way of a new run: its new path, or None."""
@@ -172,12 +202,14 @@ def told_by(about: dict) -> Told:
     """
     if about["kind"] != KIND:
         raise ValueError("it is of another kind")
-    about = {"place": "a place not noted", **about}             # by earlier versions
+    about = {"place": "a place not noted", **about}  # by earlier versions
     told = decoded([about[name] for name in Told._fields], Told, "about")
     counters = (told.iteration, told.seconds, told.busy, told.count)
     since = told.curve[-1].iteration if told.curve else 0
-    if not all(0 <= number < float("inf") for number in counters) \
-            or told.iteration != since + told.count:
+    if (
+        not all(0 <= number < float("inf") for number in counters)
+        or told.iteration != since + told.count
+    ):
         raise ValueError("its counters do not add up")
     means = [*(row.metrics for row in told.curve), *[told.sums] * (told.count > 0)]
     if not all("loss" in metrics for metrics in means):

@@ -22,6 +22,7 @@ def decoded(value, kind, place: str):
     fields = getattr(wants, "_fields", ())
     if fields and type(value) is list and len(value) == len(fields):
         hints = get_type_hints(wants)
-        return wants(*(decoded(part, hints[name], f"{place}.{name}")
-                       for name, part in zip(fields, value)))
+        return wants(
+            *(decoded(part, hints[name], f"{place}.{name}") for name, part in zip(fields, value))
+        )
     raise ValueError(f"{place} is {value!r:.50}, which is no {getattr(kind, '__name__', kind)}")

@@ -24,8 +24,17 @@ from .adapt import adapt, count_tasks, for_each_task
 from .method import Method, check_method, metrics_of, objective_of, one_per_task, predicting
 
 
-def imaml(model, loss: Callable = cross_entropy, *, lr, steps: int = 5, strength: float = 1.0,
-          cg_steps: int = 5, test_steps: int | None = None, transductive: bool = True) -> Method:
+def imaml(
+    model,
+    loss: Callable = cross_entropy,
+    *,
+    lr,
+    steps: int = 5,
+    strength: float = 1.0,
+    cg_steps: int = 5,
+    test_steps: int | None = None,
+    transductive: bool = True,
+) -> Method:
     """iMAML of `model`.
 
     strength: lambda, how strongly theta' is held to theta; cg_steps: conjugate gradient steps;
@@ -33,7 +42,9 @@ def imaml(model, loss: Callable = cross_entropy, *, lr, steps: int = 5, strength
     system is solved: give both enough steps. Raises ValueError unless strength > 0 and cg_steps
     >= 1, and, as `conjugate_gradient` says, where the system has no solution.
     """
-    check_method("imaml", model, loss, transductive=transductive, steps=steps, test_steps=test_steps)
+    check_method(
+        "imaml", model, loss, transductive=transductive, steps=steps, test_steps=test_steps
+    )
     real("imaml", strength=strength)
     if not strength > 0:
         raise ValueError(f"imaml: strength must be above 0, got {strength}")
@@ -44,7 +55,7 @@ def imaml(model, loss: Callable = cross_entropy, *, lr, steps: int = 5, strength
     def adapted(params, support, steps):
         start = for_each_task(params, count_tasks(support))
 
-        def held(own, batch):                                                         # (T,)
+        def held(own, batch):  # (T,)
             away = tree.map(lambda p, q: asarray(p) - q, own, start)
             return objective(own, batch) + 0.5 * strength * inner_product(away, away)
 
@@ -59,7 +70,7 @@ def imaml(model, loss: Callable = cross_entropy, *, lr, steps: int = 5, strength
             losses = loss(prediction, tasks.query.y)
             return losses.sum(), (ops.mean(losses), prediction)
 
-        def system(v):                                                 # (I + H / lambda) v
+        def system(v):  # (I + H / lambda) v
             curved = hvp(lambda own: objective(own, tasks.support).sum(), own, v)
             return tree.map(lambda a, h: asarray(a) + h / strength, v, curved)
 
@@ -68,8 +79,11 @@ def imaml(model, loss: Callable = cross_entropy, *, lr, steps: int = 5, strength
         grads = tree.map(lambda g: ops.mean(g, 0), solved)
         return metrics_of(value, prediction, tasks.query.y), grads
 
-    return Method(model.init, meta_grad, predicting(
-        model, adapted, steps=steps, test_steps=test_steps, transductive=transductive))
+    return Method(
+        model.init,
+        meta_grad,
+        predicting(model, adapted, steps=steps, test_steps=test_steps, transductive=transductive),
+    )
 
 
 def inner_product(a, b):
@@ -86,21 +100,25 @@ def conjugate_gradient(system: Callable, b, steps: int):
     singular or indefinite, there is no next step: ValueError; while a program is traced, where
     values cannot be looked at, that task becomes NaN.
     """
-    def along(step, direction, base):                        # base + step (T,) direction (T, ..)
-        return tree.map(lambda d, p: asarray(p) + step.reshape(-1, *[1] * (d.ndim - 1)) * d,
-                        direction, base)
+
+    def along(step, direction, base):  # base + step (T,) direction (T, ..)
+        return tree.map(
+            lambda d, p: asarray(p) + step.reshape(-1, *[1] * (d.ndim - 1)) * d, direction, base
+        )
 
     def refuse(stuck):
         if stuck.any():
-            raise ValueError("conjugate_gradient: the curvature along a direction is 0 in "
-                             f"{stuck.sum()} of {len(stuck)} systems, which are singular or "
-                             "indefinite: imaml needs a larger strength, or a theta' nearer to its "
-                             "minimum (more steps)")
+            raise ValueError(
+                "conjugate_gradient: the curvature along a direction is 0 in "
+                f"{stuck.sum()} of {len(stuck)} systems, which are singular or "
+                "indefinite: imaml needs a larger strength, or a theta' nearer to its "
+                "minimum (more steps)"
+            )
 
     x, residual, direction = tree.map(ops.zeros_like, b), b, b
     square = inner_product(residual, residual)
     eps = float(np.finfo(square.dtype).eps)
-    solved = eps * eps * square                              # where |residual| = eps |b|
+    solved = eps * eps * square  # where |residual| = eps |b|
     for _ in range(steps):
         image, moving = system(direction), square > solved
         curvature = inner_product(direction, image)

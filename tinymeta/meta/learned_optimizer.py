@@ -24,9 +24,17 @@ from .adapt import count_tasks
 from .method import Method
 
 
-def learned_optimizer(objective: Callable, *, steps: int = 100, truncate: int | None = 20,
-                      hidden: int = 20, layers: int = 2, scale: float = 1.0,
-                      preprocessed: bool = False, first_order: bool = True) -> Method:
+def learned_optimizer(
+    objective: Callable,
+    *,
+    steps: int = 100,
+    truncate: int | None = 20,
+    hidden: int = 20,
+    layers: int = 2,
+    scale: float = 1.0,
+    preprocessed: bool = False,
+    first_order: bool = True,
+) -> Method:
     """An optimizer as a Method; tasks are Problems(start, data).
 
     objective(theta, data) -> (T,), of theta like `start`; steps: of an episode; truncate: the
@@ -36,19 +44,27 @@ def learned_optimizer(objective: Callable, *, steps: int = 100, truncate: int | 
     Raises ValueError if steps or truncate < 1.
     """
     if steps < 1 or truncate is not None and truncate < 1:
-        raise ValueError(f"learned_optimizer: steps={steps} and truncate={truncate} must be "
-                         "at least 1")
+        raise ValueError(
+            f"learned_optimizer: steps={steps} and truncate={truncate} must be at least 1"
+        )
 
     def init(rng):
         sizes = [(2 if preprocessed else 1, hidden), *[(hidden, hidden)] * (layers - 1)]
-        cells = [{"x": glorot_uniform(rng, (n, 4 * m)), "h": glorot_uniform(rng, (m, 4 * m)),
-                  "b": np.zeros(4 * m, np.float32)} for n, m in sizes]
+        cells = [
+            {
+                "x": glorot_uniform(rng, (n, 4 * m)),
+                "h": glorot_uniform(rng, (m, 4 * m)),
+                "b": np.zeros(4 * m, np.float32),
+            }
+            for n, m in sizes
+        ]
         return {"cells": cells, "out": normal(0.01)(rng, (hidden, 1))}
 
     def along(phi, problems, truncate, first_order):
         optimizer = lstm_optimizer(phi, scale=scale, preprocessed=preprocessed)
-        return unroll(optimizer, objective, *problems, steps=steps, truncate=truncate,
-                      first_order=first_order)
+        return unroll(
+            optimizer, objective, *problems, steps=steps, truncate=truncate, first_order=first_order
+        )
 
     def meta_grad(phi, problems):
         def total(phi):
@@ -64,18 +80,29 @@ def learned_optimizer(objective: Callable, *, steps: int = 100, truncate: int | 
     return Method(init, meta_grad, predict)
 
 
-def unroll(optimizer: Optimizer, objective: Callable, theta, data, *, steps: int,
-           truncate: int | None = None, first_order: bool = True) -> Iterator:
+def unroll(
+    optimizer: Optimizer,
+    objective: Callable,
+    theta,
+    data,
+    *,
+    steps: int,
+    truncate: int | None = None,
+    first_order: bool = True,
+) -> Iterator:
     """f (T,) at theta_0, theta_1 .. theta_steps, where any optimizer takes the steps.
 
     After every `truncate` steps the path is cut: later values are not differentiated through it.
     Raises ValueError for an objective of another shape.
     """
+
     def total(theta):
-        values, tasks = asarray(objective(theta, data)), count_tasks(theta)           # (T,)
+        values, tasks = asarray(objective(theta, data)), count_tasks(theta)  # (T,)
         if values.shape != (tasks,):
-            raise ValueError(f"unroll: the objective has the shape {values.shape} and must have "
-                             f"({tasks},), one number for each task")
+            raise ValueError(
+                f"unroll: the objective has the shape {values.shape} and must have "
+                f"({tasks},), one number for each task"
+            )
         return values.sum(), values
 
     state = optimizer.init(theta)
@@ -92,19 +119,20 @@ def unroll(optimizer: Optimizer, objective: Callable, theta, data, *, steps: int
 
 def lstm_optimizer(phi, *, scale: float = 1.0, preprocessed: bool = False) -> Optimizer:
     """The optimizer that the weights `phi` are, for trees of (T, ..)."""
+
     def init(params):
         out = asarray(phi["out"])
-        none = ops.zeros((*shape_of_coordinates(params), out.shape[0]), out.dtype)    # (T, D, H)
+        none = ops.zeros((*shape_of_coordinates(params), out.shape[0]), out.dtype)  # (T, D, H)
         return [(none, none) for _ in phi["cells"]]
 
     def update(grads, state, params):
-        x = coordinates(grads)                                                        # (T, D, 1)
+        x = coordinates(grads)  # (T, D, 1)
         x = preprocess(x) if preprocessed else x
         new = []
         for cell, (h, c) in zip(phi["cells"], state):
             x, c = lstm(cell, x, h, c)
             new.append((x, c))
-        step = scale * (x @ phi["out"])                                               # (T, D, 1)
+        step = scale * (x @ phi["out"])  # (T, D, 1)
         return tree.map(lambda p, s: asarray(p) + s, params, as_tree(step, params)), new
 
     return Optimizer(init, update)
@@ -114,8 +142,8 @@ def lstm(cell, x, h, c):
     """(h, c) (.., D, H) after the input x (.., D, C) (Hochreiter & Schmidhuber 1997, with a forget
     gate)."""
     size = h.shape[-1]
-    z = x @ cell["x"] + h @ cell["h"] + cell["b"]                                     # (.., D, 4 H)
-    into, forget, out, new = (z[..., k * size:(k + 1) * size] for k in range(4))
+    z = x @ cell["x"] + h @ cell["h"] + cell["b"]  # (.., D, 4 H)
+    into, forget, out, new = (z[..., k * size : (k + 1) * size] for k in range(4))
     c = ops.sigmoid(forget + 1.0) * c + ops.sigmoid(into) * ops.tanh(new)
     return ops.sigmoid(out) * ops.tanh(c), c
 
@@ -126,8 +154,13 @@ def preprocess(g, p: float = 10.0):
     size = ops.abs(g)
     large = size >= float(np.exp(-p))
     safe = ops.where(large, size, ops.ones_like(size))
-    return ops.concatenate([ops.where(large, ops.log(safe) / p, -ops.ones_like(size)),
-                            ops.where(large, ops.sign(g), float(np.exp(p)) * g)], -1)
+    return ops.concatenate(
+        [
+            ops.where(large, ops.log(safe) / p, -ops.ones_like(size)),
+            ops.where(large, ops.sign(g), float(np.exp(p)) * g),
+        ],
+        -1,
+    )
 
 
 def shape_of_coordinates(params) -> tuple[int, int]:
@@ -146,5 +179,9 @@ def as_tree(flat, like):
     """(T, D, 1) cut into a tree like `like`."""
     leaves, rebuild = tree.flatten(like)
     ends = np.cumsum([prod(asarray(leaf).shape[1:]) for leaf in leaves]).tolist()
-    return rebuild([flat[:, lo:hi, 0].reshape(asarray(leaf).shape)
-                    for leaf, lo, hi in zip(leaves, [0, *ends], ends)])
+    return rebuild(
+        [
+            flat[:, lo:hi, 0].reshape(asarray(leaf).shape)
+            for leaf, lo, hi in zip(leaves, [0, *ends], ends)
+        ]
+    )

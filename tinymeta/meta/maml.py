@@ -20,8 +20,9 @@ from .adapt import adapted_to_each, count_tasks
 from .method import Method, by_adapting, check_method, objective_of
 
 
-def maml_loss(loss: Callable, params, tasks, *, lr, steps: int,
-              first_order: bool = False) -> Tensor:
+def maml_loss(
+    loss: Callable, params, tasks, *, lr, steps: int, first_order: bool = False
+) -> Tensor:
     """Each task's query loss after adapting to its support set, (T,).
 
     loss(params (T, ...), batch) -> (T,); tasks: Tasks(support, query), task axis first;
@@ -33,14 +34,23 @@ def maml_loss(loss: Callable, params, tasks, *, lr, steps: int,
     flag("maml_loss", first_order=first_order)
     instance("maml_loss", Tasks, "of a support and a query set", tasks=tasks)
     count_tasks(tasks.support, tasks.query)
-    adapted = adapted_to_each(loss, params, tasks.support,
-                              lr=lr, steps=steps, first_order=first_order)
+    adapted = adapted_to_each(
+        loss, params, tasks.support, lr=lr, steps=steps, first_order=first_order
+    )
     return loss(adapted, tasks.query)
 
 
-def maml(model, loss: Callable = cross_entropy, *, lr, steps: int = 1,
-         test_steps: int | None = None, first_order: bool = False, over_tasks: str = "mean",
-         transductive: bool = True) -> Method:
+def maml(
+    model,
+    loss: Callable = cross_entropy,
+    *,
+    lr,
+    steps: int = 1,
+    test_steps: int | None = None,
+    first_order: bool = False,
+    over_tasks: str = "mean",
+    transductive: bool = True,
+) -> Method:
     """MAML of `model` as a Method.
 
     loss(prediction, y) -> (T,); lr: inner learning rate, a number or a tree like the parameters;
@@ -54,8 +64,17 @@ def maml(model, loss: Callable = cross_entropy, *, lr, steps: int = 1,
     objective = objective_of(model, loss)
 
     def adapted(params, support, steps):
-        return adapted_to_each(objective, params, support,
-                               lr=lr, steps=steps, first_order=first_order)
+        return adapted_to_each(
+            objective, params, support, lr=lr, steps=steps, first_order=first_order
+        )
 
-    return by_adapting(model.init, model, loss, adapted, steps=steps, over_tasks=over_tasks,
-                       test_steps=test_steps, transductive=transductive)
+    return by_adapting(
+        model.init,
+        model,
+        loss,
+        adapted,
+        steps=steps,
+        over_tasks=over_tasks,
+        test_steps=test_steps,
+        transductive=transductive,
+    )

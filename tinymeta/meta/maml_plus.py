@@ -25,6 +25,7 @@ from .method import Method, answers, check_method, objective_of, one_per_task, q
 
 class Weighted(NamedTuple):
     """Tasks and the weights (steps,) of their inner steps; x, y as in Tasks."""
+
     support: object
     query: object
     weights: np.ndarray
@@ -39,8 +40,14 @@ def step_weights(progress: float, steps: int) -> np.ndarray:
     return ((1 - share) / steps + share * last).astype(np.float32)
 
 
-def maml_plus(model, loss: Callable = cross_entropy, *, lr: float = 0.1, steps: int = 5,
-              transductive: bool = True) -> Method:
+def maml_plus(
+    model,
+    loss: Callable = cross_entropy,
+    *,
+    lr: float = 0.1,
+    steps: int = 5,
+    transductive: bool = True,
+) -> Method:
     """MAML++ of `model`; its parameters are {"theta": .., "rates": ..}, the rates (steps,) each.
 
     lr: every rate's first value. `meta_grad` takes Weighted tasks, and of plain Tasks judges the
@@ -74,8 +81,10 @@ def maml_plus(model, loss: Callable = cross_entropy, *, lr: float = 0.1, steps: 
         losses = [loss(prediction, tasks.query.y) for prediction in predictions]
         weights = ops.astype(tasks.weights, losses[0].dtype)
         if weights.shape != (steps,):
-            raise ValueError(f"maml_plus: weights {weights.shape} must be ({steps},), one number "
-                             "for each inner step, as step_weights makes them")
+            raise ValueError(
+                f"maml_plus: weights {weights.shape} must be ({steps},), one number "
+                "for each inner step, as step_weights makes them"
+            )
         return sum(weights[k] * losses[k] for k in range(steps)), predictions[-1]
 
     def predict(params, support, x):

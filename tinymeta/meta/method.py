@@ -23,21 +23,30 @@ class Method(NamedTuple):
                                                     operations; grads: a tree like params
     predict(params, support, x) -> (T, N, ..)       after learning from the support set of each task
     """
+
     init: Callable
     meta_grad: Callable
     predict: Callable
 
 
-def check_method(who: str, model, loss: Callable = cross_entropy, *, transductive: bool = True,
-                 test_steps: int | None = None, **counts) -> None:
+def check_method(
+    who: str,
+    model,
+    loss: Callable = cross_entropy,
+    *,
+    transductive: bool = True,
+    test_steps: int | None = None,
+    **counts,
+) -> None:
     """Raise TypeError or ValueError for arguments of a method that are not what their names say.
 
     counts: of inner steps and the like; test_steps is one, too, unless it is None.
     """
     function(who, loss=loss)
     if not callable(model) or not hasattr(model, "init"):
-        raise TypeError(f"{who}: model must be a layer, with init(rng) and a call, "
-                        f"got {shown(model)}")
+        raise TypeError(
+            f"{who}: model must be a layer, with init(rng) and a call, got {shown(model)}"
+        )
     flag(who, transductive=transductive)
     whole(who, 0, **counts, **({} if test_steps is None else {"test_steps": test_steps}))
 
@@ -49,12 +58,16 @@ def objective_of(model, loss: Callable) -> Callable:
 
 def one_per_task(loss: Callable) -> Callable:
     """`loss(prediction (T, N, ..), y)` -> (T,); raises ValueError where it is of another shape."""
+
     def checked(prediction, y):
         losses, tasks = asarray(loss(prediction, y)), asarray(prediction).shape[:1]
         if losses.shape != tasks:
-            raise ValueError(f"the loss has the shape {losses.shape} and must have {tasks}, one "
-                             "number for each task: take the mean over its examples and features")
+            raise ValueError(
+                f"the loss has the shape {losses.shape} and must have {tasks}, one "
+                "number for each task: take the mean over its examples and features"
+            )
         return losses
+
     return checked
 
 
@@ -90,17 +103,21 @@ def answers(model, transductive: bool = True) -> Callable:
     examples help each other (Finn et al. 2017). Else each is judged in a batch with the support set
     alone (Nichol et al. 2018, section 6.1).
     """
+
     def one_by_one(params, support, x):
         x = asarray(x)
-        beside = [model(params, ops.concatenate([support.x, x[:, k:k + 1]], 1))
-                  for k in range(x.shape[1])]
+        beside = [
+            model(params, ops.concatenate([support.x, x[:, k : k + 1]], 1))
+            for k in range(x.shape[1])
+        ]
         return ops.concatenate([y[:, -1:] for y in beside], 1)
 
     return (lambda params, support, x: model(params, x)) if transductive else one_by_one
 
 
-def predicting(model, adapted: Callable, *, steps: int, test_steps: int | None,
-               transductive: bool) -> Callable:
+def predicting(
+    model, adapted: Callable, *, steps: int, test_steps: int | None, transductive: bool
+) -> Callable:
     """The usual `predict`: adapt to the support set, `test_steps` times if given, and answer.
 
     adapted(params, support, steps) -> the parameters of `model` after learning, (T, ..).
@@ -114,8 +131,16 @@ def predicting(model, adapted: Callable, *, steps: int, test_steps: int | None,
     return predict
 
 
-def by_adapting(init: Callable, model, loss: Callable, adapted: Callable, *, steps: int,
-                over_tasks: str = "mean", **testing) -> Method:
+def by_adapting(
+    init: Callable,
+    model,
+    loss: Callable,
+    adapted: Callable,
+    *,
+    steps: int,
+    over_tasks: str = "mean",
+    **testing,
+) -> Method:
     """A method that differentiates the query loss through its inner loop, `adapted`.
 
     adapted, testing: see `predicting`; over_tasks: see `query_grad`.
@@ -127,12 +152,14 @@ def by_adapting(init: Callable, model, loss: Callable, adapted: Callable, *, ste
         prediction = model(adapted(params, tasks.support, steps), tasks.query.x)
         return loss(prediction, tasks.query.y), prediction
 
-    return Method(init, query_grad(judged, over_tasks),
-                  predicting(model, adapted, steps=steps, **testing))
+    return Method(
+        init, query_grad(judged, over_tasks), predicting(model, adapted, steps=steps, **testing)
+    )
 
 
 class Score(NamedTuple):
     """A mean over tasks, and the half-width of its 95 % interval, 1.96 std / sqrt(tasks)."""
+
     mean: float
     interval: float
     tasks: int
@@ -150,11 +177,15 @@ def accuracy(logits, labels) -> np.ndarray:
     logits, labels = asarray(logits).numpy(), asarray(labels).numpy()
     fit = logits.ndim >= 2 and logits.shape[:-1] == labels.shape
     if not fit or not logits.size or labels.dtype.kind not in "iu":
-        raise ValueError(f"accuracy: logits {logits.shape} and {labels.dtype} labels "
-                         f"{labels.shape} must be (.., N, K) and integers (.., N), N and K not 0")
+        raise ValueError(
+            f"accuracy: logits {logits.shape} and {labels.dtype} labels "
+            f"{labels.shape} must be (.., N, K) and integers (.., N), N and K not 0"
+        )
     if labels.min() < 0 or labels.max() >= logits.shape[-1]:
-        raise ValueError(f"accuracy: labels must be from 0 to {logits.shape[-1] - 1}, the classes "
-                         f"of the logits, got {labels.min()} to {labels.max()}")
+        raise ValueError(
+            f"accuracy: labels must be from 0 to {logits.shape[-1] - 1}, the classes "
+            f"of the logits, got {labels.min()} to {labels.max()}"
+        )
     no_nan("accuracy", logits)
     return (np.argmax(logits, -1) == labels).mean(-1)
 
@@ -166,8 +197,10 @@ def no_nan(name: str, prediction) -> None:
     prediction = np.asarray(prediction)
     count = np.isnan(prediction).sum()
     if count:
-        raise FloatingPointError(f"{name}: {count} of {prediction.size} numbers of the prediction "
-                                 "are NaN: the parameters or the inputs are no longer numbers")
+        raise FloatingPointError(
+            f"{name}: {count} of {prediction.size} numbers of the prediction "
+            "are NaN: the parameters or the inputs are no longer numbers"
+        )
 
 
 def hit_rate(logits, labels) -> Tensor:
@@ -181,8 +214,9 @@ def squared_error(prediction, target) -> np.ndarray:
     return ((np.asarray(prediction) - np.asarray(target)) ** 2).mean((-2, -1))
 
 
-def evaluate(method: Method, params, sample: Callable, *, tasks: int = 600, batch: int = 25,
-             measure=accuracy) -> Score:
+def evaluate(
+    method: Method, params, sample: Callable, *, tasks: int = 600, batch: int = 25, measure=accuracy
+) -> Score:
     """Adapt to `tasks` fresh tasks and measure the predictions on their query sets.
 
     sample(n) -> Tasks of n tasks; measure(prediction, y) -> (n,) numbers.
@@ -203,8 +237,10 @@ def evaluate(method: Method, params, sample: Callable, *, tasks: int = 600, batc
         no_nan("evaluate", prediction)
         values.append(np.asarray(measure(prediction, query.y)))
         if values[-1].shape != prediction.shape[:1]:
-            raise ValueError(f"evaluate: measure gave {values[-1].shape} for predictions "
-                             f"{prediction.shape} and must give (T,), one number for each task")
+            raise ValueError(
+                f"evaluate: measure gave {values[-1].shape} for predictions "
+                f"{prediction.shape} and must give (T,), one number for each task"
+            )
     values = np.concatenate(values)
     interval = 1.96 * values.std() / np.sqrt(len(values))
     return Score(float(values.mean()), float(interval), len(values))

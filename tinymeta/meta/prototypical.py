@@ -45,8 +45,8 @@ def nearness(asked, seen, labels, way: int) -> Tensor:
 
     Embeddings (.., Q, D) and (.., N, D), labels (.., N) of the latter -> (.., Q, K).
     """
-    member = ops.one_hot(labels, way, seen.dtype)                                   # (.., N, K)
-    there = (ops.sum(member, -2) > 0)[..., None, :]                                 # (.., 1, K)
+    member = ops.one_hot(labels, way, seen.dtype)  # (.., N, K)
+    there = (ops.sum(member, -2) > 0)[..., None, :]  # (.., 1, K)
     squared = squared_distances(asked, prototypes(seen, member))
     return ops.where(there, -squared, -np.inf)
 
@@ -56,5 +56,5 @@ def prototypes(embedded, member) -> Tensor:
 
     (.., N, D) and who is in which class, 0 or 1 (.., N, K) -> (.., K, D).
     """
-    sums = ops.swapaxes(member, -1, -2) @ embedded                                  # (.., K, D)
+    sums = ops.swapaxes(member, -1, -2) @ embedded  # (.., K, D)
     return sums / ops.maximum(ops.sum(member, -2), 1.0)[..., None]

@@ -20,15 +20,24 @@ from .adapt import adapt, adapted_to_each, count_tasks, for_each_task
 from .method import Method, check_method, metrics_of, objective_of, one_per_task, predicting
 
 
-def reptile(model, loss: Callable = cross_entropy, *, lr: float, steps: int = 2,
-            test_steps: int | None = None, transductive: bool = True) -> Method:
+def reptile(
+    model,
+    loss: Callable = cross_entropy,
+    *,
+    lr: float,
+    steps: int = 2,
+    test_steps: int | None = None,
+    transductive: bool = True,
+) -> Method:
     """Reptile of `model`; its `meta_grad` is (theta - theta') / (lr steps), meaned over tasks.
 
     The minibatches are the support set, the query set, the support set ... in turn; the loss
     reported is that of the query set at theta'. The other arguments are those of `maml`.
     Raises ValueError if steps < 1 and unless lr > 0: the direction is a step divided by it.
     """
-    check_method("reptile", model, loss, transductive=transductive, steps=steps, test_steps=test_steps)
+    check_method(
+        "reptile", model, loss, transductive=transductive, steps=steps, test_steps=test_steps
+    )
     real("reptile", lr=lr)
     if steps < 1:
         raise ValueError(f"reptile: steps must be at least 1, got {steps}")
@@ -49,5 +58,8 @@ def reptile(model, loss: Callable = cross_entropy, *, lr: float, steps: int = 2,
     def adapted(params, support, steps):
         return adapted_to_each(objective, params, support, lr=lr, steps=steps)
 
-    return Method(model.init, meta_grad, predicting(
-        model, adapted, steps=steps, test_steps=test_steps, transductive=transductive))
+    return Method(
+        model.init,
+        meta_grad,
+        predicting(model, adapted, steps=steps, test_steps=test_steps, transductive=transductive),
+    )

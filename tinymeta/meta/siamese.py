@@ -22,8 +22,14 @@ from ..nn.losses import contrastive, contrastive_among, squared_distances
 from .method import Method, answers, check_method
 
 
-def siamese(model, *, margin: float = 1.0, different: float = 0.5, way: int | None = None,
-            transductive: bool = True) -> Method:
+def siamese(
+    model,
+    *,
+    margin: float = 1.0,
+    different: float = 0.5,
+    way: int | None = None,
+    transductive: bool = True,
+) -> Method:
     """The contrastive siamese network as a Method.
 
     Its `meta_grad` takes Pairs(a, b, different), or a labelled Batch, all of whose pairs count, the
@@ -44,8 +50,8 @@ def siamese(model, *, margin: float = 1.0, different: float = 0.5, way: int | No
 
     def of_pairs(params, pairs):
         pair_axis = asarray(pairs.different).ndim - 1
-        twins = ops.concatenate([pairs.a, pairs.b], pair_axis)                    # (.., 2 P, ..)
-        embedded = model(params, twins)                               # twins share batch statistics
+        twins = ops.concatenate([pairs.a, pairs.b], pair_axis)  # (.., 2 P, ..)
+        embedded = model(params, twins)  # twins share batch statistics
         half = embedded.shape[-2] // 2
         a, b = embedded[..., :half, :], embedded[..., half:, :]
         right = judged_rightly(ops.norm(a - b, -1), asarray(pairs.different) != 0)
@@ -53,7 +59,7 @@ def siamese(model, *, margin: float = 1.0, different: float = 0.5, way: int | No
 
     def of_all_pairs(params, batch):
         embedded, y = model(params, batch.x), asarray(batch.y)
-        distance = ops.sqrt(squared_distances(embedded, embedded))                # (.., N, N)
+        distance = ops.sqrt(squared_distances(embedded, embedded))  # (.., N, N)
         right = judged_rightly(distance, y[..., :, None] != y[..., None, :])
         loss = contrastive_among(embedded, batch.y, margin, different)
         return ops.mean(loss), ops.mean(right)
@@ -67,7 +73,7 @@ def siamese(model, *, margin: float = 1.0, different: float = 0.5, way: int | No
         return {"loss": value, "accuracy": accuracy}, grads
 
     def predict(params, support, x):
-        if asarray(support.y).ndim == 1:                        # one task, without an axis for it
+        if asarray(support.y).ndim == 1:  # one task, without an axis for it
             support = Batch(*(asarray(part)[None] for part in support))
             return predict(params, support, asarray(x)[None])[0]
         asked, seen = answer(params, support, x), model(params, support.x)
@@ -88,14 +94,18 @@ def nearest(distance: np.ndarray, labels, way: int | None = None) -> np.ndarray:
     (.., N, M), labels (.., M) -> (.., N, K), K = `way` or the largest label and one.
     Raises ValueError if there are no labels or they are not integers from 0 to K - 1.
     """
-    labels = np.asarray(labels)[..., None, :]                                     # (.., 1, M)
+    labels = np.asarray(labels)[..., None, :]  # (.., 1, M)
     if not labels.size or labels.dtype.kind not in "iu":
-        raise ValueError(f"nearest: needs integer labels of at least one example, got "
-                         f"{labels.dtype} of shape {labels[..., 0, :].shape}")
+        raise ValueError(
+            f"nearest: needs integer labels of at least one example, got "
+            f"{labels.dtype} of shape {labels[..., 0, :].shape}"
+        )
     way = int(labels.max()) + 1 if way is None else way
     if labels.min() < 0 or labels.max() >= way:
-        raise ValueError(f"nearest: labels must be integers from 0 to {way - 1}, "
-                         f"got {labels.min()} to {labels.max()}")
+        raise ValueError(
+            f"nearest: labels must be integers from 0 to {way - 1}, "
+            f"got {labels.min()} to {labels.max()}"
+        )
     return np.stack([np.where(labels == k, distance, np.inf).min(-1) for k in range(way)], -1)
 
 
@@ -103,7 +113,7 @@ def pair_distances(model, params, pairs, batch: int = 500) -> np.ndarray:
     """D of each of the pairs, (P,), embedded `batch` at a time."""
     parts = []
     for start in range(0, len(pairs.a), batch):
-        a, b = (np.asarray(model(params, x[start:start + batch])) for x in (pairs.a, pairs.b))
+        a, b = (np.asarray(model(params, x[start : start + batch])) for x in (pairs.a, pairs.b))
         parts.append(np.sqrt(((a - b) ** 2).sum(-1)))
     return np.concatenate(parts)
 
@@ -119,8 +129,8 @@ def best_threshold(distance: np.ndarray, different: np.ndarray) -> float:
     d, y = distance.ravel()[order], np.asarray(different, bool).ravel()[order]
     right = np.concatenate([[0], np.cumsum(~y)]) + np.concatenate([np.cumsum(y[::-1])[::-1], [0]])
     edges = np.concatenate([[d[0] - 1], d, [d[-1] + 1]])
-    right[edges[1:] == edges[:-1]] = -1             # no threshold parts equal distances
-    k = int(np.argmax(right))                       # the k nearest pairs are called "same"
+    right[edges[1:] == edges[:-1]] = -1  # no threshold parts equal distances
+    k = int(np.argmax(right))  # the k nearest pairs are called "same"
     return float((edges[k] + edges[k + 1]) / 2)
 
 
@@ -137,8 +147,12 @@ def comparable(name: str, distance, different) -> None:
     """Raise ValueError unless there are pairs, a distance and a label for each, none of them NaN."""
     distance, different = np.asarray(distance), np.asarray(different)
     if not distance.size or distance.shape != different.shape:
-        raise ValueError(f"{name}: needs at least one pair, with a distance and a label for each, "
-                         f"got {distance.shape} and {different.shape}")
+        raise ValueError(
+            f"{name}: needs at least one pair, with a distance and a label for each, "
+            f"got {distance.shape} and {different.shape}"
+        )
     if np.isnan(distance).any():
-        raise ValueError(f"{name}: {np.isnan(distance).sum()} of {distance.size} distances are NaN, "
-                         "which cannot be compared: look for the embedding that is no number")
+        raise ValueError(
+            f"{name}: {np.isnan(distance).sum()} of {distance.size} distances are NaN, "
+            "which cannot be compared: look for the embedding that is no number"
+        )

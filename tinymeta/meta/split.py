@@ -16,8 +16,9 @@ from ..core.scope import setting, state
 from ..cpu.blas import blas_threads
 
 
-def in_chunks(meta_grad: Callable, chunks: int, threads: int = 2,
-              over_tasks: str = "mean") -> Callable:
+def in_chunks(
+    meta_grad: Callable, chunks: int, threads: int = 2, over_tasks: str = "mean"
+) -> Callable:
     """`meta_grad(params, tasks)` computed from `chunks` parts of the task axis.
 
     The parts' sizes may differ by one. over_tasks: "mean" or "sum", what `meta_grad` takes of the
@@ -33,25 +34,30 @@ def in_chunks(meta_grad: Callable, chunks: int, threads: int = 2,
     def whole(params, tasks):
         count = len(tree.leaves(tasks)[0])
         if count < chunks:
-            raise ValueError(f"in_chunks: {count} tasks cannot be cut into {chunks} chunks: "
-                             "use fewer chunks")
+            raise ValueError(
+                f"in_chunks: {count} tasks cannot be cut into {chunks} chunks: use fewer chunks"
+            )
         edges = [count * k // chunks for k in range(chunks + 1)]
         parts = [tree.map(lambda x: x[lo:hi], tasks) for lo, hi in zip(edges, edges[1:])]
         here = {name: getattr(state, name) for name in ("interpreter", "device", "path")}
 
         def one(part):
-            with setting(**here):                   # debug_nans and the device hold there, too
+            with setting(**here):  # debug_nans and the device hold there, too
                 return meta_grad(params, part)
 
         with blas_threads(1):
             results = list(pool.map(one, parts))
         means = (np.diff(edges) / count).tolist()
         weights = means if over_tasks == "mean" else [1.0] * chunks
-        metrics = {name: sum(w * m[name] for w, (m, _) in
-                             zip(weights if name == "loss" else means, results))
-                   for name in results[0][0]}
-        grads = tree.map(lambda *gs: sum(w * g for w, g in zip(weights, gs)),
-                         *(g for _, g in results))
+        metrics = {
+            name: sum(
+                w * m[name] for w, (m, _) in zip(weights if name == "loss" else means, results)
+            )
+            for name in results[0][0]
+        }
+        grads = tree.map(
+            lambda *gs: sum(w * g for w, g in zip(weights, gs)), *(g for _, g in results)
+        )
         return metrics, grads
 
     return whole

@@ -1,6 +1,6 @@
 """The one training loop: any Method, any sampler; progress, evaluation, checkpoints, a curve.
 
-    theta <- update(grad of the method on a batch of tasks, theta)
+theta <- update(grad of the method on a batch of tasks, theta)
 """
 
 import time
@@ -23,17 +23,31 @@ from .place import place
 
 
 class Run(NamedTuple):
-    params: object          # after the last update
+    params: object  # after the last update
     curve: list[Row]
-    best: Best | None       # where the score was best, if there was one
-    finished: bool          # False after Ctrl-C
+    best: Best | None  # where the score was best, if there was one
+    finished: bool  # False after Ctrl-C
 
 
-def train(method: Method, sample: Callable, *, iterations: int, rng=None,
-          optimizer: Optimizer = adam(1e-3), params=None, evaluate: Callable | None = None,
-          better: str = "larger", rows: int = 20, name: str = "train", save: Callable | None = None,
-          checkpoint: Checkpoint | None = None, resume: bool = False,
-          begun: Callable | None = None, numbered: bool = False, compiled: bool = True) -> Run:
+def train(
+    method: Method,
+    sample: Callable,
+    *,
+    iterations: int,
+    rng=None,
+    optimizer: Optimizer = adam(1e-3),
+    params=None,
+    evaluate: Callable | None = None,
+    better: str = "larger",
+    rows: int = 20,
+    name: str = "train",
+    save: Callable | None = None,
+    checkpoint: Checkpoint | None = None,
+    resume: bool = False,
+    begun: Callable | None = None,
+    numbered: bool = False,
+    compiled: bool = True,
+) -> Run:
     """Meta-train for `iterations` updates.
 
     sample() -> what `method.meta_grad` takes, a fresh batch each time; numbered: it is called as
@@ -66,8 +80,10 @@ def train(method: Method, sample: Callable, *, iterations: int, rng=None,
     if resume:
         at = checkpoint.read(at.params, at.state)
         if at.iteration > iterations:
-            raise ValueError(f"train: {checkpoint.path} has {at.iteration} updates behind it, and "
-                             f"iterations={iterations}: give as many or more")
+            raise ValueError(
+                f"train: {checkpoint.path} has {at.iteration} updates behind it, and "
+                f"iterations={iterations}: give as many or more"
+            )
     first = at.iteration
     marks = {iterations * (k + 1) // rows for k in range(rows)} | {iterations}
     start = time.perf_counter() - at.seconds
@@ -85,36 +101,43 @@ def train(method: Method, sample: Callable, *, iterations: int, rng=None,
         now = time.perf_counter()
         bar.step(**metrics)
         return at._replace(
-            params=params, state=state, iteration=at.iteration + 1, seconds=now - start,
+            params=params,
+            state=state,
+            iteration=at.iteration + 1,
+            seconds=now - start,
             sums={key: at.sums.get(key, 0.0) + value for key, value in metrics.items()},
-            busy=at.busy + now - begun, count=at.count + 1, draws=draws())
+            busy=at.busy + now - begun,
+            count=at.count + 1,
+            draws=draws(),
+        )
 
     def with_row(at: Progress, score) -> Progress:
         means = {key: total / at.count for key, total in at.sums.items()}
-        row = Row(at.iteration, at.seconds, means, score,
-                  1e3 * at.busy / at.count, peak_memory())
+        row = Row(at.iteration, at.seconds, means, score, 1e3 * at.busy / at.count, peak_memory())
         best = at.best
         sign = 1 if better == "larger" else -1
         if score is not None and (best is None or sign * (score.mean - best.score.mean) > 0):
             best = Best(at.params, at.iteration, score)
-        at = at._replace(curve=(*at.curve, row), best=best, sums={}, busy=0.0, count=0,
-                         draws=draws())
+        at = at._replace(
+            curve=(*at.curve, row), best=best, sums={}, busy=0.0, count=0, draws=draws()
+        )
         if save:
             save(at.params, list(at.curve))
-        bar.note(**means, **({} if score is None else {"score": score}),
-                 ms=row.pace, MB=row.memory)
+        bar.note(**means, **({} if score is None else {"score": score}), ms=row.pace, MB=row.memory)
         return at
 
     def keep(at: Progress) -> None:
-        if at.iteration > first:                            # else nothing was added to what is kept
-            checkpoint.path.parent.mkdir(parents=True, exist_ok=True)       # removed meanwhile?
+        if at.iteration > first:  # else nothing was added to what is kept
+            checkpoint.path.parent.mkdir(parents=True, exist_ok=True)  # removed meanwhile?
             checkpoint.write(at)
 
     with progress(iterations, name, at.iteration) as bar:
         if resume and checkpoint.made_on != place():
-            bar.note(resumed=f"on {place()}, begun on {checkpoint.made_on}: the bits may differ "
-                             "from those of a run in one place")
-        good, batch = at, None                              # the progress before, and what led here
+            bar.note(
+                resumed=f"on {place()}, begun on {checkpoint.made_on}: the bits may differ "
+                "from those of a run in one place"
+            )
+        good, batch = at, None  # the progress before, and what led here
         try:
             while at.iteration < iterations:
                 new_batch = sample(at.iteration) if numbered else sample()
@@ -123,8 +146,11 @@ def train(method: Method, sample: Callable, *, iterations: int, rng=None,
                 new = advance(at, new_batch)
                 row = new.iteration in marks
                 due = checkpoint and (checkpoint.due() or new.iteration == iterations)
-                if not abs(new.sums["loss"]) < float("inf") \
-                        or (row or due) and not finite(new.params, new.state):
+                if (
+                    not abs(new.sums["loss"]) < float("inf")
+                    or (row or due)
+                    and not finite(new.params, new.state)
+                ):
                     diverged(by_hand, checkpoint, keep, [(good, batch), (at, new_batch)], new)
                 if begun and new.iteration == first + 1:
                     begun()
@@ -138,8 +164,10 @@ def train(method: Method, sample: Callable, *, iterations: int, rng=None,
                 keep(at)
             if at.count:
                 at = with_row(at, None)
-            bar.note(stopped=f"by {stop.args[0] if stop.args else 'Ctrl-C'}"
-                             + "; what was learned so far is kept" * (at.iteration > 0))
+            bar.note(
+                stopped=f"by {stop.args[0] if stop.args else 'Ctrl-C'}"
+                + "; what was learned so far is kept" * (at.iteration > 0)
+            )
     return Run(at.params, list(at.curve), at.best, at.iteration == iterations)
 
 
@@ -150,20 +178,25 @@ def drawn(method: Method, rng):
     except (AttributeError, TypeError):
         if isinstance(rng, np.random.Generator):
             raise
-        raise ValueError(f"train: rng={rng!r} cannot draw the initial parameters: give a generator "
-                         "as np.random.default_rng(0), or params") from None
+        raise ValueError(
+            f"train: rng={rng!r} cannot draw the initial parameters: give a generator "
+            "as np.random.default_rng(0), or params"
+        ) from None
 
 
 def look_at(batch) -> None:
     """Raise FloatingPointError, naming the part, if a number of the batch is none, or infinite."""
     for path, leaf in zip(tree.paths(batch), tree.leaves(batch)):
         if not finite(asarray(leaf)):
-            raise FloatingPointError(f"train: the first batch holds a NaN or an infinity in {path}: "
-                                     "look at what `sample` returns")
+            raise FloatingPointError(
+                f"train: the first batch holds a NaN or an infinity in {path}: "
+                "look at what `sample` returns"
+            )
 
 
-def diverged(update: Callable, checkpoint: Checkpoint | None, keep: Callable, before: list,
-             now: Progress):
+def diverged(
+    update: Callable, checkpoint: Checkpoint | None, keep: Callable, before: list, now: Progress
+):
     """Raise FloatingPointError: what happened, where, and what is left.
 
     keep(progress) writes the checkpoint; before: the last two (progress, batch): the update of the
@@ -182,7 +215,12 @@ def diverged(update: Callable, checkpoint: Checkpoint | None, keep: Callable, be
     if checkpoint and good.iteration:
         keep(good)
         kept = f" (the last good state, after {good.iteration} updates, is in {checkpoint.path})"
-    what = "the loss became {}".format(now.sums["loss"]) \
-        if not abs(now.sums["loss"]) < float("inf") else "a parameter is no longer a number"
-    raise FloatingPointError(f"train: {what} at iteration {now.iteration}{kept}: {reason}; lower "
-                             "the learning rates, or look closer with tm.debug_nans()") from None
+    what = (
+        "the loss became {}".format(now.sums["loss"])
+        if not abs(now.sums["loss"]) < float("inf")
+        else "a parameter is no longer a number"
+    )
+    raise FloatingPointError(
+        f"train: {what} at iteration {now.iteration}{kept}: {reason}; lower "
+        "the learning rates, or look closer with tm.debug_nans()"
+    ) from None

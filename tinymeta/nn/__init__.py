@@ -12,5 +12,18 @@ from .layers import Conv2d, Dense, Flatten, MaxPool2d, Sequential, SpatialMean
 from .models import conv4, mlp
 from .norms import BatchNorm, LayerNorm
 
-__all__ = ["BatchNorm", "Conv2d", "Dense", "Flatten", "LayerNorm", "MaxPool2d", "Sequential",
-           "SpatialMean", "conv4", "init", "losses", "mlp", "optim"]
+__all__ = [
+    "BatchNorm",
+    "Conv2d",
+    "Dense",
+    "Flatten",
+    "LayerNorm",
+    "MaxPool2d",
+    "Sequential",
+    "SpatialMean",
+    "conv4",
+    "init",
+    "losses",
+    "mlp",
+    "optim",
+]

@@ -10,10 +10,17 @@ from ..core.naming import speaking
 from ..core.tensor import Tensor, asarray
 from ..ops.conv import padding_of, pair_of
 
-FIELDS = {**dict.fromkeys(["inputs", "outputs", "kernel", "channels", "features"], whole),
-          "spatial": partial(whole, least=0), "bias": flag, "scale": flag, "scheme": function,
-          "eps": partial(real, least=0), "padding": padding_of,
-          "window": partial(pair_of, least=1), "stride": partial(pair_of, least=1)}
+FIELDS = {
+    **dict.fromkeys(["inputs", "outputs", "kernel", "channels", "features"], whole),
+    "spatial": partial(whole, least=0),
+    "bias": flag,
+    "scale": flag,
+    "scheme": function,
+    "eps": partial(real, least=0),
+    "padding": padding_of,
+    "window": partial(pair_of, least=1),
+    "stride": partial(pair_of, least=1),
+}
 
 
 def check_fields(layer) -> None:
@@ -27,8 +34,10 @@ def check_fields(layer) -> None:
 def params_of(who: str, params, *names: str) -> list:
     """The named parameters of a layer. Raises TypeError for another tree."""
     if not isinstance(params, dict) or not {*names} <= {*params}:
-        raise TypeError(f"{who}: its parameters are a dict of {', '.join(names)}, as init(rng) "
-                        f"makes them, got {shown(params)}")
+        raise TypeError(
+            f"{who}: its parameters are a dict of {', '.join(names)}, as init(rng) "
+            f"makes them, got {shown(params)}"
+        )
     return [params[name] for name in names]
 
 

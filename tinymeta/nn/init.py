@@ -22,8 +22,10 @@ def check(who: str, rng, shape, axes: int = 0) -> None:
     least = 1 if axes else 0
     sizes = isinstance(shape, tuple) and all(is_whole(n) and n >= least for n in shape)
     if not sizes or len(shape) < axes:
-        raise ValueError(f"{who}: the shape must be a tuple of {axes} sizes >= {least} or more, "
-                         f"got {shown(shape)}")
+        raise ValueError(
+            f"{who}: the shape must be a tuple of {axes} sizes >= {least} or more, "
+            f"got {shown(shape)}"
+        )
 
 
 def fans(shape: tuple) -> tuple[int, int]:
@@ -42,6 +44,7 @@ def normal(std: float) -> Init:
     def draw(rng, shape):
         check("normal", rng, shape)
         return rng.normal(0.0, std, shape).astype(np.float32)
+
     return draw
 
 
@@ -55,6 +58,7 @@ def truncated_normal(std: float) -> Init:
         while (far := np.abs(x) > 2).any():
             x[far] = rng.normal(0.0, 1.0, int(far.sum()))
         return (std * x).astype(np.float32)
+
     return draw
 
 

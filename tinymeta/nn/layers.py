@@ -24,6 +24,7 @@ class Dense:
 
     C: inputs, O: outputs. bias: whether there is a b. scheme: draws w, as those of `nn.init`.
     """
+
     inputs: int
     outputs: int
     bias: bool = True
@@ -39,10 +40,12 @@ class Dense:
     def __call__(self, params, x):
         x = asarray(x)
         if x.ndim < 2 or x.shape[-1] != self.inputs:
-            raise ValueError(f"Dense({self.inputs}, {self.outputs}) needs x "
-                             f"(.., N, {self.inputs}), got {x.shape}")
+            raise ValueError(
+                f"Dense({self.inputs}, {self.outputs}) needs x "
+                f"(.., N, {self.inputs}), got {x.shape}"
+            )
         w, *b = params_of("Dense", params, "w", *["b"] * self.bias)
-        y = x @ w                                                               # (.., N, O)
+        y = x @ w  # (.., N, O)
         return y + beside(b[0], 0) if b else y
 
 
@@ -54,6 +57,7 @@ class Conv2d:
     x (.., N, H, W, C), w (.., h, w, C, O), b (.., O) -> (.., N, H', W', O).
     C: inputs, O: outputs, h = w: kernel. bias, scheme: as those of `Dense`.
     """
+
     inputs: int
     outputs: int
     kernel: int = 3
@@ -71,7 +75,7 @@ class Conv2d:
 
     def __call__(self, params, x):
         w, *b = params_of("Conv2d", params, "w", *["b"] * self.bias)
-        y = ops.conv2d(x, w, stride=self.stride, padding=self.padding)          # (.., N, H', W', O)
+        y = ops.conv2d(x, w, stride=self.stride, padding=self.padding)  # (.., N, H', W', O)
         return y + beside(b[0], 2) if b else y
 
 
@@ -89,6 +93,7 @@ class MaxPool2d(Fixed):
 
     window, stride, padding: as in `tm.max_pool2d`.
     """
+
     window: int = 2
     stride: int | None = None
     padding: object = "valid"
@@ -136,8 +141,10 @@ class Sequential:
     def __call__(self, params, x):
         count = len(params) if isinstance(params, (list, tuple)) else shown(params)
         if count != len(self.layers):
-            raise ValueError(f"Sequential of {len(self.layers)} layers got parameters "
-                             f"for {count}: use its own init(rng), or a tree like it")
+            raise ValueError(
+                f"Sequential of {len(self.layers)} layers got parameters "
+                f"for {count}: use its own init(rng), or a tree like it"
+            )
         for layer, p in zip(self.layers, params):
             x = layer(p, x) if hasattr(layer, "init") else layer(x)
         return x

@@ -10,7 +10,6 @@ from ..core.primitive import require
 from ..core.tensor import Tensor, asarray
 from ..ops.create import is_class
 
-
 __all__ = ["contrastive", "contrastive_among", "cross_entropy", "mse", "squared_distances"]
 
 
@@ -26,6 +25,7 @@ def came(value):
 
 def check_margin(name: str, margin) -> None:
     """Raise ValueError unless margin > 0: without one nothing is ever pushed apart."""
+
     def above_zero(value):
         if not (value > 0).all():
             raise ValueError(f"{name}: margin must be above 0, got {came(value)}")
@@ -35,19 +35,23 @@ def check_margin(name: str, margin) -> None:
 
 def check_different(different: Tensor) -> None:
     """Raise ValueError for a pair that is neither 0, of one class, nor 1, of two."""
+
     def zero_or_one(values):
         wrong = values[(values != 0) & (values != 1)]
         if wrong.size:
-            raise ValueError("contrastive: different must be 0 (one class) or 1 (two), "
-                             f"got {wrong[0]}")
+            raise ValueError(
+                f"contrastive: different must be 0 (one class) or 1 (two), got {wrong[0]}"
+            )
 
     require(different, zero_or_one)
 
 
 def check_share(different) -> None:
     if different.shape or not 0 <= different <= 1:
-        raise ValueError(f"contrastive_among: different={came(different)} must be a share of the "
-                         "pairs, between 0 and 1")
+        raise ValueError(
+            f"contrastive_among: different={came(different)} must be a share of the "
+            "pairs, between 0 and 1"
+        )
 
 
 def mse(prediction, target) -> Tensor:
@@ -57,8 +61,10 @@ def mse(prediction, target) -> Tensor:
     """
     prediction, target = asarray(prediction), asarray(target)
     if prediction.shape != target.shape or prediction.ndim < 2:
-        raise ValueError(f"mse: prediction {prediction.shape} and target {target.shape} "
-                         "must have one shape (.., N, D)")
+        raise ValueError(
+            f"mse: prediction {prediction.shape} and target {target.shape} "
+            "must have one shape (.., N, D)"
+        )
     not_empty("mse", prediction)
     return ops.mean(ops.square(prediction - target), (-2, -1))
 
@@ -72,11 +78,13 @@ def cross_entropy(logits, labels) -> Tensor:
     """
     logits, labels = asarray(logits), asarray(labels)
     if logits.ndim < 2 or logits.shape[:-1] != labels.shape:
-        raise ValueError(f"cross_entropy: logits {logits.shape} and labels {labels.shape} "
-                         "do not fit: expected (.., N, K) and (.., N)")
+        raise ValueError(
+            f"cross_entropy: logits {logits.shape} and labels {labels.shape} "
+            "do not fit: expected (.., N, K) and (.., N)"
+        )
     not_empty("cross_entropy", logits)
-    hits = is_class("cross_entropy", labels, logits.shape[-1])                    # (.., N, K)
-    chosen = ops.where(hits, ops.log_softmax(logits), 0.0)           # a product: 0 * -inf is NaN
+    hits = is_class("cross_entropy", labels, logits.shape[-1])  # (.., N, K)
+    chosen = ops.where(hits, ops.log_softmax(logits), 0.0)  # a product: 0 * -inf is NaN
     return -ops.mean(ops.sum(chosen, -1), -1)
 
 
@@ -94,13 +102,15 @@ def contrastive(a, b, different, margin: float = 1.0) -> Tensor:
     """
     a, b, different = asarray(a), asarray(b), asarray(different)
     if a.shape != b.shape or a.ndim < 2 or different.shape != a.shape[:-1]:
-        raise ValueError(f"contrastive: embeddings {a.shape} and {b.shape} must be "
-                         f"one shape (.., P, D) and different {different.shape} its (.., P)")
+        raise ValueError(
+            f"contrastive: embeddings {a.shape} and {b.shape} must be "
+            f"one shape (.., P, D) and different {different.shape} its (.., P)"
+        )
     not_empty("contrastive", different)
     check_different(different)
     check_margin("contrastive", margin)
     y = ops.astype(different, a.dtype)
-    squared = ops.sum(ops.square(a - b), -1)                                      # (.., P)
+    squared = ops.sum(ops.square(a - b), -1)  # (.., P)
     hinge = ops.relu(margin - ops.sqrt(squared))
     return ops.mean((1.0 - y) * squared + y * ops.square(hinge), -1)
 
@@ -118,13 +128,15 @@ def contrastive_among(embedded, labels, margin: float = 1.0, different: float = 
     require(asarray(different), check_share)
     z, labels = asarray(embedded), asarray(labels)
     if z.ndim < 2 or labels.shape != z.shape[:-1]:
-        raise ValueError(f"contrastive_among: embeddings {z.shape} must be (.., N, D) "
-                         f"and labels {labels.shape} their (.., N)")
+        raise ValueError(
+            f"contrastive_among: embeddings {z.shape} must be (.., N, D) "
+            f"and labels {labels.shape} their (.., N)"
+        )
     if labels.dtype.kind not in "iub":
         raise ValueError(f"contrastive_among: labels must be integers, got {labels.dtype}")
     not_empty("contrastive_among", labels)
     check_margin("contrastive_among", margin)
-    same = ops.astype(labels[..., :, None] == labels[..., None, :], z.dtype)        # (.., N, N)
+    same = ops.astype(labels[..., :, None] == labels[..., None, :], z.dtype)  # (.., N, N)
     others, twins = 1.0 - same, same - ops.eye(z.shape[-2], dtype=z.dtype)
     squared = squared_distances(z, z)
     hinge = ops.relu(margin - ops.sqrt(squared))

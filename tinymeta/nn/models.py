@@ -30,9 +30,17 @@ def mlp(*sizes: int, activation=ops.relu, norm: bool = False, scheme=glorot_unif
     return Sequential(*layers, Dense(sizes[-2], sizes[-1], scheme=scheme))
 
 
-def conv4(outputs: int | None = 5, *, channels: int = 1, filters: int = 64, pool: str = "stride",
-          head: str = "mean", size: int = 28, scale: bool = False,
-          activation=ops.relu) -> Sequential:
+def conv4(
+    outputs: int | None = 5,
+    *,
+    channels: int = 1,
+    filters: int = 64,
+    pool: str = "stride",
+    head: str = "mean",
+    size: int = 28,
+    scale: bool = False,
+    activation=ops.relu,
+) -> Sequential:
     """Four blocks of [3x3 conv, batch norm, activation] and a linear layer.
 
     outputs None: the embedding before it.
@@ -51,14 +59,18 @@ def conv4(outputs: int | None = 5, *, channels: int = 1, filters: int = 64, pool
     flag("conv4", scale=scale)
     layers, inputs = [], channels
     for _ in range(4):
-        layers += [Conv2d(inputs, filters, stride=2 if pool == "stride" else 1),
-                   BatchNorm(filters, scale=scale), activation]
+        layers += [
+            Conv2d(inputs, filters, stride=2 if pool == "stride" else 1),
+            BatchNorm(filters, scale=scale),
+            activation,
+        ]
         layers += [MaxPool2d(2)] if pool == "max" else []
         size = -(-size // 2) if pool == "stride" else size // 2
         inputs = filters
     if size < 1:
-        raise ValueError("conv4: the image is too small for four halvings: "
-                         "use at least 16x16 with pool='max'")
+        raise ValueError(
+            "conv4: the image is too small for four halvings: use at least 16x16 with pool='max'"
+        )
     layers.append(SpatialMean() if head == "mean" else Flatten())
     features = filters if head == "mean" else filters * size * size
     if outputs is not None:

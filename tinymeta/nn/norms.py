@@ -21,6 +21,7 @@ class BatchNorm:
     mode "frozen": they are constants in `params`, measured once by `freeze`; examples then do not
     meet.
     """
+
     channels: int
     spatial: int = 2
     mode: str = "batch"
@@ -51,8 +52,9 @@ class BatchNorm:
         if self.mode == "batch":
             mean, var = self.moments(x)
         else:
-            mean, var = (beside(stop_gradient(params[name]), self.spatial)
-                         for name in ("mean", "var"))
+            mean, var = (
+                beside(stop_gradient(params[name]), self.spatial) for name in ("mean", "var")
+            )
         slope = ops.rsqrt(var + self.eps)
         if self.scale:
             slope = slope * beside(params["scale"], self.spatial)
@@ -62,16 +64,20 @@ class BatchNorm:
         """Raise ValueError for x of another shape, TypeError for another tree of parameters."""
         if x.ndim < 2 + self.spatial or x.shape[-1] != self.channels:
             shape = "(.., N, H, W, C)" if self.spatial else "(.., N, C)"
-            raise ValueError(f"BatchNorm({self.channels}) needs x {shape} "
-                             f"with C = {self.channels}, got {x.shape}")
+            raise ValueError(
+                f"BatchNorm({self.channels}) needs x {shape} "
+                f"with C = {self.channels}, got {x.shape}"
+            )
         moments = ["mean", "var"] * (self.mode == "frozen")
         params_of("BatchNorm", params, "offset", *["scale"] * self.scale, *moments)
 
     def freeze(self, params, x):
         """The frozen layer, and the parameters with the moments of the batch `x` in them."""
         self.check(params, x := asarray(x))
-        moments = [m.reshape(*m.shape[:-2 - self.spatial], self.channels)
-                   for m in map(stop_gradient, self.moments(x))]
+        moments = [
+            m.reshape(*m.shape[: -2 - self.spatial], self.channels)
+            for m in map(stop_gradient, self.moments(x))
+        ]
         return replace(self, mode="frozen"), dict(params, mean=moments[0], var=moments[1])
 
 
@@ -82,6 +88,7 @@ class LayerNorm:
 
     x (.., N, D), D: features (Ba et al. 2016).
     """
+
     features: int
     eps: float = 1e-5
 
@@ -94,8 +101,9 @@ class LayerNorm:
     def __call__(self, params, x):
         x = asarray(x)
         if x.ndim < 2 or x.shape[-1] != self.features:
-            raise ValueError(f"LayerNorm({self.features}) needs x (.., N, {self.features}), "
-                             f"got {x.shape}")
+            raise ValueError(
+                f"LayerNorm({self.features}) needs x (.., N, {self.features}), got {x.shape}"
+            )
         scale, offset = params_of("LayerNorm", params, "scale", "offset")
         centred = x - ops.mean(x, -1, keepdims=True)
         slope = ops.rsqrt(ops.mean(ops.square(centred), -1, keepdims=True) + self.eps)

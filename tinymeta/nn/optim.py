@@ -16,22 +16,23 @@ from ..core import tree
 from ..core.checks import flag, whole
 from ..core.tensor import Tensor, asarray
 
-
 __all__ = ["AdamState", "Optimizer", "adam", "cosine", "momentum", "sgd"]
 
 
 class Optimizer(NamedTuple):
     """`init(params) -> state` and `update(grads, state, params) -> (params, state)`, of trees."""
+
     init: Callable
     update: Callable
 
 
 class AdamState(NamedTuple):
     """What Adam remembers: the count of its updates, the running mean of g and of its square."""
-    count: Tensor           # updates done, as a 0-d float64: a device can keep it,
-                            # and 1 - 0.999^count stays exact
-    mean: object            # running mean of the gradient, a tree like params
-    square: object          # running mean of its square
+
+    count: Tensor  # updates done, as a 0-d float64: a device can keep it,
+    # and 1 - 0.999^count stays exact
+    mean: object  # running mean of the gradient, a tree like params
+    square: object  # running mean of its square
 
 
 def rates(lr, params):
@@ -48,8 +49,10 @@ def sgd(lr) -> Optimizer:
 
     lr: a number, an array or tensor, or a tree of them like the parameters.
     """
+
     def update(grads, state, params):
         return tree.map(lambda p, g, a: asarray(p) - a * g, params, grads, rates(lr, params)), state
+
     return Optimizer(lambda params: None, update)
 
 
@@ -65,6 +68,7 @@ def momentum(lr, beta: float = 0.9, nesterov: bool = False) -> Optimizer:
         ahead = tree.map(lambda v, g: g + beta * v, velocity, grads) if nesterov else velocity
         params = tree.map(lambda p, v, a: asarray(p) - a * v, params, ahead, rates(lr, params))
         return params, velocity
+
     return Optimizer(zeros_of, update)
 
 
@@ -90,14 +94,16 @@ def adam(lr, beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8) -> Opt
     Kingma & Ba 2015, algorithm 1. lr: as that of `sgd`, or a schedule such as `cosine`.
     At g = 0 the first step is 0 and its slope -lr / eps (sqrt'(0) := 0).
     """
+
     def init(params):
         return AdamState(asarray(np.zeros(())), zeros_of(params), zeros_of(params))
 
     def update(grads, state, params):
         count = state.count + 1.0
         mean = tree.map(lambda m, g: beta1 * m + (1.0 - beta1) * g, state.mean, grads)
-        square = tree.map(lambda s, g: beta2 * s + (1.0 - beta2) * ops.square(g),
-                          state.square, grads)
+        square = tree.map(
+            lambda s, g: beta2 * s + (1.0 - beta2) * ops.square(g), state.square, grads
+        )
         rate = lr(count) if callable(lr) else lr
         left1, left2 = (-ops.expm1(count * float(np.log(beta))) for beta in (beta1, beta2))
 

@@ -34,28 +34,138 @@ from .compose import log_softmax, logsumexp, mean, norm, softmax, var
 from .conv import conv2d
 from .create import arange, eye, full, one_hot, ones, ones_like, zeros, zeros_like
 from .derivatives import hessian, hvp, jacobian, jvp
-from .elementwise import (Elementwise, abs, add, clip, cos, div, elementwise, equal, exp, expm1,
-                          greater, greater_equal, less, less_equal, log, log1p, maximum, minimum,
-                          mul, neg, not_equal, power, relu, rsqrt, sigmoid, sign, sin, softplus,
-                          sqrt, square, sub, tanh, where)
+from .elementwise import (
+    Elementwise,
+    abs,
+    add,
+    clip,
+    cos,
+    div,
+    elementwise,
+    equal,
+    exp,
+    expm1,
+    greater,
+    greater_equal,
+    less,
+    less_equal,
+    log,
+    log1p,
+    maximum,
+    minimum,
+    mul,
+    neg,
+    not_equal,
+    power,
+    relu,
+    rsqrt,
+    sigmoid,
+    sign,
+    sin,
+    softplus,
+    sqrt,
+    square,
+    sub,
+    tanh,
+    where,
+)
 from .index import take, take_along_axis
 from .logic import both, differ, either, invert
 from .matmul import matmul
-from .movement import (astype, broadcast_to, concatenate, expand_dims, flip, getitem, moveaxis, pad,
-                       reshape, squeeze, stack, swapaxes, transpose)
+from .movement import (
+    astype,
+    broadcast_to,
+    concatenate,
+    expand_dims,
+    flip,
+    getitem,
+    moveaxis,
+    pad,
+    reshape,
+    squeeze,
+    stack,
+    swapaxes,
+    transpose,
+)
 from .pool import avg_pool2d, max_pool2d
 from .reduce import argmax, max, min, sum
 
 # What `tinymeta` has under the same names; all else here is for the other rooms.
 __all__ = [
-    "abs", "add", "arange", "argmax", "astype", "avg_pool2d", "broadcast_to", "checkpoint", "clip",
-    "concatenate", "conv2d", "cos", "div", "elementwise", "equal", "exp", "expand_dims", "expm1",
-    "eye", "flip", "full", "greater", "greater_equal", "hessian", "hvp", "jacobian", "jvp", "less",
-    "less_equal", "log", "log1p", "log_softmax", "logsumexp", "matmul", "max", "max_pool2d",
-    "maximum", "mean", "min", "minimum", "moveaxis", "mul", "neg", "norm", "not_equal", "one_hot",
-    "ones", "ones_like", "pad", "power", "relu", "reshape", "rsqrt", "sigmoid", "sign", "sin",
-    "softmax", "softplus", "sqrt", "square", "squeeze", "stack", "sub", "sum", "swapaxes", "take",
-    "take_along_axis", "tanh", "transpose", "var", "where", "zeros", "zeros_like"]
+    "abs",
+    "add",
+    "arange",
+    "argmax",
+    "astype",
+    "avg_pool2d",
+    "broadcast_to",
+    "checkpoint",
+    "clip",
+    "concatenate",
+    "conv2d",
+    "cos",
+    "div",
+    "elementwise",
+    "equal",
+    "exp",
+    "expand_dims",
+    "expm1",
+    "eye",
+    "flip",
+    "full",
+    "greater",
+    "greater_equal",
+    "hessian",
+    "hvp",
+    "jacobian",
+    "jvp",
+    "less",
+    "less_equal",
+    "log",
+    "log1p",
+    "log_softmax",
+    "logsumexp",
+    "matmul",
+    "max",
+    "max_pool2d",
+    "maximum",
+    "mean",
+    "min",
+    "minimum",
+    "moveaxis",
+    "mul",
+    "neg",
+    "norm",
+    "not_equal",
+    "one_hot",
+    "ones",
+    "ones_like",
+    "pad",
+    "power",
+    "relu",
+    "reshape",
+    "rsqrt",
+    "sigmoid",
+    "sign",
+    "sin",
+    "softmax",
+    "softplus",
+    "sqrt",
+    "square",
+    "squeeze",
+    "stack",
+    "sub",
+    "sum",
+    "swapaxes",
+    "take",
+    "take_along_axis",
+    "tanh",
+    "transpose",
+    "var",
+    "where",
+    "zeros",
+    "zeros_like",
+]
 
 
 def unchanged(x) -> Tensor:
@@ -63,6 +173,7 @@ def unchanged(x) -> Tensor:
     return x
 
 
+# fmt: off
 OPERATORS = {
     "__add__": add,        "__neg__": neg,           "__and__": both,       "__eq__": equal,
     "__sub__": sub,        "__pos__": unchanged,     "__or__": either,      "__ne__": not_equal,
@@ -77,12 +188,13 @@ REFLECTED = {
 METHODS = {
     "astype": astype,      "reshape": reshape,       "transpose": transpose,
     "sum": sum,            "mean": mean,             "max": max,            "min": min}
-TAKE_FUNCTIONS = {"checkpoint", "hessian", "hvp", "jacobian", "jvp"}      # whose errors stay theirs
+# fmt: on
+TAKE_FUNCTIONS = {"checkpoint", "hessian", "hvp", "jacobian", "jvp"}  # whose errors stay theirs
 
 
 def door(operation):
     """What users call, which says its own name in errors."""
-    if isinstance(operation, Primitive):                            # it does so itself
+    if isinstance(operation, Primitive):  # it does so itself
         return operation
     return speaking(operation.__name__, operation)
 
@@ -94,6 +206,7 @@ def method(name: str, operation):
 
     def called(*inputs):
         return operation(*inputs)
+
     called.__name__, called.__doc__ = name, operation.__doc__
     called.__signature__ = operation.__signature__
     return called
@@ -101,8 +214,10 @@ def method(name: str, operation):
 
 def reflected(name: str, operation):
     """What `1 + tensor` calls on the tensor, which is the second input."""
+
     def called(b, a):
         return operation(a, b)
+
     called.__name__, called.__doc__ = name, operation.__doc__
     return called
 

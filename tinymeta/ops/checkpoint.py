@@ -19,6 +19,7 @@ from . import movement
 
 class Region:
     """One call of a checkpointed function, as what made the packed vector of its outputs."""
+
     name = "checkpoint"
 
     def __init__(self, run: Callable, arguments: int):
@@ -26,10 +27,10 @@ class Region:
 
     def pull(self, g, y, wanted):
         base = next(serials)
-        leaves = [fresh_leaf(x) for x in y.inputs[:self.arguments]]
+        leaves = [fresh_leaf(x) for x in y.inputs[: self.arguments]]
         with setting(recording=True, region=base):
             again = self.run(leaves)
-        leaves += y.inputs[self.arguments:]
+        leaves += y.inputs[self.arguments :]
         lines = lines_between([again], leaves, base)
         if again.serial not in lines.active:
             return [None for _ in wanted]
@@ -57,7 +58,7 @@ def checkpoint(f: Callable) -> Callable:
             return tree.map(asarray, f(*rebuild(full)))
 
         base = next(serials)
-        with setting(recording=True):       # once with constant arguments: what does f close over?
+        with setting(recording=True):  # once with constant arguments: what does f close over?
             result = call([Tensor(flat[k].value) for k in places])
         outputs, rebuild_outputs = tree.flatten(result)
         hidden = [t for _, t in sorted(lines_between(outputs, [], base).outside.items())]

@@ -5,7 +5,7 @@ import operator
 
 from ..core.checks import is_array, is_whole, shown
 
-MOST = 2 ** 59                      # elements: no machine has as much memory
+MOST = 2**59  # elements: no machine has as much memory
 
 
 def size_of(shape) -> int:
@@ -18,7 +18,7 @@ def as_axis(name: str, axis: int, ndim: int) -> int:
 
     Raises ValueError naming the operation, the axis and the number of axes.
     """
-    if type(axis) is int and -ndim <= axis < ndim:                  # nearly always
+    if type(axis) is int and -ndim <= axis < ndim:  # nearly always
         return axis % ndim
     if not is_whole(axis) or not -ndim <= axis < ndim:
         raise ValueError(f"{name}: axis {shown(axis)} is out of range for a tensor of {ndim} axes")
@@ -38,7 +38,7 @@ def as_axes(name: str, axis, ndim: int) -> tuple:
 
 def as_sizes(name: str, shape) -> tuple:
     """A number, or a tuple, list or array of them, as a tuple of ints; they may be negative."""
-    if type(shape) is tuple:                                        # nearly always, of ints
+    if type(shape) is tuple:  # nearly always, of ints
         for n in shape:
             if type(n) is not int:
                 break

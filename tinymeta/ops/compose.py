@@ -19,9 +19,9 @@ def floats(x) -> Tensor:
 def widened(x) -> tuple[Tensor, np.dtype]:
     """`x` with room for a sum of squares, and the dtype that the result is to have."""
     x = asarray(x)
-    if x.dtype == np.float16:                       # whose largest number is 65504
+    if x.dtype == np.float16:  # whose largest number is 65504
         return cast(x, np.dtype(np.float32)), x.dtype
-    if x.dtype.kind != "f":                         # which float32 does not hold, if they are large
+    if x.dtype.kind != "f":  # which float32 does not hold, if they are large
         return cast(x, np.dtype(np.float64)), np.dtype(np.float32)
     return x, x.dtype
 
@@ -73,7 +73,7 @@ def logsumexp(x, axis=None, keepdims: bool = False) -> Tensor:
     flag("logsumexp", keepdims=keepdims)
     axes = as_axes("logsumexp", axis, x.ndim)
     shift = largest(x, axes)
-    shift = elementwise.where(elementwise.abs(shift) < np.inf, shift, 0.0)      # inf - inf is NaN
+    shift = elementwise.where(elementwise.abs(shift) < np.inf, shift, 0.0)  # inf - inf is NaN
     total = reduce.sum(elementwise.exp(x - shift), axes, keepdims=True)
     if size_of([x.shape[i] for i in axes]) == 0:
         y = asarray(np.full(total.shape, -np.inf, x.dtype))

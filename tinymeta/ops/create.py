@@ -19,7 +19,7 @@ def full(shape, value, dtype=None) -> Tensor:
     repeated = movement.broadcast_to(value, as_shape("full", shape))
     if value.serial or not isinstance(value.value, np.ndarray):
         return repeated
-    return asarray(np.array(repeated.value, order="C"))             # in memory of its own
+    return asarray(np.array(repeated.value, order="C"))  # in memory of its own
 
 
 def zeros(shape, dtype=np.float32) -> Tensor:
@@ -39,8 +39,9 @@ def arange(*bounds, dtype=None) -> Tensor:
     float32 for floats, their own for NumPy's floating scalars.
     """
     if not 1 <= len(bounds) <= 3 or not all(map(is_number, bounds)) or bounds[2:] == (0,):
-        raise TypeError("arange takes 1 to 3 numbers, a step that is not 0 as the third, not "
-                        f"{shown(bounds)}")
+        raise TypeError(
+            f"arange takes 1 to 3 numbers, a step that is not 0 as the third, not {shown(bounds)}"
+        )
     if dtype is not None and (dtype := as_dtype(dtype)).kind == "b":
         raise TypeError("arange counts in numbers, and bools are none")
     if dtype is None and any(isinstance(b, (float, np.floating)) for b in bounds):
@@ -84,8 +85,9 @@ def is_class(name: str, labels, classes: int) -> Tensor:
         inside = not values.size or 0 <= int(values.min()) <= int(values.max()) < classes
         if values.dtype.kind not in "iu" or not inside:
             span = f" from {values.min()} to {values.max()}" if values.size else ""
-            raise ValueError(f"{name}: labels must be integers from 0 to {classes - 1}, "
-                             f"got {values.dtype}{span}")
+            raise ValueError(
+                f"{name}: labels must be integers from 0 to {classes - 1}, got {values.dtype}{span}"
+            )
 
     check(np.zeros(0, labels.dtype))
     require(labels, check)

@@ -37,6 +37,7 @@ def hvp(f: Callable, x, v):
 
     def slope(x):
         return sum(reduce.sum(g * u) for g, u in zip(tree.leaves(grad(f)(x)), tree.leaves(v)))
+
     v = tree.map(lambda a, b: like_output(asarray(a), b), x, v)
     return grad(slope)(x)
 
@@ -63,10 +64,13 @@ def jacobian(f: Callable, argnum: int | tuple[int, ...] = 0) -> Callable:
         flat, rebuild = tree.flatten(value)
         for y, path in zip(flat, tree.paths(value)):
             if y.dtype.kind != "f":
-                raise ValueError(f"jacobian needs floating results, got {y.dtype}{y.shape}"
-                                 f"{path and ' at ' + path}: leave it out or cast it with astype")
+                raise ValueError(
+                    f"jacobian needs floating results, got {y.dtype}{y.shape}"
+                    f"{path and ' at ' + path}: leave it out or cast it with astype"
+                )
         places = [rows(pull, rebuild, flat, k) for k in range(len(flat))]
         return rebuild([found if isinstance(argnum, tuple) else found[0] for found in places])
+
     return wrapped
 
 
@@ -76,14 +80,15 @@ def rows(pull: Callable, rebuild: Callable, flat: list[Tensor], k: int):
     others = [asarray(np.zeros(x.shape, x.dtype)) for x in flat]
 
     def along(unit):
-        return pull(rebuild([*others[:k], asarray(unit.reshape(y.shape)), *others[k + 1:]]))
+        return pull(rebuild([*others[:k], asarray(unit.reshape(y.shape)), *others[k + 1 :]]))
 
     found = [along(unit) for unit in np.eye(y.size, dtype=y.dtype)]
-    if not found:                                               # of nothing: nothing, of the shape
+    if not found:  # of nothing: nothing, of the shape
         like = pull(rebuild(others))
         return tree.map(lambda g: asarray(np.zeros(y.shape + g.shape, g.dtype)), like)
     return tree.map(
-        lambda *parts: movement.reshape(movement.stack(parts), y.shape + parts[0].shape), *found)
+        lambda *parts: movement.reshape(movement.stack(parts), y.shape + parts[0].shape), *found
+    )
 
 
 def hessian(f: Callable, argnum: int | tuple[int, ...] = 0) -> Callable:

@@ -23,8 +23,13 @@ VALUES = {
     "sign": "-1, 0 or 1; it has no derivative.",
     "maximum": "The larger of a and b, NaN if one is. It gets the gradient; in a tie, half each.",
     "minimum": "The smaller of a and b, NaN if one is. It gets the gradient; in a tie, half each.",
-    "equal": "a == b.", "not_equal": "a != b.", "less": "a < b.",
-    "less_equal": "a <= b.", "greater": "a > b.", "greater_equal": "a >= b."}
+    "equal": "a == b.",
+    "not_equal": "a != b.",
+    "less": "a < b.",
+    "less_equal": "a <= b.",
+    "greater": "a > b.",
+    "greater_equal": "a >= b.",
+}
 
 MIXED = "Raises ValueError for other shapes, TypeError for float32 beside float64."
 
@@ -37,5 +42,5 @@ def described(op) -> str:
         value += f" A {op.result} tensor, which has no derivative."
     if op.arity == 1:
         return f"{value}\n\na: a tensor of any shape{integers}"
-    inputs = ", ".join("abc"[:op.arity])
+    inputs = ", ".join("abc"[: op.arity])
     return f"{value}\n\n{inputs}: tensors or numbers whose shapes broadcast{integers}\n{MIXED}"

@@ -29,24 +29,36 @@ class Elementwise(Primitive):
     integers into float32; the first `skip` inputs keep a dtype of their own.
     """
 
-    def __init__(self, name, text, vjps, *, result=None, floating=False, skip=0, branch=None,
-                 replace=None):
+    def __init__(
+        self, name, text, vjps, *, result=None, floating=False, skip=0, branch=None, replace=None
+    ):
         free = sorted(names(parsed(text)))
         self.arity = len({*free} & {*INPUTS})
         self.result = None if result is None else np.dtype(result)
         self.floating, self.skip = floating, skip
-        super().__init__(name, shape=self.common_shape, vjps=vjps, family="elementwise",
-                         text=text, branch=branch, replace=replace)
-        self.__signature__ = self.__signature__.replace(parameters=[Parameter(
-            x, Parameter.POSITIONAL_ONLY if x in INPUTS else Parameter.KEYWORD_ONLY) for x in free])
+        super().__init__(
+            name,
+            shape=self.common_shape,
+            vjps=vjps,
+            family="elementwise",
+            text=text,
+            branch=branch,
+            replace=replace,
+        )
+        self.__signature__ = self.__signature__.replace(
+            parameters=[
+                Parameter(x, Parameter.POSITIONAL_ONLY if x in INPUTS else Parameter.KEYWORD_ONLY)
+                for x in free
+            ]
+        )
         self.__doc__ = f"{heading(self)}\n\n{described(self)}"
 
     def __call__(self, *inputs, **static) -> Tensor:
         if len(inputs) != self.arity:
             raise TypeError(f"{self.name} takes {self.arity} inputs, got {len(inputs)}")
         try:
-            kept = tuple(map(asarray, inputs[:self.skip])) if self.skip else ()
-            inputs = kept + promote(self.name, inputs[self.skip:], self.floating)
+            kept = tuple(map(asarray, inputs[: self.skip])) if self.skip else ()
+            inputs = kept + promote(self.name, inputs[self.skip :], self.floating)
             return super().__call__(*broadcast(self.name, inputs), **static)
         except REFUSED as error:
             rename(error, self.name)
@@ -57,9 +69,11 @@ class Elementwise(Primitive):
         for x in inputs:
             if x.shape and x.shape != shape:
                 if shape:
-                    raise ValueError(f"{self.name}: the shapes {[x.shape for x in inputs]} differ; "
-                                     "primitives do not broadcast: use the operators, "
-                                     "or tm.broadcast_to first")
+                    raise ValueError(
+                        f"{self.name}: the shapes {[x.shape for x in inputs]} differ; "
+                        "primitives do not broadcast: use the operators, "
+                        "or tm.broadcast_to first"
+                    )
                 shape = x.shape
         return shape, inputs[-1].dtype if self.result is None else self.result
 
@@ -76,16 +90,21 @@ def elementwise(text: str, vjps, *, name: str | None = None, replace: bool = Fal
     tree = parsed(text)
     inputs = sorted(names(tree))
     if inputs not in (["a"], ["a", "b"], ["a", "b", "c"]):
-        raise ValueError(f"elementwise: the inputs of {text!r} are {', '.join(inputs) or 'none'}; name "
-                         f"them a, then b, then c: {GRAMMAR}")
+        raise ValueError(
+            f"elementwise: the inputs of {text!r} are {', '.join(inputs) or 'none'}; name "
+            f"them a, then b, then c: {GRAMMAR}"
+        )
     vjps = checked_rules(name or text, vjps)
     if not callable(vjps) and len(vjps) != len(inputs):
-        raise ValueError(f"elementwise: the text {text!r} has {len(inputs)} inputs (a, b, c) and "
-                         f"there are {len(vjps)} rules: give one, or None, for each input")
+        raise ValueError(
+            f"elementwise: the text {text!r} has {len(inputs)} inputs (a, b, c) and "
+            f"there are {len(vjps)} rules: give one, or None, for each input"
+        )
     counted = f"where({text}, 1, 0)" if is_mask(tree) else text
     return Elementwise(name or text, counted, vjps, floating=True, replace=replace)
 
 
+# fmt: off
 # ---- arithmetic ---------------------------------------------------------------------------------
 
 add = Elementwise("add", "a + b", (lambda g, y, a, b: g,     lambda g, y, a, b: g))
@@ -159,6 +178,7 @@ minimum = Elementwise("minimum", "minimum(a, b)", (
 
 select = Elementwise("where", "where(a, b, c)", (None, lambda g, y, c, a, b: where(c, g, 0.0),
                                                  lambda g, y, c, a, b: where(c, 0.0, g)), skip=1)
+# fmt: on
 
 
 def where(condition, a, b) -> Tensor:
@@ -169,8 +189,9 @@ def where(condition, a, b) -> Tensor:
     """
     condition = asarray(condition)
     if condition.dtype != bool:
-        raise TypeError(f"where needs a bool condition, got {condition.dtype}: "
-                        "compare first, as in x > 0")
+        raise TypeError(
+            f"where needs a bool condition, got {condition.dtype}: compare first, as in x > 0"
+        )
     return select(condition, a, b)
 
 
@@ -182,6 +203,7 @@ def clip(x, min=None, max=None) -> Tensor:
 
 # ---- powers -------------------------------------------------------------------------------------
 
+# fmt: off
 # A Python exponent is static; its rule stops at 0,
 # so that x**2 and x**3 are right at 0 to any order.
 static_power = Elementwise("static_power", "power(a, exponent)", (
@@ -191,6 +213,7 @@ static_power = Elementwise("static_power", "power(a, exponent)", (
 general_power = Elementwise("power", "power(a, b)", (
     lambda g, y, a, b: product_or_zero(g, product_or_zero(factor(a, b), general_power(a, b - 1.0))),
     lambda g, y, a, b: product_or_zero(g, product_or_zero(y, log_or_zero(a)))), floating=True)
+# fmt: on
 
 
 def factor(a, b):
@@ -214,7 +237,7 @@ def power(x, exponent) -> Tensor:
     if not isinstance(exponent, WEAK) or isinstance(exponent, Unknown):
         return general_power(x, exponent)
     x, _ = promote("power", (x, exponent), floating=exponent < 0)
-    exponent = np.asarray(exponent).item()          # a NumPy scalar is a Python number here, too
+    exponent = np.asarray(exponent).item()  # a NumPy scalar is a Python number here, too
     if exponent == 0:
         return movement.broadcast_to(asarray(np.ones((), x.dtype)), x.shape)
     if exponent == 1:

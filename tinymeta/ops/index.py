@@ -19,18 +19,29 @@ def primitive(name, shape, rule):
     return Primitive(name, shape=shape, vjps=(rule, None), family="index")
 
 
-pick = primitive("take", lambda x, i: ((x.shape[0], i.shape[0], x.shape[2]), x.dtype),
-                 lambda g, y, x, i: scatter(g, i, size=x.shape[1]))
+pick = primitive(
+    "take",
+    lambda x, i: ((x.shape[0], i.shape[0], x.shape[2]), x.dtype),
+    lambda g, y, x, i: scatter(g, i, size=x.shape[1]),
+)
 
-scatter = primitive("scatter_add", lambda g, i, size: ((g.shape[0], size, g.shape[2]), g.dtype),
-                    lambda u, y, g, i, size: pick(u, i))
+scatter = primitive(
+    "scatter_add",
+    lambda g, i, size: ((g.shape[0], size, g.shape[2]), g.dtype),
+    lambda u, y, g, i, size: pick(u, i),
+)
 
-pick_along = primitive("take_along", lambda x, i: (i.shape, x.dtype),
-                       lambda g, y, x, i: scatter_along(g, i, size=x.shape[1]))
+pick_along = primitive(
+    "take_along",
+    lambda x, i: (i.shape, x.dtype),
+    lambda g, y, x, i: scatter_along(g, i, size=x.shape[1]),
+)
 
-scatter_along = primitive("scatter_add_along",
-                          lambda g, i, size: ((g.shape[0], size, g.shape[2]), g.dtype),
-                          lambda u, y, g, i, size: pick_along(u, i))
+scatter_along = primitive(
+    "scatter_add_along",
+    lambda g, i, size: ((g.shape[0], size, g.shape[2]), g.dtype),
+    lambda u, y, g, i, size: pick_along(u, i),
+)
 
 
 def checked_indices(name: str, indices, n: int) -> Tensor:
@@ -47,11 +58,13 @@ def checked_indices(name: str, indices, n: int) -> Tensor:
 
     def inside(values):
         if values.size and not -n <= int(values.min()) <= int(values.max()) < n:
-            raise IndexError(f"{name}: indices from {values.min()} to {values.max()} are out of "
-                             f"range for size {n}")
+            raise IndexError(
+                f"{name}: indices from {values.min()} to {values.max()} are out of "
+                f"range for size {n}"
+            )
 
     require(indices, inside)
-    indices = movement.astype(indices, np.int64)            # which has room for n
+    indices = movement.astype(indices, np.int64)  # which has room for n
     if isinstance(values := indices.value, np.ndarray):
         return asarray(np.where(values < 0, values + n, values))
     return clip(where(indices < 0, indices + n, indices), 0, n - 1)
@@ -62,7 +75,7 @@ def take(x, indices, axis: int = 0) -> Tensor:
     """x[..., indices, ...] along `axis`: the axis is replaced by the shape of `indices`."""
     x = asarray(x)
     axis = as_axis("take", axis, x.ndim)
-    before, n, after = x.shape[:axis], x.shape[axis], x.shape[axis + 1:]
+    before, n, after = x.shape[:axis], x.shape[axis], x.shape[axis + 1 :]
     indices = checked_indices("take", indices, n)
     flat = movement.reshape(x, (size_of(before), n, size_of(after)))
     picked = pick(flat, movement.reshape(indices, indices.size))
@@ -74,11 +87,16 @@ def take_along_axis(x, indices, axis: int = -1) -> Tensor:
     """result[.., j, ..] = x[.., indices[.., j, ..], ..] along `axis`; the other axes must agree."""
     x, indices = asarray(x), asarray(indices)
     axis = as_axis("take_along_axis", axis, x.ndim)
-    before, n, after = x.shape[:axis], x.shape[axis], x.shape[axis + 1:]
-    if (indices.ndim != x.ndim or indices.shape[:axis] != before
-            or indices.shape[axis + 1:] != after):
-        raise ValueError(f"take_along_axis: indices {indices.shape} must have the shape {x.shape} "
-                         f"except on axis {axis}")
+    before, n, after = x.shape[:axis], x.shape[axis], x.shape[axis + 1 :]
+    if (
+        indices.ndim != x.ndim
+        or indices.shape[:axis] != before
+        or indices.shape[axis + 1 :] != after
+    ):
+        raise ValueError(
+            f"take_along_axis: indices {indices.shape} must have the shape {x.shape} "
+            f"except on axis {axis}"
+        )
     lead, rest, m = size_of(before), size_of(after), indices.shape[axis]
     indices = checked_indices("take_along_axis", indices, n)
     y = pick_along(movement.reshape(x, (lead, n, rest)), movement.reshape(indices, (lead, m, rest)))

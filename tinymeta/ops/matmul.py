@@ -14,9 +14,11 @@ from .promote import promote
 
 def shape(x, w):
     if x.shape[:-2] != w.shape[:-2] or x.shape[-1] != w.shape[-2]:
-        raise ValueError(f"matmul: {x.shape} @ {w.shape} does not fit: "
-                         "the last axis of the first must equal the last but one of the second, "
-                         "and leading axes must be equal")
+        raise ValueError(
+            f"matmul: {x.shape} @ {w.shape} does not fit: "
+            "the last axis of the first must equal the last but one of the second, "
+            "and leading axes must be equal"
+        )
     return x.shape[:-1] + w.shape[-1:], x.dtype
 
 
@@ -24,9 +26,12 @@ def swapped(x):
     return movement.swapaxes(x, -1, -2)
 
 
-product = Primitive("matmul", shape=shape, family="matmul", vjps=(
-    lambda g, y, x, w: product(g, swapped(w)),
-    lambda g, y, x, w: product(swapped(x), g)))
+product = Primitive(
+    "matmul",
+    shape=shape,
+    family="matmul",
+    vjps=(lambda g, y, x, w: product(g, swapped(w)), lambda g, y, x, w: product(swapped(x), g)),
+)
 
 
 def matmul(x, w) -> Tensor:
@@ -53,7 +58,11 @@ def broadcast_lead(name: str, x, w, core: int):
     try:
         lead = np.broadcast_shapes(a, b)
     except ValueError:
-        raise ValueError(f"{name}: the leading axes of {x.shape} and {w.shape} do not broadcast: "
-                         "they must be equal or 1") from None
-    return (movement.broadcast_to(x, lead + x.shape[-core:]),
-            movement.broadcast_to(w, lead + w.shape[-core:]))
+        raise ValueError(
+            f"{name}: the leading axes of {x.shape} and {w.shape} do not broadcast: "
+            "they must be equal or 1"
+        ) from None
+    return (
+        movement.broadcast_to(x, lead + x.shape[-core:]),
+        movement.broadcast_to(w, lead + w.shape[-core:]),
+    )

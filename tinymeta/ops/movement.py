@@ -19,30 +19,56 @@ def primitive(name, shape, vjps, view=True):
 
 # ---- the primitives -----------------------------------------------------------------------------
 
-reshape_to = primitive("reshape", lambda x, shape: (shape, x.dtype),
-                       (lambda g, y, x, shape: reshape_to(g, shape=x.shape),))
+reshape_to = primitive(
+    "reshape",
+    lambda x, shape: (shape, x.dtype),
+    (lambda g, y, x, shape: reshape_to(g, shape=x.shape),),
+)
 
-permute = primitive("transpose", lambda x, axes: (tuple(x.shape[i] for i in axes), x.dtype),
-                    (lambda g, y, x, axes: permute(g, axes=tuple(np.argsort(axes).tolist())),))
+permute = primitive(
+    "transpose",
+    lambda x, axes: (tuple(x.shape[i] for i in axes), x.dtype),
+    (lambda g, y, x, axes: permute(g, axes=tuple(np.argsort(axes).tolist())),),
+)
 
-spread = primitive("broadcast_to", lambda x, shape: (shape, x.dtype),
-                   (lambda g, y, x, shape: reduce.sum_to(g, x.shape),))
+spread = primitive(
+    "broadcast_to",
+    lambda x, shape: (shape, x.dtype),
+    (lambda g, y, x, shape: reduce.sum_to(g, x.shape),),
+)
 
-reverse = primitive("flip", lambda x, axes: (x.shape, x.dtype),
-                    (lambda g, y, x, axes: reverse(g, axes=axes),))
+reverse = primitive(
+    "flip", lambda x, axes: (x.shape, x.dtype), (lambda g, y, x, axes: reverse(g, axes=axes),)
+)
 
-cut = primitive("slice", lambda x, cuts: (cut_shape(x.shape, cuts), x.dtype),
-                (lambda g, y, x, cuts: pad_cut(g, x.shape, cuts),))
+cut = primitive(
+    "slice",
+    lambda x, cuts: (cut_shape(x.shape, cuts), x.dtype),
+    (lambda g, y, x, cuts: pad_cut(g, x.shape, cuts),),
+)
 
-widen = primitive("pad", lambda x, widths: (padded_shape(x.shape, widths), x.dtype),
-                  (lambda g, y, x, widths: cut(g, cuts=tuple(
-                      slice(lo, n - hi, gap + 1) for n, (lo, hi, gap) in zip(g.shape, widths))),),
-                  view=False)
+widen = primitive(
+    "pad",
+    lambda x, widths: (padded_shape(x.shape, widths), x.dtype),
+    (
+        lambda g, y, x, widths: cut(
+            g, cuts=tuple(slice(lo, n - hi, gap + 1) for n, (lo, hi, gap) in zip(g.shape, widths))
+        ),
+    ),
+    view=False,
+)
 
-convert = primitive("astype", lambda x, dtype: (x.shape, dtype),
-                    # None: integers and bools do not move when what they were made of does
-                    (lambda g, y, x, dtype: convert(g, dtype=x.dtype)
-                     if y.dtype.kind == x.dtype.kind == "f" else None,), view=False)
+convert = primitive(
+    "astype",
+    lambda x, dtype: (x.shape, dtype),
+    # None: integers and bools do not move when what they were made of does
+    (
+        lambda g, y, x, dtype: (
+            convert(g, dtype=x.dtype) if y.dtype.kind == x.dtype.kind == "f" else None
+        ),
+    ),
+    view=False,
+)
 
 
 def joined_shape(*xs, axis):
@@ -76,11 +102,13 @@ def cut_shape(shape, cuts):
 
 
 def padded_shape(shape, widths):
-    return tuple(lo + hi + (n + (n - 1) * gap if n else 0)
-                 for n, (lo, hi, gap) in zip(shape, widths))
+    return tuple(
+        lo + hi + (n + (n - 1) * gap if n else 0) for n, (lo, hi, gap) in zip(shape, widths)
+    )
 
 
 # ---- the public functions -----------------------------------------------------------------------
+
 
 def reshape(x, *shape) -> Tensor:
     """The same elements, in row-major order, in another shape; one size may be -1.
@@ -93,8 +121,10 @@ def reshape(x, *shape) -> Tensor:
     if shape.count(-1) == 1 and known:
         shape = tuple(x.size // known if n == -1 else n for n in shape)
     if min(shape, default=0) < 0 or size_of(shape) != x.size:
-        raise ValueError(f"reshape: {x.shape} has {x.size} elements and does not fit {asked}: "
-                         "the sizes must multiply to that number, and one of them may be -1")
+        raise ValueError(
+            f"reshape: {x.shape} has {x.size} elements and does not fit {asked}: "
+            "the sizes must multiply to that number, and one of them may be -1"
+        )
     return x if shape == x.shape else reshape_to(x, shape=shape)
 
 
@@ -102,8 +132,11 @@ def transpose(x, *axes) -> Tensor:
     """`x` with its axes in the order of `axes`, or reversed; each must be named once."""
     x = asarray(x)
     axes = as_sizes("transpose", axes[0] if len(axes) == 1 else axes)
-    axes = (tuple(as_axis("transpose", a, x.ndim) for a in axes) if axes
-            else tuple(reversed(range(x.ndim))))
+    axes = (
+        tuple(as_axis("transpose", a, x.ndim) for a in axes)
+        if axes
+        else tuple(reversed(range(x.ndim)))
+    )
     if sorted(axes) != list(range(x.ndim)):
         raise ValueError(f"transpose: axes {axes} must name each axis of {x.shape} once")
     return permute(x, axes=axes)
@@ -122,8 +155,9 @@ def moveaxis(x, source: int, destination: int) -> Tensor:
     """`x` with the axis `source` at the place `destination`, the others in their order."""
     x = asarray(x)
     order = list(range(x.ndim))
-    order.insert(as_axis("moveaxis", destination, x.ndim),
-                 order.pop(as_axis("moveaxis", source, x.ndim)))
+    order.insert(
+        as_axis("moveaxis", destination, x.ndim), order.pop(as_axis("moveaxis", source, x.ndim))
+    )
     return permute(x, axes=tuple(order))
 
 
@@ -138,12 +172,16 @@ def expand_dims(x, axis) -> Tensor:
 def squeeze(x, axis=None) -> Tensor:
     """`x` without axes of size 1: all, or those named by `axis`; ValueError for other sizes."""
     x = asarray(x)
-    axes = ([i for i, n in enumerate(x.shape) if n == 1] if axis is None
-            else as_axes("squeeze", axis, x.ndim))
+    axes = (
+        [i for i, n in enumerate(x.shape) if n == 1]
+        if axis is None
+        else as_axes("squeeze", axis, x.ndim)
+    )
     for i in axes:
         if x.shape[i] != 1:
-            raise ValueError(f"squeeze: axis {i} of {x.shape} has size {x.shape[i]}, "
-                             "only axes of size 1 can go")
+            raise ValueError(
+                f"squeeze: axis {i} of {x.shape} has size {x.shape[i]}, only axes of size 1 can go"
+            )
     return reshape(x, tuple(n for i, n in enumerate(x.shape) if i not in axes))
 
 
@@ -154,8 +192,10 @@ def broadcast_to(x, shape) -> Tensor:
         return x
     trailing = zip(x.shape[::-1], shape[::-1])
     if len(x.shape) > len(shape) or any(n not in (1, m) for n, m in trailing):
-        raise ValueError(f"broadcast_to: {x.shape} does not broadcast to {shape}: "
-                         "trailing axes must be equal or 1")
+        raise ValueError(
+            f"broadcast_to: {x.shape} does not broadcast to {shape}: "
+            "trailing axes must be equal or 1"
+        )
     return spread(x, shape=shape)
 
 
@@ -179,8 +219,10 @@ def pad(x, widths, value: float = 0.0) -> Tensor:
     x = asarray(x)
     pairs = [(widths, widths)] * x.ndim if is_whole(widths) else widths
     if not isinstance(pairs, (tuple, list)) or len(pairs) != x.ndim or not all(map(is_pair, pairs)):
-        raise ValueError(f"pad: widths {shown(widths)} must give one (before, after) pair of sizes >= 0 "
-                         f"for each of the {x.ndim} axes of {x.shape}")
+        raise ValueError(
+            f"pad: widths {shown(widths)} must give one (before, after) pair of sizes >= 0 "
+            f"for each of the {x.ndim} axes of {x.shape}"
+        )
     full = tuple((int(lo), int(hi), 0) for lo, hi in pairs)
     as_shape("pad", padded_shape(x.shape, full))
     if isinstance(value, (int, float)) and value == 0:
@@ -197,10 +239,11 @@ def concatenate(xs, axis: int = 0) -> Tensor:
     xs = promote.parts("concatenate", xs)
     shapes = [x.value.shape for x in xs]
     if not xs or () in shapes:
-        raise ValueError("concatenate needs at least one tensor, and none of them 0-d: "
-                         "use tm.stack for those")
+        raise ValueError(
+            "concatenate needs at least one tensor, and none of them 0-d: use tm.stack for those"
+        )
     axis = as_axis("concatenate", axis, len(shapes[0]))
-    others = [shape[:axis] + shape[axis + 1:] for shape in shapes]
+    others = [shape[:axis] + shape[axis + 1 :] for shape in shapes]
     if any(sizes != others[0] for sizes in others):
         raise ValueError(f"concatenate: the shapes {shapes} differ outside axis {axis}")
     return join(*xs, axis=axis)
@@ -223,14 +266,16 @@ def getitem(x: Tensor, index) -> Tensor:
     for i in index:
         basic = i is None or i is Ellipsis or isinstance(i, (slice, int, np.integer))
         if not basic or isinstance(i, (bool, np.bool_)):
-            raise TypeError("a tensor is indexed with integers, slices, None and ..., "
-                            f"not {type(i).__name__}: use tm.take or tm.take_along_axis "
-                            "for index arrays and tm.where for masks")
+            raise TypeError(
+                "a tensor is indexed with integers, slices, None and ..., "
+                f"not {type(i).__name__}: use tm.take or tm.take_along_axis "
+                "for index arrays and tm.where for masks"
+            )
     named = sum(i is not None and i is not Ellipsis for i in index)
     if named > x.ndim or sum(i is Ellipsis for i in index) > 1:
         raise IndexError(f"the index {index} has too many parts for a tensor of shape {x.shape}")
     dots = next((k for k, i in enumerate(index) if i is Ellipsis), len(index))
-    index = index[:dots] + (slice(None),) * (x.ndim - named) + index[dots + 1:]
+    index = index[:dots] + (slice(None),) * (x.ndim - named) + index[dots + 1 :]
     cuts, flips, shape, axis = [], [], [], 0
     for i in index:
         if i is None:
@@ -240,15 +285,16 @@ def getitem(x: Tensor, index) -> Tensor:
         if isinstance(i, slice):
             start, stop, step = i.indices(n)
             length = len(range(start, stop, step))
-            if step < 0:                                # a downward slice is an upward one, flipped
+            if step < 0:  # a downward slice is an upward one, flipped
                 flips.append(axis)
                 start, step = start + (length - 1) * step, -step
             cuts.append(slice(start, start + (length - 1) * step + 1 if length else start, step))
             shape.append(length)
         else:
             if not -n <= i < n:
-                raise IndexError(f"index {i} is out of range for axis {axis} of size {n} "
-                                 f"(shape {x.shape})")
+                raise IndexError(
+                    f"index {i} is out of range for axis {axis} of size {n} (shape {x.shape})"
+                )
             cuts.append(slice(int(i) % n, int(i) % n + 1, 1))
         axis += 1
     if any(c != slice(0, n, 1) for c, n in zip(cuts, x.shape)):

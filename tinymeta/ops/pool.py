@@ -59,11 +59,12 @@ def avg_pool2d(x, window=2, *, stride=None, padding="valid") -> Tensor:
     geometry = pool_geometry("avg_pool2d", x, window, stride, padding)
     ones = np.ones((*geometry.kernel, 1, 1), x.dtype)
     options = {"stride": geometry.stride, "padding": geometry.pads}
-    planes = movement.moveaxis(x, -1, -3)                                       # (.., N, C, H, W)
+    planes = movement.moveaxis(x, -1, -3)  # (.., N, C, H, W)
     sums = conv2d(movement.reshape(planes, (-1, *geometry.image, 1)), ones, **options)
     counts = conv2d(np.ones((1, *geometry.image, 1), x.dtype), ones, **options)
-    means = movement.reshape(sums / counts,
-                             (*planes.shape[:-2], *geometry.result))            # (.., N, C, H', W')
+    means = movement.reshape(
+        sums / counts, (*planes.shape[:-2], *geometry.result)
+    )  # (.., N, C, H', W')
     return movement.moveaxis(means, -3, -1)
 
 
@@ -72,6 +73,8 @@ def pool_geometry(name, x, window, stride, padding):
     stride = window if stride is None else stride
     geometry = geometry_of(name, x.shape[-3:-1], window, stride, padding)
     if any(max(pad) >= k for pad, k in zip(geometry.pads, window)):
-        raise ValueError(f"{name}: the padding {geometry.pads} is as wide as the window {window}, "
-                         "so that some windows would see nothing: pad less")
+        raise ValueError(
+            f"{name}: the padding {geometry.pads} is as wide as the window {window}, "
+            "so that some windows would see nothing: pad less"
+        )
     return geometry

@@ -14,8 +14,11 @@ from ..core.tensor import WEAK, Tensor, Unknown, asarray, dtypes_in
 from . import movement
 
 COMPARISONS = {"equal", "not_equal", "less", "less_equal", "greater", "greater_equal"}
-INSTEAD_OF_BOOLS = {"neg": "use ~ for the opposite", "sub": "use ^ or != for where they differ",
-                    **dict.fromkeys(("sign", "relu", "gate", "product_or_zero"), "cast with astype first")}
+INSTEAD_OF_BOOLS = {
+    "neg": "use ~ for the opposite",
+    "sub": "use ^ or != for where they differ",
+    **dict.fromkeys(("sign", "relu", "gate", "product_or_zero"), "cast with astype first"),
+}
 
 
 def promote(name: str, inputs: tuple, floating: bool = False) -> tuple:
@@ -25,7 +28,7 @@ def promote(name: str, inputs: tuple, floating: bool = False) -> tuple:
     for a number that is beyond the dtype.
     """
     first = inputs[0]
-    if type(first) is Tensor and first.value.dtype.kind == "f":       # nothing to do, nearly always
+    if type(first) is Tensor and first.value.dtype.kind == "f":  # nothing to do, nearly always
         for x in inputs:
             if type(x) is not Tensor or x.value.dtype != first.value.dtype:
                 break
@@ -43,7 +46,7 @@ def promote(name: str, inputs: tuple, floating: bool = False) -> tuple:
         raise TypeError(f"{name} has no meaning for bools: {INSTEAD_OF_BOOLS[name]}")
     if dtype.kind in "iu" and weak:
         inputs = [fitting(name, x, dtype) if is_weak(x) else x for x in inputs]
-        if any(isinstance(x, float) for x in inputs):       # an infinity, to compare with
+        if any(isinstance(x, float) for x in inputs):  # an infinity, to compare with
             dtype = np.dtype(np.float32)
     return tuple([cast(x, dtype) for x in inputs])
 
@@ -96,8 +99,10 @@ def fitting(name: str, x, dtype):
                 return np.inf if n > 0 else -np.inf
             if isinstance(x, WEAK) and name == ("minimum" if n > 0 else "maximum"):
                 return info.max if n > 0 else info.min
-            raise ValueError(f"{name}: {n} is beyond {dtype}, which holds {info.min} to "
-                             f"{info.max}: cast the tensor with astype first")
+            raise ValueError(
+                f"{name}: {n} is beyond {dtype}, which holds {info.min} to "
+                f"{info.max}: cast the tensor with astype first"
+            )
     return x
 
 
@@ -122,6 +127,7 @@ def by_float32(name: str):
     float16 is computed in float32, which holds all of it, and rounded at the end. Raises TypeError
     for longdouble.
     """
+
     def with_more_dtypes(operation):
         @functools.wraps(operation)
         def wrapped(x, *args, **kwargs):
@@ -133,7 +139,9 @@ def by_float32(name: str):
             wide = np.dtype(np.float32)
             args = [cast(a, wide) if type(a) is Tensor and a.dtype == x.dtype else a for a in args]
             return cast(operation(cast(x, wide), *args, **kwargs), x.dtype)
+
         return wrapped
+
     return with_more_dtypes
 
 
@@ -153,7 +161,10 @@ def broadcast(name: str, inputs: tuple) -> tuple:
         shape = np.broadcast_shapes(*(x.shape for x in inputs))
     except ValueError:
         shapes = " and ".join(str(x.shape) for x in inputs)
-        raise ValueError(f"{name}: the shapes {shapes} do not broadcast: "
-                         "trailing axes must be equal or 1") from None
-    return tuple(x if x.shape == shape or not (x.shape or x.serial)
-                 else movement.broadcast_to(x, shape) for x in inputs)
+        raise ValueError(
+            f"{name}: the shapes {shapes} do not broadcast: trailing axes must be equal or 1"
+        ) from None
+    return tuple(
+        x if x.shape == shape or not (x.shape or x.serial) else movement.broadcast_to(x, shape)
+        for x in inputs
+    )

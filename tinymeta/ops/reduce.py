@@ -37,29 +37,42 @@ def first_of(name):
     def shape(x, axes):
         check_some(name, x, axes)
         return without(x.shape, axes), x.dtype
+
     return shape
 
 
-add_up = Primitive("sum", family="reduce",
-                   shape=lambda x, axes: (without(x.shape, axes), x.dtype),
-                   vjps=(lambda g, y, x, axes: back(g, x, axes),))
+add_up = Primitive(
+    "sum",
+    family="reduce",
+    shape=lambda x, axes: (without(x.shape, axes), x.dtype),
+    vjps=(lambda g, y, x, axes: back(g, x, axes),),
+)
 
-largest = Primitive("max", family="reduce", shape=first_of("max"),
-                    vjps=(lambda g, y, x, axes: to_the_largest(back(g, x, axes), x, y, axes),),
-                    branch=lambda x, axes: x == np.max(x, axis=axes, keepdims=True))
+largest = Primitive(
+    "max",
+    family="reduce",
+    shape=first_of("max"),
+    vjps=(lambda g, y, x, axes: to_the_largest(back(g, x, axes), x, y, axes),),
+    branch=lambda x, axes: x == np.max(x, axis=axes, keepdims=True),
+)
 
-position = Primitive("argmax", family="reduce", vjps=(None,),
-                     shape=lambda x, axes: (first_of("argmax")(x, axes)[0], np.dtype(np.int64)))
+position = Primitive(
+    "argmax",
+    family="reduce",
+    vjps=(None,),
+    shape=lambda x, axes: (first_of("argmax")(x, axes)[0], np.dtype(np.int64)),
+)
 
 
 def to_the_largest(g, x, y, axes):
     """g where x is the maximum, g/k where k tie, 0 elsewhere; a NaN is the largest."""
     x = stop_gradient(x)
-    hits = elementwise.wins(x, back(stop_gradient(y), x, axes))     # a half, or 0: none is larger
+    hits = elementwise.wins(x, back(stop_gradient(y), x, axes))  # a half, or 0: none is larger
     return elementwise.product_or_zero(g, hits / back(add_up(hits, axes=axes), x, axes))
 
 
 # ---- the public functions -----------------------------------------------------------------------
+
 
 def reduced(primitive, x, axis, keepdims):
     x = asarray(x)

@@ -20,17 +20,49 @@ from .subject import NoRule, Vacuous
 from .taylor import Remainders, check_taylor
 
 # hypothesis is an optional dependency, so what needs it comes when asked for, from these files.
-LAZY = {"Case": "cases", "register": "cases", "strategy_for": "cases",
-        "load_profile": "strategies", "check_primitive": "primitives",
-        "registry_test": "primitives", "Survey": "survey", "check_compiled": "compiled",
-        "without_compiling": "interpreted", "interpreted_jit": "interpreted",
-        "check_call": "arguments",
-        "Mutant": "faults", "mutants": "faults", "survivors": "faults"}
+LAZY = {
+    "Case": "cases",
+    "register": "cases",
+    "strategy_for": "cases",
+    "load_profile": "strategies",
+    "check_primitive": "primitives",
+    "registry_test": "primitives",
+    "Survey": "survey",
+    "check_compiled": "compiled",
+    "without_compiling": "interpreted",
+    "interpreted_jit": "interpreted",
+    "check_call": "arguments",
+    "Mutant": "faults",
+    "mutants": "faults",
+    "survivors": "faults",
+}
 
-__all__ = ["Foreign", "Identities", "Identity", "Kink", "MetaReport", "NoRule", "Program",
-           "Remainders", "Report", "Row", "Skip", "Undecided", "Vacuous", "branches",
-           "check_grads", "check_identities", "check_meta_grad", "check_program", "check_taylor",
-           "compiled", "faults", "programs", "strategies", *LAZY]
+__all__ = [
+    "Foreign",
+    "Identities",
+    "Identity",
+    "Kink",
+    "MetaReport",
+    "NoRule",
+    "Program",
+    "Remainders",
+    "Report",
+    "Row",
+    "Skip",
+    "Undecided",
+    "Vacuous",
+    "branches",
+    "check_grads",
+    "check_identities",
+    "check_meta_grad",
+    "check_program",
+    "check_taylor",
+    "compiled",
+    "faults",
+    "programs",
+    "strategies",
+    *LAZY,
+]
 
 
 def __getattr__(name: str):

@@ -22,11 +22,12 @@ from .survey import Survey, command
 
 PACKAGE = str(Path(__file__).parent.parent)
 REFUSED = (ValueError, TypeError, IndexError, OSError, FloatingPointError, OverflowError)
-ARGUMENT = "<string>"       # where an argument is written that is a function: it may do anything
+ARGUMENT = "<string>"  # where an argument is written that is a function: it may do anything
 
 
 class Call(NamedTuple):
     """A function and its arguments, as texts."""
+
     function: str
     args: tuple[str, ...]
     kwargs: tuple[tuple[str, str], ...] = ()
@@ -59,7 +60,7 @@ def check_call(call: Call, seed: int = 0) -> str:
     function = value(call.function)
     args, kwargs = [value(a) for a in call.args], {name: value(a) for name, a in call.kwargs}
     try:
-        with warnings.catch_warnings(), np.errstate(all="ignore"):      # the log of 0 is -inf
+        with warnings.catch_warnings(), np.errstate(all="ignore"):  # the log of 0 is -inf
             warnings.simplefilter("error")
             function(*args, **kwargs)
     except REFUSED as error:
@@ -67,8 +68,10 @@ def check_call(call: Call, seed: int = 0) -> str:
             raise AssertionError(f"{type(error).__name__}: {error}\n{blame}") from error
     except Exception as error:
         if innermost(error).tb_frame.f_code.co_filename != ARGUMENT:
-            raise AssertionError(f"{type(error).__name__}: {error}\nis none of the errors that a "
-                                 "wrong argument raises") from error
+            raise AssertionError(
+                f"{type(error).__name__}: {error}\nis none of the errors that a "
+                "wrong argument raises"
+            ) from error
     return "checked"
 
 

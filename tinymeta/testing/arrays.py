@@ -10,7 +10,7 @@ import numpy as np
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-STEP, NEAR = 1 / 8, 1 / 16          # between two values; what is nearer to a kink than this is not drawn
+STEP, NEAR = 1 / 8, 1 / 16  # between two values; what is nearer to a kink than this is not drawn
 
 
 def shapes(min_dims: int = 0, max_dims: int = 3, min_side: int = 0, max_side: int = 3):
@@ -18,12 +18,20 @@ def shapes(min_dims: int = 0, max_dims: int = 3, min_side: int = 0, max_side: in
 
     They shrink to () or to the smallest allowed.
     """
-    return hnp.array_shapes(min_dims=min_dims, max_dims=max_dims,
-                            min_side=min_side, max_side=max_side)
+    return hnp.array_shapes(
+        min_dims=min_dims, max_dims=max_dims, min_side=min_side, max_side=max_side
+    )
 
 
-def tensors(shape, *, low: float = -2.0, high: float = 2.0, away_from: float | Sequence = (),
-            min_gap: float | None = None, dtype=np.float64):
+def tensors(
+    shape,
+    *,
+    low: float = -2.0,
+    high: float = 2.0,
+    away_from: float | Sequence = (),
+    min_gap: float | None = None,
+    dtype=np.float64,
+):
     """Arrays of multiples of 1/8 between `low` and `high`; they shrink to the smallest numbers.
 
     shape: a shape, or a strategy of shapes. away_from: a kink or several, to which no element comes
@@ -41,8 +49,10 @@ def tensors(shape, *, low: float = -2.0, high: float = 2.0, away_from: float | S
     grid = STEP * np.arange(np.ceil(low / STEP), np.floor(high / STEP) + 1)
     allowed = [v for v in grid if all(abs(v - kink) >= NEAR for kink in kinks)]
     if not allowed:
-        raise ValueError(f"tensors: no multiple of 1/8 between {low} and {high} is 1/16 away from "
-                         f"{kinks.tolist()}")
+        raise ValueError(
+            f"tensors: no multiple of 1/8 between {low} and {high} is 1/16 away from "
+            f"{kinks.tolist()}"
+        )
     simplest = sorted(allowed, key=lambda v: (abs(v), v < 0))
     return hnp.arrays(dtype, shape, elements=st.sampled_from(simplest))
 
@@ -74,7 +84,7 @@ def distinct(shape):
 def broadcastable(count: int, *, max_dims: int = 3, min_side: int = 0, max_side: int = 3, **kind):
     """Tuples of `count` arrays whose shapes broadcast with each other; kind: as of `tensors`."""
     return hnp.mutually_broadcastable_shapes(
-        num_shapes=count, max_dims=max_dims, min_side=min_side, max_side=max_side,
+        num_shapes=count, max_dims=max_dims, min_side=min_side, max_side=max_side
     ).flatmap(lambda found: st.tuples(*(tensors(shape, **kind) for shape in found.input_shapes)))
 
 

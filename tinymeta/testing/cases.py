@@ -12,11 +12,13 @@ from .arrays import bools, distinct, integers, off_kinks, positive, shapes, tens
 
 class Case(NamedTuple):
     """Arguments of a primitive: arrays by position, static metadata by keyword."""
+
     inputs: tuple
     static: dict
 
 
 # ---- elementwise --------------------------------------------------------------------------------
+
 
 def above_minus_one(shape):
     return tensors(shape, low=-0.75, high=3.0)
@@ -45,6 +47,7 @@ def static_powers(draw):
 
 # ---- movement, reductions, indices ---------------------------------------------------------------
 
+
 @st.composite
 def reshapes(draw):
     shape = draw(shapes())
@@ -62,15 +65,18 @@ def transposes(draw):
 def broadcasts(draw):
     target = draw(shapes())
     kept = draw(st.integers(0, len(target)))
-    shape = tuple(draw(st.sampled_from([1, n])) for n in target[len(target) - kept:])
+    shape = tuple(draw(st.sampled_from([1, n])) for n in target[len(target) - kept :])
     return Case((draw(tensors(shape)),), {"shape": target})
 
 
 @st.composite
 def some_axes(draw, kind=tensors, min_side: int = 0, max_dims: int = 3, one: bool = False):
     shape = draw(shapes(min_dims=1 if one else 0, max_dims=max_dims, min_side=min_side))
-    axes = st.sets(st.sampled_from(range(len(shape))), min_size=int(one),
-                   max_size=1 if one else None) if shape else st.just(())
+    axes = (
+        st.sets(st.sampled_from(range(len(shape))), min_size=int(one), max_size=1 if one else None)
+        if shape
+        else st.just(())
+    )
     return Case((draw(kind(shape)),), {"axes": tuple(sorted(draw(axes)))})
 
 
@@ -119,6 +125,7 @@ def gathers(draw, along: bool, adjoint: bool):
 
 # ---- contractions and windows --------------------------------------------------------------------
 
+
 @st.composite
 def matmul_cases(draw, min_side: int = 0):
     """Two matrices that fit, (.., N, K) and (.., K, M), of sides min_side to 3.
@@ -142,7 +149,7 @@ def geometries(draw, pooling: bool = False) -> Geometry:
     padding = draw(st.one_of(st.sampled_from(["valid", "same"]), st.tuples(pad, pad)))
     pads = padding if isinstance(padding, tuple) else [(0, 0)] * 2
     if any(n + sum(pad) < k for n, k, pad in zip(image, kernel, pads)):
-        padding = "same"                        # the one that always fits
+        padding = "same"  # the one that always fits
     stride = draw(st.tuples(st.integers(1, 3), st.integers(1, 3)))
     return geometry_of("case", image, kernel, stride, padding)
 
@@ -158,8 +165,11 @@ def conv_cases(draw, operands: str = "xw", min_examples: int = 0):
     lead = draw(shapes(max_dims=2, min_side=1, max_side=2))
     n = draw(st.integers(min_examples, 2))
     c, o = draw(st.tuples(st.integers(1, 2), st.integers(1, 2)))
-    sizes = {"x": (*lead, n, *geometry.image, c), "w": (*lead, *geometry.kernel, c, o),
-             "g": (*lead, n, *geometry.result, o)}
+    sizes = {
+        "x": (*lead, n, *geometry.image, c),
+        "w": (*lead, *geometry.kernel, c, o),
+        "g": (*lead, n, *geometry.result, o),
+    }
     return Case(tuple(draw(tensors(sizes[letter])) for letter in operands), {"geometry": geometry})
 
 
@@ -187,6 +197,7 @@ def perhaps_with_nan(draw, cases):
 
 # ---- which case for which primitive --------------------------------------------------------------
 
+# fmt: off
 TABLE = {
     "div": same_shape(tensors, positive),           "log": same_shape(positive),
     "log1p": same_shape(above_minus_one),           "rsqrt": same_shape(positive),
@@ -208,6 +219,7 @@ TABLE = {
     "conv_input": conv_cases("gw"),                 "conv_weight": conv_cases("xg"),
     "window_argmax": perhaps_with_nan(pool_cases()),
 }
+# fmt: on
 
 
 def strategy_for(op: Primitive | str):
@@ -230,9 +242,11 @@ def all_different(op: Primitive):
     parameters = op.__signature__.parameters.values()
     needed = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.default is p.empty]
     if needed:
-        raise KeyError(f"{op.name} has no strategy that knows its {', '.join(needed)}: add one "
-                       f"with tm.testing.register({op.name!r}, strategy), whose examples are "
-                       "Case(inputs, static)")
+        raise KeyError(
+            f"{op.name} has no strategy that knows its {', '.join(needed)}: add one "
+            f"with tm.testing.register({op.name!r}, strategy), whose examples are "
+            "Case(inputs, static)"
+        )
     count = 2 if callable(op.vjps) else len(op.vjps)
     together = shapes(min_dims=1).flatmap(lambda shape: distinct((count, *shape)))
     return together.map(lambda rows: Case(tuple(map(np.array, rows)), {}))

@@ -21,12 +21,13 @@ from .kinks import crossed
 from .steps import CAPTURED, Case, cases
 from .survey import Survey, command
 
-CLOSE = {"float64": 1e-9, "float32": 1e-3}      # how far compiled and eager values may be apart
+CLOSE = {"float64": 1e-9, "float32": 1e-3}  # how far compiled and eager values may be apart
 
 
 @contextmanager
 def cut(chunks: int, threads: int):
     """Programs that are made ready in this block run in so many chunks, where they can be split."""
+
     def edges(tasks, size, threads):
         count = min(chunks, tasks)
         return [tasks * k // count for k in range(count + 1)] if count > 1 else [0, tasks]
@@ -37,6 +38,7 @@ def cut(chunks: int, threads: int):
 
 # ---- the check ----------------------------------------------------------------------------------
 
+
 def check_compiled(case: Case) -> str:
     """The step of a case, compiled and eager: one tree, shapes, dtypes, values but for rounding.
 
@@ -46,7 +48,8 @@ def check_compiled(case: Case) -> str:
     or what the compiler raises.
     """
     if case.dtype == "float32" and crossed(
-            lambda p: p(), (case.program,), (case.program.astype(np.float32),)):
+        lambda p: p(), (case.program,), (case.program.astype(np.float32),)
+    ):
         return "at a kink"
     captured, turns = CAPTURED.copy(), (0, 1, 0)
     arguments = [case.arguments(turn) for turn in turns]
@@ -62,18 +65,22 @@ def check_compiled(case: Case) -> str:
     for found, wanted in zip(results, expected):
         agree(found, wanted, CLOSE[case.dtype])
     for path, a, b in zip(tree.paths(results[0]), *map(tree.leaves, results[::2])):
-        assert np.asarray(a).tobytes() == np.asarray(b).tobytes(), f"{path}: other bits, called again"
+        assert np.asarray(a).tobytes() == np.asarray(b).tobytes(), (
+            f"{path}: other bits, called again"
+        )
     if case.threads > 1:
         with ThreadPoolExecutor(case.threads) as pool:
-            for found, wanted in zip(pool.map(lambda args: compiled(*args), arguments * 2),
-                                     expected * 2):
+            for found, wanted in zip(
+                pool.map(lambda args: compiled(*args), arguments * 2), expected * 2
+            ):
                 agree(found, wanted, CLOSE[case.dtype])
     return "checked"
 
 
 def agree(found, expected, close: float) -> None:
-    assert tree.paths(found) == tree.paths(expected), \
+    assert tree.paths(found) == tree.paths(expected), (
         f"the result has the leaves {tree.paths(found)}, eagerly {tree.paths(expected)}"
+    )
     for path, a, b in zip(tree.paths(expected), tree.leaves(found), tree.leaves(expected)):
         same(path, a, b, close)
 
@@ -81,12 +88,14 @@ def agree(found, expected, close: float) -> None:
 def same(path: str, found, expected, close: float) -> None:
     """One leaf: a Tensor for a Tensor or array, and anything else as it is."""
     if not isinstance(expected, (Tensor, np.ndarray)):
-        assert type(found) is type(expected) and found == expected, \
+        assert type(found) is type(expected) and found == expected, (
             f"{path}: {found!r} should be {expected!r}"
+        )
         return
     a, b = np.asarray(found), np.asarray(expected)
-    assert (a.shape, a.dtype) == (b.shape, b.dtype), \
+    assert (a.shape, a.dtype) == (b.shape, b.dtype), (
         f"{path}: {a.dtype}{a.shape} should be {b.dtype}{b.shape}"
+    )
     if a.dtype.kind != "f":
         np.testing.assert_array_equal(a, b, path)
         return
@@ -98,8 +107,10 @@ def same(path: str, found, expected, close: float) -> None:
 
 # ---- as a program --------------------------------------------------------------------------------
 
+
 def survey(kernels: str = "interpreted", steps: int = 6, shrink: bool = True) -> Survey:
     """A search for a step that is not the same when it is compiled; kernels: or "compiled"."""
+
     def check(case, seed):
         with without_compiling() if kernels == "interpreted" else nullcontext():
             return check_compiled(case)
@@ -110,9 +121,13 @@ def survey(kernels: str = "interpreted", steps: int = 6, shrink: bool = True) ->
 def main(arguments: list[str] | None = None) -> int:
     """The command; 1 if a step failed."""
     parser = command("compiled", "Check that random steps are the same when they are compiled.")
-    parser.add_argument("--kernels", choices=["interpreted", "compiled"], default="interpreted",
-                        help="who runs generated kernels: Python, or the machine, which compiles "
-                        "each first (default interpreted)")
+    parser.add_argument(
+        "--kernels",
+        choices=["interpreted", "compiled"],
+        default="interpreted",
+        help="who runs generated kernels: Python, or the machine, which compiles "
+        "each first (default interpreted)",
+    )
     parser.add_argument("--steps", type=int, default=6, help="at most, of a program (default 6)")
     options = parser.parse_args(arguments)
     return survey(options.kernels, options.steps).go_on(options.minutes, options.seed)

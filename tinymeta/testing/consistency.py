@@ -19,10 +19,10 @@ from .point import Point, alike
 from .report import Row, closer
 from .subject import blaming
 
-GROUPS = 8                      # of outputs, each asked for alone
-ELSEWHERE = EPS ** 0.2          # how far away the other point is, as long as a difference's step
-FELT = 1e-6                     # of a slope: what was kept from another point is off by more
-MANY = 100                      # roundings that a sum of cotangents may carry
+GROUPS = 8  # of outputs, each asked for alone
+ELSEWHERE = EPS**0.2  # how far away the other point is, as long as a difference's step
+FELT = 1e-6  # of a slope: what was kept from another point is off by more
+MANY = 100  # roundings that a sum of cotangents may carry
 
 
 def consistent(check: str, name: str, point: Point, us, vs, rng) -> None:
@@ -36,14 +36,15 @@ def consistent(check: str, name: str, point: Point, us, vs, rng) -> None:
         shaken = point.shaken(rng).pulled(point._replace(xs=us).shaken(rng).xs)
         eps = max(np.finfo(x.dtype).eps for x in point.xs)
         blur = ROUNDINGS * apart(shaken, gs) + np.sqrt(eps) * total(gs) + MANY * eps * total(us)
-        if not np.isfinite(blur):                   # at an edge of its domain nothing can be told
+        if not np.isfinite(blur):  # at an edge of its domain nothing can be told
             return
         for how, found in answers(point, us, vs, rng):
             error = apart(found, gs)
-            if not error <= blur:                   # which no NaN is
+            if not error <= blur:  # which no NaN is
                 raise AssertionError(
                     f"{check}: the pullback of {name} gives another gradient {how}: {error:.1e} "
-                    f"apart, where rounding explains {blur:.1e}")
+                    f"apart, where rounding explains {blur:.1e}"
+                )
 
 
 def answers(point: Point, us, vs, rng) -> Iterator[tuple[str, list]]:
@@ -53,16 +54,20 @@ def answers(point: Point, us, vs, rng) -> Iterator[tuple[str, list]]:
         for group in np.array_split(rng.permutation(len(us)), min(len(us), GROUPS)):
             some = [u if k in group else np.zeros_like(u) for k, u in enumerate(us)]
             shares.append(point.pulled(some))
-        yield ("when one output alone has a cotangent, the others zeros, summed over the outputs",
-               [np.sum(parts, axis=0) for parts in zip(*shares)])
+        yield (
+            "when one output alone has a cotangent, the others zeros, summed over the outputs",
+            [np.sum(parts, axis=0) for parts in zip(*shares)],
+        )
     loose = [gappy(u) for u in us]
     yield from unless_refused("of a cotangent that is not contiguous", "cotangents", point, loose)
     loose_point = point._replace(xs=[gappy(x) for x in point.xs])
     yield from unless_refused("of arrays that are not contiguous", "arrays", loose_point, loose)
     pull = vjp(point.function, *point.xs)[1]
     vjp(point.function, *elsewhere(point, vs))[1](tuple(us))
-    yield ("when it is asked late, after another forward and backward pass at another point",
-           [g.numpy() for g in pull(tuple(us))])
+    yield (
+        "when it is asked late, after another forward and backward pass at another point",
+        [g.numpy() for g in pull(tuple(us))],
+    )
 
 
 def unless_refused(how: str, what: str, point: Point, us) -> Iterator[tuple[str, list]]:
@@ -96,7 +101,8 @@ def right_elsewhere(check: str, name: str, point: Point, us, vs) -> None:
         raise AssertionError(
             f"{check}: the derivative of {name} is right at the point given and wrong at a second "
             f"one nearby: analytic {row.analytic:.12g}, numeric {numeric.value:.12g}, tolerance "
-            f"{row.tolerance:.1e}; it keeps something of the first, or is right there by chance")
+            f"{row.tolerance:.1e}; it keeps something of the first, or is right there by chance"
+        )
 
 
 def elsewhere(point: Point, vs) -> list[np.ndarray]:

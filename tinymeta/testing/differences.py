@@ -11,15 +11,16 @@ from typing import NamedTuple
 import numpy as np
 
 EPS = np.finfo(np.float64).eps
-FIRST_STEP = EPS ** 0.2         # balances a truncation of h^4 with a rounding of eps / h
-SMALLER = 8                     # each retry divides the step by this
+FIRST_STEP = EPS**0.2  # balances a truncation of h^4 with a rounding of eps / h
+SMALLER = 8  # each retry divides the step by this
 TRIES = 5
-ROUNDINGS = 32                  # how many roundings of the size of its result a value may carry
+ROUNDINGS = 32  # how many roundings of the size of its result a value may carry
 
 
 class Slope(NamedTuple):
     """An estimate of d/dt of a sum of terms at t = 0."""
-    terms: np.ndarray           # the slope of each
+
+    terms: np.ndarray  # the slope of each
     truncation: float
     rounding: float
     step: float
@@ -41,8 +42,11 @@ class Slope(NamedTuple):
     def settled(self) -> bool:
         """Can three digits be told? A slope below the rounding counts: it is told to be zero."""
         blurred = 1e-3 * self.size < self.tolerance
-        return np.isfinite(self.tolerance) and not (blurred and self.rounding < self.size) \
+        return (
+            np.isfinite(self.tolerance)
+            and not (blurred and self.rounding < self.size)
             and not (blurred and self.rounding < self.truncation)
+        )
 
 
 def slope(terms: Callable, magnitude: float, side: int = 0, step: float = FIRST_STEP) -> Slope:
@@ -53,7 +57,7 @@ def slope(terms: Callable, magnitude: float, side: int = 0, step: float = FIRST_
     step: the longest.
     """
     here = terms(0.0) if side else None
-    cancelled = 2 if side else 4            # a central difference has an even error alone
+    cancelled = 2 if side else 4  # a central difference has an even error alone
 
     def quotient(h):
         return (terms(side * h) - here) / (side * h) if side else (terms(h) - terms(-h)) / (2 * h)
@@ -61,13 +65,15 @@ def slope(terms: Callable, magnitude: float, side: int = 0, step: float = FIRST_
     best, h = None, step
     for _ in range(TRIES):
         rough, better, best_of = (quotient(t) for t in (h, h / 2, h / 4))
-        coarse, fine = ((cancelled * b - a) / (cancelled - 1)
-                        for a, b in ((rough, better), (better, best_of)))
+        coarse, fine = (
+            (cancelled * b - a) / (cancelled - 1) for a, b in ((rough, better), (better, best_of))
+        )
         size = float(np.abs(fine).sum())
-        met = magnitude + float(np.abs(terms(h)).sum())      # at a zero of f, what is met beside it
-        found = Slope(fine, float(np.abs(fine - coarse).sum()),
-                      ROUNDINGS * EPS * (met / (h / 4) + size), h)
-        if best is None or not best.tolerance <= found.tolerance:        # a NaN never stays
+        met = magnitude + float(np.abs(terms(h)).sum())  # at a zero of f, what is met beside it
+        found = Slope(
+            fine, float(np.abs(fine - coarse).sum()), ROUNDINGS * EPS * (met / (h / 4) + size), h
+        )
+        if best is None or not best.tolerance <= found.tolerance:  # a NaN never stays
             best = found
         if found.truncation <= max(found.rounding, 1e-7 * found.size):
             break
@@ -77,6 +83,7 @@ def slope(terms: Callable, magnitude: float, side: int = 0, step: float = FIRST_
 
 class Sides(NamedTuple):
     """The slopes of the same terms to the left and to the right of 0."""
+
     left: Slope
     right: Slope
 
@@ -92,8 +99,9 @@ class Sides(NamedTuple):
     @property
     def jumps(self) -> bool:
         """A quotient that grows as the step shrinks is of a jump."""
-        return any(side.truncation > 0.1 * side.size and side.truncation > side.rounding
-                   for side in self)
+        return any(
+            side.truncation > 0.1 * side.size and side.truncation > side.rounding for side in self
+        )
 
     def span(self, value: float) -> bool:
         """Is `value` the slope of a subgradient: between the two, term by term?"""

@@ -30,12 +30,13 @@ from .cases import Case, strategy_for
 from .gradcheck import check_grads
 from .subject import Vacuous
 
-EXAMPLES = 20                   # the budget within which a fault has to be noticed
-ARGUMENTS = "gyabc"             # of a rule: the cotangent, the output, the inputs
+EXAMPLES = 20  # the budget within which a fault has to be noticed
+ARGUMENTS = "gyabc"  # of a rule: the cotangent, the output, the inputs
 
 
 class Mutant(NamedTuple):
     """An operation with a fault in one of its rules."""
+
     op: str
     rule: int
     fault: str
@@ -45,6 +46,7 @@ class Mutant(NamedTuple):
 
 
 # ---- the faults: a right rule goes in, a wrong one comes out ------------------------------------
+
 
 def without(rule: Callable, kept: int) -> Callable:
     """The rule with each sum in it replaced by one of its two terms."""
@@ -59,28 +61,35 @@ def without(rule: Callable, kept: int) -> Callable:
     def faulty(*args, **static):
         with setting(interpreter=one_term):
             return rule(*args, **static)
+
     return faulty
 
 
 def forgetting(rule: Callable, place: int) -> Callable:
     """The rule with the history of one of its arguments cut off; the value stays right."""
     return lambda *args, **static: rule(
-        *args[:place], stop_gradient(args[place]), *args[place + 1:], **static)
+        *args[:place], stop_gradient(args[place]), *args[place + 1 :], **static
+    )
 
 
-VALUES = {                      # wrong from the first order on
+VALUES = {  # wrong from the first order on
     "sign flipped": lambda rule: lambda *args, **static: neg(rule(*args, **static)),
     "scaled by 1.001": lambda rule: lambda *args, **static: rule(*args, **static) * 1.001,
     "zero": lambda rule: lambda *args, **static: None,
 }
-TERMS = {"only the first term": lambda rule: without(rule, 0),
-         "only the second term": lambda rule: without(rule, 1)}
-HISTORY = {f"{name} stopped": lambda rule, place=k: forgetting(rule, place)
-           for k, name in enumerate(ARGUMENTS)}         # wrong from the second order on
+TERMS = {
+    "only the first term": lambda rule: without(rule, 0),
+    "only the second term": lambda rule: without(rule, 1),
+}
+HISTORY = {
+    f"{name} stopped": lambda rule, place=k: forgetting(rule, place)
+    for k, name in enumerate(ARGUMENTS)
+}  # wrong from the second order on
 EXCHANGED = "exchanged with the next"
 
 
 # ---- the mutants of an operation ----------------------------------------------------------------
+
 
 def mutants(op: Primitive | str) -> list[Mutant]:
     """Every fault in every rule of an operation, by itself or its name."""
@@ -91,7 +100,7 @@ def mutants(op: Primitive | str) -> list[Mutant]:
     for i in places:
         terms = TERMS if sums(op, i) else ()
         found += [Mutant(op.name, i, fault) for fault in (*VALUES, *terms)]
-        found += [Mutant(op.name, i, fault) for fault in list(HISTORY)[:2 + arity]]
+        found += [Mutant(op.name, i, fault) for fault in list(HISTORY)[: 2 + arity]]
     if callable(op.vjps) or len(places) > 1:
         found.append(Mutant(op.name, places[0], EXCHANGED))
     return found
@@ -140,17 +149,24 @@ def broken(rules, i: int, fault: str):
     spoil = {**VALUES, **TERMS, **HISTORY}[fault]
     if callable(rules):
         return lambda i, *args, **static: spoil(partial(rules, i))(*args, **static)
-    return (*rules[:i], spoil(rules[i]), *rules[i + 1:])
+    return (*rules[:i], spoil(rules[i]), *rules[i + 1 :])
 
 
 # ---- are they noticed? ---------------------------------------------------------------------------
+
 
 def cases_of(op: Primitive, count: int) -> list[Case]:
     """The first cases that hypothesis draws for an operation, always the same ones."""
     found = []
 
-    @settings(max_examples=count, phases=[Phase.generate], derandomize=True, database=None,
-              deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(
+        max_examples=count,
+        phases=[Phase.generate],
+        derandomize=True,
+        database=None,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+    )
     @given(strategy_for(op))
     def collect(case):
         found.append(case)
@@ -162,9 +178,10 @@ def cases_of(op: Primitive, count: int) -> list[Case]:
 def complaint(op: Primitive, case: Case, order: int, seed: int) -> Exception | None:
     """What check_grads has to say: an AssertionError, or whatever a bad shape raises on the way."""
     try:
-        check_grads(lambda *xs: op(*xs, **case.static), *case.inputs, order=order, n_dirs=1,
-                    seed=seed)
-    except Vacuous:                 # such as an empty array, which no fault can show on
+        check_grads(
+            lambda *xs: op(*xs, **case.static), *case.inputs, order=order, n_dirs=1, seed=seed
+        )
+    except Vacuous:  # such as an empty array, which no fault can show on
         return None
     except Exception as error:
         return error
@@ -196,10 +213,13 @@ def survivors(op: Primitive | str, *, examples: int = EXAMPLES, order: int = 2) 
 
 # ---- as a program --------------------------------------------------------------------------------
 
+
 def score(names: list[str], **options) -> tuple[list[Mutant], list[Mutant]]:
     """All mutants of these operations, and the survivors among them."""
-    return ([m for name in names for m in mutants(name)],
-            [m for name in names for m in survivors(name, **options)])
+    return (
+        [m for name in names for m in mutants(name)],
+        [m for name in names for m in survivors(name, **options)],
+    )
 
 
 def table(planted: list[Mutant], alive: list[Mutant]) -> str:
@@ -223,7 +243,8 @@ def all_tables(names: list[str]) -> str:
     for name, group in groupby(alive, lambda mutant: mutant.op):
         lines.append(f"    {name}: " + ", ".join(f"rule {m.rule} {m.fault}" for m in group))
     if not names:
-        from . import kernelfaults, passfaults              # they take minutes: only when asked for
+        from . import kernelfaults, passfaults  # they take minutes: only when asked for
+
         lines += ["", passfaults.table(), "", kernelfaults.table()]
     return "\n".join(lines)
 

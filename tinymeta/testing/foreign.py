@@ -18,7 +18,6 @@ from ..ops.checkpoint import pack, unpack
 from .layouts import gappy
 from .subject import NoRule, called, same_bits
 
-
 # What foreign functions get with a stride in it, as views have: "", "cotangents" or "arrays", all.
 LOOSE = ContextVar("LOOSE", default="")
 
@@ -38,8 +37,14 @@ class Foreign:
     another number of gradients than there are floating inputs, as `NoRule` if there is no pullback.
     """
 
-    def __init__(self, f: Callable, *, backward: Callable | None = None,
-                 vjp: Callable | None = None, asarray: Callable = np.asarray):
+    def __init__(
+        self,
+        f: Callable,
+        *,
+        backward: Callable | None = None,
+        vjp: Callable | None = None,
+        asarray: Callable = np.asarray,
+    ):
         if backward is not None and vjp is not None:
             raise ValueError(f"{called(f)}: give a backward or a vjp, not both")
         self.f, self.backward, self.vjp, self.asarray = f, backward, vjp, asarray
@@ -61,8 +66,10 @@ class Foreign:
         result = self.f(*among_others(map(self.asarray, copies)))
         for k, (copy, x) in enumerate(zip(copies, inputs)):
             if not same_bits(copy, x.value):
-                raise AssertionError(f"{self.__name__} writes into its argument "
-                                     f"{tree.paths(args)[places[k]]}: let it make a new array")
+                raise AssertionError(
+                    f"{self.__name__} writes into its argument "
+                    f"{tree.paths(args)[places[k]]}: let it make a new array"
+                )
         outputs, rebuild_outputs = tree.flatten(result)
         outputs = [as_tensor(array_of(y)) for y in outputs]
         packed = pack(outputs)
@@ -78,29 +85,34 @@ class Foreign:
 
 class Call(NamedTuple):
     """One call of a foreign function, as what made the packed vector of its outputs."""
+
     foreign: Foreign
-    arguments: Callable             # of f, with these floats among them
+    arguments: Callable  # of f, with these floats among them
     outputs: list
     rebuild_outputs: Callable
     name = property(lambda self: self.foreign.__name__)
 
     def pull(self, g, y, wanted):
         us = [u if floating(u) else None for u in unpack(g, self.outputs)]
-        if LOOSE.get():                     # what was packed lies in order, whatever came in
+        if LOOSE.get():  # what was packed lies in order, whatever came in
             us = [u if u is None or u.serial else Tensor(gappy(u.value)) for u in us]
         by = self.by_framework if self.foreign.vjp else self.by_hand
         shares = tree.leaves(by(us, y.inputs))
         if len(shares) != len(y.inputs):
-            raise ValueError(f"the backward of {self.name} returned {len(shares)} gradients for "
-                             f"{len(y.inputs)} floating inputs: return one for each, like the "
-                             "arguments")
+            raise ValueError(
+                f"the backward of {self.name} returned {len(shares)} gradients for "
+                f"{len(y.inputs)} floating inputs: return one for each, like the "
+                "arguments"
+            )
         return [shares[i] for i in wanted]
 
     def by_hand(self, us, xs):
         backward = self.foreign.backward
         if backward is None:
-            raise NoRule(f"nobody said what the derivative of {self.name} is: ask for a lower "
-                             f"order, or wrap it as Foreign({self.name}, backward=...)")
+            raise NoRule(
+                f"nobody said what the derivative of {self.name} is: ask for a lower "
+                f"order, or wrap it as Foreign({self.name}, backward=...)"
+            )
         backward = backward if isinstance(backward, Foreign) else Foreign(backward)
         return backward(self.rebuild_outputs(us), *self.arguments(xs))
 

@@ -16,12 +16,19 @@ from .report import Report, Row, Undecided, closer
 from .subject import blaming, examined, still, vacuous
 
 MODES = ("rev", "fwd")
-SAMPLES = 3                     # of a point moved by roundings: how far does a float32 result go?
-ENTRIES = 100                   # how many entries a failure looks at, to name the worst
+SAMPLES = 3  # of a point moved by roundings: how far does a float32 result go?
+ENTRIES = 100  # how many entries a failure looks at, to name the worst
 
 
-def check_grads(f: Callable, *args, order: int = 2, n_dirs: int = 2, modes=("rev",),
-                kinks: str | Skip = "skip", seed=0) -> Report:
+def check_grads(
+    f: Callable,
+    *args,
+    order: int = 2,
+    n_dirs: int = 2,
+    modes=("rev",),
+    kinks: str | Skip = "skip",
+    seed=0,
+) -> Report:
     """Compare the derivatives of `f` at `args`, from the first to the `order`-th, with differences.
 
     With F_1 = f and F_(k+1) the map (x, u) -> J_k(x)^T u, J_k the Jacobian of F_k, order k asks
@@ -48,11 +55,13 @@ def check_grads(f: Callable, *args, order: int = 2, n_dirs: int = 2, modes=("rev
     as `Vacuous`, if `f` is constant near `args`.
     """
     if order < 1 or n_dirs < 1 or not modes or not set(modes) <= set(MODES):
-        raise ValueError(f"check_grads: order {order} and n_dirs {n_dirs} must be at least 1, "
-                         f"modes {modes!r} some of {MODES}")
+        raise ValueError(
+            f"check_grads: order {order} and n_dirs {n_dirs} must be at least 1, "
+            f"modes {modes!r} some of {MODES}"
+        )
     rng, policy = np.random.default_rng(seed), policy_of("check_grads", kinks)
     rows, moves = [], False
-    with np.errstate(all="ignore"):                 # what is not finite fails, and says so itself
+    with np.errstate(all="ignore"):  # what is not finite fails, and says so itself
         subject = examined("check_grads", f, args)
         start = wide = Point(subject.function, subject.inputs, subject.names)
         level = [(wide, wide._replace(xs=subject.own))]
@@ -68,10 +77,10 @@ def check_grads(f: Callable, *args, order: int = 2, n_dirs: int = 2, modes=("rev
                         rows.append(row)
                         if row.verdict == "right" or row.skipped and policy != "raise":
                             continue
-                        if k > 1 and not moves:     # the derivative of rounding is no derivative
+                        if k > 1 and not moves:  # the derivative of rounding is no derivative
                             raise vacuous("check_grads", subject.called)
                         raise failure(subject.called, rows, told(wide, row, us, vs, rng))
-                for mode in modes:                  # the last pair becomes part of the next point
+                for mode in modes:  # the last pair becomes part of the next point
                     level.append([p.derivative(mode, k, us, vs) for p in (wide, own)])
         if moves:
             us, vs = start.drawn(rng)
@@ -91,8 +100,15 @@ def compared(wide: Point, own: Point, order, d, modes, us, vs, policy, rng) -> I
 
     def row(point, mode, **more):
         parts = point.terms(mode, us, vs)
-        return Row(order, point.after(mode), d, float(parts.sum()), numeric,
-                   float(np.abs(parts).sum()), **more)
+        return Row(
+            order,
+            point.after(mode),
+            d,
+            float(parts.sum()),
+            numeric,
+            float(np.abs(parts).sum()),
+            **more,
+        )
 
     for mode in modes:
         yield at_kinks(row(wide, mode), wide, along, between, policy)
@@ -100,7 +116,9 @@ def compared(wide: Point, own: Point, order, d, modes, us, vs, policy, rng) -> I
             short = row(own, mode, dtype=str(np.result_type(*(x.dtype for x in own.xs))))
             moved = [own.shaken(rng).terms(mode, us, vs).sum() for _ in range(SAMPLES)]
             noise = ROUNDINGS * (eps * short.size + max(abs(short.analytic - m) for m in moved))
-            yield at_kinks(short._replace(noise=float(noise)), wide, along, [wide.xs, own.xs], policy)
+            yield at_kinks(
+                short._replace(noise=float(noise)), wide, along, [wide.xs, own.xs], policy
+            )
 
 
 def at_kinks(row: Row, point: Point, along, points, policy) -> Row:
@@ -119,24 +137,36 @@ def counted(name: str, report: Report, policy) -> Report:
     if isinstance(policy, Skip):
         policy.count(report)
         if policy.too_many:
-            raise Kink(f"check_grads: {name}: {policy}; kinks between the points compared: "
-                       f"{', '.join(report.kinks)}; choose other inputs, or another policy for "
-                       f"kinks\n{report}")
+            raise Kink(
+                f"check_grads: {name}: {policy}; kinks between the points compared: "
+                f"{', '.join(report.kinks)}; choose other inputs, or another policy for "
+                f"kinks\n{report}"
+            )
     return report
 
 
 # ---- what a failure says ------------------------------------------------------------------------
 
+
 def failure(name: str, rows: list[Row], lines: list[str]) -> AssertionError:
     """The exception for the last row."""
     row = rows[-1]
     why = ": an edge of the domain is near, or rounding hides it: choose other inputs"
-    kind, what = {"wrong": (AssertionError, "is wrong"),
-                  "not finite": (AssertionError, "is not finite"),
-                  "at a kink": (Kink, "is asked for at a kink"),
-                  "undecided": (Undecided, "cannot be decided by differences" + why)}[row.verdict]
-    return kind("\n".join([f"check_grads: the derivative of {name} of order {row.order} {what}",
-                           str(Report(tuple(rows))), *lines]))
+    kind, what = {
+        "wrong": (AssertionError, "is wrong"),
+        "not finite": (AssertionError, "is not finite"),
+        "at a kink": (Kink, "is asked for at a kink"),
+        "undecided": (Undecided, "cannot be decided by differences" + why),
+    }[row.verdict]
+    return kind(
+        "\n".join(
+            [
+                f"check_grads: the derivative of {name} of order {row.order} {what}",
+                str(Report(tuple(rows))),
+                *lines,
+            ]
+        )
+    )
 
 
 def told(point: Point, row: Row, us, vs, rng) -> list[str]:
@@ -153,10 +183,14 @@ def told(point: Point, row: Row, us, vs, rng) -> list[str]:
         error = abs(gs[i][index] - numeric.value)
         found.append((error if np.isfinite(error) else np.inf, i, index, numeric))
     error, i, index, numeric = max(found, key=lambda entry: entry[0])
-    lines = [f"worst entry: {point.names[i]} at {index}: analytic {gs[i][index]:.12g}, "
-             f"numeric {numeric.value:.12g}, error {error:.1e}, "
-             f"tolerance {numeric.tolerance:.1e}, step {numeric.step:.1e}"]
+    lines = [
+        f"worst entry: {point.names[i]} at {index}: analytic {gs[i][index]:.12g}, "
+        f"numeric {numeric.value:.12g}, error {error:.1e}, "
+        f"tolerance {numeric.tolerance:.1e}, step {numeric.step:.1e}"
+    ]
     if row.kinks:
-        lines.append(f"kinks between the points compared: {', '.join(row.kinks)}; choose other "
-                     "inputs, or another policy for kinks")
+        lines.append(
+            f"kinks between the points compared: {', '.join(row.kinks)}; choose other "
+            "inputs, or another policy for kinks"
+        )
     return lines

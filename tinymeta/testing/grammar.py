@@ -11,12 +11,13 @@ from collections.abc import Callable
 from ..ops.conv import geometry_of
 from .growing import POSITIVE, Growing, Unfit
 
-
 # ---- elementwise --------------------------------------------------------------------------------
+
 
 def of_one(guard: Callable = lambda g, x: x):
     def rule(g, step, rng):
         g.put(step.op, guard(g, g.pick(step.back)))
+
     return rule
 
 
@@ -25,6 +26,7 @@ def of_two(first: Callable = lambda g, x: x, second: Callable = lambda g, y: y):
         x = g.pick(step.back)
         y = g.beside(x, step.other)
         g.put(step.op, first(g, x), second(g, y))
+
     return rule
 
 
@@ -59,6 +61,7 @@ def raised(g, step, rng):
 
 # ---- axes ---------------------------------------------------------------------------------------
 
+
 def one_axis(g, x, rng) -> int:
     if not g.shape(x):
         raise Unfit
@@ -72,6 +75,7 @@ def reduced(low: float = -math.inf):
         if rng.random() < 0.3:
             axis = tuple(range(-len(g.shape(x)), 0))
         g.put(step.op, x, axis=axis, keepdims=rng.random() < 0.5, low=low)
+
     return rule
 
 
@@ -122,8 +126,10 @@ def repeated(g, step, rng):
 def sliced(g, step, rng):
     x = g.pick(step.back)
     starts = [rng.randrange(n) for n in g.shape(x)]
-    cuts = [slice(start, rng.randint(start + 1, n), rng.randint(1, 2))
-            for start, n in zip(starts, g.shape(x))]
+    cuts = [
+        slice(start, rng.randint(start + 1, n), rng.randint(1, 2))
+        for start, n in zip(starts, g.shape(x))
+    ]
     g.put("slice", x, cuts=(*(slice(None) for _ in g.lead), *cuts))
 
 
@@ -139,6 +145,7 @@ def joined(g, step, rng):
 
 
 # ---- indices ------------------------------------------------------------------------------------
+
 
 def taken(g, step, rng):
     x = g.pick(step.back)
@@ -159,12 +166,16 @@ def scattered(g, step, rng):
     size = rng.randint(1, 3)
     blocks = () if g.lead else (1,)
     shape = (*blocks, first, math.prod(rest))
-    places = ([rng.randrange(size) for _ in range(first)] if step.op == "scatter_add"
-              else g.input(shape, below=size))
+    places = (
+        [rng.randrange(size) for _ in range(first)]
+        if step.op == "scatter_add"
+        else g.input(shape, below=size)
+    )
     g.put(step.op, g.reshape(x, shape), places, size=size)
 
 
 # ---- contractions and windows -------------------------------------------------------------------
+
 
 def multiplied(g, step, rng):
     x = g.pick(step.back)
@@ -173,7 +184,7 @@ def multiplied(g, step, rng):
     *lead, n = g.shape(x)
     if len(lead) and rng.random() < 0.5:
         y = g.put("swapaxes", x, -1, -2)
-    else:                               # (with tasks, as many axes: leading ones broadcast)
+    else:  # (with tasks, as many axes: leading ones broadcast)
         y = g.input((*(1 for _ in lead[1:] if g.lead), n, rng.randint(1, 3)))
     g.put("matmul", x, y)
 
@@ -202,8 +213,13 @@ def convolved(g, step, rng):
 
 def pooled(g, step, rng):
     x = g.image(g.pick(step.back))
-    g.put(step.op, x, window(g.shape(x)[1:3], rng), stride=rng.randint(1, 2),
-          padding=rng.choice(["same", "valid"]))
+    g.put(
+        step.op,
+        x,
+        window(g.shape(x)[1:3], rng),
+        stride=rng.randint(1, 2),
+        padding=rng.choice(["same", "valid"]),
+    )
 
 
 # ---- the table ----------------------------------------------------------------------------------
@@ -216,16 +232,27 @@ GRAMMAR: dict[str, Callable] = {
     **dict.fromkeys(["log", "log1p", "sqrt", "rsqrt", "reciprocal_or_zero"], of_one(positive)),
     **dict.fromkeys(["relu", "abs", "sign"], of_one(off)),
     **dict.fromkeys(["mul", "add", "sub", "product_or_zero"], of_two()),
-    "div": of_two(second=positive), "gate": of_two(second=off),
-    "power": of_two(positive, bounded), "static_power": raised,
-    **dict.fromkeys(["maximum", "minimum", "wins"], at_kink), "clip": clipped,
+    "div": of_two(second=positive),
+    "gate": of_two(second=off),
+    "power": of_two(positive, bounded),
+    "static_power": raised,
+    **dict.fromkeys(["maximum", "minimum", "wins"], at_kink),
+    "clip": clipped,
     **dict.fromkeys(["where", "astype"], masked),
     **dict.fromkeys(["sum", "mean", "var", "logsumexp", "max", "min"], reduced()),
     "norm": reduced(low=POSITIVE),
     **dict.fromkeys(["softmax", "log_softmax", "flip"], along_axis),
-    "expand_dims": expanded, "squeeze": squeezed, "swapaxes": swapped, "moveaxis": swapped,
-    "transpose": transposed, "reshape": reshaped, "broadcast_to": repeated,
-    "slice": sliced, "pad": padded, "concatenate": joined, "stack": joined,
+    "expand_dims": expanded,
+    "squeeze": squeezed,
+    "swapaxes": swapped,
+    "moveaxis": swapped,
+    "transpose": transposed,
+    "reshape": reshaped,
+    "broadcast_to": repeated,
+    "slice": sliced,
+    "pad": padded,
+    "concatenate": joined,
+    "stack": joined,
     **dict.fromkeys(["take", "take_along_axis"], taken),
     **dict.fromkeys(["scatter_add", "scatter_add_along"], scattered),
     "matmul": multiplied,

@@ -12,14 +12,15 @@ import numpy as np
 from ..core.tensor import asarray
 from .program import Line, Program, run
 
-LARGEST, SMALLEST = 8.0, 1e-3       # sizes between which the largest entry of a value stays
-POSITIVE = 0.125                    # what has to be positive is not below this
-GAP = 1 / 32                        # and this is far from a kink
+LARGEST, SMALLEST = 8.0, 1e-3  # sizes between which the largest entry of a value stays
+POSITIVE = 0.125  # what has to be positive is not below this
+GAP = 1 / 32  # and this is far from a kink
 MOST_ENTRIES, MOST_AXES, MOST_INPUTS = 72, 6, 4
 
 
 class Step(NamedTuple):
     """An operation; how many values before the newest its operands lie; a number for the rest."""
+
     op: str
     back: int
     other: int
@@ -50,7 +51,7 @@ class Growing:
     # ---- what there is --------------------------------------------------------------------------
 
     def shape(self, name: str) -> tuple:
-        return self.values[name].shape[len(self.lead):]
+        return self.values[name].shape[len(self.lead) :]
 
     def pick(self, back: int) -> str:
         """The floating value `back` before the newest, counted round and round."""
@@ -81,7 +82,7 @@ class Growing:
         if number == MOST_INPUTS or not 0 < size <= MOST_ENTRIES:
             raise Unfit
         order = np.arange(size)
-        if self.seed:                                   # seed 0, to which it shrinks, is in order
+        if self.seed:  # seed 0, to which it shrinks, is in order
             order = np.random.default_rng([self.seed, number]).permutation(order)
         flat = order % below if below else (order - size // 2) / 8 + (number + 1) / 32
         name = f"x{number}"
@@ -102,7 +103,7 @@ class Growing:
         if not np.isfinite(value).all():
             raise FloatingPointError(f"an operation made what is not finite:\n{self.program()}")
         size = np.abs(value).max()
-        if value.min() < low or 0 < size < SMALLEST:    # what vanishes is lost in rounding
+        if value.min() < low or 0 < size < SMALLEST:  # what vanishes is lost in rounding
             raise Unfit
         return line.result if size <= LARGEST else self.put("mul", line.result, 0.125)
 
@@ -131,8 +132,9 @@ class Growing:
             return x
         size = math.prod(shape)
         channels = 2 if size % 2 == 0 else 1
-        width = max(n for n in range(1, math.isqrt(size // channels) + 1)
-                    if size // channels % n == 0)
+        width = max(
+            n for n in range(1, math.isqrt(size // channels) + 1) if size // channels % n == 0
+        )
         return self.reshape(x, (1, size // channels // width, width, channels))
 
     def reshape(self, x: str, shape: tuple) -> str:

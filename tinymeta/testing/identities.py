@@ -24,17 +24,17 @@ from .point import Point
 from .report import Undecided
 from .subject import NoRule, blaming, directions, examined, same_bits, still, vacuous
 
-
-FEWEST = 100                    # roundings that are granted: a foreign function shows none of its own
+FEWEST = 100  # roundings that are granted: a foreign function shows none of its own
 
 
 class Identity(NamedTuple):
     """One identity, looked at: left and right should be equal but for the tolerance."""
+
     what: str
     left: float
     right: float
     tolerance: float
-    size: float = 0.0               # the sum of the absolute terms on both sides
+    size: float = 0.0  # the sum of the absolute terms on both sides
 
     @property
     def error(self) -> float:
@@ -44,20 +44,27 @@ class Identity(NamedTuple):
     @property
     def holds(self) -> bool:
         """Are they equal but for rounding? A NaN never is."""
-        return self.error <= self.tolerance < np.inf            # which no NaN is
+        return self.error <= self.tolerance < np.inf  # which no NaN is
 
     def __str__(self):
-        return (f"{self.what:40}  {self.left:20.12g}  {self.right:20.12g}  {self.error:8.1e}  "
-                f"{self.tolerance:9.1e}{'' if self.holds else '  broken'}")
+        return (
+            f"{self.what:40}  {self.left:20.12g}  {self.right:20.12g}  {self.error:8.1e}  "
+            f"{self.tolerance:9.1e}{'' if self.holds else '  broken'}"
+        )
 
 
 class Identities(NamedTuple):
     """What was looked at, in rows in their order; printed as a table."""
+
     rows: tuple[Identity, ...]
 
     def __str__(self):
-        return "\n".join([f"{'identity':40}  {'left':>20}  {'right':>20}  {'error':>8}  "
-                          f"{'tolerance':>9}", *map(str, self.rows)])
+        return "\n".join(
+            [
+                f"{'identity':40}  {'left':>20}  {'right':>20}  {'error':>8}  {'tolerance':>9}",
+                *map(str, self.rows),
+            ]
+        )
 
 
 def check_identities(f: Callable, *args, seed=0) -> Identities:
@@ -74,7 +81,7 @@ def check_identities(f: Callable, *args, seed=0) -> Identities:
     comes out, or, as `Vacuous`, if `f` is constant near `args`.
     """
     rng, rows = np.random.default_rng(seed), []
-    with np.errstate(all="ignore"):                 # what is not finite fails, and says so itself
+    with np.errstate(all="ignore"):  # what is not finite fails, and says so itself
         function, xs, _, names, name = examined("check_identities", f, args, None)
         ys = [y.numpy() for y in function(*map(asarray, xs))]
         u, w, v, b = normal(rng, ys), normal(rng, ys), directions(rng, xs), directions(rng, xs)
@@ -84,12 +91,15 @@ def check_identities(f: Callable, *args, seed=0) -> Identities:
         for row in looked_at(point, u, w, v, b):
             rows.append(row)
             if not row.holds:
-                raise AssertionError(f"check_identities: {name}: broken: {row.what}\n"
-                                     f"{Identities(tuple(rows))}")
+                raise AssertionError(
+                    f"check_identities: {name}: broken: {row.what}\n{Identities(tuple(rows))}"
+                )
         consistent("check_identities", name, point, u, v, rng)
     if not any(row.size for row in rows):
-        raise Undecided(f"check_identities: {name} moves and all its derivatives are zero: "
-                        "they are cut off, or flat at this point; no identity could be broken")
+        raise Undecided(
+            f"check_identities: {name} moves and all its derivatives are zero: "
+            "they are cut off, or flat at this point; no identity could be broken"
+        )
     return Identities(tuple(rows))
 
 
@@ -99,8 +109,10 @@ def looked_at(point, u, w, v, b):
     before = [x.copy() for x in xs]
     with blaming("check_identities"):
         gs, again = ([g.numpy().copy() for g in vjp(function, *xs)[1](tuple(u))] for _ in range(2))
-    yield counted("gradients of their inputs' shape, dtype",
-                  (g.shape == x.shape and g.dtype == x.dtype for g, x in zip(gs, xs)))
+    yield counted(
+        "gradients of their inputs' shape, dtype",
+        (g.shape == x.shape and g.dtype == x.dtype for g, x in zip(gs, xs)),
+    )
     yield counted("the same gradients twice, to the bit", map(same_bits, gs, again))
 
     def gradient(*xs):
@@ -115,18 +127,28 @@ def looked_at(point, u, w, v, b):
     def curved(direction):
         return vjp(gradient, *xs)[1](tuple(direction))
 
-    yield compared("J'0 = 0", xs, lambda: (
-        np.abs(products(pulled([0 * y for y in u]), v)), np.zeros(1)))
+    yield compared(
+        "J'0 = 0", xs, lambda: (np.abs(products(pulled([0 * y for y in u]), v)), np.zeros(1))
+    )
     # Powers of 2, which round nothing.
     mixed = [2 * p - q / 2 for p, q in zip(u, w)]
-    yield compared("J'(2u - w/2) = 2J'u - J'w/2, along v", xs, lambda: (
-        products(pulled(mixed), v),
-        np.concatenate([2 * products(pulled(u), v), -products(pulled(w), v) / 2])))
-    with suppress(NoRule):                          # these ask for the pullback's own derivative
-        yield compared("<u, Jv> = <J'u, v>", xs,
-                       lambda: (products(pushed(v), u), products(pulled(u), v)))
-        yield compared("<Ha, b> = <a, Hb>, H that of <u, f>", xs,
-                       lambda: (products(curved(v), b), products(curved(b), v)))
+    yield compared(
+        "J'(2u - w/2) = 2J'u - J'w/2, along v",
+        xs,
+        lambda: (
+            products(pulled(mixed), v),
+            np.concatenate([2 * products(pulled(u), v), -products(pulled(w), v) / 2]),
+        ),
+    )
+    with suppress(NoRule):  # these ask for the pullback's own derivative
+        yield compared(
+            "<u, Jv> = <J'u, v>", xs, lambda: (products(pushed(v), u), products(pulled(u), v))
+        )
+        yield compared(
+            "<Ha, b> = <a, Hb>, H that of <u, f>",
+            xs,
+            lambda: (products(curved(v), b), products(curved(b), v)),
+        )
     yield counted("inputs left as they were, to the bit", map(same_bits, xs, before))
 
 
@@ -140,7 +162,7 @@ def compared(what: str, xs: list, sides: Callable) -> Identity:
 
     with setting(interpreter=counting):
         left, right = sides()
-    eps = max(EPS, *(np.finfo(x.dtype).eps for x in xs))    # the two sides are summed in float64
+    eps = max(EPS, *(np.finfo(x.dtype).eps for x in xs))  # the two sides are summed in float64
     size = float(np.abs(left).sum() + np.abs(right).sum())
     rounded = max(len(runs), FEWEST) * eps * size
     return Identity(what, total(left), total(right), rounded, size)

@@ -19,9 +19,11 @@ from ..jit.compile import jit
 from ..jit.machine import POINTERS
 
 KERNEL = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.POINTER(ctypes.c_int64))
-UFUNCS = ("exp exp2 expm1 log log2 log10 log1p sqrt cbrt sin cos tan arcsin arccos arctan arctan2 "
-          "sinh cosh tanh arcsinh arccosh arctanh floor ceil trunc rint absolute sign power fmod "
-          "hypot copysign isnan isfinite square reciprocal maximum minimum").split()
+UFUNCS = (
+    "exp exp2 expm1 log log2 log10 log1p sqrt cbrt sin cos tan arcsin arccos arctan arctan2 "
+    "sinh cosh tanh arcsinh arccosh arctanh floor ceil trunc rint absolute sign power fmod "
+    "hypot copysign isnan isfinite square reciprocal maximum minimum"
+).split()
 
 
 class Pointer:
@@ -53,26 +55,48 @@ def opened(name: str):
 
 NAMES = {name: getattr(np, name) for name in UFUNCS}
 NAMES |= {name: opened(name) for name in POINTERS}
-NAMES |= {name: getattr(np, name) for name in (
-    "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")}
-NAMES |= {"inf": np.inf, "nan": np.nan, "pi": np.pi, "e": np.e, "bool": np.bool_,
-          "at": Pointer.moved, "added": np.add, "where": lambda c, a, b: a if c else b}
+NAMES |= {
+    name: getattr(np, name)
+    for name in (
+        "float32",
+        "float64",
+        "int8",
+        "int16",
+        "int32",
+        "int64",
+        "uint8",
+        "uint16",
+        "uint32",
+        "uint64",
+    )
+}
+NAMES |= {
+    "inf": np.inf,
+    "nan": np.nan,
+    "pi": np.pi,
+    "e": np.e,
+    "bool": np.bool_,
+    "at": Pointer.moved,
+    "added": np.add,
+    "where": lambda c, a, b: a if c else b,
+}
 
 
 class Interpreted:
     """The kernel of a source: `address`, to be called with an arena and a row of int64."""
+
     cache_hits = True
 
     def __init__(self, source: str):
         space = dict(NAMES)
-        exec(source, space)                                 # the text that codegen.py has written
+        exec(source, space)  # the text that codegen.py has written
         kernel = space["kernel"]
 
         def run(arena, row):
             with np.errstate(all="ignore"):
                 kernel(arena, row)
 
-        self.called = KERNEL(run)                           # kept: the address is its
+        self.called = KERNEL(run)  # kept: the address is its
         self.address = ctypes.cast(self.called, ctypes.c_void_p).value
 
 

@@ -15,7 +15,7 @@ from ..core.primitive import Primitive, registry
 from .faults import cases_of
 from .primitives import check_primitive
 
-EXAMPLES = 15                   # the budget within which a fault has to be noticed
+EXAMPLES = 15  # the budget within which a fault has to be noticed
 
 
 def last_left_out(kernel: Callable) -> Callable:
@@ -26,6 +26,7 @@ def last_left_out(kernel: Callable) -> Callable:
         before = out[last].copy()
         kernel(out, *xs, **static)
         out[last] = before
+
     return broken
 
 
@@ -34,17 +35,19 @@ def added(kernel: Callable) -> Callable:
         before = out.copy()
         kernel(out, *xs, **static)
         out[...] = np.logical_or(out, before) if out.dtype == bool else out + before
+
     return broken
 
 
 def by_memory(kernel: Callable) -> Callable:
     """Each input is read as the elements that follow its first one in memory."""
+
     def dense(x):
         base = x
         while isinstance(base.base, np.ndarray):
             base = base.base
         start = x.__array_interface__["data"][0] - base.__array_interface__["data"][0]
-        flat = base.reshape(-1, order="A").view(x.dtype)[start // x.itemsize:]
+        flat = base.reshape(-1, order="A").view(x.dtype)[start // x.itemsize :]
         return np.resize(flat, x.shape) if flat.size else x
 
     return lambda out, *xs, **static: kernel(out, *map(dense, xs), **static)
@@ -56,6 +59,7 @@ def writing(kernel: Callable) -> Callable:
         for x in xs:
             if x.flags.writeable and x.dtype.kind == "f":
                 x[...] = x + 1
+
     return broken
 
 
@@ -64,12 +68,15 @@ def wrong_in_float32(kernel: Callable) -> Callable:
         kernel(out, *xs, **static)
         if out.dtype == np.float32:
             out *= np.float32(1.001)
+
     return broken
 
 
 FAULTS: dict[str, Callable] = {
-    "the last element is left out": last_left_out, "adds to what is there": added,
-    "follows memory, not strides": by_memory, "writes into its inputs": writing,
+    "the last element is left out": last_left_out,
+    "adds to what is there": added,
+    "follows memory, not strides": by_memory,
+    "writes into its inputs": writing,
     "wrong in float32": wrong_in_float32,
 }
 

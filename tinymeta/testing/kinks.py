@@ -44,15 +44,18 @@ class Skip:
 
     def __str__(self):
         beyond = f" and {self.spared}" if self.spared else ""
-        return (f"{self.skipped} of {self.compared} comparisons lie at kinks and were skipped, "
-                f"more than {self.at_most:.0%}{beyond}")
+        return (
+            f"{self.skipped} of {self.compared} comparisons lie at kinks and were skipped, "
+            f"more than {self.at_most:.0%}{beyond}"
+        )
 
 
 def policy_of(check: str, kinks: "str | Skip") -> "str | Skip":
-    """"skip" counts over one check; raises ValueError for what is no policy."""
+    """ "skip" counts over one check; raises ValueError for what is no policy."""
     if not isinstance(kinks, Skip) and kinks not in POLICIES:
-        raise ValueError(f"{check}: kinks {kinks!r} must be one of {', '.join(POLICIES)}, "
-                         "or a Skip(at_most=...)")
+        raise ValueError(
+            f"{check}: kinks {kinks!r} must be one of {', '.join(POLICIES)}, or a Skip(at_most=...)"
+        )
     return Skip(spared=0) if kinks == "skip" else kinks
 
 
@@ -64,8 +67,11 @@ def branches(f: Callable, *args) -> list[tuple[str, np.ndarray]]:
         value = inner(primitive, values, static)
         if primitive.branch is not None:
             noted.append((primitive.name, np.array(primitive.branch(*values, **static))))
-        elif np.asarray(value).dtype.kind != "f" and not callable(primitive.vjps) \
-                and not any(primitive.vjps):
+        elif (
+            np.asarray(value).dtype.kind != "f"
+            and not callable(primitive.vjps)
+            and not any(primitive.vjps)
+        ):
             noted.append((primitive.name, np.array(value)))
         return value
 
@@ -77,9 +83,14 @@ def branches(f: Callable, *args) -> list[tuple[str, np.ndarray]]:
 def crossed(f: Callable, here: tuple, *others: tuple) -> list[str]:
     """The primitives that stand on one piece at `f(*here)`, and on another at one of the others."""
     first = branches(f, *here)
-    return sorted({name for there in others
-                   for (name, a), (_, b) in zip(first, branches(f, *there))
-                   if not np.array_equal(a, b)})
+    return sorted(
+        {
+            name
+            for there in others
+            for (name, a), (_, b) in zip(first, branches(f, *there))
+            if not np.array_equal(a, b)
+        }
+    )
 
 
 def kinks_between(f: Callable, points: list[tuple], terms: Callable, magnitude: float) -> tuple:

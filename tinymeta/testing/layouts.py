@@ -22,7 +22,7 @@ def gappy(x: np.ndarray) -> np.ndarray:
 
 def backwards(x: np.ndarray) -> np.ndarray:
     """A copy whose memory runs from the last entry to the first: all strides are negative."""
-    ends = (..., *[slice(None, None, -1)] * x.ndim)     # the dots keep what has no axis an array
+    ends = (..., *[slice(None, None, -1)] * x.ndim)  # the dots keep what has no axis an array
     return np.array(x[ends], order="C")[ends]
 
 

@@ -10,18 +10,30 @@ from ..core import tree
 from ..data import Batch, Pairs, Tasks
 from .arrays import bools, integers, tensors
 
-FAR = 4.0                       # how far apart the far ones of a pair are; beyond any margin <= 3
+FAR = 4.0  # how far apart the far ones of a pair are; beyond any margin <= 3
 
 
 def task_axis(tasks: int | None) -> st.SearchStrategy:
     """() or (T,): no task axis, or one of up to so many; None draws both."""
-    return st.just(()) if tasks == 0 else st.sampled_from(
-        [*([()] if tasks is None else []), *((n,) for n in range(1, (tasks or 2) + 1))])
+    return (
+        st.just(())
+        if tasks == 0
+        else st.sampled_from(
+            [*([()] if tasks is None else []), *((n,) for n in range(1, (tasks or 2) + 1))]
+        )
+    )
 
 
 @st.composite
-def pairs(draw, *, features: int = 2, margin: float = 1.0, smooth: bool = False,
-          tasks: int | None = None, max_pairs: int = 4):
+def pairs(
+    draw,
+    *,
+    features: int = 2,
+    margin: float = 1.0,
+    smooth: bool = False,
+    tasks: int | None = None,
+    max_pairs: int = 4,
+):
     """`Pairs(a, b, different)`: embeddings (.., P, D) twice, labels (.., P) bool, 1 = different.
 
     Of both labels there are pairs at one point, anywhere, and beyond the margin (up to 3). smooth:
@@ -34,22 +46,31 @@ def pairs(draw, *, features: int = 2, margin: float = 1.0, smooth: bool = False,
     shape = (*lead, count)
     different = draw(bools(shape))
     a, apart = draw(tensors((*shape, features))), draw(tensors((*shape, features)))
-    where = draw(integers(shape, 3))                    # 0 at one point, 1 anywhere, 2 far
+    where = draw(integers(shape, 3))  # 0 at one point, 1 anywhere, 2 far
     far = np.zeros(features)
-    far[0] = FAR + 2.0                                  # whatever `apart` adds, beyond the margin
+    far[0] = FAR + 2.0  # whatever `apart` adds, beyond the margin
     apart = np.where(where[..., None] == 0, 0.0, apart + far * (where[..., None] == 2))
-    distance = np.sqrt((apart ** 2).sum(-1))
+    distance = np.sqrt((apart**2).sum(-1))
     if smooth:
         kinked = different & ((distance < 1 / 16) | (abs(distance - margin) < 1 / 16))
         apart[..., 0] += kinked * (margin / 2 + 1 / 32)
-        distance = np.sqrt((apart ** 2).sum(-1))
+        distance = np.sqrt((apart**2).sum(-1))
         different &= (distance >= 1 / 16) & (abs(distance - margin) >= 1 / 16)
     return Pairs(a, a + apart, different)
 
 
 @st.composite
-def episodes(draw, *, features: int = 2, regression: bool = False, tasks: int | None = 3,
-             max_way: int = 3, max_shot: int = 2, absent: bool = False, offset: float = 0.0):
+def episodes(
+    draw,
+    *,
+    features: int = 2,
+    regression: bool = False,
+    tasks: int | None = 3,
+    max_way: int = 3,
+    max_shot: int = 2,
+    absent: bool = False,
+    offset: float = 0.0,
+):
     """`Tasks(support, query)` of `Batch(x (T, N, D), y)`, the task axis first.
 
     Of `way` classes, `shot` examples each in the support set and 1 or 2 in the query set, in any
@@ -73,17 +94,25 @@ def episodes(draw, *, features: int = 2, regression: bool = False, tasks: int | 
 
 class Network(NamedTuple):
     """A model of `tinymeta.nn`, parameters for it, and what it can be applied to."""
+
     model: nn.Sequential
-    params: list                # float64, with a leading task axis if x has one
-    x: np.ndarray               # (.., N, C), or images (.., N, H, W, C)
+    params: list  # float64, with a leading task axis if x has one
+    x: np.ndarray  # (.., N, C), or images (.., N, H, W, C)
 
 
 SMOOTH = (ops.tanh, ops.sigmoid, ops.softplus)
 
 
 @st.composite
-def networks(draw, *, images: bool | None = None, smooth: bool = True, tasks: int | None = None,
-             max_layers: int = 3, max_width: int = 3):
+def networks(
+    draw,
+    *,
+    images: bool | None = None,
+    smooth: bool = True,
+    tasks: int | None = None,
+    max_layers: int = 3,
+    max_width: int = 3,
+):
     """A `Network`: dense layers, or convolutions and then one; norms, activations, pooling between.
 
     smooth: nothing with a kink, so that differences can judge it; else relu and max pooling, too.
@@ -99,9 +128,13 @@ def networks(draw, *, images: bool | None = None, smooth: bool = True, tasks: in
 
     for _ in range(draw(st.integers(0, max_layers - 1)) + images):
         outputs = draw(width)
-        layers.append(nn.Conv2d(channels, outputs, kernel=draw(st.integers(1, 3)),
-                                stride=draw(st.integers(1, 2))) if images
-                      else nn.Dense(channels, outputs))
+        layers.append(
+            nn.Conv2d(
+                channels, outputs, kernel=draw(st.integers(1, 3)), stride=draw(st.integers(1, 2))
+            )
+            if images
+            else nn.Dense(channels, outputs)
+        )
         norms = [None, nn.BatchNorm(outputs, spatial=2 * images)]
         norm = draw(st.sampled_from(norms if images else [*norms, nn.LayerNorm(outputs)]))
         layers += [norm] * (norm is not None) + [draw(st.sampled_from(activations))]

@@ -6,25 +6,38 @@ not waited for. `check_compiled` has to find each within a few hundred random st
 """
 
 from collections.abc import Callable
-
 from typing import NamedTuple
 from unittest.mock import patch
 
 import numpy as np
 
 from ..core import strides as strides_of
-from ..jit import (chunks, codegen, compile, desk, fuse, memory, program, replay, simplify, split,
-                   threads, trace, views)
+from ..jit import (
+    chunks,
+    codegen,
+    compile,
+    desk,
+    fuse,
+    memory,
+    program,
+    replay,
+    simplify,
+    split,
+    threads,
+    trace,
+    views,
+)
 from .compiled import survey
 
-EXAMPLES = 400                  # the budget within which a fault has to be noticed
+EXAMPLES = 400  # the budget within which a fault has to be noticed
 
 
 class Fault(NamedTuple):
     """In which pass, what is wrong, and the patch that makes it so."""
+
     part: str
     what: str
-    planted: Callable           # -> a context manager
+    planted: Callable  # -> a context manager
 
 
 FAULTS: list[Fault] = []
@@ -32,13 +45,18 @@ FAULTS: list[Fault] = []
 
 def fault(part: str, what: str, where, name: str):
     """A fault that replaces `where.name` by what the decorated function makes of it."""
+
     def keep(broken: Callable):
-        FAULTS.append(Fault(part, what, lambda: patch.object(where, name, broken(getattr(where, name)))))
+        FAULTS.append(
+            Fault(part, what, lambda: patch.object(where, name, broken(getattr(where, name))))
+        )
         return broken
+
     return keep
 
 
 # ---- trace ---------------------------------------------------------------------------------------
+
 
 @fault("trace", "a captured array is not copied", trace, "copied")
 def _(right):
@@ -62,10 +80,12 @@ def _(right):
 
 # ---- simplify ------------------------------------------------------------------------------------
 
+
 @fault("simplify", "lines of different static are one", simplify.Shorter, "key")
 def _(right):
     def key(op, inputs, static, like):
         return right(op, inputs, static if op == "constant" else {}, like)
+
     return staticmethod(key)
 
 
@@ -76,9 +96,16 @@ def _(right):
 
 def rewrite(op: str, what: str):
     """A fault in the rule of one operation."""
+
     def keep(broken):
-        FAULTS.append(Fault("simplify", what, lambda: patch.dict(
-            simplify.REWRITES, {op: broken(simplify.REWRITES[op])})))
+        FAULTS.append(
+            Fault(
+                "simplify",
+                what,
+                lambda: patch.dict(simplify.REWRITES, {op: broken(simplify.REWRITES[op])}),
+            )
+        )
+
     return keep
 
 
@@ -89,6 +116,7 @@ def _(right):
         if x.op != "transpose":
             return right(make, inputs, static, like)
         return make("transpose", x.inputs, {"axes": tuple(axes[i] for i in x.static["axes"])}, like)
+
     return rule
 
 
@@ -97,6 +125,7 @@ def _(right):
     def rule(make, inputs, static, like):
         a, b = inputs
         return a if b.op == "constant" and a.shape else right(make, inputs, static, like)
+
     return rule
 
 
@@ -110,16 +139,19 @@ def _(right):
     def rule(make, inputs, static, like):
         floats = inputs[0].dtype.kind == "f" == np.dtype(static["dtype"]).kind
         return inputs[0] if floats else right(make, inputs, static, like)
+
     return rule
 
 
 # ---- split and chunks ----------------------------------------------------------------------------
+
 
 @fault("split", "what is made after the tasks is exchanged", split, "along")
 def _(right):
     def along(program, tasks):
         found = right(program, tasks)
         return found._replace(rest=found.rest[::-1])
+
     return along
 
 
@@ -129,6 +161,7 @@ def _(right):
         outputs = right(self, arrays)
         made = [k for k, y in enumerate(self.split.whole.outputs) if y in self.split.rest]
         return [outputs[made[0]] if k in made else y for k, y in enumerate(outputs)]
+
     return call
 
 
@@ -148,6 +181,7 @@ def _(right):
         for table, _, _ in self.sums:
             table[-1] = 0
         return right(self)
+
     return results
 
 
@@ -156,6 +190,7 @@ def _(right):
     def part(self, x, k):
         begin, end = right(self, x, k)
         return (begin - 1, end - 1) if begin else (begin, end)
+
     return part
 
 
@@ -166,12 +201,14 @@ def _(right):
 
 # ---- views ---------------------------------------------------------------------------------------
 
+
 @fault("views", "a transpose takes the strides the other way", views, "through")
 def _(right):
     def through(view, offset, strides):
         if view.op != "transpose":
             return right(view, offset, strides)
         return offset, tuple(strides[i] for i in np.argsort(view.static["axes"]))
+
     return through
 
 
@@ -194,10 +231,12 @@ def _(right):
 def _(right):
     def collapsed(space, strides):
         return right(space, [strides_of.dense(space) if 0 not in s else s for s in strides])
+
     return collapsed
 
 
 # ---- fuse and codegen ----------------------------------------------------------------------------
+
 
 @fault("fuse", "a copy is left out", fuse, "is_dense")
 def _(right):
@@ -215,6 +254,7 @@ def _(right):
         text = right(line, inputs)
         wraps = line.dtype.kind in "iu" and line.op not in ("astype", "copy")
         return f"float64({text.partition('(')[2]}" if wraps else text
+
     return expression
 
 
@@ -223,6 +263,7 @@ def _(right):
     def written(*args):
         source, steps = right(*args)
         return source.replace("(0)\n    for i0", "(1)\n    for i0"), steps
+
     return written
 
 
@@ -231,6 +272,7 @@ def _(right):
     def kept_strides(root, space):
         found = right(root, space)
         return found[::-1] if root.op == "sum" and len(set(space)) == 1 else found
+
     return kept_strides
 
 
@@ -238,16 +280,21 @@ def _(right):
 def _(right):
     def stored(y, root, value):
         return right(y, root, f"float32({value})" if root.dtype == np.float64 else value)
+
     return stored
 
 
 # ---- memory and replay ---------------------------------------------------------------------------
 
+
 @fault("memory", "a value lives one step less", memory, "lifetimes")
 def _(right):
     def lifetimes(program, steps):
-        return {x: (first, max(first, last - 1) if first >= 0 else last)
-                for x, (first, last) in right(program, steps).items()}
+        return {
+            x: (first, max(first, last - 1) if first >= 0 else last)
+            for x, (first, last) in right(program, steps).items()
+        }
+
     return lifetimes
 
 
@@ -255,8 +302,11 @@ def _(right):
 def _(right):
     def lifetimes(program, steps):
         last = {x: k for k, step in enumerate(steps) for x in step.reads}
-        return {x: (first, last.get(x, end)) if x.op == "constant" else (first, end)
-                for x, (first, end) in right(program, steps).items()}
+        return {
+            x: (first, last.get(x, end)) if x.op == "constant" else (first, end)
+            for x, (first, end) in right(program, steps).items()
+        }
+
     return lifetimes
 
 
@@ -275,6 +325,7 @@ def _(right):
     def call(self, arrays):
         right(self, arrays)
         return list(self.arenas[-1].outputs)
+
     return call
 
 
@@ -283,6 +334,7 @@ def _(right):
     def new_arena(self):
         self.only = getattr(self, "only", None) or right(self)
         return self.only
+
     return new_arena
 
 
@@ -291,6 +343,7 @@ def _(right):
     def matrix_strides(x):
         task, rows, columns = right(x)
         return (task, columns, rows) if x.shape[-1] == x.shape[-2] else (task, rows, columns)
+
     return matrix_strides
 
 
@@ -304,6 +357,7 @@ def _(right):
     def walked(self, at, shape):
         dense = strides_of.dense(shape) if 0 not in at.strides else at.strides
         return right(self, at._replace(strides=dense), shape)
+
     return walked
 
 
@@ -312,10 +366,12 @@ def _(right):
     def ordered(outputs, inputs=()):
         found = right(outputs, inputs)
         return found._replace(outputs=found.outputs[1:] + found.outputs[:1])
+
     return ordered
 
 
 # ---- are they noticed? ---------------------------------------------------------------------------
+
 
 def noticed(fault: Fault, examples: int = EXAMPLES, seed: int = 0) -> bool:
     """Is there a complaint of one of so many random steps, with the fault in the compiler?"""

@@ -17,10 +17,11 @@ from .subject import directions
 
 class Point(NamedTuple):
     """`function` takes tensors like `xs` and returns a tuple of floating ones."""
+
     function: Callable
     xs: list[np.ndarray]
-    names: list[str]                # of xs
-    mode: str = ""                  # how the derivatives before were taken
+    names: list[str]  # of xs
+    mode: str = ""  # how the derivatives before were taken
 
     def drawn(self, rng) -> tuple[list, list]:
         """A random cotangent and direction: float64, of values that the dtypes here can hold."""
@@ -41,11 +42,15 @@ class Point(NamedTuple):
         def fwd(*both):
             return jvp(function, both[:n], both[n:])[1]
 
-        what, new = ("cotangent", alike(us, self.value())) if mode == "rev" else \
-            ("tangent", alike(vs, self.xs))
+        what, new = (
+            ("cotangent", alike(us, self.value()))
+            if mode == "rev"
+            else ("tangent", alike(vs, self.xs))
+        )
         names = [f"{what} {i} of order {order}" for i in range(len(new))]
-        return Point(rev if mode == "rev" else fwd, self.xs + new, self.names + names,
-                     self.after(mode))
+        return Point(
+            rev if mode == "rev" else fwd, self.xs + new, self.names + names, self.after(mode)
+        )
 
     def after(self, mode: str) -> str:
         return f"{self.mode}-{mode}" if self.mode else mode
@@ -76,6 +81,7 @@ class Point(NamedTuple):
 
         That is y, and x where the slope feels it: `gs` is J^T u.
         """
+
         def terms(t):
             ys = self.function(*self.moved(t, vs))
             return np.concatenate([(u * y.numpy()).ravel() for u, y in zip(us, ys)])
@@ -85,9 +91,12 @@ class Point(NamedTuple):
 
     def shaken(self, rng) -> "Point":
         """This point, each number moved by up to a rounding."""
-        return self._replace(xs=[np.asarray(x * (1 + np.finfo(x.dtype).eps
-                                                 * rng.uniform(-1, 1, x.shape)), x.dtype)
-                                 for x in self.xs])
+        return self._replace(
+            xs=[
+                np.asarray(x * (1 + np.finfo(x.dtype).eps * rng.uniform(-1, 1, x.shape)), x.dtype)
+                for x in self.xs
+            ]
+        )
 
 
 def alike(arrays, like) -> list[np.ndarray]:

@@ -28,14 +28,14 @@ from .subject import Vacuous
 
 EDGES = np.array([np.nan, np.inf, -np.inf, 0.0, -0.0, 1.0, -2.5])
 SEEDS = st.integers(0, 2**32 - 1)
-ULPS = 64                       # how far two computations may be apart, in roundings of the largest
-LONG = 10_001                   # entries: more than a block, a chunk or a vector register holds
+ULPS = 64  # how far two computations may be apart, in roundings of the largest
+LONG = 10_001  # entries: more than a block, a chunk or a vector register holds
 
 
 def registry_test(*names: Primitive | str) -> Callable:
     """A pytest test of the primitives of these names, or of all but those replaced, one by one.
 
-        test_primitives = registry_test("cube", "my_sort")
+    test_primitives = registry_test("cube", "my_sort")
     """
     import pytest
 
@@ -44,11 +44,18 @@ def registry_test(*names: Primitive | str) -> Callable:
     @pytest.mark.parametrize("name", [getattr(n, "name", n) for n in names] or present)
     def test(name):
         check_primitive(name)
+
     return test
 
 
-def check_primitive(op: Primitive | str, *, order: int = 3, dtypes=(np.float32, np.float64),
-                    devices: tuple[str, ...] | None = None, examples: int = 15) -> None:
+def check_primitive(
+    op: Primitive | str,
+    *,
+    order: int = 3,
+    dtypes=(np.float32, np.float64),
+    devices: tuple[str, ...] | None = None,
+    examples: int = 15,
+) -> None:
     """Check a primitive, by itself or its name, on `examples` cases of `strategy_for(op)`.
 
     Half as many decide the derivatives, from the first to the `order`-th, and a few what holds for
@@ -83,33 +90,43 @@ def usable() -> list[str]:
 
 def on_cases(op: Primitive, examples: int, check: Callable) -> None:
     """`check(case, seed)` on so many cases that tell anything, as the loaded profile has it."""
-    @settings(max_examples=examples, deadline=None, report_multiple_bugs=False,
-              suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+
+    @settings(
+        max_examples=examples,
+        deadline=None,
+        report_multiple_bugs=False,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+    )
     @given(strategy_for(op), SEEDS)
     def each(case, seed):
         met.append(case)
         try:
             check(case, seed)
-        except Vacuous:             # nothing moves, such as an empty array: it runs, but counts not
+        except Vacuous:  # nothing moves, such as an empty array: it runs, but counts not
             assume(False)
 
     met = []
     try:
         each()
     except Unsatisfiable:
-        raise AssertionError(f"{op.name}: its derivatives cannot be wrong on any case of its "
-                             "strategy, where its value never moves" if met else
-                             f"{op.name}: its shape rule takes no arrays of one shape: add cases "
-                             "with tm.testing.register") from None
+        raise AssertionError(
+            f"{op.name}: its derivatives cannot be wrong on any case of its "
+            "strategy, where its value never moves"
+            if met
+            else f"{op.name}: its shape rule takes no arrays of one shape: add cases "
+            "with tm.testing.register"
+        ) from None
 
 
 # ---- what is asked ------------------------------------------------------------------------------
 
+
 def check_rules(op: Primitive, case) -> None:
     """One derivative rule, or None, for each input."""
     rules = len(case.inputs) if callable(op.vjps) else len(op.vjps)
-    assert rules == len(case.inputs), \
+    assert rules == len(case.inputs), (
         f"{op.name} has {rules} derivative rules for {len(case.inputs)} inputs"
+    )
 
 
 def check_kernel(op: Primitive, case, dtype: np.dtype, where: str, seed: int) -> None:
@@ -122,8 +139,9 @@ def check_kernel(op: Primitive, case, dtype: np.dtype, where: str, seed: int) ->
     kernel = find_kernel(op, where)
     shape, out_dtype = op.shape(*arrays, **case.static)
     value, again = (op(*inputs, **case.static).numpy() for _ in range(2))
-    assert (value.shape, value.dtype) == (shape, out_dtype), \
+    assert (value.shape, value.dtype) == (shape, out_dtype), (
         f"{op.name} makes {value.dtype}{value.shape}, its shape rule says {out_dtype}{shape}"
+    )
     if value.dtype.kind == "f" and "dtype" not in case.static:
         assert value.dtype == dtype, f"{op.name} makes {value.dtype} of {dtype}"
     for x, y in zip(inputs, arrays):
@@ -138,8 +156,13 @@ def check_kernel(op: Primitive, case, dtype: np.dtype, where: str, seed: int) ->
         with device("cpu"):
             expected = op(*arrays, **case.static).numpy()
         close = ULPS * np.finfo(dtype).eps
-        np.testing.assert_allclose(value, expected, close, close,
-                                   err_msg=f"{op.name} on {where} is not what it is on the CPU")
+        np.testing.assert_allclose(
+            value,
+            expected,
+            close,
+            close,
+            err_msg=f"{op.name} on {where} is not what it is on the CPU",
+        )
 
 
 def check_same(op: Primitive, case, dtype: np.dtype, where: str) -> None:
@@ -147,6 +170,7 @@ def check_same(op: Primitive, case, dtype: np.dtype, where: str) -> None:
 
     Long: an elementwise operation has no other axis; of any other, a larger case is its strategy's.
     """
+
     def value(arrays):
         return op(*(Tensor(move(x, where)) for x in arrays), **case.static).numpy()
 
@@ -157,22 +181,34 @@ def check_same(op: Primitive, case, dtype: np.dtype, where: str) -> None:
     arrays = in_dtype(case, dtype)
     expected = value(arrays)
     same(expected, value(in_dtype(case, np.float64)), f"in {dtype} is not what it is in float64")
-    if where == "cpu":                              # what moves to a device is put in order
+    if where == "cpu":  # what moves to a device is put in order
         for layout in SAME_ENTRIES:
-            same(value([layout(x) for x in arrays]), expected,
-                 f"reads memory, not strides: its inputs are {layout.__name__}")
+            same(
+                value([layout(x) for x in arrays]),
+                expected,
+                f"reads memory, not strides: its inputs are {layout.__name__}",
+            )
         rows = [spread(x) for x in arrays]
-        same(value(rows), value([np.array(x) for x in rows]),
-             "reads memory, not strides: its inputs have an axis of stride 0")
+        same(
+            value(rows),
+            value([np.array(x) for x in rows]),
+            "reads memory, not strides: its inputs have an axis of stride 0",
+        )
     if op.family == "elementwise" and all(x.dtype.kind == "f" for x in arrays):
         edges = [x.ravel() for x in np.meshgrid(*[EDGES] * len(arrays))]
         with np.errstate(all="ignore"):
-            same(value([x.astype(dtype) for x in edges]), value(edges),
-                 f"in {dtype} is not what it is in float64, of infinities, NaN and zeros")
+            same(
+                value([x.astype(dtype) for x in edges]),
+                value(edges),
+                f"in {dtype} is not what it is in float64, of infinities, NaN and zeros",
+            )
     if op.family == "elementwise" and expected.size:
         times = -(-LONG // expected.size)
-        same(value([np.tile(x.ravel(), times) for x in arrays]), np.tile(expected.ravel(), times),
-             f"is another on {times * expected.size} entries than on {expected.size}")
+        same(
+            value([np.tile(x.ravel(), times) for x in arrays]),
+            np.tile(expected.ravel(), times),
+            f"is another on {times * expected.size} entries than on {expected.size}",
+        )
 
 
 def in_dtype(case, dtype) -> list[np.ndarray]:
@@ -186,7 +222,7 @@ def found_in_memory(shape: tuple, dtype: np.dtype, seed: int) -> list[np.ndarray
     if dtype.kind == "f":
         return [np.full(shape, np.nan, dtype), np.zeros(shape, dtype)]
     bits = np.random.default_rng(seed).integers(0, 2 if dtype.kind == "b" else 2**62, shape)
-    bits = np.asarray(bits, dtype)                      # of a 0-d array NumPy makes a number
+    bits = np.asarray(bits, dtype)  # of a 0-d array NumPy makes a number
     return [bits, np.asarray(~bits)]
 
 
@@ -199,7 +235,7 @@ def check_linear(op: Primitive, case, dtype: np.dtype, seed: int) -> None:
     """Its pullback is linear, has the pushforward as its adjoint, and a symmetric Hessian."""
     try:
         check_identities(called_by_name(op, case), *in_dtype(case, dtype), seed=seed)
-    except Undecided:               # a stationary point, where all sides are zero
+    except Undecided:  # a stationary point, where all sides are zero
         assume(False)
 
 
@@ -212,9 +248,10 @@ def check_flat(op: Primitive, case) -> None:
     with np.errstate(invalid="ignore"):
         slopes, found = (pull(np.full(y.shape, u, y.dtype)) for u in (1.0, np.inf))
     for k, (slope, g) in enumerate(zip(slopes, found)):
-        assert not g.numpy()[slope.numpy() == 0].any(), \
-            f"{op.name}: rule {k} lets an infinite cotangent through where its slope is 0: " \
+        assert not g.numpy()[slope.numpy() == 0].any(), (
+            f"{op.name}: rule {k} lets an infinite cotangent through where its slope is 0: "
             "select there, or use product_or_zero"
+        )
 
 
 def called_by_name(op: Primitive, case) -> Callable:
@@ -236,7 +273,7 @@ def check_closed(op: Primitive, case, order: int) -> None:
     first = next(k for k, x in enumerate(case.inputs) if x.dtype.kind == "f")
 
     def scalar(x):
-        inputs = (*case.inputs[:first], x, *case.inputs[first + 1:])
+        inputs = (*case.inputs[:first], x, *case.inputs[first + 1 :])
         return ops.sum(ops.square(op(*inputs, **case.static)))
 
     f = scalar

@@ -14,11 +14,12 @@ from ..core.primitive import registry
 from ..core.tensor import Tensor, asarray
 from ..ops.checkpoint import checkpoint
 
-WIDTH = 70                      # where the types of the lines stand, at most
+WIDTH = 70  # where the types of the lines stand, at most
 
 
 class Line(NamedTuple):
     """`result = op(*operands, **static)`; operands are names of values, or constants."""
+
     result: str
     op: str
     operands: tuple
@@ -34,6 +35,7 @@ class Line(NamedTuple):
 
 class Program(NamedTuple):
     """Inputs by name, lines in order; the leading axis of every value has `tasks` tasks, if any."""
+
     inputs: dict[str, np.ndarray]
     lines: tuple[Line, ...]
     tasks: int | None = None
@@ -54,20 +56,25 @@ class Program(NamedTuple):
 
         It is given every other value, and closes over the rest.
         """
+
         def f(*inputs):
             before = run(self.lines[:start], dict(zip(self.inputs, map(asarray, inputs))))
             given = {name: before[name] for name in list(before)[::2]}
             after = checkpoint(lambda v: run(self.lines[start:stop], {**before, **v}))(given)
             return self.returned(run(self.lines[stop:], after))
+
         return f
 
     def astype(self, dtype) -> "Program":
         """The same program, its floating values of this dtype."""
-        inputs = {name: x.astype(dtype) if x.dtype.kind == "f" else x
-                  for name, x in self.inputs.items()}
+        inputs = {
+            name: x.astype(dtype) if x.dtype.kind == "f" else x for name, x in self.inputs.items()
+        }
         name = np.dtype(dtype).name
-        lines = (line._replace(static={**line.static, "dtype": name}) if "dtype" in line.static
-                 else line for line in self.lines)
+        lines = (
+            line._replace(static={**line.static, "dtype": name}) if "dtype" in line.static else line
+            for line in self.lines
+        )
         return Program(inputs, tuple(lines), self.tasks)
 
     def returned(self, values: dict) -> tuple[Tensor, ...]:
@@ -78,11 +85,17 @@ class Program(NamedTuple):
         values = run(self.lines, {name: asarray(x) for name, x in self.inputs.items()})
         typed = {name: f"  # {x.dtype} {x.shape}" for name, x in values.items()}
         width = min(max(len(str(line)) for line in self.lines), WIDTH)
-        return "\n".join([
-            *(f"{name} = np.array({x.tolist()}){typed[name]}" for name, x in self.inputs.items()),
-            f"def program({', '.join(self.inputs)}):",
-            *(f"    {str(line):{width}}{typed[line.result]}" for line in self.lines),
-            f"    return {', '.join(self.outputs)}"])
+        return "\n".join(
+            [
+                *(
+                    f"{name} = np.array({x.tolist()}){typed[name]}"
+                    for name, x in self.inputs.items()
+                ),
+                f"def program({', '.join(self.inputs)}):",
+                *(f"    {str(line):{width}}{typed[line.result]}" for line in self.lines),
+                f"    return {', '.join(self.outputs)}",
+            ]
+        )
 
     __repr__ = __str__
 
@@ -91,8 +104,10 @@ def run(lines: Sequence[Line], values: dict) -> dict:
     """`values` by name, and those that the lines make of them."""
     values = dict(values)
     for line in lines:
-        operands = [[values[y] for y in x] if of_names(x) else
-                    values[x] if isinstance(x, str) else x for x in line.operands]
+        operands = [
+            [values[y] for y in x] if of_names(x) else values[x] if isinstance(x, str) else x
+            for x in line.operands
+        ]
         values[line.result] = asarray(operation(line.op)(*operands, **line.static))
     return values
 

@@ -27,7 +27,7 @@ def programs(max_steps: int = 8, tasks=(None, None, 2, 3)) -> st.SearchStrategy[
     inputs in order.
     """
     back = st.integers(0, 7)
-    steps = st.builds(Step, st.sampled_from(list(GRAMMAR)), back, back, st.integers(0, 2 ** 16))
+    steps = st.builds(Step, st.sampled_from(list(GRAMMAR)), back, back, st.integers(0, 2**16))
     return drawn(st.lists(steps, min_size=1, max_size=max_steps), tasks)
 
 
@@ -64,8 +64,9 @@ def survey(order: int | None = None, steps: int = 8) -> Survey:
 def main(arguments: list[str] | None = None) -> int:
     """The command; 1 if a program failed, or too many could not be judged."""
     parser = command("programs", "Check the derivatives of random programs.")
-    parser.add_argument("--order", type=int, help="of the highest derivative "
-                        "(default: 2, and 3 for short programs)")
+    parser.add_argument(
+        "--order", type=int, help="of the highest derivative (default: 2, and 3 for short programs)"
+    )
     parser.add_argument("--steps", type=int, default=8, help="at most, of a program (default 8)")
     options = parser.parse_args(arguments)
     return survey(options.order, options.steps).go_on(options.minutes, options.seed)

@@ -7,7 +7,7 @@ import numpy as np
 
 from .differences import Slope, slope
 
-CLOSER = 64                     # a second look divides the step by this
+CLOSER = 64  # a second look divides the step by this
 
 
 class Undecided(AssertionError):
@@ -16,16 +16,17 @@ class Undecided(AssertionError):
 
 class Row(NamedTuple):
     """One comparison: <u, J v> by the engine (analytic), and by differences (numeric)."""
+
     order: int
-    mode: str                   # how the derivatives were taken, the last of them last
+    mode: str  # how the derivatives were taken, the last of them last
     direction: int
     analytic: float
     numeric: Slope
-    size: float                 # the sum of the absolute terms of `analytic`
+    size: float  # the sum of the absolute terms of `analytic`
     dtype: str = "float64"
-    noise: float = 0.0          # what computing `analytic` in a shorter dtype may change
-    kinks: tuple[str, ...] = ()         # what has one between the points compared
-    subgradient: bool | None = None     # does it lie between the slopes on the two sides?
+    noise: float = 0.0  # what computing `analytic` in a shorter dtype may change
+    kinks: tuple[str, ...] = ()  # what has one between the points compared
+    subgradient: bool | None = None  # does it lie between the slopes on the two sides?
 
     @property
     def error(self) -> float:
@@ -47,8 +48,10 @@ class Row(NamedTuple):
         if self.kinks:
             return "at a kink"
         # Above its own rounding, and yet too small for a difference to tell three digits of it?
-        swallowed = self.numeric.rounding * self.numeric.step < self.size \
+        swallowed = (
+            self.numeric.rounding * self.numeric.step < self.size
             and self.numeric.tolerance > 1e-3 * self.size
+        )
         if swallowed or not self.numeric.settled:
             return "undecided"
         return "right" if self.error <= self.tolerance else "wrong"
@@ -60,9 +63,11 @@ class Row(NamedTuple):
 
     def __str__(self):
         verdict = "" if self.verdict == "right" else f"  {self.verdict}"
-        return (f"{self.order:5}  {self.mode:11}  {self.dtype:7}  {self.direction:9}  "
-                f"{self.analytic:20.12g}  {self.numeric.value:20.12g}  {self.error:8.1e}  "
-                f"{self.tolerance:9.1e}{verdict}")
+        return (
+            f"{self.order:5}  {self.mode:11}  {self.dtype:7}  {self.direction:9}  "
+            f"{self.analytic:20.12g}  {self.numeric.value:20.12g}  {self.error:8.1e}  "
+            f"{self.tolerance:9.1e}{verdict}"
+        )
 
 
 def closer(row: Row, terms: Callable, magnitude: float) -> Row:
@@ -79,6 +84,7 @@ def closer(row: Row, terms: Callable, magnitude: float) -> Row:
 
 class Report(NamedTuple):
     """What was compared, in rows in their order; printed as a table."""
+
     rows: tuple[Row, ...]
 
     @property
@@ -87,6 +93,10 @@ class Report(NamedTuple):
         return sorted({name for row in self.rows for name in row.kinks})
 
     def __str__(self):
-        return "\n".join([f"{'order':>5}  {'mode':11}  {'dtype':7}  {'direction':>9}  "
-                          f"{'analytic':>20}  {'numeric':>20}  {'error':>8}  {'tolerance':>9}",
-                          *map(str, self.rows)])
+        return "\n".join(
+            [
+                f"{'order':>5}  {'mode':11}  {'dtype':7}  {'direction':>9}  "
+                f"{'analytic':>20}  {'numeric':>20}  {'error':>8}  {'tolerance':>9}",
+                *map(str, self.rows),
+            ]
+        )

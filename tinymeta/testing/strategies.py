@@ -10,20 +10,51 @@ from hypothesis import HealthCheck, settings
 
 from .. import ops
 from ..core.grad import vjp
-from .arrays import (bools, broadcastable, distinct, integers, off_kinks, positive, shapes,
-                     tensors)
-from .cases import (TABLE, Case, conv_cases, geometries, matmul_cases, pool_cases, register,
-                    strategy_for)
+from .arrays import bools, broadcastable, distinct, integers, off_kinks, positive, shapes, tensors
+from .cases import (
+    TABLE,
+    Case,
+    conv_cases,
+    geometries,
+    matmul_cases,
+    pool_cases,
+    register,
+    strategy_for,
+)
 from .learning import Network, episodes, networks, pairs
 from .programs import programs
 
-__all__ = ["TABLE", "Case", "Network", "bools", "broadcastable", "conv_cases", "distinct",
-           "episodes", "geometries", "integers", "load_profile", "matmul_cases", "networks",
-           "off_kinks", "pairs", "pool_cases", "positive", "programs", "register", "shapes",
-           "strategy_for", "tensors"]
+__all__ = [
+    "TABLE",
+    "Case",
+    "Network",
+    "bools",
+    "broadcastable",
+    "conv_cases",
+    "distinct",
+    "episodes",
+    "geometries",
+    "integers",
+    "load_profile",
+    "matmul_cases",
+    "networks",
+    "off_kinks",
+    "pairs",
+    "pool_cases",
+    "positive",
+    "programs",
+    "register",
+    "shapes",
+    "strategy_for",
+    "tensors",
+]
 
-settings.register_profile("tinymeta", deadline=None, derandomize=bool(os.environ.get("CI")),
-                          suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "tinymeta",
+    deadline=None,
+    derandomize=bool(os.environ.get("CI")),
+    suppress_health_check=[HealthCheck.too_slow],
+)
 
 
 def load_profile() -> None:
@@ -41,8 +72,10 @@ def compile_kernels() -> None:
     places = np.zeros((2, 3), np.int64)
     for dtype in (np.float32, np.float64):
         x, w = np.ones((1, 3, 3, 1), dtype), np.ones((2, 2, 1, 1), dtype)
-        for f, inputs in [(lambda x, w: ops.max_pool2d(ops.conv2d(x, w)), (x, w)),
-                          (lambda x: ops.take(x, places[0], axis=1), (x,)),
-                          (lambda x: ops.take_along_axis(x, places, axis=0), (x[0, ..., 0],))]:
+        for f, inputs in [
+            (lambda x, w: ops.max_pool2d(ops.conv2d(x, w)), (x, w)),
+            (lambda x: ops.take(x, places[0], axis=1), (x,)),
+            (lambda x: ops.take_along_axis(x, places, axis=0), (x[0, ..., 0],)),
+        ]:
             y, pull = vjp(f, *inputs)
             pull(np.ones(y.shape, dtype))

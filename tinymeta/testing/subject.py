@@ -27,10 +27,11 @@ class NoRule(ValueError):
 
 class Subject(NamedTuple):
     """`f`, as a check sees it."""
-    function: Callable              # of floating tensors; returns a tuple of floating tensors
-    inputs: list[np.ndarray]        # copies: what happens to them does not reach the caller's
-    own: list[np.ndarray]           # the same values in the caller's dtypes
-    names: list[str]                # of the inputs, such as "argument [0]['w']"
+
+    function: Callable  # of floating tensors; returns a tuple of floating tensors
+    inputs: list[np.ndarray]  # copies: what happens to them does not reach the caller's
+    own: list[np.ndarray]  # the same values in the caller's dtypes
+    names: list[str]  # of the inputs, such as "argument [0]['w']"
     called: str
 
 
@@ -67,25 +68,33 @@ def refuse(check: str, subject: Subject, arrays: dict) -> None:
     name, before = subject.called, {what: x.copy() for what, x in arrays.items()}
     for x, what in zip(subject.inputs, subject.names):
         refuse_infinite(ValueError, f"{check}: {what}", x)
-    first, second, _ = ([y.numpy().copy() for y in called_with(check, subject, xs)]
-                        for xs in (subject.inputs, subject.inputs, subject.own))
+    first, second, _ = (
+        [y.numpy().copy() for y in called_with(check, subject, xs)]
+        for xs in (subject.inputs, subject.inputs, subject.own)
+    )
     for what, x in arrays.items():
         if not same_bits(x, before[what]):
             raise AssertionError(f"{check}: {name} writes into its {what}: let it make a new array")
     if len(first) != len(second) or not all(map(same_bits, first, second)):
-        raise AssertionError(f"{check}: {name} gives two values for one input: it is random or "
-                             "keeps a state; draw before, and hand it what was drawn")
+        raise AssertionError(
+            f"{check}: {name} gives two values for one input: it is random or "
+            "keeps a state; draw before, and hand it what was drawn"
+        )
     for k, y in enumerate(first):
         doubles = {x.dtype for x in subject.inputs} == {np.dtype(np.float64)}
         if doubles and y.dtype != np.float64:
-            raise ValueError(f"{check}: {name} returns {y.dtype} for float64 inputs, too coarse for "
-                             "a difference: let it compute in the dtype it is given (in JAX: "
-                             "jax_enable_x64)")
+            raise ValueError(
+                f"{check}: {name} returns {y.dtype} for float64 inputs, too coarse for "
+                "a difference: let it compute in the dtype it is given (in JAX: "
+                "jax_enable_x64)"
+            )
         refuse_infinite(AssertionError, f"{check}: the value of {name}, output {k},", y)
     if not subject.inputs or not first:
-        raise ValueError(f"{check}: nothing to differentiate: {name} has {len(subject.inputs)} "
-                         f"floating inputs and {len(first)} floating outputs; integers and bools "
-                         "have no derivative")
+        raise ValueError(
+            f"{check}: nothing to differentiate: {name} has {len(subject.inputs)} "
+            f"floating inputs and {len(first)} floating outputs; integers and bools "
+            "have no derivative"
+        )
 
 
 def called_with(check: str, subject: Subject, xs: list) -> tuple:
@@ -95,8 +104,10 @@ def called_with(check: str, subject: Subject, xs: list) -> tuple:
         if "do not mix" not in str(error):
             raise
         dtypes = ", ".join(sorted({str(x.dtype) for x in xs}))
-        raise TypeError(f"{check}: {subject.called} cannot be called with {dtypes}: {error} (arrays "
-                        "that it closes over keep their dtype: hand them in as arguments)") from error
+        raise TypeError(
+            f"{check}: {subject.called} cannot be called with {dtypes}: {error} (arrays "
+            "that it closes over keep their dtype: hand them in as arguments)"
+        ) from error
 
 
 def floats(check: str, name: str, value) -> tuple:
@@ -106,8 +117,10 @@ def floats(check: str, name: str, value) -> tuple:
         try:
             found.append(asarray(leaf))
         except TypeError as error:
-            raise ValueError(f"{check}: {name} returns a {type(leaf).__name__} at output "
-                             f"{path or '0'}, which is no tensor: {error}") from None
+            raise ValueError(
+                f"{check}: {name} returns a {type(leaf).__name__} at output "
+                f"{path or '0'}, which is no tensor: {error}"
+            ) from None
     return tuple(y for y in found if np.dtype(y.dtype).kind == "f")
 
 
@@ -117,7 +130,7 @@ def refuse_infinite(kind: type, what: str, x: np.ndarray):
 
 
 def same_bits(a: np.ndarray, b: np.ndarray) -> bool:
-    if a.dtype.char == "g":                     # has bytes that no number is told by
+    if a.dtype.char == "g":  # has bytes that no number is told by
         return a.dtype == b.dtype and np.array_equal(a, b, equal_nan=True)
     return a.shape == b.shape and a.tobytes() == b.tobytes()
 
@@ -132,7 +145,7 @@ def blaming(check: str):
         yield
     except NoRule:
         raise
-    except ValueError as error:                     # the engine names the rule that is to blame
+    except ValueError as error:  # the engine names the rule that is to blame
         raise AssertionError(f"{check}: {error}") from error
 
 
@@ -146,14 +159,19 @@ def still(function: Callable, xs: list, vs: list) -> bool:
     small = [np.asarray(np.finfo(x.dtype).eps ** 0.2 * v, x.dtype) for x, v in zip(xs, vs)]
     here = function(*map(asarray, xs))
     there = function(*(asarray(np.asarray(x + v)) for x, v in zip(xs, small)))
-    stays = (np.abs(b.numpy() - a.numpy()).sum() <= ROUNDINGS * np.finfo(a.dtype).eps
-             * np.abs(a.numpy()).sum() for a, b in zip(here, there))
-    return all(stays)                           # a NaN does not
+    stays = (
+        np.abs(b.numpy() - a.numpy()).sum()
+        <= ROUNDINGS * np.finfo(a.dtype).eps * np.abs(a.numpy()).sum()
+        for a, b in zip(here, there)
+    )
+    return all(stays)  # a NaN does not
 
 
 def vacuous(check: str, name: str) -> Vacuous:
-    return Vacuous(f"{check}: {name} does not move with its inputs, or by no more than rounding, "
-                   "so the check could not fail: choose inputs where it moves")
+    return Vacuous(
+        f"{check}: {name} does not move with its inputs, or by no more than rounding, "
+        "so the check could not fail: choose inputs where it moves"
+    )
 
 
 def called(f) -> str:

@@ -14,8 +14,8 @@ import hypothesis
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-A_ROUND = 500                   # examples drawn from one seed
-MOST_SKIPPED = 0.1              # a search that skips more of them has not searched
+A_ROUND = 500  # examples drawn from one seed
+MOST_SKIPPED = 0.1  # a search that skips more of them has not searched
 
 
 class Survey:
@@ -33,16 +33,23 @@ class Survey:
     def passed(self) -> bool:
         """None failed, and nearly all could be judged."""
         total = self.tally.total()
-        few = MOST_SKIPPED * max(total, 100)            # a share of a handful says nothing
+        few = MOST_SKIPPED * max(total, 100)  # a share of a handful says nothing
         return self.error is None and total - self.tally["checked"] <= few
 
     def round(self, examples: int, seed: int = 0, until: float = float("inf")) -> "Survey":
         """Check so many examples, fewer if the monotonic clock passes `until`."""
+
         @hypothesis.seed(seed)
-        @settings(max_examples=examples, deadline=None, database=None, derandomize=False,
-                  phases=[Phase.generate, Phase.shrink][:1 + self.shrink], report_multiple_bugs=False,
-                  suppress_health_check=list(HealthCheck))
-        @given(self.drawn, st.integers(0, 2 ** 16))
+        @settings(
+            max_examples=examples,
+            deadline=None,
+            database=None,
+            derandomize=False,
+            phases=[Phase.generate, Phase.shrink][: 1 + self.shrink],
+            report_multiple_bugs=False,
+            suppress_health_check=list(HealthCheck),
+        )
+        @given(self.drawn, st.integers(0, 2**16))
         def check(example, seed):
             if self.error is None and time.monotonic() > until:
                 return
@@ -51,12 +58,12 @@ class Survey:
             except Exception as error:
                 self.failure, self.error = example, error
                 raise
-            if self.error is None:      # after that it shrinks, and looks at variants of one
+            if self.error is None:  # after that it shrinks, and looks at variants of one
                 self.tally[outcome] += 1
 
         try:
             check()
-        except Exception as error:      # an example that could not even be drawn is a failure, too
+        except Exception as error:  # an example that could not even be drawn is a failure, too
             self.error = self.error or error
         return self
 
@@ -65,11 +72,11 @@ class Survey:
         start = time.monotonic()
         until = start + 60 * minutes
         try:
-            for k in itertools.count(seed * 10 ** 6):           # no two commands draw the same
+            for k in itertools.count(seed * 10**6):  # no two commands draw the same
                 self.round(A_ROUND, k, until)
                 if self.error is not None or time.monotonic() > until:
                     break
-        except KeyboardInterrupt:                               # the tally is worth having
+        except KeyboardInterrupt:  # the tally is worth having
             pass
         seconds = time.monotonic() - start
         print(f"{self}\n{self.tally.total() / seconds:.0f} programs a second for {seconds:.0f} s")

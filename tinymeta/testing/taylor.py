@@ -21,19 +21,20 @@ from .report import Undecided
 from .subject import blaming, directions, examined, still, vacuous
 
 LADDER = 0.5 ** np.arange(1, 28)
-RUNGS = 5                       # how many are judged: the lowest that are not rounding
-MARGIN = 0.25                   # what the next term of the series and rounding may take off a slope
-TOLD = 1e-3                     # a mistake of this size must not be lost: three digits are told
-ABRUPT = 8                      # so many times its law makes of what is left a kink
+RUNGS = 5  # how many are judged: the lowest that are not rounding
+MARGIN = 0.25  # what the next term of the series and rounding may take off a slope
+TOLD = 1e-3  # a mistake of this size must not be lost: three digits are told
+ABRUPT = 8  # so many times its law makes of what is left a kink
 
 
 class Remainders(NamedTuple):
     """Remainders over a ladder of steps, the longest first; printed as a table."""
+
     order: int
     steps: np.ndarray
     remainders: np.ndarray
-    rounding: np.ndarray        # what is smaller than this is none
-    changes: np.ndarray         # of the value, over each step
+    rounding: np.ndarray  # what is smaller than this is none
+    changes: np.ndarray  # of the value, over each step
 
     @property
     def judged(self) -> np.ndarray:
@@ -75,10 +76,17 @@ class Remainders(NamedTuple):
         return "undecided" if bent else "wrong"
 
     def __str__(self):
-        rows = [f"{h:8.1e}  {r:11.4e}  {e:8.1e}{'  judged' if k in self.judged else ''}"
-                for k, (h, r, e) in enumerate(zip(self.steps, self.remainders, self.rounding))]
-        return "\n".join([f"{'step':>8}  {'remainder':>11}  {'rounding':>8}", *rows,
-                          f"slope {self.slope:.3f}, should be {self.order + 1}"])
+        rows = [
+            f"{h:8.1e}  {r:11.4e}  {e:8.1e}{'  judged' if k in self.judged else ''}"
+            for k, (h, r, e) in enumerate(zip(self.steps, self.remainders, self.rounding))
+        ]
+        return "\n".join(
+            [
+                f"{'step':>8}  {'remainder':>11}  {'rounding':>8}",
+                *rows,
+                f"slope {self.slope:.3f}, should be {self.order + 1}",
+            ]
+        )
 
 
 def check_taylor(f: Callable, *args, order: int = 1, seed=0) -> Remainders:
@@ -100,7 +108,7 @@ def check_taylor(f: Callable, *args, order: int = 1, seed=0) -> Remainders:
     if order not in (1, 2):
         raise ValueError(f"check_taylor: the order {order} must be 1 or 2")
     rng = np.random.default_rng(seed)
-    with np.errstate(all="ignore"):                 # what is not finite fails, and says so itself
+    with np.errstate(all="ignore"):  # what is not finite fails, and says so itself
         function, xs, _, names, name = examined("check_taylor", f, args)
         us = [rng.normal(size=y.shape) for y in function(*map(asarray, xs))]
         vs, point = directions(rng, xs), Point(function, xs, names)
@@ -115,21 +123,25 @@ def check_taylor(f: Callable, *args, order: int = 1, seed=0) -> Remainders:
             right_elsewhere("check_taylor", name, point, us, vs)
             return report
         if verdict == "wrong" and kinked(point, us, vs, order):
-            verdict, kinks = "undecided", kinks or [UNKNOWN]    # no step is short enough
+            verdict, kinks = "undecided", kinks or [UNKNOWN]  # no step is short enough
     near = f" (kinks near: {', '.join(kinks)})" if kinks else ""
-    says = f"a derivative of {name} up to order {order} is wrong" if verdict == "wrong" else \
-        f"{name} cannot be decided: no steps are short and yet above rounding{near}"
+    says = (
+        f"a derivative of {name} up to order {order} is wrong"
+        if verdict == "wrong"
+        else f"{name} cannot be decided: no steps are short and yet above rounding{near}"
+    )
     kind = AssertionError if verdict == "wrong" else Kink if kinks else Undecided
     raise kind(f"check_taylor: {says}\n{report}")
 
 
 # ---- which steps are short enough ---------------------------------------------------------------
 
+
 def smooth_steps(function, xs, us, vs, order) -> tuple[np.ndarray, list[str]]:
     """The steps below which all is finite and on the piece of x; what the next one crosses."""
     here = tuple(map(asarray, xs))
     start = [y.numpy() for y in function(*here)]
-    changes, kinks, k = [], [], len(LADDER)         # of the terms of <u, f>, the longest step first
+    changes, kinks, k = [], [], len(LADDER)  # of the terms of <u, f>, the longest step first
     while k and not kinks:
         there = moved(xs, vs, LADDER[k - 1])
         kinks, ys = crossed(function, here, there), [y.numpy() for y in function(*there)]
@@ -138,7 +150,7 @@ def smooth_steps(function, xs, us, vs, order) -> tuple[np.ndarray, list[str]]:
         k -= 1
         changes.insert(0, np.concatenate([((b - a) * u).ravel() for a, b, u in zip(start, ys, us)]))
     bent = bend(changes, LADDER[k:], size(start, us), order)
-    return (LADDER[k + bent:], [UNKNOWN]) if bent else (LADDER[k:], kinks)
+    return (LADDER[k + bent :], [UNKNOWN]) if bent else (LADDER[k:], kinks)
 
 
 def bend(changes: list, steps: np.ndarray, magnitude: float, order: int) -> int:
@@ -150,8 +162,10 @@ def bend(changes: list, steps: np.ndarray, magnitude: float, order: int) -> int:
     """
     nodes = 0.5 ** np.arange(order + 1)
     weights = [1 / (t * np.prod([t - other for other in nodes if other != t])) for t in nodes]
-    left = [np.abs(sum(w * c for w, c in zip(weights, changes[k:]))).sum()
-            for k in range(len(changes) - order)]
+    left = [
+        np.abs(sum(w * c for w, c in zip(weights, changes[k:]))).sum()
+        for k in range(len(changes) - order)
+    ]
     felt = [ROUNDINGS * EPS * (magnitude + np.abs(c).sum() / h) for c, h in zip(changes, steps)]
     for k in reversed(range(len(left) - 1)):
         if left[k] > ABRUPT * 2 ** (order + 1) * max(left[k + 1], felt[k + 1]):
@@ -172,13 +186,15 @@ def kinked(point: Point, us, vs, order: int) -> bool:
 
 # ---- what remains -------------------------------------------------------------------------------
 
+
 def remainders(function, xs, us, vs, order, steps) -> Remainders:
     """By the gradient of <u, f>, and by the pullback of that gradient."""
     gs, curve = vjp(lambda *xs: vjp(function, *xs)[1](tuple(us)), *xs)
     here = function(*map(asarray, xs))
     there = (function(*moved(xs, vs, h)) for h in steps)
-    changes = np.array([inner([b.numpy() - a.numpy() for a, b in zip(here, ys)], us)
-                        for ys in there])
+    changes = np.array(
+        [inner([b.numpy() - a.numpy() for a, b in zip(here, ys)], us) for ys in there]
+    )
     left = changes - steps * inner(gs, vs)
     felt = size(here, us) + size(xs, gs) + steps * size(gs, vs)
     if order == 2:
