@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from tinymeta.core.primitive import evaluate
+from tinymeta.core.primitive import run_eagerly
 from tinymeta.core.scope import setting
 
 CONTRACTIONS = ("matmul", "conv", "conv_input", "conv_weight")
@@ -35,7 +35,7 @@ def watched(run: Callable) -> dict[str, np.ndarray]:
 
     def interpreter(primitive, values, static):
         start = time.perf_counter()
-        value = evaluate(primitive, values, static)
+        value = run_eagerly(primitive, values, static)
         spent = time.perf_counter() - start
         rows[primitive.name] += 1, spent, operations(primitive, values, static)
         return value

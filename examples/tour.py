@@ -9,7 +9,7 @@ from ending import script
 
 import tinymeta as tm
 from tinymeta.core.device import find_kernel
-from tinymeta.core.primitive import evaluate, registry
+from tinymeta.core.primitive import registry, run_eagerly
 from tinymeta.core.scope import setting, state
 
 script(__doc__)
@@ -40,7 +40,7 @@ seen = []
 
 def noting(primitive, values, static):
     seen.append(primitive.name)
-    return evaluate(primitive, values, static)
+    return run_eagerly(primitive, values, static)
 
 
 with setting(interpreter=noting):

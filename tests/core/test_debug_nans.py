@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import tinymeta as tm
-from tinymeta.core.scope import state, where
+from tinymeta.core.scope import describe_scope, state
 
 
 @pytest.fixture(autouse=True)
@@ -79,10 +79,10 @@ def test_without_a_nan_nothing_changes():
 
 
 def test_where_as_people_read_it():
-    assert where() == "forward"
+    assert describe_scope() == "forward"
     with tm.scope("inner 3"):
-        assert where() == "inner 3 / forward"
-    assert where() == "forward"
+        assert describe_scope() == "inner 3 / forward"
+    assert describe_scope() == "forward"
 
 
 def test_a_scope_ends_with_an_exception():

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 
 import tinymeta as tm
-from tinymeta.core.primitive import evaluate, registry
+from tinymeta.core.primitive import registry, run_eagerly
 from tinymeta.core.scope import setting
 from tinymeta.ops.conv import Geometry
 from tinymeta.testing import program as program_module
@@ -120,7 +120,7 @@ def test_programs_run_every_differentiable_primitive():
 
     def noting(primitive, values, static):
         met.add(primitive.name)
-        return evaluate(primitive, values, static)
+        return run_eagerly(primitive, values, static)
 
     with setting(interpreter=noting):
         for op, seed in itertools.product(GRAMMAR, range(8)):

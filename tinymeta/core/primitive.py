@@ -13,7 +13,7 @@ import numpy as np
 
 from .device import allocate, find_kernel, move, together
 from .parts import called_with, checked_rules, filling, heading
-from .scope import setting, state, where
+from .scope import describe_scope, setting, state
 from .tensor import Tensor, asarray, serials
 
 registry: dict[str, "Primitive"] = {}
@@ -133,7 +133,7 @@ def primitive(
 
 def bind(primitive: Primitive, inputs: tuple, static: dict) -> Tensor:
     """The doorway: compute, and record if an input is tracked."""
-    value = (state.interpreter or evaluate)(primitive, [t.value for t in inputs], static)
+    value = (state.interpreter or run_eagerly)(primitive, [t.value for t in inputs], static)
     if state.recording:
         for t in inputs:
             if t.serial:
@@ -141,7 +141,7 @@ def bind(primitive: Primitive, inputs: tuple, static: dict) -> Tensor:
     return Tensor(value)
 
 
-def evaluate(primitive: Primitive, values: list, static: dict):
+def run_eagerly(primitive: Primitive, values: list, static: dict):
     """The eager interpreter: a view of the input, or fresh memory, filled by the kernel now."""
     device, values = together(primitive.name, values)
     kernel = primitive.kernels.get(device) or find_kernel(primitive, device)
@@ -173,7 +173,7 @@ def debug_nans():
     It names itself, its shapes, where it stands (inner step, derivative order) and the first bad
     element.
     """
-    inner = state.interpreter or evaluate
+    inner = state.interpreter or run_eagerly
 
     def checked(primitive, values, static):
         with np.errstate(invalid="ignore"):  # the error below says more than a warning
@@ -184,7 +184,7 @@ def debug_nans():
             verb = "was given" if any(has_nan(v) for v in values) else "made"
             raise FloatingPointError(
                 f"{primitive.name}({shapes}) {verb} a NaN, first at index {index} of its result, "
-                f"in the {where()} pass: if a tm.where hides the bad branch, "
+                f"in the {describe_scope()} pass: if a tm.where hides the bad branch, "
                 "make the operation's input safe as well"
             )
         return value

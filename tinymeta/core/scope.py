@@ -47,8 +47,8 @@ def scope(name: str):
     return setting(path=(*state.path, name))
 
 
-def where() -> str:
-    """The present place as people read it.
+def describe_scope() -> str:
+    """The current inner step and pass, as people read it.
 
     Such as "inner 3 / forward", "inner 3 / backward", "backward of backward".
     """

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..core.primitive import evaluate, registry
+from ..core.primitive import registry, run_eagerly
 from ..core.scope import state
 
 numbers = count(1)
@@ -80,7 +80,7 @@ class Line:
 
         def of_input(array):
             for rearranged in reversed(chain):
-                array = evaluate(registry[rearranged.op], [array], rearranged.static)
+                array = run_eagerly(registry[rearranged.op], [array], rearranged.static)
             test(array)
 
         line.tests.append(of_input)

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..core import tree
 from ..core.device import move
-from ..core.primitive import Primitive, evaluate
+from ..core.primitive import Primitive, run_eagerly
 from ..core.scope import setting, state
 from ..core.tensor import Tensor, asarray
 from .program import Line, Program, Unreadable, escaped, here, ordered
@@ -76,7 +76,7 @@ class Traced:
         if all(type(v) is np.ndarray for v in values):
             shape, _ = primitive.shape(*values, **static)
             if primitive.view or np.prod(shape) <= SMALL:
-                return evaluate(primitive, values, static)
+                return run_eagerly(primitive, values, static)
         lines = [self.line_of(v) for v in values]
         shape, dtype = primitive.shape(*lines, **static)
         return self.made(

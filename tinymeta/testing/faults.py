@@ -22,7 +22,7 @@ import numpy as np
 from hypothesis import HealthCheck, Phase, given, settings
 
 from ..core.grad import stop_gradient
-from ..core.primitive import Primitive, evaluate, registry
+from ..core.primitive import Primitive, registry, run_eagerly
 from ..core.scope import setting, state
 from ..core.tensor import asarray
 from ..ops import neg
@@ -50,7 +50,7 @@ class Mutant(NamedTuple):
 
 def without(rule: Callable, kept: int) -> Callable:
     """The rule with each sum in it replaced by one of its two terms."""
-    inner = state.interpreter or evaluate
+    inner = state.interpreter or run_eagerly
 
     def one_term(primitive, values, static):
         if primitive.name not in ("add", "sub"):
@@ -108,7 +108,7 @@ def mutants(op: Primitive | str) -> list[Mutant]:
 
 def sums(op: Primitive, i: int) -> bool:
     """Is there a sum in this rule?"""
-    met, inner = set(), state.interpreter or evaluate
+    met, inner = set(), state.interpreter or run_eagerly
 
     def noting(primitive, values, static):
         met.add(primitive.name)

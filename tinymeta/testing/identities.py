@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..core.grad import vjp
-from ..core.primitive import evaluate
+from ..core.primitive import run_eagerly
 from ..core.scope import setting, state
 from ..core.tensor import asarray
 from ..ops.derivatives import jvp
@@ -154,7 +154,7 @@ def looked_at(point, u, w, v, b):
 
 def compared(what: str, xs: list, sides: Callable) -> Identity:
     """Two sums of terms, and how much of their difference rounding explains."""
-    runs, inner = [], state.interpreter or evaluate
+    runs, inner = [], state.interpreter or run_eagerly
 
     def counting(primitive, values, static):
         runs.append(primitive)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ..core.primitive import evaluate
+from ..core.primitive import run_eagerly
 from ..core.scope import setting, state
 from .differences import sides
 
@@ -61,7 +61,7 @@ def policy_of(check: str, kinks: "str | Skip") -> "str | Skip":
 
 def branches(f: Callable, *args) -> list[tuple[str, np.ndarray]]:
     """The branches met while `f(*args)` is computed, in order: (primitive's name, which piece)."""
-    noted, inner = [], state.interpreter or evaluate
+    noted, inner = [], state.interpreter or run_eagerly
 
     def noting(primitive, values, static):
         value = inner(primitive, values, static)
