@@ -1,10 +1,12 @@
 """Every public name is meant: what can be reached as tm.name is listed, and what is listed is there."""
 
 import types
+from pathlib import Path
 
 import pytest
 
 import tinymeta as tm
+from tinymeta import __main__ as public_names
 
 ROOMS = {
     "tinymeta": tm,
@@ -55,3 +57,10 @@ def test_files_of_operations_are_no_names_of_the_package():
         "both",
     ):
         assert not hasattr(tm, name)
+
+
+def test_the_page_of_public_names_is_what_the_command_prints():
+    page = Path(__file__).resolve().parent.parent / "examples" / "API.md"
+    assert page.read_text() == public_names.page(), (
+        "the public names have changed: python -m tinymeta > examples/API.md"
+    )

@@ -6,6 +6,8 @@ Dicts are walked in the order of their sorted keys, so two equal dicts are equal
 
 from collections.abc import Callable
 
+__all__ = ["flatten", "leaves", "map", "unflatten"]
+
 
 def children(node):
     """(labels, subtrees, rebuild) of an inner node, or None for a leaf."""
