@@ -1,0 +1,48 @@
+"""One word, one meaning: the glossary's terms are used, and names that were given up are gone."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+GLOSSARY = ROOT / "examples" / "GLOSSARY.md"
+# Identifiers that had a standard term (as English words they may stand in sentences).
+RETIRED = """
+    Line Lines Own OWN Walk walk lies walked settled Mixed Room room lined_up Desk desk Crew crew Helper
+    mail LETTERS bed LOOKS seen exchanged counted sliced joined wins gate widen cut spread
+    judged answers held draws told felt shaken spared Unfit Shorter rebuilt
+""".split()
+
+
+def rows() -> list[tuple[str, str, str]]:
+    """(term, meaning, file) of each row of the glossary."""
+    text = GLOSSARY.read_text()
+    return re.findall(r"^\| ([^|]+?)(?: \*)? \| ([^|]+) \| `([^|]+)` \|$", text, re.MULTILINE)
+
+
+def identifiers(path: Path) -> set[str]:
+    """Every name that a file defines, takes, imports or reads, attributes included."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        fields = ("id", "attr", "arg", "name", "asname")
+        found |= {getattr(node, f) for f in fields if isinstance(getattr(node, f, None), str)}
+    return found
+
+
+def test_the_glossary_has_rows():
+    assert len(rows()) > 20
+
+
+@pytest.mark.parametrize("term, meaning, path", rows())
+def test_a_term_of_the_glossary_is_used_in_its_file(term, meaning, path):
+    text = (ROOT / "tinymeta" / path).read_text().lower()
+    assert all(word in text for word in re.split(r", | ", term)), f"{path} does not say {term}"
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "tinymeta").rglob("*.py")), ids=lambda p: p.relative_to(ROOT).as_posix()
+)
+def test_no_identifier_is_a_retired_one(path):
+    assert not identifiers(path) & set(RETIRED)
