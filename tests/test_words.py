@@ -10,8 +10,8 @@ ROOT = Path(__file__).resolve().parent.parent
 GLOSSARY = ROOT / "examples" / "GLOSSARY.md"
 # Identifiers that had a standard term (as English words they may stand in sentences).
 RETIRED = """
-    Line Lines Own OWN Walk walk lies walked settled Mixed Room room lined_up Desk desk Crew crew Helper
-    mail LETTERS bed LOOKS seen exchanged counted sliced joined wins gate widen cut spread
+    Line Lines Own OWN Walk walk lies walked settled Mixed Room room lined_up Desk desk Crew crew
+    Helper mail LETTERS bed LOOKS seen exchanged counted sliced joined wins gate widen cut spread
     judged answers held draws told felt shaken spared Unfit Shorter rebuilt
 """.split()
 
