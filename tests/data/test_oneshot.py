@@ -94,9 +94,9 @@ def test_foreign_or_tampered_runs_are_refused(tmp_path, tiny_runs, png, path, ch
     if change:
         files[f"run07/{path}"] = change(old, png)
     write()
-    with pytest.raises(ValueError, match=words) as told:
+    with pytest.raises(ValueError, match=words) as raised:
         all_runs(tmp_path)
-    assert str(tmp_path / "all_runs.zip") in str(told.value) and "\n" not in str(told.value)
+    assert str(tmp_path / "all_runs.zip") in str(raised.value) and "\n" not in str(raised.value)
 
 
 def test_damaged_runs_are_read_right_or_refused_in_a_sentence(tmp_path, tiny_runs):
