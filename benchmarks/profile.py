@@ -28,7 +28,10 @@ def operations(primitive: Primitive, values: Sequence, static: dict) -> int:
         a, b = values
         geometry = static["geometry"]
         images = a.shape[:-3]
-        channels = (a.shape[-1], b.shape[-1]) if primitive.name == "conv_weight" else b.shape[-2:]
+        if primitive.name == "conv_weight":
+            channels = (a.shape[-1], b.shape[-1])
+        else:
+            channels = b.shape[-2:]
         sizes = (*images, *geometry.result, *geometry.kernel, *channels)
         return 2 * int(np.prod(sizes))
     return 0
@@ -54,7 +57,11 @@ def profile(run: Callable, rounds: int) -> str:
     """A table of the time per primitive, in the quickest of some runs, the longest first."""
     run()
     runs = [measure_primitives(run) for _ in range(rounds)]
-    quickest = min(runs, key=lambda totals: sum(seconds for _, seconds, _ in totals.values()))
+
+    def seconds(totals: dict[str, np.ndarray]) -> float:
+        return sum(spent for _, spent, _ in totals.values())
+
+    quickest = min(runs, key=seconds)
     total = sum(quickest.values())
     by_time = sorted(quickest.items(), key=lambda item: -item[1][1])
     lines = [f"{'':16} {'calls':>6} {'ms':>9} {'share':>7} {'us/call':>9} {'GFLOP/s':>9}"]

@@ -45,10 +45,11 @@ def affine(
     scales = 1 + _draw_or_zero(rng, scale, (n, 2))
     shifts = _draw_or_zero(rng, shift, (n, 2)) * (h, w)  # (n, 2) pixels
 
-    cos, sin, one = np.cos(angles), np.sin(angles), np.ones(n)
-    rotation = np.stack([cos, -sin, sin, cos], -1).reshape(n, 2, 2)
-    skew = np.stack([one, shears[:, 0], shears[:, 1], one], -1).reshape(n, 2, 2)
-    matrix = rotation @ skew / scales[:, None, :]  # (n, 2, 2)
+    cos, sin = np.cos(angles), np.sin(angles)
+    rotation = _matrices(cos, -sin, sin, cos)  # (n, 2, 2)
+    one = np.ones(n)
+    skew = _matrices(one, shears[:, 0], shears[:, 1], one)
+    matrix = rotation @ skew / scales[:, None, :]
     return warp(flat, matrix.astype(np.float32), shifts).reshape(images.shape)
 
 
@@ -59,6 +60,11 @@ def _draw_or_zero(rng: np.random.Generator, most: float, shape: tuple[int, ...])
     return drawn * kept.reshape(-1, *[1] * (len(shape) - 1))
 
 
+def _matrices(a: np.ndarray, b: np.ndarray, c: np.ndarray, d: np.ndarray) -> np.ndarray:
+    """The matrices (n, 2, 2) with rows (a, b) and (c, d), where each is (n,)."""
+    return np.stack([a, b, c, d], -1).reshape(-1, 2, 2)
+
+
 def warp(images: np.ndarray, matrix: np.ndarray, shift: np.ndarray | float = 0.0) -> np.ndarray:
     """Map each of the images (n, H, W) float32 by the equation above -> (n, H, W).
 
@@ -66,10 +72,12 @@ def warp(images: np.ndarray, matrix: np.ndarray, shift: np.ndarray | float = 0.0
     """
     h, w = images.shape[-2:]
     centre = (np.array([h, w]) - 1) / 2
-    pixels = np.moveaxis(np.mgrid[:h, :w], 0, -1).reshape(-1, 2)  # (H W, 2)
+    rows, columns = np.mgrid[:h, :w]
+    pixels = np.stack([rows.ravel(), columns.ravel()], -1)  # (H W, 2)
     from_centre = (pixels - centre).astype(np.float32)  # p - c
-    shifts = np.broadcast_to(shift, (len(images), 2))
-    points = from_centre @ matrix.swapaxes(1, 2) + (centre + shifts)[:, None]  # (n, H W, 2)
+    mapped = from_centre @ matrix.swapaxes(1, 2)  # (n, H W, 2), A (p - c)
+    origins = centre + np.broadcast_to(shift, (len(images), 2))  # (n, 2), c + shift
+    points = mapped + origins[:, None]
     return bilinear(images, points.astype(np.float32)).reshape(images.shape)
 
 
@@ -77,7 +85,7 @@ def bilinear(images: np.ndarray, points: np.ndarray) -> np.ndarray:
     """Interpolate images (n, H, W) linearly at points (n, P, 2), given as (row, column) -> (n, P).
 
     A border of one pixel of 0 is added, and points farther out are moved onto it, so that no
-    neighbour is ever outside.
+    neighbour is ever outside, and none has to be tested for it.
     """
     n, h, w = images.shape
     padded = np.pad(images, ((0, 0), (1, 1), (1, 1)))
@@ -87,9 +95,11 @@ def bilinear(images: np.ndarray, points: np.ndarray) -> np.ndarray:
     corner = points.astype(np.int32)  # (n, P, 2), the neighbour above and to the left
     down, right = np.moveaxis(points - corner.astype(np.float32), -1, 0)  # (n, P), in [0, 1)
 
-    place = np.arange(n, dtype=np.int32)[:, None] * image_stride
-    place = place + corner[..., 0] * row_stride + corner[..., 1]  # (n, P), into the flat images
+    first = np.arange(n, dtype=np.int32)[:, None] * image_stride  # (n, 1), of each image
+    upper = first + corner[..., 0] * row_stride + corner[..., 1]  # (n, P), into the flat images
+    lower = upper + row_stride
     pixel = padded.ravel()
-    above = pixel[place] * (1 - right) + pixel[place + 1] * right
-    below = pixel[place + row_stride] * (1 - right) + pixel[place + row_stride + 1] * right
+    left = 1 - right
+    above = pixel[upper] * left + pixel[upper + 1] * right
+    below = pixel[lower] * left + pixel[lower + 1] * right
     return above * (1 - down) + below * down

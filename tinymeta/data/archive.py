@@ -98,11 +98,12 @@ def _chunks(png: bytes) -> Iterator[tuple[bytes, bytes]]:
     while kind != b"IEND":
         size, kind = struct.unpack_from(">I4s", png, at)
         start = at + 8
-        body, checksum = png[start : start + size], png[start + size : start + size + 4]
+        end = start + size
+        body, checksum = png[start:end], png[end : end + 4]
         if zlib.crc32(kind + body).to_bytes(4, "big") != checksum:
             raise ValueError(f"its {kind.decode('latin1')} chunk is cut off or its checksum wrong")
         yield kind, body
-        at = start + size + 4
+        at = end + 4
 
 
 def shrink(images: np.ndarray) -> np.ndarray:

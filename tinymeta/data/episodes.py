@@ -74,18 +74,21 @@ def episodes(
 
     chosen = _distinct(rng, tasks, classes, way)  # (T, K), which characters
     by = _distinct(rng, tasks * way, drawers, examples)  # (T*K, S+Q), by which drawers
-    x = characters.images[chosen[:, :, None], by.reshape(tasks, way, examples)]
+    by = by.reshape(tasks, way, examples)
+    x = characters.images[chosen[:, :, None], by]
     if rotations:
         x = _rotate("episodes", x, rng.integers(4, size=(tasks, way)))
     x = _as_float32("episodes", x)  # (T, K, S+Q, H, W)
-    return Tasks(_labelled(x[:, :, :shot]), _labelled(x[:, :, shot:]))
+    support, query_set = x[:, :, :shot], x[:, :, shot:]
+    return Tasks(_labelled(support), _labelled(query_set))
 
 
 def _labelled(x: np.ndarray) -> Batch:
     """The batch of images (T, K, n, H, W), labelled by their place on the axis K."""
     tasks, way, n, h, w = x.shape
     labels = np.repeat(np.arange(way), n)
-    return Batch(x.reshape(tasks, way * n, h, w, 1), np.tile(labels, (tasks, 1)))
+    images = x.reshape(tasks, way * n, h, w, 1)
+    return Batch(images, np.tile(labels, (tasks, 1)))
 
 
 def pairs(
@@ -128,7 +131,8 @@ def pairs(
     if n_within:
         a_within = rng.choice(np.flatnonzero(size > 1), n_within)
     step = 1 + rng.integers(size[a_within] - 1)
-    b_within = start[a_within] + (a_within - start[a_within] + step) % size[a_within]
+    place = (a_within - start[a_within] + step) % size[a_within]  # in the stretch
+    b_within = start[a_within] + place
     a_between = rng.integers(len(ring), size=n_between)
     step = rng.integers(len(ring) - size[a_between])
     b_between = (start[a_between] + size[a_between] + step) % len(ring)
@@ -263,5 +267,6 @@ def _rotate(caller: str, x: np.ndarray, quarters: np.ndarray) -> np.ndarray:
         )
     rotated = x.copy()
     for k in (1, 2, 3):
-        rotated[quarters == k] = np.rot90(x[quarters == k], k, axes=(-2, -1))
+        chosen = quarters == k
+        rotated[chosen] = np.rot90(x[chosen], k, axes=(-2, -1))
     return rotated

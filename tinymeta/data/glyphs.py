@@ -91,15 +91,17 @@ class Glyphs:
             alphabet, character, lambda *shape: rng.normal(size=shape), self.drawers
         )
         points = (points - centre) * scale  # (drawers, S, P)
-        accidents = rng.normal(size=habits.shape)
+        accidents = rng.normal(size=habits.shape)  # of this character alone
         manner = HABITS * (0.7 * habits + 0.7 * accidents)  # (4, drawers)
         slant, wide, tall, press = manner[..., None, None]  # each (drawers, 1, 1)
         x = (points.real - slant * points.imag) * np.exp(wide)
         y = points.imag * np.exp(tall)
         points = x + 1j * y
-        points += 0.055 * (rng.normal(size=wide.shape) + 1j * rng.normal(size=wide.shape))
+        shift = rng.normal(size=wide.shape) + 1j * rng.normal(size=wide.shape)
+        points += 0.055 * shift
         pen = PEN * np.exp(press[:, 0, 0])  # (drawers,)
-        return rasterize(_fit_inside(points + HALF) * self.size, pen * self.size, self.size)
+        pixels = _fit_inside(points + HALF) * self.size
+        return rasterize(pixels, pen * self.size, self.size)
 
 
 def _distinct_characters(
@@ -180,7 +182,8 @@ def rasterize(points: np.ndarray, radius: np.ndarray, size: int) -> np.ndarray:
     which = np.nonzero(near)[0]  # of the n
     column = pixel.real[near].astype(int)
     row = pixel.imag[near].astype(int)
-    inside = (0 <= column) & (column < size) & (0 <= row) & (row < size)
+    inside = (0 <= column) & (column < size)
+    inside &= (0 <= row) & (row < size)
     images = np.zeros((len(points), size, size), np.uint8)
     images[which[inside], row[inside], column[inside]] = 1
     return images

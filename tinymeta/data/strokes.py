@@ -19,8 +19,10 @@ import numpy as np
 P = 64  # steps of a stroke
 JOINTS = (0, P // 2, P - 1)  # the points at which strokes are mostly joined
 
-# Slow waves along a stroke, the slower the stronger: smooth noise is (..., 3) @ WAVES.
-WAVES = np.cos(pi * np.outer([1, 2, 3], (np.arange(P) + 0.5) / P)) / [[1], [2], [3]]  # (3, P)
+# Waves of 1/2, 1 and 3/2 periods along a stroke, the slower the stronger: normal numbers (..., 3)
+# @ WAVES are smooth noise (..., P).
+MIDPOINTS = (np.arange(P) + 0.5) / P
+WAVES = np.cos(pi * np.outer([1, 2, 3], MIDPOINTS)) / [[1], [2], [3]]  # (3, P)
 
 Piece = tuple[float, float, float]  # length, bend along it, corner after it; angles in degrees
 Uniform = Callable[[float, float], float]  # a number of a range, as rng.uniform
@@ -82,7 +84,8 @@ def stroke_steps(pieces: list[Piece]) -> tuple[np.ndarray, np.ndarray]:
     Each piece has its share of the P steps, by length. A stroke that bends in all its pieces has no
     first direction to speak of: it is turned so that its chord, from end to end, points along 0.
     """
-    length, bend, corner = np.array(pieces, float).T * [[1], [pi / 180], [pi / 180]]
+    in_radians = [[1], [pi / 180], [pi / 180]]
+    length, bend, corner = np.array(pieces, float).T * in_radians
     ends = np.cumsum([0, *length]) / length.sum() * P
     steps = np.diff(np.round(ends)).astype(int)  # of each piece
     lengths = np.repeat(length / steps, steps)  # (P,)
@@ -155,17 +158,22 @@ def character_points(
     mirror = np.array([placed.mirror for placed in character])
 
     shape = (drawers, len(character))
-    stretch = 0.12 * normal(*shape, 1) + 0.2 * normal(*shape, 3) @ WAVES  # (drawers, S, P)
-    sway = 0.06 * normal(*shape, 1) + 0.12 * normal(*shape, 3) @ WAVES
-    bend = mirror[:, None] * alphabet.turns[stroke] * (1 + 0.06 * normal(*shape, 1))
-    direction = heading[:, None] + np.cumsum(bend, axis=-1) + sway
-    step = scale[:, None] * alphabet.lengths[stroke] * np.exp(stretch + 1j * direction)
-    points = np.cumsum(step, -1)  # (drawers, S, P)
+    stretch = 0.12 * normal(*shape, 1)  # (drawers, S, 1), log of a stroke's size
+    stretch = stretch + 0.2 * normal(*shape, 3) @ WAVES  # (drawers, S, P), varying along it
+    sway = 0.06 * normal(*shape, 1)  # radians
+    sway = sway + 0.12 * normal(*shape, 3) @ WAVES
+    bend = 1 + 0.06 * normal(*shape, 1)
+    turns = mirror[:, None] * alphabet.turns[stroke] * bend
+    direction = heading[:, None] + np.cumsum(turns, axis=-1) + sway
+    length = scale[:, None] * alphabet.lengths[stroke]
+    points = np.cumsum(length * np.exp(stretch + 1j * direction), -1)  # (drawers, S, P)
 
-    slip = 0.035 * (normal(*shape) + 1j * normal(*shape))  # (drawers, S), how far a joint is missed
+    slip = normal(*shape) + 1j * normal(*shape)  # (drawers, S)
+    slip = 0.035 * slip  # how far a joint is missed
     for i, placed in enumerate(character):
         points[:, i] -= points[:, i, placed.own_point, None]
         if i:
-            joint = points[:, placed.base, placed.base_point] + placed.offset + slip[:, i]
+            base = points[:, placed.base, placed.base_point]  # (drawers,)
+            joint = base + placed.offset + slip[:, i]
             points[:, i] += joint[:, None]
     return points
