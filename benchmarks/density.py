@@ -79,12 +79,13 @@ def count(text: str) -> Counts:
 
 def _code_lines(tree: ast.Module, tokens: list[tokenize.TokenInfo]) -> set[int]:
     """The numbers of the lines on which code stands; a string over many lines stands on all."""
-    docstring_lines = set()
+    docstring_lines: set[int] = set()
     for node in ast.walk(tree):
         if isinstance(node, WITH_DOCSTRING) and ast.get_docstring(node, clean=False) is not None:
             docstring = node.body[0]
-            docstring_lines.update(range(docstring.lineno, docstring.end_lineno + 1))
-    lines = set()
+            last = docstring.end_lineno or docstring.lineno
+            docstring_lines.update(range(docstring.lineno, last + 1))
+    lines: set[int] = set()
     for token in tokens:
         is_docstring = token.type == tokenize.STRING and token.start[0] in docstring_lines
         if token.type not in NOT_CODE and not is_docstring:

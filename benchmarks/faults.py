@@ -148,7 +148,8 @@ def calls_in_threads(seconds: int, rng: random.Random, folder: Path) -> Iterator
         assert [a.tobytes() for a in calls[key]()] == expected[key], f"{key} gives other bits"
 
     def call_until_deadline(seed: int) -> Counter:
-        thread_rng, errors = random.Random(seed), Counter()
+        thread_rng = random.Random(seed)
+        errors: Counter[str] = Counter()
         while time.monotonic() < deadline:
             chosen = thread_rng.choice(works)
             if thread_rng.random() < 0.02:
@@ -177,11 +178,11 @@ def bad_calls(seconds: int, rng: random.Random, folder: Path) -> Iterator[str]:
 
 
 class FaultKind(NamedTuple):
-    """inject(count, rng, folder) yields for each fault "", or what went wrong; count: how many, or
-    how many seconds, at a scale of 1."""
+    """inject(count, rng, folder) yields for each fault "", or what went wrong; amount: how many,
+    or how many seconds, at a scale of 1."""
 
     inject: Callable[[int, random.Random, Path], Iterator[str]]
-    count: int
+    amount: int
 
 
 KINDS = {
@@ -203,8 +204,8 @@ def inject(kind: FaultKind, scale: float, seed: int) -> tuple[Counter, str]:
 
     What the runs write to stderr is dropped.
     """
-    ended = Counter()
-    count = max(1, round(kind.count * scale))
+    ended: Counter[str] = Counter()
+    count = max(1, round(kind.amount * scale))
     with tempfile.TemporaryDirectory() as folder, redirect_stderr(io.StringIO()):
         try:
             ended.update(kind.inject(count, random.Random(seed), Path(folder)))

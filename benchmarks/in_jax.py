@@ -9,7 +9,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
+from jax import Array, lax
 
 import tinymeta as tm
 
@@ -18,7 +18,6 @@ from .work import Work
 LAYOUT = "NHWC", "HWIO", "NHWC"  # of images, kernels, results
 jax.config.update("jax_enable_x64", True)  # float32 stays float32, float64 is possible
 
-Array = jax.Array
 Loss = Callable[[list[Array], Array, Array], Array]  # of parameters, x, y
 
 

@@ -74,7 +74,7 @@ class ExampleRun:
         self.process.join(after)
         self.process.kill()
 
-    def end(self) -> tuple[int, str]:
+    def end(self) -> tuple[int | None, str]:
         """Wait for its end: its exit status, and the last line of its output."""
         self.process.join()
         lines = self.log.read_text().splitlines() or [""]
@@ -258,7 +258,7 @@ def second_runs(count: int, rng: random.Random, folder: Path) -> Iterator[str]:
         first = ExampleRun(name, out)
         while first.process.is_alive() and not list(out.glob("*.checkpoint.npz")):
             time.sleep(0.01)
-        faults = []
+        faults: list[str] = []
         while len(faults) < count and first.process.is_alive():
             time.sleep(rng.uniform(0, 0.1))
             second = ExampleRun(name, out)

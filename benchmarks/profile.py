@@ -39,7 +39,7 @@ def operations(primitive: Primitive, values: Sequence, static: dict) -> int:
 
 def measure_primitives(run: Callable) -> dict[str, np.ndarray]:
     """[calls, seconds, floating operations] of each primitive in one run, by its name."""
-    totals = defaultdict(lambda: np.zeros(3))
+    totals: dict[str, np.ndarray] = defaultdict(lambda: np.zeros(3))
 
     def interpreter(primitive, values, static):
         start = time.perf_counter()
@@ -62,7 +62,7 @@ def profile(run: Callable, rounds: int) -> str:
         return sum(spent for _, spent, _ in totals.values())
 
     quickest = min(runs, key=seconds)
-    total = sum(quickest.values())
+    total = np.sum(list(quickest.values()), axis=0)
     by_time = sorted(quickest.items(), key=lambda item: -item[1][1])
     lines = [f"{'':16} {'calls':>6} {'ms':>9} {'share':>7} {'us/call':>9} {'GFLOP/s':>9}"]
     for name, (calls, spent, flops) in [*by_time, ("all", total)]:

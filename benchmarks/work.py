@@ -6,7 +6,7 @@ arrays: the gradient, in the order of tinymeta's leaves, or an operation's resul
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -23,7 +23,7 @@ class Work(NamedTuple):
     kind: str
     run: Callable
     params: object  # a tree without a task axis
-    data: object  # arrays: Tasks, Pairs, or an operation's operands
+    data: Any  # arrays: Tasks, Pairs, or an operation's operands
     lr: float = 0.0
     steps: int = 0
 
