@@ -99,10 +99,10 @@ def main(arguments: list[str] | None = None) -> None:
         elif first == "compile_time":
             compile_time(options.out)
         else:
-            compare(options)
+            _compare(options)
 
 
-def compare(options: argparse.Namespace) -> None:
+def _compare(options: argparse.Namespace) -> None:
     """Compare all contenders of each work; the report is written anew after each.
 
     Raises SystemExit where they disagree: nothing is timed that was not checked.
@@ -135,11 +135,11 @@ def _compare_work(
         for contender, result in results.items():
             if "compiled" not in contender:
                 result |= measure_alone(name, contender, cold=contender == "tinymeta, jit")
-    results["tinymeta, jit"] |= count_kernels(job)
+    results["tinymeta, jit"] |= _count_kernels(job)
     return results, disagreement
 
 
-def count_kernels(job: work.Work) -> dict[str, int]:
+def _count_kernels(job: work.Work) -> dict[str, int]:
     """How many kernels a compiled work has been given, and how many steps run them."""
     explained = tm.explain(job.run, job.params, job.data)
     return {

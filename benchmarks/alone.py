@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 
 
-def memory(field: str) -> float:
+def _memory(field: str) -> float:
     """Bytes of memory of this process, now ("VmRSS") or at its worst ("VmHWM"); NaN on another
     system than Linux."""
     status = Path("/proc/self/status")
@@ -35,12 +35,12 @@ def main(name: str, contender: str) -> None:
 
     work = WORKS[name]()
     contenders = ours(work) if contender.startswith("tinymeta") else rivals(work, loops=True)
-    before = memory("VmRSS")
+    before = _memory("VmRSS")
     start = time.perf_counter()
     contenders[contender]()
     first = time.perf_counter() - start
     contenders[contender]()
-    print(json.dumps({"first": first, "peak": memory("VmHWM") - before}))
+    print(json.dumps({"first": first, "peak": _memory("VmHWM") - before}))
 
 
 def measure_alone(name: str, contender: str, cold: bool) -> dict[str, float]:

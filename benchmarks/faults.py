@@ -46,11 +46,11 @@ CALLS = "tinymeta.testing.arguments"
 SHOWN = 5  # different errors of a kind, at most
 
 
-class Unavailable(Exception):
+class _Unavailable(Exception):
     """What a kind of fault needs is not on this machine."""
 
 
-def error_of(check: Callable, *args: object) -> str:
+def _error_of(check: Callable, *args: object) -> str:
     """The error that check(*args) raises, in a line; "" if it passes."""
     try:
         check(*args)
@@ -62,7 +62,7 @@ def error_of(check: Callable, *args: object) -> str:
 # ---- files ---------------------------------------------------------------------------------------
 
 
-def damaged_archives(count: int, rng: random.Random, folder: Path) -> Iterator[str]:
+def _damaged_archives(count: int, rng: random.Random, folder: Path) -> Iterator[str]:
     """Damage of files of tm.save: each must be loaded right or refused."""
     whole, path = folder / "whole.npz", folder / "damaged.npz"
     tree = test_io.TREES["deep"]
@@ -72,16 +72,16 @@ def damaged_archives(count: int, rng: random.Random, folder: Path) -> Iterator[s
         test_io.assert_same(found, tree)
 
     for damage_kind, data in damage.archives(whole.read_bytes(), rng.randrange(2**32), count):
-        error = error_of(damage.refused, path, data, tm.load, check)
+        error = _error_of(damage.refused, path, data, tm.load, check)
         yield error and f"{damage_kind}: {error}"
 
 
-def damaged_omniglot(count: int, rng: random.Random, folder: Path) -> Iterator[str]:
+def _damaged_omniglot(count: int, rng: random.Random, folder: Path) -> Iterator[str]:
     """The same of the zip of Omniglot's smaller set."""
     root = os.environ.get("TINYMETA_DATA", "")
     source, path = Path(root, "images_evaluation.zip"), folder / "damaged.zip"
     if not root or not source.exists():
-        raise Unavailable("$TINYMETA_DATA has no Omniglot")
+        raise _Unavailable("$TINYMETA_DATA has no Omniglot")
 
     def read(path: Path) -> Characters:
         return omniglot.check(omniglot.read_characters(path), "evaluation", path)
@@ -92,20 +92,20 @@ def damaged_omniglot(count: int, rng: random.Random, folder: Path) -> Iterator[s
         assert found.names == whole.names and np.array_equal(found.images, whole.images)
 
     for damage_kind, data in damage.archives(source.read_bytes(), rng.randrange(2**32), count):
-        error = error_of(damage.refused, path, data, read, check)
+        error = _error_of(damage.refused, path, data, read, check)
         yield error and f"{damage_kind}: {error}"
 
 
-def tampered_checkpoints(count: int, rng: random.Random, folder: Path) -> Iterator[str]:
+def _tampered_checkpoints(count: int, rng: random.Random, folder: Path) -> Iterator[str]:
     """Checkpoints with other contents and a right digest: each must be used or refused."""
     whole = folder / "whole.npz"
     test_tampered.trained(whole, until=7)
     for tampering, changes in damage.checkpoints(whole, rng.randrange(2**32), count):
-        error = error_of(test_tampered.refused, whole, folder, tampering, changes)
+        error = _error_of(test_tampered.refused, whole, folder, tampering, changes)
         yield error and f"{tampering}: {error}"
 
 
-def damaged_kernels(count: int, rng: random.Random, folder: Path) -> Iterator[str]:
+def _damaged_kernels(count: int, rng: random.Random, folder: Path) -> Iterator[str]:
     """A bit flipped in each file of a cache; a process each time, as a bad kernel would end it."""
     whole, flipped = folder / "whole", folder / "flipped"
 
@@ -133,7 +133,7 @@ def damaged_kernels(count: int, rng: random.Random, folder: Path) -> Iterator[st
 # ---- calls ---------------------------------------------------------------------------------------
 
 
-def calls_in_threads(seconds: int, rng: random.Random, folder: Path) -> Iterator[str]:
+def _calls_in_threads(seconds: int, rng: random.Random, folder: Path) -> Iterator[str]:
     """8 threads call functions, compiled and eager; now and then one is compiled again. Each result
     must have the bits that the function gave alone."""
     works = [work.sinusoid(tasks=4), work.conv4(tasks=2, filters=8), work.operation("variance")]
@@ -155,7 +155,7 @@ def calls_in_threads(seconds: int, rng: random.Random, folder: Path) -> Iterator
             if thread_rng.random() < 0.02:
                 calls[chosen.name, "tinymeta, jit"] = work.ours(chosen)["tinymeta, jit"]
             key = thread_rng.choice([key for key in expected if key[0] == chosen.name])
-            errors[error_of(check, key)] += 1
+            errors[_error_of(check, key)] += 1
         return errors
 
     with ThreadPoolExecutor(8) as pool:
@@ -164,10 +164,10 @@ def calls_in_threads(seconds: int, rng: random.Random, folder: Path) -> Iterator
             yield from errors.elements()
 
 
-def bad_calls(seconds: int, rng: random.Random, folder: Path) -> Iterator[str]:
+def _bad_calls(seconds: int, rng: random.Random, folder: Path) -> Iterator[str]:
     """Public functions called with wrong arguments, by the search in tinymeta.testing.arguments."""
     if not importlib.util.find_spec(CALLS):
-        raise Unavailable(f"there is no {CALLS}")
+        raise _Unavailable(f"there is no {CALLS}")
     flags = ["--minutes", str(seconds / 60), "--seed", str(rng.randrange(1000))]
     process = subprocess.run([sys.executable, "-m", CALLS, *flags], capture_output=True, text=True)
     output = " ".join((process.stdout + process.stderr).split())
@@ -177,7 +177,7 @@ def bad_calls(seconds: int, rng: random.Random, folder: Path) -> Iterator[str]:
 # ---- the table -----------------------------------------------------------------------------------
 
 
-class FaultKind(NamedTuple):
+class _FaultKind(NamedTuple):
     """inject(count, rng, folder) yields for each fault "", or what went wrong; amount: how many,
     or how many seconds, at a scale of 1."""
 
@@ -186,19 +186,19 @@ class FaultKind(NamedTuple):
 
 
 KINDS = {
-    "killed": FaultKind(killed_runs, 200),  # kills
-    "kernels": FaultKind(damaged_kernels, 200),  # bits
-    "archives": FaultKind(damaged_archives, 500),
-    "Omniglot's archives": FaultKind(damaged_omniglot, 100),
-    "checkpoints": FaultKind(tampered_checkpoints, 300),
-    "full disk": FaultKind(full_disks, 1000),  # writes; there are fewer
-    "two runs": FaultKind(second_runs, 50),
-    "threads": FaultKind(calls_in_threads, 300),  # seconds
-    "bad calls": FaultKind(bad_calls, 600),  # seconds
+    "killed": _FaultKind(killed_runs, 200),  # kills
+    "kernels": _FaultKind(_damaged_kernels, 200),  # bits
+    "archives": _FaultKind(_damaged_archives, 500),
+    "Omniglot's archives": _FaultKind(_damaged_omniglot, 100),
+    "checkpoints": _FaultKind(_tampered_checkpoints, 300),
+    "full disk": _FaultKind(full_disks, 1000),  # writes; there are fewer
+    "two runs": _FaultKind(second_runs, 50),
+    "threads": _FaultKind(_calls_in_threads, 300),  # seconds
+    "bad calls": _FaultKind(_bad_calls, 600),  # seconds
 }
 
 
-def inject(kind: FaultKind, scale: float, seed: int) -> tuple[Counter, str]:
+def _inject(kind: _FaultKind, scale: float, seed: int) -> tuple[Counter, str]:
     """How often the faults of a kind ended with each error, "" for those that ended well, and why
     there are none, if they are not available here.
 
@@ -209,7 +209,7 @@ def inject(kind: FaultKind, scale: float, seed: int) -> tuple[Counter, str]:
     with tempfile.TemporaryDirectory() as folder, redirect_stderr(io.StringIO()):
         try:
             ended.update(kind.inject(count, random.Random(seed), Path(folder)))
-        except Unavailable as reason:
+        except _Unavailable as reason:
             return ended, f"not here: {reason}"
         except Exception as error:
             ended[f"the row broke off, {type(error).__name__}: {error}"] += 1
@@ -237,7 +237,7 @@ def main(arguments: list[str] | None = None) -> int:
     print(f"{'faults':20} {'injected':>8} {'ended well':>10}  what went wrong", flush=True)
     failed = False
     for name in options.only:
-        ended, reason = inject(KINDS[name], options.scale, options.seed)
+        ended, reason = _inject(KINDS[name], options.scale, options.seed)
         errors = [f"{times} x {error[:500]}" for error, times in ended.most_common() if error]
         failed |= bool(errors)
         text = f"\n{'':41}".join(errors[:SHOWN]) or reason or "nothing"

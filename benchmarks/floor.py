@@ -16,7 +16,7 @@ from .profile import measure_primitives
 from .timing import seconds
 
 
-def rate(a_shape: tuple, b_shape: tuple, rounds: int) -> float:
+def _rate(a_shape: tuple, b_shape: tuple, rounds: int) -> float:
     """Operations per second of a @ b in float32, the best of some rounds."""
     rng = np.random.default_rng(0)
     a, b = rng.random(a_shape, np.float32), rng.random(b_shape, np.float32)
@@ -34,8 +34,8 @@ def floor(contenders: dict[str, Callable], rounds: int) -> str:
     first()
     flops = sum(counted for _, _, counted in measure_primitives(first).values())
     rates = {
-        "one product of 2048x2048": rate((2048, 2048), (2048, 2048), rounds),
-        "32 products of 245x576 by 576x64": rate((32, 245, 576), (32, 576, 64), rounds),
+        "one product of 2048x2048": _rate((2048, 2048), (2048, 2048), rounds),
+        "32 products of 245x576 by 576x64": _rate((32, 245, 576), (32, 576, 64), rounds),
     }
     lines = [f"contractions: {flops / 1e9:.2f} GFLOP"]
     for name, r in rates.items():

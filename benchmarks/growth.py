@@ -21,7 +21,7 @@ AXES = {"tasks": [4, 8, 16, 32, 64], "steps": [1, 2, 3, 4, 5], "filters": [16, 3
 RIVAL = "torch.func, vmap and grad"
 
 
-def contenders(job: work.Work) -> dict[str, Callable]:
+def _contenders(job: work.Work) -> dict[str, Callable]:
     """tinymeta, compiled and eager, and PyTorch's quickest exact way."""
     others = rivals(job)
     return work.ours(job) | {name: others[name] for name in others if name == RIVAL}
@@ -33,8 +33,8 @@ def growth(out: Path, rounds: int) -> None:
     for axis, values in AXES.items():
         for value in values:
             job = work.conv4(**{axis: value})
-            check_agreement(f"{axis} {value}", contenders(work.in_double(job)))
-            results = alternate(contenders(job), rounds)
+            check_agreement(f"{axis} {value}", _contenders(work.in_double(job)))
+            results = alternate(_contenders(job), rounds)
             texts = []
             for name, result in results.items():
                 of_contender = medians.setdefault(name, {})

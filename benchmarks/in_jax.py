@@ -33,23 +33,25 @@ def contenders(work: Work, loops: bool) -> dict[str, Callable]:
     if work.kind in OPERATIONS:
         return {"JAX, jit": contender(OPERATIONS[work.kind], *data)}
     if work.kind == "siamese":
-        return {"JAX, jit": contender(jax.grad(siamese), params, *data)}
+        return {"JAX, jit": contender(jax.grad(_siamese), params, *data)}
 
-    forward, criterion = {"conv4": (conv4, cross_entropy), "sinusoid": (mlp, squared)}[work.kind]
+    forward, criterion = {"conv4": (_conv4, _cross_entropy), "sinusoid": (_mlp, _squared)}[
+        work.kind
+    ]
 
     def loss(params: list[Array], x: Array, y: Array) -> Array:
         return criterion(forward(params, x), y)
 
-    task_loss = loss_after_learning(loss, work.lr, work.steps)
-    by_vmap = jax.grad(mean_by_vmap(task_loss))
-    by_map = jax.grad(mean_by_map(task_loss))
+    task_loss = _loss_after_learning(loss, work.lr, work.steps)
+    by_vmap = jax.grad(_mean_by_vmap(task_loss))
+    by_map = jax.grad(_mean_by_map(task_loss))
     ways = {"JAX, jit and vmap": contender(by_vmap, params, *data)}
     if loops:
         ways["JAX, jit and lax.map"] = contender(by_map, params, *data)
     return ways
 
 
-def conv_and_gradients(x: Array, w: Array) -> tuple[Array, ...]:
+def _conv_and_gradients(x: Array, w: Array) -> tuple[Array, ...]:
     """The sum of squares of a convolution, and its gradients of x (N, H, W, C), w (h, w, C, O)."""
 
     def total(x: Array, w: Array) -> Array:
@@ -64,13 +66,13 @@ OPERATIONS = {
     "tanh": lambda x: (jnp.tanh(x),),
     "softmax": lambda x: (jax.nn.softmax(x),),
     "variance": jax.value_and_grad(lambda x: x.var((0, 1)).sum()),
-    "conv": conv_and_gradients,
+    "conv": _conv_and_gradients,
     "product": lambda x, y: (x @ y,),
     "products": lambda x, y: (x @ y,),
 }
 
 
-def loss_after_learning(loss: Loss, lr: float, steps: int) -> Callable:
+def _loss_after_learning(loss: Loss, lr: float, steps: int) -> Callable:
     """The loss of one task on its query after some steps of gradient descent on its support."""
 
     def task_loss(params: list[Array], x: Array, y: Array, x_query: Array, y_query: Array) -> Array:
@@ -82,17 +84,17 @@ def loss_after_learning(loss: Loss, lr: float, steps: int) -> Callable:
     return task_loss
 
 
-def mean_by_vmap(task_loss: Callable) -> Callable:
+def _mean_by_vmap(task_loss: Callable) -> Callable:
     """The mean of the losses of all tasks, which are computed at once."""
     return lambda params, *data: jax.vmap(lambda *task: task_loss(params, *task))(*data).mean()
 
 
-def mean_by_map(task_loss: Callable) -> Callable:
+def _mean_by_map(task_loss: Callable) -> Callable:
     """The mean of the losses of all tasks, which are computed one after another."""
     return lambda params, *data: lax.map(lambda task: task_loss(params, *task), data).mean()
 
 
-def mlp(params: list[Array], x: Array) -> Array:
+def _mlp(params: list[Array], x: Array) -> Array:
     """Dense layers with ReLU between them; each one's leaves are bias, weight."""
     for k in range(0, len(params), 2):
         bias, weight = params[k : k + 2]
@@ -102,13 +104,13 @@ def mlp(params: list[Array], x: Array) -> Array:
     return x
 
 
-def conv4(params: list[Array], x: Array) -> Array:
+def _conv4(params: list[Array], x: Array) -> Array:
     """Logits (N, 5) of x (N, 28, 28, 1)."""
     bias, weight = params[16:]
-    return embed(params, x) @ weight + bias
+    return _embed(params, x) @ weight + bias
 
 
-def embed(params: list[Array], x: Array) -> Array:
+def _embed(params: list[Array], x: Array) -> Array:
     """Four blocks of x (N, 28, 28, 1), then the mean over places; a block's leaves are bias,
     weight, offset, scale."""
     for k in range(0, 16, 4):
@@ -121,20 +123,20 @@ def embed(params: list[Array], x: Array) -> Array:
     return x.mean((1, 2))
 
 
-def siamese(params: list[Array], a: Array, b: Array, different: Array) -> Array:
+def _siamese(params: list[Array], a: Array, b: Array, different: Array) -> Array:
     """The contrastive loss of pairs of images a, b (P, 28, 28, 1)."""
-    first, second = embed(params, jnp.concatenate([a, b])).reshape(2, len(a), -1)
+    first, second = _embed(params, jnp.concatenate([a, b])).reshape(2, len(a), -1)
     square = ((first - second) ** 2).sum(-1)  # (P,), of the distance
     hinge = jax.nn.relu(1 - jnp.sqrt(square))
     return jnp.where(different, hinge**2, square).mean()
 
 
-def cross_entropy(logits: Array, labels: Array) -> Array:
+def _cross_entropy(logits: Array, labels: Array) -> Array:
     """The mean over examples of -log p of their label."""
     log_p = jax.nn.log_softmax(logits)
     return -jnp.take_along_axis(log_p, labels[:, None], 1).mean()
 
 
-def squared(prediction: Array, target: Array) -> Array:
+def _squared(prediction: Array, target: Array) -> Array:
     """The mean squared error."""
     return ((prediction - target) ** 2).mean()

@@ -27,14 +27,14 @@ def contenders(work: Work, compiled: bool, loops: bool) -> dict[str, Callable]:
     compiled: torch.compile as well. loops: one task after another as well.
     """
     if work.kind in OPERATIONS:
-        return operation_contenders(work, compiled)
-    params = [kernel_first(np.asarray(leaf)) for leaf in tm.tree.leaves(work.params)]
-    data = [torch.tensor(channels_first(np.asarray(leaf))) for leaf in tm.tree.leaves(work.data)]
+        return _operation_contenders(work, compiled)
+    params = [_kernel_first(np.asarray(leaf)) for leaf in tm.tree.leaves(work.params)]
+    data = [torch.tensor(_channels_first(np.asarray(leaf))) for leaf in tm.tree.leaves(work.data)]
 
     def contender(gradient: Gradient) -> Callable:
-        return lambda: [kernel_back(g.cpu().numpy()) for g in gradient(params, *data)]
+        return lambda: [_kernel_back(g.cpu().numpy()) for g in gradient(params, *data)]
 
-    ways = gradients_of(work, loops)
+    ways = _gradients_of(work, loops)
     if compiled:
         mode = "reduce-overhead" if data[0].is_cuda else "default"  # with CUDA graphs
         first_way = next(iter(ways.values()))
@@ -42,25 +42,25 @@ def contenders(work: Work, compiled: bool, loops: bool) -> dict[str, Callable]:
     return {name: contender(gradient) for name, gradient in ways.items()}
 
 
-def gradients_of(work: Work, loops: bool) -> dict[str, Gradient]:
+def _gradients_of(work: Work, loops: bool) -> dict[str, Gradient]:
     """The ways to the gradient of a work that has parameters."""
     if work.kind == "siamese":
-        return {"torch.func, grad": torch.func.grad(siamese)}
-    models = {"conv4": (conv4, F.cross_entropy), "sinusoid": (mlp, F.mse_loss)}
+        return {"torch.func, grad": torch.func.grad(_siamese)}
+    models = {"conv4": (_conv4, F.cross_entropy), "sinusoid": (_mlp, F.mse_loss)}
     forward, criterion = models[work.kind]
 
     def loss(params: list[torch.Tensor], x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         return criterion(forward(params, x), y)
 
-    ways = {"torch.func, vmap and grad": gradient_by_vmap(loss, work.lr, work.steps)}
+    ways = {"torch.func, vmap and grad": _gradient_by_vmap(loss, work.lr, work.steps)}
     if loops:
-        ways["torch.autograd, loop over tasks"] = gradient_by_loop(loss, work.lr, work.steps)
+        ways["torch.autograd, loop over tasks"] = _gradient_by_loop(loss, work.lr, work.steps)
     if work.kind == "sinusoid":
-        ways["torch, leading task axis"] = gradient_by_task_axis(work.lr, work.steps)
+        ways["torch, leading task axis"] = _gradient_by_task_axis(work.lr, work.steps)
     return ways
 
 
-def operation_contenders(work: Work, compiled: bool) -> dict[str, Callable]:
+def _operation_contenders(work: Work, compiled: bool) -> dict[str, Callable]:
     """The same for a work that is one operation."""
     run = OPERATIONS[work.kind]
     data = [torch.tensor(array) for array in work.data]
@@ -74,7 +74,7 @@ def operation_contenders(work: Work, compiled: bool) -> dict[str, Callable]:
     return ways
 
 
-def conv_and_gradients(x: torch.Tensor, w: torch.Tensor) -> tuple[torch.Tensor, ...]:
+def _conv_and_gradients(x: torch.Tensor, w: torch.Tensor) -> tuple[torch.Tensor, ...]:
     """The sum of squares of a convolution, and its gradients of x (N, H, W, C), w (h, w, C, O).
 
     PyTorch's channels come last in strides, not in axes: permuted views cost nothing.
@@ -88,7 +88,7 @@ def conv_and_gradients(x: torch.Tensor, w: torch.Tensor) -> tuple[torch.Tensor, 
     return value, *grads
 
 
-def variance_and_gradient(x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+def _variance_and_gradient(x: torch.Tensor) -> tuple[torch.Tensor, ...]:
     """The sum of the variances over the first two axes, and its gradient."""
     grads, value = torch.func.grad_and_value(lambda x: x.var((0, 1), correction=0).sum())(x)
     return value, grads
@@ -97,30 +97,30 @@ def variance_and_gradient(x: torch.Tensor) -> tuple[torch.Tensor, ...]:
 OPERATIONS = {
     "tanh": lambda x: (torch.tanh(x),),
     "softmax": lambda x: (torch.softmax(x, -1),),
-    "variance": variance_and_gradient,
-    "conv": conv_and_gradients,
+    "variance": _variance_and_gradient,
+    "conv": _conv_and_gradients,
     "product": lambda x, y: (x @ y,),
     "products": lambda x, y: (x @ y,),
 }
 
 
-def channels_first(a: np.ndarray) -> np.ndarray:
+def _channels_first(a: np.ndarray) -> np.ndarray:
     """Images (.., N, H, W, 1) as (.., N, 1, H, W); anything else as it is."""
     is_images = a.shape[-3:] == (28, 28, 1)
     return np.ascontiguousarray(np.moveaxis(a, -1, -3) if is_images else a)
 
 
-def kernel_first(a: np.ndarray) -> torch.Tensor:
+def _kernel_first(a: np.ndarray) -> torch.Tensor:
     """A kernel (h, w, C, O) as (O, C, h, w), contiguous; any other parameter as it is."""
     return torch.tensor(np.ascontiguousarray(a.transpose(KERNEL) if a.ndim == 4 else a))
 
 
-def kernel_back(a: np.ndarray) -> np.ndarray:
+def _kernel_back(a: np.ndarray) -> np.ndarray:
     """The inverse, of a gradient: a view."""
     return a.transpose(KERNEL_BACK) if a.ndim == 4 else a
 
 
-def gradient_by_vmap(loss: Loss, lr: float, steps: int) -> Gradient:
+def _gradient_by_vmap(loss: Loss, lr: float, steps: int) -> Gradient:
     """A function of one task, mapped over tasks, differentiated as a whole."""
 
     def loss_after_learning(params, x, y, x_query, y_query):
@@ -135,7 +135,7 @@ def gradient_by_vmap(loss: Loss, lr: float, steps: int) -> Gradient:
     return torch.func.grad(mean_over_tasks)
 
 
-def gradient_by_loop(loss: Loss, lr: float, steps: int) -> Gradient:
+def _gradient_by_loop(loss: Loss, lr: float, steps: int) -> Gradient:
     """One task after another with autograd's double backward, as the libraries for it do."""
 
     def gradient(params, *data):
@@ -152,11 +152,11 @@ def gradient_by_loop(loss: Loss, lr: float, steps: int) -> Gradient:
     return gradient
 
 
-def gradient_by_task_axis(lr: float, steps: int) -> Gradient:
+def _gradient_by_task_axis(lr: float, steps: int) -> Gradient:
     """All tasks at once by batched products, as in tinymeta, with autograd's double backward."""
 
     def loss(params, x, y):
-        return ((mlp(params, x) - y) ** 2).mean((1, 2))  # (T,)
+        return ((_mlp(params, x) - y) ** 2).mean((1, 2))  # (T,)
 
     def with_task_axis(p, tasks):  # biases (O,) as (T, 1, O), weights (I, O) as (T, I, O)
         inner = [1] if p.ndim == 1 else []
@@ -173,7 +173,7 @@ def gradient_by_task_axis(lr: float, steps: int) -> Gradient:
     return gradient
 
 
-def mlp(params: list[torch.Tensor], x: torch.Tensor) -> torch.Tensor:
+def _mlp(params: list[torch.Tensor], x: torch.Tensor) -> torch.Tensor:
     """Dense layers with ReLU between them; each one's leaves are bias, weight."""
     for k in range(0, len(params), 2):
         bias, weight = params[k : k + 2]
@@ -183,14 +183,14 @@ def mlp(params: list[torch.Tensor], x: torch.Tensor) -> torch.Tensor:
     return x
 
 
-def conv4(params: list[torch.Tensor], x: torch.Tensor) -> torch.Tensor:
+def _conv4(params: list[torch.Tensor], x: torch.Tensor) -> torch.Tensor:
     """Logits (N, 5) of x (N, 1, 28, 28)."""
-    x = embed(params, x)
+    x = _embed(params, x)
     bias, weight = params[16:]
     return x @ weight + bias
 
 
-def embed(params: list[torch.Tensor], x: torch.Tensor) -> torch.Tensor:
+def _embed(params: list[torch.Tensor], x: torch.Tensor) -> torch.Tensor:
     """Four blocks of x (N, 1, 28, 28), then the mean over places; a block's leaves are bias,
     weight, offset, scale."""
     for k in range(0, 16, 4):
@@ -205,11 +205,11 @@ def embed(params: list[torch.Tensor], x: torch.Tensor) -> torch.Tensor:
     return x.mean((2, 3))
 
 
-def siamese(
+def _siamese(
     params: list[torch.Tensor], a: torch.Tensor, b: torch.Tensor, different: torch.Tensor
 ) -> torch.Tensor:
     """The contrastive loss of pairs of images a, b (P, 1, 28, 28)."""
-    first, second = embed(params, torch.cat([a, b])).reshape(2, len(a), -1)
+    first, second = _embed(params, torch.cat([a, b])).reshape(2, len(a), -1)
     square = (first - second).square().sum(-1)  # (P,), of the distance
     y = different.to(square.dtype)
     hinge = torch.relu(1 - square.sqrt())

@@ -45,7 +45,7 @@ cached_glyphs = functools.cache(tm.data.Glyphs.characters)  # filled here, used 
 log_numbers = itertools.count()
 
 
-class ExampleRun:
+class _ExampleRun:
     """A fork that runs an example in the folder `out`; its output is kept in a file beside.
 
     prepare() is called in the fork before the example.
@@ -94,14 +94,14 @@ def saved_bits(out: Path) -> list[bytes]:
     return [np.asarray(leaf).tobytes() for leaf in tm.tree.leaves(tm.load(path))]
 
 
-def uninterrupted_bits(name: str, out: Path, *flags: str) -> list[bytes]:
+def _uninterrupted_bits(name: str, out: Path, *flags: str) -> list[bytes]:
     """The parameters of a run that nothing happens to."""
-    error = ExampleRun(name, out, *flags).fault(0)
+    error = _ExampleRun(name, out, *flags).fault(0)
     assert not error, error
     return saved_bits(out)
 
 
-def resume_flags(out: Path) -> list[str]:
+def _resume_flags(out: Path) -> list[str]:
     """["--resume"] if there is a checkpoint of a run with seed 0, else []."""
     checkpoint = next(out.glob("*.checkpoint.npz"), None)
     if checkpoint is None:
@@ -133,11 +133,11 @@ def _killed_runs_of(name: str, kills: int, rng: random.Random, folder: Path) -> 
             cached_glyphs(tm.data.Glyphs(), alphabets, **{"first": first} if first else {})
     out = folder / "killed"
     start = time.perf_counter()
-    expected = uninterrupted_bits(name, folder / "whole")
+    expected = _uninterrupted_bits(name, folder / "whole")
     seconds = time.perf_counter() - start
     pending = 0  # kills of a run that has not ended yet
     while kills or pending:
-        run = ExampleRun(name, out, *resume_flags(out))
+        run = _ExampleRun(name, out, *_resume_flags(out))
         if kills:
             run.kill(after=rng.uniform(0, seconds))
         error = run.fault(0, -signal.SIGKILL)
@@ -156,7 +156,7 @@ def _killed_runs_of(name: str, kills: int, rng: random.Random, folder: Path) -> 
 # ---- a full disk ---------------------------------------------------------------------------------
 
 
-class FullDisk:
+class _FullDisk:
     """The disk is full at write number `at` of a run, and, if `lasting`, at all later ones.
 
     Writes are the calls that may fail so: to make, fill, rename or sync a file, or to make a
@@ -214,13 +214,13 @@ def full_disks(count: int, rng: random.Random, folder: Path) -> Iterator[str]:
     """
     name, flags = "maml_sinusoid", ("--iterations", "3", "--every", "0")
     earlier, out = folder / "earlier", folder / "out"
-    expected = uninterrupted_bits(name, folder / "whole", *flags)
-    uninterrupted_bits(name, earlier, *flags, "--seed", "1")
+    expected = _uninterrupted_bits(name, folder / "whole", *flags)
+    _uninterrupted_bits(name, earlier, *flags, "--seed", "1")
     earlier_files = {path.read_bytes() for path in earlier.iterdir()}
 
-    def fault(disk: FullDisk) -> str:
+    def fault(disk: _FullDisk) -> str:
         shutil.copytree(earlier, out)
-        run = ExampleRun(name, out, *flags, prepare=disk.prepare)
+        run = _ExampleRun(name, out, *flags, prepare=disk.prepare)
         error = run.fault(0, 1)
         status, last = run.end()
         if error:
@@ -229,20 +229,20 @@ def full_disks(count: int, rng: random.Random, folder: Path) -> Iterator[str]:
             return f"it ended in no sentence: {last}"
         if not earlier_files <= {path.read_bytes() for path in out.rglob("*") if path.is_file()}:
             return "a file of the earlier run is gone"
-        error = ExampleRun(name, out, *flags, *resume_flags(out)).fault(0)
+        error = _ExampleRun(name, out, *flags, *_resume_flags(out)).fault(0)
         if error:
             return error
         return "" if saved_bits(out) == expected else "resumed, it ends with other bits"
 
-    never = FullDisk(at=float("inf"))  # counts how many writes there are
+    never = _FullDisk(at=float("inf"))  # counts how many writes there are
     shutil.copytree(earlier, out)
-    error = ExampleRun(name, out, *flags, prepare=never.prepare).fault(0)
+    error = _ExampleRun(name, out, *flags, prepare=never.prepare).fault(0)
     assert not error, error
     every = range(1, never.writes.value + 1)
     places = [(at, lasting) for at in every for lasting in (False, True)]
     for at, lasting in sorted(rng.sample(places, min(count, len(places)))):
         shutil.rmtree(out)
-        error = fault(FullDisk(at, lasting))
+        error = fault(_FullDisk(at, lasting))
         yield error and f"write {at}{' and all later ones' * lasting}: {error}"
 
 
@@ -253,15 +253,15 @@ def second_runs(count: int, rng: random.Random, folder: Path) -> Iterator[str]:
     """While a run writes to a folder, at random moments, another begins in the same: it must be
     refused, and the first must end as if alone."""
     name, out = "maml_sinusoid", folder / "out"
-    expected = uninterrupted_bits(name, folder / "whole")
+    expected = _uninterrupted_bits(name, folder / "whole")
     while count > 0:
-        first = ExampleRun(name, out)
+        first = _ExampleRun(name, out)
         while first.process.is_alive() and not list(out.glob("*.checkpoint.npz")):
             time.sleep(0.01)
         faults: list[str] = []
         while len(faults) < count and first.process.is_alive():
             time.sleep(rng.uniform(0, 0.1))
-            second = ExampleRun(name, out)
+            second = _ExampleRun(name, out)
             error = second.fault(1)
             _, last = second.end()
             if not first.process.is_alive():

@@ -19,7 +19,7 @@ from tinymeta.core.scope import setting
 CONTRACTIONS = ("matmul", "conv", "conv_input", "conv_weight")
 
 
-def operations(primitive: Primitive, values: Sequence, static: dict) -> int:
+def _operations(primitive: Primitive, values: Sequence, static: dict) -> int:
     """Multiplications and additions of a contraction; 0 for everything else."""
     if primitive.name == "matmul":
         a, b = values
@@ -45,7 +45,7 @@ def measure_primitives(run: Callable) -> dict[str, np.ndarray]:
         start = time.perf_counter()
         value = run_eagerly(primitive, values, static)
         spent = time.perf_counter() - start
-        totals[primitive.name] += 1, spent, operations(primitive, values, static)
+        totals[primitive.name] += 1, spent, _operations(primitive, values, static)
         return value
 
     with setting(interpreter=interpreter):

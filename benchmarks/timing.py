@@ -103,12 +103,12 @@ def markdown(report: dict) -> str:
         jit, eager = times.pop("tinymeta, jit"), times.pop("tinymeta, eager")
         others = "; ".join(f"{name} {t / jit:.1f}x" for name, t in times.items())
         rows.append(
-            f"| {result['what']} | **{milliseconds(jit)}** | {milliseconds(eager)} | {others} |"
+            f"| {result['what']} | **{_milliseconds(jit)}** | {_milliseconds(eager)} | {others} |"
         )
     return "\n".join(rows) + "\n"
 
 
-def milliseconds(t: float) -> str:
+def _milliseconds(t: float) -> str:
     """Seconds as text in milliseconds: two digits, or all before the point."""
     digits = 2 if t < 1e-3 else 1 if t < 1e-2 else 0
     return f"{1e3 * t:.{digits}f} ms"
@@ -117,7 +117,7 @@ def milliseconds(t: float) -> str:
 def machine() -> dict:
     """The processor, its load, and the versions: without them a figure means little."""
     facts = {
-        "cpu": cpu_model(),
+        "cpu": _cpu_model(),
         "cores": system.cores(),
         "load": system.load(),
         "python": platform.python_version(),
@@ -133,7 +133,7 @@ def machine() -> dict:
     return facts | {"torch": torch.__version__, "torch threads": torch.get_num_threads()}
 
 
-def cpu_model() -> str:
+def _cpu_model() -> str:
     """The processor's name, as Linux has it, else as Python does."""
     info = Path("/proc/cpuinfo")
     lines = info.read_text().splitlines() if info.exists() else []

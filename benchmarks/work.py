@@ -54,7 +54,7 @@ def conv4(steps: int = 1, tasks: int = 32, shot: int = 1, filters: int = 64) -> 
     x = rng.random((2, tasks, 5 * shot, 28, 28, 1), dtype=np.float32)
     y = np.tile(np.arange(5), (tasks, shot))
     data = tm.Tasks(tm.Batch(x[0], y), tm.Batch(x[1], y))
-    name = f"conv4, {tasks} tasks of {5 * shot} + {5 * shot} images, {count(steps)}"
+    name = f"conv4, {tasks} tasks of {5 * shot} + {5 * shot} images, {_count(steps)}"
     params = model.init(rng)
     return maml(name, "conv4", model, tm.losses.cross_entropy, 0.4, steps, params, data)
 
@@ -64,7 +64,7 @@ def sinusoid(steps: int = 1, tasks: int = 25, shot: int = 10) -> Work:
     rng = np.random.default_rng(0)
     model = tm.nn.mlp(1, 40, 40, 1)
     data = tm.data.Sinusoids().sample(rng, tasks=tasks, shot=shot, query=shot)
-    name = f"sinusoid, {tasks} tasks of {shot} + {shot} points, {count(steps)}"
+    name = f"sinusoid, {tasks} tasks of {shot} + {shot} points, {_count(steps)}"
     params = model.init(rng)
     return maml(name, "sinusoid", model, tm.losses.mse, 0.01, steps, params, data)
 
@@ -83,7 +83,7 @@ def siamese(pairs: int = 128, filters: int = 32) -> Work:
     return Work(f"Siamese step, {pairs} pairs", "siamese", gradient, model.init(rng), data)
 
 
-def count(steps: int) -> str:
+def _count(steps: int) -> str:
     """ "1 inner step", "5 inner steps"."""
     return f"{steps} inner step{'s' * (steps > 1)}"
 

@@ -28,7 +28,7 @@ CHECKSUMS = {  # path below URL: (algorithm, digest of the zip)
 PIECE = 1 << 16  # bytes read at a time
 
 
-def fetch(url: str, path: Path, algorithm: str, checksum: str) -> None:
+def _fetch(url: str, path: Path, algorithm: str, checksum: str) -> None:
     """Download one file to `path`, unless it is there already with the right checksum.
 
     algorithm is a name that hashlib knows, checksum the digest in hexadecimal.
@@ -89,7 +89,7 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         for name, (algorithm, checksum) in CHECKSUMS.items():
             url = f"{options.url.rstrip('/')}/{name}"
-            fetch(url, root / Path(name).name, algorithm, checksum)
+            _fetch(url, root / Path(name).name, algorithm, checksum)
     except OSError as error:  # ConnectionError is one
         sys.exit(f"{parser.prog}: {error}")
     except KeyboardInterrupt:

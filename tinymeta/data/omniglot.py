@@ -154,7 +154,7 @@ class Omniglot:
     def _load(self, name: str) -> Characters:
         """The set `name`, from the cache if it is there, else from the PNGs, and then cached."""
         source = find_set(self.root, f"images_{name}")
-        cache = user_cache() / f"{name}-28.npz"
+        cache = _user_cache() / f"{name}-28.npz"
         try:
             return check(_from_npz(cache), name, cache)
         except Exception:  # no cache yet, or one damaged in whatever way: decode the PNGs
@@ -173,7 +173,7 @@ class Omniglot:
         return characters
 
 
-def user_cache() -> Path:
+def _user_cache() -> Path:
     """The folder for data where none is given: in the user's cache, after the XDG convention."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
     return cache / "tinymeta" / "omniglot"
@@ -181,7 +181,7 @@ def user_cache() -> Path:
 
 def find_root(root: str | os.PathLike | None = None) -> Path:
     """The folder given, else $TINYMETA_DATA, else the user's cache."""
-    return Path(root or os.environ.get("TINYMETA_DATA") or user_cache()).expanduser()
+    return Path(root or os.environ.get("TINYMETA_DATA") or _user_cache()).expanduser()
 
 
 def find_set(root: Path, name: str) -> Path:
