@@ -1,15 +1,20 @@
 """
 Here     how fast a meta-gradient is: against others, against the machine, and where time goes;
-         and what becomes of it when disks fill, bits flip and runs are killed.
+         what becomes of it when disks fill, bits flip and runs are killed; how dense code is.
 Imports  tinymeta, torch and jax where they are installed; for faults, tests/ and examples/
 Never    a figure without a check first that all contenders compute the same thing.
 Add one  work in work.py -> the same work in in_torch.py and in_jax.py
-Tests    tests/peers/test_benchmarks.py, tests/test_faults.py
+Tests    tests/peers/test_benchmarks.py, tests/test_faults.py, tests/test_density.py
 
     python -m benchmarks                            # every work against PyTorch and JAX
     python -m benchmarks sinusoid --compile sinusoid
     python -m benchmarks growth                     # cost over tasks, inner steps, filters: a plot
+    python -m benchmarks compile_time               # its time over a program's length: a plot
     python -m benchmarks profile                    # time per primitive of the eager conv4 step
     python -m benchmarks floor                      # its operations, and BLAS's time for them
+    python -m benchmarks density [FOLDER ...]       # how dense code is to read, by counts
     python -m benchmarks.faults                     # faults of all kinds: one table of their ends
+    python -m benchmarks.gpu                        # all there is to know about a GPU
 """
+
+__all__: list[str] = []  # commands, not names to import

@@ -3,8 +3,9 @@
     python -m benchmarks.alone conv4 "tinymeta, jit"
 
 Memory is what the process holds at its worst, less what it held with everything imported and the
-data made. `measured` starts the process, twice where the first call is to be timed with no kernel on
-disk as well: with a cache of its own, empty and then full.
+data made. `measure_alone` starts the process, twice where the first call is to be timed with no
+kernel on disk as well: with a cache of its own, empty and then full. Results are not checked here;
+`python -m benchmarks`, which calls this, has done so.
 """
 
 import json
@@ -16,47 +17,56 @@ import time
 from pathlib import Path
 
 
-def held(what: str) -> float:
-    """Bytes in memory, now ("VmRSS") or at the worst ("VmHWM"); NaN on another system than Linux."""
+def _memory(field: str) -> float:
+    """Bytes of memory of this process, now ("VmRSS") or at its worst ("VmHWM"); NaN on another
+    system than Linux."""
     status = Path("/proc/self/status")
     if not status.exists():
         return float("nan")
-    lines = status.read_text().splitlines()
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(what))
+    (line,) = (line for line in status.read_text().splitlines() if line.startswith(field))
+    kibibytes = line.split()[1]
+    return int(kibibytes) * 1024
 
 
 def main(name: str, contender: str) -> None:
+    """Call one contender of the work `name` twice, and print {"first": seconds, "peak": bytes}."""
     from .rivals import rivals
     from .work import WORKS, ours
 
     work = WORKS[name]()
-    makers = ours(work) if contender.startswith("tinymeta") else rivals(work, loops=True)
-    before = held("VmRSS")
+    contenders = ours(work) if contender.startswith("tinymeta") else rivals(work, loops=True)
+    before = _memory("VmRSS")
     start = time.perf_counter()
-    makers[contender]()
+    contenders[contender]()
     first = time.perf_counter() - start
-    makers[contender]()
-    print(json.dumps({"first": first, "peak": held("VmHWM") - before}))
+    contenders[contender]()
+    print(json.dumps({"first": first, "peak": _memory("VmHWM") - before}))
 
 
-def measured(name: str, contender: str, cold: bool) -> dict:
-    """peak: bytes; first: seconds; with `cold` in two processes, of which the other's are cold."""
+def measure_alone(name: str, contender: str, cold: bool) -> dict[str, float]:
+    """ "first": seconds of the first call, and "peak": bytes, in a process of its own.
+
+    With `cold`, an earlier process begins with no kernel on disk: "cold" is its first call.
+    Raises SystemExit with what the process wrote where it fails.
+    """
     with tempfile.TemporaryDirectory() as folder:
-        own = {"TINYMETA_CACHE": folder} if cold else {}
+        cache = {"TINYMETA_CACHE": folder} if cold else {}
 
-        def once():
-            found = subprocess.run(
+        def run_once() -> dict[str, float]:
+            process = subprocess.run(
                 [sys.executable, "-m", "benchmarks.alone", name, contender],
                 capture_output=True,
                 text=True,
-                env={**os.environ, **own},
+                env={**os.environ, **cache},
             )
-            if found.returncode:
-                raise SystemExit(f"error: {contender} alone failed:\n{found.stderr}")
-            return json.loads(found.stdout.splitlines()[-1])
+            if process.returncode:
+                raise SystemExit(f"error: {contender} alone failed:\n{process.stderr}")
+            return json.loads(process.stdout.splitlines()[-1])
 
-        earlier = {"cold": once()["first"]} if cold else {}
-        return once() | earlier
+        if not cold:
+            return run_once()
+        first_with_empty_cache = run_once()["first"]
+        return {**run_once(), "cold": first_with_empty_cache}
 
 
 if __name__ == "__main__":

@@ -1,7 +1,10 @@
 """How the time to compile grows with the lines of a program, from 10 to 20,000.
 
-Each program is made ready in a process of its own that finds no kernel on disk: tracing, all passes
-and Numba's work are in it, imports are not.
+    python -m benchmarks compile_time
+
+Each program is prepared in a process of its own that finds no kernel on disk: tracing, all passes
+and Numba's work are timed, imports are not. The program is not run, so there is no result to check.
+Results: compile_time.json and compile_time.png in --out.
 """
 
 import json
@@ -43,45 +46,45 @@ print(json.dumps([len(found.traced.program.lines), seconds]))
 
 
 def compile_time(out: Path) -> None:
-    """Times it all, writes compile_time.json and, with matplotlib, compile_time.png."""
+    """Time all programs, write compile_time.json and, where matplotlib is installed, the plot."""
     found = {}
     for kind, (step, lines_of_a_step) in KINDS.items():
         found[kind] = [
-            alone(step, max(n // lines_of_a_step, 1), kind != "unrolled loop") for n in LINES
+            _compile_alone(step, max(n // lines_of_a_step, 1), kind != "unrolled loop")
+            for n in LINES
         ]
         print(f"{kind}: " + ", ".join(f"{n} lines {s:.2f} s" for n, s in found[kind]), flush=True)
-    write(
-        out / "compile_time.json",
-        json.dumps({"machine": machine(), "found": found}, indent=1) + "\n",
-    )
+    report = {"machine": machine(), "found": found}
+    write(out / "compile_time.json", json.dumps(report, indent=1) + "\n")
     if find_spec("matplotlib"):
-        draw(found, out / "compile_time.png")
+        _draw(found, out / "compile_time.png")
 
 
-def alone(step: str, steps: int, gradient: bool) -> tuple[int, float]:
+def _compile_alone(step: str, steps: int, gradient: bool) -> tuple[int, float]:
     """(lines of the traced program, seconds) in a process of its own with an empty cache."""
     with tempfile.TemporaryDirectory() as folder:
-        done = subprocess.run(
+        process = subprocess.run(
             [sys.executable, "-c", PROGRAM.format(step=step, steps=steps, gradient=gradient)],
             capture_output=True,
             text=True,
             check=True,
             env={**os.environ, "TINYMETA_CACHE": folder},
         )
-    return tuple(json.loads(done.stdout))
+    return tuple(json.loads(process.stdout))
 
 
-def draw(found: dict, path: Path) -> None:
+def _draw(found: dict, path: Path) -> None:
+    """A plot with a curve of seconds for each kind of program."""
     import matplotlib
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    figure, place = plt.subplots(figsize=(5, 3.4), layout="constrained")
+    figure, plot = plt.subplots(figsize=(5, 3.4), layout="constrained")
     for kind, points in found.items():
-        place.loglog(*zip(*points), marker="o", label=kind)
-    place.set(xlabel="lines of the program", ylabel="seconds until it can run")
-    place.legend(fontsize=8, frameon=False)
+        plot.loglog(*zip(*points), marker="o", label=kind)
+    plot.set(xlabel="lines of the program", ylabel="seconds until it can run")
+    plot.legend(fontsize=8, frameon=False)
     figure.suptitle("Compiling, with no kernel on disk", fontsize=10)
     with replacing(path) as file:
         figure.savefig(file, dpi=110, format="png")

@@ -1,11 +1,13 @@
 """Faults, injected at random: each must end in the right result, or in one sentence.
 
-    python -m benchmarks.faults                     # all rows, which takes long
+    python -m benchmarks.faults                     # all kinds, which takes long
     python -m benchmarks.faults --scale 0.02        # few faults of each kind
     python -m benchmarks.faults --only killed "full disk" --seed 3
 
-Prints one table; the exit status is 1 if anything went wrong. The faults are made by what the tests
-have for them, so pytest must be installed. Runs of the examples are in `interrupted.py`.
+Prints one table: of each kind, how many faults were injected, how many ended well, and what went
+wrong with the others; the exit status is 1 if anything did. Nothing is timed. A result is right if
+it has the bits that were computed without a fault. The faults are made by functions of the tests,
+so pytest must be installed. Those of whole runs of the examples are in `interrupted.py`.
 """
 
 import argparse
@@ -28,10 +30,10 @@ from typing import NamedTuple
 import numpy as np
 
 import tinymeta as tm
-from tinymeta.data import omniglot
+from tinymeta.data import Characters, omniglot
 
 from . import work
-from .interrupted import full_disk, killed, two_runs
+from .interrupted import full_disks, killed_runs, second_runs
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path += [str(ROOT / "tests" / folder) for folder in ("", "meta", "jit")]  # as pytest has it
@@ -41,15 +43,15 @@ import test_kernel_cache  # noqa: E402
 import test_tampered  # noqa: E402
 
 CALLS = "tinymeta.testing.arguments"
-SHOWN = 5  # kinds of what went wrong
+SHOWN = 5  # different errors of a kind, at most
 
 
-class NotHere(Exception):
-    """What a row needs is not on this machine."""
+class _Unavailable(Exception):
+    """What a kind of fault needs is not on this machine."""
 
 
-def outcome(check: Callable, *args) -> str:
-    """ "" if check(*args) passes, else what it raised, in a line."""
+def _error_of(check: Callable, *args: object) -> str:
+    """The error that check(*args) raises, in a line; "" if it passes."""
     try:
         check(*args)
     except Exception as error:
@@ -60,153 +62,154 @@ def outcome(check: Callable, *args) -> str:
 # ---- files ---------------------------------------------------------------------------------------
 
 
-def archives(count: int, rng: random.Random, folder: Path) -> Iterator[str]:
-    """Of tm.save."""
+def _damaged_archives(count: int, rng: random.Random, folder: Path) -> Iterator[str]:
+    """Damage of files of tm.save: each must be loaded right or refused."""
     whole, path = folder / "whole.npz", folder / "damaged.npz"
     tree = test_io.TREES["deep"]
     tm.save(whole, tree)
-    for kind, data in damage.archives(whole.read_bytes(), rng.randrange(2**32), count):
-        yield named(
-            kind,
-            outcome(
-                damage.refused, path, data, tm.load, lambda found: test_io.assert_same(found, tree)
-            ),
-        )
+
+    def check(found: object) -> None:
+        test_io.assert_same(found, tree)
+
+    for damage_kind, data in damage.archives(whole.read_bytes(), rng.randrange(2**32), count):
+        error = _error_of(damage.refused, path, data, tm.load, check)
+        yield error and f"{damage_kind}: {error}"
 
 
-def named(kind: str, wrong: str) -> str:
-    return wrong and f"{kind}: {wrong}"
-
-
-def omniglot_archives(count: int, rng: random.Random, folder: Path) -> Iterator[str]:
-    """Of Omniglot's smaller set."""
-    name, root = "evaluation", os.environ.get("TINYMETA_DATA", "")
+def _damaged_omniglot(count: int, rng: random.Random, folder: Path) -> Iterator[str]:
+    """The same of the zip of Omniglot's smaller set."""
+    root = os.environ.get("TINYMETA_DATA", "")
     source, path = Path(root, "images_evaluation.zip"), folder / "damaged.zip"
     if not root or not source.exists():
-        raise NotHere("$TINYMETA_DATA has no Omniglot")
+        raise _Unavailable("$TINYMETA_DATA has no Omniglot")
 
-    def read(path):
-        return omniglot.check(omniglot.read_characters(path), name, path)
+    def read(path: Path) -> Characters:
+        return omniglot.check(omniglot.read_characters(path), "evaluation", path)
 
     whole = read(source)
 
-    def check(found):
+    def check(found: Characters) -> None:
         assert found.names == whole.names and np.array_equal(found.images, whole.images)
 
-    for kind, data in damage.archives(source.read_bytes(), rng.randrange(2**32), count):
-        yield named(kind, outcome(damage.refused, path, data, read, check))
+    for damage_kind, data in damage.archives(source.read_bytes(), rng.randrange(2**32), count):
+        error = _error_of(damage.refused, path, data, read, check)
+        yield error and f"{damage_kind}: {error}"
 
 
-def checkpoints(count: int, rng: random.Random, folder: Path) -> Iterator[str]:
-    """Tampered with, digest and all."""
+def _tampered_checkpoints(count: int, rng: random.Random, folder: Path) -> Iterator[str]:
+    """Checkpoints with other contents and a right digest: each must be used or refused."""
     whole = folder / "whole.npz"
     test_tampered.trained(whole, until=7)
-    for what, changes in damage.checkpoints(whole, rng.randrange(2**32), count):
-        yield named(what, outcome(test_tampered.refused, whole, folder, what, changes))
+    for tampering, changes in damage.checkpoints(whole, rng.randrange(2**32), count):
+        error = _error_of(test_tampered.refused, whole, folder, tampering, changes)
+        yield error and f"{tampering}: {error}"
 
 
-def kernels(count: int, rng: random.Random, folder: Path) -> Iterator[str]:
+def _damaged_kernels(count: int, rng: random.Random, folder: Path) -> Iterator[str]:
     """A bit flipped in each file of a cache; a process each time, as a bad kernel would end it."""
     whole, flipped = folder / "whole", folder / "flipped"
 
-    def run(cache: Path) -> str:
+    def error_with(cache: Path) -> str:
+        """The error of a process that uses the cache; "" if its result is right."""
         process = test_kernel_cache.start(cache, "print(sum(made()), 'right')")
-        said, errors = process.communicate()
-        if process.returncode == 0 and said == "3 right\n" and not errors:
+        output, errors = process.communicate()
+        if process.returncode == 0 and output == "3 right\n" and not errors:
             return ""
-        return f"status {process.returncode}: {(errors or said).strip().splitlines()[-1:]}"
+        return f"status {process.returncode}: {(errors or output).strip().splitlines()[-1:]}"
 
-    wrong = run(whole)
-    assert not wrong, wrong
+    error = error_with(whole)
+    assert not error, error
     while count > 0:
         shutil.copytree(whole, flipped)
         files = sorted(flipped.iterdir())
-        hit = rng.sample(files, min(count, len(files)))
-        for path in hit:
+        chosen = rng.sample(files, min(count, len(files)))
+        for path in chosen:
             test_kernel_cache.flipped(path, rng)
-        yield from [run(flipped)] * len(hit)
-        count -= len(hit)
+        yield from [error_with(flipped)] * len(chosen)
+        count -= len(chosen)
         shutil.rmtree(flipped)
 
 
 # ---- calls ---------------------------------------------------------------------------------------
 
 
-def threads(seconds: int, rng: random.Random, folder: Path) -> Iterator[str]:
-    """8 threads call functions, compiled and not; now and then one is compiled again."""
+def _calls_in_threads(seconds: int, rng: random.Random, folder: Path) -> Iterator[str]:
+    """8 threads call functions, compiled and eager; now and then one is compiled again. Each result
+    must have the bits that the function gave alone."""
     works = [work.sinusoid(tasks=4), work.conv4(tasks=2, filters=8), work.operation("variance")]
-    calls = {(w.name, how): f for w in works for how, f in work.ours(w).items()}
+    calls = {}  # (work's name, contender) -> function
+    for each in works:
+        for contender, call in work.ours(each).items():
+            calls[each.name, contender] = call
     expected = {key: tm.tree.map(np.ndarray.tobytes, call()) for key, call in calls.items()}
-    until = time.monotonic() + seconds
+    deadline = time.monotonic() + seconds
 
-    def one(seed: int) -> Counter:
-        own, ended = random.Random(seed), Counter()
-        while time.monotonic() < until:
-            w = own.choice(works)
-            if own.random() < 0.02:
-                calls[w.name, "tinymeta, jit"] = work.ours(w)["tinymeta, jit"]
-            key = own.choice([key for key in expected if key[0] == w.name])
-            ended[outcome(check, key)] += 1
-        return ended
-
-    def check(key):
+    def check(key: tuple[str, str]) -> None:
         assert [a.tobytes() for a in calls[key]()] == expected[key], f"{key} gives other bits"
 
+    def call_until_deadline(seed: int) -> Counter:
+        thread_rng = random.Random(seed)
+        errors: Counter[str] = Counter()
+        while time.monotonic() < deadline:
+            chosen = thread_rng.choice(works)
+            if thread_rng.random() < 0.02:
+                calls[chosen.name, "tinymeta, jit"] = work.ours(chosen)["tinymeta, jit"]
+            key = thread_rng.choice([key for key in expected if key[0] == chosen.name])
+            errors[_error_of(check, key)] += 1
+        return errors
+
     with ThreadPoolExecutor(8) as pool:
-        for ended in pool.map(one, [rng.randrange(2**32) for _ in range(8)]):
-            yield from ended.elements()
+        seeds = [rng.randrange(2**32) for _ in range(8)]
+        for errors in pool.map(call_until_deadline, seeds):
+            yield from errors.elements()
 
 
-def bad_calls(seconds: int, rng: random.Random, folder: Path) -> Iterator[str]:
-    """Public functions called with wrong arguments, by a search of its own."""
+def _bad_calls(seconds: int, rng: random.Random, folder: Path) -> Iterator[str]:
+    """Public functions called with wrong arguments, by the search in tinymeta.testing.arguments."""
     if not importlib.util.find_spec(CALLS):
-        raise NotHere(f"there is no {CALLS}")
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            CALLS,
-            "--minutes",
-            str(seconds / 60),
-            "--seed",
-            str(rng.randrange(1000)),
-        ],
-        capture_output=True,
-        text=True,
-    )
-    yield "" if done.returncode == 0 else " ".join((done.stdout + done.stderr).split())
+        raise _Unavailable(f"there is no {CALLS}")
+    flags = ["--minutes", str(seconds / 60), "--seed", str(rng.randrange(1000))]
+    process = subprocess.run([sys.executable, "-m", CALLS, *flags], capture_output=True, text=True)
+    output = " ".join((process.stdout + process.stderr).split())
+    yield "" if process.returncode == 0 else output
 
 
 # ---- the table -----------------------------------------------------------------------------------
 
 
-class Row(NamedTuple):
-    """inject(count, rng, folder): of each fault "" or what went wrong; count: by default."""
+class _FaultKind(NamedTuple):
+    """inject(count, rng, folder) yields for each fault "", or what went wrong; amount: how many,
+    or how many seconds, at a scale of 1."""
 
     inject: Callable[[int, random.Random, Path], Iterator[str]]
-    count: int
+    amount: int
 
 
-ROWS = {
-    "killed": Row(killed, 200),  # kills
-    "kernels": Row(kernels, 200),  # bits
-    "archives": Row(archives, 500),
-    "Omniglot's archives": Row(omniglot_archives, 100),
-    "checkpoints": Row(checkpoints, 300),
-    "full disk": Row(full_disk, 1000),  # writes; there are fewer
-    "two runs": Row(two_runs, 50),  # second ones
-    "threads": Row(threads, 300),  # seconds
-    "bad calls": Row(bad_calls, 600),  # seconds
+KINDS = {
+    "killed": _FaultKind(killed_runs, 200),  # kills
+    "kernels": _FaultKind(_damaged_kernels, 200),  # bits
+    "archives": _FaultKind(_damaged_archives, 500),
+    "Omniglot's archives": _FaultKind(_damaged_omniglot, 100),
+    "checkpoints": _FaultKind(_tampered_checkpoints, 300),
+    "full disk": _FaultKind(full_disks, 1000),  # writes; there are fewer
+    "two runs": _FaultKind(second_runs, 50),
+    "threads": _FaultKind(_calls_in_threads, 300),  # seconds
+    "bad calls": _FaultKind(_bad_calls, 600),  # seconds
 }
 
 
-def injected(row: Row, scale: float, seed: int) -> tuple[Counter, str]:
-    """How the faults of a row ended, and why there are no more of them, if so."""
-    ended, count = Counter(), max(1, round(row.count * scale))
-    with tempfile.TemporaryDirectory() as folder, redirect_stderr(io.StringIO()):  # of trainings
+def _inject(kind: _FaultKind, scale: float, seed: int) -> tuple[Counter, str]:
+    """How often the faults of a kind ended with each error, "" for those that ended well, and why
+    there are none, if they are not available here.
+
+    What the runs write to stderr is dropped.
+    """
+    ended: Counter[str] = Counter()
+    count = max(1, round(kind.amount * scale))
+    with tempfile.TemporaryDirectory() as folder, redirect_stderr(io.StringIO()):
         try:
-            ended.update(row.inject(count, random.Random(seed), Path(folder)))
-        except NotHere as reason:
+            ended.update(kind.inject(count, random.Random(seed), Path(folder)))
+        except _Unavailable as reason:
             return ended, f"not here: {reason}"
         except Exception as error:
             ended[f"the row broke off, {type(error).__name__}: {error}"] += 1
@@ -214,7 +217,7 @@ def injected(row: Row, scale: float, seed: int) -> tuple[Counter, str]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The command; 1 if anything went wrong."""
+    """Run the command; the exit status, 1 if anything went wrong."""
     p = argparse.ArgumentParser(
         prog="python -m benchmarks.faults",
         description=__doc__,
@@ -223,22 +226,22 @@ def main(arguments: list[str] | None = None) -> int:
     p.add_argument(
         "--only",
         nargs="+",
-        choices=ROWS,
-        default=[*ROWS],
-        metavar="ROW",
-        help=f"some of {', '.join(ROWS)} (all)",
+        choices=KINDS,
+        default=[*KINDS],
+        metavar="KIND",
+        help=f"some of {', '.join(KINDS)} (all)",
     )
     p.add_argument("--scale", type=float, default=1.0, help="how many, or how long, of each (1)")
     p.add_argument("--seed", type=int, default=0, help="of what is drawn, but for moments (0)")
-    a = p.parse_args(arguments)
+    options = p.parse_args(arguments)
     print(f"{'faults':20} {'injected':>8} {'ended well':>10}  what went wrong", flush=True)
     failed = False
-    for name in a.only:
-        ended, why = injected(ROWS[name], a.scale, a.seed)
-        wrong = [f"{times} x {what[:500]}" for what, times in ended.most_common() if what]
-        failed |= bool(wrong)
-        said = f"\n{'':41}".join(wrong[:SHOWN]) or why or "nothing"
-        print(f"{name:20} {ended.total():8} {ended['']:10}  {said}", flush=True)
+    for name in options.only:
+        ended, reason = _inject(KINDS[name], options.scale, options.seed)
+        errors = [f"{times} x {error[:500]}" for error, times in ended.most_common() if error]
+        failed |= bool(errors)
+        text = f"\n{'':41}".join(errors[:SHOWN]) or reason or "nothing"
+        print(f"{name:20} {ended.total():8} {ended['']:10}  {text}", flush=True)
     return int(failed)
 
 

@@ -1,6 +1,7 @@
 """The same work in JAX, compiled: tasks mapped by vmap, and one after another by lax.map.
 
-Layouts are tinymeta's, which JAX takes as they are; so are the parameters, as a list of leaves.
+Layouts are tinymeta's, which JAX takes as they are; parameters are a list of leaves in tinymeta's
+order. The results are checked against tinymeta's, in float64, by whoever times them.
 """
 
 from collections.abc import Callable
@@ -8,7 +9,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
+from jax import Array, lax
 
 import tinymeta as tm
 
@@ -17,35 +18,43 @@ from .work import Work
 LAYOUT = "NHWC", "HWIO", "NHWC"  # of images, kernels, results
 jax.config.update("jax_enable_x64", True)  # float32 stays float32, float64 is possible
 
+Loss = Callable[[list[Array], Array, Array], Array]  # of parameters, x, y
+
 
 def contenders(work: Work, loops: bool) -> dict[str, Callable]:
-    params = [jnp.asarray(np.asarray(p)) for p in tm.tree.leaves(work.params)]
-    data = [jnp.asarray(np.asarray(a)) for a in tm.tree.leaves(work.data)]
+    """JAX's ways of doing a work, by name; with `loops`, one task after another as well."""
+    params = [jnp.asarray(np.asarray(leaf)) for leaf in tm.tree.leaves(work.params)]
+    data = [jnp.asarray(np.asarray(leaf)) for leaf in tm.tree.leaves(work.data)]
 
-    def contender(run, *args):
-        run = jax.jit(run)
-        return lambda: [np.asarray(y) for y in run(*args)]
+    def contender(run: Callable, *args: object) -> Callable:
+        compiled = jax.jit(run)
+        return lambda: [np.asarray(array) for array in compiled(*args)]
 
     if work.kind in OPERATIONS:
         return {"JAX, jit": contender(OPERATIONS[work.kind], *data)}
     if work.kind == "siamese":
-        return {"JAX, jit": contender(jax.grad(siamese), params, *data)}
-    forward, measure = {"conv4": (conv4, cross_entropy), "sinusoid": (mlp, squared)}[work.kind]
+        return {"JAX, jit": contender(jax.grad(_siamese), params, *data)}
 
-    def loss(p, x, y):
-        return measure(forward(p, x), y)
+    forward, criterion = {"conv4": (_conv4, _cross_entropy), "sinusoid": (_mlp, _squared)}[
+        work.kind
+    ]
 
-    def mapped(over_tasks):
-        return contender(
-            jax.grad(over_tasks(after_learning(loss, work.lr, work.steps))), params, *data
-        )
+    def loss(params: list[Array], x: Array, y: Array) -> Array:
+        return criterion(forward(params, x), y)
 
-    found = {"JAX, jit and vmap": mapped(by_vmap)}
-    return found | {"JAX, jit and lax.map": mapped(by_map)} if loops else found
+    task_loss = _loss_after_learning(loss, work.lr, work.steps)
+    by_vmap = jax.grad(_mean_by_vmap(task_loss))
+    by_map = jax.grad(_mean_by_map(task_loss))
+    ways = {"JAX, jit and vmap": contender(by_vmap, params, *data)}
+    if loops:
+        ways["JAX, jit and lax.map"] = contender(by_map, params, *data)
+    return ways
 
 
-def conv_and_gradients(x, w):
-    def total(x, w):
+def _conv_and_gradients(x: Array, w: Array) -> tuple[Array, ...]:
+    """The sum of squares of a convolution, and its gradients of x (N, H, W, C), w (h, w, C, O)."""
+
+    def total(x: Array, w: Array) -> Array:
         y = lax.conv_general_dilated(x, w, (1, 1), "SAME", dimension_numbers=LAYOUT)
         return (y * y).sum()
 
@@ -57,61 +66,77 @@ OPERATIONS = {
     "tanh": lambda x: (jnp.tanh(x),),
     "softmax": lambda x: (jax.nn.softmax(x),),
     "variance": jax.value_and_grad(lambda x: x.var((0, 1)).sum()),
-    "conv": conv_and_gradients,
+    "conv": _conv_and_gradients,
     "product": lambda x, y: (x @ y,),
     "products": lambda x, y: (x @ y,),
 }
 
 
-def after_learning(loss, lr: float, steps: int):
-    def of_task(p, x, y, x_query, y_query):
+def _loss_after_learning(loss: Loss, lr: float, steps: int) -> Callable:
+    """The loss of one task on its query after some steps of gradient descent on its support."""
+
+    def task_loss(params: list[Array], x: Array, y: Array, x_query: Array, y_query: Array) -> Array:
         for _ in range(steps):
-            p = [w - lr * g for w, g in zip(p, jax.grad(loss)(p, x, y))]
-        return loss(p, x_query, y_query)
+            grads = jax.grad(loss)(params, x, y)
+            params = [w - lr * g for w, g in zip(params, grads)]
+        return loss(params, x_query, y_query)
 
-    return of_task
-
-
-def by_vmap(of_task):
-    return lambda p, *data: jax.vmap(lambda *one: of_task(p, *one))(*data).mean()
+    return task_loss
 
 
-def by_map(of_task):
-    return lambda p, *data: lax.map(lambda one: of_task(p, *one), data).mean()
+def _mean_by_vmap(task_loss: Callable) -> Callable:
+    """The mean of the losses of all tasks, which are computed at once."""
+    return lambda params, *data: jax.vmap(lambda *task: task_loss(params, *task))(*data).mean()
 
 
-def mlp(params, x):
+def _mean_by_map(task_loss: Callable) -> Callable:
+    """The mean of the losses of all tasks, which are computed one after another."""
+    return lambda params, *data: lax.map(lambda task: task_loss(params, *task), data).mean()
+
+
+def _mlp(params: list[Array], x: Array) -> Array:
+    """Dense layers with ReLU between them; each one's leaves are bias, weight."""
     for k in range(0, len(params), 2):
         bias, weight = params[k : k + 2]
-        x = (jax.nn.relu(x) if k else x) @ weight + bias
+        if k:
+            x = jax.nn.relu(x)
+        x = x @ weight + bias
     return x
 
 
-def conv4(params, x):
-    """x (N, 28, 28, 1); each block's leaves are bias, weight, offset, scale."""
+def _conv4(params: list[Array], x: Array) -> Array:
+    """Logits (N, 5) of x (N, 28, 28, 1)."""
     bias, weight = params[16:]
-    return embedded(params, x) @ weight + bias
+    return _embed(params, x) @ weight + bias
 
 
-def embedded(params, x):
+def _embed(params: list[Array], x: Array) -> Array:
+    """Four blocks of x (N, 28, 28, 1), then the mean over places; a block's leaves are bias,
+    weight, offset, scale."""
     for k in range(0, 16, 4):
         bias, weight, offset, scale = params[k : k + 4]
-        x = bias + lax.conv_general_dilated(x, weight, (2, 2), "SAME", dimension_numbers=LAYOUT)
+        x = lax.conv_general_dilated(x, weight, (2, 2), "SAME", dimension_numbers=LAYOUT)
+        x = bias + x
         mean, var = x.mean((0, 1, 2)), x.var((0, 1, 2))
-        x = jax.nn.relu((x - mean) * lax.rsqrt(var + 1e-3) * scale + offset)
+        normalized = (x - mean) * lax.rsqrt(var + 1e-3)
+        x = jax.nn.relu(normalized * scale + offset)
     return x.mean((1, 2))
 
 
-def siamese(params, a, b, different):
-    apart = embedded(params, jnp.concatenate([a, b])).reshape(2, len(a), -1)
-    squared = ((apart[0] - apart[1]) ** 2).sum(-1)
-    hinge = jax.nn.relu(1 - jnp.sqrt(squared))
-    return jnp.where(different, hinge**2, squared).mean()
+def _siamese(params: list[Array], a: Array, b: Array, different: Array) -> Array:
+    """The contrastive loss of pairs of images a, b (P, 28, 28, 1)."""
+    first, second = _embed(params, jnp.concatenate([a, b])).reshape(2, len(a), -1)
+    square = ((first - second) ** 2).sum(-1)  # (P,), of the distance
+    hinge = jax.nn.relu(1 - jnp.sqrt(square))
+    return jnp.where(different, hinge**2, square).mean()
 
 
-def cross_entropy(logits, labels):
-    return -jnp.take_along_axis(jax.nn.log_softmax(logits), labels[:, None], 1).mean()
+def _cross_entropy(logits: Array, labels: Array) -> Array:
+    """The mean over examples of -log p of their label."""
+    log_p = jax.nn.log_softmax(logits)
+    return -jnp.take_along_axis(log_p, labels[:, None], 1).mean()
 
 
-def squared(prediction, target):
+def _squared(prediction: Array, target: Array) -> Array:
+    """The mean squared error."""
     return ((prediction - target) ** 2).mean()

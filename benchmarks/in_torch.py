@@ -1,7 +1,8 @@
 """The same work in PyTorch, the ways its users would write it.
 
 Parameters travel as a list in the order of tinymeta's leaves, images and kernels in the layout that
-PyTorch prefers: both are turned before the clock runs, and gradients are turned back.
+PyTorch prefers: both are transposed before the clock runs, and gradients are transposed back. The
+results are checked against tinymeta's, in float64, by whoever times them.
 """
 
 from collections.abc import Callable
@@ -14,58 +15,81 @@ import tinymeta as tm
 
 from .work import Work
 
-KERNEL, BACK = (3, 2, 0, 1), (2, 3, 1, 0)  # (h, w, C, O) -> (O, C, h, w), and back
+KERNEL, KERNEL_BACK = (3, 2, 0, 1), (2, 3, 1, 0)  # (h, w, C, O) -> (O, C, h, w), and back
+
+Loss = Callable[[list[torch.Tensor], torch.Tensor, torch.Tensor], torch.Tensor]  # params, x, y
+Gradient = Callable[..., list[torch.Tensor]]  # of params and the arrays of data
 
 
 def contenders(work: Work, compiled: bool, loops: bool) -> dict[str, Callable]:
+    """PyTorch's ways of doing a work, by name.
+
+    compiled: torch.compile as well. loops: one task after another as well.
+    """
     if work.kind in OPERATIONS:
-        return of_operation(work, compiled)
-    params = [turned(np.asarray(p), KERNEL) for p in tm.tree.leaves(work.params)]
-    data = [torch.tensor(channels_first(np.asarray(a))) for a in tm.tree.leaves(work.data)]
+        return _operation_contenders(work, compiled)
+    params = [_kernel_first(np.asarray(leaf)) for leaf in tm.tree.leaves(work.params)]
+    data = [torch.tensor(_channels_first(np.asarray(leaf))) for leaf in tm.tree.leaves(work.data)]
 
-    def contender(gradient):
-        return lambda: [turned(g.cpu().numpy(), BACK, np.asarray) for g in gradient(params, *data)]
+    def contender(gradient: Gradient) -> Callable:
+        return lambda: [_kernel_back(g.cpu().numpy()) for g in gradient(params, *data)]
 
-    if work.kind == "siamese":
-        ways = {"torch.func, grad": torch.func.grad(siamese)}
-    else:
-        forward, measure = {"conv4": (conv4, F.cross_entropy), "sinusoid": (mlp, F.mse_loss)}[
-            work.kind
-        ]
-
-        def loss(p, x, y):
-            return measure(forward(p, x), y)
-
-        ways = {"torch.func, vmap and grad": vmapped(loss, work.lr, work.steps)}
-        if loops:
-            ways["torch.autograd, loop over tasks"] = looping(loss, work.lr, work.steps)
-        if work.kind == "sinusoid":
-            ways["torch, leading task axis"] = leading(work.lr, work.steps)
+    ways = _gradients_of(work, loops)
     if compiled:
         mode = "reduce-overhead" if data[0].is_cuda else "default"  # with CUDA graphs
-        ways["torch.func, compiled"] = torch.compile(next(iter(ways.values())), mode=mode)
+        first_way = next(iter(ways.values()))
+        ways["torch.func, compiled"] = torch.compile(first_way, mode=mode)
     return {name: contender(gradient) for name, gradient in ways.items()}
 
 
-def of_operation(work: Work, compiled: bool) -> dict[str, Callable]:
-    run, data = OPERATIONS[work.kind], [torch.tensor(a) for a in work.data]
-    ways = {"torch": run} | ({"torch, compiled": torch.compile(run)} if compiled else {})
-    return {
-        name: (lambda run=run: [y.cpu().numpy() for y in run(*data)]) for name, run in ways.items()
-    }
+def _gradients_of(work: Work, loops: bool) -> dict[str, Gradient]:
+    """The ways to the gradient of a work that has parameters."""
+    if work.kind == "siamese":
+        return {"torch.func, grad": torch.func.grad(_siamese)}
+    models = {"conv4": (_conv4, F.cross_entropy), "sinusoid": (_mlp, F.mse_loss)}
+    forward, criterion = models[work.kind]
+
+    def loss(params: list[torch.Tensor], x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        return criterion(forward(params, x), y)
+
+    ways = {"torch.func, vmap and grad": _gradient_by_vmap(loss, work.lr, work.steps)}
+    if loops:
+        ways["torch.autograd, loop over tasks"] = _gradient_by_loop(loss, work.lr, work.steps)
+    if work.kind == "sinusoid":
+        ways["torch, leading task axis"] = _gradient_by_task_axis(work.lr, work.steps)
+    return ways
 
 
-def conv_and_gradients(x, w):
-    """x (N, H, W, C), w (h, w, C, O); PyTorch takes the channels last of strides, not of axes."""
+def _operation_contenders(work: Work, compiled: bool) -> dict[str, Callable]:
+    """The same for a work that is one operation."""
+    run = OPERATIONS[work.kind]
+    data = [torch.tensor(array) for array in work.data]
 
-    def total(x, w):
-        return F.conv2d(x.permute(0, 3, 1, 2), w.permute(3, 2, 0, 1), padding=1).square().sum()
+    def contender(run: Callable) -> Callable:
+        return lambda: [array.cpu().numpy() for array in run(*data)]
+
+    ways = {"torch": contender(run)}
+    if compiled:
+        ways["torch, compiled"] = contender(torch.compile(run))
+    return ways
+
+
+def _conv_and_gradients(x: torch.Tensor, w: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """The sum of squares of a convolution, and its gradients of x (N, H, W, C), w (h, w, C, O).
+
+    PyTorch's channels come last in strides, not in axes: permuted views cost nothing.
+    """
+
+    def total(x: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
+        y = F.conv2d(x.permute(0, 3, 1, 2), w.permute(3, 2, 0, 1), padding=1)
+        return y.square().sum()
 
     grads, value = torch.func.grad_and_value(total, argnums=(0, 1))(x, w)
     return value, *grads
 
 
-def variance_and_gradient(x):
+def _variance_and_gradient(x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """The sum of the variances over the first two axes, and its gradient."""
     grads, value = torch.func.grad_and_value(lambda x: x.var((0, 1), correction=0).sum())(x)
     return value, grads
 
@@ -73,91 +97,107 @@ def variance_and_gradient(x):
 OPERATIONS = {
     "tanh": lambda x: (torch.tanh(x),),
     "softmax": lambda x: (torch.softmax(x, -1),),
-    "variance": variance_and_gradient,
-    "conv": conv_and_gradients,
+    "variance": _variance_and_gradient,
+    "conv": _conv_and_gradients,
     "product": lambda x, y: (x @ y,),
     "products": lambda x, y: (x @ y,),
 }
 
 
-def channels_first(a: np.ndarray) -> np.ndarray:
+def _channels_first(a: np.ndarray) -> np.ndarray:
     """Images (.., N, H, W, 1) as (.., N, 1, H, W); anything else as it is."""
-    return np.ascontiguousarray(np.moveaxis(a, -1, -3) if a.shape[-3:] == (28, 28, 1) else a)
+    is_images = a.shape[-3:] == (28, 28, 1)
+    return np.ascontiguousarray(np.moveaxis(a, -1, -3) if is_images else a)
 
 
-def turned(a, axes, make=None):
-    """A kernel with its axes in another order; anything else as it is."""
-    a = a.transpose(axes) if a.ndim == 4 else a
-    return make(a) if make else torch.tensor(np.ascontiguousarray(a))
+def _kernel_first(a: np.ndarray) -> torch.Tensor:
+    """A kernel (h, w, C, O) as (O, C, h, w), contiguous; any other parameter as it is."""
+    return torch.tensor(np.ascontiguousarray(a.transpose(KERNEL) if a.ndim == 4 else a))
 
 
-def vmapped(loss, lr: float, steps: int):
+def _kernel_back(a: np.ndarray) -> np.ndarray:
+    """The inverse, of a gradient: a view."""
+    return a.transpose(KERNEL_BACK) if a.ndim == 4 else a
+
+
+def _gradient_by_vmap(loss: Loss, lr: float, steps: int) -> Gradient:
     """A function of one task, mapped over tasks, differentiated as a whole."""
 
-    def after_learning(p, x, y, x_query, y_query):
+    def loss_after_learning(params, x, y, x_query, y_query):
         for _ in range(steps):
-            p = [w - lr * g for w, g in zip(p, torch.func.grad(loss)(p, x, y))]
-        return loss(p, x_query, y_query)
+            grads = torch.func.grad(loss)(params, x, y)
+            params = [w - lr * g for w, g in zip(params, grads)]
+        return loss(params, x_query, y_query)
 
-    def mean_over_tasks(p, *data):
-        return torch.func.vmap(lambda *one: after_learning(p, *one))(*data).mean()
+    def mean_over_tasks(params, *data):
+        return torch.func.vmap(lambda *task: loss_after_learning(params, *task))(*data).mean()
 
     return torch.func.grad(mean_over_tasks)
 
 
-def looping(loss, lr: float, steps: int):
+def _gradient_by_loop(loss: Loss, lr: float, steps: int) -> Gradient:
     """One task after another with autograd's double backward, as the libraries for it do."""
 
     def gradient(params, *data):
         params = [p.detach().requires_grad_() for p in params]
         total = 0.0
         for x, y, x_query, y_query in zip(*data):
-            own = params
+            adapted = params
             for _ in range(steps):
-                grads = torch.autograd.grad(loss(own, x, y), own, create_graph=True)
-                own = [p - lr * g for p, g in zip(own, grads)]
-            total = total + loss(own, x_query, y_query)
+                grads = torch.autograd.grad(loss(adapted, x, y), adapted, create_graph=True)
+                adapted = [p - lr * g for p, g in zip(adapted, grads)]
+            total = total + loss(adapted, x_query, y_query)
         return torch.autograd.grad(total / len(data[0]), params)
 
     return gradient
 
 
-def leading(lr: float, steps: int):
+def _gradient_by_task_axis(lr: float, steps: int) -> Gradient:
     """All tasks at once by batched products, as in tinymeta, with autograd's double backward."""
 
-    def loss(p, x, y):
-        return ((mlp(p, x) - y) ** 2).mean((1, 2))  # (T,)
+    def loss(params, x, y):
+        return ((_mlp(params, x) - y) ** 2).mean((1, 2))  # (T,)
+
+    def with_task_axis(p, tasks):  # biases (O,) as (T, 1, O), weights (I, O) as (T, I, O)
+        inner = [1] if p.ndim == 1 else []
+        return p.expand(tasks, *inner, *p.shape)
 
     def gradient(params, x, y, x_query, y_query):
         params = [p.detach().requires_grad_() for p in params]
-        own = [p.expand(len(x), *([1] if p.ndim == 1 else []), *p.shape) for p in params]
+        adapted = [with_task_axis(p, len(x)) for p in params]
         for _ in range(steps):
-            grads = torch.autograd.grad(loss(own, x, y).sum(), own, create_graph=True)
-            own = [p - lr * g for p, g in zip(own, grads)]
-        return torch.autograd.grad(loss(own, x_query, y_query).mean(), params)
+            grads = torch.autograd.grad(loss(adapted, x, y).sum(), adapted, create_graph=True)
+            adapted = [p - lr * g for p, g in zip(adapted, grads)]
+        return torch.autograd.grad(loss(adapted, x_query, y_query).mean(), params)
 
     return gradient
 
 
-def mlp(params, x):
+def _mlp(params: list[torch.Tensor], x: torch.Tensor) -> torch.Tensor:
+    """Dense layers with ReLU between them; each one's leaves are bias, weight."""
     for k in range(0, len(params), 2):
         bias, weight = params[k : k + 2]
-        x = (torch.relu(x) if k else x) @ weight + bias
+        if k:
+            x = torch.relu(x)
+        x = x @ weight + bias
     return x
 
 
-def conv4(params, x):
-    """x (N, 1, 28, 28); each block's leaves are bias, weight, offset, scale."""
-    x = embedded(params, x)
+def _conv4(params: list[torch.Tensor], x: torch.Tensor) -> torch.Tensor:
+    """Logits (N, 5) of x (N, 1, 28, 28)."""
+    x = _embed(params, x)
     bias, weight = params[16:]
     return x @ weight + bias
 
 
-def embedded(params, x):
+def _embed(params: list[torch.Tensor], x: torch.Tensor) -> torch.Tensor:
+    """Four blocks of x (N, 1, 28, 28), then the mean over places; a block's leaves are bias,
+    weight, offset, scale."""
     for k in range(0, 16, 4):
         bias, weight, offset, scale = params[k : k + 4]
         before = x.shape[-1] % 2  # TensorFlow's "same" for a 3x3 kernel of stride 2
-        x = F.conv2d(F.pad(x, (before, 1, before, 1)), weight, bias, stride=2)
+        padded = F.pad(x, (before, 1, before, 1))
+        x = F.conv2d(padded, weight, bias, stride=2)
         mean = x.mean((0, 2, 3), keepdim=True)
         var = ((x - mean) ** 2).mean((0, 2, 3), keepdim=True)
         slope = torch.rsqrt(var + 1e-3) * scale[:, None, None]
@@ -165,9 +205,12 @@ def embedded(params, x):
     return x.mean((2, 3))
 
 
-def siamese(params, a, b, different):
-    apart = embedded(params, torch.cat([a, b])).reshape(2, len(a), -1)
-    squared = (apart[0] - apart[1]).square().sum(-1)
-    y = different.to(squared.dtype)
-    hinge = torch.relu(1 - squared.sqrt())
-    return ((1 - y) * squared + y * hinge.square()).mean()
+def _siamese(
+    params: list[torch.Tensor], a: torch.Tensor, b: torch.Tensor, different: torch.Tensor
+) -> torch.Tensor:
+    """The contrastive loss of pairs of images a, b (P, 1, 28, 28)."""
+    first, second = _embed(params, torch.cat([a, b])).reshape(2, len(a), -1)
+    square = (first - second).square().sum(-1)  # (P,), of the distance
+    y = different.to(square.dtype)
+    hinge = torch.relu(1 - square.sqrt())
+    return ((1 - y) * square + y * hinge.square()).mean()

@@ -1,4 +1,4 @@
-"""Who else does the same work: whichever of PyTorch and JAX is installed."""
+"""The others that do the same work: whichever of PyTorch and JAX is installed."""
 
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -6,8 +6,8 @@ from importlib.util import find_spec
 from .work import Work
 
 
-def use_threads(count: int):
-    """For PyTorch; JAX takes the cores that the process may run on."""
+def use_threads(count: int) -> None:
+    """Give PyTorch so many threads; JAX takes the cores that the process may run on."""
     if find_spec("torch"):
         import torch
 
@@ -15,8 +15,11 @@ def use_threads(count: int):
 
 
 def rivals(work: Work, compiled: bool = False, loops: bool = False) -> dict[str, Callable]:
-    """Functions that return the gradient; `compiled` and `loops` add the slow ones."""
-    found = {}
+    """The contenders of PyTorch and JAX by name: functions that return a list of arrays.
+
+    compiled adds torch.compile, which takes minutes to start; loops, one task after another.
+    """
+    found: dict[str, Callable] = {}
     if find_spec("torch"):
         from . import in_torch
 

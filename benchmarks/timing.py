@@ -1,6 +1,8 @@
 """Timing that can be trusted: agreement first, then contenders in turn, medians and bests.
 
-In turn, because a machine drifts: what disturbs one round disturbs all contenders alike.
+`check_agreement` comes before any timing: the results of all contenders in float64, where rounding
+cannot hide a difference. They are then timed in turn, because a machine drifts: what disturbs one
+round disturbs all contenders alike.
 """
 
 import platform
@@ -19,34 +21,45 @@ PATIENCE = 15.0  # seconds of timing for each contender
 
 
 def disagreement(contenders: dict[str, Callable]) -> float:
-    """The largest difference to the first contender's gradient, relative to its largest entry."""
+    """The largest difference from the first contender's gradient, relative to its largest entry.
+
+    contenders: functions that return a list of arrays, all of the same shapes.
+    """
     first, *others = (contender() for contender in contenders.values())
-    largest = max(np.abs(g).max() for g in first)
-    apart = [np.abs(a - b).max() / largest for other in others for a, b in zip(first, other)]
-    return float(max(apart, default=0.0))
+    largest = max(np.abs(array).max() for array in first)
+    differences = [
+        np.abs(expected - found).max() / largest
+        for other in others
+        for expected, found in zip(first, other)
+    ]
+    return float(max(differences, default=0.0))
 
 
-def agreed(name: str, contenders: dict[str, Callable]) -> float:
-    """Their disagreement, of contenders in float64; SystemExit if it is more than rounding."""
-    apart = disagreement(contenders)
-    if not apart < 1e-9:
-        raise SystemExit(f"error: {name}: in float64 the results differ by {apart:.1e}: no times")
-    return apart
+def check_agreement(name: str, contenders: dict[str, Callable]) -> float:
+    """The disagreement of contenders in float64; SystemExit if it is NaN or more than rounding."""
+    difference = disagreement(contenders)
+    if not difference < 1e-9:
+        raise SystemExit(
+            f"error: {name}: in float64 the results differ by {difference:.1e}: no times"
+        )
+    return difference
 
 
 def alternate(contenders: dict[str, Callable], rounds: int) -> dict[str, dict]:
-    """Seconds of each call: in each round everyone has a turn, of many calls if short.
+    """The "median" and "best" seconds of a call of each contender, and how many "calls" there were.
 
-    Whoever takes long has fewer rounds, so that all have about PATIENCE seconds.
+    In each round every contender has a turn, of as many calls as fit into 0.3 seconds. Those that
+    take long have fewer rounds, so that each is given about PATIENCE seconds.
     """
-    once, calls, times = {}, {}, {}
+    first_time, calls, times = {}, {}, {}
     for name, run in contenders.items():
-        run()
-        once[name] = seconds(run)
-        calls[name], times[name] = max(1, int(0.3 / once[name])), [once[name]]
+        run()  # compiles, fills caches
+        first_time[name] = seconds(run)
+        calls[name] = max(1, int(0.3 / first_time[name]))
+        times[name] = [first_time[name]]
     for k in range(rounds):
         for name, run in contenders.items():
-            if k < PATIENCE / once[name] - 1:
+            if k < PATIENCE / first_time[name] - 1:
                 time.sleep(0.02)  # until the threads of the one before stop spinning
                 times[name] += [seconds(run) for _ in range(calls[name])]
     return {
@@ -56,13 +69,15 @@ def alternate(contenders: dict[str, Callable], rounds: int) -> dict[str, dict]:
 
 
 def seconds(run: Callable) -> float:
+    """The time of one call."""
     start = time.perf_counter()
     run()
     return time.perf_counter() - start
 
 
-def table(results: dict) -> str:
-    """Times, how many times longer than tinymeta's each one takes, and what it takes alone."""
+def table(results: dict[str, dict]) -> str:
+    """The times of contenders, their ratios to tinymeta's, and the first call and memory where they
+    were measured."""
     ours = results["tinymeta, jit"]
     lines = [
         f"{'':32} {'median':>10} {'best':>10}   {'ratios':>12}   {'first call':>10} {'memory':>8}"
@@ -83,31 +98,26 @@ def table(results: dict) -> str:
 def markdown(report: dict) -> str:
     """The report as the table that the README quotes."""
     rows = ["| work | jit | eager | others: how many times longer |", "|---|---|---|---|"]
-    for found in report["works"].values():
-        ours = found["contenders"]["tinymeta, jit"]
-        times = {name: r["median"] for name, r in found["contenders"].items()}
-        others = "; ".join(
-            f"{name} {t / ours['median']:.1f}x"
-            for name, t in times.items()
-            if not name.startswith("tinymeta")
-        )
+    for result in report["works"].values():
+        times = {name: r["median"] for name, r in result["contenders"].items()}
+        jit, eager = times.pop("tinymeta, jit"), times.pop("tinymeta, eager")
+        others = "; ".join(f"{name} {t / jit:.1f}x" for name, t in times.items())
         rows.append(
-            f"| {found['what']} | **{milliseconds(ours['median'])}** | "
-            f"{milliseconds(times['tinymeta, eager'])} | {others} |"
+            f"| {result['what']} | **{_milliseconds(jit)}** | {_milliseconds(eager)} | {others} |"
         )
     return "\n".join(rows) + "\n"
 
 
-def milliseconds(t: float) -> str:
-    """Two digits, or all before the point."""
+def _milliseconds(t: float) -> str:
+    """Seconds as text in milliseconds: two digits, or all before the point."""
     digits = 2 if t < 1e-3 else 1 if t < 1e-2 else 0
     return f"{1e3 * t:.{digits}f} ms"
 
 
 def machine() -> dict:
-    """Facts without which a figure means little."""
+    """The processor, its load, and the versions: without them a figure means little."""
     facts = {
-        "cpu": cpu_model(),
+        "cpu": _cpu_model(),
         "cores": system.cores(),
         "load": system.load(),
         "python": platform.python_version(),
@@ -123,14 +133,15 @@ def machine() -> dict:
     return facts | {"torch": torch.__version__, "torch threads": torch.get_num_threads()}
 
 
-def cpu_model() -> str:
+def _cpu_model() -> str:
+    """The processor's name, as Linux has it, else as Python does."""
     info = Path("/proc/cpuinfo")
     lines = info.read_text().splitlines() if info.exists() else []
     names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor()
 
 
-def write(path: Path, text: str):
-    """A stopped run leaves no half of a report."""
+def write(path: Path, text: str) -> None:
+    """Write a file whole or not at all: a run that is stopped leaves no half of a report."""
     path.parent.mkdir(parents=True, exist_ok=True)
     disk.write(path, text)

@@ -1,12 +1,12 @@
-"""The works: what is timed, the same for everybody.
+"""The works: the computations that are timed, the same for all contenders.
 
-A work is a function of parameters and data and what to give it; `ours` lists tinymeta's ways of
-running it. Each contender is a function without arguments that returns a list of arrays: the
-gradient, in the order of tinymeta's leaves, or an operation's result.
+A work is a function of parameters and data, with the parameters and data to give it; `ours` lists
+tinymeta's ways of running it. A contender is a function without arguments that returns a list of
+arrays: the gradient, in the order of tinymeta's leaves, or an operation's result.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -14,21 +14,37 @@ import tinymeta as tm
 
 
 class Work(NamedTuple):
-    """kind: what the rivals know it by; run(params, data) -> a tree, by tinymeta."""
+    """run(params, data) -> a tree, by tinymeta; PyTorch and JAX choose their code by `kind`.
+
+    lr, steps: of the inner loop, where there is one.
+    """
 
     name: str
     kind: str
     run: Callable
     params: object  # a tree without a task axis
-    data: object  # arrays: Tasks, Pairs, or an operation's operands
+    data: Any  # arrays: Tasks, Pairs, or an operation's operands
     lr: float = 0.0
     steps: int = 0
 
 
-def maml(name, kind, model, loss, lr, steps, params, data) -> Work:
+def maml(
+    name: str,
+    kind: str,
+    model: tm.nn.Sequential,
+    loss: Callable,
+    lr: float,
+    steps: int,
+    params: object,
+    data: tm.Tasks,
+) -> Work:
     """One exact second-order MAML meta-gradient of a batch of tasks."""
     method = tm.meta.maml(model, loss, lr=lr, steps=steps)
-    return Work(name, kind, lambda p, d: method.meta_grad(p, d)[1], params, data, lr, steps)
+
+    def meta_gradient(params: object, data: tm.Tasks) -> object:
+        return method.meta_grad(params, data)[1]
+
+    return Work(name, kind, meta_gradient, params, data, lr, steps)
 
 
 def conv4(steps: int = 1, tasks: int = 32, shot: int = 1, filters: int = 64) -> Work:
@@ -37,18 +53,20 @@ def conv4(steps: int = 1, tasks: int = 32, shot: int = 1, filters: int = 64) -> 
     model = tm.nn.conv4(5, scale=True, filters=filters)
     x = rng.random((2, tasks, 5 * shot, 28, 28, 1), dtype=np.float32)
     y = np.tile(np.arange(5), (tasks, shot))
-    batches = tm.Tasks(tm.Batch(x[0], y), tm.Batch(x[1], y))
-    name = f"conv4, {tasks} tasks of {5 * shot} + {5 * shot} images, {count(steps)}"
-    return maml(name, "conv4", model, tm.losses.cross_entropy, 0.4, steps, model.init(rng), batches)
+    data = tm.Tasks(tm.Batch(x[0], y), tm.Batch(x[1], y))
+    name = f"conv4, {tasks} tasks of {5 * shot} + {5 * shot} images, {_count(steps)}"
+    params = model.init(rng)
+    return maml(name, "conv4", model, tm.losses.cross_entropy, 0.4, steps, params, data)
 
 
 def sinusoid(steps: int = 1, tasks: int = 25, shot: int = 10) -> Work:
     """The regression net of Finn et al. 2017, 1-40-40-1."""
     rng = np.random.default_rng(0)
     model = tm.nn.mlp(1, 40, 40, 1)
-    batches = tm.data.Sinusoids().sample(rng, tasks=tasks, shot=shot, query=shot)
-    name = f"sinusoid, {tasks} tasks of {shot} + {shot} points, {count(steps)}"
-    return maml(name, "sinusoid", model, tm.losses.mse, 0.01, steps, model.init(rng), batches)
+    data = tm.data.Sinusoids().sample(rng, tasks=tasks, shot=shot, query=shot)
+    name = f"sinusoid, {tasks} tasks of {shot} + {shot} points, {_count(steps)}"
+    params = model.init(rng)
+    return maml(name, "sinusoid", model, tm.losses.mse, 0.01, steps, params, data)
 
 
 def siamese(pairs: int = 128, filters: int = 32) -> Work:
@@ -58,20 +76,19 @@ def siamese(pairs: int = 128, filters: int = 32) -> Work:
     a, b = rng.random((2, pairs, 28, 28, 1), dtype=np.float32)
     data = tm.data.Pairs(a, b, np.arange(pairs) % 2 == 0)
     method = tm.meta.siamese(model)
-    return Work(
-        f"Siamese step, {pairs} pairs",
-        "siamese",
-        lambda p, d: method.meta_grad(p, d)[1],
-        model.init(rng),
-        data,
-    )
+
+    def gradient(params: object, data: tm.data.Pairs) -> object:
+        return method.meta_grad(params, data)[1]
+
+    return Work(f"Siamese step, {pairs} pairs", "siamese", gradient, model.init(rng), data)
 
 
-def count(steps: int) -> str:
+def _count(steps: int) -> str:
+    """ "1 inner step", "5 inner steps"."""
     return f"{steps} inner step{'s' * (steps > 1)}"
 
 
-OPERATIONS = {  # kind: (what it is, run, shapes of its operands)
+OPERATIONS = {  # kind: (name, run, shapes of its operands)
     "tanh": ("tanh of 1000 x 1000", tm.tanh, [(1000, 1000)]),
     "softmax": ("softmax of 1000 x 1000", tm.softmax, [(1000, 1000)]),
     "variance": (
@@ -94,10 +111,15 @@ OPERATIONS = {  # kind: (what it is, run, shapes of its operands)
 
 
 def operation(kind: str) -> Work:
+    """One of OPERATIONS, on normal random operands in float32."""
     rng = np.random.default_rng(0)
     name, run, shapes = OPERATIONS[kind]
     data = [rng.normal(size=shape).astype(np.float32) for shape in shapes]
-    return Work(name, kind, lambda p, d: run(*map(tm.asarray, d)), (), data)
+
+    def apply(params: object, data: list) -> object:
+        return run(*map(tm.asarray, data))
+
+    return Work(name, kind, apply, (), data)
 
 
 WORKS: dict[str, Callable[[], Work]] = {
@@ -113,22 +135,28 @@ WORKS: dict[str, Callable[[], Work]] = {
 
 
 def in_double(work: Work, tasks: int = 3) -> Work:
-    """In float64, where a different order of additions flips no ReLU; of tasks only a few."""
+    """The work in float64, where a different order of additions flips no ReLU; with few tasks.
 
-    def double(a):
+    It is for checking that contenders agree.
+    """
+
+    def double(a: np.ndarray) -> np.ndarray:
         return a.astype(np.float64) if a.dtype.kind == "f" else a
 
-    few = slice(tasks if isinstance(work.data, tm.Tasks) else None)
-    return work._replace(
-        params=tm.tree.map(double, work.params),
-        data=tm.tree.map(lambda a: double(a[few]), work.data),
-    )
+    data = work.data
+    if isinstance(data, tm.Tasks):
+        data = tm.tree.map(lambda a: a[:tasks], data)
+    return work._replace(params=tm.tree.map(double, work.params), data=tm.tree.map(double, data))
 
 
 def ours(work: Work) -> dict[str, Callable]:
-    """Compiled, and as it stands."""
+    """tinymeta's contenders: the work compiled, and eager."""
 
-    def contender(run):
-        return lambda: [y.numpy() for y in tm.tree.leaves(run(work.params, work.data))]
+    def contender(run: Callable) -> Callable:
+        def call() -> list[np.ndarray]:
+            result = run(work.params, work.data)
+            return [leaf.numpy() for leaf in tm.tree.leaves(result)]
+
+        return call
 
     return {"tinymeta, jit": contender(tm.jit(work.run)), "tinymeta, eager": contender(work.run)}

@@ -33,6 +33,6 @@ def test_a_loader_that_returns_wrong_numbers_is_found(monkeypatch, capsys):
 @pytest.mark.filterwarnings("ignore:.*fork")
 def test_a_killed_run_that_ends_with_other_bits_is_found(monkeypatch, capsys):
     monkeypatch.setitem(interrupted.FLAGS, "maml_sinusoid", "--iterations 3 --tasks 3 --no-jit")
-    monkeypatch.setattr(interrupted, "bits", lambda out: object())  # each run has its own
+    monkeypatch.setattr(interrupted, "saved_bits", lambda out: object())  # each run has its own
     assert faults.main(["--only", "killed", "--scale", "0.005"]) == 1
     assert "other bits than uninterrupted" in capsys.readouterr().out

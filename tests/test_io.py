@@ -10,7 +10,7 @@ import pytest
 from damage import tampered
 
 import tinymeta as tm
-from tinymeta.io import contents
+from tinymeta.io import describe_leaves
 
 
 class Pair(NamedTuple):
@@ -106,9 +106,9 @@ KEPT = {"decoder": np.ones((2, 3)), "encoder": [np.full(3, 2, np.float32), True]
 )
 def test_another_tree_than_expected(like, holds, expected, tmp_path):
     tm.save(tmp_path / "t.npz", KEPT)
-    with pytest.raises(ValueError) as told:
+    with pytest.raises(ValueError) as raised:
         tm.load(tmp_path / "t.npz", like=like)
-    found, wanted = str(told.value).split(" where `like` has ")
+    found, wanted = str(raised.value).split(" where `like` has ")
     assert f"t.npz holds {holds}" in found and wanted.startswith(expected)
 
 
@@ -193,7 +193,7 @@ def test_the_file_holds_arrays_and_text_only(tmp_path):
     assert kinds == {"tree": "U", "about": "U", "digest": "U", "leaf0": "f", "leaf1": "b"}
 
 
-def test_a_file_that_was_changed_is_told(tmp_path):
+def test_a_file_that_was_changed_is_refused(tmp_path):
     path = tmp_path / "t.npz"
     tm.save(path, TREES["a dict"])
     with np.load(path) as file:
@@ -202,7 +202,7 @@ def test_a_file_that_was_changed_is_told(tmp_path):
         tm.load(path)
 
 
-def test_a_file_of_a_later_version_is_told(tmp_path):
+def test_a_file_of_a_later_version_is_refused(tmp_path):
     tm.save(tmp_path / "t.npz", TREES["a dict"])
     tampered(tmp_path / "t.npz", about=np.array('{"format": 99}'))
     with pytest.raises(ValueError, match="has format 99, and this version of tinymeta reads 2: up"):
@@ -210,7 +210,7 @@ def test_a_file_of_a_later_version_is_told(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "told",
+    "changes",
     [
         {"about": np.array('{"format": 1}')},
         {"about": None},
@@ -218,10 +218,10 @@ def test_a_file_of_a_later_version_is_told(tmp_path):
         {"digest": None},
     ],
 )
-def test_a_file_whose_digest_cannot_be_checked_is_refused(told, tmp_path):
-    """Format 1 had none, so it cannot be told from one that somebody changed."""
+def test_a_file_whose_digest_cannot_be_checked_is_refused(changes, tmp_path):
+    """Format 1 had none, so nothing shows whether somebody changed it."""
     tm.save(tmp_path / "t.npz", TREES["a dict"])
-    tampered(tmp_path / "t.npz", **told)
+    tampered(tmp_path / "t.npz", **changes)
     with pytest.raises(ValueError, match="is not a file that tm.save wrote"):
         tm.load(tmp_path / "t.npz")
 
@@ -241,9 +241,9 @@ def test_a_file_whose_digest_cannot_be_checked_is_refused(told, tmp_path):
 def test_a_tree_that_is_not_that_of_the_arrays_is_refused(tree, tmp_path):
     tm.save(tmp_path / "t.npz", TREES["a dict"])
     tampered(tmp_path / "t.npz", tree=np.array(tree))
-    with pytest.raises(ValueError, match="is not a file that tm.save wrote") as told:
+    with pytest.raises(ValueError, match="is not a file that tm.save wrote") as raised:
         tm.load(tmp_path / "t.npz")
-    assert len(str(told.value)) < 600
+    assert len(str(raised.value)) < 600
 
 
 @pytest.mark.parametrize("count, seed", [(40, 0), pytest.param(500, 1, marks=pytest.mark.slow)])
@@ -268,13 +268,13 @@ def test_another_array_with_a_right_digest_is_loaded_or_refused_in_a_sentence(ot
         found = damage.outcome(lambda: tm.load(path), path)
         assert isinstance(found, str) or name == "leaf0"
         found = damage.outcome(lambda: tm.load(path, like=TREES["a dict"]), path)
-        assert isinstance(found, str) or contents(found) == contents(TREES["a dict"])
+        assert isinstance(found, str) or describe_leaves(found) == describe_leaves(TREES["a dict"])
 
 
 def test_what_is_to_be_known_comes_back(tmp_path):
-    told = {"rate": 0.1, "names": ["a", None], "big": 2**100}
-    tm.save(tmp_path / "t.npz", TREES["a dict"], about=told)
-    assert {key: tm.about(tmp_path / "t.npz")[key] for key in told} == told
+    known = {"rate": 0.1, "names": ["a", None], "big": 2**100}
+    tm.save(tmp_path / "t.npz", TREES["a dict"], about=known)
+    assert {key: tm.about(tmp_path / "t.npz")[key] for key in known} == known
     assert_same(tm.load(tmp_path / "t.npz"), TREES["a dict"])
 
 

@@ -1,10 +1,11 @@
 """A quiet progress bar, on stderr.
 
-It is tqdm's where that is installed and someone watches, else a line every half a minute.
+It is tqdm's where that is installed and stderr is a terminal, else a line every half a minute.
 """
 
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 try:
@@ -12,46 +13,60 @@ try:
 except ImportError:
     tqdm = None
 
-QUIET = 30.0  # seconds without a line
+INTERVAL = 30.0  # seconds between two lines, where there is no bar
 
 
-class Bar:
-    """`step` after each iteration, `note` for what should stay on the screen."""
+class ProgressBar:
+    """Counts iterations up to `total`: `step` after each one, `note` for a line that stays.
 
-    def __init__(self, total: int, name: str, done: int = 0):
-        self.total, self.name, self.done, self.first = total, name, done, done
-        self.start = self.shown = time.perf_counter()
-        watched = tqdm is not None and sys.stderr.isatty()
-        self.bar = tqdm.tqdm(total=total, desc=name, initial=done, leave=False) if watched else None
+    done: iterations of an earlier run, which do not count for the estimate of the time left.
+    """
 
-    def step(self, **values):
+    def __init__(self, total: int, name: str, done: int = 0) -> None:
+        self.total, self.name, self.done = total, name, done
+        self.done_before = done
+        self.start = self.last_line = time.perf_counter()
+        self._tqdm = None
+        if tqdm is not None and sys.stderr.isatty():
+            self._tqdm = tqdm.tqdm(total=total, desc=name, initial=done, leave=False)
+
+    def step(self, **values: float) -> None:
+        """One iteration more; the values are shown beside the bar, with four digits."""
         self.done += 1
-        if self.bar is not None:
-            self.bar.set_postfix({k: f"{v:.4g}" for k, v in values.items()}, refresh=False)
-            self.bar.update()
-        elif time.perf_counter() - self.shown > QUIET:
+        if self._tqdm is not None:
+            postfix = {name: f"{value:.4g}" for name, value in values.items()}
+            self._tqdm.set_postfix(postfix, refresh=False)
+            self._tqdm.update()
+        elif time.perf_counter() - self.last_line > INTERVAL:
             self.note(**values)
 
-    def note(self, **values):
-        self.shown = time.perf_counter()
-        spent = self.shown - self.start
-        left = spent / max(self.done - self.first, 1) * (self.total - self.done)
-        text = "  ".join(
-            f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in values.items()
-        )
-        place = f"{self.name} {self.done}/{self.total}"
-        line = f"{place}  {text}  [{spent:.0f} s, {left:.0f} s left]"
-        if self.bar is not None:
-            self.bar.write(line, file=sys.stderr)
+    def note(self, **values: object) -> None:
+        """Write a line with these values, and with the seconds spent and estimated to be left."""
+        self.last_line = time.perf_counter()
+        spent = self.last_line - self.start
+        left = spent / max(self.done - self.done_before, 1) * (self.total - self.done)
+        text = "  ".join(f"{name} {_four_digits(value)}" for name, value in values.items())
+        line = f"{self.name} {self.done}/{self.total}  {text}  [{spent:.0f} s, {left:.0f} s left]"
+        if self._tqdm is not None:
+            self._tqdm.write(line, file=sys.stderr)
         else:
             print(line, file=sys.stderr, flush=True)
 
+    def close(self) -> None:
+        """Remove the bar from the screen."""
+        if self._tqdm is not None:
+            self._tqdm.close()
+
+
+def _four_digits(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else f"{value}"
+
 
 @contextmanager
-def progress(total: int, name: str, done: int = 0):
-    bar = Bar(total, name, done)
+def progress(total: int, name: str, done: int = 0) -> Iterator[ProgressBar]:
+    """A ProgressBar that is closed at the end of the `with` block, whatever ends it."""
+    bar = ProgressBar(total, name, done)
     try:
         yield bar
     finally:
-        if bar.bar is not None:
-            bar.bar.close()
+        bar.close()

@@ -56,12 +56,12 @@ def server(monkeypatch):
 
 
 def fails(root, url):
-    """What main says in its last line, after making sure that it leaves no file."""
-    with pytest.raises(SystemExit) as told:
+    """The last line that main writes, after making sure that it leaves no file."""
+    with pytest.raises(SystemExit) as raised:
         download.main(["--root", str(root), "--url", url])
-    assert list(root.glob("*")) == [] and "\n" not in told.value.code
-    assert told.value.code.startswith("python -m tinymeta.data.omniglot: ")
-    return told.value.code
+    assert list(root.glob("*")) == [] and "\n" not in raised.value.code
+    assert raised.value.code.startswith("python -m tinymeta.data.omniglot: ")
+    return raised.value.code
 
 
 def test_all_files_are_fetched_once(server, tmp_path, capsys):
@@ -107,9 +107,9 @@ def test_without_a_network_one_line_says_so(tmp_path):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{free.getsockname()[1]}"  # bound, but nobody listens
-        told = fails(tmp_path, url)
-    assert f"{url}/images_background.zip could not be fetched" in told
-    assert "check the network" in told
+        message = fails(tmp_path, url)
+    assert f"{url}/images_background.zip could not be fetched" in message
+    assert "check the network" in message
 
 
 @pytest.mark.parametrize("url", ["no-url-at-all", "http://", "ftp:/x"])
@@ -156,13 +156,13 @@ def test_the_command_runs_as_a_module(tmp_path):
     command = [sys.executable, "-W", "error", "-m", "tinymeta.data.omniglot"]
     path = os.pathsep.join(p or os.getcwd() for p in sys.path)
     environment = os.environ | {"COLUMNS": "200", "PYTHONPATH": path}
-    told = subprocess.run(
+    process = subprocess.run(
         [*command, "--root", str(tmp_path), "--url", "http://127.0.0.1:1"],
         capture_output=True,
         text=True,
         env=environment,
     )
-    assert told.returncode == 1 and told.stderr.count("\n") == 1
-    assert "could not be fetched" in told.stderr
-    told = subprocess.run([*command, "--help"], capture_output=True, text=True, env=environment)
-    assert told.returncode == 0 and download.URL in told.stdout
+    assert process.returncode == 1 and process.stderr.count("\n") == 1
+    assert "could not be fetched" in process.stderr
+    process = subprocess.run([*command, "--help"], capture_output=True, text=True, env=environment)
+    assert process.returncode == 0 and download.URL in process.stdout

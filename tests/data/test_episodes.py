@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 
 from tinymeta.data import Characters, episodes, groups, join, pairs
 
-# The pictures below hold what they are of, in numbers above 1.
+# The pictures below hold the numbers of their class and drawer, which are above 1.
 pytestmark = pytest.mark.filterwarnings("ignore:.*the images hold numbers up to")
 
 
 def labelled(classes=12, drawers=6, alphabets=3, side=4):
-    """Characters whose first row tells: class (low and high bits), drawer, and a corner mark."""
+    """Characters whose first row holds their class, their drawer, and a mark of the corner."""
     images = np.zeros((classes, drawers, side, side), np.uint8)
     images[..., 0, 0] = np.arange(classes)[:, None]
     images[..., 0, 1] = np.arange(drawers)
@@ -236,14 +236,14 @@ def test_a_group_that_cannot_be_drawn(options, message):
 
 
 @pytest.mark.parametrize(
-    "who, draw",
+    "name, draw",
     [
         ("episodes", lambda c: episodes(c, rng(), way=2, tasks=2)),
         ("pairs", lambda c: pairs(c, rng(), count=8)),
         ("groups", lambda c: groups(c, rng(), classes=4, drawers=2)),
     ],
 )
-def test_pictures_of_0_to_255_are_noticed_once(who, draw):
+def test_pictures_of_0_to_255_are_noticed_once(name, draw):
     ink = np.random.default_rng(0).integers(0, 2, (12, 6, 4, 4), np.uint8)
     photos, normal = 255 * ink, 2.0 * ink.astype(np.float32) - 1.0
     for images, warned in ((ink, 0), (normal, 0), (photos, 1), (photos.astype(np.float64), 1)):
@@ -254,7 +254,7 @@ def test_pictures_of_0_to_255_are_noticed_once(who, draw):
                 draw(characters)
         assert len(seen) == warned
         assert all(
-            f"{who}: the images hold numbers up to 255" in str(each.message)
+            f"{name}: the images hold numbers up to 255" in str(each.message)
             and each.filename == __file__
             for each in seen
         )

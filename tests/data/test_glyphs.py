@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from tinymeta.data import Glyphs, episodes
-from tinymeta.data.glyphs import ink
-from tinymeta.data.strokes import walk
+from tinymeta.data.glyphs import rasterize
+from tinymeta.data.strokes import stroke_steps
 
 
 def nearest_neighbour(characters, tasks=1500):
@@ -65,19 +65,19 @@ def test_any_size_and_number_of_drawers():
     assert np.corrcoef(halved.ravel(), small.images.ravel())[0, 1] > 0.8
 
 
-def test_ink_is_every_pixel_within_a_radius():
+def test_a_raster_is_every_pixel_within_a_radius():
     rng = np.random.default_rng(0)
     z = rng.uniform(-2, 14, (3, 5, 2)) @ [1, 1j]
     radius = np.array([0.4, 1.3, 2.6])
     rows, columns = np.mgrid[:12, :12] + 0.5  # the centres of pixels
     far = np.abs(columns + 1j * rows - z[..., None, None]).min(1)
-    assert np.array_equal(ink(z, radius, 12), far < radius[:, None, None])
+    assert np.array_equal(rasterize(z, radius, 12), far < radius[:, None, None])
 
 
-def test_a_walk_closes_a_triangle_and_heads_by_its_chord():
-    lengths, turns = walk([(1, 0, 120), (1, 0, 120), (1, 0, 0)])
+def test_steps_close_a_triangle_and_head_by_their_chord():
+    lengths, turns = stroke_steps([(1, 0, 120), (1, 0, 120), (1, 0, 0)])
     assert abs(np.sum(lengths * np.exp(1j * np.cumsum(turns)))) < 0.1
-    lengths, turns = walk([(1.0, 180, 0)])
+    lengths, turns = stroke_steps([(1.0, 180, 0)])
     chord = np.sum(lengths * np.exp(1j * np.cumsum(turns)))
     assert abs(np.angle(chord)) < 1e-9 and abs(abs(chord) - 2 / np.pi) < 0.01
 

@@ -119,9 +119,9 @@ def test_a_missing_set_is_named_with_the_remedy(tiny):
 )
 def test_a_damaged_zip_is_refused(tiny, own_cache, change):
     change_bytes(tiny.path("background"), change)
-    with pytest.raises(ValueError, match="background.zip.* (damaged|sound).*download") as told:
+    with pytest.raises(ValueError, match="background.zip.* (damaged|sound).*download") as raised:
         Omniglot(tiny.root).background
-    assert "\n" not in str(told.value) and not own_cache.exists()
+    assert "\n" not in str(raised.value) and not own_cache.exists()
 
 
 def flip(data):
@@ -157,9 +157,9 @@ def flip(data):
 def test_a_foreign_or_tampered_set_is_refused(tiny, own_cache, png, change, words):
     change(tiny.files["background"], png)
     tiny.write("background")
-    with pytest.raises(ValueError, match=words) as told:
+    with pytest.raises(ValueError, match=words) as raised:
         Omniglot(tiny.root).background
-    assert str(tiny.path("background")) in str(told.value) and "\n" not in str(told.value)
+    assert str(tiny.path("background")) in str(raised.value) and "\n" not in str(raised.value)
     assert not own_cache.exists()
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tinymeta.data import oneshot
-from tinymeta.data.oneshot import Run, all_runs, evaluate, modified_hausdorff
+from tinymeta.data.oneshot import OneShotRun, all_runs, evaluate, modified_hausdorff
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def tiny_runs(tmp_path, png, make_zip, monkeypatch):
     monkeypatch.setattr(
         oneshot,
         "DIGEST",
-        oneshot.content([oneshot._read_run(files, f"run{r:02}", tmp_path) for r in range(1, 21)]),
+        oneshot.digest([oneshot._read_run(files, f"run{r:02}", tmp_path) for r in range(1, 21)]),
     )
     return files, write
 
@@ -49,7 +49,7 @@ def test_runs_are_read_at_both_sizes_and_scored(tmp_path, tiny_runs):
 
 
 def test_the_score_is_a_mean_over_runs_with_its_standard_error():
-    run = Run(np.zeros((20, 4, 4)), np.zeros((20, 4, 4)), np.arange(20))
+    run = OneShotRun(np.zeros((20, 4, 4)), np.zeros((20, 4, 4)), np.arange(20))
     wrong = iter([0, 5, 10, 5])
 
     def distance(test, train):
@@ -64,7 +64,7 @@ def test_the_score_is_a_mean_over_runs_with_its_standard_error():
 
 @pytest.mark.parametrize("d", [np.zeros((20, 19)), np.zeros(20), np.full((20, 20), np.nan)])
 def test_what_is_no_distance_is_refused(d):
-    run = Run(np.zeros((20, 4, 4)), np.zeros((20, 4, 4)), np.arange(20))
+    run = OneShotRun(np.zeros((20, 4, 4)), np.zeros((20, 4, 4)), np.arange(20))
     with pytest.raises(ValueError, match="distance must return 20x20 numbers"):
         evaluate(lambda test, train: d, [run])
 
@@ -94,9 +94,9 @@ def test_foreign_or_tampered_runs_are_refused(tmp_path, tiny_runs, png, path, ch
     if change:
         files[f"run07/{path}"] = change(old, png)
     write()
-    with pytest.raises(ValueError, match=words) as told:
+    with pytest.raises(ValueError, match=words) as raised:
         all_runs(tmp_path)
-    assert str(tmp_path / "all_runs.zip") in str(told.value) and "\n" not in str(told.value)
+    assert str(tmp_path / "all_runs.zip") in str(raised.value) and "\n" not in str(raised.value)
 
 
 def test_damaged_runs_are_read_right_or_refused_in_a_sentence(tmp_path, tiny_runs):
@@ -104,7 +104,7 @@ def test_damaged_runs_are_read_right_or_refused_in_a_sentence(tmp_path, tiny_run
     for kind, data in damage.archives(path.read_bytes(), seed=0, count=6):
         path.write_bytes(data)
         found = damage.outcome(lambda: all_runs(tmp_path), path)
-        assert isinstance(found, str) or oneshot.content(found) == oneshot.content(whole), kind
+        assert isinstance(found, str) or oneshot.digest(found) == oneshot.digest(whole), kind
 
 
 def test_missing_runs_and_odd_sizes_are_refused(tmp_path):

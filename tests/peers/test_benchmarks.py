@@ -82,7 +82,7 @@ def test_growth(torch, monkeypatch, tmp_path):
 
 
 def test_memory_and_first_calls_of_a_process_alone():
-    found = alone.measured("sinusoid", "tinymeta, jit", cold=True)
+    found = alone.measure_alone("sinusoid", "tinymeta, jit", cold=True)
     assert found["cold"] > found["first"] > 0 and 0 < found["peak"] < 100e6
 
 
@@ -94,6 +94,6 @@ def test_floating_operations_are_counted():
         y, pull = tm.vjp(tm.conv2d, x, w)
         pull(np.ones(y.shape))
 
-    rows = profile.watched(step)
+    totals = profile.measure_primitives(step)
     expected = 2 * (2 * 3) * (5 * 4) * (3 * 3 * 6) * 7
-    assert [rows[name][2] for name in ("conv", "conv_input", "conv_weight")] == [expected] * 3
+    assert [totals[name][2] for name in ("conv", "conv_input", "conv_weight")] == [expected] * 3

@@ -1,4 +1,4 @@
-"""Few-shot problems: what a method learns from, and how it is judged.
+"""Few-shot problems: the data that a method learns from, and the data that it is tested on.
 
 Here     samplers of tasks and pairs; sinusoids; quadratics; Omniglot; glyphs that need no download.
 Imports  core
@@ -34,8 +34,8 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str):
-    # Omniglot comes when asked for, so that `python -m tinymeta.data.omniglot` runs it only once.
+def __getattr__(name: str) -> object:
+    # Imported when first used: `python -m tinymeta.data.omniglot` would else run the file twice.
     if name in ("Omniglot", "Split"):
         from . import omniglot
 

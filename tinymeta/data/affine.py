@@ -1,8 +1,9 @@
-"""Small random affine maps of images: the distortions of Koch, Zemel & Salakhutdinov 2015.
+"""Small random affine maps of images: the distortions of Koch, Zemel and Salakhutdinov 2015.
 
     a point p of the new picture shows the point c + A (p - c) + shift of the old one
 
-A turns, shears and scales about the centre c; each part is drawn with probability one half.
+A rotates, shears and scales about the picture's centre c. Each of the four parts, the shift too, is
+drawn with probability one half and left out otherwise. Points are (row, column), in pixels.
 """
 
 import numpy as np
@@ -19,10 +20,14 @@ def affine(
     scale: float = 0.2,
     shift: float = 2.0 / 105,
 ) -> np.ndarray:
-    """Distort each of the images (.., H, W) by a map of its own -> float32, alike in shape.
+    """Distort each of the images (.., H, W) by a random map of its own -> float32, the same shape.
 
-    angle: at most so many degrees; shear, and scale about 1: at most so much along each axis;
-    shift: at most such a share of the side. Beyond the border is paper, 0.
+    angle: the largest rotation, in degrees. shear, scale: the largest shear, and the largest
+    difference of the scale from 1, along each axis. shift: the largest shift, as a share of the
+    picture's side. All are drawn uniformly. Pixels from beyond the border are 0, paper.
+
+    Raises TypeError where images is no NumPy array or rng no Generator, ValueError for images that
+    are not numbers of two dimensions or more, and for a negative bound.
     """
     generator("affine", rng)
     real("affine", 0, angle=angle, shear=shear, scale=scale, shift=shift)
@@ -34,43 +39,67 @@ def affine(
     flat = images.reshape(-1, h, w)
     n = len(flat)
 
-    def some(most, *shape):
-        """U[-most, most], or 0 in half of the images."""
-        drawn = rng.uniform(-most, most, (n, *shape))
-        return drawn * (rng.random(n) < 0.5).reshape(n, *[1] * len(shape))
+    # The order of these four draws is part of what a seed means.
+    angles = np.deg2rad(_draw_or_zero(rng, angle, (n,)))  # (n,) radians
+    shears = _draw_or_zero(rng, shear, (n, 2))
+    scales = 1 + _draw_or_zero(rng, scale, (n, 2))
+    shifts = _draw_or_zero(rng, shift, (n, 2)) * (h, w)  # (n, 2) pixels
 
-    turn, sheared, scaled = np.deg2rad(some(angle)), some(shear, 2), 1 + some(scale, 2)
-    moved = some(shift, 2) * (h, w)  # (n, 2) pixels
-    cos, sin = np.cos(turn), np.sin(turn)
-    rotation = np.stack([cos, -sin, sin, cos], -1).reshape(n, 2, 2)
-    skew = np.stack([np.ones(n), sheared[:, 0], sheared[:, 1], np.ones(n)], -1).reshape(n, 2, 2)
-    matrix = (rotation @ skew / scaled[:, None, :]).astype(np.float32)  # (n, 2, 2)
-    return warp(flat, matrix, moved).reshape(images.shape)
+    cos, sin = np.cos(angles), np.sin(angles)
+    rotation = _matrices(cos, -sin, sin, cos)  # (n, 2, 2)
+    one = np.ones(n)
+    skew = _matrices(one, shears[:, 0], shears[:, 1], one)
+    matrix = rotation @ skew / scales[:, None, :]
+    return warp(flat, matrix.astype(np.float32), shifts).reshape(images.shape)
 
 
-def warp(images: np.ndarray, matrix: np.ndarray, shift=0.0) -> np.ndarray:
-    """Images (n, H, W) float32 under maps of their own: matrix (n, 2, 2), shift (n, 2) in pixels.
+def _draw_or_zero(rng: np.random.Generator, most: float, shape: tuple[int, ...]) -> np.ndarray:
+    """Uniform numbers in [-most, most]; all 0 for about half of the first axis."""
+    drawn = rng.uniform(-most, most, shape)
+    kept = rng.random(shape[0]) < 0.5
+    return drawn * kept.reshape(-1, *[1] * (len(shape) - 1))
 
-    Both, as in the equation above, are of (row, column).
+
+def _matrices(a: np.ndarray, b: np.ndarray, c: np.ndarray, d: np.ndarray) -> np.ndarray:
+    """The matrices (n, 2, 2) with rows (a, b) and (c, d), where each is (n,)."""
+    return np.stack([a, b, c, d], -1).reshape(-1, 2, 2)
+
+
+def warp(images: np.ndarray, matrix: np.ndarray, shift: np.ndarray | float = 0.0) -> np.ndarray:
+    """Map each of the images (n, H, W) float32 by the equation above -> (n, H, W).
+
+    matrix is A, (n, 2, 2); shift is (n, 2), or one number for all, in pixels.
     """
     h, w = images.shape[-2:]
     centre = (np.array([h, w]) - 1) / 2
-    grid = np.stack(np.mgrid[:h, :w], -1).reshape(-1, 2) - centre  # (H W, 2)
-    shift = np.broadcast_to(shift, (len(images), 2))
-    at = grid.astype(np.float32) @ matrix.swapaxes(1, 2) + (centre + shift)[:, None]
-    return bilinear(images, at.astype(np.float32)).reshape(images.shape)
+    rows, columns = np.mgrid[:h, :w]
+    pixels = np.stack([rows.ravel(), columns.ravel()], -1)  # (H W, 2)
+    from_centre = (pixels - centre).astype(np.float32)  # p - c
+    mapped = from_centre @ matrix.swapaxes(1, 2)  # (n, H W, 2), A (p - c)
+    origins = centre + np.broadcast_to(shift, (len(images), 2))  # (n, 2), c + shift
+    points = mapped + origins[:, None]
+    return bilinear(images, points.astype(np.float32)).reshape(images.shape)
 
 
-def bilinear(images: np.ndarray, at: np.ndarray) -> np.ndarray:
-    """The values of images (n, H, W) at points (n, P, 2), row and column, between pixels: (n, P)."""
+def bilinear(images: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Interpolate images (n, H, W) linearly at points (n, P, 2), given as (row, column) -> (n, P).
+
+    A border of one pixel of 0 is added, and points farther out are moved onto it, so that no
+    neighbour is ever outside, and none has to be tested for it.
+    """
     n, h, w = images.shape
     padded = np.pad(images, ((0, 0), (1, 1), (1, 1)))
-    at = np.clip(at + 1, 0, np.array([h, w], np.float32) + np.float32(0.999))
-    corner = at.astype(np.int32)  # (n, P, 2)
-    down, right = np.moveaxis(at - corner.astype(np.float32), -1, 0)
-    place = (np.arange(n, dtype=np.int32)[:, None] * (h + 2) + corner[..., 0]) * (w + 2)
-    place += corner[..., 1]
+    row_stride, image_stride = w + 2, (h + 2) * (w + 2)
+    last = np.array([h, w], np.float32) + np.float32(0.999)
+    points = np.clip(points + 1, 0, last)  # + 1 for the border
+    corner = points.astype(np.int32)  # (n, P, 2), the neighbour above and to the left
+    down, right = np.moveaxis(points - corner.astype(np.float32), -1, 0)  # (n, P), in [0, 1)
+
+    first = np.arange(n, dtype=np.int32)[:, None] * image_stride  # (n, 1), of each image
+    upper = first + corner[..., 0] * row_stride + corner[..., 1]  # (n, P), into the flat images
+    lower = upper + row_stride
     pixel = padded.ravel()
-    above = pixel[place] * (1 - right) + pixel[place + 1] * right
-    below = pixel[place + w + 2] * (1 - right) + pixel[place + w + 3] * right
+    left = 1 - right
+    above = pixel[upper] * left + pixel[upper + 1] * right
+    below = pixel[lower] * left + pixel[lower + 1] * right
     return above * (1 - down) + below * down

@@ -8,7 +8,7 @@ rows and columns floor((i + 0.5) * 3.75), the pixels that Pillow picks for 1-bit
 import re
 import struct
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,33 +16,42 @@ import numpy as np
 from ..core.unzip import blaming, entries
 from .characters import Characters
 
-SIDE = 105
+SIDE = 105  # pixels
 ROW = 1 + (SIDE + 7) // 8  # bytes: the row's filter, then 8 pixels a byte
+HEADER = struct.pack(">IIBBBBB", SIDE, SIDE, 1, 0, 0, 0, 0)  # of the only form that is read
 NEAREST = ((np.arange(28) + 0.5) * SIDE / 28).astype(int)
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
-IMAGE = re.compile(r"([^/\s]+/character\d+)/\d+_(\d{1,9})\.png$")
+IMAGE = re.compile(r"([^/\s]+/character\d+)/\d+_(\d{1,9})\.png$")  # groups: name, drawer
 LIMIT = 64 << 20  # bytes; the largest set has 5 million
-SET, AGAIN = "one of Omniglot's sets", "download it again"
+SET_KIND, REMEDY = "one of Omniglot's sets", "download it again"  # for messages
 
 
 def read_files(source: Path, wanted: Callable[[str], object]) -> dict[str, bytes]:
     """The wanted files of a zip, or of a folder, by their path below the top: '.../a.png' -> bytes.
 
-    Raises FileNotFoundError where there is neither, ValueError for a damaged zip, and for files
-    that are together larger than any of Omniglot's sets.
+    wanted(path) is true of the paths to read. Raises FileNotFoundError where there is neither zip
+    nor folder, ValueError for a damaged zip, and for files that are together larger than LIMIT.
     """
     source = Path(source)
     if not source.exists():
         raise FileNotFoundError(f"{source} is missing (a zip, or the folder unpacked from it)")
-    with blaming(source, SET, AGAIN):
-        if not source.is_dir():
-            return dict(entries(source, wanted, LIMIT))
-        paths = sorted(path for path in source.rglob("*") if path.is_file())
-        named = {path.relative_to(source).as_posix(): path for path in paths}
-        chosen = {name: path for name, path in named.items() if wanted(name)}
-        if (size := sum(path.stat().st_size for path in chosen.values())) > LIMIT:
-            raise ValueError(f"its files have {size} bytes, and {LIMIT} would be the most")
-        return {name: path.read_bytes() for name, path in chosen.items()}
+    with blaming(source, SET_KIND, REMEDY):
+        if source.is_dir():
+            return _read_folder(source, wanted)
+        return dict(entries(source, wanted, LIMIT))
+
+
+def _read_folder(source: Path, wanted: Callable[[str], object]) -> dict[str, bytes]:
+    """The same for a folder; ValueError for files that are together larger than LIMIT."""
+    chosen = {}
+    for path in sorted(source.rglob("*")):
+        name = path.relative_to(source).as_posix()
+        if path.is_file() and wanted(name):
+            chosen[name] = path
+    size = sum(path.stat().st_size for path in chosen.values())
+    if size > LIMIT:
+        raise ValueError(f"its files have {size} bytes, and {LIMIT} would be the most")
+    return {name: path.read_bytes() for name, path in chosen.items()}
 
 
 def decode(pngs: dict[str, bytes], source: Path) -> np.ndarray:
@@ -52,39 +61,54 @@ def decode(pngs: dict[str, bytes], source: Path) -> np.ndarray:
     """
     raw = bytearray()
     for name, data in pngs.items():
-        with blaming(f"{source}: {name}", "a sound Omniglot PNG", AGAIN):
-            raw += _rows(data)
+        with blaming(f"{source}: {name}", "a sound Omniglot PNG", REMEDY):
+            raw += _decompress(data)
     rows = np.frombuffer(raw, np.uint8).reshape(len(pngs), SIDE, ROW)
     return 1 - np.unpackbits(rows[:, :, 1:], axis=2, count=SIDE)  # (n, 105, 105)
 
 
-def _rows(data: bytes) -> bytes:
-    """One PNG's rows, each a filter byte and 14 bytes of pixels."""
-    if not data.startswith(SIGNATURE):
+def _decompress(png: bytes) -> bytes:
+    """The 105 rows of one PNG file, each a filter byte and 14 bytes of pixels.
+
+    Raises ValueError, or whatever struct and zlib raise: to be called under `blaming`.
+    """
+    if not png.startswith(SIGNATURE):
         raise ValueError("no PNG signature")
-    at, packed, kind = len(SIGNATURE), b"", b""
-    while kind != b"IEND":
-        size, kind = struct.unpack_from(">I4s", data, at)
-        body, check = data[at + 8 : at + 8 + size], data[at + 8 + size : at + 12 + size]
-        if zlib.crc32(kind + body).to_bytes(4, "big") != check:
-            raise ValueError(f"its {kind.decode('latin1')} chunk is cut off or its checksum wrong")
-        if kind == b"IHDR" and body != struct.pack(">IIBBBBB", SIDE, SIDE, 1, 0, 0, 0, 0):
+    packed = b""
+    for kind, body in _chunks(png):
+        if kind == b"IHDR" and body != HEADER:
             raise ValueError(f"it is not {SIDE}x{SIDE}, 1-bit grey, not interlaced")
         if kind == b"IDAT":
             packed += body
-        at += 12 + size
-    unpacking = zlib.decompressobj()
-    rows = unpacking.decompress(packed, SIDE * ROW + 1)  # no more, whatever it unpacks to
-    if len(rows) != SIDE * ROW or not unpacking.eof:
+    decompressor = zlib.decompressobj()
+    rows = decompressor.decompress(packed, SIDE * ROW + 1)  # no more, whatever it unpacks to
+    if len(rows) != SIDE * ROW or not decompressor.eof:
         raise ValueError(f"it has not {SIDE * ROW} bytes of pixels")
     if any(rows[::ROW]):
         raise ValueError("its rows are filtered, and only filter 0 is read here")
     return rows
 
 
+def _chunks(png: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """(kind, body) of each chunk of a PNG file, up to IEND; ValueError where a checksum is wrong.
+
+    A chunk is its body's length (4 bytes), its kind (4), the body, and the crc32 of both (4).
+    """
+    at, kind = len(SIGNATURE), b""
+    while kind != b"IEND":
+        size, kind = struct.unpack_from(">I4s", png, at)
+        start = at + 8
+        end = start + size
+        body, checksum = png[start:end], png[end : end + 4]
+        if zlib.crc32(kind + body).to_bytes(4, "big") != checksum:
+            raise ValueError(f"its {kind.decode('latin1')} chunk is cut off or its checksum wrong")
+        yield kind, body
+        at = end + 4
+
+
 def shrink(images: np.ndarray) -> np.ndarray:
-    """(..., 105, 105) -> (..., 28, 28), nearest neighbour."""
-    return images[..., NEAREST[:, None], NEAREST]  # (..., 28, 28)
+    """Images (..., 105, 105) by nearest neighbour as (..., 28, 28)."""
+    return images[..., NEAREST[:, None], NEAREST]
 
 
 def read_characters(source: Path) -> Characters:
@@ -92,25 +116,28 @@ def read_characters(source: Path) -> Characters:
 
     Raises FileNotFoundError and ValueError naming what is missing, damaged or of another form.
     """
-    found = {
-        (match[1], int(match[2])): data
-        for path, data in read_files(source, IMAGE.search).items()
-        for match in [IMAGE.search(path)]
-    }
+    found = {}
+    for path, data in read_files(source, IMAGE.search).items():
+        if match := IMAGE.search(path):
+            name, drawer = match.groups()
+            found[name, int(drawer)] = data
     if not found:
         raise ValueError(
-            f"{source} holds no ALPHABET/characterNN/IIII_DD.png, so it is not {SET}: {AGAIN}"
+            f"{source} holds no ALPHABET/characterNN/IIII_DD.png, so it is not {SET_KIND}: {REMEDY}"
         )
     names = tuple(sorted({name for name, _ in found}))
     drawers = sorted({drawer for _, drawer in found})
-    lacking = ((n, d) for n in names for d in drawers if (n, d) not in found)
-    if count := len(names) * len(drawers) - len(found):
-        first = "{}, drawer {:02}".format(*next(lacking))
-        raise ValueError(f"{source} lacks {count} pictures, the first {first}: {AGAIN}")
+    if lacking := len(names) * len(drawers) - len(found):
+        # A generator: a foreign zip may lack millions, and only the first is named.
+        absent = ((n, d) for n in names for d in drawers if (n, d) not in found)
+        name, drawer = next(absent)
+        raise ValueError(
+            f"{source} lacks {lacking} pictures, the first {name}, drawer {drawer:02}: {REMEDY}"
+        )
 
     alphabet = np.unique([name.split("/")[0] for name in names], return_inverse=True)[1]
     images = np.empty((len(names), len(drawers), 28, 28), np.uint8)
-    for i, name in enumerate(names):  # one by one: 358 MB at 105x105 else
-        pngs = {f"{name}, drawer {d:02}": found[name, d] for d in drawers}
+    for i, name in enumerate(names):  # one by one: all at 105x105 would be 358 MB
+        pngs = {f"{name}, drawer {drawer:02}": found[name, drawer] for drawer in drawers}
         images[i] = shrink(decode(pngs, source))
     return Characters(images, alphabet, names)

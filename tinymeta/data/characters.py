@@ -1,4 +1,4 @@
-"""A set of characters: classes of which there are a few pictures each, by the same people."""
+"""A set of characters: classes with a few pictures each, drawn by the same people."""
 
 from dataclasses import dataclass
 
@@ -11,29 +11,29 @@ from ..core.checks import instance
 class Characters:
     """C classes, each drawn once by every drawer.
 
-    images (C, drawers, H, W) uint8, ink 1 and paper 0, or numbers of about that size, not 0 to 255;
-    alphabet (C,) int, numbered from 0 in the order of `alphabets`; names: 'Alphabet/characterNN'
-    for each class.
+    images: (C, drawers, H, W), uint8 with ink 1 and paper 0, or numbers of about that size, not
+    0 to 255. alphabet: (C,) int, the number of each class's alphabet, from 0, in the order of
+    `alphabets`. names: 'Alphabet/characterNN' for each class.
+
+    Raises TypeError for what is no array or no tuple, ValueError for shapes that do not agree.
     """
 
     images: np.ndarray
     alphabet: np.ndarray
     names: tuple[str, ...]
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         instance("Characters", np.ndarray, "of NumPy", images=self.images, alphabet=self.alphabet)
         instance("Characters", tuple, "of one for each class", names=self.names)
-        if (
-            self.images.ndim != 4
-            or self.alphabet.ndim != 1
-            or not len(self.images) == len(self.alphabet) == len(self.names)
-        ):
+        one_length = len(self.images) == len(self.alphabet) == len(self.names)
+        if self.images.ndim != 4 or self.alphabet.ndim != 1 or not one_length:
             raise ValueError(
                 f"Characters: images {self.images.shape} must be (C, drawers, H, W), with C "
                 f"alphabets and C names, got {self.alphabet.size} and {len(self.names)}"
             )
 
     def __len__(self) -> int:
+        """The number of classes, C."""
         return len(self.names)
 
     def __repr__(self) -> str:
@@ -50,30 +50,35 @@ class Characters:
 
     @property
     def alphabets(self) -> tuple[str, ...]:
-        """The alphabets' names, in the order of their numbers."""
+        """The names of the alphabets, in the order of their numbers."""
         first = np.unique(self.alphabet, return_index=True)[1]
-        return tuple(self.names[i].split("/")[0] for i in first)
+        return tuple(_alphabet_name(self.names[i]) for i in first)
 
-    def select(self, indices) -> "Characters":
-        """The classes at `indices` (ints, or a bool mask); alphabets are numbered afresh from 0."""
+    def select(self, indices: np.ndarray | list[int] | slice) -> "Characters":
+        """The classes at `indices` (ints, or a bool mask); alphabets are numbered anew from 0."""
         indices = np.arange(len(self))[indices]
-        return Characters(
-            self.images[indices],
-            np.unique(self.alphabet[indices], return_inverse=True)[1],
-            tuple(self.names[i] for i in indices),
-        )
+        alphabet = np.unique(self.alphabet[indices], return_inverse=True)[1]
+        names = tuple(self.names[i] for i in indices)
+        return Characters(self.images[indices], alphabet, names)
 
 
 def join(*sets: Characters) -> Characters:
-    """One set of all classes. An alphabet found in two sets stays one alphabet.
+    """One set of all classes of these sets. An alphabet in two of them stays one alphabet.
 
-    Raises ValueError where the sets differ in image size or in their number of drawers.
+    Alphabets are numbered in alphabetical order. Raises TypeError for what is no Characters,
+    ValueError where the sets differ in image size or in their number of drawers.
     """
-    for k, each in enumerate(sets):
-        instance("join", Characters, "a set of classes", **{f"set {k + 1}": each})
-    shapes = {s.images.shape[1:] for s in sets}
+    for k, characters in enumerate(sets):
+        instance("join", Characters, "a set of classes", **{f"set {k + 1}": characters})
+    shapes = {characters.images.shape[1:] for characters in sets}
     if len(shapes) != 1:
         raise ValueError(f"join: all sets must have one (drawers, H, W), got {sorted(shapes)}")
-    names = sum((s.names for s in sets), ())
-    alphabet = np.unique([name.split("/")[0] for name in names], return_inverse=True)[1]
-    return Characters(np.concatenate([s.images for s in sets]), alphabet, names)
+    names = tuple(name for characters in sets for name in characters.names)
+    alphabet = np.unique([_alphabet_name(name) for name in names], return_inverse=True)[1]
+    images = np.concatenate([characters.images for characters in sets])
+    return Characters(images, alphabet, names)
+
+
+def _alphabet_name(name: str) -> str:
+    """'Greek' of 'Greek/character07'."""
+    return name.split("/")[0]

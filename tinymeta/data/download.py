@@ -1,4 +1,4 @@
-"""Fetch Omniglot's zips from its authors: all or nothing, checked, never half a file.
+"""Download Omniglot's zips from its authors: each whole and with the right checksum, or not at all.
 
 A file is written beside its place under another name and moved there when it is complete and its
 checksum is right; whatever goes wrong (no network, full disk, Ctrl-C), no piece of it stays.
@@ -25,35 +25,39 @@ CHECKSUMS = {  # path below URL: (algorithm, digest of the zip)
         "437c1eeab0af8484112e1b4cc0f3d541ec727f7c47b9b202da738af9dfd6c325",
     ),
 }
-PIECE = 1 << 16
+PIECE = 1 << 16  # bytes read at a time
 
 
-def fetch(url: str, path: Path, algorithm: str, checksum: str):
+def _fetch(url: str, path: Path, algorithm: str, checksum: str) -> None:
     """Download one file to `path`, unless it is there already with the right checksum.
 
+    algorithm is a name that hashlib knows, checksum the digest in hexadecimal.
     Raises ConnectionError when the server can't be reached, breaks off, or sends another file;
     OSError when the file can't be written.
     """
-    new = partial(hashlib.new, algorithm, usedforsecurity=False)
-    if path.is_file() and new(path.read_bytes()).hexdigest() == checksum:
+    new_hash = partial(hashlib.new, algorithm, usedforsecurity=False)
+    if path.is_file() and new_hash(path.read_bytes()).hexdigest() == checksum:
         print(f"{path} is there", file=sys.stderr)
         return
-    seen = new()
+    received = new_hash()
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as file:
         for piece in _pieces(url):
-            seen.update(piece)
+            received.update(piece)
             file.write(piece)
-        if seen.hexdigest() != checksum:
-            raise ConnectionError(
-                f"{url} sent a file whose {algorithm} is {seen.hexdigest()}, not "
+        if received.hexdigest() != checksum:
+            raise ConnectionError(  # inside `replacing`, which removes the file then
+                f"{url} sent a file whose {algorithm} is {received.hexdigest()}, not "
                 f"{checksum}; try again, or another --url"
             )
     print(f"{path} fetched", file=sys.stderr)
 
 
 def _pieces(url: str) -> Iterator[bytes]:
-    """The body in pieces; what goes wrong on the network is one kind of error with one remedy."""
+    """The body of the response, in pieces of PIECE bytes at most.
+
+    Raises ConnectionError for whatever goes wrong on the network, with one remedy for all.
+    """
     try:
         with urllib.request.urlopen(url, timeout=30) as response:
             while piece := response.read(PIECE):
@@ -67,8 +71,11 @@ def _pieces(url: str) -> Iterator[bytes]:
         ) from error
 
 
-def main(arguments: list[str] | None = None):
-    """The command line: fetch the zips into the folder that `Omniglot()` reads."""
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command: download the zips into the folder that `Omniglot()` reads.
+
+    Ends in SystemExit with a message of one line where a file can't be fetched or written.
+    """
     from .omniglot import find_root
 
     parser = argparse.ArgumentParser(
@@ -81,7 +88,8 @@ def main(arguments: list[str] | None = None):
     root = find_root(options.root)
     try:
         for name, (algorithm, checksum) in CHECKSUMS.items():
-            fetch(f"{options.url.rstrip('/')}/{name}", root / Path(name).name, algorithm, checksum)
+            url = f"{options.url.rstrip('/')}/{name}"
+            _fetch(url, root / Path(name).name, algorithm, checksum)
     except OSError as error:  # ConnectionError is one
         sys.exit(f"{parser.prog}: {error}")
     except KeyboardInterrupt:

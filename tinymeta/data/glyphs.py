@@ -1,9 +1,9 @@
 """Procedural handwriting: endless alphabets in Omniglot's manner, from a seed, without a download.
 
-`strokes` says what is written; this file says who writes, and with what pen. Every drawer of an
-alphabet has habits (slant, proportions, pressure) and every drawing its own accidents. Tuned by
-eye and by figures against Omniglot's background set: share of ink, size of a character's box, and
-what a nearest neighbour on raw pixels makes of 5-way 1-shot tasks.
+`strokes.py` says what is drawn; this file says by whom, and with what pen. Every drawer of an
+alphabet has habits (slant, proportions, pressure) and every drawing its own accidents. The numbers
+were tuned by eye and by three figures of Omniglot's background set: the share of ink, the size of a
+character's box, and the accuracy of a nearest neighbour on raw pixels in 5-way 1-shot tasks.
 """
 
 from dataclasses import dataclass
@@ -13,13 +13,14 @@ import numpy as np
 
 from ..core.checks import whole
 from .characters import Characters
-from .strokes import invent, lay, sketch
+from .strokes import Alphabet, PlacedStroke, character_points, draw_alphabet, draw_character
 
 PEN = 0.0265  # half a line's width, as a share of the picture
 EXTENT = 0.62  # the longer side of a character's box, likewise
-MARGIN = 0.03
+MARGIN = 0.03  # what stays free of points at each border, likewise
 HALF = 0.5 + 0.5j  # the middle of the picture
 HABITS = np.array([[0.1], [0.13], [0.13], [0.12]])  # how far slant, width, height, pen vary
+TRIES = 50  # at a character that is legible and new
 
 
 @dataclass(frozen=True)
@@ -27,13 +28,14 @@ class Glyphs:
     """Alphabets number 0, 1, 2, ... of a seed; each is the same whatever else is drawn.
 
     Pictures are size x size, and every character has one picture by each of the drawers.
+    Raises ValueError for numbers that are not whole, or too small: size begins at 8.
     """
 
     seed: int = 0
     size: int = 28
     drawers: int = 20
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         whole("Glyphs", 0, seed=self.seed)
         whole("Glyphs", 8, size=self.size)
         whole("Glyphs", drawers=self.drawers)
@@ -41,17 +43,18 @@ class Glyphs:
     def characters(
         self, alphabets: int = 30, *, first: int = 0, per_alphabet: int = 20
     ) -> Characters:
-        """Draw alphabets first ... first + alphabets - 1: images (C, drawers, size, size).
+        """Draw alphabets first ... first + alphabets - 1: images (C, drawers, size, size) uint8,
+        ink 1, where C = alphabets * per_alphabet.
 
-        What is learned from and what is judged on must not share alphabets: characters(30), say,
-        and characters(10, first=30). Raises ValueError for counts that are not whole numbers.
+        Training and test sets must not share alphabets: characters(30), say, and
+        characters(10, first=30). Raises ValueError for counts that are not whole numbers.
         """
         alphabets, per_alphabet = whole(
             "Glyphs.characters", alphabets=alphabets, per_alphabet=per_alphabet
         )
         (first,) = whole("Glyphs.characters", 0, first=first)
         numbers = range(first, first + alphabets)
-        images = np.concatenate([self._alphabet(number, per_alphabet) for number in numbers])
+        images = np.concatenate([self._draw_alphabet(number, per_alphabet) for number in numbers])
         names = tuple(
             f"Glyphs-{self.seed}-{number:04}/character{i + 1:02}"
             for number in numbers
@@ -59,85 +62,128 @@ class Glyphs:
         )
         return Characters(images, np.repeat(np.arange(alphabets), per_alphabet), names)
 
-    def _alphabet(self, number: int, count: int) -> np.ndarray:
-        """(count, drawers, size, size)."""
+    def _draw_alphabet(self, number: int, count: int) -> np.ndarray:
+        """The pictures (count, drawers, size, size) of alphabet `number`."""
 
-        def rng(*role):  # a stream of their own for author and writers
+        def stream(*role: int) -> np.random.Generator:
+            """A random stream of its own for each role, so that none depends on another."""
             return np.random.default_rng((self.seed, number, *role))
 
-        author = rng(0)
-        alphabet = invent(author)
-        habits = rng(1).normal(size=(4, self.drawers))
-        return np.stack(
-            [
-                self._written(rng(2, i), alphabet, character, habits)
-                for i, character in enumerate(distinct(author, alphabet, count))
-            ]
+        author = stream(0)
+        alphabet = draw_alphabet(author)
+        habits = stream(1).normal(size=(4, self.drawers))
+        pictures = [
+            self._draw_pictures(stream(2, i), alphabet, character, habits)
+            for i, character in enumerate(_distinct_characters(author, alphabet, count))
+        ]
+        return np.stack(pictures)
+
+    def _draw_pictures(
+        self,
+        rng: np.random.Generator,
+        alphabet: Alphabet,
+        character: list[PlacedStroke],
+        habits: np.ndarray,
+    ) -> np.ndarray:
+        """One character by every drawer: (drawers, size, size). habits (4, drawers) is normal."""
+        centre, scale = _frame(character_points(alphabet, character))
+        points = character_points(
+            alphabet, character, lambda *shape: rng.normal(size=shape), self.drawers
         )
-
-    def _written(self, rng, alphabet, character, habits) -> np.ndarray:
-        """One character by every drawer: (drawers, size, size)."""
-        centre, scale = frame(lay(alphabet, character))
-        drawn = lay(alphabet, character, lambda *shape: rng.normal(size=shape), self.drawers)
-        z = (drawn - centre) * scale  # (drawers, S, P)
-        own = 0.7 * habits + 0.7 * rng.normal(size=habits.shape)  # (4, drawers)
-        slant, wide, tall, press = (HABITS * own)[..., None, None]
-        z = (z.real - slant * z.imag) * np.exp(wide) + 1j * z.imag * np.exp(tall)
-        z += 0.055 * (rng.normal(size=wide.shape) + 1j * rng.normal(size=wide.shape))
+        points = (points - centre) * scale  # (drawers, S, P)
+        accidents = rng.normal(size=habits.shape)  # of this character alone
+        manner = HABITS * (0.7 * habits + 0.7 * accidents)  # (4, drawers)
+        slant, wide, tall, press = manner[..., None, None]  # each (drawers, 1, 1)
+        x = (points.real - slant * points.imag) * np.exp(wide)
+        y = points.imag * np.exp(tall)
+        points = x + 1j * y
+        shift = rng.normal(size=wide.shape) + 1j * rng.normal(size=wide.shape)
+        points += 0.055 * shift
         pen = PEN * np.exp(press[:, 0, 0])  # (drawers,)
-        return ink(inside(z + HALF) * self.size, pen * self.size, self.size)
+        pixels = _fit_inside(points + HALF) * self.size
+        return rasterize(pixels, pen * self.size, self.size)
 
 
-def distinct(rng, alphabet, count: int) -> list:
-    """`count` characters, legible and no two alike under a broad pen (if 50 tries find one)."""
-    characters, seen = [], []
+def _distinct_characters(
+    rng: np.random.Generator, alphabet: Alphabet, count: int
+) -> list[list[PlacedStroke]]:
+    """`count` characters that are legible and differ from each other, as drawn with a broad pen.
+
+    Where TRIES draws find no such character, the last one is taken as it is.
+    """
+    characters: list[list[PlacedStroke]] = []
+    pictures: list[np.ndarray] = []  # of the characters, with the broad pen
     for _ in range(count):
-        for _ in range(50):
-            character = sketch(rng, alphabet)
-            z = lay(alphabet, character)  # (1, S, P)
-            centre, scale = frame(z)
-            z = ((z - centre) * scale + HALF) * 28
-            parts = ink(z[0], np.full(len(z[0]), 0.8), 28)  # (S, 28, 28)
-            broad = ink(z, np.array([2.0]), 28)[0] > 0
-            share, overlap = parts.any(0).mean(), 1 - parts.any(0).sum() / parts.sum()
-            alike = max(((broad & s).sum() / (broad | s).sum() for s in seen), default=0)
-            if 0.04 < share < 0.13 and overlap < 0.12 and alike < 0.7:
+        for _ in range(TRIES):
+            character = draw_character(rng, alphabet)
+            points = character_points(alphabet, character)  # (1, S, P)
+            centre, scale = _frame(points)
+            points = ((points - centre) * scale + HALF) * 28
+            picture = rasterize(points, np.array([2.0]), 28)[0] > 0
+            if _is_legible(points[0]) and _largest_overlap(picture, pictures) < 0.7:
                 break
         characters.append(character)
-        seen.append(broad)
+        pictures.append(picture)
     return characters
 
 
-def frame(z: np.ndarray) -> tuple[complex, float]:
-    """Centre of a character's box, and the scale that brings its longer side to EXTENT."""
-    width, height = np.ptp(z.real), np.ptp(z.imag)
-    corner = z.real.min() + 1j * z.imag.min()
-    return corner + (width + 1j * height) / 2, EXTENT / max(width, height, 0.7)  # dots stay small
+def _is_legible(points: np.ndarray) -> bool:
+    """Whether strokes (S, P), in pixels of 28x28, have enough ink, not too much, and do not lie
+    over one another."""
+    strokes = rasterize(points, np.full(len(points), 0.8), 28)  # (S, 28, 28)
+    together = strokes.any(0)
+    overlap = 1 - together.sum() / strokes.sum()
+    return bool(0.04 < together.mean() < 0.13 and overlap < 0.12)
 
 
-def inside(z: np.ndarray) -> np.ndarray:
-    """Shrink and shift each of z (n, S, P) no more than keeps it within [0, 1] each way."""
-
-    def fit(x):
-        x = x - 0.5
-        x = x / np.maximum(np.ptp(x, axis=(1, 2), keepdims=True) / (1 - 2 * MARGIN), 1)
-        over = np.maximum(x.max((1, 2), keepdims=True) - 0.5 + MARGIN, 0)
-        under = np.minimum(x.min((1, 2), keepdims=True) + 0.5 - MARGIN, 0)
-        return x - over - under + 0.5
-
-    return fit(z.real) + 1j * fit(z.imag)
+def _largest_overlap(picture: np.ndarray, others: list[np.ndarray]) -> float:
+    """The largest share of ink in common, intersection over union, with any of the others; or 0."""
+    shares = [(picture & other).sum() / (picture | other).sum() for other in others]
+    return max(shares, default=0.0)
 
 
-def ink(z: np.ndarray, radius: np.ndarray, size: int) -> np.ndarray:
-    """Pictures (n, size, size) of the pixels nearer than radius (n,) to any point of z (n, ...)."""
-    z = z.reshape(len(z), 1, -1) - HALF  # pixel centres at whole numbers
-    reach = np.arange(-ceil(radius.max() - 0.5), ceil(radius.max() - 0.5) + 1)
+def _frame(points: np.ndarray) -> tuple[complex, float]:
+    """The centre of a character's box, and the scale that brings its longer side to EXTENT."""
+    x, y = points.real, points.imag
+    width, height = np.ptp(x), np.ptp(y)
+    corner = x.min() + 1j * y.min()
+    longer = max(width, height, 0.7)  # 0.7: dots stay small
+    return corner + (width + 1j * height) / 2, EXTENT / longer
+
+
+def _fit_inside(points: np.ndarray) -> np.ndarray:
+    """Shrink and shift each character of points (n, S, P) just so that it keeps its MARGIN."""
+    return _fit_axis(points.real) + 1j * _fit_axis(points.imag)
+
+
+def _fit_axis(x: np.ndarray) -> np.ndarray:
+    """The same along one axis: x (n, S, P) into [MARGIN, 1 - MARGIN], for each of the n."""
+    x = x - 0.5
+    extent = np.ptp(x, axis=(1, 2), keepdims=True)
+    x = x / np.maximum(extent / (1 - 2 * MARGIN), 1)
+    over = np.maximum(x.max((1, 2), keepdims=True) - 0.5 + MARGIN, 0)
+    under = np.minimum(x.min((1, 2), keepdims=True) + 0.5 - MARGIN, 0)
+    return x - over - under + 0.5
+
+
+def rasterize(points: np.ndarray, radius: np.ndarray, size: int) -> np.ndarray:
+    """Pictures (n, size, size) uint8: 1 where the centre of a pixel is nearer than radius (n,) to
+    any of points (n, ...), complex, in pixels.
+
+    Only the pixels in a window around each point are looked at: O(points * radius^2), whatever the
+    size of the picture.
+    """
+    points = points.reshape(len(points), 1, -1) - HALF  # pixel centres are now whole numbers
+    most = ceil(radius.max() - 0.5)
+    reach = np.arange(-most, most + 1)
     window = (reach[:, None] + 1j * reach).reshape(-1, 1)
-    pixel = np.round(z) + window  # (n, window, points)
-    near = np.abs(pixel - z) < radius[:, None, None]
-    which = np.nonzero(near)[0]
-    column, row = pixel.real[near].astype(int), pixel.imag[near].astype(int)
-    seen = (0 <= column) & (column < size) & (0 <= row) & (row < size)
-    images = np.zeros((len(z), size, size), np.uint8)
-    images[which[seen], row[seen], column[seen]] = 1
+    pixel = np.round(points) + window  # (n, window, points)
+    near = np.abs(pixel - points) < radius[:, None, None]
+    which = np.nonzero(near)[0]  # of the n
+    column = pixel.real[near].astype(int)
+    row = pixel.imag[near].astype(int)
+    inside = (0 <= column) & (column < size)
+    inside &= (0 <= row) & (row < size)
+    images = np.zeros((len(points), size, size), np.uint8)
+    images[which[inside], row[inside], column[inside]] = 1
     return images

@@ -9,6 +9,7 @@ import hashlib
 import io
 import os
 import warnings
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
@@ -73,12 +74,12 @@ GURMUKHI_TRAIN = tuple(f"Gurmukhi/character{i:02}" for i in range(1, 42))
 class Omniglot:
     """The data set, read when first asked for.
 
-    `root` holds images_background.zip and images_evaluation.zip, or the folders unpacked from them;
-    without it, $TINYMETA_DATA, then the user's cache. What a set lacks is told when it is read:
-    FileNotFoundError for a missing zip, ValueError for a damaged or foreign one.
+    `root` is the folder that holds images_background.zip and images_evaluation.zip, or the folders
+    unpacked from them; without it, $TINYMETA_DATA, else the user's cache. Errors come when a set is
+    read: FileNotFoundError for a missing zip, ValueError for a damaged or foreign one.
     """
 
-    def __init__(self, root: str | os.PathLike | None = None):
+    def __init__(self, root: str | os.PathLike | None = None) -> None:
         self.root = find_root(root)
 
     def __repr__(self) -> str:
@@ -91,18 +92,18 @@ class Omniglot:
 
     @cached_property
     def evaluation(self) -> Characters:
-        """The 20 alphabets to be judged on: 659 characters."""
+        """The 20 alphabets to be tested on: 659 characters."""
         return self._load("evaluation")
 
     @property
     def small1(self) -> Characters:
         """Lake's first 'minimal' background set: 5 of the 30 alphabets, 136 characters."""
-        return _of(self.background, SMALL1)
+        return _only(SMALL1, self.background)
 
     @property
     def small2(self) -> Characters:
         """Lake's second 'minimal' background set: 5 of the 30 alphabets, 156 characters."""
-        return _of(self.background, SMALL2)
+        return _only(SMALL2, self.background)
 
     def split(self, name: str = "official", seed: int = 0) -> Split:
         """Divide the characters into train, validation and test.
@@ -114,63 +115,77 @@ class Omniglot:
 
         The seed draws what is held out for validation; in random it draws all, in vinyals nothing.
 
-        Do not score Lake's one-shot runs with what learned from vinyals or random: both train on
-        characters of the alphabets in these runs. Raises ValueError for another name.
+        Do not score Lake's one-shot runs with a model that learned from vinyals or random: both
+        train on characters of the alphabets in these runs. Raises ValueError for another name.
         """
         if name in ("official", "minimal1", "minimal2"):
-            learn = getattr(self, {"official": "background"}.get(name, f"small{name[-1]}"))
-            count = {30: 5, 5: 1}[len(learn.alphabets)]
-            held = np.random.default_rng(seed).choice(learn.alphabets, count, replace=False)
-            return Split(_of(learn, held, False), _of(learn, held), self.evaluation)
-
+            return self._split_alphabets(name, seed)
         everything = join(self.background, self.evaluation)
         if name == "random":
             order = np.random.default_rng(seed).permutation(len(everything))
-            return Split(*(everything.select(part) for part in np.split(order, [1100, 1200])))
+            train, validation, test = np.split(order, [1100, 1200])
+            return Split(
+                everything.select(train), everything.select(validation), everything.select(test)
+            )
         if name == "vinyals":
-            first = np.isin(everything.names, GURMUKHI_TRAIN)
-            rest = everything.select(~first)
-            test, validation = _of(rest, VINYALS_TEST), _of(rest, VINYALS_VALIDATION)
-            others = _of(rest, VINYALS_TEST + VINYALS_VALIDATION, False)
-            return Split(join(others, everything.select(first)), validation, test)
+            in_train = np.isin(everything.names, GURMUKHI_TRAIN)
+            rest = everything.select(~in_train)
+            others = _without(VINYALS_TEST + VINYALS_VALIDATION, rest)
+            return Split(
+                join(others, everything.select(in_train)),
+                _only(VINYALS_VALIDATION, rest),
+                _only(VINYALS_TEST, rest),
+            )
         raise ValueError(
             f"split {name!r} is unknown; there are official, minimal1, minimal2, vinyals and random"
         )
 
+    def _split_alphabets(self, name: str, seed: int) -> Split:
+        """The splits by whole alphabets, of which the evaluation set is the test."""
+        sets = {"official": "background", "minimal1": "small1", "minimal2": "small2"}
+        background = getattr(self, sets[name])
+        count = 5 if name == "official" else 1
+        rng = np.random.default_rng(seed)
+        validation = rng.choice(background.alphabets, count, replace=False)
+        return Split(
+            _without(validation, background), _only(validation, background), self.evaluation
+        )
+
     def _load(self, name: str) -> Characters:
+        """The set `name`, from the cache if it is there, else from the PNGs, and then cached."""
         source = find_set(self.root, f"images_{name}")
-        cache = user_cache() / f"{name}-28.npz"
+        cache = _user_cache() / f"{name}-28.npz"
         try:
-            return check(_unpack(cache), name, cache)
-        except Exception:  # no cache yet, or damaged in whatever way: make it anew
+            return check(_from_npz(cache), name, cache)
+        except Exception:  # no cache yet, or one damaged in whatever way: decode the PNGs
             pass
         characters = check(read_characters(source), name, source)
         try:
             cache.parent.mkdir(parents=True, exist_ok=True)
             with replacing(cache) as file:
-                file.write(_pack(characters))
+                file.write(_to_npz(characters))
         except OSError as error:
             warnings.warn(
                 f"Omniglot is read, but could not be kept in {cache} ({error}); it will "
                 f"be decoded anew each time",
-                stacklevel=4,
+                stacklevel=4,  # the line that asks for .background or .evaluation
             )
         return characters
 
 
-def user_cache() -> Path:
-    """Where data is put when nobody says where: the user's cache, after the XDG convention."""
+def _user_cache() -> Path:
+    """The folder for data where none is given: in the user's cache, after the XDG convention."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
     return cache / "tinymeta" / "omniglot"
 
 
 def find_root(root: str | os.PathLike | None = None) -> Path:
     """The folder given, else $TINYMETA_DATA, else the user's cache."""
-    return Path(root or os.environ.get("TINYMETA_DATA") or user_cache()).expanduser()
+    return Path(root or os.environ.get("TINYMETA_DATA") or _user_cache()).expanduser()
 
 
 def find_set(root: Path, name: str) -> Path:
-    """The zip `name`.zip in root, or else the folder `name`.
+    """The path of the zip `name`.zip in root, or else of the folder `name`.
 
     Raises FileNotFoundError when there is neither.
     """
@@ -191,14 +206,15 @@ def digest(characters: Characters) -> str:
 
 
 def check(characters: Characters, name: str, source: Path) -> Characters:
-    """Give back the characters if they are Omniglot's set `name`; raise ValueError if not."""
-    have, want = (len(characters.alphabets), len(characters)), CONTENTS[name]
-    if have != want[:2]:
+    """Return the characters if they are Omniglot's set `name`; raise ValueError if not."""
+    expected = CONTENTS[name]
+    count, alphabets = len(characters), len(characters.alphabets)
+    if (count, alphabets) != (expected.characters, expected.alphabets):
         raise ValueError(
-            f"{source} holds {have[1]} characters of {have[0]} alphabets, but "
-            f"Omniglot's {name} set has {want[1]} of {want[0]}; download it again"
+            f"{source} holds {count} characters of {alphabets} alphabets, but Omniglot's {name} "
+            f"set has {expected.characters} of {expected.alphabets}; download it again"
         )
-    if digest(characters) != want.digest:
+    if digest(characters) != expected.digest:
         raise ValueError(
             f"{source} has the size of Omniglot's {name} set but other names or "
             f"pixels; download it again"
@@ -206,13 +222,24 @@ def check(characters: Characters, name: str, source: Path) -> Characters:
     return characters
 
 
-def _of(characters: Characters, alphabets, inside: bool = True) -> Characters:
-    """The characters of these alphabets, or of all but these."""
-    own = np.array(characters.alphabets)[characters.alphabet]  # (C,)
-    return characters.select(np.isin(own, alphabets, invert=not inside))
+def _only(alphabets: Sequence[str] | np.ndarray, characters: Characters) -> Characters:
+    """The characters of these alphabets."""
+    return characters.select(_belongs(characters, alphabets))
 
 
-def _pack(characters: Characters) -> bytes:
+def _without(alphabets: Sequence[str] | np.ndarray, characters: Characters) -> Characters:
+    """The characters of all other alphabets."""
+    return characters.select(~_belongs(characters, alphabets))
+
+
+def _belongs(characters: Characters, alphabets: Sequence[str] | np.ndarray) -> np.ndarray:
+    """(C,) bool: whether each character is of one of these alphabets."""
+    names = np.array(characters.alphabets)[characters.alphabet]  # (C,)
+    return np.isin(names, alphabets)
+
+
+def _to_npz(characters: Characters) -> bytes:
+    """The bytes of a compressed .npz file of the characters, 8 pixels a byte."""
     file = io.BytesIO()
     np.savez_compressed(
         file,
@@ -224,11 +251,12 @@ def _pack(characters: Characters) -> bytes:
     return file.getvalue()
 
 
-def _unpack(path: Path) -> Characters:
-    kept = arrays(path, lambda name: True, LIMIT)
-    shape = tuple(kept["shape"])
-    images = np.unpackbits(kept["bits"])[: np.prod(shape)].reshape(shape)
-    return Characters(images, kept["alphabet"], tuple(kept["names"].tolist()))
+def _from_npz(path: Path) -> Characters:
+    """The characters in a file that `_to_npz` made."""
+    stored = arrays(path, lambda name: True, LIMIT)
+    shape = tuple(stored["shape"])
+    pixels = np.unpackbits(stored["bits"])[: np.prod(shape)]
+    return Characters(pixels.reshape(shape), stored["alphabet"], tuple(stored["names"].tolist()))
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from .episodes import Batch
 
 
 class Problems(NamedTuple):
-    """T optimization problems: where each begins, a tree of (T, ..), and its data."""
+    """T optimization problems: the parameters to start from, a tree of (T, ..), and their data."""
 
     start: object
     data: Batch
@@ -23,23 +23,29 @@ class Problems(NamedTuple):
 
 @dataclass(frozen=True)
 class Quadratics:
-    """The family: W (D, D) and y (D,) have entries N(0, 1), or U[0, 1) if `uniform`."""
+    """The family of problems of D = `size` dimensions.
+
+    The entries of W (D, D) and y (D,) are drawn from N(0, 1), or from U[0, 1) if `uniform`.
+    """
 
     size: int = 10
     uniform: bool = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         whole("Quadratics", size=self.size)
         flag("Quadratics", uniform=self.uniform)
 
     def sample(self, rng: np.random.Generator, *, tasks: int = 128) -> Problems:
-        """Draw T problems: start (T, D) ~ N(0, 0.01^2), data.x = W (T, D, D), data.y = y (T, D).
+        """Draw T problems, all float32: data.x = W (T, D, D), data.y = y (T, D), and start (T, D),
+        drawn from N(0, 0.01^2).
 
         Raises ValueError when `tasks` is not a whole number of 1 or more.
         """
         (tasks,) = whole("Quadratics.sample", tasks=tasks)
         generator("Quadratics.sample", rng)
         draw = rng.random if self.uniform else rng.standard_normal
-        w, y = draw((tasks, self.size, self.size)), draw((tasks, self.size))
+        w = draw((tasks, self.size, self.size))
+        y = draw((tasks, self.size))
         start = 0.01 * rng.standard_normal((tasks, self.size))
-        return Problems(start.astype(np.float32), Batch(w.astype(np.float32), y.astype(np.float32)))
+        data = Batch(w.astype(np.float32), y.astype(np.float32))
+        return Problems(start.astype(np.float32), data)

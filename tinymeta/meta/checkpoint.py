@@ -12,7 +12,7 @@ import numpy as np
 
 from ..core import tree
 from ..core.unzip import blaming, one_line
-from ..io import fitted, read, save
+from ..io import match_structure, read, save
 from .aside import set_aside
 from .decoded import decoded
 from .method import Score
@@ -138,7 +138,7 @@ class Checkpoint:
             kept = told_by(about)
         self.compare(kept.config)
         best = kept.best
-        arrays = fitted(
+        arrays = match_structure(
             arrays, {"params": params, "state": state, "best": params if best else None}, self.path
         )
         with blaming(self.path, f"a {KIND}"):
