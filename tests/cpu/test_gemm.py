@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from numba import njit, types
 from numba.extending import intrinsic
 
-from tinymeta.cpu.gemm import LANES, WIDE, WORTH_A_COPY, product, room, transposed
+from tinymeta.cpu.gemm import MIN_ROWS_TO_PACK, product, transpose_into, workspace_size
+from tinymeta.cpu.simd import LANES, TILE_VECTORS
 
 rng = np.random.default_rng(0)
 SIDES = [1, 2, 3, 5, 6, 7, 11, 13]
@@ -20,8 +21,8 @@ WIDTHS = sorted(
         LANES,
         LANES + 1,
         2 * LANES + 3,
-        WIDE * LANES,
-        WIDE * LANES + LANES + LANES // 2 + 1,
+        TILE_VECTORS * LANES,
+        TILE_VECTORS * LANES + LANES + LANES // 2 + 1,
     }
 )
 UNTOUCHED = np.float32(-77)
@@ -38,13 +39,13 @@ def pointer_of(typing, array):
 
 
 @njit
-def multiply_with(scratch, out, x, y):
+def multiply_with(workspace, out, x, y):
     (m, count), n = x.shape, y.shape[1]
     product(
         pointer_of(out),
         pointer_of(x),
         pointer_of(y),
-        pointer_of(scratch),
+        pointer_of(workspace),
         m,
         n,
         count,
@@ -57,8 +58,8 @@ def multiply_with(scratch, out, x, y):
 
 
 def multiply(out, x, y):
-    """out = x @ y, with as much scratch as is asked for and not one element more."""
-    size = room(y.shape[1], y.shape[0])
+    """out = x @ y, with a workspace as large as is asked for, and not one element more."""
+    size = workspace_size(y.shape[1], y.shape[0])
     whole = np.full(size + 8, UNTOUCHED)
     multiply_with(whole[4 : 4 + size], out, x, y)
     assert (whole[:4] == UNTOUCHED).all() and (whole[4 + size :] == UNTOUCHED).all()
@@ -66,7 +67,7 @@ def multiply(out, x, y):
 
 @njit
 def turn(out, y):
-    transposed(pointer_of(out), pointer_of(y), y.shape[0], y.shape[1], y.strides[0] // 4)
+    transpose_into(pointer_of(out), pointer_of(y), y.shape[0], y.shape[1], y.strides[0] // 4)
 
 
 def inside(rows: int, columns: int):
@@ -92,7 +93,7 @@ def test_every_tile_and_every_rest(m, n):
 
 @settings(max_examples=100, deadline=None)
 @given(
-    m=st.integers(1, 2 * WORTH_A_COPY),
+    m=st.integers(1, 2 * MIN_ROWS_TO_PACK),
     n=st.integers(1, 90),
     count=st.integers(0, 70),
     turned=st.tuples(st.booleans(), st.booleans()),
