@@ -120,17 +120,19 @@ def test_any_axes_are_reduced(shape, axes, how, on_gpu):
 
 def test_a_few_long_sums_are_cut_in_parts(on_gpu, monkeypatch):
     x = rng.normal(size=(2, 3000)).astype(np.float32)
-    launches = counted(monkeypatch)
+    launches = recorded_kernels(monkeypatch)
     y = tm.sum(x, 1)
     assert len(launches) == 2, "one for the parts, one for their sum"
     np.testing.assert_allclose(y.numpy(), x.sum(1, dtype=np.float64), rtol=1e-5)
     np.testing.assert_array_equal(y.numpy(), tm.sum(x, 1).numpy())
 
 
-def counted(monkeypatch) -> list:
-    calls, before = [], loops.Kernel.__call__
+def recorded_kernels(monkeypatch) -> list:
+    calls, before = [], loops.GpuKernel.__call__
     monkeypatch.setattr(
-        loops.Kernel, "__call__", lambda self, *args: (calls.append(self), before(self, *args))[1]
+        loops.GpuKernel,
+        "__call__",
+        lambda self, *args: (calls.append(self), before(self, *args))[1],
     )
     return calls
 
@@ -158,16 +160,16 @@ TILES = (
 
 @pytest.mark.parametrize("tile", TILES)
 @pytest.mark.parametrize("m, n, k", [(1, 1, 1), (8, 8, 4), (9, 7, 5), (17, 10, 9)])
-@pytest.mark.parametrize("turned", ["", "x", "y", "xy"])
-def test_a_product_in_registers_of_any_shape_and_layout(tile, m, n, k, turned):
+@pytest.mark.parametrize("transposed", ["", "x", "y", "xy"])
+def test_a_product_in_registers_of_any_shape_and_layout(tile, m, n, k, transposed):
     x, y = rng.normal(size=(2, m, k)), rng.normal(size=(2, k, n))
-    on = [up(a.swapaxes(1, 2)) if name in turned else up(a) for name, a in (("x", x), ("y", y))]
+    on = [up(a.swapaxes(1, 2)) if name in transposed else up(a) for name, a in (("x", x), ("y", y))]
     numbers = [
-        (a.strides[0], *(a.strides[:0:-1] if name in turned else a.strides[1:]))
+        (a.strides[0], *(a.strides[:0:-1] if name in transposed else a.strides[1:]))
         for name, a in zip("xy", on)
     ]
     out = allocate((2, m, n), np.float64)
-    kernel = matmul.product(matmul.entry, matmul.entry, *tile, "float64")
+    kernel = matmul.register_tile_kernel(matmul.read_strided, matmul.read_strided, *tile, "float64")
     flags = [int(s[-1] != 1) for s in numbers]
     kernel(
         (-(-m // tile[0]), -(-n // tile[1]), 2),
@@ -184,7 +186,7 @@ def test_a_product_in_registers_of_any_shape_and_layout(tile, m, n, k, turned):
 def test_the_teaching_tile_of_any_shape(m, n, k):
     x, y = rng.normal(size=(m, k)), rng.normal(size=(k, n))
     out = allocate((1, m, n), np.float64)
-    matmul.tiled(matmul.entry, matmul.entry, 4, "float64")(
+    matmul.shared_tile_kernel(matmul.read_strided, matmul.read_strided, 4, "float64")(
         (-(-m // 4), -(-n // 4)),
         (4, 4),
         out,
@@ -198,7 +200,7 @@ def test_the_teaching_tile_of_any_shape(m, n, k):
 
 
 def test_more_tasks_than_a_grid_has_room_for(on_gpu, monkeypatch):
-    monkeypatch.setattr(matmul, "MOST", 2)
+    monkeypatch.setattr(matmul, "MAX_GRID_Z", 2)
     x, y = rng.normal(size=(5, 3, 2)), rng.normal(size=(5, 2, 3))
     np.testing.assert_allclose((tm.asarray(x) @ tm.asarray(y)).numpy(), x @ y, rtol=1e-12)
 
