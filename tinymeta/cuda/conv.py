@@ -138,5 +138,5 @@ def read_weight_transposed(p, layout, t, k, c):
     layout: the elements of a task, O, C.
     """
     outs, channels = layout[1], layout[2]
-    pixel, o = quotient(k, outs), remainder(k, outs)
-    return p[int32(t * layout[0]) + int32(int32(pixel * channels + c) * outs) + o]
+    row = int32(quotient(k, outs) * channels + c)
+    return p[int32(t * layout[0]) + int32(row * outs) + remainder(k, outs)]
