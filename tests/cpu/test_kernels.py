@@ -58,7 +58,12 @@ def test_a_scalar_broadcasts():
 @pytest.mark.parametrize("n", [0, 1, 4])
 def test_pad_spreads_elements_with_gaps(n, lo, hi, gap):
     x = np.arange(1.0, n + 1)
-    expected = [0] * lo + [v for k in range(n) for v in [x[k]] + [0] * gap * (k < n - 1)] + [0] * hi
+    expected = [0.0] * lo
+    for k in range(n):
+        expected.append(x[k])
+        if k < n - 1:
+            expected += [0.0] * gap
+    expected += [0.0] * hi
     out = np.full(len(expected), np.nan)
     movement.pad(out, x, widths=((lo, hi, gap),))
     assert out.tolist() == expected

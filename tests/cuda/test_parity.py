@@ -11,8 +11,9 @@ import tinymeta as tm
 from tinymeta.core.device import move
 from tinymeta.core.primitive import registry
 from tinymeta.core.text import FUNCTIONS, names, parsed
-from tinymeta.cuda import loops, matmul
+from tinymeta.cuda import matmul
 from tinymeta.cuda.array import allocate
+from tinymeta.cuda.launch import GpuKernel
 from tinymeta.cuda.target import SIMULATED
 from tinymeta.testing.cases import TABLE
 from tinymeta.testing.primitives import check_kernel, on_cases
@@ -120,21 +121,23 @@ def test_any_axes_are_reduced(shape, axes, how, on_gpu):
 
 def test_a_few_long_sums_are_cut_in_parts(on_gpu, monkeypatch):
     x = rng.normal(size=(2, 3000)).astype(np.float32)
-    launches = recorded_kernels(monkeypatch)
+    kernels = recorded_kernels(monkeypatch)
     y = tm.sum(x, 1)
-    assert len(launches) == 2, "one for the parts, one for their sum"
+    assert len(kernels) == 2, "one for the parts, one for their sum"
     np.testing.assert_allclose(y.numpy(), x.sum(1, dtype=np.float64), rtol=1e-5)
     np.testing.assert_array_equal(y.numpy(), tm.sum(x, 1).numpy())
 
 
 def recorded_kernels(monkeypatch) -> list:
-    calls, before = [], loops.GpuKernel.__call__
-    monkeypatch.setattr(
-        loops.GpuKernel,
-        "__call__",
-        lambda self, *args: (calls.append(self), before(self, *args))[1],
-    )
-    return calls
+    """The kernels that are launched from now on."""
+    kernels, launch = [], GpuKernel.__call__
+
+    def recording_launch(self, *args):
+        kernels.append(self)
+        launch(self, *args)
+
+    monkeypatch.setattr(GpuKernel, "__call__", recording_launch)
+    return kernels
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])

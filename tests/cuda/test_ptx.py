@@ -61,16 +61,10 @@ def check_machine_code(entry: str, text: str, target: str, most: int):
     ptxas = shutil.which("ptxas") or shutil.which("/usr/local/cuda/bin/ptxas")
     if ptxas is None:
         return
-    for version in (
-        text,
-        driver.with_older_version(text, (9, 0)),
-    ):  # ptxas may be older than libnvvm
-        done = subprocess.run(
-            [ptxas, "-v", f"-arch={target}", "-", "-o", os.devnull],
-            input=version,
-            capture_output=True,
-            text=True,
-        )
+    command = [ptxas, "-v", f"-arch={target}", "-", "-o", os.devnull]
+    older = driver.with_older_version(text, (9, 0))  # ptxas may be older than libnvvm
+    for version in (text, older):
+        done = subprocess.run(command, input=version, capture_output=True, text=True)
         if "Unsupported .version" not in done.stderr:
             break
     assert done.returncode == 0, f"{entry}: {done.stderr}"

@@ -35,7 +35,8 @@ def conv(out: Array, x: Array, w: Array, *, geometry: Any) -> None:
     out[t,n,i,j,o] = sum_{a,b,c} x[t, n, i sh + a - top, j sw + b - left, c] * w[t,a,b,c,o]
     """
     x, w = contiguous(x), contiguous(w)
-    places, window, outs = x.shape[-4] * prod(geometry.result), prod(w.shape[-4:-1]), w.shape[-1]
+    places = x.shape[-4] * prod(geometry.result)
+    window, outs = prod(w.shape[-4:-1]), w.shape[-1]
     sizes = _task_count(x), places, outs, window
     x_layout, w_layout = _image_layout(x, geometry), (window, outs, 1)
     run_product(read_window, read_weight, out, x, w, sizes, x_layout, w_layout)
@@ -46,7 +47,8 @@ def conv_weight(out: Array, x: Array, g: Array, *, geometry: Any) -> None:
     out[t,a,b,c,o] = sum_{n,i,j} x[t, n, i sh + a - top, j sw + b - left, c] * g[t,n,i,j,o]
     """
     x, g = contiguous(x), contiguous(g)
-    places, window, outs = prod(g.shape[-4:-1]), prod(out.shape[-4:-1]), g.shape[-1]
+    places, outs = prod(g.shape[-4:-1]), g.shape[-1]
+    window = prod(out.shape[-4:-1])
     sizes = _task_count(x), window, outs, places
     x_layout, g_layout = _image_layout(x, geometry, transposed=True), (places, outs, 1)
     run_product(read_window_transposed, read_weight, out, x, g, sizes, x_layout, g_layout)
@@ -59,7 +61,8 @@ def conv_input(out: Array, g: Array, w: Array, *, geometry: Any) -> None:
     """
     g, w = contiguous(g), contiguous(w)
     channels, outs = w.shape[-2:]
-    pixels, window = out.shape[-4] * prod(geometry.image), prod(geometry.kernel) * outs
+    pixels = out.shape[-4] * prod(geometry.image)
+    window = prod(geometry.kernel) * outs
     sizes = _task_count(g), pixels, channels, window
     g_layout, w_layout = _image_layout(g, geometry), (prod(w.shape[-4:]), outs, channels)
     run_product(read_gradient, read_weight_transposed, out, g, w, sizes, g_layout, w_layout)
