@@ -166,39 +166,29 @@ TILES = (
 @pytest.mark.parametrize("transposed", ["", "x", "y", "xy"])
 def test_a_product_in_registers_of_any_shape_and_layout(tile, m, n, k, transposed):
     x, y = rng.normal(size=(2, m, k)), rng.normal(size=(2, k, n))
-    on = [up(a.swapaxes(1, 2)) if name in transposed else up(a) for name, a in (("x", x), ("y", y))]
-    numbers = [
-        (a.strides[0], *(a.strides[:0:-1] if name in transposed else a.strides[1:]))
-        for name, a in zip("xy", on)
-    ]
-    out = allocate((2, m, n), np.float64)
-    kernel = matmul.register_tile_kernel(matmul.read_strided, matmul.read_strided, *tile, "float64")
-    flags = [int(s[-1] != 1) for s in numbers]
-    kernel(
-        (-(-m // tile[0]), -(-n // tile[1]), 2),
-        tile[0] // tile[3] * (tile[1] // tile[4]),
-        out,
-        *on,
-        (m, n, k, *flags, 0),
-        *numbers,
-    )
+    arrays, layouts = [], []
+    for name, matrices in (("x", x), ("y", y)):
+        array = up(matrices.swapaxes(1, 2) if name in transposed else matrices)
+        task, row, column = array.strides
+        arrays.append(array)
+        layouts.append((task, column, row) if name in transposed else (task, row, column))
+    tile_m, tile_n, _, share_m, share_n = tile
+    read, out = matmul.read_strided, allocate((2, m, n), np.float64)
+    grid = -(-m // tile_m), -(-n // tile_n), 2
+    threads = tile_m // share_m * (tile_n // share_n)
+    by_row = [int(layout[-1] != 1) for layout in layouts]
+    kernel = matmul.register_tile_kernel(read, read, *tile, "float64")
+    kernel(grid, threads, out, *arrays, (m, n, k, *by_row, 0), *layouts)
     np.testing.assert_allclose(down(out), x @ y, rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("m, n, k", [(3, 2, 5), (4, 4, 4), (5, 3, 9)])
-def test_the_teaching_tile_of_any_shape(m, n, k):
+def test_a_product_in_shared_memory_of_any_shape(m, n, k):
     x, y = rng.normal(size=(m, k)), rng.normal(size=(k, n))
-    out = allocate((1, m, n), np.float64)
-    matmul.shared_tile_kernel(matmul.read_strided, matmul.read_strided, 4, "float64")(
-        (-(-m // 4), -(-n // 4)),
-        (4, 4),
-        out,
-        up(x),
-        up(y),
-        (m, n, k, 0, 0, 0),
-        (0, k, 1),
-        (0, n, 1),
-    )
+    read, out = matmul.read_strided, allocate((1, m, n), np.float64)
+    grid, sizes, layouts = (-(-m // 4), -(-n // 4)), (m, n, k, 0, 0, 0), ((0, k, 1), (0, n, 1))
+    kernel = matmul.shared_tile_kernel(read, read, 4, "float64")
+    kernel(grid, (4, 4), out, up(x), up(y), sizes, *layouts)
     np.testing.assert_allclose(down(out)[0], x @ y, rtol=1e-12, atol=1e-12)
 
 
