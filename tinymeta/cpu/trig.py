@@ -6,11 +6,11 @@ bits; x has 24, so each product has 53 and is exact in float64, and so is what i
 4. This reduction is the one place where float32 kernels compute in float64.
 
 The error of the reduction, in quarters of a turn: what follows the seven pieces is below 2^-203, so
-2^-75 of the largest x; the sums, of numbers that are below 4, round by about 2^-51. The float32 that
-comes nearest to a multiple of a quarter turn, 7.729179e28, is 2^-29.9 away from it (all were tried).
-So the relative error of r is below 2^-21 everywhere, 2^-22.3 at that x, and about 2^-50 as a rule.
-With two polynomials of degree 7 and 8, which are off by 4.1e-9, the results are within 2 ulp; the
-tests compare every 997th float32 with NumPy's float64 functions.
+2^-75 of the largest x; the sums, of numbers that are below 4, round by about 2^-51. The float32
+that comes nearest to a multiple of a quarter turn, 7.729179e28, is 2^-29.9 away from it (all were
+tried). So the relative error of r is below 2^-21 everywhere, 2^-22.3 at that x, and about 2^-50 as
+a rule. With two polynomials of degree 7 and 8, which are off by 4.1e-9, the results are within 2
+ulp; the tests compare every 997th float32 with NumPy's float64 functions.
 
 Why not Cody & Waite's subtraction of k pi/2 in parts, as in exp: k would need more bits than the
 first part leaves free as soon as |x| is beyond some thousands.
