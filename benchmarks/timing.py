@@ -15,7 +15,7 @@ import numpy as np
 
 import tinymeta as tm
 from tinymeta.core import disk, system
-from tinymeta.cpu.blas import library
+from tinymeta.cpu.blas import thread_functions
 
 PATIENCE = 15.0  # seconds of timing for each contender
 
@@ -124,7 +124,7 @@ def machine() -> dict:
         "numpy": np.__version__,
         "numba": numba.__version__,
         "tinymeta": tm.__version__,
-        "blas threads": library()[0]() if library() else None,
+        "blas threads": thread_functions()[0]() if thread_functions() else None,
     }
     try:
         import torch

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tinymeta.core import system
-from tinymeta.cpu import gemm, native
+from tinymeta.cpu import native, simd
 
 ROOT = Path(__file__).parent.parent.parent
 WANTING = """
@@ -22,7 +22,7 @@ sys.modules |= {"resource": None, "torch": None}            # torch asks for all
 import numpy as np
 import tinymeta as tm
 from tinymeta.cpu import blas
-blas.library = lambda: None
+blas.thread_functions = lambda: None
 rng = np.random.default_rng(0)
 def loss(p, x):
     return tm.square(p * x - 1.0).mean()
@@ -66,7 +66,7 @@ def test_an_unknown_processor_has_no_special_instructions(monkeypatch):
         raise RuntimeError("failed to get host cpu features")
 
     monkeypatch.setattr(native.llvm, "get_host_cpu_features", unknown)
-    assert native.cpu_features() == {} and gemm.registers() == (4, 2)
+    assert native.cpu_features() == {} and simd.vector_registers() == (4, 2)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from numba import njit, types
 from numba.extending import intrinsic
 
-from tinymeta.cpu.gemm import LANES, WIDE, WORTH_A_COPY, product, room, transposed
+from tinymeta.cpu.gemm import MIN_ROWS_TO_PACK, product, transpose_into, workspace_size
+from tinymeta.cpu.simd import LANES, TILE_VECTORS
 
 rng = np.random.default_rng(0)
 SIDES = [1, 2, 3, 5, 6, 7, 11, 13]
@@ -20,8 +21,8 @@ WIDTHS = sorted(
         LANES,
         LANES + 1,
         2 * LANES + 3,
-        WIDE * LANES,
-        WIDE * LANES + LANES + LANES // 2 + 1,
+        TILE_VECTORS * LANES,
+        TILE_VECTORS * LANES + LANES + LANES // 2 + 1,
     }
 )
 UNTOUCHED = np.float32(-77)
@@ -38,13 +39,13 @@ def pointer_of(typing, array):
 
 
 @njit
-def multiply_with(scratch, out, x, y):
+def multiply_with(workspace, out, x, y):
     (m, count), n = x.shape, y.shape[1]
     product(
         pointer_of(out),
         pointer_of(x),
         pointer_of(y),
-        pointer_of(scratch),
+        pointer_of(workspace),
         m,
         n,
         count,
@@ -57,22 +58,22 @@ def multiply_with(scratch, out, x, y):
 
 
 def multiply(out, x, y):
-    """out = x @ y, with as much scratch as is asked for and not one element more."""
-    size = room(y.shape[1], y.shape[0])
-    whole = np.full(size + 8, UNTOUCHED)
-    multiply_with(whole[4 : 4 + size], out, x, y)
-    assert (whole[:4] == UNTOUCHED).all() and (whole[4 + size :] == UNTOUCHED).all()
+    """out = x @ y, with a workspace as large as is asked for, and not one element more."""
+    size = workspace_size(y.shape[1], y.shape[0])
+    surroundings = np.full(size + 8, UNTOUCHED)
+    multiply_with(surroundings[4 : 4 + size], out, x, y)
+    assert (surroundings[:4] == UNTOUCHED).all() and (surroundings[4 + size :] == UNTOUCHED).all()
 
 
 @njit
-def turn(out, y):
-    transposed(pointer_of(out), pointer_of(y), y.shape[0], y.shape[1], y.strides[0] // 4)
+def transpose(out, y):
+    transpose_into(pointer_of(out), pointer_of(y), y.shape[0], y.shape[1], y.strides[0] // 4)
 
 
-def inside(rows: int, columns: int):
-    """(the whole, a part of it): a matrix among numbers that nobody may touch."""
-    whole = np.full((rows + 2, columns + 5), UNTOUCHED, np.float32)
-    return whole, whole[1:-1, 2:-3]
+def untouched_around(rows: int, columns: int):
+    """(the surroundings, the matrix inside): numbers around it that must stay untouched."""
+    surroundings = np.full((rows + 2, columns + 5), UNTOUCHED, np.float32)
+    return surroundings, surroundings[1:-1, 2:-3]
 
 
 def draw(*shape):
@@ -81,39 +82,43 @@ def draw(*shape):
 
 @pytest.mark.parametrize("n", WIDTHS)
 @pytest.mark.parametrize("m", SIDES)
-def test_every_tile_and_every_rest(m, n):
+def test_every_tile_and_leftover(m, n):
     for count in (0, 1, 9):
         x, y = draw(m, count), draw(count, n)
-        whole, out = inside(m, n)
+        surroundings, out = untouched_around(m, n)
         multiply(out, x, y)
         np.testing.assert_allclose(out, x.astype(np.float64) @ y, rtol=1e-5, atol=1e-5)
-        assert (whole == UNTOUCHED).sum() == whole.size - out.size, "it wrote outside"
+        assert (surroundings == UNTOUCHED).sum() == surroundings.size - out.size, "it wrote outside"
 
 
 @settings(max_examples=100, deadline=None)
 @given(
-    m=st.integers(1, 2 * WORTH_A_COPY),
+    m=st.integers(1, 2 * MIN_ROWS_TO_PACK),
     n=st.integers(1, 90),
     count=st.integers(0, 70),
-    turned=st.tuples(st.booleans(), st.booleans()),
+    x_transposed=st.booleans(),
+    y_transposed=st.booleans(),
 )
-def test_strides(m, n, count, turned):
-    x = draw(count, m).T if turned[0] else draw(m, count)
-    y = draw(n, count + 3)[:, :count].T if turned[1] else draw(count + 1, n + 3)[:count, :n]
-    whole, out = inside(m, n)
+def test_strides(m, n, count, x_transposed, y_transposed):
+    x = draw(count, m).T if x_transposed else draw(m, count)
+    if y_transposed:
+        y = draw(n, count + 3)[:, :count].T
+    else:
+        y = draw(count + 1, n + 3)[:count, :n]
+    surroundings, out = untouched_around(m, n)
     multiply(out, x, y)
     np.testing.assert_allclose(out, x.astype(np.float64) @ y, rtol=1e-5, atol=1e-5)
-    assert (whole[0] == UNTOUCHED).all() and (whole[:, -3:] == UNTOUCHED).all()
+    assert (surroundings[0] == UNTOUCHED).all() and (surroundings[:, -3:] == UNTOUCHED).all()
 
 
 @settings(max_examples=60, deadline=None)
 @given(n=st.integers(1, 40), count=st.integers(1, 40), gap=st.integers(0, 3))
 def test_a_transpose_to_the_bit(n, count, gap):
     y = draw(n, count + gap)[:, :count]
-    whole = np.full(n * count + 8, UNTOUCHED)
-    turn(whole[4:-4], y)
-    np.testing.assert_array_equal(whole[4:-4].reshape(count, n), y.T)
-    assert (whole[:4] == UNTOUCHED).all() and (whole[-4:] == UNTOUCHED).all()
+    surroundings = np.full(n * count + 8, UNTOUCHED)
+    transpose(surroundings[4:-4], y)
+    np.testing.assert_array_equal(surroundings[4:-4].reshape(count, n), y.T)
+    assert (surroundings[:4] == UNTOUCHED).all() and (surroundings[-4:] == UNTOUCHED).all()
 
 
 def test_two_runs_are_bit_equal_and_nan_stays():

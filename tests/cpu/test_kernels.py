@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tinymeta.cpu import blas, conv, elementwise, index, movement, pool
-from tinymeta.cpu.scratch import scratch
+from tinymeta.cpu.workspace import workspace
 from tinymeta.ops.conv import Geometry
 
 rng = np.random.default_rng(0)
@@ -45,7 +45,7 @@ def test_a_static_name_is_passed_by_keyword():
     assert out.tolist() == [8, 27]
 
 
-def test_a_scalar_rides_along():
+def test_a_scalar_broadcasts():
     out = np.empty(3)
     elementwise.compile_text("a * b")(out, np.arange(3.0), np.array(2.0))
     assert out.tolist() == [0, 2, 4]
@@ -58,7 +58,12 @@ def test_a_scalar_rides_along():
 @pytest.mark.parametrize("n", [0, 1, 4])
 def test_pad_spreads_elements_with_gaps(n, lo, hi, gap):
     x = np.arange(1.0, n + 1)
-    expected = [0] * lo + [v for k in range(n) for v in [x[k]] + [0] * gap * (k < n - 1)] + [0] * hi
+    expected = [0.0] * lo
+    for k in range(n):
+        expected.append(x[k])
+        if k < n - 1:
+            expected += [0.0] * gap
+    expected += [0.0] * hi
     out = np.full(len(expected), np.nan)
     movement.pad(out, x, widths=((lo, hi, gap),))
     assert out.tolist() == expected
@@ -127,7 +132,7 @@ def test_weights_broadcast_over_tasks_need_no_copy():
         np.testing.assert_allclose(out[t], one, rtol=1e-13)
 
 
-def test_threads_do_not_share_scratch_memory():
+def test_threads_do_not_share_a_workspace():
     geometry = Geometry((1, 1), ((1, 1), (1, 1)), (16, 16), (3, 3))
     xs = rng.normal(size=(8, 4, 16, 16, 3))
     w = rng.normal(size=(3, 3, 3, 4))
@@ -144,22 +149,22 @@ def test_threads_do_not_share_scratch_memory():
             np.testing.assert_array_equal(a, b)
 
 
-def test_scratch_is_kept_and_grows():
-    a = scratch("for a test", (4, 5), np.float32)
-    b = scratch("for a test", (2, 2), np.float64)
+def test_a_workspace_is_reused_and_grows():
+    a = workspace("for a test", (4, 5), np.float32)
+    b = workspace("for a test", (2, 2), np.float64)
     assert np.shares_memory(a, b) and b.shape == (2, 2) and b.dtype == np.float64
-    c = scratch("for a test", (50, 5), np.float32)
+    c = workspace("for a test", (50, 5), np.float32)
     assert c.shape == (50, 5) and not np.shares_memory(a, c)
-    assert not np.shares_memory(c, scratch("another", (2,), np.float32))
+    assert not np.shares_memory(c, workspace("another", (2,), np.float32))
 
 
 # ---- BLAS ---------------------------------------------------------------------------------------
 
 
 def test_the_number_of_blas_threads_is_limited_and_restored():
-    if blas.library() is None:
+    if blas.thread_functions() is None:
         pytest.skip("NumPy does not use OpenBLAS here")
-    get, _ = blas.library()
+    get, _ = blas.thread_functions()
     before = get()
     with pytest.raises(KeyError), blas.blas_threads(1):
         assert get() == 1
@@ -172,7 +177,7 @@ def test_limits_of_several_threads_end_in_any_order(order, monkeypatch):
     """The latest that is left holds; after the last one, BLAS has what it had."""
     threads, counts, begun = [8], (1, 3, 1), (0, 1, 2)
     monkeypatch.setattr(
-        blas, "library", lambda: (lambda: threads[-1], lambda count: threads.append(count))
+        blas, "thread_functions", lambda: (lambda: threads[-1], lambda count: threads.append(count))
     )
     blocks = [blas.blas_threads(count) for count in counts]
     for k in begun:
@@ -189,10 +194,10 @@ def test_what_is_no_library_is_passed_over(monkeypatch, tmp_path):
     (tmp_path / "numpy.libs").mkdir()
     (tmp_path / "numpy.libs" / "libopenblas.txt").write_text("no library")
     monkeypatch.setattr(blas.np, "__file__", str(tmp_path / "numpy" / "__init__.py"))
-    assert blas.library.__wrapped__() is None
+    assert blas.thread_functions.__wrapped__() is None
 
 
 def test_another_blas_is_left_alone(monkeypatch):
-    monkeypatch.setattr(blas, "library", lambda: None)
+    monkeypatch.setattr(blas, "thread_functions", lambda: None)
     with blas.blas_threads(1):
         pass

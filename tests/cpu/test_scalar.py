@@ -77,7 +77,7 @@ def in_a_loop(text, dtype, flags=False):
 
 
 def all_in_one_loop(texts, dtype, **static):
-    """kernel(out, a, b, c): text k into out[k], compiled together, which takes a fraction of the time."""
+    """kernel(out, a, b, c): text k into out[k]; together they compile in a fraction of the time."""
     elements = {name: f"{name}[i]" for name in INPUTS[:3]}
     body = {f"out[{k}, i]": in_loop(text, elements, "T", static) for k, text in enumerate(texts)}
     return made(body, INPUTS[:3], dtype)

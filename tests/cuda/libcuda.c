@@ -1,4 +1,4 @@
-/* A driver on paper: memory is malloc's, every kernel copies `count` floats from its first array to its
+/* A fake driver: memory is malloc's, every kernel copies `count` floats from its first array to its
    second, and launches are counted. It shows that driver.py calls libcuda by its names and packs
    arguments as libcuda reads them. */
 #include <stdlib.h>
@@ -15,8 +15,8 @@ int cuDeviceGet(int *d, int k) { *d = 0; return 0; }
 int cuDevicePrimaryCtxRetain(P *c, int d) { *c = &context; return 0; }
 int cuCtxSetCurrent(P c) { return c == &context ? 0 : 201; }
 int cuDeviceGetAttribute(int *v, int a, int d) { *v = a == 75 ? 9 : 0; return a != 75 && a != 76; }
-int cuDeviceGetName(char *s, int n, int d) { strncpy(s, "paper", n); return 0; }
-int cuGetErrorString(int e, const char **s) { *s = "on paper"; return 0; }
+int cuDeviceGetName(char *s, int n, int d) { strncpy(s, "fake driver", n); return 0; }
+int cuGetErrorString(int e, const char **s) { *s = "of the fake driver"; return 0; }
 int cuMemAlloc_v2(u64 *p, size_t n) { if (n >> 30) return 2; *p = (u64)malloc(n); return 0; }
 int cuMemFree_v2(u64 p) { free((P)p); return 0; }
 int cuMemGetInfo_v2(size_t *a, size_t *b) { *a = 1, *b = 2; return 0; }

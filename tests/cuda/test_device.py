@@ -9,8 +9,8 @@ import tinymeta as tm
 from tinymeta.cuda import dlpack
 from tinymeta.cuda.array import Array, allocate, move
 from tinymeta.cuda.driver import OUT_OF_MEMORY, DriverError, current
-from tinymeta.cuda.memory import pool, rounded
-from tinymeta.cuda.simulator import Pointer
+from tinymeta.cuda.memory import memory_pool, rounded_size
+from tinymeta.cuda.simulator import SimulatedPointer
 from tinymeta.cuda.target import SIMULATED
 
 pytestmark = pytest.mark.cuda
@@ -74,22 +74,22 @@ def test_it_says_what_it_is(on_gpu):
 
 def test_memory_comes_back_to_the_pool():
     gc.collect()
-    used = pool.used
+    used = memory_pool.used
     x = allocate((1000,), np.float32)
     address, view = x.block.address, x.view((10,), (1,))
-    assert pool.used == used + rounded(4000)
+    assert memory_pool.used == used + rounded_size(4000)
     del x
     gc.collect()
-    assert pool.used == used + rounded(4000), "a view keeps it"
+    assert memory_pool.used == used + rounded_size(4000), "a view keeps it"
     del view
     gc.collect()
-    assert pool.used == used
+    assert memory_pool.used == used
     assert allocate((1000,), np.float32).block.address == address
 
 
 def test_sizes_waste_at_most_an_eighth():
     for size in (1, 512, 513, 10**4, 10**6 + 1, 2**20, 2**20 + 1, 123456789):
-        assert size <= rounded(size) <= max(512, size * 1.125 + 512)
+        assert size <= rounded_size(size) <= max(512, size * 1.125 + 512)
 
 
 def test_no_room_names_the_size_and_the_remedy(monkeypatch):
@@ -107,9 +107,9 @@ def test_no_room_names_the_size_and_the_remedy(monkeypatch):
 def test_the_simulator_sees_a_read_outside():
     buffer = np.zeros(512, np.uint8)
     with pytest.raises(IndexError, match="element -1 lies outside"):
-        Pointer(buffer, 0, np.float32)[-1]
+        SimulatedPointer(buffer, 0, np.float32)[-1]
     with pytest.raises(IndexError, match="element 128"):
-        Pointer(buffer, 0, np.float32)[128]
+        SimulatedPointer(buffer, 0, np.float32)[128]
 
 
 # ---- other libraries -----------------------------------------------------------------------------
@@ -133,18 +133,22 @@ def test_the_cuda_array_interface():
 @pytest.mark.skipif(not SIMULATED, reason="NumPy reads the CPU's memory alone")
 def test_dlpack_out_and_in():
     x = move(np.arange(6.0).reshape(2, 3), "cuda")
-    seen = np.from_dlpack(tm.Tensor(x))
-    np.testing.assert_array_equal(seen, np.arange(6.0).reshape(2, 3))
-    assert len(dlpack.given) == 1
-    del seen
+    theirs = np.from_dlpack(tm.Tensor(x))
+    np.testing.assert_array_equal(theirs, np.arange(6.0).reshape(2, 3))
+    assert len(dlpack.exported) == 1
+    del theirs
     gc.collect()
-    assert not dlpack.given, "its taker let go"
+    assert not dlpack.exported, "its consumer let go"
     x.__dlpack__()
     gc.collect()
-    assert not dlpack.given, "nobody took it"
+    assert not dlpack.exported, "nobody consumed it"
     source = np.arange(4.0)
-    taken = dlpack.Taken(source)
-    assert (taken.shape, taken.dtype, taken.address) == ((4,), np.float64, source.ctypes.data)
+    imported = dlpack.ImportedTensor(source)
+    assert (imported.shape, imported.dtype, imported.address) == (
+        (4,),
+        np.float64,
+        source.ctypes.data,
+    )
 
 
 def test_an_array_of_strings_is_refused():

@@ -1,4 +1,4 @@
-"""The driver's C interface, called as it would be on a GPU, with a libcuda that is 30 lines long."""
+"""The driver's C interface, called as on a GPU, with a libcuda that is 30 lines long."""
 
 import os
 import shutil
@@ -18,22 +18,22 @@ import numpy as np
 import tinymeta as tm
 from tinymeta.cuda.array import allocate, move
 from tinymeta.cuda.driver import current
-from tinymeta.cuda.launch import recorded
-from tinymeta.cuda.memory import pool
+from tinymeta.cuda.launch import record_launches
+from tinymeta.cuda.memory import memory_pool
 from tinymeta.cuda.movement import copy
 
 assert tm.devices()["cuda"] is True
-paper = current()
-assert (paper.name, paper.capability) == ("paper", (9, 0))
-count = lambda name: ctypes.c_int.in_dll(paper.library, name).value
+driver = current()
+assert (driver.name, driver.capability) == ("fake driver", (9, 0))
+count = lambda name: ctypes.c_int.in_dll(driver.library, name).value
 host = np.arange(600, dtype=np.float32)
 x, out = move(host, "cuda"), allocate((600,), np.float32)
-with recorded() as recording:
+with record_launches() as recording:
     copy(out, x)
 assert count("launches") == 1 and np.array_equal(move(out, "cpu"), host)
 copy(out.view((3,), (1,), 5), x.view((3,), (1,), 7))            # addresses count in bytes
 assert move(out, "cpu")[5:8].tolist() == [7, 8, 9]
-replay = paper.captured(recording.launches)
+replay = driver.capture_graph(recording.launches)
 assert count("launches") == 3
 replay(); replay()
 assert count("graphs") == 2 and count("launches") == 3
@@ -44,15 +44,16 @@ except MemoryError as error:
 else:
     raise AssertionError
 try:
-    paper.call("cuDeviceGetAttribute", ctypes.byref(ctypes.c_int()), ctypes.c_int(1), ctypes.c_int(0))
+    value, unknown, device = ctypes.c_int(), ctypes.c_int(1), ctypes.c_int(0)
+    driver.call("cuDeviceGetAttribute", ctypes.byref(value), unknown, device)
 except RuntimeError as error:
-    assert str(error) == "CUDA: cuDeviceGetAttribute failed: on paper (1)"
+    assert str(error) == "CUDA: cuDeviceGetAttribute failed: of the fake driver (1)"
 else:
     raise AssertionError
 class Newer:                                                    # than the driver
     def ptx(self, kinds, capability):
         return ".version 99.0\\n.target sm_90\\n.visible .entry newer("
-paper.load(Newer(), ())
+driver.load(Newer(), ())
 with tm.device("cuda"):
     compiled = tm.jit(lambda x: -x)
     for _ in range(2):
@@ -70,18 +71,8 @@ def test_libcuda_is_called_as_it_wants_to_be(tmp_path):
         pytest.skip("a C compiler on Linux is needed")
     if target.SIMULATED or driver.has_compiler() is not True:
         pytest.skip(f"kernels cannot be compiled here: {driver.has_compiler()}")
-    subprocess.run(
-        [
-            compiler,
-            "-shared",
-            "-fPIC",
-            "-w",
-            str(HERE / "libcuda.c"),
-            "-o",
-            str(tmp_path / "libcuda.so.1"),
-        ],
-        check=True,
-    )
+    source, library = str(HERE / "libcuda.c"), str(tmp_path / "libcuda.so.1")
+    subprocess.run([compiler, "-shared", "-fPIC", "-w", source, "-o", library], check=True)
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT],
         capture_output=True,

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.gpu`: it rehearses in the simulator, and says what is missing without a GPU."""
+"""`python -m benchmarks.gpu` rehearses in the simulator, and says what is missing without a GPU."""
 
 import json
 

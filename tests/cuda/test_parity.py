@@ -11,8 +11,9 @@ import tinymeta as tm
 from tinymeta.core.device import move
 from tinymeta.core.primitive import registry
 from tinymeta.core.text import FUNCTIONS, names, parsed
-from tinymeta.cuda import loops, matmul
+from tinymeta.cuda import matmul
 from tinymeta.cuda.array import allocate
+from tinymeta.cuda.launch import GpuKernel
 from tinymeta.cuda.target import SIMULATED
 from tinymeta.testing.cases import TABLE
 from tinymeta.testing.primitives import check_kernel, on_cases
@@ -120,19 +121,23 @@ def test_any_axes_are_reduced(shape, axes, how, on_gpu):
 
 def test_a_few_long_sums_are_cut_in_parts(on_gpu, monkeypatch):
     x = rng.normal(size=(2, 3000)).astype(np.float32)
-    launches = counted(monkeypatch)
+    kernels = recorded_kernels(monkeypatch)
     y = tm.sum(x, 1)
-    assert len(launches) == 2, "one for the parts, one for their sum"
+    assert len(kernels) == 2, "one for the parts, one for their sum"
     np.testing.assert_allclose(y.numpy(), x.sum(1, dtype=np.float64), rtol=1e-5)
     np.testing.assert_array_equal(y.numpy(), tm.sum(x, 1).numpy())
 
 
-def counted(monkeypatch) -> list:
-    calls, before = [], loops.Kernel.__call__
-    monkeypatch.setattr(
-        loops.Kernel, "__call__", lambda self, *args: (calls.append(self), before(self, *args))[1]
-    )
-    return calls
+def recorded_kernels(monkeypatch) -> list:
+    """The kernels that are launched from now on."""
+    kernels, launch = [], GpuKernel.__call__
+
+    def recording_launch(self, *args):
+        kernels.append(self)
+        launch(self, *args)
+
+    monkeypatch.setattr(GpuKernel, "__call__", recording_launch)
+    return kernels
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
@@ -158,47 +163,37 @@ TILES = (
 
 @pytest.mark.parametrize("tile", TILES)
 @pytest.mark.parametrize("m, n, k", [(1, 1, 1), (8, 8, 4), (9, 7, 5), (17, 10, 9)])
-@pytest.mark.parametrize("turned", ["", "x", "y", "xy"])
-def test_a_product_in_registers_of_any_shape_and_layout(tile, m, n, k, turned):
+@pytest.mark.parametrize("transposed", ["", "x", "y", "xy"])
+def test_a_product_in_registers_of_any_shape_and_layout(tile, m, n, k, transposed):
     x, y = rng.normal(size=(2, m, k)), rng.normal(size=(2, k, n))
-    on = [up(a.swapaxes(1, 2)) if name in turned else up(a) for name, a in (("x", x), ("y", y))]
-    numbers = [
-        (a.strides[0], *(a.strides[:0:-1] if name in turned else a.strides[1:]))
-        for name, a in zip("xy", on)
-    ]
-    out = allocate((2, m, n), np.float64)
-    kernel = matmul.product(matmul.entry, matmul.entry, *tile, "float64")
-    flags = [int(s[-1] != 1) for s in numbers]
-    kernel(
-        (-(-m // tile[0]), -(-n // tile[1]), 2),
-        tile[0] // tile[3] * (tile[1] // tile[4]),
-        out,
-        *on,
-        (m, n, k, *flags, 0),
-        *numbers,
-    )
+    arrays, layouts = [], []
+    for name, matrices in (("x", x), ("y", y)):
+        array = up(matrices.swapaxes(1, 2) if name in transposed else matrices)
+        task, row, column = array.strides
+        arrays.append(array)
+        layouts.append((task, column, row) if name in transposed else (task, row, column))
+    tile_m, tile_n, _, share_m, share_n = tile
+    read, out = matmul.read_strided, allocate((2, m, n), np.float64)
+    grid = -(-m // tile_m), -(-n // tile_n), 2
+    threads = tile_m // share_m * (tile_n // share_n)
+    by_row = [int(layout[-1] != 1) for layout in layouts]
+    kernel = matmul.register_tile_kernel(read, read, *tile, "float64")
+    kernel(grid, threads, out, *arrays, (m, n, k, *by_row, 0), *layouts)
     np.testing.assert_allclose(down(out), x @ y, rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("m, n, k", [(3, 2, 5), (4, 4, 4), (5, 3, 9)])
-def test_the_teaching_tile_of_any_shape(m, n, k):
+def test_a_product_in_shared_memory_of_any_shape(m, n, k):
     x, y = rng.normal(size=(m, k)), rng.normal(size=(k, n))
-    out = allocate((1, m, n), np.float64)
-    matmul.tiled(matmul.entry, matmul.entry, 4, "float64")(
-        (-(-m // 4), -(-n // 4)),
-        (4, 4),
-        out,
-        up(x),
-        up(y),
-        (m, n, k, 0, 0, 0),
-        (0, k, 1),
-        (0, n, 1),
-    )
+    read, out = matmul.read_strided, allocate((1, m, n), np.float64)
+    grid, sizes, layouts = (-(-m // 4), -(-n // 4)), (m, n, k, 0, 0, 0), ((0, k, 1), (0, n, 1))
+    kernel = matmul.shared_tile_kernel(read, read, 4, "float64")
+    kernel(grid, (4, 4), out, up(x), up(y), sizes, *layouts)
     np.testing.assert_allclose(down(out)[0], x @ y, rtol=1e-12, atol=1e-12)
 
 
 def test_more_tasks_than_a_grid_has_room_for(on_gpu, monkeypatch):
-    monkeypatch.setattr(matmul, "MOST", 2)
+    monkeypatch.setattr(matmul, "MAX_GRID_Z", 2)
     x, y = rng.normal(size=(5, 3, 2)), rng.normal(size=(5, 2, 3))
     np.testing.assert_allclose((tm.asarray(x) @ tm.asarray(y)).numpy(), x @ y, rtol=1e-12)
 

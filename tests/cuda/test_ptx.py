@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from paper import Paper, fresh_kernels
+from fake_driver import FakeDriver, fresh_kernels
 
 import tinymeta as tm
 from tinymeta.core.device import find_kernel
@@ -36,38 +36,35 @@ def compiler():
 
 
 @pytest.fixture
-def paper(request, monkeypatch):
-    paper = Paper(getattr(request, "param", (9, 0)))
-    monkeypatch.setattr(driver, "opened", [paper])
+def fake(request, monkeypatch):
+    fake = FakeDriver(getattr(request, "param", (9, 0)))
+    monkeypatch.setattr(driver, "open_drivers", [fake])
     fresh_kernels()
     with setting(device="cuda"):
-        yield paper
+        yield fake
     fresh_kernels()
 
 
-def check(paper: Paper, single: bool = True):
+def check(fake: FakeDriver, single: bool = True):
     """What is asked of every kernel that was compiled."""
-    assert paper.texts
-    major, minor = paper.capability
-    for entry, text in paper.texts.items():
+    assert fake.texts
+    major, minor = fake.capability
+    for entry, text in fake.texts.items():
         assert f".target sm_{major}{minor}" in text
         if single:
             assert not re.search(r"\.f64", text), f"{entry} computes in float64"
-        assembled(entry, text, f"sm_{major}{minor}", REGISTERS if single else 255)
+        check_machine_code(entry, text, f"sm_{major}{minor}", REGISTERS if single else 255)
 
 
-def assembled(entry: str, text: str, target: str, most: int):
+def check_machine_code(entry: str, text: str, target: str, most: int):
     """Machine code, where the toolkit's assembler is at hand: registers counted, nothing spilt."""
     ptxas = shutil.which("ptxas") or shutil.which("/usr/local/cuda/bin/ptxas")
     if ptxas is None:
         return
-    for version in (text, driver.older(text, (9, 0))):  # ptxas may be older than libnvvm
-        done = subprocess.run(
-            [ptxas, "-v", f"-arch={target}", "-", "-o", os.devnull],
-            input=version,
-            capture_output=True,
-            text=True,
-        )
+    command = [ptxas, "-v", f"-arch={target}", "-", "-o", os.devnull]
+    older = driver.with_older_version(text, (9, 0))  # ptxas may be older than libnvvm
+    for version in (text, older):
+        done = subprocess.run(command, input=version, capture_output=True, text=True)
         if "Unsupported .version" not in done.stderr:
             break
     assert done.returncode == 0, f"{entry}: {done.stderr}"
@@ -78,8 +75,8 @@ def assembled(entry: str, text: str, target: str, most: int):
     assert not any(map(int, spilt)), f"{entry} spills {spilt} bytes"
 
 
-def launched(name: str, dtype: str):
-    """The kernel of a primitive, on arrays that exist on paper."""
+def launch_primitive(name: str, dtype: str):
+    """The kernel of a primitive, on arrays of the fake driver."""
     from hypothesis import find, settings
 
     from tinymeta.testing.cases import strategy_for
@@ -100,32 +97,32 @@ def launched(name: str, dtype: str):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_the_kernel_of_every_primitive(paper, dtype):
+def test_the_kernel_of_every_primitive(fake, dtype):
     from tinymeta.testing.cases import TABLE
 
     for name, op in sorted(registry.items()):
         if (name in TABLE or op.family == "elementwise") and not op.view:
-            before = set(paper.texts)
-            launched(name, dtype)
-            for entry in set(paper.texts) - before:
+            before = set(fake.texts)
+            launch_primitive(name, dtype)
+            for entry in set(fake.texts) - before:
                 double = dtype == "float64" or name in SLOW_PATHS | {"astype"}
-                assert double or ".f64" not in paper.texts[entry], f"{name} computes in float64"
-    check(paper, single=False)
+                assert double or ".f64" not in fake.texts[entry], f"{name} computes in float64"
+    check(fake, single=False)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_every_name_that_a_text_may_have(paper, dtype):
+def test_every_name_that_a_text_may_have(fake, dtype):
     for name, count in FUNCTIONS.items():
-        paper.texts.clear()  # of two kernels from the disk the entry may be one
+        fake.texts.clear()  # of two kernels from the disk the entry may be one
         text = f"{name}({', '.join('abc'[:count])})"
         arrays = [allocate((8,), dtype) for _ in range(count)]
         elementwise.compile_text(
             f"pi * where({text} > 0, nan, e)" if name.startswith("is") else text
         )(allocate((8,), dtype), *arrays)
-        check(paper, dtype == "float32" and name not in SLOW_PATHS)
+        check(fake, dtype == "float32" and name not in SLOW_PATHS)
 
 
-on_both = pytest.mark.parametrize("paper", [(8, 0), (9, 0)], ids=["sm_80", "sm_90"], indirect=True)
+on_both = pytest.mark.parametrize("fake", [(8, 0), (9, 0)], ids=["sm_80", "sm_90"], indirect=True)
 
 
 @on_both
@@ -133,28 +130,28 @@ on_both = pytest.mark.parametrize("paper", [(8, 0), (9, 0)], ids=["sm_80", "sm_9
     "sizes, kernel", [((512, 512, 512), 128), ((980, 64, 576), 64), ((8, 8, 8), 16)]
 )
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_products(paper, sizes, kernel, dtype):
+def test_products(fake, sizes, kernel, dtype):
     m, n, k = sizes
     out, x, y = allocate((2, m, n), dtype), allocate((2, m, k), dtype), allocate((2, k, n), dtype)
     matmul.matmul(out, x, y)
-    check(paper, dtype == "float32")
-    (text,) = paper.texts.values()
+    check(fake, dtype == "float32")
+    (text,) = fake.texts.values()
     if dtype == "float32" and kernel > 16:
         assert "ld.shared.v4.f32" in text, "four at a time from shared memory"
         assert not re.search(r"\b[ls][dt]\.local", text), "the sums stay in registers"
 
 
-def test_the_conv4_meta_step(paper):
+def test_the_conv4_meta_step(fake):
     model = tm.nn.conv4(5, scale=True)
     x = np.zeros((2, 32, 5, 28, 28, 1), np.float32)
     y = np.tile(np.arange(5), (32, 1))
     tasks = tm.Tasks(tm.Batch(x[0], y), tm.Batch(x[1], y))
     method = tm.meta.maml(model, tm.losses.cross_entropy, lr=0.4, steps=2)
     tm.jit(method.meta_grad).prepare(model.init(rng), tasks)
-    check(paper)
+    check(fake)
 
 
-def test_the_sinusoid_and_siamese_steps(paper):
+def test_the_sinusoid_and_siamese_steps(fake):
     model = tm.nn.mlp(1, 40, 40, 1)
     tasks = tm.data.Sinusoids().sample(rng, tasks=25, shot=10, query=10)
     tm.jit(tm.meta.maml(model, tm.losses.mse, lr=0.01).meta_grad).prepare(model.init(rng), tasks)
@@ -162,35 +159,37 @@ def test_the_sinusoid_and_siamese_steps(paper):
     images = np.zeros((128, 28, 28, 1), np.float32)
     pairs = tm.data.Pairs(images, images, np.arange(128) % 2 == 0)
     tm.jit(tm.meta.siamese(model).meta_grad).prepare(model.init(rng), pairs)
-    check(paper)
+    check(fake)
 
 
 @pytest.mark.parametrize(
     "damage",
     [
-        lambda file, whole: file.write_bytes(whole[:100]),
-        lambda file, whole: file.write_bytes(whole[:-9] + bytes([whole[-9] ^ 1]) + whole[-8:]),
+        lambda file, content: file.write_bytes(content[:100]),
+        lambda file, content: file.write_bytes(
+            content[:-9] + bytes([content[-9] ^ 1]) + content[-8:]
+        ),
     ],
     ids=["cut short", "a flipped bit"],
 )
-def test_a_damaged_file_is_compiled_again(paper, tmp_path, monkeypatch, damage):
+def test_a_damaged_file_is_compiled_again(fake, tmp_path, monkeypatch, damage):
     monkeypatch.setenv("TINYMETA_CACHE", str(tmp_path))
     x = allocate((8,), "float32")
     find_kernel(registry["exp"], "cuda")(allocate((8,), "float32"), x)
     (file,) = tmp_path.glob("cuda_*.ptx")
-    whole = file.read_bytes()
-    damage(file, whole)
+    content = file.read_bytes()
+    damage(file, content)
     fresh_kernels()
     find_kernel(registry["exp"], "cuda")(allocate((8,), "float32"), x)
     assert kept(file.name)
-    made = dict(target.made)
+    counts = dict(target.kernel_counts)
     fresh_kernels()
     find_kernel(registry["exp"], "cuda")(allocate((8,), "float32"), x)
-    assert target.made == {**made, "loaded": made["loaded"] + 1}
+    assert target.kernel_counts == {**counts, "loaded": counts["loaded"] + 1}
 
 
 def test_threads_that_compile_leave_numba_as_it_was(monkeypatch):
-    """What is lent to it meanwhile is lent by one thread at a time."""
+    """What is put into it meanwhile is put there by one thread at a time."""
     from numba.cuda import dispatcher
 
     before, inside, most = dispatcher.get_current_device, [], []
@@ -204,5 +203,5 @@ def test_threads_that_compile_leave_numba_as_it_was(monkeypatch):
 
     monkeypatch.setattr(target.cuda, "compile_ptx", compile_ptx)
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda k: target.compiled(None, (), (9, k)), range(8)))
+        list(pool.map(lambda k: target.compile_ptx(None, (), (9, k)), range(8)))
     assert most == [1] * 8 and dispatcher.get_current_device is before

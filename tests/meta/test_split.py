@@ -8,11 +8,13 @@ import pytest
 
 import tinymeta as tm
 from tinymeta import nn
-from tinymeta.cpu.blas import blas_threads, library
+from tinymeta.cpu.blas import blas_threads, thread_functions
 from tinymeta.meta import maml, siamese
 from tinymeta.meta.split import in_chunks
 
-needs_openblas = pytest.mark.skipif(library() is None, reason="NumPy's BLAS here is not OpenBLAS")
+needs_openblas = pytest.mark.skipif(
+    thread_functions() is None, reason="NumPy's BLAS here is not OpenBLAS"
+)
 
 
 def maml_case(dtype, tasks=5, over_tasks="mean"):
@@ -94,7 +96,7 @@ def test_debug_nans_sees_into_the_threads():
 
 @needs_openblas
 def test_blas_has_one_thread_meanwhile_and_its_own_number_after():
-    get, _ = library()
+    get, _ = thread_functions()
     seen = []
 
     def meta_grad(params, tasks):

@@ -2,72 +2,81 @@
 
 "exp(a) * b" becomes  lambda out, a, b: multiply(exp(a), b, out=out).
 
+Each inner call makes a temporary array as large as the result: the cost is one pass over memory for
+each call of the text, and what fusion in jit saves.
+
 A number beside an array takes the array's dtype. One that is not, as in "2 * (a > b)", and a mask
 that is counted there, are given that dtype: else NumPy would compute in float64, or in float16.
 """
+
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from ..core.text import FUNCTIONS, INPUTS, OPERATORS, Call, is_mask, names, numeric, parsed
 
 
-def where(condition, x, y):
-    """np.where, of floats by their bits: it jumps at each change of the condition, as relu's does
-    all the time, and takes ten times as long.
+def where(condition: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """np.where, of floats by their bits: (x & mask) | (y & ~mask), written with two xors.
+
+    np.where jumps at each change of the condition, as relu's does all the time, and takes ten times
+    as long.
     """
     dtype = np.result_type(x, y)
     if dtype.kind != "f" or dtype.itemsize > 8:
         return np.where(condition, x, y)
-    whole = np.dtype(f"i{dtype.itemsize}")
-    x, y = (np.asarray(v, dtype).view(whole) for v in (x, y))
-    mask = np.negative(np.asarray(condition, bool).astype(whole))  # -1, all bits, or 0
-    return (((x ^ y) & mask) ^ y).view(dtype)
+    integer = np.dtype(f"i{dtype.itemsize}")
+    x_bits = np.asarray(x, dtype).view(integer)
+    y_bits = np.asarray(y, dtype).view(integer)
+    mask = np.negative(np.asarray(condition, bool).astype(integer))  # -1, all bits, or 0
+    return (((x_bits ^ y_bits) & mask) ^ y_bits).view(dtype)
 
 
 UFUNCS = {name: getattr(np, name) for name in (*FUNCTIONS, *OPERATORS.values(), "positive")}
 UFUNCS["where"] = where
 
 
-def compile_text(text: str):
-    """`kernel(out, a, b, ..., **static)`.
+def compile_text(text: str) -> Callable[..., None]:
+    """`kernel(out, a, b, ..., **static)`, out[i] = text(a[i], b[i], ...) with NumPy's broadcasting.
 
     Raises ValueError for what cannot stand in a scalar text.
     """
     tree = parsed(text)
     free = names(tree)
-    like = min(free & set(INPUTS), default="out") if is_mask(tree) else "out"
+    # The array whose dtype bare numbers are given: the result's, but of a mask an operand's.
+    typed = min(free & set(INPUTS), default="out") if is_mask(tree) else "out"
     if not isinstance(tree, Call):
         tree = Call("positive", (tree,))  # a bare "a": copied
-    args = arguments(tree, like)
-    body = (
-        f"copyto(out, where({args}))"
-        if tree.name == "where"  # which has no `out`
-        else f"{tree.name}({args}, out=out)"
-    )
+    arguments = _arguments(tree, typed)
+    if tree.name == "where":  # it has no `out`
+        body = f"copyto(out, where({arguments}))"
+    else:
+        body = f"{tree.name}({arguments}, out=out)"
     source = f"lambda {', '.join(['out', *sorted(free)])}: {body}"
     return eval(source, UFUNCS | {"copyto": np.copyto, "inf": np.inf, "nan": np.nan})
 
 
-def arguments(call: Call, like: str) -> str:
-    """The arguments in Python; like: what has the dtype of the numbers."""
-    args = [written(x, like) for x in call.args]
+def _arguments(call: Call, typed: str) -> str:
+    """The arguments in Python; typed: the array that has the dtype of the numbers."""
+    args = [_expression(x, typed) for x in call.args]
     numbers = numeric(call)
-    if all(is_weak(call.args[k]) for k in numbers):
+    if all(_has_no_dtype(call.args[k]) for k in numbers):
         for k in numbers:
-            args[k] = (
-                f"{args[k]}.astype({like}.dtype)"
-                if is_mask(call.args[k])
-                else f"{like}.dtype.type({args[k]})"
-            )
+            if is_mask(call.args[k]):
+                args[k] = f"{args[k]}.astype({typed}.dtype)"
+            else:
+                args[k] = f"{typed}.dtype.type({args[k]})"
     return ", ".join(args)
 
 
-def written(x, like: str) -> str:
+def _expression(x: Any, typed: str) -> str:
+    """A call, a name or a number in Python."""
     if isinstance(x, Call):
-        return f"{x.name}({arguments(x, like)})"
+        return f"{x.name}({_arguments(x, typed)})"
     return x if isinstance(x, str) else repr(x)
 
 
-def is_weak(x) -> bool:
+def _has_no_dtype(x: Any) -> bool:
     """Has it no dtype of its own that counts: a number or a mask?"""
     return is_mask(x) or not isinstance(x, (Call, str))

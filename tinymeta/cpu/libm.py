@@ -5,45 +5,41 @@ the vector. What rounds to an integer, changes a sign, or is a product or quotie
 own dtype, and LLVM makes vectors of it.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 from numba import types
 from numba.extending import overload
 
-from .trig import INLINE, inlined
+from .inlining import INLINE, always_inline
 
 F, D = np.float32, np.float64
 ONE, INF = F(1), F(np.inf)
 UNARY = (
-    "exp2",
-    "log2",
-    "log10",
-    "cbrt",
-    "tan",
-    "arcsin",
-    "arccos",
-    "arctan",
-    "sinh",
-    "cosh",
-    "arcsinh",
-    "arccosh",
-    "arctanh",
+    *("exp2", "log2", "log10", "cbrt", "tan", "arcsin", "arccos", "arctan"),
+    *("sinh", "cosh", "arcsinh", "arccosh", "arctanh"),
 )
 BINARY = ("fmod", "hypot", "arctan2")
 
 
-def unary(name: str):
+def _unary(name: str) -> Callable:
+    """The function of one number, for compiled code of every dtype."""
     call = getattr(np, name)
 
     def stub(x):
         raise TypeError(f"{name} of cpu.libm works inside compiled kernels alone")
 
-    overload(stub, jit_options=INLINE)(
-        lambda x: (lambda x: F(call(D(x)))) if x == types.float32 else (lambda x: call(x))
-    )
+    def by_dtype(x):
+        if x == types.float32:
+            return lambda x: F(call(D(x)))
+        return lambda x: call(x)
+
+    overload(stub, jit_options=INLINE)(by_dtype)
     return stub
 
 
-def binary(name: str):
+def _binary(name: str) -> Callable:
+    """The function of two numbers, for compiled code of every dtype."""
     call = getattr(np, name)
 
     def stub(x, y):
@@ -58,64 +54,55 @@ def binary(name: str):
     return stub
 
 
-@inlined
+@always_inline
 def floor(x):
     return np.floor(x)
 
 
-@inlined
+@always_inline
 def ceil(x):
     return np.ceil(x)
 
 
-@inlined
+@always_inline
 def trunc(x):
     return np.trunc(x)
 
 
-@inlined
+@always_inline
 def rint(x):
     """The nearest integer; of two, the even one."""
     return np.rint(x)
 
 
-@inlined
+@always_inline
 def copysign(x, y):
     return np.copysign(x, y)
 
 
-@inlined
+@always_inline
 def square(x):
     return x * x
 
 
-@inlined
+@always_inline
 def reciprocal(x):
     return ONE / x
 
 
-@inlined
+@always_inline
 def isnan(x):
     return x != x
 
 
-@inlined
+@always_inline
 def isfinite(x):
     return abs(x) < INF
 
 
+EXACT = (floor, ceil, trunc, rint, copysign, square, reciprocal, isnan, isfinite)
 FUNCTIONS = (
-    {name: unary(name) for name in UNARY}
-    | {name: binary(name) for name in BINARY}
-    | {
-        "floor": floor,
-        "ceil": ceil,
-        "trunc": trunc,
-        "rint": rint,
-        "copysign": copysign,
-        "square": square,
-        "reciprocal": reciprocal,
-        "isnan": isnan,
-        "isfinite": isfinite,
-    }
+    {name: _unary(name) for name in UNARY}
+    | {name: _binary(name) for name in BINARY}
+    | {function.__name__: function for function in EXACT}
 )

@@ -1,41 +1,51 @@
-"""Moving elements: views where NumPy has one, copies into `out` elsewhere."""
+"""Moving elements: views where NumPy has one, copies into `out` elsewhere.
+
+A view costs nothing, whatever its size; a copy reads and writes each element once.
+"""
+
+from typing import Any
 
 import numpy as np
 
 
-def reshape(x, *, shape):
+def reshape(x: np.ndarray, *, shape: tuple[int, ...]) -> np.ndarray:
     return x.reshape(shape)
 
 
-def transpose(x, *, axes):
+def transpose(x: np.ndarray, *, axes: tuple[int, ...]) -> np.ndarray:
     return x.transpose(axes)
 
 
-def broadcast_to(x, *, shape):
+def broadcast_to(x: np.ndarray, *, shape: tuple[int, ...]) -> np.ndarray:
     return np.broadcast_to(x, shape)
 
 
-def slice(x, *, cuts):
-    return x[(*cuts, ...)]  # the dots keep a 0-d array from becoming a scalar
+def slice(x: np.ndarray, *, cuts: tuple) -> np.ndarray:
+    """The view through `cuts`, one built-in slice for each of the first axes."""
+    index = (*cuts, ...)  # the dots keep a 0-d array from becoming a scalar
+    return x[index]
 
 
-def flip(x, *, axes):
-    return x[(*(np.s_[::-1] if i in axes else np.s_[:] for i in range(x.ndim)), ...)]
+def flip(x: np.ndarray, *, axes: tuple[int, ...]) -> np.ndarray:
+    index = (*(np.s_[::-1] if i in axes else np.s_[:] for i in range(x.ndim)), ...)
+    return x[index]
 
 
-def astype(out, x, *, dtype):
+def astype(out: np.ndarray, x: np.ndarray, *, dtype: Any) -> None:
+    """out = x, in the dtype of `out`."""
     np.copyto(out, x, casting="unsafe")
 
 
-def pad(out, x, *, widths):
+def pad(out: np.ndarray, x: np.ndarray, *, widths: tuple[tuple[int, int, int], ...]) -> None:
     """out = 0;  out[lo + i * (gap + 1)] = x[i]  along each axis, for widths (lo, hi, gap)."""
     out.fill(0)
-    steps = tuple(
-        np.s_[lo : lo + (n - 1) * (gap + 1) + 1 : gap + 1] if n else np.s_[lo:lo]
-        for n, (lo, _, gap) in zip(x.shape, widths)
-    )
-    out[steps] = x
+    places = []
+    for n, (lo, _, gap) in zip(x.shape, widths):
+        step = gap + 1
+        last = lo + (n - 1) * step
+        places.append(np.s_[lo : last + 1 : step] if n else np.s_[lo:lo])
+    out[tuple(places)] = x
 
 
-def concatenate(out, *xs, axis):
+def concatenate(out: np.ndarray, *xs: np.ndarray, axis: int) -> None:
     np.concatenate(xs, axis=axis, out=out)

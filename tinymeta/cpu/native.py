@@ -1,8 +1,9 @@
-"""Python functions as machine code, by Numba, kept on disk: `@native()`, and `callback` for kernels.
+"""Python functions as machine code, by Numba, kept on disk: `@native()` and `callback`.
 
-Numba's own cache knows a function by the file that it is in, and believes what it finds. But the
-code of a function holds that of all that it calls. So here its name on disk is a hash of its own
-text and of all of this room: whoever is kept calls nobody outside of it (tests/cpu/test_native.py).
+Why not Numba's own cache: it knows a function by the file that it is in, and believes what it
+finds. But the code of a function holds that of all that it calls, so a change in another file would
+go unnoticed. Here its name on disk is a hash of its own text and of every file of this folder, and
+a function that is kept calls nothing outside of it (tests/cpu/test_native.py).
 """
 
 import functools
@@ -12,6 +13,7 @@ import pickle
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import llvmlite
 import llvmlite.binding as llvm
@@ -27,13 +29,13 @@ from numba.core.sigutils import normalize_signature
 
 from ..core.kernel_folder import keep, kept
 
-ROOM = Path(__file__).parent
+CPU_FOLDER = Path(__file__).parent
 
 
 @functools.cache
-def version(room: Path = ROOM) -> str:
-    """A hash of what all machine code depends on: compiler, processor, and this room."""
-    made_by = (
+def version(folder: Path = CPU_FOLDER) -> str:
+    """A hash of what all machine code depends on: compiler, processor, the files of `folder`."""
+    compiler_and_processor = (
         sys.implementation.cache_tag,
         numba.__version__,
         llvmlite.__version__,
@@ -41,35 +43,41 @@ def version(room: Path = ROOM) -> str:
         cpu_target.target_context.codegen().magic_tuple(),
         sorted(cpu_features().items()),
     )
-    parts = [repr(made_by).encode(), *(p.read_bytes() for p in sorted(room.glob("*.py")))]
+    files = [path.read_bytes() for path in sorted(folder.glob("*.py"))]
+    parts = [repr(compiler_and_processor).encode(), *files]
     return hashlib.sha256(b"\0".join(parts)).hexdigest()
 
 
-class Kept(NullCache):
-    """What Numba asks for machine code, and gives it to; text: all that it is made of, but this room."""
+class MachineCodeCache(NullCache):
+    """Where Numba looks for a function's machine code, and leaves it: our folder of kernels.
+
+    name: of the function. text: all that its meaning depends on, besides what `version` hashes.
+    """
 
     def __init__(self, name: str, text: str):
         self.name, self.text = name, text
 
-    def file(self, signature) -> str:
+    def file_name(self, signature: Any) -> str:
         key = "\0".join((version(), self.name, repr(signature), self.text))
         return f"{self.name}_{hashlib.sha256(key.encode()).hexdigest()[:32]}"
 
     def load_overload(self, sig, target_context):
+        """Numba's result for a signature, or None: then it compiles."""
         target_context.refresh()
-        found = kept(self.file(sig))
-        if found is None:
+        content = kept(self.file_name(sig))
+        if content is None:
             return None
-        return CompileResult._rebuild(target_context, *pickle.loads(found))
+        return CompileResult._rebuild(target_context, *pickle.loads(content))
 
     def save_overload(self, sig, data):
         if not data.library.has_dynamic_globals:  # addresses, which hold in this process alone
-            keep(self.file(sig), dumps(data._reduce()))
+            keep(self.file_name(sig), dumps(data._reduce()))
 
 
-def cache_of(function: Callable) -> Kept:
-    """Of a function in a file of this package."""
-    return Kept(function.__qualname__, Path(inspect.getfile(function)).read_text("utf-8"))
+def _cache_of(function: Callable) -> MachineCodeCache:
+    """The cache of a function that is written in a file of this package."""
+    text = Path(inspect.getfile(function)).read_text("utf-8")
+    return MachineCodeCache(function.__qualname__, text)
 
 
 def native(signature: str | None = None) -> Callable:
@@ -80,7 +88,7 @@ def native(signature: str | None = None) -> Callable:
 
     def decorate(function):
         compiled = njit(nogil=True)(function)
-        compiled._cache = cache_of(function)
+        compiled._cache = _cache_of(function)
         if signature:
             compiled.compile(signature)
             compiled.disable_compile()
@@ -89,16 +97,18 @@ def native(signature: str | None = None) -> Callable:
     return decorate
 
 
-def callback(function: Callable, signature, options: dict, cache: Kept | None = None) -> CFunc:
+def callback(
+    function: Callable, signature: Any, options: dict, cache: MachineCodeCache | None = None
+) -> CFunc:
     """The function compiled at once, to be called by its `address`."""
-    compiled = CFunc(function, normalize_signature(signature), locals={}, options=options)
-    compiled._cache = cache or cache_of(function)
+    compiled: Any = CFunc(function, normalize_signature(signature), locals={}, options=options)
+    compiled._cache = cache or _cache_of(function)
     compiled.compile()
     return compiled
 
 
 def cpu_features() -> dict[str, bool]:
-    """What instructions this processor has; none where LLVM does not know."""
+    """Which instruction sets this processor has, by LLVM's names; {} where LLVM does not know."""
     try:
         return dict(llvm.get_host_cpu_features())
     except RuntimeError:  # on some ARM and virtual machines

@@ -1,26 +1,31 @@
 """Where the maximum of each window is."""
 
 from math import prod
+from typing import Any
 
 import numpy as np
 
 from .native import native
 
 
-def window_argmax(out, x, *, geometry):
+def window_argmax(out: np.ndarray, x: np.ndarray, *, geometry: Any) -> None:
     """for n, i, j, c:
     out[n,i,j,c] = the first (y, z), as y W + z, that maximises x[n,y,z,c] in window (i, j);
     a NaN is the largest
+
+    out (.., N, H', W', C) int64, x (.., N, H, W, C); geometry: ops.conv.Geometry. A window is cut
+    at the edge of the image, so that padding is never the largest. Cost: h w comparisons for each
+    element of out.
     """
     height, width, channels = x.shape[-3:]
-    places = (
-        out.reshape(-1, *geometry.result, channels) if out.size else out.reshape(0, 1, 1, channels)
-    )
+    if out.size:
+        places = out.reshape(-1, *geometry.result, channels)
+    else:
+        places = out.reshape(0, 1, 1, channels)  # -1 cannot be worked out from no elements
     images = x.reshape(prod(x.shape[:-3]), height, width, channels)
     top, left = geometry.pads[0][0], geometry.pads[1][0]
-    _window_argmax(
-        places, np.ascontiguousarray(images), *geometry.kernel, *geometry.stride, top, left
-    )
+    images = np.ascontiguousarray(images)
+    _window_argmax(places, images, *geometry.kernel, *geometry.stride, top, left)
 
 
 @native()

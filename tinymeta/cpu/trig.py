@@ -1,46 +1,59 @@
 """sin and cos of a float32 of any size, in a vector: the reduction is exact, so no range is barred.
 
-x 2/pi modulo 4 needs the bits of 2/pi from the place where x ends (Payne & Hanek, Radian reduction
-for trigonometric functions, 1983). Here 2/pi is cut into seven pieces of 29 bits; x has 24, so
-each product is exact in float64, and so is what is left of it modulo 4. This reduction is the one
-place where float32 kernels compute in float64.
+x 2/pi modulo 4, in quarters of a turn, needs the bits of 2/pi from the place where x ends (Payne &
+Hanek, Radian reduction for trigonometric functions, 1983). Here 2/pi is cut into seven pieces of 29
+bits; x has 24, so each product has 53 and is exact in float64, and so is what is left of it modulo
+4. This reduction is the one place where float32 kernels compute in float64.
+
+The error of the reduction, in quarters of a turn: what follows the seven pieces is below 2^-203, so
+2^-75 of the largest x; the sums, of numbers that are below 4, round by about 2^-51. The float32
+that comes nearest to a multiple of a quarter turn, 7.729179e28, is 2^-29.9 away from it (all were
+tried). So the relative error of r is below 2^-21 everywhere, 2^-22.3 at that x, and about 2^-50 as
+a rule. With two polynomials of degree 7 and 8, which are off by 4.1e-9, the results are within 2
+ulp; the tests compare every 997th float32 with NumPy's float64 functions.
+
+Why not Cody & Waite's subtraction of k pi/2 in parts, as in exp: k would need more bits than the
+first part leaves free as soon as |x| is beyond some thousands.
 """
 
 import numpy as np
-from numba import njit
 
-# Always inlined, as a call, which LLVM prefers for a long function, would end the vector loop.
-INLINE = {"error_model": "numpy", "forceinline": True}
-inlined = njit(**INLINE)
+from .inlining import always_inline
 
 F, D, I = np.float32, np.float64, np.int32
-# floor(2/pi 2^203), from pi by Machin's formula
-PIECES = (341782637, 423170132, 352195499, 488592205, 461485765, 90590992, 478285810)
-P0, P1, P2, P3, P4, P5, P6 = (D(p * 2.0 ** (-29 * (j + 1))) for j, p in enumerate(PIECES))
+# floor(2/pi 2^203), from pi by Machin's formula, 29 bits each
+TWO_OVER_PI = (341782637, 423170132, 352195499, 488592205, 461485765, 90590992, 478285810)
+P0, P1, P2, P3, P4, P5, P6 = (D(p * 2.0 ** (-29 * (j + 1))) for j, p in enumerate(TWO_OVER_PI))
 FOUR, QUARTER, HALF_PI, ONE, HALF = D(4), D(0.25), D(np.pi / 2), F(1), F(0.5)
-MAGIC, SMALL = F(1.5 * 2**23), F(2.0**-13)
+ROUNDER = F(1.5 * 2**23)  # k + ROUNDER has the bits of the integer k at its end
+SMALL = F(2.0**-13)  # below it x is within x^3/6 of sin: x itself
 # (sin(r)/r - 1) / r^2 and (cos(r) - 1 + r^2/2) / r^4 in r^2 on |r| < 0.79, minimax:
 # sin to 4.1e-9, cos to 1.3e-10
 S0, S1, S2 = map(F, (-0.166666539, 0.00833211304, -0.000195087409))
 C0, C1, C2 = map(F, (0.0416666444, -0.00138872515, 2.44256812e-05))
 
 
-@inlined
-def modulo_4(t):
+@always_inline
+def _modulo_4(t):
+    """t - 4 n in [-2, 2], exact."""
     return t - FOUR * np.rint(t * QUARTER)
 
 
-@inlined
-def sin_from(x, quarters):
-    """sin(x + quarters pi/2) = +-sin r or +-cos r, x = (4 n + k) pi/2 + r and |r| <= pi/4."""
+@always_inline
+def _sin_of_quarters(x, quarters):
+    """sin(x + quarters pi/2) = +-sin r or +-cos r, x = (4 n + k) pi/2 + r and |r| <= pi/4.
+
+    x: float32. quarters: int32. Both polynomials are computed and one is taken, as lanes cannot
+    jump.
+    """
     x = D(x)
-    t = modulo_4(x * P0) + modulo_4(x * P1)
-    t = modulo_4(t) + modulo_4(x * P2)
-    t = modulo_4(t) + modulo_4(x * P3)
-    t = modulo_4(t + modulo_4(x * P4) + modulo_4(x * P5) + modulo_4(x * P6))
+    t = _modulo_4(x * P0) + _modulo_4(x * P1)
+    t = _modulo_4(t) + _modulo_4(x * P2)
+    t = _modulo_4(t) + _modulo_4(x * P3)
+    t = _modulo_4(t + _modulo_4(x * P4) + _modulo_4(x * P5) + _modulo_4(x * P6))
     k = np.rint(t)
     r = F((t - k) * HALF_PI)
-    k = I(F(F(k) + MAGIC).view(I) + quarters)  # its last two bits are k modulo 4
+    k = I(F(F(k) + ROUNDER).view(I) + quarters)  # its last two bits are k modulo 4
     z = r * r
     sine = r + r * z * (S0 + z * (S1 + z * S2))
     cosine = ONE - HALF * z + z * z * (C0 + z * (C1 + z * C2))
@@ -49,11 +62,11 @@ def sin_from(x, quarters):
 
 
 def sin(x):
-    """sin(x) within 2 ulp for every finite x; NaN at infinity."""
-    y = sin_from(x, I(0))
+    """sin(x) within 2 ulp for every finite float32 x; NaN at infinity."""
+    y = _sin_of_quarters(x, I(0))
     return x if abs(x) < SMALL else y
 
 
 def cos(x):
-    """cos(x) within 2 ulp for every finite x; NaN at infinity."""
-    return sin_from(x, I(1))
+    """cos(x) within 2 ulp for every finite float32 x; NaN at infinity."""
+    return _sin_of_quarters(x, I(1))

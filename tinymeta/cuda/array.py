@@ -5,13 +5,14 @@ read, without a copy by `__cuda_array_interface__` and DLPack.
 """
 
 from math import prod
+from typing import Any
 
 import numpy as np
 
 from ..core.strides import dense, even
 from . import dlpack
-from .driver import LIMIT, current
-from .memory import Block, Foreign
+from .driver import INT32_LIMIT, current
+from .memory import Block, ForeignBlock
 
 DTYPES = {
     "float32",
@@ -22,7 +23,7 @@ DTYPES = {
 
 
 class Array:
-    """block: the memory; offset and strides count elements; 0 repeats.
+    """block: the memory. offset, strides: in elements; a stride of 0 repeats.
 
     Raises TypeError for a dtype that the kernels have no type for, ValueError for 2^31 elements and
     more, which they could not count.
@@ -30,7 +31,7 @@ class Array:
 
     __slots__ = ("block", "offset", "shape", "strides", "dtype", "__weakref__")
 
-    def __init__(self, block, offset: int, shape: tuple, strides: tuple, dtype):
+    def __init__(self, block: Any, offset: int, shape: tuple, strides: tuple, dtype: Any):
         self.block, self.offset, self.dtype = block, offset, np.dtype(dtype)
         self.shape, self.strides = tuple(shape), tuple(strides)
         if self.dtype.name not in DTYPES:
@@ -38,7 +39,7 @@ class Array:
                 f"CUDA: an array {self.shape} of {self.dtype} has no kernels: cast it to "
                 "float32, float64, an integer or bool with astype"
             )
-        if self.size >= LIMIT:
+        if self.size >= INT32_LIMIT:
             raise ValueError(
                 f"CUDA: an array {self.shape} has {self.size:,} elements, and kernels "
                 "count to 2^31: use smaller batches"
@@ -51,105 +52,126 @@ class Array:
 
     @property
     def is_dense(self) -> bool:
-        return not self.size or all(
-            s == d for n, s, d in zip(self.shape, self.strides, dense(self.shape)) if n > 1
-        )
+        """Whether its elements lie one after another, in the order of their indices."""
+        if not self.size:
+            return True
+        axes = zip(self.shape, self.strides, dense(self.shape))
+        return all(stride == wanted for n, stride, wanted in axes if n > 1)
 
     @property
-    def lead(self) -> int | None:
-        """The stride from one index of the leading axes, all but two, to the next; None if uneven."""
+    def task_stride(self) -> int | None:
+        """The stride from a matrix to the next, all axes but two taken as one; None if uneven."""
         sizes, strides = self.shape[:-2], self.strides[:-2]
         if not even(sizes, strides):
             return None
-        return next((s for n, s in zip(reversed(sizes), reversed(strides)) if n > 1), 0)
+        innermost_first = zip(reversed(sizes), reversed(strides))
+        return next((stride for n, stride in innermost_first if n > 1), 0)
 
     def view(self, shape: tuple, strides: tuple, offset: int = 0) -> "Array":
-        """The same memory seen otherwise, beginning `offset` elements later."""
+        """The same memory with other strides, beginning `offset` elements later."""
         return Array(self.block, self.offset + offset, shape, strides, self.dtype)
 
     def __repr__(self):
         return f"<{self.dtype}{self.shape} on cuda>"
 
-    # ---- other libraries -------------------------------------------------------------------------
+    # ---- for other libraries ---------------------------------------------------------------------
 
     @property
     def __cuda_array_interface__(self) -> dict:
-        item = self.dtype.itemsize
         return {
             "shape": self.shape,
             "typestr": self.dtype.str,
             "version": 3,
-            "strides": tuple(s * item for s in self.strides),
+            "strides": tuple(s * self.dtype.itemsize for s in self.strides),
             "data": (self.address if self.size else 0, False),
             "stream": current().stream.value or None,
         }
 
     def __dlpack_device__(self) -> tuple[int, int]:
-        return dlpack.device()
+        return dlpack.dlpack_device()
 
-    def __dlpack__(self, *, stream=None, **options):
-        current().synchronize()  # simpler than to wait on the asker's stream, and as right
-        return dlpack.capsule(self)
+    def __dlpack__(self, *, stream: Any = None, **options: Any) -> Any:
+        current().synchronize()  # simpler than to wait on the consumer's stream, and as right
+        return dlpack.export(self)
 
 
-def allocate(shape: tuple, dtype) -> Array:
-    """A dense array with any content."""
+def allocate(shape: tuple, dtype: Any) -> Array:
+    """A dense array with any content. Raises MemoryError."""
     shape, dtype = tuple(shape), np.dtype(dtype)
-    return Array(Block(prod(shape) * dtype.itemsize), 0, shape, dense(shape), dtype)
+    block = Block(prod(shape) * dtype.itemsize)
+    return Array(block, 0, shape, dense(shape), dtype)
 
 
-def move(value, name: str):
-    """Between the host and the GPU, and from another library's memory on it.
+# ---- between devices and libraries ---------------------------------------------------------------
 
-    Raises TypeError for what neither NumPy nor `__cuda_array_interface__` can describe.
+
+def move(value: Any, name: str) -> Any:
+    """An array on the device `name`: an Array on "cuda", NumPy's on "cpu".
+
+    Another library's array in the GPU's memory is not copied. Raises TypeError for what neither
+    NumPy nor `__cuda_array_interface__` can describe.
     """
-    if name == "cuda":
-        if isinstance(value, Array):
-            return value
-        if hasattr(value, "__cuda_array_interface__"):
-            return shared(value)
-        return uploaded(value) if dlpack.device() != device_of(value) else taken(value)
-    from .movement import contiguous
-
-    value = contiguous(move(value, "cuda"))
-    array = np.empty(value.shape, value.dtype)
-    if value.size:
-        current().download(array, value.address)
-    return array
+    return _to_gpu(value) if name == "cuda" else _download(_to_gpu(value))
 
 
-def uploaded(value) -> Array:
-    host = np.ascontiguousarray(value).reshape(np.shape(value))
+def _to_gpu(value: Any) -> Array:
+    if isinstance(value, Array):
+        return value
+    if hasattr(value, "__cuda_array_interface__"):
+        return _from_cuda_array_interface(value)
+    if _dlpack_device_of(value) == dlpack.dlpack_device():
+        return _from_dlpack(value)
+    return _upload(value)
+
+
+def _upload(value: Any) -> Array:
+    host = np.ascontiguousarray(value).reshape(np.shape(value))  # which makes 0-d arrays 1-d
     array = allocate(host.shape, host.dtype)
     if host.size:
         current().upload(array.address, host)
     return array
 
 
-def device_of(value) -> tuple[int, int] | None:
-    """DLPack's name of where a value lies, if it has one; NumPy's arrays are the host's."""
+def _download(value: Array) -> np.ndarray:
+    from .movement import contiguous
+
+    value = contiguous(value)
+    array = np.empty(value.shape, value.dtype)
+    if value.size:
+        current().download(array, value.address)
+    return array
+
+
+def _dlpack_device_of(value: Any) -> tuple[int, int] | None:
+    """DLPack's (type, number) of where a value lies, if it has one; NumPy's are the host's."""
     if isinstance(value, np.ndarray) or not hasattr(value, "__dlpack_device__"):
         return None
-    return tuple(map(int, value.__dlpack_device__()))
+    kind, number = value.__dlpack_device__()
+    return int(kind), int(number)
 
 
-def taken(value) -> Array:
-    """Another library's array, by DLPack."""
-    theirs = dlpack.Taken(value)
+def _from_dlpack(value: Any) -> Array:
+    """Another library's array, without a copy, by DLPack."""
+    theirs = dlpack.ImportedTensor(value)
     strides = dense(theirs.shape) if theirs.strides is None else theirs.strides
-    return Array(Foreign(theirs.address, theirs), 0, theirs.shape, strides, theirs.dtype)
+    block = ForeignBlock(theirs.address, theirs)
+    return Array(block, 0, theirs.shape, strides, theirs.dtype)
 
 
-def shared(value) -> Array:
+def _from_cuda_array_interface(value: Any) -> Array:
     """Another library's array, without a copy, when its stream is done with it."""
-    facts = value.__cuda_array_interface__
-    dtype, shape = np.dtype(facts["typestr"]), tuple(facts["shape"])
+    interface = value.__cuda_array_interface__
+    dtype, shape = np.dtype(interface["typestr"]), tuple(interface["shape"])
     if dtype.kind not in "biuf":
         raise TypeError(
             f"cannot make a tensor of {dtype} on cuda: tensors hold bools, integers and floats"
         )
-    strides = facts.get("strides")
-    strides = dense(shape) if strides is None else tuple(s // dtype.itemsize for s in strides)
-    if facts.get("stream") is not None:
-        current().synchronize(facts["stream"])
-    return Array(Foreign(facts["data"][0], value), 0, shape, strides, dtype)
+    byte_strides = interface.get("strides")
+    if byte_strides is None:
+        strides = dense(shape)
+    else:
+        strides = tuple(s // dtype.itemsize for s in byte_strides)
+    if interface.get("stream") is not None:
+        current().synchronize(interface["stream"])
+    block = ForeignBlock(interface["data"][0], value)
+    return Array(block, 0, shape, strides, dtype)

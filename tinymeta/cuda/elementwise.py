@@ -5,37 +5,41 @@ limits it is the memory, and what helps is not to write what the next kernel rea
 in jit.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 from ..core.strides import broadcast
 from ..core.text import INPUTS, in_loop, names, parsed
-from . import loops
+from .array import Array
+from .loop_source import LoopBody, LoopResult
+from .loops import run_loop
 
 
-def compile_text(text: str):
-    """`kernel(out, a, b, ..., **static)`: the text's names of static arguments are their values.
+def compile_text(text: str) -> Callable[..., None]:
+    """`kernel(out, a, b, ..., **static)`, out[i] = text(a[i], b[i], ...) with NumPy's broadcasting.
 
-    Raises ValueError for what cannot stand in a scalar text.
+    The text's names of static arguments are their values. Raises ValueError for what cannot stand
+    in a scalar text.
     """
     inputs = sorted(names(parsed(text)) & {*INPUTS})
     places = {letter: f"x{k}" for k, letter in enumerate(inputs)}
 
-    def kernel(out, *arrays, **static):
-        shape = out.shape
-        body = loops.Body(
+    def kernel(out: Array, *arrays: Array, **static: Any) -> None:
+        expression = in_loop(text, places, _number_dtype(arrays, out.dtype), static)
+        body = LoopBody(
             tuple(a.dtype.name for a in arrays),
-            (("y", in_loop(text, places, number(arrays, out.dtype), static)),),
-            (loops.Result("y", out.dtype.name),),
+            (("y", expression),),
+            (LoopResult("y", out.dtype.name),),
         )
-        loops.run(
-            body,
-            shape,
-            [(a, broadcast(a.shape, a.strides, shape)) for a in arrays],
-            [(out, out.strides)],
-        )
+        operands = [(a, broadcast(a.shape, a.strides, out.shape)) for a in arrays]
+        run_loop(body, out.shape, operands, [(out, out.strides)])
 
     return kernel
 
 
-def number(arrays, dtype) -> str:
-    """The dtype of the text's numbers: the result's, or of what is compared."""
-    compared = [a.dtype.name for a in arrays if a.dtype != bool] or ["int64"]
-    return compared[0] if dtype == bool else dtype.name
+def _number_dtype(arrays: tuple[Array, ...], dtype: Any) -> str:
+    """The dtype of the text's numbers: the result's, or of a mask the one of what is compared."""
+    if dtype != bool:
+        return dtype.name
+    compared = [a.dtype.name for a in arrays if a.dtype != bool]
+    return compared[0] if compared else "int64"

@@ -1,47 +1,50 @@
 """Moving elements: views are new strides on the same memory, copies are loops of no statement.
 
 A copy that reads or writes along a large stride touches a line of memory for each element: so views
-are kept as long as a kernel can walk them.
+are kept as long as a kernel can read them by their strides.
 """
 
+from typing import Any
+
 from ..core import strides as strides_of
-from . import loops
 from .array import Array, allocate
+from .loop_source import LoopBody, LoopResult
+from .loops import run_loop
 
 
-def reshape(x, *, shape):
+def reshape(x: Array, *, shape: tuple[int, ...]) -> Array:
     """A view where the elements lie evenly enough, else a copy."""
     strides = strides_of.reshaped(x.shape, x.strides, shape)
-    return (
-        contiguous(x).view(shape, strides_of.dense(shape))
-        if strides is None
-        else x.view(shape, strides)
-    )
+    if strides is None:
+        return contiguous(x).view(shape, strides_of.dense(shape))
+    return x.view(shape, strides)
 
 
-def transpose(x, *, axes):
+def transpose(x: Array, *, axes: tuple[int, ...]) -> Array:
     return x.view(tuple(x.shape[i] for i in axes), tuple(x.strides[i] for i in axes))
 
 
-def broadcast_to(x, *, shape):
+def broadcast_to(x: Array, *, shape: tuple[int, ...]) -> Array:
     return x.view(shape, strides_of.broadcast(x.shape, x.strides, shape))
 
 
-def slice(x, *, cuts):
+def slice(x: Array, *, cuts: tuple) -> Array:
+    """The view through `cuts`, one built-in slice for each of the first axes."""
     offset, shape, strides = strides_of.cut(x.shape, x.strides, cuts)
     return x.view(shape + x.shape[len(cuts) :], strides + x.strides[len(cuts) :], offset)
 
 
-def flip(x, *, axes):
+def flip(x: Array, *, axes: tuple[int, ...]) -> Array:
     offset, strides = strides_of.flipped(x.shape, x.strides, axes)
     return x.view(x.shape, strides, offset)
 
 
-def astype(out, x, *, dtype):
+def astype(out: Array, x: Array, *, dtype: Any) -> None:
+    """out = x, in the dtype of `out`."""
     copy(out, x)
 
 
-def pad(out, x, *, widths):
+def pad(out: Array, x: Array, *, widths: tuple[tuple[int, int, int], ...]) -> None:
     """out = 0;  out[lo + i * (gap + 1)] = x[i]  along each axis, for widths (lo, hi, gap)."""
     fill(out)
     offset = sum(lo * s for (lo, _, _), s in zip(widths, out.strides))
@@ -50,7 +53,7 @@ def pad(out, x, *, widths):
         copy(out.view(x.shape, steps, offset), x)
 
 
-def concatenate(out, *xs, axis):
+def concatenate(out: Array, *xs: Array, axis: int) -> None:
     begin = 0
     for x in xs:
         copy(out.view(x.shape, out.strides, begin * out.strides[axis]), x)
@@ -60,17 +63,17 @@ def concatenate(out, *xs, axis):
 # ---- what they are made of ----------------------------------------------------------------------
 
 
-def copy(out: Array, x: Array):
+def copy(out: Array, x: Array) -> None:
     """out = x, in the dtype of out."""
     value = "x0 != 0" if out.dtype == bool else "x0"
-    body = loops.Body((x.dtype.name,), (("y", value),), (loops.Result("y", out.dtype.name),))
-    loops.run(body, out.shape, [(x, x.strides)], [(out, out.strides)])
+    body = LoopBody((x.dtype.name,), (("y", value),), (LoopResult("y", out.dtype.name),))
+    run_loop(body, out.shape, [(x, x.strides)], [(out, out.strides)])
 
 
-def fill(out: Array):
+def fill(out: Array) -> None:
     """out = 0"""
-    body = loops.Body((), (), (loops.Result("0", out.dtype.name),))
-    loops.run(body, out.shape, [], [(out, out.strides)])
+    body = LoopBody((), (), (LoopResult("0", out.dtype.name),))
+    run_loop(body, out.shape, [], [(out, out.strides)])
 
 
 def contiguous(x: Array) -> Array:

@@ -4,31 +4,32 @@ Channels lie side by side, so neighbouring threads read neighbours; windows over
 thread has read the cache has for the next.
 """
 
-from .launch import Kernel
-from .loops import THREADS
+from typing import Any
+
+from .array import Array
+from .launch import THREADS, GpuKernel, block_count
 from .movement import contiguous
 from .scalar import maximum, minimum
 from .target import cuda
 
 
-def window_argmax(out, x, *, geometry):
+def window_argmax(out: Array, x: Array, *, geometry: Any) -> None:
     """for n, i, j, c:
     out[n,i,j,c] = the first (y, z), as y W + z, that maximises x[n,y,z,c] in window (i, j);
     a NaN is the largest
+
+    out (.., N, H', W', C) int64, contiguous; x (.., N, H, W, C); geometry: ops.conv.Geometry.
     """
-    numbers = (
-        *x.shape[-3:],
-        *geometry.result,
-        *geometry.kernel,
-        *geometry.stride,
-        geometry.pads[0][0],
-        geometry.pads[1][0],
-    )
-    largest_in_window(-(-out.size // THREADS), THREADS, out, contiguous(x), out.size, numbers)
+    top, left = geometry.pads[0][0], geometry.pads[1][0]
+    places, window = geometry.result, geometry.kernel
+    numbers = (*x.shape[-3:], *places, *window, *geometry.stride, top, left)
+    count = out.size
+    largest_in_window(block_count(count), THREADS, out, contiguous(x), count, numbers)
 
 
-@Kernel
+@GpuKernel
 def largest_in_window(out, x, count, numbers):
+    """The loop nest of `window_argmax`. out: int64*; x: a pointer; numbers: H W C H' W' h w .."""
     height, width, channels, places_h, places_w, h, w, stride_h, stride_w, top, left = numbers
     e = cuda.grid(1)
     if e < count:
@@ -43,6 +44,6 @@ def largest_in_window(out, x, count, numbers):
         for y in range(first_y, end_y):
             for z in range(first_z, end_z):
                 value = x[image + (y * width + z) * channels]
-                if value > best or (value != value and best == best):  # a NaN is the largest
+                if value > best or (value != value and best == best):
                     best, place = value, y * width + z
         out[e] = place

@@ -10,10 +10,10 @@ import math
 import numpy as np
 
 from ..core.text import FUNCTIONS as NAMES
-from .target import SIMULATED, device, libdevice, like
+from .target import SIMULATED, constant_like, device_function, libdevice
 
 # The names that Python's math spells in another way.
-MATH = {
+MATH_NAMES = {
     "arcsin": "asin",
     "arccos": "acos",
     "arctan": "atan",
@@ -24,51 +24,51 @@ MATH = {
 }
 
 
-@device
+@device_function
 def maximum(x, y):
     """The larger, or the NaN if there is one; of two zeros the second."""
     return x if (x > y) or (x != x) else y
 
 
-@device
+@device_function
 def minimum(x, y):
     """The smaller, or the NaN if there is one; of two zeros the second."""
     return x if (x < y) or (x != x) else y
 
 
-@device
+@device_function
 def where(condition, x, y):
     return x if condition else y
 
 
-@device
+@device_function
 def sign(x):
     """-1, 0 or 1 in x's own dtype; NaN stays."""
-    one, zero = like(x, 1), like(x, 0)
+    one, zero = constant_like(x, 1), constant_like(x, 0)
     return one if x > zero else (-one if x < zero else (zero if x == zero else x))
 
 
-@device
+@device_function
 def power(x, y):
     return x**y
 
 
-@device
+@device_function
 def square(x):
     return x * x
 
 
-@device
+@device_function
 def reciprocal(x):
-    return like(x, 1) / x
+    return constant_like(x, 1) / x
 
 
-def table() -> dict:
+def _functions() -> dict:
     """Name -> function, for this target."""
     constants = {"inf": math.inf, "nan": math.nan}
     if SIMULATED:
         return {name: getattr(np, name) for name in NAMES} | constants
-    own = {
+    ours = {
         "absolute": abs,
         "maximum": maximum,
         "minimum": minimum,
@@ -78,10 +78,11 @@ def table() -> dict:
         "square": square,
         "reciprocal": reciprocal,
     }
-    own |= {name: libdevice(name) for name in ("exp2", "cbrt", "rint")}
-    return {
-        name: own.get(name) or getattr(math, MATH.get(name, name)) for name in NAMES
-    } | constants
+    ours |= {name: libdevice(name) for name in ("exp2", "cbrt", "rint")}
+    pythons = {
+        name: getattr(math, MATH_NAMES.get(name, name)) for name in NAMES if name not in ours
+    }
+    return ours | pythons | constants
 
 
-FUNCTIONS = table()
+FUNCTIONS = _functions()

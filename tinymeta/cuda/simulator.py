@@ -1,73 +1,86 @@
 """The driver's stand-in on the CPU, where kernels run in Numba's simulator.
 
 An address is a place in a list of buffers, a launch a simulated one: a thread of Python for each of
-the GPU's. Nothing about speed is learned here; that a kernel is right, is.
+the GPU's. It shows that a kernel's results are right; of its speed it shows nothing.
 """
 
 import warnings
+from collections.abc import Callable
 from ctypes import c_void_p
+from typing import Any
 
 import numpy as np
 
 from . import target
 
+ADDRESS_BITS = 40  # of an address: the place in a buffer; those above are the buffer's number
 
-class Simulated:
-    """What `driver.Driver` does, on the CPU."""
+
+class SimulatedDriver:
+    """The methods of driver.Driver, on the CPU; a module or stream is nothing here."""
 
     name, capability, stream = "Numba's simulator", (9, 0), c_void_p(0)
 
-    def __init__(self):
-        self.buffers, self.last = {}, 0
+    def __init__(self) -> None:
+        self.buffers: dict[int, np.ndarray] = {}  # by the address where it begins
+        self.last = 0  # the latest address; none is used twice
 
     def allocate(self, size: int) -> int:
-        address = self.last = self.last + (1 << 40)
-        self.buffers[address] = np.zeros(size, np.uint8)
-        return address
+        self.last += 1 << ADDRESS_BITS
+        self.buffers[self.last] = np.zeros(size, np.uint8)
+        return self.last
 
-    def free(self, address: int):
+    def free(self, address: int) -> None:
         del self.buffers[address]
 
-    def at(self, address: int) -> tuple[np.ndarray, int]:
-        """The buffer that has an address, and where in it."""
-        begin = address >> 40 << 40
+    def locate(self, address: int) -> tuple[np.ndarray, int]:
+        """The buffer that has an address, and the byte of it that is there."""
+        begin = address >> ADDRESS_BITS << ADDRESS_BITS
         return self.buffers[begin], address - begin
 
-    def upload(self, address: int, array: np.ndarray):
-        buffer, place = self.at(address)
+    def upload(self, address: int, array: np.ndarray) -> None:
+        buffer, place = self.locate(address)
         buffer[place : place + array.nbytes] = np.frombuffer(array.tobytes(), np.uint8)
 
-    def download(self, array: np.ndarray, address: int):
-        buffer, place = self.at(address)
-        flat = buffer[place : place + array.nbytes]
-        array.reshape(-1)[...] = np.frombuffer(flat.tobytes(), array.dtype)
+    def download(self, array: np.ndarray, address: int) -> None:
+        buffer, place = self.locate(address)
+        content = buffer[place : place + array.nbytes].tobytes()
+        array.reshape(-1)[...] = np.frombuffer(content, array.dtype)
 
-    def copy(self, to: int, address: int, size: int):
-        (target_buffer, to), (buffer, place) = self.at(to), self.at(address)
-        target_buffer[to : to + size] = buffer[place : place + size]
+    def copy(self, to: int, address: int, size: int) -> None:
+        target_buffer, target_place = self.locate(to)
+        buffer, place = self.locate(address)
+        target_buffer[target_place : target_place + size] = buffer[place : place + size]
 
-    def synchronize(self, stream: int | None = None):
+    def synchronize(self, stream: int | None = None) -> None:
         pass
 
     def free_memory(self) -> tuple[int, int]:
         return 1 << 34, 1 << 34
 
-    def load(self, kernel, kinds: tuple):
+    def load(self, kernel: Any, kinds: tuple) -> Any:
+        """A launch.GpuKernel as a kernel of the simulator, which takes arguments of all kinds."""
         return target.cuda.jit(kernel.function)
 
-    def bound(self, kernel, grid: tuple, block: tuple, args: tuple):
-        arguments = [
-            Pointer(*self.at(a.address), a.dtype) if hasattr(a, "address") else a for a in args
-        ]
+    def prepare_launch(
+        self, function: Any, grid: tuple, block: tuple, args: tuple
+    ) -> Callable[[], None]:
+        arguments = [self._argument(value) for value in args]
 
         def run():
             with warnings.catch_warnings():  # a GPU says nothing of log(-1), NumPy does
                 warnings.simplefilter("ignore", RuntimeWarning)
-                kernel[grid, block](*arguments)
+                function[grid, block](*arguments)
 
         return run
 
-    def captured(self, launches: list):
+    def _argument(self, value: Any) -> Any:
+        """An array as a pointer; ints and tuples as they are."""
+        if not hasattr(value, "address"):
+            return value
+        return SimulatedPointer(*self.locate(value.address), value.dtype)
+
+    def capture_graph(self, launches: list[Callable[[], None]]) -> Callable[[], None]:
         def replay():
             for launch in launches:
                 launch()
@@ -75,21 +88,24 @@ class Simulated:
         return replay
 
 
-class Pointer:
-    """A typed pointer of the simulator; unlike a GPU's it knows where its memory ends."""
+class SimulatedPointer:
+    """A typed pointer: `p[i]` is the element i after it; a bool is a byte.
 
-    def __init__(self, buffer, place: int, dtype):
+    Unlike a GPU's it knows where its memory ends, and raises IndexError beyond.
+    """
+
+    def __init__(self, buffer: np.ndarray, place: int, dtype: Any):
         self.values = buffer.view("uint8" if dtype == bool else dtype)
         self.first = place // self.values.itemsize
 
-    def index(self, i: int) -> int:
-        i = self.first + int(i)
-        if not 0 <= i < len(self.values):
-            raise IndexError(f"element {i - self.first} lies outside of the memory")
-        return i
+    def _index(self, i: int) -> int:
+        index = self.first + int(i)
+        if not 0 <= index < len(self.values):
+            raise IndexError(f"element {int(i)} lies outside of the memory")
+        return index
 
     def __getitem__(self, i):
-        return self.values[self.index(i)]
+        return self.values[self._index(i)]
 
     def __setitem__(self, i, value):
-        self.values[self.index(i)] = value
+        self.values[self._index(i)] = value

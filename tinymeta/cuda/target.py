@@ -1,166 +1,183 @@
 """Numba as a compiler: a Python function and the types of its arguments in, PTX out.
 
-The one file that knows `numba.cuda`. It is asked for text alone, and told for which GPU, so nothing
-here needs a driver. Kernels take typed pointers, 32-bit integers and tuples of these. With
-NUMBA_ENABLE_CUDASIM=1 the same functions run in Numba's simulator instead, a Python thread for each
-thread of the GPU.
+PTX is the assembly language of NVIDIA's GPUs, which the driver translates for the one it has. The
+one file that knows `numba.cuda`. Numba is asked for text alone, and told for which GPU, so nothing
+here needs a driver: kernels are compiled and tested on machines without a GPU.
+
+Kernels take typed pointers, 32-bit integers and tuples of these. With NUMBA_ENABLE_CUDASIM=1 the
+same functions run in Numba's simulator instead, a Python thread for each thread of the GPU.
 """
 
 import functools
 import hashlib
+import importlib
 import threading
 import warnings
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numba
+import numba.extending
 import numpy as np
 from llvmlite import ir
-from numba.core import cgutils, types
+from numba.core import cgutils, config, types
 from numba.core.errors import RequireLiteralValue
-from numba.extending import intrinsic
 
 from ..core.kernel_folder import keep, kept
 
 
 @contextmanager
-def a_numpy_it_knows():
+def _numpy_as_numba_expects() -> Iterator[None]:
     """For numba-cuda 0.30, which reads a name that NumPy 2.5 took away, and one it warns of."""
-    lent = "row_stack" not in vars(np)
-    if lent:
-        np.row_stack = np.vstack
+    namespace = vars(np)
+    lacks_it = "row_stack" not in namespace
+    if lacks_it:
+        namespace["row_stack"] = np.vstack
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)
             yield
     finally:
-        if lent:
-            del np.row_stack
+        if lacks_it:
+            del namespace["row_stack"]
 
 
+cuda: Any = None
+SIMULATED = False
+intrinsic: Any = numba.extending.intrinsic
+import_error = ""  # why there is no numba.cuda, or ""
 try:
-    from numba.core.config import ENABLE_CUDASIM as SIMULATED
-
-    with a_numpy_it_knows():
-        from numba import cuda
-
-        with suppress(ImportError):  # the target that Numba itself had
-            from numba.cuda.extending import intrinsic
-    missing = ""
+    with _numpy_as_numba_expects():
+        cuda = importlib.import_module("numba.cuda")
+        with suppress(ImportError):  # numba-cuda has it; the target that Numba itself had has not
+            intrinsic = importlib.import_module("numba.cuda.extending").intrinsic
+    SIMULATED = bool(vars(config)["ENABLE_CUDASIM"])
 except Exception as error:  # numba-cuda without its libraries: it raises many kinds
-    cuda, SIMULATED, missing = None, False, f"numba.cuda cannot be imported: {error}"
+    cuda = None
+    import_error = f"numba.cuda cannot be imported: {error}"
 
-SHARED = 3  # NVVM's number for the address space of a block
-made = {"compiled": 0, "loaded": 0}
+SHARED = 3  # NVVM's number for the address space that the threads of a block share
+kernel_counts = {"compiled": 0, "loaded": 0}  # kernels, new and from the disk
 
 
-def type_of(name: str):
+def pointer_type(name: str) -> types.Type:
     """The Numba type of a pointer to this NumPy dtype; a bool is a byte."""
     return types.CPointer(getattr(types, "uint8" if name == "bool" else name))
 
 
-def ptx(function, arguments: tuple, capability: tuple[int, int], identity: str) -> str:
-    """The PTX of a kernel, from the disk if this version of the room has compiled it before.
+# ---- compiling -----------------------------------------------------------------------------------
 
-    identity: tells it from kernels of the same name (what its closure holds, or its source).
+
+def ptx(
+    function: Callable, arguments: tuple, capability: tuple[int, int], identity: str = ""
+) -> str:
+    """The PTX of a kernel, from the disk if this version of the package has compiled it before.
+
+    function: what each thread runs. arguments: their Numba types. capability: of the GPU, (9, 0) is
+    sm_90. identity: tells the kernel from others of its name (what its closure holds, its source).
     Raises RuntimeError where there is no compiler.
     """
-    text = repr(
-        (version(), function.__module__, function.__qualname__, identity, arguments, capability)
-    )
-    name = f"cuda_{hashlib.sha256(text.encode()).hexdigest()[:24]}.ptx"
-    found = kept(name)
-    made["compiled" if found is None else "loaded"] += 1
-    if found is None:
-        found = compiled(function, arguments, capability).encode()
-        keep(name, found)
-    return found.decode()
+    name = f"{function.__module__}.{function.__qualname__}"
+    text = repr((_version(), name, identity, arguments, capability))
+    file = f"cuda_{hashlib.sha256(text.encode()).hexdigest()[:24]}.ptx"
+    content = kept(file)
+    kernel_counts["compiled" if content is None else "loaded"] += 1
+    if content is None:
+        content = compile_ptx(function, arguments, capability).encode()
+        keep(file, content)
+    return content.decode()
 
 
-lending = threading.RLock()  # what the two below put in other packages, one thread at a time
+# What the two context managers here put into other packages is there for one thread at a time.
+_patching = threading.RLock()
 
 
-def compiled(function, arguments: tuple, capability: tuple[int, int]) -> str:
-    if missing:
-        raise RuntimeError(missing)
-    with lending, as_if_on(capability), a_numpy_it_knows():
+def compile_ptx(function: Callable, arguments: tuple, capability: tuple[int, int]) -> str:
+    """The PTX of a kernel, compiled now. Raises RuntimeError where there is no numba.cuda."""
+    if import_error:
+        raise RuntimeError(import_error)
+    with _patching, _numba_told_of(capability), _numpy_as_numba_expects():
         text, _ = cuda.compile_ptx(function, types.void(*arguments), cc=capability)
     return text
 
 
 @contextmanager
-def as_if_on(capability: tuple[int, int]):
+def _numba_told_of(capability: tuple[int, int]) -> Iterator[None]:
     """Numba asks the driver for the GPU when a kernel calls a function: answer in its place."""
-    from numba.cuda import dispatcher
-
-    before = dispatcher.get_current_device
+    dispatcher: Any = importlib.import_module("numba.cuda.dispatcher")
+    original = dispatcher.get_current_device
     dispatcher.get_current_device = lambda: SimpleNamespace(compute_capability=capability)
     try:
         yield
     finally:
-        dispatcher.get_current_device = before
+        dispatcher.get_current_device = original
 
 
 @functools.cache
-def version() -> str:
-    """What the meaning of a kernel depends on besides itself: this room, and Numba."""
-    parts = [p.read_text("utf-8") for p in sorted(Path(__file__).parent.glob("*.py"))]
-    package = getattr(cuda, "__version__", numba.__version__)
-    return hashlib.sha256("\n".join([*parts, package]).encode()).hexdigest()
+def _version() -> str:
+    """A hash of what a kernel's meaning depends on besides itself: this folder, and Numba."""
+    files = [p.read_text("utf-8") for p in sorted(Path(__file__).parent.glob("*.py"))]
+    numba_version = getattr(cuda, "__version__", numba.__version__)
+    return hashlib.sha256("\n".join([*files, numba_version]).encode()).hexdigest()
 
 
 # ---- what kernels are written with, besides Python ----------------------------------------------
 
 if SIMULATED:
 
-    def shared(count, dtype):
+    def shared_array(count, dtype):
         """`count` elements that the threads of a block share; once in a kernel."""
-        from numba.cuda.simulator.kernel import _get_kernel_context
+        simulator = importlib.import_module("numba.cuda.simulator.kernel")
+        return simulator._get_kernel_context().shared.array(count, dtype)
 
-        return _get_kernel_context().shared.array(count, dtype)
-
-    def device(function):
+    def device_function(function: Callable) -> Any:
         return function
 
-    def libdevice(name):
+    def libdevice(name: str) -> Any:
         return getattr(np, name)
 
-    def like(x, value):
+    def constant_like(x, value):
         return type(x)(value)
 else:
 
     @intrinsic
-    def shared(typing, count, dtype):
-        """`count` elements that the threads of a block share, on a 16-byte boundary.
+    def shared_array(typing, count, dtype):
+        """shared_array(count: literal, dtype) -> dtype*: elements that a block's threads share.
 
-        Numba's own shared arrays lie on a boundary of one element, and then no four of them can be
-        loaded at once.
+        On a boundary of 16 bytes. Numba's own shared arrays lie on a boundary of one element, and
+        then no four of them can be loaded at once.
         """
         if not isinstance(count, types.IntegerLiteral):
-            raise RequireLiteralValue("shared: how many must be known when the kernel is compiled")
+            raise RequireLiteralValue("shared_array: count must be known at compile time")
 
         def code(context, b, signature, args):
             kind = ir.ArrayType(context.get_data_type(dtype.dtype), count.literal_value)
             memory = cgutils.add_global_variable(b.module, kind, "shared", addrspace=SHARED)
             memory.align, memory.linkage = 16, "internal"
             memory.initializer = ir.Constant(kind, ir.Undefined)
-            everywhere = b.addrspacecast(memory, kind.as_pointer(), "generic")
-            return b.bitcast(everywhere, kind.element.as_pointer())
+            # A generic pointer, as all of Numba's are; LLVM finds the address space again.
+            generic = b.addrspacecast(memory, kind.as_pointer(), "generic")
+            return b.bitcast(generic, kind.element.as_pointer())
 
         return types.CPointer(dtype.dtype)(count, dtype), code
 
-    def libdevice(name: str):
+    def device_function(function: Callable) -> Any:
+        """A function that kernels call; the compiler puts its code in the call's place."""
+        return cuda.jit(device=True)(function) if cuda else function
+
+    def libdevice(name: str) -> Any:
         """A function of NVIDIA's library that Numba's `math` lacks, for float32 and float64."""
 
         @intrinsic
         def call(typing, x):
             def code(context, b, signature, args):
                 kind = context.get_value_type(x)
-                own = f"__nv_{name}{'f' * (x == types.float32)}"
-                callee = cgutils.get_or_insert_function(
-                    b.module, ir.FunctionType(kind, [kind]), own
-                )
+                symbol = f"__nv_{name}{'f' if x == types.float32 else ''}"
+                function_type = ir.FunctionType(kind, [kind])
+                callee = cgutils.get_or_insert_function(b.module, function_type, symbol)
                 return b.call(callee, args)
 
             return x(x), code
@@ -168,29 +185,31 @@ else:
         return call
 
     @intrinsic
-    def like(typing, x, value):
-        """A whole number in the dtype of x."""
+    def constant_like(typing, x, value):
+        """constant_like(x, value: literal) -> the integer `value` in the dtype of x."""
         if not isinstance(value, types.IntegerLiteral):
-            raise RequireLiteralValue("like: the number must be known when the kernel is compiled")
-        return x(x, value), lambda context, b, signature, args: context.get_constant(
-            x, value.literal_value
-        )
+            raise RequireLiteralValue("constant_like: value must be known at compile time")
 
-    def device(function):
-        """A function that kernels call; the compiler puts it in their place."""
-        return cuda.jit(device=True)(function) if cuda else function
+        def code(context, b, signature, args):
+            return context.get_constant(x, value.literal_value)
+
+        return x(x, value), code
 
 
 int32, uint32 = types.int32, types.uint32
 
 
-@device
-def whole(i, n):
-    """i // n of numbers that are not negative, in 32 bits; Numba would take 64, and mind signs."""
+@device_function
+def quotient(i, n):
+    """i // n of int32 that are not negative.
+
+    In 32 bits without a sign: Numba would take 64 with one, which a GPU divides several times
+    slower.
+    """
     return int32(uint32(i) // uint32(n))
 
 
-@device
-def rest(i, n):
-    """i % n, as `whole`."""
+@device_function
+def remainder(i, n):
+    """i % n of int32 that are not negative, in 32 bits as `quotient`."""
     return int32(uint32(i) % uint32(n))

@@ -16,7 +16,7 @@ from types import ModuleType
 
 from ..core.kernel_folder import folder
 from ..core.system import cores
-from ..cpu.native import Kept, callback
+from ..cpu.native import MachineCodeCache, callback
 from . import machine
 from .machine import OPTIONS, SIGNATURE
 
@@ -50,9 +50,9 @@ def surroundings() -> str:
     return HEADER + Path(machine.__file__).read_text("utf-8")
 
 
-def place(source: str) -> Kept:
+def place(source: str) -> MachineCodeCache:
     """Where its machine code is kept."""
-    return Kept("kernel", surroundings() + source)
+    return MachineCodeCache("kernel", surroundings() + source)
 
 
 @functools.cache
@@ -80,7 +80,9 @@ def compile_missing(sources: list[str]) -> None:
     try:
         where = folder()
         missing = [
-            s for s in dict.fromkeys(sources) if not (where / place(s).file(SIGNATURE)).exists()
+            s
+            for s in dict.fromkeys(sources)
+            if not (where / place(s).file_name(SIGNATURE)).exists()
         ]
         if len(missing) < WORTH_A_PROCESS:
             return

@@ -145,7 +145,7 @@ def built() -> tuple[int, int]:
     """Kernels compiled so far, and loaded from the disk, on this thread's device."""
     made = cache.made
     if state.device == "cuda":
-        from ..cuda.target import made  # numba.cuda is slow to import
+        from ..cuda.target import kernel_counts as made  # numba.cuda is slow to import
     return made["compiled"], made["loaded"]
 
 

@@ -16,7 +16,7 @@ from ..core.primitive import registry
 from ..cuda import loops
 from ..cuda.array import Array, allocate
 from ..cuda.driver import DriverError, current
-from ..cuda.launch import recorded
+from ..cuda.launch import record_launches
 from ..cuda.memory import Block
 from ..cuda.movement import contiguous, copy
 from .codegen import Body, kept_strides
@@ -50,7 +50,7 @@ class Launches(Planned):
         self.kinds = [
             "loops" if step.loop else NAMES.get(step.lines[0].op, "others") for step in self.steps
         ]
-        with recorded() as self.recording:
+        with record_launches() as self.recording:
             for step in self.steps:
                 self.run(step)
         self.replay, self.graph = self.captured()
@@ -67,7 +67,7 @@ class Launches(Planned):
         """Launch a step: a loop for each set of axes that it reduces, or a kernel by its name."""
         if step.loop:
             for body, space, operands, results, axes in bodies(step.loop, self.stored):
-                loops.run(
+                loops.run_loop(
                     body,
                     space,
                     *(
@@ -85,7 +85,7 @@ class Launches(Planned):
         """(how to replay, is it a graph): the launches one by one where graphs are missing."""
         launches = self.recording.launches
         try:
-            return current().captured(launches), True
+            return current().capture_graph(launches), True
         except (DriverError, AttributeError):
             return lambda: [launch() for launch in launches], False
 
@@ -99,7 +99,7 @@ class Launches(Planned):
     def sources(self) -> list[str]:
         """The source of each loop's kernels."""
         return [
-            loops.planned(body, space, [w.strides for w in (*operands, *results)], axes).text
+            loops.plan_loop(body, space, [w.strides for w in (*operands, *results)], axes).source
             for step in self.steps
             if step.loop
             for body, space, operands, results, axes in bodies(step.loop, self.stored)
@@ -109,7 +109,7 @@ class Launches(Planned):
         """Seconds of each kind of step, each step launched by itself and waited for; the median."""
         found = Counter()
         for kind, step in zip(self.kinds, self.steps):
-            with recorded() as recording:
+            with record_launches() as recording:
                 self.run(step)
 
             def work():
@@ -149,11 +149,11 @@ def bodies(loop: Loop, stored: set[Line]):
             for root in roots
         ]
         results = tuple(
-            loops.Result(value, root.dtype.name, root.op if dropped(root) else "")
+            loops.LoopResult(value, root.dtype.name, root.op if dropped(root) else "")
             for root, value in zip(roots, values)
         )
         yield (
-            loops.Body(
+            loops.LoopBody(
                 tuple(w.base.dtype.name for w in body.operands), tuple(body.statements), results
             ),
             loop.space,

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..core.device import find_kernel
 from ..core.primitive import registry
-from ..cpu.gemm import room
+from ..cpu.gemm import workspace_size
 from . import machine
 from .cache import compile_missing, compiled
 from .codegen import kernel_of, wide
@@ -254,7 +254,7 @@ def scratch(step: Step) -> int:
         return 8 * sum(y.size for y in step.lines if wide(y))
     line = step.lines[0]
     if line.op == "matmul" and line.dtype == np.float32:
-        return 4 * room(*line.inputs[1].shape[:-3:-1])
+        return 4 * workspace_size(*line.inputs[1].shape[:-3:-1])
     return 0
 
 

@@ -1,0 +1,174 @@
+"""Vector instructions that no compiler finds in loops over scalars, spelt out in LLVM.
+
+`at`               a pointer, some elements on
+`multiply_strip`   a strip of columns of a matrix product, tile by tile: the heart of gemm.py
+`transpose_8x8`    8 x 8 numbers turned in registers
+
+They are Numba intrinsics: functions that, while a caller is compiled, write their instructions into
+it. `b` is LLVM's builder, its values are registers of the code to come, and a loop in Python is
+unrolled there.
+"""
+
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from .native import cpu_features
+
+
+def vector_registers() -> tuple[int, int]:
+    """(float32 numbers in a vector register of this machine, vectors in a row of a tile).
+
+    A tile of 6 rows keeps its sums in registers, beside a row of y and one number of x:
+    AVX-512 has 32 of 16 numbers, 6 x 4 + 4 + 1 are used; AVX2 has 16 of 8, 6 x 2 + 2 + 1 are used.
+    SSE and NEON have at least 16 of 4.
+    """
+    features = cpu_features()
+    if features.get("avx512f"):
+        return 16, 4
+    return (8, 2) if features.get("avx2") else (4, 2)
+
+
+LANES, TILE_VECTORS = vector_registers()
+TILE_ROWS = 6, 4, 2, 1  # the highest first; the lower ones are for the rows that are left
+FLOAT, INDEX, LANE = ir.FloatType(), ir.IntType(64), ir.IntType(32)
+CONTRACT = ("contract",)  # a product and its sum may be one instruction, rounded once
+ALIGNMENT = 4  # bytes: a vector may begin at any float32
+
+
+@intrinsic
+def at(typing, p, offset):
+    """at(p: T*, offset: int64) -> T*: the pointer to the element `offset` after p."""
+    return p(p, offset), lambda context, b, signature, args: b.gep(args[0], [args[1]])
+
+
+# ---- a strip of a matrix product ----------------------------------------------------------------
+
+
+@intrinsic(prefer_literal=True)
+def multiply_strip(typing, vectors, lanes, out, x, y, m, count, out_m, x_m, x_k, y_k):
+    """for i < m, j < vectors * lanes:  out[i, j] = sum_{k < count} x[i, k] y[k, j]
+
+    vectors, lanes: literals, vectors in a row of a tile and numbers in a vector. out, x, y:
+    float32*; the rest int64: sizes, then strides in elements. Rows of out and y are contiguous.
+    Tiles of 6 rows as long as there are 6 left, then of 4, 2 and 1.
+    """
+
+    def code(context, b, signature, args):
+        out, x, y, m, count, out_m, x_m, x_k, y_k = (_widened(b, value) for value in args[2:])
+        done = _index(0)
+        for rows in TILE_ROWS:
+            tiles = b.udiv(b.sub(m, done), _index(rows))
+            with cgutils.for_range(b, tiles) as loop:
+                row = b.add(done, b.mul(loop.index, _index(rows)))
+                out_tile = b.gep(out, [b.mul(row, out_m)])
+                x_rows = b.gep(x, [b.mul(row, x_m)])
+                shape = rows, vectors.literal_value, lanes.literal_value
+                _multiply_tile(b, shape, out_tile, x_rows, y, count, out_m, x_m, x_k, y_k)
+            done = b.add(done, b.mul(tiles, _index(rows)))
+        return context.get_dummy_value()
+
+    return types.void(vectors, lanes, out, x, y, m, count, out_m, x_m, x_k, y_k), code
+
+
+def _multiply_tile(b, shape, out, x, y, count, out_m, x_m, x_k, y_k):
+    """The instructions of one tile: its sums stay in registers while k runs over x and y once.
+
+    shape: rows, vectors in a row, lanes of a vector, known now; all else is known when it runs.
+    """
+    rows, vectors, lanes = shape
+    kind = ir.VectorType(FLOAT, lanes)
+    places = [(i, j) for i in range(rows) for j in range(vectors)]
+    sums = {place: cgutils.alloca_once(b, kind) for place in places}  # LLVM makes registers of it
+    for place in places:
+        b.store(ir.Constant(kind, None), sums[place])
+    with cgutils.for_range(b, count) as loop:
+        y_row, x_column = b.mul(loop.index, y_k), b.mul(loop.index, x_k)
+        ys = []
+        for j in range(vectors):
+            pointer = _vector_pointer(b, y, b.add(y_row, _index(j * lanes)), kind)
+            ys.append(b.load(pointer, align=ALIGNMENT))
+        for i in range(rows):
+            number = b.load(b.gep(x, [b.add(x_column, b.mul(x_m, _index(i)))]))
+            x_vector = _splat(b, number, kind)
+            for j in range(vectors):
+                term = b.fmul(x_vector, ys[j], flags=CONTRACT)
+                total = b.fadd(term, b.load(sums[i, j]), flags=CONTRACT)
+                b.store(total, sums[i, j])
+    for i, j in places:
+        total = b.load(sums[i, j])
+        offset = b.add(b.mul(out_m, _index(i)), _index(j * lanes))
+        b.store(total, _vector_pointer(b, out, offset, kind), align=ALIGNMENT)
+
+
+# ---- a transpose ---------------------------------------------------------------------------------
+
+
+@intrinsic
+def transpose_8x8(typing, out, y, out_k, y_n):
+    """for k, n < 8:  out[k, n] = y[n, k]
+
+    out, y: float32*; out_k, y_n: int64, the strides of their rows, which are contiguous.
+
+    In three steps, of 4, 2 and 1 lanes: two rows that lie `half` apart exchange the blocks of
+    `half` numbers that are off the diagonal. 24 shuffles; number by number, 64 loads and stores.
+    """
+
+    def code(context, b, signature, args):
+        out, y, out_k, y_n = args
+        kind = ir.VectorType(FLOAT, 8)
+        rows = []
+        for n in range(8):
+            pointer = _vector_pointer(b, y, b.mul(y_n, _index(n)), kind)
+            rows.append(b.load(pointer, align=ALIGNMENT))
+        for half in (1, 2, 4):
+            # Lanes of a pair of rows: 0 to 7 are the upper one's, 8 to 15 the lower one's.
+            upper = [8 + c - half if c & half else c for c in range(8)]
+            lower = [8 + c if c & half else c + half for c in range(8)]
+            for r in range(8):
+                if r & half:
+                    continue
+                first, second = rows[r], rows[r + half]
+                rows[r] = b.shuffle_vector(first, second, _lane_numbers(upper))
+                rows[r + half] = b.shuffle_vector(first, second, _lane_numbers(lower))
+        for k, row in enumerate(rows):
+            pointer = _vector_pointer(b, out, b.mul(out_k, _index(k)), kind)
+            b.store(row, pointer, align=ALIGNMENT)
+        return context.get_dummy_value()
+
+    return types.void(out, y, out_k, y_n), code
+
+
+# ---- LLVM values ---------------------------------------------------------------------------------
+
+
+def _vector_pointer(b: Any, p: Any, offset: Any, kind: ir.Type) -> Any:
+    """The pointer to a vector that begins `offset` elements after p."""
+    return b.bitcast(b.gep(p, [offset]), kind.as_pointer())
+
+
+def _splat(b: Any, scalar: Any, kind: Any) -> Any:
+    """The vector that has `scalar` in all its lanes: one instruction, as x86 and ARM have it."""
+    undefined = ir.Constant(kind, ir.Undefined)
+    first = b.insert_element(undefined, scalar, ir.Constant(LANE, 0))
+    return b.shuffle_vector(first, undefined, _lane_numbers([0] * kind.count))
+
+
+def _lane_numbers(numbers: list[int]) -> ir.Constant:
+    """Which lane of two vectors each lane of a shuffle takes."""
+    return ir.Constant(ir.VectorType(LANE, len(numbers)), numbers)
+
+
+def _index(n: int) -> ir.Constant:
+    """A constant of 64 bits."""
+    return ir.Constant(INDEX, n)
+
+
+def _widened(b: Any, value: Any) -> Any:
+    """An integer or bool argument as 64 bits; a pointer as it is."""
+    if not isinstance(value.type, ir.IntType) or value.type.width == 64:
+        return value
+    return b.zext(value, INDEX)

@@ -1,0 +1,212 @@
+"""The text of a loop over elements: a kernel in Python, of one of two templates, for Numba.
+
+Operands are x0, x1, .. and results y0, y1, ..; in capitals, X0, Y0, .. are the pointers to them.
+n0, n1, .. are the sizes of the axes, i0, i1, .. the index of an element along them. For example
+y0 = x0 * x1, where x1 repeats along the first axis:
+
+    def kernel(X0, X1, Y0, count, sizes, strides):
+        n0 = uint32(sizes[0])
+        n1 = uint32(sizes[1])
+        i = cuda.grid(1)
+        if i < count:
+            rest1 = uint32(i)
+            i1 = int32(rest1 % n1)
+            i0 = int32(uint32(rest1 // n1))
+            x0 = X0[i0 * strides[0] + i1]
+            x1 = X1[i1]
+            y = x0 * x1
+            Y0[i0 * strides[4] + i1] = float32(y)
+
+Sizes and strides are arguments, so that one kernel serves arrays of all shapes; strides of 0 and 1
+are in the text, as they cost no multiplication there.
+"""
+
+import functools
+from typing import NamedTuple
+
+import numpy as np
+
+from .launch import THREADS
+
+INDENT = "    "
+ZERO_STRIDE, UNIT_STRIDE, ANY_STRIDE = 0, 1, 2  # what the text knows of a stride
+
+
+class LoopResult(NamedTuple):
+    """What is stored: the name of a value of the body, elementwise or reduced over some axes."""
+
+    value: str
+    dtype: str
+    reduce: str = ""  # "sum" or "max"
+
+
+class LoopBody(NamedTuple):
+    """What is computed for each element of a loop: x0, x1, .. are the operands.
+
+    operands: the dtype of each. statements: (name, expression), in order.
+    """
+
+    operands: tuple[str, ...]
+    statements: tuple[tuple[str, str], ...]
+    results: tuple[LoopResult, ...]
+
+
+def stride_patterns(strides: list[tuple]) -> tuple[tuple[int, ...], ...]:
+    """For each array, what the text knows of its strides: 0 is known, and 1 along the last axis."""
+    return tuple(
+        tuple(_pattern(stride, axis == len(steps) - 1) for axis, stride in enumerate(steps))
+        for steps in strides
+    )
+
+
+def _pattern(stride: int, is_last: bool) -> int:
+    if stride == 0:
+        return ZERO_STRIDE
+    return UNIT_STRIDE if stride == 1 and is_last else ANY_STRIDE
+
+
+ELEMENTWISE = """\
+def kernel({arrays}, count, sizes, strides):
+{sizes}
+    i = cuda.grid(1)
+    if i < count:
+{index}
+{body}
+"""
+
+# t: this thread's number in its block. j: its kept element. r: the elements that it reduces.
+# Each result has THREADS numbers of `tile`, side by side.
+REDUCTION = """\
+def kernel({arrays}, kept, reduced, sizes, strides):
+{sizes}
+    tile = shared_array({tile_size}, {dtype})
+    t = cuda.threadIdx.x
+    j = cuda.blockIdx.x * {width} + t % {width}
+{begin}
+    if j < kept:
+{kept_index}
+        for r in range(cuda.blockIdx.y * {rows} + t // {width}, reduced, cuda.gridDim.y * {rows}):
+{reduced_index}
+{body}
+{combine}
+{put}
+    cuda.syncthreads()
+    half = {half}
+    while half >= {width}:
+        if t < half:
+{combine_halves}
+        cuda.syncthreads()
+        half //= 2
+    if t < {width} and j < kept:
+{store}
+"""
+
+
+@functools.cache
+def loop_source(body: LoopBody, patterns: tuple, reduced: tuple, width: int) -> str:
+    """The kernel as Python.
+
+    patterns: of each operand and result, `stride_patterns`. reduced: the axes that reduced results
+    drop. width: how many neighbouring kept elements a block of a reduction has, a power of two.
+    """
+    xs = [f"x{k}" for k in range(len(body.operands))]
+    ys = [f"y{k}" for k in range(len(body.results))]
+    elements = [
+        _element(name, k, pattern) for k, (name, pattern) in enumerate(zip(xs + ys, patterns))
+    ]
+    depth = len(patterns[0])
+    kept = [axis for axis in range(depth) if axis not in reduced]
+    parts = {
+        "arrays": ", ".join(name.upper() for name in xs + ys),
+        "sizes": _indented([f"n{d} = uint32(sizes[{d}])" for d in range(depth)], 1),
+    }
+    lines = _body_lines(body, elements)
+    reductions = [(y, r) for y, r in zip(ys, body.results) if r.reduce]
+    if not reductions:
+        parts |= {"index": _indented(_unravelled("i", kept), 2), "body": _indented(lines, 2)}
+        return ELEMENTWISE.format(**parts)
+    parts |= {
+        "kept_index": _indented(_unravelled("j", kept), 2),
+        "reduced_index": _indented(_unravelled("r", list(reduced)), 3),
+        "body": _indented(lines, 3),
+    }
+    return REDUCTION.format(**parts, **_reduction_parts(reductions, width))
+
+
+def _body_lines(body: LoopBody, elements: list[str]) -> list[str]:
+    """The operands loaded, the statements, and the elementwise results stored."""
+    operands, results = elements[: len(body.operands)], elements[len(body.operands) :]
+    lines = []
+    for k, (dtype, element) in enumerate(zip(body.operands, operands)):
+        is_true = " != 0" if dtype == "bool" else ""  # bools are bytes in memory
+        lines.append(f"x{k} = {element}{is_true}")
+    lines += [f"{name} = {expression}" for name, expression in body.statements]
+    for result, element in zip(body.results, results):
+        if not result.reduce:
+            dtype = "uint8" if result.dtype == "bool" else result.dtype
+            lines.append(f"{element} = {dtype}({result.value})")
+    return lines
+
+
+def _reduction_parts(reductions: list[tuple[str, LoopResult]], width: int) -> dict:
+    """What the template of a reduction needs besides; reductions: (name, result), of one dtype."""
+    begin, combine, put, combine_halves, store = [], [], [], [], []
+    for k, (y, result) in enumerate(reductions):
+        total, mine = f"t_{y}", f"tile[{k * THREADS} + t]"
+        theirs = f"tile[{k * THREADS} + t + half]"
+        begin.append(f"{total} = {result.dtype}({_neutral(result)})")
+        combine.append(f"{total} = {_combined(result, total, result.value)}")
+        put.append(f"{mine} = {total}")
+        combine_halves.append(f"{mine} = {_combined(result, mine, theirs)}")
+        store.append(f"{y.upper()}[cuda.blockIdx.y * kept + j] = {mine}")
+    return {
+        "width": width,
+        "rows": THREADS // width,
+        "half": THREADS // 2,
+        "tile_size": THREADS * len(reductions),
+        "dtype": reductions[0][1].dtype,
+        "begin": _indented(begin, 1),
+        "combine": _indented(combine, 3),
+        "put": _indented(put, 1),
+        "combine_halves": _indented(combine_halves, 3),
+        "store": _indented(store, 2),
+    }
+
+
+def _combined(result: LoopResult, a: str, b: str) -> str:
+    """Two partial results as one, in the dtype of the result."""
+    return f"{result.dtype}({a} + {b})" if result.reduce == "sum" else f"maximum({a}, {b})"
+
+
+def _neutral(result: LoopResult) -> str:
+    """The number that changes nothing when it is combined with another."""
+    if result.reduce == "sum":
+        return "0"
+    return "-inf" if np.dtype(result.dtype).kind == "f" else str(np.iinfo(result.dtype).min)
+
+
+def _element(name: str, k: int, pattern: tuple) -> str:
+    """Array k's element at i0, i1, ..; its strides begin at strides[k * depth]."""
+    terms = []
+    for axis, known in enumerate(pattern):
+        if known == UNIT_STRIDE:
+            terms.append(f"i{axis}")
+        elif known == ANY_STRIDE:
+            terms.append(f"i{axis} * strides[{k * len(pattern) + axis}]")
+    return f"{name.upper()}[{' + '.join(terms) or 0}]"
+
+
+def _unravelled(number: str, axes: list[int]) -> list[str]:
+    """A number as an index along each of the axes, the last of which runs fastest.
+
+    In 32 bits without a sign, which divide several times faster than what Numba would choose.
+    """
+    lines, rest = [], f"uint32({number})"
+    for d in reversed(axes[1:]):
+        lines += [f"rest{d} = {rest}", f"i{d} = int32(rest{d} % n{d})"]
+        rest = f"uint32(rest{d} // n{d})"
+    return lines + [f"i{d} = int32({rest})" for d in axes[:1]]
+
+
+def _indented(lines: list[str], by: int) -> str:
+    return "\n".join(INDENT * by + line for line in lines or ["pass"])
