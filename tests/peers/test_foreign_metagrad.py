@@ -1,4 +1,4 @@
-"""MAML written in PyTorch, judged by differences; nothing of this engine's computes anything."""
+"""MAML written in PyTorch, checked by differences; nothing of this engine's computes anything."""
 
 import warnings
 

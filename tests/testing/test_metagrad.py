@@ -1,4 +1,4 @@
-"""The meta-gradient's judge is judged: what is right passes, what is wrong is called by its name.
+"""The meta-gradient's checker is checked: what is right passes, what is wrong is named.
 
 Quadratic tasks, L_i(t) = (t - c)'A(t - c) / 2, have a closed form with and without the second
 derivatives; a small tanh network has none, and is nobody's special case.

@@ -109,7 +109,7 @@ def main(arguments: list[str] | None = None) -> int:
     """The command; 1 if a call ended badly."""
     parser = command("arguments", "Call public functions with wrong arguments.")
     options = parser.parse_args(arguments)
-    return survey().go_on(options.minutes, options.seed)
+    return survey().run_for(options.minutes, options.seed)
 
 
 if __name__ == "__main__":
