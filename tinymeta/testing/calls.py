@@ -7,6 +7,8 @@ called from the day it is there.
 
 import functools
 import inspect
+from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
@@ -359,55 +361,52 @@ FUNCTIONS = {"f", "loss", "sample", "measure", "scheme", "activation", "layers"}
 
 
 @functools.cache
-def public() -> tuple[str, ...]:
+def public_callables() -> tuple[str, ...]:
     """The functions, constructors and methods that are called, as one writes them."""
-    listed = [
-        f"{room}.{name}"
-        for room, module in ROOMS.items()
-        for name in module.__all__
-        if callable(getattr(module, name))
-    ]
-    return (*(name for name in listed if name not in LEFT_OUT and not holder(name)), *METHODS)
+    listed = [f"{room}.{name}" for room, module in ROOMS.items() for name in module.__all__]
+    called = [name for name in listed if callable(eval_text(name)) and name not in LEFT_OUT]
+    return (*(name for name in called if not _is_named_tuple(name)), *METHODS)
 
 
-def holder(name: str) -> bool:
-    """Is it a NamedTuple, which holds whatever it is given?"""
-    found = value(name)
+def _is_named_tuple(name: str) -> bool:
+    """Whether it is a NamedTuple, which holds whatever it is given."""
+    found = eval_text(name)
     return isinstance(found, type) and issubclass(found, tuple)
 
 
-def value(text: str):
+def eval_text(text: str) -> Any:
     """What a text stands for, made anew."""
     return eval(text, {"tm": tm, "np": np, "nan": float("nan"), "inf": float("inf")})
 
 
 @functools.cache
-def parameters(callee: str) -> tuple[inspect.Parameter, ...]:
+def parameters_of(callee: str) -> tuple[inspect.Parameter, ...]:
     """The parameters of what is called; of an operator or an elementwise operation, its inputs."""
-    function, inputs = value(callee), ""
+    function = eval_text(callee)
+    names: Iterable[str] = ()
     if isinstance(function, Elementwise):
-        inputs = "abc"[: function.arity]
+        names = "abc"[: function.arity]
     elif "__" in callee:
-        inputs = ["index"] if "getitem" in callee else "x"
-    if inputs:
-        return tuple(inspect.Parameter(name, inspect.Parameter.POSITIONAL_ONLY) for name in inputs)
+        names = ["index"] if "getitem" in callee else ["x"]
+    if names:
+        return tuple(inspect.Parameter(name, inspect.Parameter.POSITIONAL_ONLY) for name in names)
     return tuple(inspect.signature(function).parameters.values())
 
 
-def names(callee: str) -> str:
-    """What its errors may call it, a pattern: "sum" of `tm.sum`."""
+def error_name_pattern(callee: str) -> str:
+    """A pattern for the name that its errors may call it by: "sum" of `tm.sum`."""
     return METHODS.get(callee) or OTHERWISE.get(callee) or callee.rpartition(".")[2]
 
 
 @functools.cache
-def wrong(parameter: str) -> list[str]:
+def wrong_texts(parameter: str) -> list[str]:
     """Texts of values that may be wrong for it."""
     if parameter in FUNCTIONS:
-        return [text for text in WRONG if not callable(value(text))]
+        return [text for text in WRONG if not callable(eval_text(text))]
     return WRONG if parameter in ENDLESS else WRONG + HUGE
 
 
-def right(callee: str, parameter: str) -> list[str]:
+def right_texts(callee: str, parameter: str) -> list[str]:
     """Texts of values that it takes. Raises KeyError for a parameter that nobody knows yet."""
-    special = f"{names(callee).partition('|')[0]}.{parameter}"
+    special = f"{error_name_pattern(callee).partition('|')[0]}.{parameter}"
     return RIGHT[special] if special in RIGHT else RIGHT[parameter]
