@@ -129,12 +129,13 @@ MISTAKES = {
     "the sum where the mean was expected (a factor T)": lambda loss, steps: meta_grad_of(
         loss, steps, tm.sum
     ),
-    "this is the gradient of the support loss after adapting: the query set is not used": on_support,
+    "this is the gradient of the support loss after adapting: the query set is not "
+    "used": on_support,
     "with its sign flipped": lambda loss, steps: tm.grad(
         lambda p, tasks: -maml_loss(loss, p, tasks, lr=RATE, steps=steps).mean()
     ),
-    "it is zero (nothing of theta reaches the loss, or the rules return nothing)": lambda loss, steps: (
-        lambda p, tasks: tm.tree.map(np.zeros_like, p)
+    "it is zero (nothing of theta reaches the loss, or the rules return nothing)": (
+        lambda loss, steps: lambda p, tasks: tm.tree.map(np.zeros_like, p)
     ),
 }
 
@@ -250,7 +251,7 @@ def test_numpy_from_end_to_end(steps):
         (lambda p, tasks: {"w": p["w"]}, r"the gradient has the leaves \[\"\['w'\]\"\]"),
         (
             lambda p, tasks: tm.tree.map(lambda x: np.stack([x] * T), p),
-            r"of \['b'\] has the shape \(3, 3\), the parameter \(3,\): are the tasks' gradients summed",
+            r"of \['b'\] has the shape \(3, 3\), the parameter \(3,\): are the tasks' grad",
         ),
         (lambda p, tasks: None, "the gradient has the leaves"),
     ],
