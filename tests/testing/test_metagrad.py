@@ -182,7 +182,7 @@ def test_an_unknown_mistake_has_no_name_but_a_place_a_cosine_and_a_ratio():
 
 
 @pytest.mark.parametrize("off, name", [(1e-6, ": it is right to four digits"), (1e-3, "")])
-def test_single_precision_is_told_apart_from_a_mistake(off, name):
+def test_single_precision_is_no_mistake_and_is_named(off, name):
     wrong = lambda p, tasks: (1 + off) * by_hand(1)(p, tasks)
     said = complaint(wrong, quadratic, descend(1), POINT, QUADRATICS).splitlines()[0]
     assert said.partition(": was")[0] == f"check_meta_grad: the meta-gradient is wrong{name}"

@@ -1,4 +1,4 @@
-"""The slope is 2 or 3 for what is right and less for what is not; what cannot be told says so."""
+"""The slope is 2 or 3 for what is right and less for what is not; what cannot be decided says so."""
 
 import numpy as np
 import pytest
@@ -145,7 +145,7 @@ def test_at_a_kink_that_no_branch_tells_nothing_is_called_wrong(name):
         check_taylor(Foreign(f, backward=backward), np.array([0.0, 0.3]))
 
 
-# ---- what cannot be told ------------------------------------------------------------------------
+# ---- what cannot be decided ---------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
