@@ -241,7 +241,7 @@ def test_the_command_prints_the_tally():
     )
     assert done.returncode == 0 and done.stderr == ""
     assert done.stdout.startswith("checked ") and ", failed 0\n" in done.stdout
-    assert " programs a second for " in done.stdout
+    assert " examples a second for " in done.stdout
 
 
 def test_the_command_fails_with_the_program_of_a_wrong_rule(monkeypatch, capsys):

@@ -1,4 +1,4 @@
-"""The slope is 2 or 3 for what is right and less for what is not; what cannot be decided says so."""
+"""The slope is 2 or 3 for what is right and less for what is not; what is undecided says so."""
 
 import numpy as np
 import pytest

@@ -85,7 +85,7 @@ class Survey:
         except KeyboardInterrupt:  # the tally is worth having
             pass
         seconds = time.monotonic() - start
-        print(f"{self}\n{self.tally.total() / seconds:.0f} programs a second for {seconds:.0f} s")
+        print(f"{self}\n{self.tally.total() / seconds:.0f} examples a second for {seconds:.0f} s")
         return int(not self.passed)
 
     def __str__(self) -> str:
@@ -100,5 +100,5 @@ def command(name: str, what: str) -> argparse.ArgumentParser:
     """The options that all searches have."""
     parser = argparse.ArgumentParser(prog=f"python -m tinymeta.testing.{name}", description=what)
     parser.add_argument("--minutes", type=float, default=10.0, help="how long (default 10)")
-    parser.add_argument("--seed", type=int, default=0, help="of the programs (default 0)")
+    parser.add_argument("--seed", type=int, default=0, help="of the examples (default 0)")
     return parser
