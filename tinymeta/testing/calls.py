@@ -1,4 +1,4 @@
-"""What may be called, and with what: public functions; values of parameters, right and wrong.
+"""Tables of what may be called, and with which values of its parameters, right and wrong.
 
 All of it is text, so that a call that is drawn can be read, and pasted into a session. What a
 function takes is looked up by the names of its parameters; a new function with familiar names is
@@ -275,7 +275,7 @@ def _is_named_tuple(name: str) -> bool:
 
 
 def eval_text(text: str) -> Any:
-    """What a text stands for, made anew."""
+    """The object that a text stands for, made anew."""
     return eval(text, {"tm": tm, "np": np, "nan": float("nan"), "inf": float("inf")})
 
 

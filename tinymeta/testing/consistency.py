@@ -31,7 +31,7 @@ def check_consistency(
     """Raise AssertionError if J(x)^T u at `point` has two answers, in the point's own dtypes.
 
     Two answers may differ by what a perturbation of one rounding makes of them, and by the root of
-    a rounding: these faults are gross. Costs some 7 pullbacks, and one for each of up to 8 outputs.
+    a rounding: these faults are gross. Costs 6 pullbacks, and one for each of up to 8 outputs.
     """
     us = cast_like(us, point.outputs())
     with rule_errors_as_failures(check_name):

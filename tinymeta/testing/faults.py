@@ -1,4 +1,4 @@
-"""Who tests the tests? Mutation: break every derivative rule, one fault at a time, and look.
+"""Mutation testing of `check_grads`: break every derivative rule, one fault at a time, and look.
 
 A mutant is an operation with one fault in one rule. `check_grads`, on the cases that the strategy
 of the operation draws, has to fail for each; a survivor shows a case never drawn, or a check that
@@ -178,7 +178,7 @@ def cases_of(op: Primitive, count: int) -> list[Case]:
 
 
 def _complaint(op: Primitive, case: Case, order: int, seed: int) -> Exception | None:
-    """What check_grads raises: an AssertionError, or whatever a bad shape raises on the way."""
+    """The exception of check_grads on a case, if any: an AssertionError, or that of a bad shape."""
 
     def f(*xs: Any) -> Any:
         return op(*xs, **case.static)

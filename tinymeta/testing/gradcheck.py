@@ -1,4 +1,4 @@
-"""Is a gradient right? At every order, <u, J v> by the engine against a difference of <u, f>.
+"""The gradient check: at every order, <u, J v> by the engine against a difference of <u, f>.
 
 v is a direction, u a cotangent, both random normal and fresh for every comparison. Never ones: the
 rows of a softmax sum to 1, so with u = 1 a backward pass that returns zeros would look right. Never
@@ -53,7 +53,7 @@ def check_grads(
     two sides is right, term by term, and higher orders are skipped.
     seed: an int, or a `numpy.random.Generator` to draw directions and cotangents from.
 
-    A comparison takes at least 7 evaluations of F_k (differences.py), and there are `n_dirs` for
+    A comparison takes at least 8 evaluations of F_k (differences.py), and there are `n_dirs` for
     each of the len(modes)^(k-1) derivatives of order k; each order costs some 4 times the last.
 
     Raises AssertionError with the table of comparisons, and the worst entry of the one that failed,
@@ -74,7 +74,8 @@ def check_grads(
         start = Point(subject.function, subject.inputs, subject.names)
         rows: list[Row] = []
         moves = False
-        # Each point twice: in float64, and in the dtypes of the caller.
+        # Invariant: `points` are F_k, once for each way to take the k-1 derivatives before, and each
+        # of them twice: in float64, and in the dtypes of the caller.
         points = [(start, start._replace(xs=subject.originals))]
         for k in range(1, order + 1):
             derivatives = []
@@ -87,16 +88,16 @@ def check_grads(
                         new = list(_compare(doubles, originals, k, d, modes, us, vs, policy, rng))
                     for row in new:
                         rows.append(row)
-                        if row.verdict == "right" or row.skipped and policy != "raise":
+                        if _passes(row, policy):
                             continue
                         if k > 1 and not moves:  # the derivative of rounding is no derivative
                             raise vacuous_error("check_grads", subject.name)
                         diagnosis = _diagnosis(doubles, row, us, vs, rng)
                         raise _failure(subject.name, rows, diagnosis)
                 for mode in modes:  # the last pair becomes part of the next point
-                    derivatives.append(
-                        (doubles.derivative(mode, k, us, vs), originals.derivative(mode, k, us, vs))
-                    )
+                    next_doubles = doubles.derivative(mode, k, us, vs)
+                    next_originals = originals.derivative(mode, k, us, vs)
+                    derivatives.append((next_doubles, next_originals))
             points = derivatives
         if moves:
             us, vs = start.random_pair(rng)
@@ -150,6 +151,11 @@ def _compare(
             noise = float(ROUNDINGS * (eps * short.size + change))
             rounded = [doubles.xs, originals.xs]
             yield _with_kinks(short._replace(noise=noise), doubles, along, rounded, policy)
+
+
+def _passes(row: Row, policy: str | Skip) -> bool:
+    """Whether it is right, or skipped where the policy allows it."""
+    return row.verdict == "right" or (row.skipped and policy != "raise")
 
 
 def _with_kinks(

@@ -4,7 +4,7 @@ An operation with kinks declares its `branch`; what a comparison or an argmax re
 and so a branch. Two inputs with equal branches all along lie on one smooth piece of the function:
 there a difference between them approximates the derivative. A function from elsewhere declares no
 branches, so there the slopes on the two sides are compared. That finds a kink at the point alone,
-and costs a few dozen evaluations; comparing branches costs one evaluation for each point.
+and costs 10 to 42 evaluations; comparing branches costs one evaluation for each point.
 
 A kink differs from a mistake: a mistake is in the gradient, and neither the branches nor the slopes
 on the two sides, which are found from values of f alone, change with it.

@@ -1,4 +1,4 @@
-"""What meta-learning is made of, drawn small: pairs, episodes, networks; with and without tasks."""
+"""Strategies of small pairs, episodes and networks, with and without a task axis."""
 
 from typing import Any, NamedTuple
 

@@ -1,4 +1,4 @@
-"""Is a meta-gradient right? The whole inner loop, differentiated by differences.
+"""The check of a meta-gradient: the whole inner loop, differentiated by differences.
 
     F(theta) = mean over tasks of L_i(adapt_i(theta); query)            (Finn et al. 2017, eq. 1)
     exact  J' grad L_i(theta'_i)     first order  grad L_i(theta'_i)     J = d adapt / d theta

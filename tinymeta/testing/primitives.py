@@ -273,7 +273,7 @@ def _with_static(op: Primitive, case: Case) -> Callable:
 
 
 def _check_closed(op: Primitive, case: Case, order: int) -> None:
-    """Whatever its rules call, and the rules of that, is in the registry."""
+    """All operations that its rules call, and the rules of those, are in the registry."""
     called = set()
 
     def record(primitive: Primitive, values: list, static: dict) -> Any:

@@ -84,7 +84,7 @@ def with_shorter_step(row: Row, terms: Callable, magnitude: float) -> Row:
 
 
 class Report(NamedTuple):
-    """What was compared, in rows in their order; printed as a table."""
+    """The comparisons, as rows in their order; printed as a table."""
 
     rows: tuple[Row, ...]
 

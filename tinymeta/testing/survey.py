@@ -20,7 +20,7 @@ MOST_SKIPPED = 0.1  # a search that skips more of them has not searched
 
 
 class Survey:
-    """How many examples were checked, how many could not be, and the smallest that failed.
+    """A search and its tally: how many examples were checked, how many could not be, what failed.
 
     strategy: what examples are drawn from. check_example(example, seed) -> the outcome, a word, and
     raises for a failure. shrink: look for a smaller one that fails, too.

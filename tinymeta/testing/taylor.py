@@ -105,7 +105,8 @@ def check_taylor(
     pullback is asked in other ways, too (consistency.py). seed: an int, or a
     `numpy.random.Generator`.
 
-    Costs up to 54 evaluations of f, one gradient and, for order 2, one Hessian-vector product.
+    Costs up to 4 evaluations of f for each of 27 steps, one gradient and, for order 2, one
+    Hessian-vector product.
 
     Raises AssertionError with the table if the slope is too small or not to be found (as `Kink` or
     `Undecided`), if a gradient has another shape or dtype than its input or the pullback answers
@@ -150,8 +151,8 @@ def _smooth_steps(
 ) -> tuple[np.ndarray, list[str]]:
     """(the steps below which all is finite and on the piece of x, what the next longer crosses).
 
-    From the shortest step up, so that all steps below a step taken have been looked at. One
-    evaluation for each, until one is refused.
+    From the shortest step up, so that all steps below a step taken have been looked at. Three
+    evaluations for each, until one is refused.
     """
     here = tuple(map(asarray, xs))
     start = [y.numpy() for y in function(*here)]
