@@ -38,7 +38,11 @@ class Rejected(Exception):
 
 
 class GrowingProgram:
-    """Shapes here are those of one task; with `tasks`, arrays have that leading axis as well."""
+    """A random program under construction: its inputs and statements, and all values so far.
+
+    Shapes here are those of one task; with `tasks`, arrays have that leading axis as well. seed: of
+    the entries of inputs.
+    """
 
     def __init__(self, tasks: int | None, seed: int):
         self.tasks, self.seed = tasks, seed
