@@ -19,7 +19,7 @@ METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.
 
 
 def outcome(read, path):
-    """What `read()` returns, or the sentence, naming `path`, that it raises; no other error passes."""
+    """What `read()` returns, or the sentence that it raises, which names `path`; no other error."""
     try:
         return read()
     except (ValueError, OSError) as error:
@@ -77,7 +77,7 @@ BYTES = (flip, cut, lose, overwrite)
 
 
 def rebuilt(rng, data: bytes) -> bytes:
-    """Another archive, with checksums that are right, of entries that are not what they were."""
+    """Another archive, with right checksums, one of whose entries is not what it was."""
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         parts = [(name, archive.read(name)) for name in archive.namelist()]
     a, b = rng.integers(len(parts), size=2)
@@ -104,7 +104,7 @@ def rebuilt(rng, data: bytes) -> bytes:
 
 
 def with_header(rng, content: bytes) -> bytes:
-    """What an array's header says, or a picture's, changed: as sizes that nothing could have."""
+    """An array or a picture with another header, such as a size that nothing could have."""
     descr = rng.choice(["<f8", "<i4", "|O", "<U9", "<c8", "|V0", "<M8[s]", ">f4", "nonsense"])
     shape = (
         "()",
@@ -187,13 +187,11 @@ OTHERS = (
 def places(value, path=()) -> Iterator[tuple]:
     """The way to each part of what JSON holds, the whole included."""
     yield path
-    parts = (
-        value.items()
-        if isinstance(value, dict)
-        else enumerate(value)
-        if isinstance(value, list)
-        else ()
-    )
+    parts = ()
+    if isinstance(value, dict):
+        parts = value.items()
+    elif isinstance(value, list):
+        parts = enumerate(value)
     for key, part in parts:
         yield from places(part, (*path, key))
 
@@ -204,32 +202,34 @@ def replaced(value, path, new):
         return {} if new is ABSENT else new
     value = copy.deepcopy(value)
     *way, last = path
-    inner = value
+    parent = value
     for key in way:
-        inner = inner[key]
+        parent = parent[key]
     if new is ABSENT:
-        del inner[last]
+        del parent[last]
     else:
-        inner[last] = new
+        parent[last] = new
     return value
 
 
 def checkpoints(path, seed: int, count: int) -> Iterator[tuple[str, dict]]:
-    """(what is changed, changes for `tampered`) of a file of tm.save: any part of what it tells
-    another or absent, any array of another dtype, shape or kind, in random order.
+    """(what is changed, changes for `tampered`) of a file of tm.save, in random order.
+
+    Any part of its JSON is replaced or absent, any array has another dtype, shape or kind.
     """
     with np.load(path) as file:
         arrays = {name: file[name] for name in file if name != "digest"}
     about = json.loads(str(arrays["about"]))
-    told = [(way, value) for way in places(about) for value in VALUES]
-    found = [(name, other) for name in arrays for other in OTHERS]
-    for which in np.random.default_rng(seed).permutation(len(told) + len(found))[:count]:
-        if which < len(told):
-            way, value = told[which]
+    of_about = [(way, value) for way in places(about) for value in VALUES]
+    of_arrays = [(name, other) for name in arrays for other in OTHERS]
+    total = len(of_about) + len(of_arrays)
+    for which in np.random.default_rng(seed).permutation(total)[:count]:
+        if which < len(of_about):
+            way, value = of_about[which]
             what = f"{way}: {'absent' if value is ABSENT else value}"
             yield what, {"about": np.array(json.dumps(replaced(about, way, value)))}
         else:
-            name, other = found[which - len(told)]
+            name, other = of_arrays[which - len(of_about)]
             with np.errstate(all="ignore"):
                 array = np.zeros(3) if arrays[name].dtype.kind == "U" else arrays[name]
                 changed = other(array)

@@ -43,15 +43,17 @@ ROUNDED_OF_TWO = ["power", "hypot", "arctan2"]
 
 
 def calls(names: list[str], kinds: str) -> list:
+    """Rules for calls of functions: a gap for each argument, of these kinds."""
     gaps = ", ".join(["{}"] * len(kinds))
     return [(f"{name}({gaps})", kinds) for name in names]
 
 
 def between(signs: str, kinds: str) -> list:
+    """Rules for operators between two gaps of these kinds."""
     return [(f"{{}} {sign} {{}}", kinds) for sign in signs.split()]
 
 
-# kind -> [(pattern, the kinds of its gaps)]: x exact, m a mask, r rounded
+# kind -> [(pattern, the kinds of its gaps)]; a kind: x exact, m a mask, r rounded
 RULES = {
     "x": [
         *calls(EXACT, "x"),
@@ -120,14 +122,10 @@ def texts(draw):
 
 
 def inputs(dtype: str, size: int):
-    return st.tuples(
-        *[
-            st.lists(st.sampled_from(VALUES), min_size=size, max_size=size).map(
-                lambda values: np.array(values, dtype)
-            )
-        ]
-        * 3
-    )
+    """Three arrays of VALUES."""
+    values = st.lists(st.sampled_from(VALUES), min_size=size, max_size=size)
+    array = values.map(lambda values: np.array(values, dtype))
+    return st.tuples(array, array, array)
 
 
 def assert_same(found, expected, exact: bool, text: str):

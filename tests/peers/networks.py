@@ -14,6 +14,8 @@ from tinymeta import nn
 
 
 class Network(NamedTuple):
+    """A network, parameters for it, and the tasks it is trained on."""
+
     layers: list  # ("conv", stride, padding), ("norm",), ("dense",), ("pool",), ("mean",), ..
     params: dict
     tasks: tm.Tasks  # with a task axis
@@ -79,6 +81,7 @@ def relu(x):
 
 
 def forward(network: Network, params, x):
+    """x (.., N, H, W, C) or (.., N, D), with a task axis if params have one."""
     for k, (kind, *options) in enumerate(network.layers):
         p = of_layer(params, k)
         if kind == "conv":

@@ -80,7 +80,7 @@ def test_a_torch_autograd_function_that_forgets_its_second_derivative_is_red(tor
         check_grads(f, X)
 
 
-def test_a_kink_in_torch_is_told_from_a_mistake(torch):
+def test_a_kink_in_torch_is_no_mistake(torch):
     with pytest.raises(Kink, match="a function that tells no branches"):
         check_grads(of_torch(torch, torch.relu), np.array([0.0, 1.0]), order=1)
     check_grads(of_torch(torch, torch.relu), np.array([0.0, 1.0]), order=1, kinks="one-sided")
@@ -103,7 +103,7 @@ def test_a_wrong_custom_vjp_in_jax_is_red(jax):
         check_grads(Foreign(named("exp", lambda x: exp(x)), vjp=jax.vjp), X)
 
 
-def test_jax_in_single_precision_is_told_what_to_enable(jax):
+def test_jax_in_single_precision_the_option_to_enable_is_named(jax):
     jax.config.update("jax_enable_x64", False)
     with pytest.raises(ValueError, match="returns float32 for float64 inputs.*jax_enable_x64"):
         check_grads(Foreign(lambda x: jax.numpy.exp(x), vjp=jax.vjp), X)

@@ -1,4 +1,4 @@
-"""MAML written in PyTorch, judged by differences; nothing of this engine's computes anything."""
+"""MAML written in PyTorch, checked by differences; nothing of this engine's computes anything."""
 
 import warnings
 
@@ -63,12 +63,12 @@ def test_with_create_graph_it_is_right(torch):
     assert report.cosine == pytest.approx(1) and report.norm_ratio == pytest.approx(1)
 
 
-def test_without_create_graph_it_is_told_what_is_missing(torch):
+def test_without_create_graph_what_is_missing_is_named(torch):
     with pytest.raises(AssertionError, match="first-order MAML gradient.*missing create_graph"):
         check_meta_grad(*maml_in(torch, create_graph=False), PARAMS, TASKS)
 
 
-def test_single_precision_is_told_apart_from_a_mistake(torch):
+def test_single_precision_is_no_mistake_and_is_named(torch):
     meta_grad, loss, adapt = maml_in(torch)
     single = lambda tree: tm.tree.map(lambda x: x.astype(np.float32), tree)
     with pytest.raises(AssertionError, match="is wrong: it is right to four digits: was it comput"):

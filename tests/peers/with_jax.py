@@ -9,6 +9,7 @@ ACTIVATIONS = {"tanh": jnp.tanh, "softplus": jax.nn.softplus, "relu": jax.nn.rel
 
 
 def forward(network: Network, params, x):
+    """x (N, H, W, C) or (N, D)."""
     for k, (kind, *options) in enumerate(network.layers):
         p = of_layer(params, k)
         if kind == "conv":
@@ -39,6 +40,7 @@ def forward(network: Network, params, x):
 
 
 def loss(network: Network, params, x, y):
+    """The loss of one task, a scalar."""
     y_hat = forward(network, params, x)
     if network.loss == "mse":
         return ((y_hat - y) ** 2).mean()
@@ -46,10 +48,13 @@ def loss(network: Network, params, x, y):
 
 
 def slope(network: Network, params, batch, t):
+    """The gradient of the loss of task t."""
     return jax.grad(lambda p: loss(network, p, *(a[t] for a in batch)))(params)
 
 
 def meta_gradient(network: Network, lr: float, steps: int, first_order: bool = False) -> dict:
+    """The gradient of the sum of the tasks' query losses, each after `steps` steps."""
+
     def after_learning(params, t):
         adapted = params
         for _ in range(steps):

@@ -38,19 +38,23 @@ def forward(network: Network, params, x):
 
 
 def loss(network: Network, params, x, y):
+    """The loss of one task, a scalar."""
     criterion = F.cross_entropy if network.loss == "cross_entropy" else F.mse_loss
     return criterion(forward(network, params, x), y)
 
 
 def leaves_of(network: Network):
+    """The parameters, tracked."""
     return {name: torch.tensor(p, requires_grad=True) for name, p in network.params.items()}
 
 
 def tensors(batch, t):
+    """x and y of task t."""
     return [torch.tensor(a[t]) for a in batch]
 
 
 def meta_gradient(network: Network, lr: float, steps: int, first_order: bool = False) -> dict:
+    """The gradient of the sum of the tasks' query losses, each after `steps` steps."""
     params, total = leaves_of(network), 0.0
     for t in range(len(network.tasks.support.x)):
         adapted = params

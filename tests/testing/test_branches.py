@@ -6,7 +6,7 @@ import pytest
 import tinymeta as tm
 from tinymeta.core.scope import state
 from tinymeta.testing import branches, check_grads
-from tinymeta.testing.kinks import crossed
+from tinymeta.testing.kinks import crossed_kinks
 
 
 def names(f, *args):
@@ -48,7 +48,7 @@ def test_what_chooses_has_its_choice_as_its_branch():
     ],
 )
 def test_what_is_crossed_between_two_inputs(f, here, there, expected):
-    assert crossed(f, (tm.asarray(here),), (tm.asarray(there),)) == expected
+    assert crossed_kinks(f, (tm.asarray(here),), (tm.asarray(there),)) == expected
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 
 import tinymeta as tm
 from tinymeta.testing import Foreign, check_grads, check_identities, check_taylor
-from tinymeta.testing.layouts import SAME_ENTRIES, backwards, gappy, spread, transposed
+from tinymeta.testing.layouts import SAME_ENTRIES, backwards, gappy, repeated_row, transposed
 
 rng = np.random.default_rng(0)
 x = rng.normal(size=(3, 4))
@@ -114,8 +114,8 @@ def test_a_layout_changes_no_entry(shape, dtype):
 def test_layouts_have_the_strides_they_say():
     a = rng.normal(size=(3, 4))
     assert transposed(a).strides == (8, 24) and backwards(a).strides == (-32, -8)
-    assert gappy(a).strides == (16, 48) and spread(a).strides == (0, 8)
-    np.testing.assert_array_equal(spread(a), a[[0, 0, 0]])
+    assert gappy(a).strides == (16, 48) and repeated_row(a).strides == (0, 8)
+    np.testing.assert_array_equal(repeated_row(a), a[[0, 0, 0]])
 
 
 # ---- time ---------------------------------------------------------------------------------------

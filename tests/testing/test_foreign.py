@@ -98,7 +98,9 @@ def test_identities_that_need_no_second_derivative_are_looked_at():
 
 
 def test_a_hand_written_meta_gradient_of_numpy_functions():
-    """L = (theta - x)^2 / 2 for each task: theta' = theta - r (theta - s), F' = (1 - r)(theta' - q)."""
+    """L = (theta - x)^2 / 2 for each task: theta' = theta - r (theta - s),
+    and F' = (1 - r)(theta' - q).
+    """
     rate, support, query = 0.3, rng.normal(size=(2, 5)), rng.normal(size=(2, 5))
     adapt = lambda theta, s: theta - rate * (theta - s)
     loss = lambda theta, q: ((theta - q) ** 2).sum(1) / 2

@@ -5,7 +5,7 @@ import pytest
 
 import tinymeta as tm
 from tinymeta.testing import Kink, Skip, check_grads
-from tinymeta.testing.differences import sides
+from tinymeta.testing.differences import one_sided_slopes
 
 KINKED = {
     "relu": tm.relu,
@@ -39,13 +39,13 @@ def test_raise_raises_even_where_both_sides_agree_with_the_rule():
 def test_skip_counts_and_fails_above_its_share():
     with pytest.raises(Kink, match=r"relu: 4 of 4 comparisons lie at kinks and were ski"):
         check_grads(tm.relu, at_kinks)
-    report = check_grads(tm.relu, at_kinks, kinks=Skip(at_most=1.0, spared=0))
+    report = check_grads(tm.relu, at_kinks, kinks=Skip(at_most=1.0, grace=0))
     assert len(report.rows) == 4 and all(row.skipped for row in report.rows)
     assert report.kinks == ["gate", "relu"]
 
 
 def test_a_skip_counts_over_the_checks_it_is_given():
-    skip = Skip(at_most=0.2, spared=4)
+    skip = Skip(at_most=0.2, grace=4)
     for _ in range(9):
         check_grads(tm.relu, smooth, kinks=skip)  # 36 comparisons
     for _ in range(3):
@@ -103,7 +103,7 @@ def test_an_unknown_policy_is_named():
     ],
 )
 def test_they_differ_at_a_kink_and_nowhere_else(f, left, right, kinked):
-    found = sides(lambda t: np.array([float(f(t))]), 1.0)
+    found = one_sided_slopes(lambda t: np.array([float(f(t))]), 1.0)
     assert found.left.value == pytest.approx(left, rel=1e-5, abs=1e-6)
     assert found.right.value == pytest.approx(right, rel=1e-5, abs=1e-6)
     assert found.kinked == kinked
@@ -118,4 +118,4 @@ def test_they_differ_at_a_kink_and_nowhere_else(f, left, right, kinked):
     ],
 )
 def test_a_jump_is_a_kink_and_an_edge_is_none(f, kinked):
-    assert sides(lambda t: np.array([float(f(t))]), 1.0).kinked == kinked
+    assert one_sided_slopes(lambda t: np.array([float(f(t))]), 1.0).kinked == kinked

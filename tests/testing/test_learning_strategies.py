@@ -1,4 +1,4 @@
-"""Pairs, episodes and networks: varied, valid, shrinking to next to nothing; and right gradients."""
+"""Pairs, episodes and networks are varied, valid and shrink; gradients of them are right."""
 
 import numpy as np
 import pytest
@@ -24,24 +24,37 @@ def names(network):
 
 # fmt: off
 VARIETY = {
-    "an identical pair of one class": (pairs(), lambda p: (~p.different & (distances(p) == 0)).any()),
-    "an identical pair of two":       (pairs(), lambda p: (p.different & (distances(p) == 0)).any()),
-    "a pair inside the margin":       (pairs(), lambda p: ((distances(p) > 0) & (distances(p) < 1)).any()),
-    "a different pair beyond it":     (pairs(margin=3.0), lambda p: (p.different & (distances(p) > 3)).any()),
+    "an identical pair of one class": (pairs(),
+        lambda p: (~p.different & (distances(p) == 0)).any()),
+    "an identical pair of two":       (pairs(),
+        lambda p: (p.different & (distances(p) == 0)).any()),
+    "a pair inside the margin":       (pairs(),
+        lambda p: ((distances(p) > 0) & (distances(p) < 1)).any()),
+    "a different pair beyond it":     (pairs(margin=3.0),
+        lambda p: (p.different & (distances(p) > 3)).any()),
     "pairs of tasks":                 (pairs(), lambda p: p.a.ndim == 3 and len(p.a) == 2),
     "pairs without tasks":            (pairs(), lambda p: p.a.ndim == 2),
-    "episodes of 3 classes, 2 shots": (episodes(), lambda t: t.support.y.shape[1] == 6 and t.support.y.max() == 2),
+    "episodes of 3 classes, 2 shots": (episodes(),
+        lambda t: t.support.y.shape[1] == 6 and t.support.y.max() == 2),
     "episodes out of order":          (episodes(), lambda t: t.support.y[0].tolist() == [1, 0]),
     "episodes without tasks":         (episodes(tasks=0), lambda t: t.support.x.ndim == 2),
-    "episodes without class 2":        (episodes(absent=True), lambda t: t.support.y.shape[1] == 3 and t.support.y.max() == 1),
-    "episodes far from 0":             (episodes(offset=1e3), lambda t: t.query.x.min() > 990 and t.query.x.any()),
-    "a regression":                   (episodes(regression=True), lambda t: t.query.y.shape[-1] == 1 and t.query.y.any()),
-    "a conv net with tasks":          (networks(), lambda n: "Conv2d" in names(n) and n.x.ndim == 5),
-    "a conv net without":             (networks(), lambda n: "Conv2d" in names(n) and n.x.ndim == 4),
-    "layers of every norm":           (networks(), lambda n: {"BatchNorm", "LayerNorm"} <= {*names(n)}),
+    "episodes without class 2":        (episodes(absent=True),
+        lambda t: t.support.y.shape[1] == 3 and t.support.y.max() == 1),
+    "episodes far from 0":             (episodes(offset=1e3),
+        lambda t: t.query.x.min() > 990 and t.query.x.any()),
+    "a regression":                   (episodes(regression=True),
+        lambda t: t.query.y.shape[-1] == 1 and t.query.y.any()),
+    "a conv net with tasks":          (networks(),
+        lambda n: "Conv2d" in names(n) and n.x.ndim == 5),
+    "a conv net without":             (networks(),
+        lambda n: "Conv2d" in names(n) and n.x.ndim == 4),
+    "layers of every norm":           (networks(),
+        lambda n: {"BatchNorm", "LayerNorm"} <= {*names(n)}),
     "max pooling":                    (networks(smooth=False), lambda n: "MaxPool2d" in names(n)),
-    "three layers":                   (networks(images=False), lambda n: names(n).count("Dense") == 3),
-    "shapes that broadcast in both":  (broadcastable(2), lambda xs: np.broadcast(*xs).shape not in (xs[0].shape, xs[1].shape)),
+    "three layers":                   (networks(images=False),
+        lambda n: names(n).count("Dense") == 3),
+    "shapes that broadcast in both":  (broadcastable(2),
+        lambda xs: np.broadcast(*xs).shape not in (xs[0].shape, xs[1].shape)),
     "an array of size 0 among them":  (broadcastable(2), lambda xs: xs[0].size == 0 < xs[1].size),
 }
 # fmt: on

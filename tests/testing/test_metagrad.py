@@ -1,4 +1,4 @@
-"""The meta-gradient's judge is judged: what is right passes, what is wrong is called by its name.
+"""The meta-gradient's checker is checked: what is right passes, what is wrong is named.
 
 Quadratic tasks, L_i(t) = (t - c)'A(t - c) / 2, have a closed form with and without the second
 derivatives; a small tanh network has none, and is nobody's special case.
@@ -129,12 +129,13 @@ MISTAKES = {
     "the sum where the mean was expected (a factor T)": lambda loss, steps: meta_grad_of(
         loss, steps, tm.sum
     ),
-    "this is the gradient of the support loss after adapting: the query set is not used": on_support,
+    "this is the gradient of the support loss after adapting: the query set is not "
+    "used": on_support,
     "with its sign flipped": lambda loss, steps: tm.grad(
         lambda p, tasks: -maml_loss(loss, p, tasks, lr=RATE, steps=steps).mean()
     ),
-    "it is zero (nothing of theta reaches the loss, or the rules return nothing)": lambda loss, steps: (
-        lambda p, tasks: tm.tree.map(np.zeros_like, p)
+    "it is zero (nothing of theta reaches the loss, or the rules return nothing)": (
+        lambda loss, steps: lambda p, tasks: tm.tree.map(np.zeros_like, p)
     ),
 }
 
@@ -181,7 +182,7 @@ def test_an_unknown_mistake_has_no_name_but_a_place_a_cosine_and_a_ratio():
 
 
 @pytest.mark.parametrize("off, name", [(1e-6, ": it is right to four digits"), (1e-3, "")])
-def test_single_precision_is_told_apart_from_a_mistake(off, name):
+def test_single_precision_is_no_mistake_and_is_named(off, name):
     wrong = lambda p, tasks: (1 + off) * by_hand(1)(p, tasks)
     said = complaint(wrong, quadratic, descend(1), POINT, QUADRATICS).splitlines()[0]
     assert said.partition(": was")[0] == f"check_meta_grad: the meta-gradient is wrong{name}"
@@ -250,7 +251,7 @@ def test_numpy_from_end_to_end(steps):
         (lambda p, tasks: {"w": p["w"]}, r"the gradient has the leaves \[\"\['w'\]\"\]"),
         (
             lambda p, tasks: tm.tree.map(lambda x: np.stack([x] * T), p),
-            r"of \['b'\] has the shape \(3, 3\), the parameter \(3,\): are the tasks' gradients summed",
+            r"of \['b'\] has the shape \(3, 3\), the parameter \(3,\): are the tasks' grad",
         ),
         (lambda p, tasks: None, "the gradient has the leaves"),
     ],

@@ -16,17 +16,17 @@ from tinymeta.testing import program as program_module
 from tinymeta.testing import programcheck
 from tinymeta.testing.grammar import GRAMMAR
 from tinymeta.testing.growing import Step
-from tinymeta.testing.program import Line, Program
+from tinymeta.testing.program import RandomProgram, Statement
 from tinymeta.testing.programcheck import check_program
 from tinymeta.testing.programs import build, main, programs, survey
 from tinymeta.testing.survey import Survey
 
 
-def one_line(op, x, *operands, tasks=None, **static):
-    return Program({"x0": x}, (Line("v1", op, ("x0", *operands), static),), tasks)
+def one_statement(op, x, *operands, tasks=None, **static):
+    return RandomProgram({"x0": x}, (Statement("v1", op, ("x0", *operands), static),), tasks)
 
 
-def some(count: int) -> list[Program]:
+def some(count: int) -> list[RandomProgram]:
     found = []
 
     @settings(max_examples=count, derandomize=True, database=None)
@@ -56,7 +56,7 @@ def test_a_survey_that_skips_too_many_has_not_passed():
     assert not survey.passed
 
 
-# ---- a wrong rule is found, and shown in few lines -----------------------------------------------
+# ---- a wrong rule is found, and shown in few statements ------------------------------------------
 
 
 def scaled(rule):
@@ -73,18 +73,18 @@ def test_a_rule_that_is_off_by_a_thousandth_is_found(name, place, steps, monkeyp
     monkeypatch.setattr(registry[name], "vjps", tuple(rules))
     found = survey(order=1, steps=steps).round(400, seed=1)
     assert isinstance(found.error, AssertionError) and "is wrong" in str(found.error)
-    assert len(found.failure.lines) <= 4, str(found)
+    assert len(found.failure.statements) <= 4, str(found)
 
 
 def test_a_rule_that_stops_its_own_derivative_is_found_at_order_2(monkeypatch):
     monkeypatch.setattr(registry["exp"], "vjps", (lambda g, y, a: g * tm.stop_gradient(y),))
     found = survey().round(400)
-    assert "of order 2 is wrong" in str(found.error) and len(found.failure.lines) == 1
+    assert "of order 2 is wrong" in str(found.error) and len(found.failure.statements) == 1
     # How small the array gets is hypothesis's business; that one reads it at a glance is ours.
     assert found.failure.inputs["x0"].size <= 8
     text = str(found.failure).splitlines()
     assert text[-3] == "def program(x0):" and text[-1] == "    return v1"
-    assert text[-2].startswith(f"    {found.failure.lines[0]}  # float64 ")
+    assert text[-2].startswith(f"    {found.failure.statements[0]}  # float64 ")
 
 
 # ---- the program as a value ----------------------------------------------------------------------
@@ -100,13 +100,13 @@ def test_its_text_is_python_that_computes_the_same():
             np.testing.assert_array_equal(a.numpy(), b.numpy())
 
 
-def test_it_returns_every_value_that_no_line_uses():
-    program = Program(
+def test_it_returns_every_value_that_no_statement_uses():
+    program = RandomProgram(
         {"x0": np.array([0.5])},
         (
-            Line("v1", "tanh", ("x0",), {}),
-            Line("v2", "stack", (["v1", "x0"],), {}),
-            Line("v3", "mul", ("x0", 2.0), {}),
+            Statement("v1", "tanh", ("x0",), {}),
+            Statement("v2", "stack", (["v1", "x0"],), {}),
+            Statement("v3", "mul", ("x0", 2.0), {}),
         ),
     )
     assert program.outputs == ["v2", "v3"]
@@ -135,9 +135,9 @@ def test_programs_run_every_differentiable_primitive():
 
 def test_programs_are_varied():
     found = some(300)
-    uses = [[x for line in p.lines for x in program_module.names_in(line.operands)] for p in found]
+    uses = [[name for s in p.statements for name in s.operand_names] for p in found]
     assert any(used.count("v1") > 1 for used in uses)
-    assert any(len(p.lines) >= 8 for p in found) and any(len(p.lines) == 1 for p in found)
+    assert any(len(p.statements) >= 8 for p in found) and any(len(p.statements) == 1 for p in found)
     assert {p.tasks for p in found} == {None, 2, 3}
     assert {len(p.inputs) for p in found} == {1, 2, 3, 4}
     assert any(x.dtype.kind == "i" for p in found for x in p.inputs.values())
@@ -154,7 +154,7 @@ def test_every_operation_of_the_grammar_can_be_had(op):
         for tasks in (None, 2)
     ]
     name = "power" if op == "static_power" else op
-    assert any(line.op == name for p in built for line in p.lines)
+    assert any(s.op == name for p in built for s in p.statements)
     assert all(np.isfinite(y.numpy()).all() for p in built for y in p())
 
 
@@ -162,19 +162,19 @@ def test_every_operation_of_the_grammar_can_be_had(op):
 
 
 def test_at_a_kink_and_in_rounding_a_sample_is_skipped_under_its_name():
-    assert check_program(one_line("relu", np.array([0.0, 1.0]))) == "at a kink"
-    assert check_program(one_line("add", np.array([1.0, 2.0]), 1e12)) == "undecided"
-    assert check_program(one_line("sign", np.array([1.0, 2.0]))) == "constant"
-    assert check_program(one_line("relu", np.array([1.0, 2.0]))) == "checked"
+    assert check_program(one_statement("relu", np.array([0.0, 1.0]))) == "at a kink"
+    assert check_program(one_statement("add", np.array([1.0, 2.0]), 1e12)) == "undecided"
+    assert check_program(one_statement("sign", np.array([1.0, 2.0]))) == "constant"
+    assert check_program(one_statement("relu", np.array([1.0, 2.0]))) == "checked"
 
 
 def test_a_checkpoint_that_changes_a_derivative_is_found(monkeypatch):
     monkeypatch.setattr(
         program_module, "checkpoint", lambda f: lambda values: f(tm.stop_gradient(values))
     )
-    two = Program(
+    two = RandomProgram(
         {"x0": np.array([0.5])},
-        (Line("v1", "exp", ("x0",), {}), Line("v2", "mul", ("x0", "v1"), {})),
+        (Statement("v1", "exp", ("x0",), {}), Statement("v2", "mul", ("x0", "v1"), {})),
     )
     with pytest.raises(AssertionError, match="a checkpoint changes the derivatives: by"):
         for seed in range(8):
@@ -183,7 +183,7 @@ def test_a_checkpoint_that_changes_a_derivative_is_found(monkeypatch):
 
 def test_tasks_that_mix_are_found():
     with pytest.raises(AssertionError, match="task 0 alone differs: by"):
-        check_program(one_line("flip", np.array([[1.0], [2.0]]), tasks=2, axis=0))
+        check_program(one_statement("flip", np.array([[1.0], [2.0]]), tasks=2, axis=0))
 
 
 def test_a_program_that_cannot_grow_is_a_failure(monkeypatch):
@@ -195,7 +195,7 @@ def test_a_program_that_cannot_grow_is_a_failure(monkeypatch):
 def test_a_rule_that_forgets_float32_is_found(monkeypatch):
     monkeypatch.setattr(registry["exp"], "vjps", (lambda g, y, a: tm.astype(g * y, np.float64),))
     with pytest.raises((AssertionError, ValueError), match="float64"):
-        check_program(one_line("exp", np.array([0.5])))
+        check_program(one_statement("exp", np.array([0.5])))
 
 
 def test_a_kernel_that_is_wrong_in_float32_is_found(monkeypatch):
@@ -204,28 +204,28 @@ def test_a_kernel_that_is_wrong_in_float32_is_found(monkeypatch):
 
     monkeypatch.setitem(registry["exp"].kernels, "cpu", exp)
     with pytest.raises(AssertionError, match="float32 differs: by"):
-        check_program(one_line("exp", np.array([0.5])))
+        check_program(one_statement("exp", np.array([0.5])))
 
 
-def test_a_derivative_through_an_inner_step_is_judged_too(monkeypatch):
+def test_a_derivative_through_an_inner_step_is_checked_too(monkeypatch):
     monkeypatch.setattr(
         programcheck, "checkpoint", lambda step: lambda xs: tm.stop_gradient(step(xs))
     )
     with pytest.raises(AssertionError, match="of the_program_after_a_step of order 1 is wrong"):
-        check_program(one_line("exp", np.array([0.5])))
+        check_program(one_statement("exp", np.array([0.5])))
 
 
 def test_a_step_out_of_the_domain_is_no_failure():
-    near_zero = Program(
+    near_zero = RandomProgram(
         {"x0": np.array([-0.09375, 0.03125, 0.15625])},
         (
-            Line("v1", "add", ("x0", "x0"), {}),
-            Line("v2", "sum", ("v1",), {}),
-            Line("v3", "log", ("v2",), {}),
+            Statement("v1", "add", ("x0", "x0"), {}),
+            Statement("v2", "sum", ("v1",), {}),
+            Statement("v3", "log", ("v2",), {}),
         ),
     )
     assert {check_program(near_zero, order=1, seed=seed) for seed in range(20)} == {"checked"}
-    near_flat = one_line("relu", np.array([1e-3]))
+    near_flat = one_statement("relu", np.array([1e-3]))
     found = {check_program(near_flat, order=1, seed=seed) for seed in range(20)}
     assert "constant" in found and found <= {"checked", "constant", "at a kink"}
 
@@ -241,7 +241,7 @@ def test_the_command_prints_the_tally():
     )
     assert done.returncode == 0 and done.stderr == ""
     assert done.stdout.startswith("checked ") and ", failed 0\n" in done.stdout
-    assert " programs a second for " in done.stdout
+    assert " examples a second for " in done.stdout
 
 
 def test_the_command_fails_with_the_program_of_a_wrong_rule(monkeypatch, capsys):
@@ -252,12 +252,12 @@ def test_the_command_fails_with_the_program_of_a_wrong_rule(monkeypatch, capsys)
 
 
 def test_a_tie_that_rounding_breaks_is_no_difference():
-    """Rows of equal steps have equal softmaxes, but for the last bit; their maximum takes either."""
-    program = Program(
+    """Rows of equal steps have equal softmaxes but for the last bit; their maximum takes either."""
+    program = RandomProgram(
         {"x0": np.arange(-2.75, 3.25).reshape(2, 3) / 8},
         (
-            Line("v1", "softmax", ("x0",), {"axis": -1}),
-            Line("v2", "max", ("v1",), {"axis": -2, "keepdims": True}),
+            Statement("v1", "softmax", ("x0",), {"axis": -1}),
+            Statement("v2", "max", ("v1",), {"axis": -2, "keepdims": True}),
         ),
     )
     assert check_program(program) in ("at a kink", "undecided", "checked")

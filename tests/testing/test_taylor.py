@@ -1,4 +1,4 @@
-"""The slope is 2 or 3 for what is right and less for what is not; what cannot be told says so."""
+"""The slope is 2 or 3 for what is right and less for what is not; what is undecided says so."""
 
 import numpy as np
 import pytest
@@ -77,7 +77,7 @@ def test_the_remainder_shrinks_by_its_order(name, order):
     for seed in range(5):
         report = check_taylor(*RIGHT[name], order=order, seed=seed)
         assert order + 1 - 0.1 < report.slope < order + 1.1
-        assert len(report.judged) == 5
+        assert len(report.fitted) == 5
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def test_at_a_kink_that_no_branch_tells_nothing_is_called_wrong(name):
         check_taylor(Foreign(f, backward=backward), np.array([0.0, 0.3]))
 
 
-# ---- what cannot be told ------------------------------------------------------------------------
+# ---- what cannot be decided ---------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,7 @@ def test_the_report_is_a_table_and_a_seed_repeats_it():
     report = check_taylor(tm.exp, x, order=2, seed=3)
     header, *rungs, last = str(report).splitlines()
     assert header.split() == ["step", "remainder", "rounding"] and len(rungs) == len(report.steps)
-    assert sum(rung.endswith("judged") for rung in rungs) == 5
+    assert sum(rung.endswith("fitted") for rung in rungs) == 5
     assert last.startswith("slope 3.0") and "should be 3" in last
     again, other = (
         check_taylor(tm.exp, x, order=2, seed=s).remainders for s in (np.random.default_rng(3), 4)

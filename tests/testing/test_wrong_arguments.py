@@ -1,4 +1,4 @@
-"""Wrong arguments, drawn: each call ends in a result or in one sentence of ours; and what the search finds."""
+"""Wrong arguments, drawn: each call ends in a result or in one sentence of ours."""
 
 import warnings
 
@@ -16,18 +16,18 @@ def test_random_calls_end_in_a_result_or_in_one_sentence():
 
 
 def test_values_are_known_for_every_parameter():
-    for callee in calls.public():
-        for p in calls.parameters(callee):
+    for callee in calls.public_callables():
+        for p in calls.parameters_of(callee):
             if p.kind is not p.VAR_KEYWORD:
-                for text in calls.right(callee, p.name):
-                    calls.value(text)
+                for text in calls.right_texts(callee, p.name):
+                    calls.eval_text(text)
     for text in calls.WRONG + calls.HUGE:
-        calls.value(text)
+        calls.eval_text(text)
 
 
 def test_what_is_left_out_is_there():
-    assert all(callable(calls.value(name)) for name in calls.LEFT_OUT)
-    assert not {*calls.LEFT_OUT} & {*calls.public()}
+    assert all(callable(calls.eval_text(name)) for name in calls.LEFT_OUT)
+    assert not {*calls.LEFT_OUT} & {*calls.public_callables()}
 
 
 def two_lines(x):

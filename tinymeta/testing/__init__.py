@@ -13,11 +13,13 @@ from .gradcheck import check_grads
 from .identities import Identities, Identity, check_identities
 from .kinks import Kink, Skip, branches
 from .metagrad import MetaReport, check_meta_grad
-from .program import Program
+from .program import RandomProgram
 from .programcheck import check_program
 from .report import Report, Row, Undecided
 from .subject import NoRule, Vacuous
 from .taylor import Remainders, check_taylor
+
+Program = RandomProgram  # the former name, kept for a release
 
 # hypothesis is an optional dependency, so what needs it comes when asked for, from these files.
 LAZY = {
@@ -45,6 +47,7 @@ __all__ = [
     "MetaReport",
     "NoRule",
     "Program",
+    "RandomProgram",
     "Remainders",
     "Report",
     "Row",
@@ -65,7 +68,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str):
+def __getattr__(name: str) -> object:
     if name in LAZY:
         return getattr(import_module(f".{LAZY[name]}", __name__), name)
     if name in LAZY.values():

@@ -12,12 +12,20 @@ import re
 import sys
 import warnings
 from pathlib import Path
+from types import TracebackType
 from typing import NamedTuple
 
 import numpy as np
 from hypothesis import strategies as st
 
-from .calls import names, parameters, public, right, value, wrong
+from .calls import (
+    error_name_pattern,
+    eval_text,
+    parameters_of,
+    public_callables,
+    right_texts,
+    wrong_texts,
+)
 from .survey import Survey, command
 
 PACKAGE = str(Path(__file__).parent.parent)
@@ -32,42 +40,49 @@ class Call(NamedTuple):
     args: tuple[str, ...]
     kwargs: tuple[tuple[str, str], ...] = ()
 
-    def __str__(self):
+    def __str__(self) -> str:
         given = [*self.args, *(f"{name}={text}" for name, text in self.kwargs)]
         return f"{self.function}({', '.join(given)})"
 
 
 @st.composite
-def calls(draw, functions: tuple[str, ...] = ()) -> Call:
+def random_calls(draw: st.DrawFn, functions: tuple[str, ...] = ()) -> Call:
     """A call of one of the functions, of any if none are given; it shrinks to right arguments."""
-    function = draw(st.sampled_from(functions or public()))
-    given = [p for p in parameters(function) if p.kind is not p.VAR_KEYWORD]
+    function = draw(st.sampled_from(functions or public_callables()))
+    parameters = [p for p in parameters_of(function) if p.kind is not p.VAR_KEYWORD]
     most = draw(st.sampled_from([0, 1, 1, 1, 2]))
-    bad = draw(st.sets(st.sampled_from(given), max_size=most)) if given and most else set()
+    bad: set = set()
+    if parameters and most:
+        bad = draw(st.sets(st.sampled_from(parameters), max_size=most))
     args, kwargs = [], []
-    for p in given:
-        if p.default is p.empty or p in bad or draw(st.booleans()):
-            text = draw(st.sampled_from(wrong(p.name) if p in bad else right(function, p.name)))
-            if p.default is p.empty and p.kind is not p.KEYWORD_ONLY:
-                args.append(text)
-            else:
-                kwargs.append((p.name, text))
+    for p in parameters:
+        required = p.default is p.empty
+        if not (required or p in bad or draw(st.booleans())):
+            continue
+        texts = wrong_texts(p.name) if p in bad else right_texts(function, p.name)
+        text = draw(st.sampled_from(texts))
+        if required and p.kind is not p.KEYWORD_ONLY:
+            args.append(text)
+        else:
+            kwargs.append((p.name, text))
     return Call(function, tuple(args), tuple(kwargs))
 
 
 def check_call(call: Call, seed: int = 0) -> str:
-    """Make the call. Raises AssertionError for an outcome that nobody promised."""
-    function = value(call.function)
-    args, kwargs = [value(a) for a in call.args], {name: value(a) for name, a in call.kwargs}
+    """Make the call; returns "checked". Raises AssertionError for an outcome nobody promised."""
+    function = eval_text(call.function)
+    args = [eval_text(text) for text in call.args]
+    kwargs = {name: eval_text(text) for name, text in call.kwargs}
     try:
         with warnings.catch_warnings(), np.errstate(all="ignore"):  # the log of 0 is -inf
             warnings.simplefilter("error")
             function(*args, **kwargs)
     except REFUSED as error:
-        if blame := wrong_with(error, names(call.function)):
-            raise AssertionError(f"{type(error).__name__}: {error}\n{blame}") from error
+        complaint = _complaint(error, error_name_pattern(call.function))
+        if complaint:
+            raise AssertionError(f"{type(error).__name__}: {error}\n{complaint}") from error
     except Exception as error:
-        if innermost(error).tb_frame.f_code.co_filename != ARGUMENT:
+        if _innermost(error).tb_frame.f_code.co_filename != ARGUMENT:
             raise AssertionError(
                 f"{type(error).__name__}: {error}\nis none of the errors that a "
                 "wrong argument raises"
@@ -75,9 +90,9 @@ def check_call(call: Call, seed: int = 0) -> str:
     return "checked"
 
 
-def wrong_with(error: Exception, name: str) -> str:
-    """What keeps an error from being ours: "" if nothing."""
-    text, trace = str(error), innermost(error)
+def _complaint(error: Exception, name: str) -> str:
+    """Why an error is not one of ours, in a sentence with the name of the function; "" if it is."""
+    text, trace = str(error), _innermost(error)
     code = trace.tb_frame.f_code
     if code.co_filename == ARGUMENT:
         return ""
@@ -87,14 +102,15 @@ def wrong_with(error: Exception, name: str) -> str:
         return f"does not name the function that was called, {name}"
     if not code.co_filename.startswith(PACKAGE):
         return f"comes out of {Path(code.co_filename).name}"
-    if dis.opname[code.co_code[trace.tb_lasti]] != "RAISE_VARARGS":
+    if dis.opname[code.co_code[trace.tb_lasti]] != "RAISE_VARARGS":  # an operation has failed
         return f"is raised by a line, not by us ({Path(code.co_filename).name}:{trace.tb_lineno})"
     return ""
 
 
-def innermost(error: Exception):
-    """The last part of its traceback."""
+def _innermost(error: Exception) -> TracebackType:
+    """The last part of its traceback: where it was raised."""
     trace = error.__traceback__
+    assert trace is not None
     while trace.tb_next:
         trace = trace.tb_next
     return trace
@@ -102,14 +118,14 @@ def innermost(error: Exception):
 
 def survey(functions: tuple[str, ...] = ()) -> Survey:
     """A search for a call, of one of the functions if some are given, that ends badly."""
-    return Survey(calls(functions), check_call)
+    return Survey(random_calls(functions), check_call)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """The command; 1 if a call ended badly."""
     parser = command("arguments", "Call public functions with wrong arguments.")
     options = parser.parse_args(arguments)
-    return survey().go_on(options.minutes, options.seed)
+    return survey().run_for(options.minutes, options.seed)
 
 
 if __name__ == "__main__":

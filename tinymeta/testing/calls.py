@@ -1,4 +1,4 @@
-"""What may be called, and with what: public functions; values of parameters, right and wrong.
+"""Tables of what may be called, and with which values of its parameters, right and wrong.
 
 All of it is text, so that a call that is drawn can be read, and pasted into a session. What a
 function takes is looked up by the names of its parameters; a new function with familiar names is
@@ -7,6 +7,8 @@ called from the day it is there.
 
 import functools
 import inspect
+from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
@@ -88,19 +90,11 @@ OTHERWISE = {
     ),
 }
 
+# fmt: off
 FLOATS = [
-    "2.0",
-    "np.float32(0.5)",
-    "np.ones((2, 3), np.float32)",
-    "tm.ones((2, 3))",
-    "np.ones((2, 3))",
-    "np.ones(3, np.float32)",
-    "[1.0, 2.0]",
-    "[[0.5, 1.0], [2.0, -1.0]]",
-    "tm.zeros((0, 3))",
-    "np.ones((2, 1, 3), np.float16)",
-    "np.arange(6).reshape(2, 3)",
-    "np.array([True, False])",
+    "2.0", "np.float32(0.5)", "np.ones((2, 3), np.float32)", "tm.ones((2, 3))", "np.ones((2, 3))",
+    "np.ones(3, np.float32)", "[1.0, 2.0]", "[[0.5, 1.0], [2.0, -1.0]]", "tm.zeros((0, 3))",
+    "np.ones((2, 1, 3), np.float16)", "np.arange(6).reshape(2, 3)", "np.array([True, False])",
 ]
 IMAGES = ["np.ones((2, 6, 6, 1), np.float32)", "tm.ones((3, 2, 5, 4, 1))", "np.ones((1, 4, 4, 1))"]
 LABELS = ["[0, 1]", "np.array([1, 2])", "tm.tensor([0, 0])", "1"]
@@ -120,23 +114,8 @@ CHARACTERS = [
 
 # Right values of a parameter, by its name; of one function's, by "function.name".
 RIGHT = {
-    **dict.fromkeys(
-        [
-            "x",
-            "a",
-            "b",
-            "w",
-            "value",
-            "primals",
-            "tangents",
-            "v",
-            "data",
-            "prediction",
-            "target",
-            "embedded",
-        ],
-        FLOATS,
-    ),
+    **dict.fromkeys(["x", "a", "b", "w", "value", "primals", "tangents", "v"], FLOATS),
+    **dict.fromkeys(["data", "prediction", "target", "embedded"], FLOATS),
     "axis": ["0", "1", "-1", "None", "(0, 1)"],
     **dict.fromkeys(["axis1", "axis2", "source", "destination"], ["0", "1", "-1"]),
     "axes": ["0", "1", "(1, 0)"],
@@ -258,156 +237,76 @@ RIGHT = {
 }
 HUGE = ["10 ** 30", "-10 ** 30", "2 ** 63", "1e300"]
 WRONG = [
-    "None",
-    "True",
-    "-1",
-    "-7",
-    "0",
-    "5",
-    "2.7",
-    "np.float64(2.5)",
-    "1j",
-    "'23'",
-    "'gpu'",
-    "'same'",
-    "''",
-    "b'x'",
-    "nan",
-    "inf",
-    "-inf",
-    "[]",
-    "()",
-    "{}",
-    "[None]",
-    "['a']",
-    "[1, 'a']",
-    "[[1.0, 2.0], [3.0]]",
-    "[[1], 2]",
-    "(0, 0)",
-    "(1, -1)",
-    "(0, 1, 2)",
-    "((1, 1), (2,))",
-    "[(1, 2, 3)]",
-    "(2.0, 3.0)",
-    "object()",
-    "lambda: 0",
-    "lambda *a: 1 / 0",
-    "complex",
-    "str",
-    "object",
-    "'complex64'",
-    "'M8[D]'",
-    "float",
-    "{1, 2}",
-    "range(3)",
-    "slice(None)",
-    "...",
-    "np.array([1 + 2j])",
-    "np.array(['a', 'b'])",
-    "np.array([None, 1])",
-    "np.zeros(0)",
-    "np.ma.masked_array([1.0, 2.0, 3.0], [True, False, False])",
-    "np.zeros(2, [('a', 'f4')])",
-    "np.array(['2020-01-01'], 'M8[D]')",
-    "np.ones((2, 3, 4))",
-    "np.ones((2, 2))",
-    "np.ones((3, 2), np.int8)",
-    "np.array([np.nan, 1.0])",
-    "np.array([1.5, -1.0])",
-    "np.array([100, -100])",
-    "np.uint8(200)",
-    "np.array(2)",
-    "np.longdouble(2)",
-    "tm.tensor(3)",
-    "tm.tensor([1.0, 2.0])",
-    "tm.ones((2, 3)) > 0",
-    "tm.relu",
-    "iter([1, 2])",
+    "None", "True", "-1", "-7", "0", "5", "2.7", "np.float64(2.5)", "1j", "'23'", "'gpu'",
+    "'same'", "''", "b'x'", "nan", "inf", "-inf", "[]", "()", "{}", "[None]", "['a']", "[1, 'a']",
+    "[[1.0, 2.0], [3.0]]", "[[1], 2]", "(0, 0)", "(1, -1)", "(0, 1, 2)", "((1, 1), (2,))",
+    "[(1, 2, 3)]", "(2.0, 3.0)", "object()", "lambda: 0", "lambda *a: 1 / 0", "complex", "str",
+    "object", "'complex64'", "'M8[D]'", "float", "{1, 2}", "range(3)", "slice(None)", "...",
+    "np.array([1 + 2j])", "np.array(['a', 'b'])", "np.array([None, 1])", "np.zeros(0)",
+    "np.ma.masked_array([1.0, 2.0, 3.0], [True, False, False])", "np.zeros(2, [('a', 'f4')])",
+    "np.array(['2020-01-01'], 'M8[D]')", "np.ones((2, 3, 4))", "np.ones((2, 2))",
+    "np.ones((3, 2), np.int8)", "np.array([np.nan, 1.0])", "np.array([1.5, -1.0])",
+    "np.array([100, -100])", "np.uint8(200)", "np.array(2)", "np.longdouble(2)", "tm.tensor(3)",
+    "tm.tensor([1.0, 2.0])", "tm.ones((2, 3)) > 0", "tm.relu", "iter([1, 2])",
 ]
 # Numbers of things that are made or done: so many of them are an honest, endless request.
 ENDLESS = {
-    "steps",
-    "test_steps",
-    "cg_steps",
-    "tasks",
-    "count",
-    "batch",
-    "size",
-    "filters",
-    "channels",
-    "shot",
-    "query",
-    "way",
-    "classes",
-    "drawers",
-    "alphabets",
-    "per_alphabet",
-    "inputs",
-    "outputs",
-    "kernel",
-    "features",
-    "sizes",
-    "n",
-    "m",
-    "bounds",
-    "updates",
+    "steps", "test_steps", "cg_steps", "tasks", "count", "batch", "size", "filters", "channels",
+    "shot", "query", "way", "classes", "drawers", "alphabets", "per_alphabet", "inputs",
+    "outputs", "kernel", "features", "sizes", "n", "m", "bounds", "updates",
 }
-
-
 # Any function may be one of these, and what it does is its own affair.
 FUNCTIONS = {"f", "loss", "sample", "measure", "scheme", "activation", "layers"}
+# fmt: on
 
 
 @functools.cache
-def public() -> tuple[str, ...]:
+def public_callables() -> tuple[str, ...]:
     """The functions, constructors and methods that are called, as one writes them."""
-    listed = [
-        f"{room}.{name}"
-        for room, module in ROOMS.items()
-        for name in module.__all__
-        if callable(getattr(module, name))
-    ]
-    return (*(name for name in listed if name not in LEFT_OUT and not holder(name)), *METHODS)
+    listed = [f"{room}.{name}" for room, module in ROOMS.items() for name in module.__all__]
+    called = [name for name in listed if callable(eval_text(name)) and name not in LEFT_OUT]
+    return (*(name for name in called if not _is_named_tuple(name)), *METHODS)
 
 
-def holder(name: str) -> bool:
-    """Is it a NamedTuple, which holds whatever it is given?"""
-    found = value(name)
+def _is_named_tuple(name: str) -> bool:
+    """Whether it is a NamedTuple, which holds whatever it is given."""
+    found = eval_text(name)
     return isinstance(found, type) and issubclass(found, tuple)
 
 
-def value(text: str):
-    """What a text stands for, made anew."""
+def eval_text(text: str) -> Any:
+    """The object that a text stands for, made anew."""
     return eval(text, {"tm": tm, "np": np, "nan": float("nan"), "inf": float("inf")})
 
 
 @functools.cache
-def parameters(callee: str) -> tuple[inspect.Parameter, ...]:
+def parameters_of(callee: str) -> tuple[inspect.Parameter, ...]:
     """The parameters of what is called; of an operator or an elementwise operation, its inputs."""
-    function, inputs = value(callee), ""
+    function = eval_text(callee)
+    names: Iterable[str] = ()
     if isinstance(function, Elementwise):
-        inputs = "abc"[: function.arity]
+        names = "abc"[: function.arity]
     elif "__" in callee:
-        inputs = ["index"] if "getitem" in callee else "x"
-    if inputs:
-        return tuple(inspect.Parameter(name, inspect.Parameter.POSITIONAL_ONLY) for name in inputs)
+        names = ["index"] if "getitem" in callee else ["x"]
+    if names:
+        return tuple(inspect.Parameter(name, inspect.Parameter.POSITIONAL_ONLY) for name in names)
     return tuple(inspect.signature(function).parameters.values())
 
 
-def names(callee: str) -> str:
-    """What its errors may call it, a pattern: "sum" of `tm.sum`."""
+def error_name_pattern(callee: str) -> str:
+    """A pattern for the name that its errors may call it by: "sum" of `tm.sum`."""
     return METHODS.get(callee) or OTHERWISE.get(callee) or callee.rpartition(".")[2]
 
 
 @functools.cache
-def wrong(parameter: str) -> list[str]:
+def wrong_texts(parameter: str) -> list[str]:
     """Texts of values that may be wrong for it."""
     if parameter in FUNCTIONS:
-        return [text for text in WRONG if not callable(value(text))]
+        return [text for text in WRONG if not callable(eval_text(text))]
     return WRONG if parameter in ENDLESS else WRONG + HUGE
 
 
-def right(callee: str, parameter: str) -> list[str]:
+def right_texts(callee: str, parameter: str) -> list[str]:
     """Texts of values that it takes. Raises KeyError for a parameter that nobody knows yet."""
-    special = f"{names(callee).partition('|')[0]}.{parameter}"
+    special = f"{error_name_pattern(callee).partition('|')[0]}.{parameter}"
     return RIGHT[special] if special in RIGHT else RIGHT[parameter]

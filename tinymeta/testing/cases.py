@@ -1,12 +1,14 @@
-"""For every primitive, the inputs on which its derivatives are defined, with and without a task axis."""
+"""For every primitive, inputs where its derivatives are defined, with and without a task axis."""
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 from hypothesis import strategies as st
 
 from ..core.primitive import Primitive, registry
 from ..ops.conv import Geometry, geometry_of
+from ..ops.elementwise import Elementwise
 from .arrays import bools, distinct, integers, off_kinks, positive, shapes, tensors
 
 
@@ -20,26 +22,26 @@ class Case(NamedTuple):
 # ---- elementwise --------------------------------------------------------------------------------
 
 
-def above_minus_one(shape):
+def _above_minus_one(shape: Any) -> st.SearchStrategy:
     return tensors(shape, low=-0.75, high=3.0)
 
 
 @st.composite
-def same_shape(draw, *kinds):
+def _same_shape(draw: st.DrawFn, *kinds: Callable) -> Case:
     """Arrays of one shape, each of its kind."""
     shape = draw(shapes())
     return Case(tuple(draw(kind(shape)) for kind in kinds), {})
 
 
 @st.composite
-def off_ties(draw):
+def _without_ties(draw: st.DrawFn) -> Case:
     """Two arrays of one shape that differ everywhere by at least 1/16."""
     shape = draw(shapes())
     return Case((draw(tensors(shape)), np.asarray(draw(tensors(shape)) + 1 / 16)), {})
 
 
 @st.composite
-def static_powers(draw):
+def _constant_powers(draw: st.DrawFn) -> Case:
     exponent = draw(st.sampled_from([3, 4, -1, -2, 1.5, -0.5]))
     kind = tensors if isinstance(exponent, int) and exponent > 0 else positive
     return Case((draw(kind(draw(shapes()))),), {"exponent": exponent})
@@ -49,20 +51,20 @@ def static_powers(draw):
 
 
 @st.composite
-def reshapes(draw):
+def _reshapes(draw: st.DrawFn) -> Case:
     shape = draw(shapes())
     target = draw(st.sampled_from([(int(np.prod(shape)),), (1, *shape), (*shape, 1), shape[::-1]]))
     return Case((draw(tensors(shape)),), {"shape": target})
 
 
 @st.composite
-def transposes(draw):
+def _transposes(draw: st.DrawFn) -> Case:
     shape = draw(shapes())
     return Case((draw(tensors(shape)),), {"axes": tuple(draw(st.permutations(range(len(shape)))))})
 
 
 @st.composite
-def broadcasts(draw):
+def _broadcasts(draw: st.DrawFn) -> Case:
     target = draw(shapes())
     kept = draw(st.integers(0, len(target)))
     shape = tuple(draw(st.sampled_from([1, n])) for n in target[len(target) - kept :])
@@ -70,18 +72,25 @@ def broadcasts(draw):
 
 
 @st.composite
-def some_axes(draw, kind=tensors, min_side: int = 0, max_dims: int = 3, one: bool = False):
-    shape = draw(shapes(min_dims=1 if one else 0, max_dims=max_dims, min_side=min_side))
-    axes = (
-        st.sets(st.sampled_from(range(len(shape))), min_size=int(one), max_size=1 if one else None)
-        if shape
-        else st.just(())
-    )
+def _some_axes(
+    draw: st.DrawFn,
+    kind: Callable = tensors,
+    min_side: int = 0,
+    max_dims: int = 3,
+    one: bool = False,
+) -> Case:
+    """An array and a set of its axes; one: exactly one axis."""
+    least = int(one)
+    shape = draw(shapes(min_dims=least, max_dims=max_dims, min_side=min_side))
+    axes: st.SearchStrategy = st.just(())
+    if shape:
+        every = st.sampled_from(range(len(shape)))
+        axes = st.sets(every, min_size=least, max_size=1 if one else None)
     return Case((draw(kind(shape)),), {"axes": tuple(sorted(draw(axes)))})
 
 
 @st.composite
-def slices(draw):
+def _slices(draw: st.DrawFn) -> Case:
     shape = draw(shapes())
     cuts = []
     for n in shape:
@@ -91,19 +100,19 @@ def slices(draw):
 
 
 @st.composite
-def pads(draw):
+def _pads(draw: st.DrawFn) -> Case:
     shape = draw(shapes())
     width = st.tuples(st.integers(0, 2), st.integers(0, 2), st.integers(0, 2))
     return Case((draw(tensors(shape)),), {"widths": tuple(draw(width) for _ in shape)})
 
 
 @st.composite
-def casts(draw):
+def _casts(draw: st.DrawFn) -> Case:
     return Case((draw(tensors(draw(shapes()))),), {"dtype": np.dtype(np.float64)})
 
 
 @st.composite
-def concatenations(draw):
+def _concatenations(draw: st.DrawFn) -> Case:
     shape = list(draw(shapes(min_dims=1)))
     axis = draw(st.integers(0, len(shape) - 1))
     parts = []
@@ -114,7 +123,7 @@ def concatenations(draw):
 
 
 @st.composite
-def gathers(draw, along: bool, adjoint: bool):
+def _gathers(draw: st.DrawFn, along: bool, adjoint: bool) -> Case:
     """take and take_along on (A, n, B), and their adjoints on (A, m, B)."""
     sides = st.tuples(st.integers(0, 2), st.integers(1, 3), st.integers(0, 4), st.integers(0, 2))
     a, n, m, b = draw(sides)
@@ -127,7 +136,7 @@ def gathers(draw, along: bool, adjoint: bool):
 
 
 @st.composite
-def matmul_cases(draw, min_side: int = 0):
+def matmul_cases(draw: st.DrawFn, min_side: int = 0) -> Case:
     """Two matrices that fit, (.., N, K) and (.., K, M), of sides min_side to 3.
 
     Shrinks to the smallest.
@@ -138,7 +147,7 @@ def matmul_cases(draw, min_side: int = 0):
 
 
 @st.composite
-def geometries(draw, pooling: bool = False) -> Geometry:
+def geometries(draw: st.DrawFn, pooling: bool = False) -> Geometry:
     """Strides 1 to 3, every padding, odd and even sizes, rows left over, images below the kernel.
 
     pooling: only those in which no window lies outside of the image.
@@ -155,7 +164,7 @@ def geometries(draw, pooling: bool = False) -> Geometry:
 
 
 @st.composite
-def conv_cases(draw, operands: str = "xw", min_examples: int = 0):
+def conv_cases(draw: st.DrawFn, operands: str = "xw", min_examples: int = 0) -> Case:
     """Two operands of <g, conv(x, w)>, by their letters; static: their `Geometry`.
 
     x (.., N, H, W, C), w (.., h, w, C, O), g (.., N, H', W', O), with and without task axes, of any
@@ -174,7 +183,7 @@ def conv_cases(draw, operands: str = "xw", min_examples: int = 0):
 
 
 @st.composite
-def pool_cases(draw, min_examples: int = 0):
+def pool_cases(draw: st.DrawFn, min_examples: int = 0) -> Case:
     """Images (.., N, H, W, C) without ties, and the `Geometry` of windows that are never empty.
 
     min_examples: the least N.
@@ -186,7 +195,7 @@ def pool_cases(draw, min_examples: int = 0):
 
 
 @st.composite
-def perhaps_with_nan(draw, cases):
+def _perhaps_with_nan(draw: st.DrawFn, cases: st.SearchStrategy) -> Case:
     """One element of the first input may be NaN: for what has a value there, and no derivative."""
     case = draw(cases)
     x = case.inputs[0]
@@ -198,31 +207,31 @@ def perhaps_with_nan(draw, cases):
 # ---- which case for which primitive --------------------------------------------------------------
 
 # fmt: off
-TABLE = {
-    "div": same_shape(tensors, positive),           "log": same_shape(positive),
-    "log1p": same_shape(above_minus_one),           "rsqrt": same_shape(positive),
-    "sqrt": same_shape(positive),                   "reciprocal_or_zero": same_shape(positive),
-    "power": same_shape(positive, tensors),         "static_power": static_powers(),
-    "gate": same_shape(tensors, off_kinks),         "relu": same_shape(off_kinks),
-    "abs": same_shape(off_kinks),                   "sign": same_shape(tensors),
-    "maximum": off_ties(),                          "minimum": off_ties(),
-    "wins": same_shape(tensors, tensors),           "where": same_shape(bools, tensors, tensors),
-    "reshape": reshapes(),                          "transpose": transposes(),
-    "broadcast_to": broadcasts(),                   "flip": some_axes(),
-    "slice": slices(),                              "pad": pads(),
-    "astype": casts(),                              "concatenate": concatenations(),
-    "sum": some_axes(),                             "max": some_axes(distinct, min_side=1),
-    "argmax": perhaps_with_nan(some_axes(distinct, min_side=1, one=True)),
-    "take": gathers(False, False),                  "scatter_add": gathers(False, True),
-    "take_along": gathers(True, False),             "scatter_add_along": gathers(True, True),
+TABLE: dict[str, st.SearchStrategy] = {
+    "div": _same_shape(tensors, positive),          "log": _same_shape(positive),
+    "log1p": _same_shape(_above_minus_one),         "rsqrt": _same_shape(positive),
+    "sqrt": _same_shape(positive),                  "reciprocal_or_zero": _same_shape(positive),
+    "power": _same_shape(positive, tensors),        "static_power": _constant_powers(),
+    "gate": _same_shape(tensors, off_kinks),        "relu": _same_shape(off_kinks),
+    "abs": _same_shape(off_kinks),                  "sign": _same_shape(tensors),
+    "maximum": _without_ties(),                     "minimum": _without_ties(),
+    "wins": _same_shape(tensors, tensors),          "where": _same_shape(bools, tensors, tensors),
+    "reshape": _reshapes(),                         "transpose": _transposes(),
+    "broadcast_to": _broadcasts(),                  "flip": _some_axes(),
+    "slice": _slices(),                             "pad": _pads(),
+    "astype": _casts(),                             "concatenate": _concatenations(),
+    "sum": _some_axes(),                            "max": _some_axes(distinct, min_side=1),
+    "argmax": _perhaps_with_nan(_some_axes(distinct, min_side=1, one=True)),
+    "take": _gathers(False, False),                 "scatter_add": _gathers(False, True),
+    "take_along": _gathers(True, False),            "scatter_add_along": _gathers(True, True),
     "matmul": matmul_cases(),                       "conv": conv_cases("xw"),
     "conv_input": conv_cases("gw"),                 "conv_weight": conv_cases("xg"),
-    "window_argmax": perhaps_with_nan(pool_cases()),
+    "window_argmax": _perhaps_with_nan(pool_cases()),
 }
 # fmt: on
 
 
-def strategy_for(op: Primitive | str):
+def strategy_for(op: Primitive | str) -> st.SearchStrategy[Case]:
     """The strategy of cases for a primitive, by itself or its name.
 
     What nobody listed gets arrays of one shape: elementwise operations of any values of both signs,
@@ -232,12 +241,12 @@ def strategy_for(op: Primitive | str):
     op = registry[op] if isinstance(op, str) else op
     if op.name in TABLE:
         return TABLE[op.name]
-    if op.family == "elementwise":
-        return same_shape(*[tensors] * op.arity)
-    return all_different(op).filter(lambda case: fits(op, case))
+    if isinstance(op, Elementwise):
+        return _same_shape(*[tensors] * op.arity)
+    return _all_different(op).filter(lambda case: _fits(op, case))
 
 
-def all_different(op: Primitive):
+def _all_different(op: Primitive) -> st.SearchStrategy[Case]:
     """Arrays of one shape, as many as the operation takes, two if that is any number."""
     parameters = op.__signature__.parameters.values()
     needed = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.default is p.empty]
@@ -252,8 +261,8 @@ def all_different(op: Primitive):
     return together.map(lambda rows: Case(tuple(map(np.array, rows)), {}))
 
 
-def fits(op: Primitive, case: Case) -> bool:
-    """Does its shape rule take them?"""
+def _fits(op: Primitive, case: Case) -> bool:
+    """Whether its shape rule takes them."""
     try:
         op.shape(*case.inputs, **case.static)
     except (ValueError, IndexError):
@@ -261,7 +270,7 @@ def fits(op: Primitive, case: Case) -> bool:
     return True
 
 
-def register(name: str, strategy) -> None:
+def register(name: str, strategy: st.SearchStrategy) -> None:
     """Say on which cases the operation `name` of yours is to be tested.
 
     strategy: a hypothesis strategy of `Case(inputs, static)`, NumPy arrays in float64 and a dict.

@@ -17,7 +17,7 @@ from ..core.tensor import Tensor
 from ..jit import chunks as chunks_of
 from ..jit.compile import jit
 from .interpreted import without_compiling
-from .kinks import crossed
+from .kinks import crossed_kinks
 from .steps import CAPTURED, Case, cases
 from .survey import Survey, command
 
@@ -47,7 +47,7 @@ def check_compiled(case: Case) -> str:
     Returns "checked", or "at a kink" where float32 rounds to its other side. Raises AssertionError,
     or what the compiler raises.
     """
-    if case.dtype == "float32" and crossed(
+    if case.dtype == "float32" and crossed_kinks(
         lambda p: p(), (case.program,), (case.program.astype(np.float32),)
     ):
         return "at a kink"
@@ -130,7 +130,7 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("--steps", type=int, default=6, help="at most, of a program (default 6)")
     options = parser.parse_args(arguments)
-    return survey(options.kernels, options.steps).go_on(options.minutes, options.seed)
+    return survey(options.kernels, options.steps).run_for(options.minutes, options.seed)
 
 
 if __name__ == "__main__":

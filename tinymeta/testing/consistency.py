@@ -1,9 +1,9 @@
-"""The pullback, asked in other ways, has to answer the same.
+"""A pullback has to give the same answer however it is asked.
 
-A comparison asks right after the forward pass, for all outputs at once, with arrays in order. A
-larger program asks late, when the function has been at other points since; for one output alone;
-with cotangents that are views. A pullback that keeps what the last call left, waits for another
-output's cotangent or reads memory instead of strides is right in the first case alone.
+A comparison asks right after the forward pass, for all outputs at once, with contiguous arrays. A
+larger program asks late, when the function has been evaluated elsewhere since; for one output
+alone; with cotangents that are views. A pullback that keeps what the last call left, waits for
+another output's cotangent or reads memory instead of strides is right in the first case alone.
 """
 
 from collections.abc import Iterator
@@ -12,106 +12,133 @@ import numpy as np
 
 from ..core.grad import vjp
 from .differences import EPS, ROUNDINGS, slope
-from .foreign import LOOSE
+from .foreign import LAYOUT
 from .kinks import kinks_between
 from .layouts import gappy
-from .point import Point, alike
-from .report import Row, closer
-from .subject import blaming
+from .point import Arrays, Point, cast_like
+from .report import Row, with_shorter_step
+from .subject import rule_errors_as_failures
 
 GROUPS = 8  # of outputs, each asked for alone
-ELSEWHERE = EPS**0.2  # how far away the other point is, as long as a difference's step
-FELT = 1e-6  # of a slope: what was kept from another point is off by more
-MANY = 100  # roundings that a sum of cotangents may carry
+SECOND_STEP = EPS**0.2  # how far away the second point is, as long as a difference's step
+STALE = 1e-6  # of a slope: what was kept from another point is off by more
+SUM_ROUNDINGS = 100  # roundings that a sum of cotangents may carry
 
 
-def consistent(check: str, name: str, point: Point, us, vs, rng) -> None:
+def check_consistency(
+    check_name: str, name: str, point: Point, us: Arrays, vs: Arrays, rng: np.random.Generator
+) -> None:
     """Raise AssertionError if J(x)^T u at `point` has two answers, in the point's own dtypes.
 
-    Gross faults: two answers may differ by the root of a rounding, and by what roundings move.
+    Two answers may differ by what a perturbation of one rounding makes of them, and by the root of
+    a rounding: these faults are gross. Costs 6 pullbacks, and one for each of up to 8 outputs.
     """
-    us = alike(us, point.value())
-    with blaming(check):
-        gs = point.pulled(us)
-        shaken = point.shaken(rng).pulled(point._replace(xs=us).shaken(rng).xs)
+    us = cast_like(us, point.outputs())
+    with rule_errors_as_failures(check_name):
+        gs = point.pullback(us)
+        perturbed_point = point.perturbed(rng)
+        perturbed_us = point._replace(xs=us).perturbed(rng).xs
+        perturbed_gs = perturbed_point.pullback(perturbed_us)
         eps = max(np.finfo(x.dtype).eps for x in point.xs)
-        blur = ROUNDINGS * apart(shaken, gs) + np.sqrt(eps) * total(gs) + MANY * eps * total(us)
-        if not np.isfinite(blur):  # at an edge of its domain nothing can be told
+        tolerance = (
+            ROUNDINGS * _distance(perturbed_gs, gs)
+            + np.sqrt(eps) * _abs_sum(gs)
+            + SUM_ROUNDINGS * eps * _abs_sum(us)
+        )
+        if not np.isfinite(tolerance):  # at an edge of its domain there is nothing to compare
             return
-        for how, found in answers(point, us, vs, rng):
-            error = apart(found, gs)
-            if not error <= blur:  # which no NaN is
+        for how, found in _other_answers(point, us, vs, rng):
+            error = _distance(found, gs)
+            if not error <= tolerance:  # which no NaN is
                 raise AssertionError(
-                    f"{check}: the pullback of {name} gives another gradient {how}: {error:.1e} "
-                    f"apart, where rounding explains {blur:.1e}"
+                    f"{check_name}: the pullback of {name} gives another gradient {how}: "
+                    f"{error:.1e} apart, where rounding explains {tolerance:.1e}"
                 )
 
 
-def answers(point: Point, us, vs, rng) -> Iterator[tuple[str, list]]:
-    """J(x)^T u again, and how it was asked for."""
+def _other_answers(
+    point: Point, us: Arrays, vs: Arrays, rng: np.random.Generator
+) -> Iterator[tuple[str, Arrays]]:
+    """(how it was asked for, J(x)^T u), again and again."""
     if len(us) > 1:
         shares = []
         for group in np.array_split(rng.permutation(len(us)), min(len(us), GROUPS)):
-            some = [u if k in group else np.zeros_like(u) for k, u in enumerate(us)]
-            shares.append(point.pulled(some))
+            alone = [u if k in group else np.zeros_like(u) for k, u in enumerate(us)]
+            shares.append(point.pullback(alone))
         yield (
             "when one output alone has a cotangent, the others zeros, summed over the outputs",
             [np.sum(parts, axis=0) for parts in zip(*shares)],
         )
-    loose = [gappy(u) for u in us]
-    yield from unless_refused("of a cotangent that is not contiguous", "cotangents", point, loose)
-    loose_point = point._replace(xs=[gappy(x) for x in point.xs])
-    yield from unless_refused("of arrays that are not contiguous", "arrays", loose_point, loose)
+
+    strided_us = [gappy(u) for u in us]
+    yield from _answer_unless_refused(
+        "of a cotangent that is not contiguous", "cotangents", point, strided_us
+    )
+    strided_point = point._replace(xs=[gappy(x) for x in point.xs])
+    yield from _answer_unless_refused(
+        "of arrays that are not contiguous", "arrays", strided_point, strided_us
+    )
+
     pull = vjp(point.function, *point.xs)[1]
-    vjp(point.function, *elsewhere(point, vs))[1](tuple(us))
+    vjp(point.function, *_second_point(point, vs))[1](tuple(us))
     yield (
         "when it is asked late, after another forward and backward pass at another point",
         [g.numpy() for g in pull(tuple(us))],
     )
 
 
-def unless_refused(how: str, what: str, point: Point, us) -> Iterator[tuple[str, list]]:
-    """The answer where foreign functions get arrays with strides; who refuses them errs not."""
-    token = LOOSE.set(what)
+def _answer_unless_refused(
+    how: str, layout: str, point: Point, us: Arrays
+) -> Iterator[tuple[str, Arrays]]:
+    """The answer where foreign functions get strided arrays; to refuse them is no mistake.
+
+    layout: which of them are strided, see `foreign.LAYOUT`.
+    """
+    token = LAYOUT.set(layout)
     try:
-        found = point.pulled(us)
+        found = point.pullback(us)
     except AssertionError:
         raise
     except Exception:
         return
     finally:
-        LOOSE.reset(token)
+        LAYOUT.reset(token)
     yield how, found
 
 
-def right_elsewhere(check: str, name: str, point: Point, us, vs) -> None:
+def check_second_point(check_name: str, name: str, point: Point, us: Arrays, vs: Arrays) -> None:
     """Raise AssertionError if the pullback, right at `point`, is wrong at another point nearby.
 
-    So is one that keeps what it knew of the first point. `point` is in float64.
+    So is one that keeps what it computed at the first point. `point` is in float64. Costs one
+    pullback and one slope (differences.py).
     """
-    there = point._replace(xs=elsewhere(point, vs))
-    with blaming(check):
-        gs = there.pulled(us)
-    along, parts = there.along(us, vs, gs), [(g * v).ravel() for g, v in zip(gs, vs)]
-    numeric, parts = slope(*along), np.concatenate(parts)
-    row = closer(Row(1, "rev", 1, float(parts.sum()), numeric, float(np.abs(parts).sum())), *along)
-    between = [there.moved(t, vs) for t in (0.0, -numeric.step, numeric.step)]
-    wrong = row.verdict == "wrong" and row.error > FELT * numeric.size
-    if wrong and not kinks_between(there.function, between, *along):
+    second = point._replace(xs=_second_point(point, vs))
+    with rule_errors_as_failures(check_name):
+        gs = second.pullback(us)
+    along = second.value_terms(us, vs, gs)
+    numeric = slope(*along)
+    terms = np.concatenate([(g * v).ravel() for g, v in zip(gs, vs)])
+    row = Row(1, "rev", 1, float(terms.sum()), numeric, float(np.abs(terms).sum()))
+    row = with_shorter_step(row, *along)
+    if row.verdict != "wrong" or row.error <= STALE * numeric.size:
+        return
+    compared = [second.displaced(t, vs) for t in (0.0, -numeric.step, numeric.step)]
+    if not kinks_between(second.function, compared, *along):
         raise AssertionError(
-            f"{check}: the derivative of {name} is right at the point given and wrong at a second "
-            f"one nearby: analytic {row.analytic:.12g}, numeric {numeric.value:.12g}, tolerance "
-            f"{row.tolerance:.1e}; it keeps something of the first, or is right there by chance"
+            f"{check_name}: the derivative of {name} is right at the point given and wrong at a "
+            f"second one nearby: analytic {row.analytic:.12g}, numeric {numeric.value:.12g}, "
+            f"tolerance {row.tolerance:.1e}; it keeps something of the first, or is right there by "
+            "chance"
         )
 
 
-def elsewhere(point: Point, vs) -> list[np.ndarray]:
-    return [np.asarray(x + ELSEWHERE * v, x.dtype) for x, v in zip(point.xs, vs)]
+def _second_point(point: Point, vs: Arrays) -> Arrays:
+    return [np.asarray(x + SECOND_STEP * v, x.dtype) for x, v in zip(point.xs, vs)]
 
 
-def apart(found: list, expected: list) -> float:
-    return total([np.float64(a) - b for a, b in zip(found, expected)])
+def _distance(found: Arrays, expected: Arrays) -> float:
+    return _abs_sum([np.float64(a) - b for a, b in zip(found, expected)])
 
 
-def total(arrays: list) -> float:
+def _abs_sum(arrays: list) -> float:
     return float(sum(np.abs(x, dtype=np.float64).sum() for x in arrays))

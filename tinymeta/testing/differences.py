@@ -1,8 +1,19 @@
-"""A derivative from values alone, with a bound on its own error.
+"""The derivative of a function of one variable from its values alone, with a bound on its error.
 
-Differences at h, h/2 and h/4 are extrapolated (Richardson 1911), which cancels the leading term of
-their error. How far the two extrapolations are apart bounds the truncation; eps |y| / h bounds the
-rounding. Where truncation dominates (a steep function, an edge of its domain), h shrinks.
+A checker that compares with a difference must know how wrong the difference is: with a fixed step
+and a fixed tolerance, a steep function fails and a wrong gradient of a flat one passes. Two errors
+are known here for each estimate:
+
+truncation  Central differences D(h), D(h/2), D(h/4) have an error of c h^2 + O(h^4). Extrapolation
+            (4 D(h/2) - D(h)) / 3 cancels the leading term (Richardson 1911). Two extrapolations, of
+            which the second has a 16th of the error of the first, are apart by nearly all the error
+            of the first: their distance bounds the error of the second.
+rounding    Each value carries a few roundings of its size, which the quotient divides by h.
+
+The step starts where the two balance for a function of scale 1. Where truncation still dominates (a
+steep function, an edge of its domain), the step shrinks. A complex step has no rounding to balance,
+but needs functions of complex numbers; a longer table of extrapolations needs more evaluations for
+digits that the tolerance does not use.
 """
 
 from collections.abc import Callable
@@ -20,7 +31,7 @@ ROUNDINGS = 32  # how many roundings of the size of its result a value may carry
 class Slope(NamedTuple):
     """An estimate of d/dt of a sum of terms at t = 0."""
 
-    terms: np.ndarray  # the slope of each
+    terms: np.ndarray  # the slope of each term
     truncation: float
     rounding: float
     step: float
@@ -36,79 +47,106 @@ class Slope(NamedTuple):
 
     @property
     def tolerance(self) -> float:
+        """A bound on the error of `value`."""
         return self.truncation + self.rounding
 
     @property
-    def settled(self) -> bool:
-        """Can three digits be told? A slope below the rounding counts: it is told to be zero."""
-        blurred = 1e-3 * self.size < self.tolerance
-        return (
-            np.isfinite(self.tolerance)
-            and not (blurred and self.rounding < self.size)
-            and not (blurred and self.rounding < self.truncation)
+    def reliable(self) -> bool:
+        """Whether `value` has three digits, or is known to be below the rounding and so zero."""
+        fewer_than_three_digits = 1e-3 * self.size < self.tolerance
+        above_rounding = self.rounding < max(self.size, self.truncation)
+        return bool(
+            np.isfinite(self.tolerance) and not (fewer_than_three_digits and above_rounding)
         )
 
 
 def slope(terms: Callable, magnitude: float, side: int = 0, step: float = FIRST_STEP) -> Slope:
     """The slope at 0 of `terms(t).sum()`, for `terms(t)` a float64 vector.
 
-    magnitude: how large the numbers are whose rounding is felt in `terms(0).sum()`.
-    side: 0 takes values on both sides; 1 and -1 on one alone, and at 0, which loses some digits.
+    magnitude: the size of the numbers whose rounding errors reach `terms(0).sum()`.
+    side: 0 for a central difference; 1 or -1 for a one-sided one, which takes no value on the other
+    side and is less exact, its error having odd powers of h as well.
     step: the longest.
+
+    Returns the best of at most `TRIES` tries; each costs 7 evaluations of `terms` (one-sided: 4,
+    and one at 0).
     """
-    here = terms(0.0) if side else None
-    cancelled = 2 if side else 4  # a central difference has an even error alone
+    at_zero = terms(0.0) if side else None
 
-    def quotient(h):
-        return (terms(side * h) - here) / (side * h) if side else (terms(h) - terms(-h)) / (2 * h)
+    def quotient(h: float) -> np.ndarray:
+        if side:
+            return (terms(side * h) - at_zero) / (side * h)
+        return (terms(h) - terms(-h)) / (2 * h)
 
-    best, h = None, step
+    ratio = 2 if side else 4  # halving the step divides the leading error by this
+
+    def extrapolated(longer: np.ndarray, shorter: np.ndarray) -> np.ndarray:
+        return (ratio * shorter - longer) / (ratio - 1)
+
+    h = step
+    best = None
     for _ in range(TRIES):
-        rough, better, best_of = (quotient(t) for t in (h, h / 2, h / 4))
-        coarse, fine = (
-            (cancelled * b - a) / (cancelled - 1) for a, b in ((rough, better), (better, best_of))
-        )
+        first, second, third = quotient(h), quotient(h / 2), quotient(h / 4)
+        coarse = extrapolated(first, second)
+        fine = extrapolated(second, third)
+        # At a zero of f the values beside it are what is rounded: so they count, too.
+        rounded = magnitude + float(np.abs(terms(h)).sum())
         size = float(np.abs(fine).sum())
-        met = magnitude + float(np.abs(terms(h)).sum())  # at a zero of f, what is met beside it
         found = Slope(
-            fine, float(np.abs(fine - coarse).sum()), ROUNDINGS * EPS * (met / (h / 4) + size), h
+            terms=fine,
+            truncation=float(np.abs(fine - coarse).sum()),
+            rounding=ROUNDINGS * EPS * (rounded / (h / 4) + size),
+            step=h,
         )
-        if best is None or not best.tolerance <= found.tolerance:  # a NaN never stays
+        if best is None or not best.tolerance <= found.tolerance:  # so a NaN is always replaced
             best = found
         if found.truncation <= max(found.rounding, 1e-7 * found.size):
             break
         h /= SMALLER
+    assert best is not None
     return best
 
 
-class Sides(NamedTuple):
+class OneSidedSlopes(NamedTuple):
     """The slopes of the same terms to the left and to the right of 0."""
 
     left: Slope
     right: Slope
 
     @property
+    def tolerance(self) -> float:
+        return self.left.tolerance + self.right.tolerance
+
+    @property
     def kinked(self) -> bool:
-        """Do they differ, or does a term jump? What is not finite is an edge, and no kink."""
-        if not np.isfinite(self.left.tolerance + self.right.tolerance):
+        """Whether the two slopes differ, or a term jumps.
+
+        A slope that is not finite means an edge of the domain, and no kink.
+        """
+        if not np.isfinite(self.tolerance):
             return False
-        apart = float(np.abs(self.left.terms - self.right.terms).sum())
-        blur = self.left.tolerance + self.right.tolerance
-        return bool(apart > 4 * blur + 1e-6 * self.right.size) or self.jumps
+        difference = float(np.abs(self.left.terms - self.right.terms).sum())
+        slopes_differ = difference > 4 * self.tolerance + 1e-6 * self.right.size
+        return slopes_differ or self.jumps
 
     @property
     def jumps(self) -> bool:
-        """A quotient that grows as the step shrinks is of a jump."""
+        """Whether a term is discontinuous: its quotients grow without bound as the step shrinks."""
         return any(
             side.truncation > 0.1 * side.size and side.truncation > side.rounding for side in self
         )
 
-    def span(self, value: float) -> bool:
-        """Is `value` the slope of a subgradient: between the two, term by term?"""
+    def contain(self, value: float) -> bool:
+        """Whether `value` is the slope of a subgradient: between the two, term by term."""
         pair = np.stack([self.left.terms, self.right.terms])
-        blur = self.left.tolerance + self.right.tolerance
-        return bool(pair.min(0).sum() - blur <= value <= pair.max(0).sum() + blur)
+        lowest = pair.min(0).sum() - self.tolerance
+        highest = pair.max(0).sum() + self.tolerance
+        return bool(lowest <= value <= highest)
 
 
-def sides(terms: Callable, magnitude: float) -> Sides:
-    return Sides(slope(terms, magnitude, -1), slope(terms, magnitude, 1))
+def one_sided_slopes(terms: Callable, magnitude: float) -> OneSidedSlopes:
+    """The slopes of `terms(t).sum()` on the two sides of 0; arguments as of `slope`.
+
+    Where they differ, f has a kink: a mistake in a gradient is none in f, so f looks the same.
+    """
+    return OneSidedSlopes(slope(terms, magnitude, -1), slope(terms, magnitude, 1))

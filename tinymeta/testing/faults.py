@@ -1,9 +1,9 @@
-"""Who tests the tests? Mutation: break every derivative rule, one fault at a time, and look.
+"""Mutation testing of `check_grads`: break every derivative rule, one fault at a time, and look.
 
 A mutant is an operation with one fault in one rule. `check_grads`, on the cases that the strategy
-of the operation draws, has to turn red for each; a survivor shows a case that is never drawn, or a
-check that cannot fail (DeMillo, Lipton & Sayward 1978). The faults that show at order 2 alone are
-those of MAML: the value of the rule is right, but what it was made of has been forgotten.
+of the operation draws, has to fail for each; a survivor shows a case never drawn, or a check that
+cannot fail (DeMillo, Lipton & Sayward 1978). The faults that show at order 2 alone are those of
+MAML: the value of the rule is right, but what it was made of has been forgotten.
 
     python -m tinymeta.testing.faults [operation ...]
 
@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from itertools import groupby
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from hypothesis import HealthCheck, Phase, given, settings
@@ -30,7 +30,7 @@ from .cases import Case, strategy_for
 from .gradcheck import check_grads
 from .subject import Vacuous
 
-EXAMPLES = 20  # the budget within which a fault has to be noticed
+EXAMPLES = 20  # the budget within which a fault has to be detected
 ARGUMENTS = "gyabc"  # of a rule: the cotangent, the output, the inputs
 
 
@@ -41,50 +41,53 @@ class Mutant(NamedTuple):
     rule: int
     fault: str
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.op}, rule {self.rule}: {self.fault}"
 
 
 # ---- the faults: a right rule goes in, a wrong one comes out ------------------------------------
 
 
-def without(rule: Callable, kept: int) -> Callable:
+def _keep_one_term(rule: Callable, kept: int) -> Callable:
     """The rule with each sum in it replaced by one of its two terms."""
-    inner = state.interpreter or run_eagerly
+    outer = state.interpreter or run_eagerly
 
-    def one_term(primitive, values, static):
+    def one_term(primitive: Primitive, values: list, static: dict) -> Any:
         if primitive.name not in ("add", "sub"):
-            return inner(primitive, values, static)
+            return outer(primitive, values, static)
         term = -values[1] if kept and primitive.name == "sub" else values[kept]
         return np.array(np.broadcast_to(term, primitive.shape(*values)[0]))
 
-    def faulty(*args, **static):
+    def faulty(*args: Any, **static: Any) -> Any:
         with setting(interpreter=one_term):
             return rule(*args, **static)
 
     return faulty
 
 
-def forgetting(rule: Callable, place: int) -> Callable:
+def _stop_history(rule: Callable, place: int) -> Callable:
     """The rule with the history of one of its arguments cut off; the value stays right."""
-    return lambda *args, **static: rule(
-        *args[:place], stop_gradient(args[place]), *args[place + 1 :], **static
-    )
+
+    def faulty(*args: Any, **static: Any) -> Any:
+        stopped = stop_gradient(args[place])
+        return rule(*args[:place], stopped, *args[place + 1 :], **static)
+
+    return faulty
 
 
-VALUES = {  # wrong from the first order on
+VALUES: dict[str, Callable] = {  # wrong from the first order on
     "sign flipped": lambda rule: lambda *args, **static: neg(rule(*args, **static)),
     "scaled by 1.001": lambda rule: lambda *args, **static: rule(*args, **static) * 1.001,
     "zero": lambda rule: lambda *args, **static: None,
 }
-TERMS = {
-    "only the first term": lambda rule: without(rule, 0),
-    "only the second term": lambda rule: without(rule, 1),
+TERMS: dict[str, Callable] = {
+    "only the first term": lambda rule: _keep_one_term(rule, 0),
+    "only the second term": lambda rule: _keep_one_term(rule, 1),
 }
-HISTORY = {
-    f"{name} stopped": lambda rule, place=k: forgetting(rule, place)
-    for k, name in enumerate(ARGUMENTS)
-}  # wrong from the second order on
+HISTORY: dict[str, Callable] = {  # wrong from the second order on
+    f"{name} stopped": lambda rule, place=place: _stop_history(rule, place)
+    for place, name in enumerate(ARGUMENTS)
+}
 EXCHANGED = "exchanged with the next"
 
 
@@ -94,36 +97,35 @@ EXCHANGED = "exchanged with the next"
 def mutants(op: Primitive | str) -> list[Mutant]:
     """Every fault in every rule of an operation, by itself or its name."""
     op = registry[op] if isinstance(op, str) else op
-    places = [0] if callable(op.vjps) else [i for i, rule in enumerate(op.vjps) if rule]
-    arity = 1 if callable(op.vjps) else len(op.vjps)
+    any_number = callable(op.vjps)  # one rule for any number of inputs
+    places = [0] if any_number else [i for i, rule in enumerate(op.vjps) if rule]
+    arity = 1 if any_number else len(op.vjps)
     found = []
     for i in places:
-        terms = TERMS if sums(op, i) else ()
-        found += [Mutant(op.name, i, fault) for fault in (*VALUES, *terms)]
-        found += [Mutant(op.name, i, fault) for fault in list(HISTORY)[: 2 + arity]]
-    if callable(op.vjps) or len(places) > 1:
+        terms = TERMS if _has_a_sum(op, i) else ()
+        read = list(HISTORY)[: 2 + arity]
+        found += [Mutant(op.name, i, fault) for fault in (*VALUES, *terms, *read)]
+    if any_number or len(places) > 1:
         found.append(Mutant(op.name, places[0], EXCHANGED))
     return found
 
 
-def sums(op: Primitive, i: int) -> bool:
-    """Is there a sum in this rule?"""
-    met, inner = set(), state.interpreter or run_eagerly
+def _has_a_sum(op: Primitive, i: int) -> bool:
+    """Whether the `i`-th rule adds or subtracts anything, on the first case drawn."""
+    outer = state.interpreter or run_eagerly
+    called = set()
 
-    def noting(primitive, values, static):
-        met.add(primitive.name)
-        return inner(primitive, values, static)
+    def record(primitive: Primitive, values: list, static: dict) -> Any:
+        called.add(primitive.name)
+        return outer(primitive, values, static)
 
-    inputs, static = cases_of(op, 1)[0]
-    inputs = [asarray(x) for x in inputs]
-    y = op(*inputs, **static)
-    with setting(interpreter=noting):
-        rule_of(op, i)(asarray(np.ones(y.shape)), y, *inputs, **static)
-    return not met.isdisjoint(("add", "sub"))
-
-
-def rule_of(op: Primitive, i: int) -> Callable:
-    return partial(op.vjps, i) if callable(op.vjps) else op.vjps[i]
+    case = cases_of(op, 1)[0]
+    inputs = [asarray(x) for x in case.inputs]
+    y = op(*inputs, **case.static)
+    rule = partial(op.vjps, i) if callable(op.vjps) else op.vjps[i]
+    with setting(interpreter=record):
+        rule(asarray(np.ones(y.shape)), y, *inputs, **case.static)
+    return not called.isdisjoint(("add", "sub"))
 
 
 @contextmanager
@@ -131,14 +133,14 @@ def planted(mutant: Mutant) -> Iterator[Primitive]:
     """The operation, with the fault in it for a `with` block."""
     op = registry[mutant.op]
     right = op.vjps
-    op.vjps = broken(right, mutant.rule, mutant.fault)
+    op.vjps = _with_fault(right, mutant.rule, mutant.fault)
     try:
         yield op
     finally:
         op.vjps = right
 
 
-def broken(rules, i: int, fault: str):
+def _with_fault(rules: Any, i: int, fault: str) -> Any:
     """The rules of an operation with a fault in the `i`-th, or in that for any number of inputs."""
     if fault == EXCHANGED and callable(rules):
         return lambda i, g, y, *xs, **static: rules(len(xs) - 1 - i, g, y, *xs, **static)
@@ -146,18 +148,18 @@ def broken(rules, i: int, fault: str):
         other = next(k for k in range(i + 1, len(rules)) if rules[k])
         order = {i: other, other: i}
         return tuple(rules[order.get(k, k)] for k in range(len(rules)))
-    spoil = {**VALUES, **TERMS, **HISTORY}[fault]
+    break_rule = {**VALUES, **TERMS, **HISTORY}[fault]
     if callable(rules):
-        return lambda i, *args, **static: spoil(partial(rules, i))(*args, **static)
-    return (*rules[:i], spoil(rules[i]), *rules[i + 1 :])
+        return lambda i, *args, **static: break_rule(partial(rules, i))(*args, **static)
+    return (*rules[:i], break_rule(rules[i]), *rules[i + 1 :])
 
 
-# ---- are they noticed? ---------------------------------------------------------------------------
+# ---- are they detected? --------------------------------------------------------------------------
 
 
 def cases_of(op: Primitive, count: int) -> list[Case]:
     """The first cases that hypothesis draws for an operation, always the same ones."""
-    found = []
+    found: list[Case] = []
 
     @settings(
         max_examples=count,
@@ -175,12 +177,14 @@ def cases_of(op: Primitive, count: int) -> list[Case]:
     return found
 
 
-def complaint(op: Primitive, case: Case, order: int, seed: int) -> Exception | None:
-    """What check_grads has to say: an AssertionError, or whatever a bad shape raises on the way."""
+def _complaint(op: Primitive, case: Case, order: int, seed: int) -> Exception | None:
+    """The exception of check_grads on a case, if any: an AssertionError, or that of a bad shape."""
+
+    def f(*xs: Any) -> Any:
+        return op(*xs, **case.static)
+
     try:
-        check_grads(
-            lambda *xs: op(*xs, **case.static), *case.inputs, order=order, n_dirs=1, seed=seed
-        )
+        check_grads(f, *case.inputs, order=order, n_dirs=1, seed=seed)
     except Vacuous:  # such as an empty array, which no fault can show on
         return None
     except Exception as error:
@@ -192,39 +196,36 @@ def survivors(op: Primitive | str, *, examples: int = EXAMPLES, order: int = 2) 
     """The mutants that `check_grads` takes for right on all of so many cases of the strategy.
 
     One with a rule that does not read an argument is the operation itself when that is stopped.
-    Raises what the check has to say of the rules as they are, if that is anything.
+    Costs a check for each mutant that is detected at once, `examples` for each survivor.
+    Raises what the check raises for the rules as they are, if that is anything.
     """
     op = registry[op] if isinstance(op, str) else op
     cases = cases_of(op, examples)
 
-    def first_complaint():
-        complaints = (complaint(op, case, order, seed) for seed, case in enumerate(cases))
-        return next(filter(None, complaints), None)
+    def first_complaint() -> Exception | None:
+        for seed, case in enumerate(cases):
+            error = _complaint(op, case, order, seed)
+            if error is not None:
+                return error
+        return None
 
-    if (error := first_complaint()) is not None:
+    error = first_complaint()
+    if error is not None:
         raise error
-
-    def noticed(mutant):
+    alive = []
+    for mutant in mutants(op):
         with planted(mutant):
-            return first_complaint() is not None
-
-    return [mutant for mutant in mutants(op) if not noticed(mutant)]
+            if first_complaint() is None:
+                alive.append(mutant)
+    return alive
 
 
 # ---- as a program --------------------------------------------------------------------------------
 
 
-def score(names: list[str], **options) -> tuple[list[Mutant], list[Mutant]]:
-    """All mutants of these operations, and the survivors among them."""
-    return (
-        [m for name in names for m in mutants(name)],
-        [m for name in names for m in survivors(name, **options)],
-    )
-
-
 def table(planted: list[Mutant], alive: list[Mutant]) -> str:
-    """How many of each fault were planted and noticed."""
-    lines = [f"{'fault':24}{'planted':>9}{'noticed':>9}"]
+    """How many of each fault were planted and detected."""
+    lines = [f"{'fault':24}{'planted':>9}{'detected':>9}"]
     for fault in (*VALUES, *TERMS, EXCHANGED, *HISTORY):
         count, left = (sum(m.fault == fault for m in group) for group in (planted, alive))
         lines.append(f"{fault:24}{count:9}{count - left:9}")
@@ -236,10 +237,13 @@ def differentiable() -> list[str]:
     return sorted(name for name, op in registry.items() if callable(op.vjps) or any(op.vjps))
 
 
-def all_tables(names: list[str]) -> str:
+def _all_tables(names: list[str]) -> str:
     """The faults in the rules of these operations; without names all rules, passes and kernels."""
-    every, alive = score(names or differentiable())
-    lines = [table(every, alive), "not noticed (to stop what a rule does not read is no fault):"]
+    every, alive = [], []
+    for name in names or differentiable():
+        every += mutants(name)
+        alive += survivors(name)
+    lines = [table(every, alive), "not detected (to stop what a rule does not read is no fault):"]
     for name, group in groupby(alive, lambda mutant: mutant.op):
         lines.append(f"    {name}: " + ", ".join(f"rule {m.rule} {m.fault}" for m in group))
     if not names:
@@ -250,4 +254,4 @@ def all_tables(names: list[str]) -> str:
 
 
 if __name__ == "__main__":
-    print(all_tables(sys.argv[1:]))
+    print(_all_tables(sys.argv[1:]))

@@ -4,9 +4,9 @@ Its value comes from calling it, and its pullback is a function from elsewhere, 
 asks for derivatives can ask for these, to any order at which somebody says what the pullback is.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from contextvars import ContextVar
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -16,10 +16,10 @@ from ..core.tensor import Tensor, serials
 from ..core.tensor import asarray as as_tensor
 from ..ops.checkpoint import pack, unpack
 from .layouts import gappy
-from .subject import NoRule, called, same_bits
+from .subject import NoRule, name_of, same_bits
 
-# What foreign functions get with a stride in it, as views have: "", "cotangents" or "arrays", all.
-LOOSE = ContextVar("LOOSE", default="")
+# Which arrays foreign functions get strided, as views are: "" none, "cotangents", or all "arrays".
+LAYOUT = ContextVar("LAYOUT", default="")
 
 
 class Foreign:
@@ -46,67 +46,74 @@ class Foreign:
         asarray: Callable = np.asarray,
     ):
         if backward is not None and vjp is not None:
-            raise ValueError(f"{called(f)}: give a backward or a vjp, not both")
+            raise ValueError(f"{name_of(f)}: give a backward or a vjp, not both")
         self.f, self.backward, self.vjp, self.asarray = f, backward, vjp, asarray
-        self.__name__ = called(f)
+        self.__name__ = name_of(f)
 
-    def __call__(self, *args):
-        flat, rebuild = tree.flatten(args)
-        places = [k for k, x in enumerate(flat) if floating(x)]
-        inputs = tuple(as_tensor(flat[k]) for k in places)
-        others = [self.own(x) if isinstance(x, (np.ndarray, Tensor)) else x for x in flat]
+    def __call__(self, *args: Any) -> Any:
+        leaves, rebuild = tree.flatten(args)
+        places = [k for k, x in enumerate(leaves) if _is_floating(x)]
+        inputs = tuple(as_tensor(leaves[k]) for k in places)
+        others = [self._converted(x) if isinstance(x, (np.ndarray, Tensor)) else x for x in leaves]
 
-        def among_others(xs):
-            full = list(others)
-            for k, x in zip(places, xs):
-                full[k] = x
-            return rebuild(full)
+        def arguments(floats: Iterable) -> Any:
+            complete = list(others)
+            for k, x in zip(places, floats):
+                complete[k] = x
+            return rebuild(complete)
 
-        copies = [laid_out(x.value) for x in inputs]
-        result = self.f(*among_others(map(self.asarray, copies)))
-        for k, (copy, x) in enumerate(zip(copies, inputs)):
+        copies = [_copy_for_foreign(x.value) for x in inputs]
+        result = self.f(*arguments(map(self.asarray, copies)))
+        for k, copy, x in zip(places, copies, inputs):
             if not same_bits(copy, x.value):
                 raise AssertionError(
                     f"{self.__name__} writes into its argument "
-                    f"{tree.paths(args)[places[k]]}: let it make a new array"
+                    f"{tree.paths(args)[k]}: let it make a new array"
                 )
-        outputs, rebuild_outputs = tree.flatten(result)
-        outputs = [as_tensor(array_of(y)) for y in outputs]
+        result_leaves, rebuild_outputs = tree.flatten(result)
+        outputs = [as_tensor(_to_numpy(y)) for y in result_leaves]
         packed = pack(outputs)
         if state.recording and any(x.serial for x in inputs):
-            call = Call(self, among_others, outputs, rebuild_outputs)
+            call = _ForeignCall(self, arguments, outputs, rebuild_outputs)
             packed = Tensor(packed.value, call, inputs, {}, next(serials), state.order)
         return rebuild_outputs(unpack(packed, outputs))
 
-    def own(self, x):
-        """An array of its own, such as `f` takes."""
+    def _converted(self, x: Any) -> Any:
+        """A copy of an array, such as `f` takes."""
         return self.asarray(np.array(x.numpy() if isinstance(x, Tensor) else x))
 
 
-class Call(NamedTuple):
-    """One call of a foreign function, as what made the packed vector of its outputs."""
+class _ForeignCall(NamedTuple):
+    """One call of a foreign function: the operation that made the packed vector of its outputs.
+
+    A node of the tape has one output, and a function many: packed into one vector, they are one.
+    """
 
     foreign: Foreign
-    arguments: Callable  # of f, with these floats among them
+    arguments: Callable  # of f, given the floating ones among them
     outputs: list
     rebuild_outputs: Callable
-    name = property(lambda self: self.foreign.__name__)
 
-    def pull(self, g, y, wanted):
-        us = [u if floating(u) else None for u in unpack(g, self.outputs)]
-        if LOOSE.get():  # what was packed lies in order, whatever came in
+    @property
+    def name(self) -> str:
+        return self.foreign.__name__
+
+    def pull(self, g: Tensor, y: Tensor, wanted: Sequence[int]) -> list:
+        """The gradients of the inputs at the places `wanted`: what the backward pass asks for."""
+        us = [u if _is_floating(u) else None for u in unpack(g, self.outputs)]
+        if LAYOUT.get():  # packing has made them contiguous, whatever came in
             us = [u if u is None or u.serial else Tensor(gappy(u.value)) for u in us]
-        by = self.by_framework if self.foreign.vjp else self.by_hand
-        shares = tree.leaves(by(us, y.inputs))
-        if len(shares) != len(y.inputs):
+        pullback = self._by_framework if self.foreign.vjp else self._by_hand
+        gradients = tree.leaves(pullback(us, y.inputs))
+        if len(gradients) != len(y.inputs):
             raise ValueError(
-                f"the backward of {self.name} returned {len(shares)} gradients for "
+                f"the backward of {self.name} returned {len(gradients)} gradients for "
                 f"{len(y.inputs)} floating inputs: return one for each, like the "
                 "arguments"
             )
-        return [shares[i] for i in wanted]
+        return [gradients[i] for i in wanted]
 
-    def by_hand(self, us, xs):
+    def _by_hand(self, us: list, xs: tuple) -> Any:
         backward = self.foreign.backward
         if backward is None:
             raise NoRule(
@@ -116,31 +123,39 @@ class Call(NamedTuple):
         backward = backward if isinstance(backward, Foreign) else Foreign(backward)
         return backward(self.rebuild_outputs(us), *self.arguments(xs))
 
-    def by_framework(self, us, xs):
+    def _by_framework(self, us: list, xs: tuple) -> Any:
+        """The framework's pullback, itself a `Foreign` of (us, xs): so it has derivatives, too."""
         f, vjp, asarray = self.foreign.f, self.foreign.vjp, self.foreign.asarray
+        assert vjp is not None
 
-        def of_floats(*xs):
-            return tuple(y for y in tree.leaves(f(*self.arguments(xs))) if floating(y))
+        def of_floats(*xs: Any) -> tuple:
+            return tuple(y for y in tree.leaves(f(*self.arguments(xs))) if _is_floating(y))
 
-        def pullback(us, xs):
+        def pullback(us: list, xs: tuple) -> Any:
             return vjp(of_floats, *xs)[1](tuple(us))
 
-        return Foreign(pullback, vjp=vjp, asarray=asarray)([u for u in us if u is not None], xs)
+        floating_us = [u for u in us if u is not None]
+        return Foreign(pullback, vjp=vjp, asarray=asarray)(floating_us, xs)
 
 
-def floating(x) -> bool:
-    """Of a number or any framework's array: "float32" in NumPy is "torch.float32" there."""
+def _is_floating(x: Any) -> bool:
+    """Whether a number or any framework's array is floating.
+
+    Told by the name of its dtype: "float32" in NumPy is "torch.float32" there.
+    """
     dtype = str(getattr(x, "dtype", type(x).__name__))
     return dtype.rpartition(".")[2].startswith(("float", "bfloat"))
 
 
-def laid_out(x: np.ndarray) -> np.ndarray:
-    """A copy for a foreign function to keep."""
-    loose = LOOSE.get()
-    return gappy(x) if loose == "arrays" or loose and not x.flags.c_contiguous else np.array(x)
+def _copy_for_foreign(x: np.ndarray) -> np.ndarray:
+    """A copy that a foreign function may keep, in the layout that LAYOUT asks for."""
+    layout = LAYOUT.get()
+    if layout == "arrays" or layout and not x.flags.c_contiguous:
+        return gappy(x)
+    return np.array(x)
 
 
-def array_of(y) -> np.ndarray:
+def _to_numpy(y: Any) -> np.ndarray:
     """The array that any framework's array holds.
 
     Some of PyTorch's hold none: a sparse one; what lazily is zero, or the negative of another;

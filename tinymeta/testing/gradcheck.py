@@ -1,33 +1,38 @@
-"""Is a gradient right? At every order, <u, J v> by the engine against a difference of <u, f>.
+"""The gradient check: at every order, <u, J v> by the engine against a difference of <u, f>.
 
-v is a direction, u a cotangent, both random normal and fresh for every comparison. (Never ones: the
-rows of a softmax sum to 1, so a backward pass that returns zeros would look right.)
+v is a direction, u a cotangent, both random normal and fresh for every comparison. Never ones: the
+rows of a softmax sum to 1, so with u = 1 a backward pass that returns zeros would look right. Never
+one entry at a time: a random direction meets every entry at once, and a gradient that is wrong in
+any of them is right along it with probability 0, so that a check costs some dozen evaluations of f
+for each comparison and not that many for each entry. One entry at a time is what a failure does, to
+say which is wrong.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
-from .consistency import consistent, right_elsewhere
-from .differences import ROUNDINGS, sides, slope
-from .kinks import Kink, Skip, kinks_between, policy_of
-from .point import Point
-from .report import Report, Row, Undecided, closer
-from .subject import blaming, examined, still, vacuous
+from .consistency import check_consistency, check_second_point
+from .differences import ROUNDINGS, one_sided_slopes, slope
+from .kinks import Kink, Skip, kinks_between, parse_policy
+from .point import Arrays, Point
+from .report import Report, Row, Undecided, with_shorter_step
+from .subject import examine, is_constant, rule_errors_as_failures, vacuous_error
 
 MODES = ("rev", "fwd")
-SAMPLES = 3  # of a point moved by roundings: how far does a float32 result go?
+SAMPLES = 3  # perturbed points: they show how much rounding changes a float32 result
 ENTRIES = 100  # how many entries a failure looks at, to name the worst
 
 
 def check_grads(
     f: Callable,
-    *args,
+    *args: Any,
     order: int = 2,
     n_dirs: int = 2,
-    modes=("rev",),
+    modes: Sequence[str] = ("rev",),
     kinks: str | Skip = "skip",
-    seed=0,
+    seed: int | np.random.Generator = 0,
 ) -> Report:
     """Compare the derivatives of `f` at `args`, from the first to the `order`-th, with differences.
 
@@ -48,10 +53,13 @@ def check_grads(
     two sides is right, term by term, and higher orders are skipped.
     seed: an int, or a `numpy.random.Generator` to draw directions and cotangents from.
 
+    A comparison takes at least 8 evaluations of F_k (differences.py), and there are `n_dirs` for
+    each of the len(modes)^(k-1) derivatives of order k; each order costs some 4 times the last.
+
     Raises AssertionError with the table of comparisons, and the worst entry of the one that failed,
     or if a gradient has another shape or dtype than its input, the pullback answers in two ways, or
     `f` is random or writes into its arguments; as `Kink` or `Undecided` where a difference
-    cannot judge. ValueError if no floating leaf goes in or comes out, if nothing is asked for, or,
+    says nothing. ValueError if no floating leaf goes in or comes out, if nothing is asked for, or,
     as `Vacuous`, if `f` is constant near `args`.
     """
     if order < 1 or n_dirs < 1 or not modes or not set(modes) <= set(MODES):
@@ -59,133 +67,170 @@ def check_grads(
             f"check_grads: order {order} and n_dirs {n_dirs} must be at least 1, "
             f"modes {modes!r} some of {MODES}"
         )
-    rng, policy = np.random.default_rng(seed), policy_of("check_grads", kinks)
-    rows, moves = [], False
+    rng = np.random.default_rng(seed)
+    policy = parse_policy("check_grads", kinks)
     with np.errstate(all="ignore"):  # what is not finite fails, and says so itself
-        subject = examined("check_grads", f, args)
-        start = wide = Point(subject.function, subject.inputs, subject.names)
-        level = [(wide, wide._replace(xs=subject.own))]
+        subject = examine("check_grads", f, args)
+        start = Point(subject.function, subject.inputs, subject.names)
+        rows: list[Row] = []
+        moves = False
+        # Invariant: `points` are F_k, once for each way to take the k-1 derivatives before, and each
+        # of them twice: in float64, and in the dtypes of the caller.
+        points = [(start, start._replace(xs=subject.originals))]
         for k in range(1, order + 1):
-            nodes, level = level, []
-            for wide, own in nodes:
+            derivatives = []
+            for doubles, originals in points:
                 for d in range(1, n_dirs + 1):
-                    us, vs = own.drawn(rng)
-                    moves = moves or k == 1 and not still(wide.function, wide.xs, vs)
-                    with blaming("check_grads"):
-                        found = list(compared(wide, own, k, d, modes, us, vs, policy, rng))
-                    for row in found:
+                    us, vs = originals.random_pair(rng)
+                    if k == 1:
+                        moves = moves or not is_constant(doubles.function, doubles.xs, vs)
+                    with rule_errors_as_failures("check_grads"):
+                        new = list(_compare(doubles, originals, k, d, modes, us, vs, policy, rng))
+                    for row in new:
                         rows.append(row)
-                        if row.verdict == "right" or row.skipped and policy != "raise":
+                        if _passes(row, policy):
                             continue
                         if k > 1 and not moves:  # the derivative of rounding is no derivative
-                            raise vacuous("check_grads", subject.called)
-                        raise failure(subject.called, rows, told(wide, row, us, vs, rng))
+                            raise vacuous_error("check_grads", subject.name)
+                        diagnosis = _diagnosis(doubles, row, us, vs, rng)
+                        raise _failure(subject.name, rows, diagnosis)
                 for mode in modes:  # the last pair becomes part of the next point
-                    level.append([p.derivative(mode, k, us, vs) for p in (wide, own)])
+                    next_doubles = doubles.derivative(mode, k, us, vs)
+                    next_originals = originals.derivative(mode, k, us, vs)
+                    derivatives.append((next_doubles, next_originals))
+            points = derivatives
         if moves:
-            us, vs = start.drawn(rng)
-            consistent("check_grads", subject.called, start, us, vs, rng)
-            right_elsewhere("check_grads", subject.called, start, us, vs)
+            us, vs = start.random_pair(rng)
+            check_consistency("check_grads", subject.name, start, us, vs, rng)
+            check_second_point("check_grads", subject.name, start, us, vs)
     if not moves:
-        raise vacuous("check_grads", subject.called)
-    return counted(subject.called, Report(tuple(rows)), policy)
+        raise vacuous_error("check_grads", subject.name)
+    report = Report(tuple(rows))
+    if isinstance(policy, Skip):
+        _count_skipped(subject.name, report, policy)
+    return report
 
 
-def compared(wide: Point, own: Point, order, d, modes, us, vs, policy, rng) -> Iterator[Row]:
-    """One row for each mode, and one more where the user's dtypes are shorter than float64."""
-    along = wide.along(us, vs, wide.pulled(us))
+def _compare(
+    doubles: Point,
+    originals: Point,
+    order: int,
+    direction: int,
+    modes: Sequence[str],
+    us: Arrays,
+    vs: Arrays,
+    policy: str | Skip,
+    rng: np.random.Generator,
+) -> Iterator[Row]:
+    """One row for each mode, and one more where the user's dtypes are shorter than float64.
+
+    All of them share one difference, in float64: in float32 it would lose half of its few digits.
+    """
+    along = doubles.value_terms(us, vs, doubles.pullback(us))
     numeric = slope(*along)
-    between = [wide.moved(t, vs) for t in (0.0, -numeric.step, numeric.step)]
-    eps = max(np.finfo(x.dtype).eps for x in own.xs)
+    compared = [doubles.displaced(t, vs) for t in (0.0, -numeric.step, numeric.step)]
+    dtypes = [x.dtype for x in originals.xs]
+    eps = max(np.finfo(dtype).eps for dtype in dtypes)
 
-    def row(point, mode, **more):
-        parts = point.terms(mode, us, vs)
-        return Row(
-            order,
-            point.after(mode),
-            d,
-            float(parts.sum()),
-            numeric,
-            float(np.abs(parts).sum()),
-            **more,
-        )
+    def row(point: Point, mode: str, dtype: str) -> Row:
+        terms = point.derivative_terms(mode, us, vs)
+        analytic, size = float(terms.sum()), float(np.abs(terms).sum())
+        mode = point.mode_after(mode)
+        return Row(order, mode, direction, analytic, numeric, size, dtype)
 
     for mode in modes:
-        yield at_kinks(row(wide, mode), wide, along, between, policy)
+        double = row(doubles, mode, "float64")
+        yield _with_kinks(double, doubles, along, compared, policy)
         if eps > np.finfo(np.float64).eps:
-            short = row(own, mode, dtype=str(np.result_type(*(x.dtype for x in own.xs))))
-            moved = [own.shaken(rng).terms(mode, us, vs).sum() for _ in range(SAMPLES)]
-            noise = ROUNDINGS * (eps * short.size + max(abs(short.analytic - m) for m in moved))
-            yield at_kinks(
-                short._replace(noise=float(noise)), wide, along, [wide.xs, own.xs], policy
-            )
+            short = row(originals, mode, str(np.result_type(*dtypes)))
+            perturbed = [
+                originals.perturbed(rng).derivative_terms(mode, us, vs).sum()
+                for _ in range(SAMPLES)
+            ]
+            change = max(abs(short.analytic - p) for p in perturbed)
+            noise = float(ROUNDINGS * (eps * short.size + change))
+            rounded = [doubles.xs, originals.xs]
+            yield _with_kinks(short._replace(noise=noise), doubles, along, rounded, policy)
 
 
-def at_kinks(row: Row, point: Point, along, points, policy) -> Row:
-    """The row, with what has a kink between the points; looked for only where that matters."""
-    row = closer(row, *along)
+def _passes(row: Row, policy: str | Skip) -> bool:
+    """Whether it is right, or skipped where the policy allows it."""
+    return row.verdict == "right" or (row.skipped and policy != "raise")
+
+
+def _with_kinks(
+    row: Row, point: Point, along: tuple[Callable, float], compared: list, policy: str | Skip
+) -> Row:
+    """The row, with what has a kink between the points compared.
+
+    Looked for only where the verdict depends on it: a right row needs no excuse.
+    """
+    row = with_shorter_step(row, *along)
     if row.verdict == "not finite" or row.verdict == "right" and policy != "raise":
         return row
-    names = kinks_between(point.function, points, *along)
+    names = kinks_between(point.function, compared, *along)
     if names and policy == "one-sided" and row.order == 1:
-        return row._replace(subgradient=sides(*along).span(row.analytic))
+        return row._replace(subgradient=one_sided_slopes(*along).contain(row.analytic))
     return row._replace(kinks=names)
 
 
-def counted(name: str, report: Report, policy) -> Report:
-    """The report, if not too much of it was skipped."""
-    if isinstance(policy, Skip):
-        policy.count(report)
-        if policy.too_many:
-            raise Kink(
-                f"check_grads: {name}: {policy}; kinks between the points compared: "
-                f"{', '.join(report.kinks)}; choose other inputs, or another policy for "
-                f"kinks\n{report}"
-            )
-    return report
+def _count_skipped(name: str, report: Report, policy: Skip) -> None:
+    """Count the report's rows; raise Kink if too many were skipped."""
+    policy.count(report)
+    if policy.too_many:
+        raise Kink(
+            f"check_grads: {name}: {policy}; kinks between the points compared: "
+            f"{', '.join(report.kinks)}; choose other inputs, or another policy for "
+            f"kinks\n{report}"
+        )
 
 
 # ---- what a failure says ------------------------------------------------------------------------
 
+FAILURES: dict[str, tuple[type[AssertionError], str]] = {
+    "wrong": (AssertionError, "is wrong"),
+    "not finite": (AssertionError, "is not finite"),
+    "at a kink": (Kink, "is asked for at a kink"),
+    "undecided": (
+        Undecided,
+        "cannot be decided by differences: an edge of the domain is near, or rounding hides it: "
+        "choose other inputs",
+    ),
+}
 
-def failure(name: str, rows: list[Row], lines: list[str]) -> AssertionError:
+
+def _failure(name: str, rows: list[Row], diagnosis: list[str]) -> AssertionError:
     """The exception for the last row."""
     row = rows[-1]
-    why = ": an edge of the domain is near, or rounding hides it: choose other inputs"
-    kind, what = {
-        "wrong": (AssertionError, "is wrong"),
-        "not finite": (AssertionError, "is not finite"),
-        "at a kink": (Kink, "is asked for at a kink"),
-        "undecided": (Undecided, "cannot be decided by differences" + why),
-    }[row.verdict]
-    return kind(
-        "\n".join(
-            [
-                f"check_grads: the derivative of {name} of order {row.order} {what}",
-                str(Report(tuple(rows))),
-                *lines,
-            ]
-        )
-    )
+    kind, what = FAILURES[row.verdict]
+    headline = f"check_grads: the derivative of {name} of order {row.order} {what}"
+    return kind("\n".join([headline, str(Report(tuple(rows))), *diagnosis]))
 
 
-def told(point: Point, row: Row, us, vs, rng) -> list[str]:
-    """The entry of the gradient that is furthest off, and what has a kink near."""
-    gs = point.pulled(us)
+def _diagnosis(
+    point: Point, row: Row, us: Arrays, vs: Arrays, rng: np.random.Generator
+) -> list[str]:
+    """Lines that name the entry of the gradient that is furthest off, and the kinks near.
+
+    Costs a slope for each entry, or for `ENTRIES` random ones if there are more.
+    """
+    gs = point.pullback(us)
     entries = [(i, index) for i, x in enumerate(point.xs) for index in np.ndindex(x.shape)]
     if len(entries) > ENTRIES:
         entries = [entries[k] for k in rng.choice(len(entries), ENTRIES, replace=False)]
-    found = []
+    worst_error = -np.inf
     for i, index in entries:
         unit = [np.zeros(x.shape) for x in point.xs]
         unit[i][index] = 1.0
-        numeric = slope(*point.along(us, unit, gs))
+        numeric = slope(*point.value_terms(us, unit, gs))
         error = abs(gs[i][index] - numeric.value)
-        found.append((error if np.isfinite(error) else np.inf, i, index, numeric))
-    error, i, index, numeric = max(found, key=lambda entry: entry[0])
+        error = error if np.isfinite(error) else np.inf
+        if error > worst_error:
+            worst_error, worst = error, (i, index, numeric)
+    i, index, numeric = worst
     lines = [
         f"worst entry: {point.names[i]} at {index}: analytic {gs[i][index]:.12g}, "
-        f"numeric {numeric.value:.12g}, error {error:.1e}, "
+        f"numeric {numeric.value:.12g}, error {worst_error:.1e}, "
         f"tolerance {numeric.tolerance:.1e}, step {numeric.step:.1e}"
     ]
     if row.kinks:

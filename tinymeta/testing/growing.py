@@ -1,25 +1,31 @@
-"""A program while it grows: what its values are, and what keeps them tame.
+"""A random program while it grows, and what keeps its values tame.
 
-Values are computed line by line, so it is known what would leave a domain, grow large or stand on a
-kink: an operation put in between keeps it from that. A line that cannot be had raises `Unfit`.
+Invariant: all values are finite, of at most `MOST_ENTRIES` entries, all but those about to be
+scaled at most `LARGEST`, and no operation has an operand outside its domain or within `GAP` of its
+kink. So differences can decide every derivative. Each statement is computed as it is added, so it
+is known when one would break the invariant, and an operation is put in between. To draw whole
+programs and to throw away those that are not tame would leave hardly any of more than a few
+operations. What cannot be had at all raises `Rejected`, and the program is restored.
+
+Cost: one evaluation of each statement, all arrays being small.
 """
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..core.tensor import asarray
-from .program import Line, Program, run
+from .program import RandomProgram, Statement, run_statements
 
 LARGEST, SMALLEST = 8.0, 1e-3  # sizes between which the largest entry of a value stays
 POSITIVE = 0.125  # what has to be positive is not below this
-GAP = 1 / 32  # and this is far from a kink
+GAP = 1 / 32  # from a kink
 MOST_ENTRIES, MOST_AXES, MOST_INPUTS = 72, 6, 4
 
 
 class Step(NamedTuple):
-    """An operation; how many values before the newest its operands lie; a number for the rest."""
+    """An operation; how many values before the newest its operands lie; a seed for the rest."""
 
     op: str
     back: int
@@ -27,60 +33,66 @@ class Step(NamedTuple):
     seed: int
 
 
-class Unfit(Exception):
-    """The operation asked for does not fit here."""
+class Rejected(Exception):
+    """The operation asked for cannot be applied here."""
 
 
-class Growing:
-    """Shapes here are those of one task; with `tasks`, arrays have that leading axis before."""
+class GrowingProgram:
+    """A random program under construction: its inputs and statements, and all values so far.
+
+    Shapes here are those of one task; with `tasks`, arrays have that leading axis as well. seed: of
+    the entries of inputs.
+    """
 
     def __init__(self, tasks: int | None, seed: int):
         self.tasks, self.seed = tasks, seed
-        self.lead = () if tasks is None else (tasks,)
-        self.inputs, self.lines, self.values = {}, [], {}
+        self.task_axis = () if tasks is None else (tasks,)
+        self.inputs: dict[str, np.ndarray] = {}
+        self.statements: list[Statement] = []
+        self.values: dict[str, np.ndarray] = {}
 
-    def program(self) -> Program:
-        return Program(dict(self.inputs), tuple(self.lines), self.tasks)
+    def program(self) -> RandomProgram:
+        return RandomProgram(dict(self.inputs), tuple(self.statements), self.tasks)
 
-    def forget(self, before: Program) -> None:
-        """Back to what it was before."""
-        self.inputs, self.lines = dict(before.inputs), list(before.lines)
-        kept = {*self.inputs, *(line.result for line in self.lines)}
+    def restore(self, before: RandomProgram) -> None:
+        """Become what it was before."""
+        self.inputs, self.statements = dict(before.inputs), list(before.statements)
+        kept = {*self.inputs, *(s.result for s in self.statements)}
         self.values = {name: x for name, x in self.values.items() if name in kept}
 
     # ---- what there is --------------------------------------------------------------------------
 
-    def shape(self, name: str) -> tuple:
-        return self.values[name].shape[len(self.lead) :]
+    def shape(self, name: str) -> tuple[int, ...]:
+        return self.values[name].shape[len(self.task_axis) :]
 
     def pick(self, back: int) -> str:
         """The floating value `back` before the newest, counted round and round."""
         floats = [name for name, x in self.values.items() if x.dtype.kind == "f"]
         return floats[-1 - back % len(floats)]
 
-    def beside(self, x: str, back: int) -> str:
+    def broadcasting_with(self, x: str, back: int) -> str:
         """A value that broadcasts with `x`: the one `back`, or else a new input."""
         y = self.pick(back)
-        pairs = zip(self.shape(x)[::-1], self.shape(y)[::-1])
         aligned = self.tasks is None or len(self.shape(x)) == len(self.shape(y))
-        if aligned and all(n == m or 1 in (n, m) for n, m in pairs):
+        sides = zip(self.shape(x)[::-1], self.shape(y)[::-1])
+        if aligned and all(n == m or 1 in (n, m) for n, m in sides):
             return y
-        return self.input(self.shape(x))
+        return self.new_input(self.shape(x))
 
-    def alike(self, x: str, back: int) -> str:
-        """A value of the shape of `x`."""
+    def same_shape_as(self, x: str, back: int) -> str:
+        """A value of the shape of `x`: the one `back`, or else a new input."""
         y = self.pick(back)
-        return y if self.shape(y) == self.shape(x) else self.input(self.shape(x))
+        return y if self.shape(y) == self.shape(x) else self.new_input(self.shape(x))
 
     # ---- what is added --------------------------------------------------------------------------
 
-    def input(self, shape: tuple, below: int | None = None) -> str:
+    def new_input(self, shape: tuple, below: int | None = None) -> str:
         """A new input: floats, coarse and without ties in all inputs; or integers, if `below`."""
         number = len(self.inputs)
-        shape = (*self.lead, *shape)
+        shape = (*self.task_axis, *shape)
         size = math.prod(shape)
         if number == MOST_INPUTS or not 0 < size <= MOST_ENTRIES:
-            raise Unfit
+            raise Rejected
         order = np.arange(size)
         if self.seed:  # seed 0, to which it shrinks, is in order
             order = np.random.default_rng([self.seed, number]).permutation(order)
@@ -89,41 +101,48 @@ class Growing:
         self.inputs[name] = self.values[name] = flat.reshape(shape)
         return name
 
-    def put(self, op: str, *operands, low: float = -math.inf, **static) -> str:
-        """A new line; the name of its value, or of a multiple of that if it is large."""
-        line = Line(f"v{len(self.lines) + 1}", op, operands, static)
-        values = {name: asarray(x) for name, x in self.values.items()}
-        value = run([line], values)[line.result].numpy()
-        self.lines.append(line)
-        self.values[line.result] = value
+    def add(self, op: str, *operands: Any, low: float = -math.inf, **static: Any) -> str:
+        """Add a statement; the name of its value, or of a multiple of that if it is large.
+
+        low: what no entry may be below.
+        """
+        statement = Statement(f"v{len(self.statements) + 1}", op, operands, static)
+        before = {name: asarray(x) for name, x in self.values.items()}
+        name = statement.result
+        value = run_statements([statement], before)[name].numpy()
+        self.statements.append(statement)
+        self.values[name] = value
         if not 0 < value.size <= MOST_ENTRIES or value.ndim > MOST_AXES:
-            raise Unfit
+            raise Rejected
         if value.dtype.kind != "f":
-            return line.result
+            return name
         if not np.isfinite(value).all():
             raise FloatingPointError(f"an operation made what is not finite:\n{self.program()}")
         size = np.abs(value).max()
         if value.min() < low or 0 < size < SMALLEST:  # what vanishes is lost in rounding
-            raise Unfit
-        return line.result if size <= LARGEST else self.put("mul", line.result, 0.125)
+            raise Rejected
+        return name if size <= LARGEST else self.add("mul", name, 0.125)
 
     # ---- what is put in between ------------------------------------------------------------------
 
     def positive(self, x: str) -> str:
+        """`x` if it is positive, else its softplus."""
         if self.values[x].min() >= POSITIVE:
             return x
-        return self.put("add", self.put("softplus", x), POSITIVE)
+        return self.add("add", self.add("softplus", x), POSITIVE)
 
     def bounded(self, x: str) -> str:
-        return x if np.abs(self.values[x]).max() <= 2 else self.put("tanh", x)
+        """`x` if it is at most 2, else its tanh."""
+        return x if np.abs(self.values[x]).max() <= 2 else self.add("tanh", x)
 
-    def off(self, x: str, kink: str | float = 0.0) -> str:
-        """`x`, shifted if an entry is near to the kink."""
+    def away_from(self, x: str, kink: str | float = 0.0) -> str:
+        """`x`, shifted if an entry is near to the kink: by the least that is far enough."""
         gaps = self.values[x] - (self.values[kink] if isinstance(kink, str) else kink)
         if np.abs(gaps).min() >= GAP:
             return x
         shifts = sorted((0.0625 + k / 8 for k in range(-8, 8)), key=abs)
-        return self.put("add", x, max(shifts, key=lambda s: min(np.abs(gaps + s).min(), GAP)))
+        best = max(shifts, key=lambda shift: min(np.abs(gaps + shift).min(), GAP))
+        return self.add("add", x, best)
 
     def image(self, x: str) -> str:
         """`x` as images (N, H, W, C), square where that is possible."""
@@ -132,10 +151,10 @@ class Growing:
             return x
         size = math.prod(shape)
         channels = 2 if size % 2 == 0 else 1
-        width = max(
-            n for n in range(1, math.isqrt(size // channels) + 1) if size // channels % n == 0
-        )
-        return self.reshape(x, (1, size // channels // width, width, channels))
+        pixels = size // channels
+        width = max(n for n in range(1, math.isqrt(pixels) + 1) if pixels % n == 0)
+        return self.reshape(x, (1, pixels // width, width, channels))
 
     def reshape(self, x: str, shape: tuple) -> str:
-        return self.put("reshape", x, (*(-1 for _ in self.lead), *shape))
+        """`x` in another shape, which does not name the number of tasks."""
+        return self.add("reshape", x, (*(-1 for _ in self.task_axis), *shape))

@@ -2,33 +2,45 @@
 
 For J the Jacobian and H the Hessian of <u, f>: J'u is linear in u, <u, Jv> = <J'u, v>, and
 <Ha, b> = <a, Hb>. J is the pullback of the pullback (Townsend 2017), H that of the gradient.
+
 The two sides of each are sums that differ by rounding alone. Each operation run rounds once: their
-number times eps times the sum of the absolute terms is the tolerance.
+number times eps times the sum of the absolute terms is the tolerance. So a fault of a millionth
+shows, which no difference sees, and in float32, too. What the identities do not see is a wrong rule
+that is linear and has an adjoint, such as one scaled by 2: they know no value of f's slope, which
+is why `check_grads` and `check_taylor` are there.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..core.grad import vjp
-from ..core.primitive import run_eagerly
+from ..core.primitive import Primitive, run_eagerly
 from ..core.scope import setting, state
-from ..core.tensor import asarray
+from ..core.tensor import Tensor, asarray
 from ..ops.derivatives import jvp
-from .consistency import consistent
+from .consistency import check_consistency
 from .differences import EPS
-from .point import Point
+from .point import Arrays, Point
 from .report import Undecided
-from .subject import NoRule, blaming, directions, examined, same_bits, still, vacuous
+from .subject import (
+    NoRule,
+    examine,
+    is_constant,
+    random_directions,
+    rule_errors_as_failures,
+    same_bits,
+    vacuous_error,
+)
 
 FEWEST = 100  # roundings that are granted: a foreign function shows none of its own
 
 
 class Identity(NamedTuple):
-    """One identity, looked at: left and right should be equal but for the tolerance."""
+    """One identity: left and right should be equal but for the tolerance."""
 
     what: str
     left: float
@@ -43,10 +55,10 @@ class Identity(NamedTuple):
 
     @property
     def holds(self) -> bool:
-        """Are they equal but for rounding? A NaN never is."""
-        return self.error <= self.tolerance < np.inf  # which no NaN is
+        """Whether they are equal but for rounding; a NaN never is."""
+        return self.error <= self.tolerance < np.inf
 
-    def __str__(self):
+    def __str__(self) -> str:
         return (
             f"{self.what:40}  {self.left:20.12g}  {self.right:20.12g}  {self.error:8.1e}  "
             f"{self.tolerance:9.1e}{'' if self.holds else '  broken'}"
@@ -54,20 +66,16 @@ class Identity(NamedTuple):
 
 
 class Identities(NamedTuple):
-    """What was looked at, in rows in their order; printed as a table."""
+    """The identities checked, in rows in their order; printed as a table."""
 
     rows: tuple[Identity, ...]
 
-    def __str__(self):
-        return "\n".join(
-            [
-                f"{'identity':40}  {'left':>20}  {'right':>20}  {'error':>8}  {'tolerance':>9}",
-                *map(str, self.rows),
-            ]
-        )
+    def __str__(self) -> str:
+        header = f"{'identity':40}  {'left':>20}  {'right':>20}  {'error':>8}  {'tolerance':>9}"
+        return "\n".join([header, *map(str, self.rows)])
 
 
-def check_identities(f: Callable, *args, seed=0) -> Identities:
+def check_identities(f: Callable, *args: Any, seed: int | np.random.Generator = 0) -> Identities:
     """Check at `args` what holds for the derivatives of every function, in the leaves' own dtypes.
 
     J'0 = 0, J'(2u - w/2) = 2J'u - J'w/2, <u, Jv> = <J'u, v> (the dot product test: Griewank &
@@ -76,25 +84,29 @@ def check_identities(f: Callable, *args, seed=0) -> Identities:
     pullback answers the same however it is asked (consistency.py).
     `f` takes and returns trees of tensors. seed: an int, or a `numpy.random.Generator`.
 
+    Costs some 20 evaluations of f with their backward passes, whatever its size.
+
     Raises AssertionError with the table and the identity that is broken, or if `f` is random,
     writes into its arguments or has no derivative at all; ValueError if no floating leaf goes in or
     comes out, or, as `Vacuous`, if `f` is constant near `args`.
     """
-    rng, rows = np.random.default_rng(seed), []
+    rng = np.random.default_rng(seed)
+    rows: list[Identity] = []
     with np.errstate(all="ignore"):  # what is not finite fails, and says so itself
-        function, xs, _, names, name = examined("check_identities", f, args, None)
+        function, xs, _, names, name = examine("check_identities", f, args, None)
         ys = [y.numpy() for y in function(*map(asarray, xs))]
-        u, w, v, b = normal(rng, ys), normal(rng, ys), directions(rng, xs), directions(rng, xs)
-        if still(function, xs, v):
-            raise vacuous("check_identities", name)
+        u, w = _random_normal_like(rng, ys), _random_normal_like(rng, ys)
+        v, b = random_directions(rng, xs), random_directions(rng, xs)
+        if is_constant(function, xs, v):
+            raise vacuous_error("check_identities", name)
         point = Point(function, xs, names)
-        for row in looked_at(point, u, w, v, b):
+        for row in _identities(point, u, w, v, b):
             rows.append(row)
             if not row.holds:
                 raise AssertionError(
                     f"check_identities: {name}: broken: {row.what}\n{Identities(tuple(rows))}"
                 )
-        consistent("check_identities", name, point, u, v, rng)
+        check_consistency("check_identities", name, point, u, v, rng)
     if not any(row.size for row in rows):
         raise Undecided(
             f"check_identities: {name} moves and all its derivatives are zero: "
@@ -103,87 +115,90 @@ def check_identities(f: Callable, *args, seed=0) -> Identities:
     return Identities(tuple(rows))
 
 
-def looked_at(point, u, w, v, b):
-    """The identities, one after another, the simplest first."""
+def _identities(point: Point, u: Arrays, w: Arrays, v: Arrays, b: Arrays) -> Iterator[Identity]:
+    """One identity after another, the simplest first."""
     function, xs = point.function, point.xs
     before = [x.copy() for x in xs]
-    with blaming("check_identities"):
-        gs, again = ([g.numpy().copy() for g in vjp(function, *xs)[1](tuple(u))] for _ in range(2))
-    yield counted(
+
+    def gradient(*xs: Tensor) -> tuple:
+        return vjp(function, *xs)[1](tuple(u))
+
+    def pullback(cotangent: Arrays) -> tuple:
+        return vjp(function, *xs)[1](tuple(cotangent))
+
+    def pushforward(tangent: Arrays) -> tuple:
+        return jvp(function, tuple(map(asarray, xs)), tuple(tangent))[1]
+
+    def hessian_product(direction: Arrays) -> tuple:
+        return vjp(gradient, *xs)[1](tuple(direction))
+
+    with rule_errors_as_failures("check_identities"):
+        gs, again = ([g.numpy().copy() for g in pullback(u)] for _ in range(2))
+    yield _count_true(
         "gradients of their inputs' shape, dtype",
         (g.shape == x.shape and g.dtype == x.dtype for g, x in zip(gs, xs)),
     )
-    yield counted("the same gradients twice, to the bit", map(same_bits, gs, again))
+    yield _count_true("the same gradients twice, to the bit", map(same_bits, gs, again))
 
-    def gradient(*xs):
-        return vjp(function, *xs)[1](tuple(u))
+    def of_zero() -> tuple:
+        return np.abs(_product_terms(pullback([0 * y for y in u]), v)), np.zeros(1)
 
-    def pulled(cotangent):
-        return vjp(function, *xs)[1](tuple(cotangent))
+    def of_a_sum() -> tuple:
+        mixed = [2 * p - q / 2 for p, q in zip(u, w)]  # powers of 2, which round nothing
+        apart = [2 * _product_terms(pullback(u), v), -_product_terms(pullback(w), v) / 2]
+        return _product_terms(pullback(mixed), v), np.concatenate(apart)
 
-    def pushed(tangent):
-        return jvp(function, tuple(map(asarray, xs)), tuple(tangent))[1]
+    def of_the_adjoint() -> tuple:
+        return _product_terms(pushforward(v), u), _product_terms(pullback(u), v)
 
-    def curved(direction):
-        return vjp(gradient, *xs)[1](tuple(direction))
+    def of_the_hessian() -> tuple:
+        return _product_terms(hessian_product(v), b), _product_terms(hessian_product(b), v)
 
-    yield compared(
-        "J'0 = 0", xs, lambda: (np.abs(products(pulled([0 * y for y in u]), v)), np.zeros(1))
-    )
-    # Powers of 2, which round nothing.
-    mixed = [2 * p - q / 2 for p, q in zip(u, w)]
-    yield compared(
-        "J'(2u - w/2) = 2J'u - J'w/2, along v",
-        xs,
-        lambda: (
-            products(pulled(mixed), v),
-            np.concatenate([2 * products(pulled(u), v), -products(pulled(w), v) / 2]),
-        ),
-    )
+    yield _compare("J'0 = 0", xs, of_zero)
+    yield _compare("J'(2u - w/2) = 2J'u - J'w/2, along v", xs, of_a_sum)
     with suppress(NoRule):  # these ask for the pullback's own derivative
-        yield compared(
-            "<u, Jv> = <J'u, v>", xs, lambda: (products(pushed(v), u), products(pulled(u), v))
-        )
-        yield compared(
-            "<Ha, b> = <a, Hb>, H that of <u, f>",
-            xs,
-            lambda: (products(curved(v), b), products(curved(b), v)),
-        )
-    yield counted("inputs left as they were, to the bit", map(same_bits, xs, before))
+        yield _compare("<u, Jv> = <J'u, v>", xs, of_the_adjoint)
+        yield _compare("<Ha, b> = <a, Hb>, H that of <u, f>", xs, of_the_hessian)
+    yield _count_true("inputs left as they were, to the bit", map(same_bits, xs, before))
 
 
-def compared(what: str, xs: list, sides: Callable) -> Identity:
-    """Two sums of terms, and how much of their difference rounding explains."""
-    runs, inner = [], state.interpreter or run_eagerly
+def _compare(what: str, xs: Arrays, both_sides: Callable) -> Identity:
+    """Two sums of terms, and how much of their difference rounding explains.
 
-    def counting(primitive, values, static):
-        runs.append(primitive)
-        return inner(primitive, values, static)
+    both_sides() -> (terms of the left, terms of the right); its operations are counted.
+    """
+    outer = state.interpreter or run_eagerly
+    count = 0
+
+    def counting(primitive: Primitive, values: list, static: dict) -> Any:
+        nonlocal count
+        count += 1
+        return outer(primitive, values, static)
 
     with setting(interpreter=counting):
-        left, right = sides()
+        left, right = both_sides()
     eps = max(EPS, *(np.finfo(x.dtype).eps for x in xs))  # the two sides are summed in float64
     size = float(np.abs(left).sum() + np.abs(right).sum())
-    rounded = max(len(runs), FEWEST) * eps * size
-    return Identity(what, total(left), total(right), rounded, size)
+    tolerance = max(count, FEWEST) * eps * size
+    return Identity(what, _exact_sum(left), _exact_sum(right), tolerance, size)
 
 
-def counted(what: str, parts) -> Identity:
-    """In how many parts it holds, of how many."""
+def _count_true(what: str, parts: Iterable[bool]) -> Identity:
+    """In how many parts it is true, and of how many."""
     parts = list(parts)
     return Identity(what, sum(parts), len(parts), 0.0)
 
 
-def products(found, directions) -> np.ndarray:
-    """The terms of an inner product, in float64, where those of float32 are exact."""
-    pairs = zip(found, directions)
-    return np.concatenate([(np.asarray(a, np.float64) * b).ravel() for a, b in pairs])
+def _product_terms(found: Iterable, directions: Iterable) -> np.ndarray:
+    """The terms of an inner product, in float64, where products of float32 are exact."""
+    factors = zip(found, directions)
+    return np.concatenate([(np.asarray(a, np.float64) * b).ravel() for a, b in factors])
 
 
-def total(terms: np.ndarray) -> float:
+def _exact_sum(terms: np.ndarray) -> float:
     """Their sum, rounded once."""
     return math.fsum(terms) if np.isfinite(terms).all() else float(terms.sum())
 
 
-def normal(rng, like: list) -> list[np.ndarray]:
+def _random_normal_like(rng: np.random.Generator, like: Sequence) -> Arrays:
     return [np.asarray(rng.normal(size=x.shape), x.dtype) for x in like]

@@ -1,7 +1,7 @@
 """One array, laid out in memory in other ways: equal entries in other places.
 
 A transpose, a slice, a flip and a broadcast are views, and each reaches kernels and backward passes
-as it lies. What reads memory instead of strides is right on an array in order, and wrong here.
+as it lies. What reads memory instead of strides is right on contiguous arrays, and wrong here.
 """
 
 import numpy as np
@@ -22,11 +22,12 @@ def gappy(x: np.ndarray) -> np.ndarray:
 
 def backwards(x: np.ndarray) -> np.ndarray:
     """A copy whose memory runs from the last entry to the first: all strides are negative."""
-    ends = (..., *[slice(None, None, -1)] * x.ndim)  # the dots keep what has no axis an array
-    return np.array(x[ends], order="C")[ends]
+    reverse = slice(None, None, -1)
+    ends: tuple = (Ellipsis, *[reverse] * x.ndim)  # the dots keep what has no axis an array
+    return x[ends].copy(order="C")[ends]
 
 
-def spread(x: np.ndarray) -> np.ndarray:
+def repeated_row(x: np.ndarray) -> np.ndarray:
     """Its first row in place of every row: a view of one row, along an axis of stride 0."""
     return np.broadcast_to(x[:1], x.shape) if x.ndim and x.size else x
 

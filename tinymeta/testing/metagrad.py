@@ -1,21 +1,23 @@
-"""Is a meta-gradient right? The whole inner loop, differentiated by differences.
+"""The check of a meta-gradient: the whole inner loop, differentiated by differences.
 
     F(theta) = mean over tasks of L_i(adapt_i(theta); query)            (Finn et al. 2017, eq. 1)
     exact  J' grad L_i(theta'_i)     first order  grad L_i(theta'_i)     J = d adapt / d theta
 
 Only values of F are asked for, so whoever computed the gradient may know nothing of this engine.
-What most often comes out instead of it is the gradient of some other function of theta; each of
-those is differentiated along the same directions, and the one that fits gives the fault a name.
+What most often comes out instead of it is the gradient of some other function of theta (without
+second derivatives, without adapting, of the support set, the sum for the mean). Each of those is
+differentiated along the same directions, and the one that fits names the fault: a number that is
+off says that there is a fault, and not which.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..core import tree
 from .differences import slope
-from .kinks import Kink, crossed
+from .kinks import Kink, crossed_kinks
 from .report import Report, Row, Undecided
 from .subject import Vacuous
 
@@ -41,7 +43,7 @@ class MetaReport(NamedTuple):
     cosine: float
     norm_ratio: float  # of what meta_grad returned, to the numeric one
 
-    def __str__(self):
+    def __str__(self) -> str:
         return (
             f"{Report(self.rows)}\nin these directions: cosine {self.cosine:.6f}, "
             f"norm ratio {self.norm_ratio:.6g}"
@@ -52,10 +54,10 @@ def check_meta_grad(
     meta_grad: Callable,
     loss: Callable,
     adapt: Callable,
-    params,
-    tasks,
+    params: Any,
+    tasks: Any,
     *,
-    seed=0,
+    seed: int | np.random.Generator = 0,
     n_dirs: int = 4,
     over_tasks: str = "mean",
 ) -> MetaReport:
@@ -70,6 +72,9 @@ def check_meta_grad(
     tensors or arrays, computed in float64.
     tasks: (support, query), task axis first. over_tasks: "mean" or "sum" of the tasks' losses.
 
+    Costs at least 8 evaluations of F for each direction, of which each adapts to all tasks; a
+    failure as many again for each fault that it tries to name.
+
     Raises AssertionError with the table of comparisons, the leaf that is most off, and the name of
     the fault where it is a known one; ValueError if there is nothing to check, or, as `Vacuous`, if
     neither the losses move nor the gradient says so.
@@ -80,45 +85,42 @@ def check_meta_grad(
             f"over_tasks {over_tasks!r} 'mean' or 'sum'"
         )
     theta = tree.map(lambda x: np.array(x, np.float64), params)
-    support, query = tasks = tree.map(in_float64, tasks)
+    tasks = tree.map(_floats_in_float64, tasks)
+    support, query = tasks
     if not sum(x.size for x in tree.leaves(theta)):
         raise ValueError("check_meta_grad: there are no parameters to differentiate")
     count = len(tree.leaves(support)[0])
     weight = 1 / count if over_tasks == "mean" else 1.0
     with np.errstate(all="ignore"):  # what is not finite fails, and says so itself
-        exact, others = objectives(loss, adapt, theta, support, query, count)
-        g = gradient_of(meta_grad(tree.map(np.copy, theta), tasks), theta)
-        vs = directions(theta, n_dirs, np.random.default_rng(seed))
-        rows = tuple(compare(exact, weight, theta, g, v, d) for d, v in enumerate(vs, 1))
-        report = MetaReport(rows, *angle_and_ratio(rows))
-        bad = next((row for row in rows if row.verdict != "right"), None)
+        exact, mistaken = _objectives(loss, adapt, theta, support, query, count)
+        g = _gradient_in(meta_grad(tree.map(np.copy, theta), tasks), theta)
+        vs = _orthogonal_directions(theta, n_dirs, np.random.default_rng(seed))
+        rows = tuple(_compare(exact, weight, theta, g, v, d) for d, v in enumerate(vs, 1))
+        report = MetaReport(rows, *_cosine_and_ratio(rows))
         if all(row.numeric.size <= row.numeric.tolerance and row.size == 0 for row in rows):
             raise Vacuous(
                 "check_meta_grad: the query losses do not move with the parameters, so "
                 "the check could not fail: choose parameters where they move"
             )
+        bad = next((row for row in rows if row.verdict != "right"), None)
         if bad is None:
             return report
-        fault = (
-            named({"": exact, **others}, weight, count, FACTORS[over_tasks], theta, g, vs)
-            if bad.verdict == "wrong"
-            else ""
-        )
-        kinks = kinks_met(exact, theta, vs[bad.direction - 1], bad.numeric.step)
-        kind = Undecided if bad.verdict == "undecided" else AssertionError
-        raise (Kink if kinks and not fault else kind)(
-            "\n".join(
-                [
-                    headline(bad) + fault,
-                    str(report),
-                    worst_leaf(exact, weight, theta, g, vs[0]),
-                    *kinks,
-                ]
-            )
-        )
+
+        fault = ""
+        if bad.verdict == "wrong":
+            known = {"": exact, **mistaken}
+            fault = _name_of_fault(known, weight, count, FACTORS[over_tasks], theta, g, vs)
+        kinks = _kinks_met(exact, theta, vs[bad.direction - 1], bad.numeric.step)
+        kind: type[AssertionError] = AssertionError
+        if kinks and not fault:
+            kind = Kink
+        elif bad.verdict == "undecided":
+            kind = Undecided
+        worst = _worst_leaf(exact, weight, theta, g, vs[0])
+        raise kind("\n".join([_headline(bad) + fault, str(report), worst, *kinks]))
 
 
-def in_float64(x):
+def _floats_in_float64(x: Any) -> np.ndarray:
     x = np.asarray(x)
     return x.astype(np.float64) if x.dtype.kind == "f" else x
 
@@ -126,19 +128,18 @@ def in_float64(x):
 # ---- what a gradient may be the gradient of -----------------------------------------------------
 
 
-def objectives(loss, adapt, theta, support, query, count):
-    """F, and by the fault's name what is differentiated by mistake: trees theta -> (T,)."""
+def _objectives(
+    loss: Callable, adapt: Callable, theta: Any, support: Any, query: Any, count: int
+) -> tuple[Callable, dict[str, Callable]]:
+    """(F, the functions that are differentiated by mistake, by the fault's name).
 
-    def copies(theta):
+    Each is a function theta -> (T,) losses.
+    """
+
+    def copies(theta: Any) -> Any:
         return tree.map(lambda x: np.repeat(x[None], count, axis=0), theta)
 
-    def first_order(moved):
-        """adapt(theta) - theta is a constant, so d adapt / d theta is the identity."""
-        start = copies(theta)
-        change = tree.map(lambda a, x: np.asarray(a) - x, adapt(start, support), start)
-        return loss(tree.map(np.add, copies(moved), change), query)
-
-    def exact(moved):
+    def exact(moved: Any) -> Any:
         losses = loss(adapt(copies(moved), support), query)
         shape = np.asarray(losses).shape
         if shape != (count,):
@@ -148,6 +149,12 @@ def objectives(loss, adapt, theta, support, query, count):
             )
         return losses
 
+    def first_order(moved: Any) -> Any:
+        """adapt(theta) - theta is a constant, so d adapt / d theta is the identity."""
+        start = copies(theta)
+        change = tree.map(lambda a, x: np.asarray(a) - x, adapt(start, support), start)
+        return loss(tree.map(np.add, copies(moved), change), query)
+
     return exact, {
         FIRST_ORDER: first_order,
         PLAIN: lambda moved: loss(copies(moved), query),
@@ -155,23 +162,30 @@ def objectives(loss, adapt, theta, support, query, count):
     }
 
 
-def named(known, weight, count, factor, theta, g, vs) -> str:
-    """The name of the function and factor whose gradient `g` is, if it is one of the known."""
+def _name_of_fault(
+    known: dict[str, Callable], weight: float, count: int, factor: str, theta: Any, g: Any, vs: list
+) -> str:
+    """The name of the function and factor whose gradient `g` is, if it is one of the known.
+
+    Every function with every factor is compared along every direction, until one fits all of them.
+    """
     if not any(np.any(x) for x in tree.leaves(g)):
         return ": " + ZERO
-    other = weight * count if weight != 1 else weight / count
-    for scale, remark in [(weight, ""), (other, factor), (-weight, NEGATIVE)]:
+    other_weight = weight * count if weight != 1 else weight / count
+    for scale, remark in [(weight, ""), (other_weight, factor), (-weight, NEGATIVE)]:
         for name, objective in known.items():
-            if all(compare(objective, scale, theta, g, v).verdict == "right" for v in vs):
+            if all(_compare(objective, scale, theta, g, v).verdict == "right" for v in vs):
                 return ": " + ", ".join(part for part in (name, remark) if part)
-    exact = [compare(known[""], weight, theta, g, v) for v in vs]
-    return f": {COARSE}" if all(row.error < 1e-4 * row.numeric.size for row in exact) else ""
+    rows = [_compare(known[""], weight, theta, g, v) for v in vs]
+    if all(row.error < 1e-4 * row.numeric.size for row in rows):
+        return ": " + COARSE
+    return ""
 
 
 # ---- the two sides of a comparison --------------------------------------------------------------
 
 
-def gradient_of(result, theta):
+def _gradient_in(result: Any, theta: Any) -> Any:
     """The tree of arrays in what meta_grad returned: the gradient, or (metrics, gradient)."""
     if tree.paths(result) != tree.paths(theta) and isinstance(result, tuple) and len(result) == 2:
         result = result[1]
@@ -180,83 +194,94 @@ def gradient_of(result, theta):
             f"check_meta_grad: the gradient has the leaves {tree.paths(result)}, "
             f"the parameters {tree.paths(theta)}"
         )
-    g = [np.asarray(x, np.float64) for x in tree.leaves(result)]
-    for path, x, own in zip(tree.paths(theta), tree.leaves(theta), g):
-        if own.shape != x.shape:
+    gradients = [np.asarray(x, np.float64) for x in tree.leaves(result)]
+    for path, x, g in zip(tree.paths(theta), tree.leaves(theta), gradients):
+        if g.shape != x.shape:
             raise AssertionError(
                 f"check_meta_grad: the gradient of {path or 'the parameters'} has "
-                f"the shape {own.shape}, the parameter {x.shape}: "
+                f"the shape {g.shape}, the parameter {x.shape}: "
                 "are the tasks' gradients summed?"
             )
-    return tree.flatten(theta)[1](g)
+    return tree.flatten(theta)[1](gradients)
 
 
-def directions(theta, n: int, rng) -> list:
-    """Orthogonal ones, so that a cosine can be told; n, or as many as there are parameters."""
-    flat, rebuild = tree.flatten(theta)
-    size = sum(x.size for x in flat)
-    basis = np.linalg.qr(rng.normal(size=(size, min(n, size))))[0].T * np.sqrt(size)
-    cuts = np.cumsum([x.size for x in flat])[:-1]
-    return [
-        rebuild([part.reshape(x.shape) for part, x in zip(np.split(row, cuts), flat)])
-        for row in basis
-    ]
+def _orthogonal_directions(theta: Any, n: int, rng: np.random.Generator) -> list:
+    """n trees like theta, or as many as there are parameters.
+
+    Orthogonal and of one length, so that the slopes along them are the coordinates of a gradient's
+    projection, and a cosine can be computed of them.
+    """
+    leaves, rebuild = tree.flatten(theta)
+    size = sum(x.size for x in leaves)
+    orthonormal = np.linalg.qr(rng.normal(size=(size, min(n, size))))[0]
+    ends = np.cumsum([x.size for x in leaves])[:-1]
+    found = []
+    for vector in orthonormal.T * np.sqrt(size):
+        parts = np.split(vector, ends)
+        found.append(rebuild([part.reshape(x.shape) for part, x in zip(parts, leaves)]))
+    return found
 
 
-def compare(objective, weight, theta, g, v, number: int = 1) -> Row:
+def _compare(
+    objective: Callable, weight: float, theta: Any, g: Any, v: Any, number: int = 1
+) -> Row:
     """<g, v> against the slope of `weight * objective.sum()` along v."""
 
-    def terms(t):
+    def terms(t: float) -> np.ndarray:
         losses = objective(tree.map(lambda x, d: x + t * d, theta, v))
         return weight * np.asarray(losses, np.float64).ravel()
 
-    products = tree.map(np.multiply, g, v)
-    parts = np.concatenate([x.ravel() for x in tree.leaves(products)])
-    felt = sum(float(np.abs(x).sum()) for x in tree.leaves(tree.map(np.multiply, g, theta)))
-    numeric = slope(terms, float(np.abs(terms(0.0)).sum()) + felt)
+    products = tree.leaves(tree.map(np.multiply, g, v))
+    parts = np.concatenate([x.ravel() for x in products])
+    sensitivities = tree.leaves(tree.map(np.multiply, g, theta))
+    sensitivity = sum(float(np.abs(x).sum()) for x in sensitivities)
+    numeric = slope(terms, float(np.abs(terms(0.0)).sum()) + sensitivity)
     return Row(1, "rev", number, float(parts.sum()), numeric, float(np.abs(parts).sum()))
 
 
-def angle_and_ratio(rows) -> tuple[float, float]:
-    """Equal gradients have cosine 1 and ratio 1; two zeros count as equal."""
-    ours = np.array([row.analytic for row in rows])
+def _cosine_and_ratio(rows: tuple[Row, ...]) -> tuple[float, float]:
+    """The cosine and the ratio of norms of the two gradients; two zeros count as equal."""
+    analytic = np.array([row.analytic for row in rows])
     numeric = np.array([row.numeric.value for row in rows])
-    a, b = np.linalg.norm(ours), np.linalg.norm(numeric)
-    return (1.0, 1.0) if a == b == 0 else (float(ours @ numeric / (a * b)), float(a / b))
+    a, b = np.linalg.norm(analytic), np.linalg.norm(numeric)
+    if a == b == 0:
+        return 1.0, 1.0
+    return float(analytic @ numeric / (a * b)), float(a / b)
 
 
 # ---- what a failure says ------------------------------------------------------------------------
 
-
-def headline(row: Row) -> str:
-    why = ": a kink or an edge of the domain is near, or rounding hides it: choose other inputs"
-    return (
-        "check_meta_grad: the meta-gradient "
-        + {
-            "wrong": "is wrong",
-            "not finite": "is not finite",
-            "undecided": "cannot be decided by differences" + why,
-        }[row.verdict]
-    )
+HEADLINES = {
+    "wrong": "is wrong",
+    "not finite": "is not finite",
+    "undecided": "cannot be decided by differences: a kink or an edge of the domain is near, or "
+    "rounding hides it: choose other inputs",
+}
 
 
-def worst_leaf(objective, weight, theta, g, v) -> str:
+def _headline(row: Row) -> str:
+    return f"check_meta_grad: the meta-gradient {HEADLINES[row.verdict]}"
+
+
+def _worst_leaf(objective: Callable, weight: float, theta: Any, g: Any, v: Any) -> str:
     """The leaf along whose own part of the direction the two sides are furthest apart."""
-    flat, rebuild = tree.flatten(v)
-    found = []
+    leaves, rebuild = tree.flatten(v)
+    worst_error = -np.inf
     for k, path in enumerate(tree.paths(v)):
-        alone = rebuild([x if i == k else np.zeros_like(x) for i, x in enumerate(flat)])
-        row = compare(objective, weight, theta, g, alone)
-        found.append((row.error if np.isfinite(row.error) else np.inf, path, row))
-    _, path, row = max(found, key=lambda entry: entry[0])
+        alone = rebuild([x if i == k else np.zeros_like(x) for i, x in enumerate(leaves)])
+        row = _compare(objective, weight, theta, g, alone)
+        error = row.error if np.isfinite(row.error) else np.inf
+        if error > worst_error:
+            worst_error, worst_path, worst = error, path, row
     return (
-        f"most off: {path or 'the parameters'}: analytic {row.analytic:.12g}, "
-        f"numeric {row.numeric.value:.12g} along direction 1"
+        f"most off: {worst_path or 'the parameters'}: analytic {worst.analytic:.12g}, "
+        f"numeric {worst.numeric.value:.12g} along direction 1"
     )
 
 
-def kinks_met(objective, theta, v, step) -> list[str]:
+def _kinks_met(objective: Callable, theta: Any, v: Any, step: float) -> list[str]:
     """A line that names what has a kink between the points compared, if anything has."""
-    here, there = (tree.map(lambda x, d: x + t * d, theta, v) for t in (-step, step))
-    names = ", ".join(crossed(objective, (here,), (there,)))
+    before = tree.map(lambda x, d: x - step * d, theta, v)
+    after = tree.map(lambda x, d: x + step * d, theta, v)
+    names = ", ".join(crossed_kinks(objective, (before,), (after,)))
     return [f"kinks between the points compared: {names}; choose other inputs"] if names else []

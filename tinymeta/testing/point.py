@@ -1,104 +1,104 @@
-"""A function at a point, and <u, J v> there: by the engine, and the values to take differences of.
+"""A function at a point, and <u, J v> there: by the engine, and as values to take differences of.
 
 The function may itself be a derivative, of (x, u) or (x, v), where u is a cotangent and v a tangent
-of the function before: to check that is to check the next order.
+of the function before. To check it is to check the next order: one comparison serves every order.
 """
 
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..core.grad import vjp
 from ..core.tensor import Tensor, asarray
 from ..ops.derivatives import jvp
-from .subject import directions
+from .subject import random_directions
+
+Arrays = list[np.ndarray]
 
 
 class Point(NamedTuple):
-    """`function` takes tensors like `xs` and returns a tuple of floating ones."""
+    """`function` takes tensors like `xs` and returns a tuple of floating tensors."""
 
     function: Callable
-    xs: list[np.ndarray]
+    xs: Arrays
     names: list[str]  # of xs
-    mode: str = ""  # how the derivatives before were taken
+    mode: str = ""  # how the derivatives before were taken, such as "rev-fwd"
 
-    def drawn(self, rng) -> tuple[list, list]:
-        """A random cotangent and direction: float64, of values that the dtypes here can hold."""
-        us = [rng.normal(size=y.shape).astype(y.dtype) for y in self.value()]
-        vs = directions(rng, self.xs)
-        return [np.asarray(u, np.float64) for u in us], [np.asarray(v, np.float64) for v in vs]
-
-    def value(self) -> tuple[Tensor, ...]:
+    def outputs(self) -> tuple[Tensor, ...]:
         return self.function(*map(asarray, self.xs))
 
-    def derivative(self, mode: str, order: int, us, vs) -> "Point":
-        """(x, u) -> J(x)^T u at `us`, or (x, v) -> J(x) v at `vs`."""
+    def random_pair(self, rng: np.random.Generator) -> tuple[Arrays, Arrays]:
+        """A random cotangent and direction: float64, of values that the dtypes here can hold."""
+        us = [rng.normal(size=y.shape).astype(y.dtype) for y in self.outputs()]
+        vs = random_directions(rng, self.xs)
+        return [np.asarray(u, np.float64) for u in us], [np.asarray(v, np.float64) for v in vs]
+
+    def derivative(self, mode: str, order: int, us: Arrays, vs: Arrays) -> "Point":
+        """The map (x, u) -> J(x)^T u at `us`, or (x, v) -> J(x) v at `vs`, as the next point."""
         n, function = len(self.xs), self.function
 
-        def rev(*both):
+        def reverse(*both: Tensor) -> tuple:
             return vjp(function, *both[:n])[1](both[n:])
 
-        def fwd(*both):
+        def forward(*both: Tensor) -> tuple:
             return jvp(function, both[:n], both[n:])[1]
 
-        what, new = (
-            ("cotangent", alike(us, self.value()))
-            if mode == "rev"
-            else ("tangent", alike(vs, self.xs))
-        )
+        if mode == "rev":
+            derivative, what, new = reverse, "cotangent", cast_like(us, self.outputs())
+        else:
+            derivative, what, new = forward, "tangent", cast_like(vs, self.xs)
         names = [f"{what} {i} of order {order}" for i in range(len(new))]
-        return Point(
-            rev if mode == "rev" else fwd, self.xs + new, self.names + names, self.after(mode)
-        )
+        return Point(derivative, self.xs + new, self.names + names, self.mode_after(mode))
 
-    def after(self, mode: str) -> str:
+    def mode_after(self, mode: str) -> str:
         return f"{self.mode}-{mode}" if self.mode else mode
 
-    def moved(self, t: float, vs) -> tuple[Tensor, ...]:
+    def displaced(self, t: float, vs: Arrays) -> tuple[Tensor, ...]:
+        """x + t v, as tensors."""
         return tuple(Tensor(np.asarray(x + t * v)) for x, v in zip(self.xs, vs))
+
+    def perturbed(self, rng: np.random.Generator) -> "Point":
+        """This point with each number moved by up to one rounding."""
+        moved = []
+        for x in self.xs:
+            eps = np.finfo(x.dtype).eps
+            moved.append(np.asarray(x * (1 + eps * rng.uniform(-1, 1, x.shape)), x.dtype))
+        return self._replace(xs=moved)
 
     # ---- by the engine --------------------------------------------------------------------------
 
-    def pulled(self, us) -> list[np.ndarray]:
+    def pullback(self, us: Arrays) -> Arrays:
         """J^T u."""
         ys, pull = vjp(self.function, *self.xs)
-        return [g.numpy() for g in pull(tuple(alike(us, ys)))]
+        return [g.numpy() for g in pull(tuple(cast_like(us, ys)))]
 
-    def terms(self, mode: str, us, vs) -> np.ndarray:
-        """The terms of <J^T u, v> or of <u, J v>, multiplied in float64."""
+    def derivative_terms(self, mode: str, us: Arrays, vs: Arrays) -> np.ndarray:
+        """The terms of <J^T u, v> ("rev") or of <u, J v> ("fwd"), multiplied in float64."""
         if mode == "rev":
-            pairs = zip(self.pulled(us), vs)
+            factors = zip(self.pullback(us), vs)
         else:
-            pushed = jvp(self.function, tuple(self.xs), tuple(alike(vs, self.xs)))[1]
-            pairs = zip([y.numpy() for y in pushed], us)
-        return np.concatenate([(np.asarray(a, np.float64) * b).ravel() for a, b in pairs])
+            pushed = jvp(self.function, tuple(self.xs), tuple(cast_like(vs, self.xs)))[1]
+            factors = zip([y.numpy() for y in pushed], us)
+        return np.concatenate([(np.asarray(a, np.float64) * b).ravel() for a, b in factors])
 
     # ---- for differences ------------------------------------------------------------------------
 
-    def along(self, us, vs, gs) -> tuple[Callable, float]:
-        """t -> the terms of <u, f(x + t v)>, and the size of the numbers whose rounding they feel.
+    def value_terms(self, us: Arrays, vs: Arrays, gs: Arrays) -> tuple[Callable, float]:
+        """(t -> the terms of <u, f(x + t v)>, the magnitude of the numbers rounded in it).
 
-        That is y, and x where the slope feels it: `gs` is J^T u.
+        Both y and x are rounded: x counts by its sensitivity, |x * J^T u|. `gs` is J^T u. The pair
+        is what `slope` takes.
         """
 
-        def terms(t):
-            ys = self.function(*self.moved(t, vs))
+        def terms(t: float) -> np.ndarray:
+            ys = self.function(*self.displaced(t, vs))
             return np.concatenate([(u * y.numpy()).ravel() for u, y in zip(us, ys)])
 
-        felt = sum(float(np.abs(x * g).sum()) for x, g in zip(self.xs, gs))
-        return terms, float(np.abs(terms(0.0)).sum()) + felt
-
-    def shaken(self, rng) -> "Point":
-        """This point, each number moved by up to a rounding."""
-        return self._replace(
-            xs=[
-                np.asarray(x * (1 + np.finfo(x.dtype).eps * rng.uniform(-1, 1, x.shape)), x.dtype)
-                for x in self.xs
-            ]
-        )
+        sensitivity = sum(float(np.abs(x * g).sum()) for x, g in zip(self.xs, gs))
+        return terms, float(np.abs(terms(0.0)).sum()) + sensitivity
 
 
-def alike(arrays, like) -> list[np.ndarray]:
-    """The arrays in the dtypes of others."""
+def cast_like(arrays: Sequence, like: Sequence[Any]) -> Arrays:
+    """The arrays, each in the dtype of its counterpart in `like`."""
     return [np.asarray(a, y.dtype) for a, y in zip(arrays, like)]

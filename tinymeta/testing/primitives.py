@@ -1,12 +1,13 @@
 """All that is asked of a primitive, ours or yours, on the cases of its strategy.
 
 It has a derivative rule, or None, for each input. Its kernel fills all of `out` by the shape rule,
-leaves its inputs alone, reads them by their strides and computes in every dtype the same but for
+leaves its inputs alone, reads them by their strides and computes the same in every dtype but for
 rounding. Its derivatives are right to third order in every dtype, and made of operations of the
 registry: the set is closed under differentiation, which is why every order comes free.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from hypothesis import HealthCheck, assume, given, settings
@@ -19,10 +20,10 @@ from ..core.grad import grad, vjp
 from ..core.primitive import Primitive, registry, replaced, run_eagerly
 from ..core.scope import setting
 from ..core.tensor import Tensor
-from .cases import strategy_for
+from .cases import Case, strategy_for
 from .gradcheck import check_grads
 from .identities import check_identities
-from .layouts import SAME_ENTRIES, spread
+from .layouts import SAME_ENTRIES, repeated_row
 from .report import Undecided
 from .subject import Vacuous
 
@@ -42,7 +43,7 @@ def registry_test(*names: Primitive | str) -> Callable:
     present = [name for name, op in sorted(registry.items()) if op not in replaced]
 
     @pytest.mark.parametrize("name", [getattr(n, "name", n) for n in names] or present)
-    def test(name):
+    def test(name: str) -> None:
         check_primitive(name)
 
     return test
@@ -52,7 +53,7 @@ def check_primitive(
     op: Primitive | str,
     *,
     order: int = 3,
-    dtypes=(np.float32, np.float64),
+    dtypes: Sequence = (np.float32, np.float64),
     devices: tuple[str, ...] | None = None,
     examples: int = 15,
 ) -> None:
@@ -66,30 +67,37 @@ def check_primitive(
     strategy; NotImplementedError if it has no kernel; RuntimeError if a device is not usable.
     """
     op = registry[op] if isinstance(op, str) else op
-    for name in usable() if devices is None else devices:
+    dtypes = [np.dtype(dtype) for dtype in dtypes]
+    shortest = min(dtypes, key=lambda dtype: dtype.itemsize)
+    half, few = (examples + 1) // 2, min(examples, 5)
+    has_rules = callable(op.vjps) or any(op.vjps)
+    for name in _usable_devices() if devices is None else devices:
         with device(name):
-            for dtype in map(np.dtype, dtypes):
-                on_cases(op, examples, lambda case, seed: check_kernel(op, case, dtype, name, seed))
-                on_cases(op, min(examples, 5), lambda case, seed: check_same(op, case, dtype, name))
-            if callable(op.vjps) or any(op.vjps):
-                half = (examples + 1) // 2
-                short = min(map(np.dtype, dtypes), key=lambda dtype: dtype.itemsize)
-                on_cases(op, half, lambda c, seed: check_derivatives(op, c, short, order, seed))
-                for dtype in map(np.dtype, dtypes):
-                    on_cases(op, min(half, 3), lambda c, seed: check_linear(op, c, dtype, seed))
+            for dtype in dtypes:
+                on_cases(op, examples, lambda c, seed: check_kernel(op, c, dtype, name, seed))
+                on_cases(op, few, lambda c, seed: _check_equal_values(op, c, dtype, name))
+            if has_rules:
+                on_cases(op, half, lambda c, seed: _check_derivatives(op, c, shortest, order, seed))
+                for dtype in dtypes:
+                    on_cases(op, min(half, 3), lambda c, seed: _check_linear(op, c, dtype, seed))
                 if op.branch is not None:
-                    on_cases(op, half, lambda case, seed: check_flat(op, case))
-    on_cases(op, min(examples, 5), lambda case, seed: check_rules(op, case))
-    if callable(op.vjps) or any(op.vjps):
-        on_cases(op, 2, lambda case, seed: check_closed(op, case, order))
+                    on_cases(op, half, lambda c, seed: _check_zero_where_flat(op, c))
+    on_cases(op, few, lambda c, seed: _check_number_of_rules(op, c))
+    if has_rules:
+        on_cases(op, 2, lambda c, seed: _check_closed(op, c, order))
 
 
-def usable() -> list[str]:
+def _usable_devices() -> list[str]:
     return [name for name, reason in devices().items() if reason is True]
 
 
-def on_cases(op: Primitive, examples: int, check: Callable) -> None:
-    """`check(case, seed)` on so many cases that tell anything, as the loaded profile has it."""
+def on_cases(op: Primitive, examples: int, check_case: Callable) -> None:
+    """Call `check_case(case, seed)` on so many cases of the strategy of `op`.
+
+    A case on which it raises Vacuous does not count. Raises what it raises, AssertionError if no
+    case counts. Settings not named here are those of the loaded hypothesis profile.
+    """
+    drawn: list[Case] = []
 
     @settings(
         max_examples=examples,
@@ -98,43 +106,34 @@ def on_cases(op: Primitive, examples: int, check: Callable) -> None:
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
     )
     @given(strategy_for(op), SEEDS)
-    def each(case, seed):
-        met.append(case)
+    def on_each(case: Case, seed: int) -> None:
+        drawn.append(case)
         try:
-            check(case, seed)
-        except Vacuous:  # nothing moves, such as an empty array: it runs, but counts not
+            check_case(case, seed)
+        except Vacuous:  # nothing moves, such as an empty array: it runs, but does not count
             assume(False)
 
-    met = []
     try:
-        each()
+        on_each()
     except Unsatisfiable:
         raise AssertionError(
             f"{op.name}: its derivatives cannot be wrong on any case of its "
             "strategy, where its value never moves"
-            if met
+            if drawn
             else f"{op.name}: its shape rule takes no arrays of one shape: add cases "
             "with tm.testing.register"
         ) from None
 
 
-# ---- what is asked ------------------------------------------------------------------------------
+# ---- what is asked of a kernel ------------------------------------------------------------------
 
 
-def check_rules(op: Primitive, case) -> None:
-    """One derivative rule, or None, for each input."""
-    rules = len(case.inputs) if callable(op.vjps) else len(op.vjps)
-    assert rules == len(case.inputs), (
-        f"{op.name} has {rules} derivative rules for {len(case.inputs)} inputs"
-    )
-
-
-def check_kernel(op: Primitive, case, dtype: np.dtype, where: str, seed: int) -> None:
+def check_kernel(op: Primitive, case: Case, dtype: np.dtype, where: str, seed: int) -> None:
     """Its kernel keeps to its shape rule, fills all of `out` and writes into no input.
 
     On any other device it gives what the CPU gives, but for rounding.
     """
-    arrays = in_dtype(case, dtype)
+    arrays = _in_dtype(case, dtype)
     inputs = [Tensor(move(x.copy(), where)) for x in arrays]
     kernel = find_kernel(op, where)
     shape, out_dtype = op.shape(*arrays, **case.static)
@@ -147,77 +146,24 @@ def check_kernel(op: Primitive, case, dtype: np.dtype, where: str, seed: int) ->
     for x, y in zip(inputs, arrays):
         np.testing.assert_array_equal(x.numpy(), y, f"{op.name} writes into an input")
     np.testing.assert_array_equal(value, again, f"{op.name} gives two values for one input")
-    for memory in [] if op.view else found_in_memory(shape, value.dtype, seed):
+
+    for memory in [] if op.view else _memory_before(shape, value.dtype, seed):
         out = move(memory, where)
         kernel(out, *(x.value for x in inputs), **case.static)
         filled = move(out, "cpu")
         np.testing.assert_array_equal(filled, value, f"{op.name} does not fill all of out")
+
     if where != "cpu":
         with device("cpu"):
             expected = op(*arrays, **case.static).numpy()
-        close = ULPS * np.finfo(dtype).eps
-        np.testing.assert_allclose(
-            value,
-            expected,
-            close,
-            close,
-            err_msg=f"{op.name} on {where} is not what it is on the CPU",
-        )
+        _assert_close(value, expected, dtype, f"{op.name} on {where} is not what it is on the CPU")
 
 
-def check_same(op: Primitive, case, dtype: np.dtype, where: str) -> None:
-    """It computes the same in float64, on views with any strides, and on long arrays.
+def _memory_before(shape: tuple, dtype: np.dtype, seed: int) -> list[np.ndarray]:
+    """Two arrays of what memory may hold before a kernel fills it, different in every entry.
 
-    Long: an elementwise operation has no other axis; of any other, a larger case is its strategy's.
-    """
-
-    def value(arrays):
-        return op(*(Tensor(move(x, where)) for x in arrays), **case.static).numpy()
-
-    def same(found, expected, what):
-        close = ULPS * np.finfo(dtype).eps
-        np.testing.assert_allclose(found, expected, close, close, err_msg=f"{op.name} {what}")
-
-    arrays = in_dtype(case, dtype)
-    expected = value(arrays)
-    same(expected, value(in_dtype(case, np.float64)), f"in {dtype} is not what it is in float64")
-    if where == "cpu":  # what moves to a device is put in order
-        for layout in SAME_ENTRIES:
-            same(
-                value([layout(x) for x in arrays]),
-                expected,
-                f"reads memory, not strides: its inputs are {layout.__name__}",
-            )
-        rows = [spread(x) for x in arrays]
-        same(
-            value(rows),
-            value([np.array(x) for x in rows]),
-            "reads memory, not strides: its inputs have an axis of stride 0",
-        )
-    if op.family == "elementwise" and all(x.dtype.kind == "f" for x in arrays):
-        edges = [x.ravel() for x in np.meshgrid(*[EDGES] * len(arrays))]
-        with np.errstate(all="ignore"):
-            same(
-                value([x.astype(dtype) for x in edges]),
-                value(edges),
-                f"in {dtype} is not what it is in float64, of infinities, NaN and zeros",
-            )
-    if op.family == "elementwise" and expected.size:
-        times = -(-LONG // expected.size)
-        same(
-            value([np.tile(x.ravel(), times) for x in arrays]),
-            np.tile(expected.ravel(), times),
-            f"is another on {times * expected.size} entries than on {expected.size}",
-        )
-
-
-def in_dtype(case, dtype) -> list[np.ndarray]:
-    return [x.astype(dtype) if x.dtype.kind == "f" else x for x in case.inputs]
-
-
-def found_in_memory(shape: tuple, dtype: np.dtype, seed: int) -> list[np.ndarray]:
-    """What memory may hold before a kernel fills it, twice, and everywhere another: NaN and 0, or
-    bits and their opposites for what is no float. What is not filled cannot be right by luck twice.
+    NaN and 0, or random bits and their opposites for what is no float: an entry that is not filled
+    cannot be right by chance in both.
     """
     if dtype.kind == "f":
         return [np.full(shape, np.nan, dtype), np.zeros(shape, dtype)]
@@ -226,60 +172,127 @@ def found_in_memory(shape: tuple, dtype: np.dtype, seed: int) -> list[np.ndarray
     return [bits, np.asarray(~bits)]
 
 
-def check_derivatives(op: Primitive, case, dtype: np.dtype, order: int, seed: int) -> None:
+def _check_equal_values(op: Primitive, case: Case, dtype: np.dtype, where: str) -> None:
+    """It computes the same in float64, on views with any strides, and on long arrays.
+
+    Long: an elementwise operation has no other axis; of any other, a larger case is its strategy's.
+    """
+
+    def value(arrays: list) -> np.ndarray:
+        return op(*(Tensor(move(x, where)) for x in arrays), **case.static).numpy()
+
+    def same(found: np.ndarray, expected: np.ndarray, what: str) -> None:
+        _assert_close(found, expected, dtype, f"{op.name} {what}")
+
+    arrays = _in_dtype(case, dtype)
+    expected = value(arrays)
+    in_float64 = value(_in_dtype(case, np.dtype(np.float64)))
+    same(expected, in_float64, f"in {dtype} is not what it is in float64")
+
+    if where == "cpu":  # what moves to a device becomes contiguous
+        what = "reads memory, not strides: its inputs"
+        for layout in SAME_ENTRIES:
+            same(value([layout(x) for x in arrays]), expected, f"{what} are {layout.__name__}")
+        repeated = [repeated_row(x) for x in arrays]
+        contiguous = [np.array(x) for x in repeated]
+        same(value(repeated), value(contiguous), f"{what} have an axis of stride 0")
+
+    if op.family != "elementwise":
+        return
+    if all(x.dtype.kind == "f" for x in arrays):
+        edges = [x.ravel() for x in np.meshgrid(*[EDGES] * len(arrays))]
+        with np.errstate(all="ignore"):
+            found, in_float64 = value([x.astype(dtype) for x in edges]), value(edges)
+        what = f"in {dtype} is not what it is in float64, of infinities, NaN and zeros"
+        same(found, in_float64, what)
+    if expected.size:
+        times = -(-LONG // expected.size)
+        found = value([np.tile(x.ravel(), times) for x in arrays])
+        what = f"is another on {times * expected.size} entries than on {expected.size}"
+        same(found, np.tile(expected.ravel(), times), what)
+
+
+def _in_dtype(case: Case, dtype: np.dtype) -> list[np.ndarray]:
+    return [x.astype(dtype) if x.dtype.kind == "f" else x for x in case.inputs]
+
+
+def _assert_close(found: np.ndarray, expected: np.ndarray, dtype: np.dtype, message: str) -> None:
+    """Equal but for the rounding of a computation in `dtype`."""
+    close = ULPS * np.finfo(dtype).eps
+    np.testing.assert_allclose(found, expected, close, close, err_msg=message)
+
+
+# ---- what is asked of its derivative rules ------------------------------------------------------
+
+
+def _check_number_of_rules(op: Primitive, case: Case) -> None:
+    """One derivative rule, or None, for each input."""
+    rules = len(case.inputs) if callable(op.vjps) else len(op.vjps)
+    assert rules == len(case.inputs), (
+        f"{op.name} has {rules} derivative rules for {len(case.inputs)} inputs"
+    )
+
+
+def _check_derivatives(op: Primitive, case: Case, dtype: np.dtype, order: int, seed: int) -> None:
     """They agree with differences, from the first to the `order`-th, in float64 and in `dtype`."""
-    check_grads(called_by_name(op, case), *in_dtype(case, dtype), order=order, n_dirs=1, seed=seed)
+    f = _with_static(op, case)
+    check_grads(f, *_in_dtype(case, dtype), order=order, n_dirs=1, seed=seed)
 
 
-def check_linear(op: Primitive, case, dtype: np.dtype, seed: int) -> None:
+def _check_linear(op: Primitive, case: Case, dtype: np.dtype, seed: int) -> None:
     """Its pullback is linear, has the pushforward as its adjoint, and a symmetric Hessian."""
     try:
-        check_identities(called_by_name(op, case), *in_dtype(case, dtype), seed=seed)
+        check_identities(_with_static(op, case), *_in_dtype(case, dtype), seed=seed)
     except Undecided:  # a stationary point, where all sides are zero
         assume(False)
 
 
-def check_flat(op: Primitive, case) -> None:
-    """Where a piece is flat, 0 comes back whatever comes in: for infinity, too, and not 0 * inf.
+def _check_zero_where_flat(op: Primitive, case: Case) -> None:
+    """Where a piece is flat, its gradient is 0 for any cotangent: for infinity, too, not 0 * inf.
 
     Else a piece that was not selected makes NaN of a gradient, as in log(relu(x)) at x < 0.
     """
-    y, pull = vjp(called_by_name(op, case), *case.inputs)
+    y, pull = vjp(_with_static(op, case), *case.inputs)
     with np.errstate(invalid="ignore"):
-        slopes, found = (pull(np.full(y.shape, u, y.dtype)) for u in (1.0, np.inf))
-    for k, (slope, g) in enumerate(zip(slopes, found)):
+        slopes, of_infinity = (pull(np.full(y.shape, u, y.dtype)) for u in (1.0, np.inf))
+    for k, (slope, g) in enumerate(zip(slopes, of_infinity)):
         assert not g.numpy()[slope.numpy() == 0].any(), (
             f"{op.name}: rule {k} lets an infinite cotangent through where its slope is 0: "
             "select there, or use product_or_zero"
         )
 
 
-def called_by_name(op: Primitive, case) -> Callable:
-    def named(*xs):
+def _with_static(op: Primitive, case: Case) -> Callable:
+    """The operation as a function of arrays alone, under its own name."""
+
+    def named(*xs: Any) -> Any:
         return op(*xs, **case.static)
 
     named.__name__ = op.name
     return named
 
 
-def check_closed(op: Primitive, case, order: int) -> None:
-    """Whatever its rules call, and theirs, is in the registry."""
-    met = set()
+def _check_closed(op: Primitive, case: Case, order: int) -> None:
+    """All operations that its rules call, and the rules of those, are in the registry."""
+    called = set()
 
-    def noting(primitive, values, static):
-        met.add(primitive)
+    def record(primitive: Primitive, values: list, static: dict) -> Any:
+        called.add(primitive)
         return run_eagerly(primitive, values, static)
 
     first = next(k for k, x in enumerate(case.inputs) if x.dtype.kind == "f")
 
-    def scalar(x):
+    def value(x: Any) -> Any:
         inputs = (*case.inputs[:first], x, *case.inputs[first + 1 :])
         return ops.sum(ops.square(op(*inputs, **case.static)))
 
-    f = scalar
+    def squared_gradient(f: Callable) -> Callable:
+        return lambda x: ops.sum(ops.square(grad(f)(x)))
+
+    f = value
     for _ in range(order):
-        f = (lambda g: lambda x: ops.sum(ops.square(grad(g)(x))))(f)
-    with setting(interpreter=noting):
+        f = squared_gradient(f)
+    with setting(interpreter=record):
         f(case.inputs[first])
-    strangers = sorted(p.name for p in met if registry.get(p.name) is not p)
-    assert op in met and not strangers, f"{op.name} calls {strangers}, not in the registry"
+    strangers = sorted(p.name for p in called if registry.get(p.name) is not p)
+    assert op in called and not strangers, f"{op.name} calls {strangers}, not in the registry"

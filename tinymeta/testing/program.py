@@ -1,11 +1,15 @@
-"""A differentiable program as a value: lines of operations on numbered values, and its inputs.
+"""A random differentiable program as a value: statements on named values, and its inputs.
 
 It is called like any function of tensors, and printed as Python that can be pasted and run. It
-returns every value that no line uses, so no line is idle.
+returns every value that no statement uses, so no statement is idle.
+
+The compiler has a Program, too (jit/program.py), of primitives on fixed shapes and dtypes. This one
+calls public functions by name, runs on any number of tasks and in any dtype, and is source text: a
+failure has to be read by a person, and run without a compiler.
 """
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -14,10 +18,10 @@ from ..core.primitive import registry
 from ..core.tensor import Tensor, asarray
 from ..ops.checkpoint import checkpoint
 
-WIDTH = 70  # where the types of the lines stand, at most
+WIDTH = 70  # the comments with types begin at this column, or before
 
 
-class Line(NamedTuple):
+class Statement(NamedTuple):
     """`result = op(*operands, **static)`; operands are names of values, or constants."""
 
     result: str
@@ -25,111 +29,119 @@ class Line(NamedTuple):
     operands: tuple
     static: dict
 
-    def __str__(self):
-        # An operation has its public name, or else it is a primitive that others are made of.
-        call = f"tm.{self.op}" if public(self.op) else f'registry["{self.op}"]'
-        operands = [x if isinstance(x, str) else text_of(x) for x in self.operands]
-        static = [f"{name}={text_of(value)}" for name, value in self.static.items()]
-        return f"{self.result} = {call}({', '.join(operands + static)})"
+    def __str__(self) -> str:
+        # A public operation has a name in `tm`; any other is a primitive that those are made of.
+        function = f"tm.{self.op}" if _public_function(self.op) else f'registry["{self.op}"]'
+        operands = [x if isinstance(x, str) else _text_of(x) for x in self.operands]
+        static = [f"{name}={_text_of(value)}" for name, value in self.static.items()]
+        return f"{self.result} = {function}({', '.join(operands + static)})"
+
+    @property
+    def operand_names(self) -> list[str]:
+        """The values that it uses, those in lists included."""
+        names = []
+        for x in self.operands:
+            entries = x if _is_list_of_names(x) else [x]
+            names += [y for y in entries if isinstance(y, str)]
+        return names
 
 
-class Program(NamedTuple):
-    """Inputs by name, lines in order; the leading axis of every value has `tasks` tasks, if any."""
+class RandomProgram(NamedTuple):
+    """Inputs by name, statements in order; every value has a leading axis of `tasks`, if any."""
 
     inputs: dict[str, np.ndarray]
-    lines: tuple[Line, ...]
+    statements: tuple[Statement, ...]
     tasks: int | None = None
 
     @property
     def outputs(self) -> list[str]:
-        """The values that no line uses."""
-        used = {x for line in self.lines for x in names_in(line.operands)}
-        return [line.result for line in self.lines if line.result not in used]
+        """The values that no statement uses."""
+        used = {name for s in self.statements for name in s.operand_names}
+        return [s.result for s in self.statements if s.result not in used]
 
-    def __call__(self, *inputs):
+    def __call__(self, *inputs: Any) -> tuple[Tensor, ...]:
         """The outputs, at its own inputs unless others are given."""
-        values = dict(zip(self.inputs, map(asarray, inputs or self.inputs.values())))
-        return self.returned(run(self.lines, values))
+        values = self._named(inputs or self.inputs.values())
+        return self.outputs_among(run_statements(self.statements, values))
 
     def with_checkpoint(self, start: int, stop: int) -> Callable:
-        """The same function, with the lines from `start` to `stop` inside a checkpoint.
+        """The same function, with the statements from `start` to `stop` inside a checkpoint.
 
         It is given every other value, and closes over the rest.
         """
 
-        def f(*inputs):
-            before = run(self.lines[:start], dict(zip(self.inputs, map(asarray, inputs))))
+        def f(*inputs: Any) -> tuple[Tensor, ...]:
+            before = run_statements(self.statements[:start], self._named(inputs))
             given = {name: before[name] for name in list(before)[::2]}
-            after = checkpoint(lambda v: run(self.lines[start:stop], {**before, **v}))(given)
-            return self.returned(run(self.lines[stop:], after))
+
+            def inside(given: dict) -> dict:
+                return run_statements(self.statements[start:stop], {**before, **given})
+
+            after = checkpoint(inside)(given)
+            return self.outputs_among(run_statements(self.statements[stop:], after))
 
         return f
 
-    def astype(self, dtype) -> "Program":
+    def astype(self, dtype: Any) -> "RandomProgram":
         """The same program, its floating values of this dtype."""
         inputs = {
             name: x.astype(dtype) if x.dtype.kind == "f" else x for name, x in self.inputs.items()
         }
         name = np.dtype(dtype).name
-        lines = (
-            line._replace(static={**line.static, "dtype": name}) if "dtype" in line.static else line
-            for line in self.lines
+        statements = tuple(
+            s._replace(static={**s.static, "dtype": name}) if "dtype" in s.static else s
+            for s in self.statements
         )
-        return Program(inputs, tuple(lines), self.tasks)
+        return RandomProgram(inputs, statements, self.tasks)
 
-    def returned(self, values: dict) -> tuple[Tensor, ...]:
-        """Its outputs, of the values of all its lines by name."""
+    def outputs_among(self, values: dict) -> tuple[Tensor, ...]:
+        """Its outputs, of the values of all its statements by name."""
         return tuple(values[name] for name in self.outputs)
 
-    def __str__(self):
-        values = run(self.lines, {name: asarray(x) for name, x in self.inputs.items()})
-        typed = {name: f"  # {x.dtype} {x.shape}" for name, x in values.items()}
-        width = min(max(len(str(line)) for line in self.lines), WIDTH)
-        return "\n".join(
-            [
-                *(
-                    f"{name} = np.array({x.tolist()}){typed[name]}"
-                    for name, x in self.inputs.items()
-                ),
-                f"def program({', '.join(self.inputs)}):",
-                *(f"    {str(line):{width}}{typed[line.result]}" for line in self.lines),
-                f"    return {', '.join(self.outputs)}",
-            ]
-        )
+    def _named(self, inputs: Any) -> dict[str, Tensor]:
+        return dict(zip(self.inputs, map(asarray, inputs)))
 
-    __repr__ = __str__
+    def __str__(self) -> str:
+        values = run_statements(self.statements, self._named(self.inputs.values()))
+        types = {name: f"  # {x.dtype} {x.shape}" for name, x in values.items()}
+        width = min(max(len(str(s)) for s in self.statements), WIDTH)
+        lines = [f"{name} = np.array({x.tolist()}){types[name]}" for name, x in self.inputs.items()]
+        lines.append(f"def program({', '.join(self.inputs)}):")
+        lines += [f"    {str(s):{width}}{types[s.result]}" for s in self.statements]
+        lines.append(f"    return {', '.join(self.outputs)}")
+        return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        return str(self)
 
 
-def run(lines: Sequence[Line], values: dict) -> dict:
-    """`values` by name, and those that the lines make of them."""
+def run_statements(statements: Sequence[Statement], values: dict) -> dict:
+    """`values` by name, and those that the statements make of them."""
     values = dict(values)
-    for line in lines:
-        operands = [
-            [values[y] for y in x] if of_names(x) else values[x] if isinstance(x, str) else x
-            for x in line.operands
-        ]
-        values[line.result] = asarray(operation(line.op)(*operands, **line.static))
+    for s in statements:
+        operands = [_operand(x, values) for x in s.operands]
+        function = _public_function(s.op) or registry[s.op]
+        values[s.result] = asarray(function(*operands, **s.static))
     return values
 
 
-def operation(name: str) -> Callable:
-    return public(name) or registry[name]
+def _operand(x: Any, values: dict) -> Any:
+    """The value of an operand: of a name, of a list of names, or the constant itself."""
+    if _is_list_of_names(x):
+        return [values[name] for name in x]
+    return values[x] if isinstance(x, str) else x
 
 
-def public(name: str) -> Callable | None:
+def _public_function(name: str) -> Callable | None:
     """The function `tm.name`, if there is one (`ops.conv`, a module, is none)."""
     found = getattr(ops, name, None)
     return found if callable(found) else None
 
 
-def of_names(operand) -> bool:
-    """Is it a list of values, as concatenate and stack take it?"""
+def _is_list_of_names(operand: Any) -> bool:
+    """Whether it is a list of values, as concatenate and stack take it."""
     return isinstance(operand, list) and all(isinstance(x, str) for x in operand)
 
 
-def names_in(operands: tuple) -> list[str]:
-    return [y for x in operands for y in (x if of_names(x) else [x]) if isinstance(y, str)]
-
-
-def text_of(value) -> str:
-    return f"[{', '.join(value)}]" if of_names(value) else repr(value)
+def _text_of(constant: Any) -> str:
+    return f"[{', '.join(constant)}]" if _is_list_of_names(constant) else repr(constant)

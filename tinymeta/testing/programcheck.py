@@ -1,102 +1,118 @@
 """What must hold for any program, whatever its operations.
 
-Its derivatives, and those through an inner step, are what differences tell; a part of it forgotten
-in a checkpoint changes none of them, one run for T tasks is T runs for one, and in float32 they are
-the same numbers with fewer digits.
+Its derivatives, and those through an inner step, are what differences say; to compute a part of it
+in a checkpoint changes none of them; one run for T tasks is T runs for one; and in float32 they are
+the same numbers with fewer digits. Each compares the engine with itself in another way, or with
+values alone: so no program needs a known answer.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from ..core.grad import vjp
+from ..core.tensor import Tensor
 from ..ops.checkpoint import checkpoint
 from .gradcheck import MODES, check_grads
-from .kinks import Kink, crossed
-from .program import Program
+from .kinks import Kink, crossed_kinks
+from .point import Arrays
+from .program import RandomProgram
 from .report import Undecided
 from .subject import Vacuous
 
-SHORT = 3  # lines that are checked to third order, or in mixed modes
+SHORT = 3  # statements of a program that is checked to third order, and in mixed modes
 CLOSE, SINGLE = 1e-9, 1e-4  # how far equal numbers are in float64 and in float32
 LR = 0.01  # so small that an inner step hardly ever leaves a domain
 
 
-def check_program(program: Program, order: int | None = None, seed: int = 0) -> str:
+def check_program(program: RandomProgram, order: int | None = None, seed: int = 0) -> str:
     """Check a program at its inputs; to third order if it is short, unless `order` says otherwise.
 
-    Returns "checked", or why differences could not judge its derivatives: "at a kink", "undecided"
+    Returns "checked", or why differences could not decide its derivatives: "at a kink", "undecided"
     (rounding hides them) or "constant". The rest is checked all the same.
     Raises AssertionError for what does not hold.
     """
     rng = np.random.default_rng(seed)
-    start, stop = sorted(rng.integers(0, len(program.lines), 2, endpoint=True).tolist())
+    start, stop = sorted(rng.integers(0, len(program.statements), 2, endpoint=True).tolist())
     inputs = list(program.inputs.values())
-    f, xs = of_floats(program, inputs)
+    f, xs = of_floats(program.__call__, inputs)
     us = [rng.normal(size=y.shape) for y in program()]
     vs = [rng.normal(size=x.shape) for x in xs]
-    whole = derivatives(f, xs, us, vs)
+    expected = _derivatives(f, xs, us, vs)
 
-    forgetful = of_floats(program.with_checkpoint(start, stop), inputs)
-    agree("a checkpoint changes the derivatives", derivatives(*forgetful, us, vs), whole, CLOSE)
+    forgetful, _ = of_floats(program.with_checkpoint(start, stop), inputs)
+    found = _derivatives(forgetful, xs, us, vs)
+    _assert_equal("a checkpoint changes the derivatives", found, expected, CLOSE)
     for t in range(program.tasks or 0):
-        of_task, us_t, vs_t = ([x[t : t + 1] for x in part] for part in (inputs, us, vs))
-        alone = derivatives(*of_floats(program, of_task), us_t, vs_t)
-        agree(f"task {t} alone differs", alone, [x[t : t + 1] for x in whole], CLOSE)
-    single = program.astype(np.float32)
-    if not crossed(lambda p: p(), (program,), (single,)):  # rounding may break a tie
-        rounded = derivatives(
-            *of_floats(single, list(single.inputs.values())),
-            *([x.astype(np.float32) for x in part] for part in (us, vs)),
+        own_inputs, own_us, own_vs, own_expected = (
+            [x[t : t + 1] for x in part] for part in (inputs, us, vs, expected)
         )
-        agree("float32 differs", rounded, [x.astype(np.float32) for x in whole], SINGLE)
+        found = _derivatives(*of_floats(program.__call__, own_inputs), own_us, own_vs)
+        _assert_equal(f"task {t} alone differs", found, own_expected, CLOSE)
+    single = program.astype(np.float32)
+    if not crossed_kinks(lambda p: p(), (program,), (single,)):  # rounding may break a tie
+        single_f, single_xs = of_floats(single.__call__, list(single.inputs.values()))
+        found = _derivatives(single_f, single_xs, _in_float32(us), _in_float32(vs))
+        _assert_equal("float32 differs", found, _in_float32(expected), SINGLE)
 
-    slopes = whole[len(us) : len(us) + len(xs)]
-    if all(np.abs(g).max() < CLOSE for g in slopes):
-        return "constant"  # a difference would judge nothing but rounding
-    short = len(program.lines) <= SHORT
-    outcome = judged(f, xs, order or (3 if short else 2), seed)
+    gradients = expected[len(us) : len(us) + len(xs)]
+    if all(np.abs(g).max() < CLOSE for g in gradients):
+        return "constant"  # a difference would compare nothing but rounding
+    short = len(program.statements) <= SHORT
+    outcome = _compare_with_differences(f, xs, order or (3 if short else 2), seed)
     if short and outcome == "checked":
-        outcome = judged(f, xs, min(order or 2, 2), seed, MODES)
-    adapted = after_a_step(f, us)
+        outcome = _compare_with_differences(f, xs, min(order or 2, 2), seed, MODES)
+    adapted = _after_a_step(f, us)
     with np.errstate(all="ignore"):  # a step may lead out of the domain of a logarithm
         inside = all(np.isfinite(y.numpy()).all() for y in adapted(*xs))
-    return judged(adapted, xs, 1, seed) if outcome == "checked" and inside else outcome
+    if outcome == "checked" and inside:
+        outcome = _compare_with_differences(adapted, xs, 1, seed)
+    return outcome
 
 
-def of_floats(program: Callable, inputs: list) -> tuple[Callable, list]:
-    """The program as a function of its floating inputs, and those."""
+def of_floats(f: Callable, inputs: Sequence[np.ndarray]) -> tuple[Callable, Arrays]:
+    """(f as a function of the floating ones of its inputs, those), the others being as here."""
     places = [k for k, x in enumerate(inputs) if x.dtype.kind == "f"]
 
-    def the_program(*xs):
-        full = list(inputs)
+    def the_program(*xs: Tensor) -> tuple[Tensor, ...]:
+        arguments: list = list(inputs)
         for k, x in zip(places, xs):
-            full[k] = x
-        return program(*full)
+            arguments[k] = x
+        return f(*arguments)
 
     return the_program, [inputs[k] for k in places]
 
 
-def after_a_step(f: Callable, us: list) -> Callable:
+def _in_float32(arrays: Arrays) -> Arrays:
+    return [x.astype(np.float32) for x in arrays]
+
+
+def _after_a_step(f: Callable, us: Arrays) -> Callable:
     """`f` where one step down <u, f> leads: a derivative within what is differentiated."""
 
-    def step(xs):
+    def step(xs: list) -> list:
         return [x - LR * g for x, g in zip(xs, vjp(f, *xs)[1](tuple(us)))]
 
-    def the_program_after_a_step(*xs):
+    def the_program_after_a_step(*xs: Tensor) -> tuple[Tensor, ...]:
         return f(*checkpoint(step)(list(xs)))
 
     return the_program_after_a_step
 
 
-def derivatives(f: Callable, xs: list, us: list, vs: list) -> list[np.ndarray]:
-    """f, J^T u, and the pullback of v through (x -> J^T u)."""
-    first, pull = vjp(lambda *xs: vjp(f, *xs)[1](tuple(us)), *xs)
+def _derivatives(f: Callable, xs: Arrays, us: Arrays, vs: Arrays) -> Arrays:
+    """f, J^T u, and the pullback of v through (x -> J^T u), one after another."""
+
+    def gradient(*xs: Tensor) -> tuple:
+        return vjp(f, *xs)[1](tuple(us))
+
+    first, pull = vjp(gradient, *xs)
     return [x.numpy() for x in (*f(*xs), *first, *pull(tuple(vs)))]
 
 
-def judged(f: Callable, xs: list, order: int, seed: int, modes=("rev",)) -> str:
-    """Compare with differences; what they cannot judge is no failure."""
+def _compare_with_differences(
+    f: Callable, xs: Arrays, order: int, seed: int, modes: Sequence[str] = ("rev",)
+) -> str:
+    """Run check_grads; "checked", or why there is no verdict, which is no failure."""
     try:
         check_grads(f, *xs, order=order, n_dirs=1, modes=modes, seed=seed)
     except Vacuous:  # a step may lead to where a relu is flat
@@ -108,7 +124,7 @@ def judged(f: Callable, xs: list, order: int, seed: int, modes=("rev",)) -> str:
     return "checked"
 
 
-def agree(what: str, found: list, expected: list, close: float) -> None:
+def _assert_equal(what: str, found: Arrays, expected: Arrays, close: float) -> None:
     for a, b in zip(found, expected, strict=True):
         assert a.shape == b.shape and a.dtype == b.dtype, (
             f"{what}: {a.dtype}{a.shape} is not {b.dtype}{b.shape}"

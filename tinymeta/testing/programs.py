@@ -3,56 +3,63 @@
     python -m tinymeta.testing.programs --minutes 10 --seed 0
 
 checks as many as fit in that time, and prints the shortest text of one that fails. Programs are
-drawn by hypothesis, which also shrinks them.
+drawn by hypothesis, which also shrinks them: a program is built of a list of steps, in any part of
+which an entry may be left out or made smaller, and is a program again.
 """
 
 import random
 import sys
+from collections.abc import Sequence
+from typing import Any
 
 from hypothesis import strategies as st
 
 from .grammar import GRAMMAR
-from .growing import Growing, Step, Unfit
-from .program import Program
+from .growing import GrowingProgram, Rejected, Step
+from .program import RandomProgram
 from .programcheck import check_program
 from .survey import Survey, command
 
 SHAPES = [(), (3,), (2, 3), (1, 2), (2, 1, 3), (2, 2, 2), (1, 3, 4, 2)]
 
 
-def programs(max_steps: int = 8, tasks=(None, None, 2, 3)) -> st.SearchStrategy[Program]:
+def programs(
+    max_steps: int = 8, tasks: Sequence[int | None] = (None, None, 2, 3)
+) -> st.SearchStrategy[RandomProgram]:
     """Programs of up to so many operations (and those that keep values tame in between).
 
-    tasks: how many there may be, None for no task axis. They shrink to few lines, small shapes and
-    inputs in order.
+    tasks: how many there may be, None for no task axis. They shrink to few statements, small shapes
+    and inputs in order.
     """
     back = st.integers(0, 7)
     steps = st.builds(Step, st.sampled_from(list(GRAMMAR)), back, back, st.integers(0, 2**16))
-    return drawn(st.lists(steps, min_size=1, max_size=max_steps), tasks)
+    return _built(st.lists(steps, min_size=1, max_size=max_steps), tasks)
 
 
 @st.composite
-def drawn(draw, steps, tasks) -> Program:
+def _built(draw: Any, steps: st.SearchStrategy, tasks: Sequence[int | None]) -> RandomProgram:
     """A draw of its own, so that hypothesis shows the program and not what it was made from."""
     count = draw(st.sampled_from(tasks))
     return build(draw(steps), draw(st.sampled_from(SHAPES)), count, draw(st.integers(0, 99)))
 
 
-def build(steps: list[Step], shape: tuple, tasks: int | None = None, seed: int = 0) -> Program:
+def build(
+    steps: Sequence[Step], shape: tuple, tasks: int | None = None, seed: int = 0
+) -> RandomProgram:
     """The program of these steps on an input of `shape` (of each task), and others if need be.
 
-    A step that does not fit is left out; if none does, the program is one line.
+    A step that cannot be applied is left out; if none can, the program is one statement.
     """
-    growing = Growing(tasks, seed)
-    growing.input(shape)
+    growing = GrowingProgram(tasks, seed)
+    growing.new_input(shape)
     for step in steps:
         before = growing.program()
         try:
             GRAMMAR[step.op](growing, step, random.Random(step.seed))
-        except Unfit:
-            growing.forget(before)
-    if not growing.lines:
-        growing.put("tanh", "x0")
+        except Rejected:
+            growing.restore(before)
+    if not growing.statements:
+        growing.add("tanh", "x0")
     return growing.program()
 
 
@@ -62,14 +69,14 @@ def survey(order: int | None = None, steps: int = 8) -> Survey:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The command; 1 if a program failed, or too many could not be judged."""
+    """The command; 1 if a program failed, or too many could not be decided."""
     parser = command("programs", "Check the derivatives of random programs.")
     parser.add_argument(
         "--order", type=int, help="of the highest derivative (default: 2, and 3 for short programs)"
     )
     parser.add_argument("--steps", type=int, default=8, help="at most, of a program (default 8)")
     options = parser.parse_args(arguments)
-    return survey(options.order, options.steps).go_on(options.minutes, options.seed)
+    return survey(options.order, options.steps).run_for(options.minutes, options.seed)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What a check of gradients has compared, and what follows from it."""
+"""What a check of gradients has compared, and the verdict on each comparison."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -7,11 +7,11 @@ import numpy as np
 
 from .differences import Slope, slope
 
-CLOSER = 64  # a second look divides the step by this
+SHORTER = 64  # a second look divides the step by this
 
 
 class Undecided(AssertionError):
-    """Differences cannot judge the derivative at this point: rounding hides it, or an edge is near."""
+    """Differences say nothing of the derivative here: rounding hides it, or an edge is near."""
 
 
 class Row(NamedTuple):
@@ -40,28 +40,29 @@ class Row(NamedTuple):
 
     @property
     def verdict(self) -> str:
-        """ "right", or what is the matter; a NaN is never right."""
+        """ "right", "wrong", "not finite", "at a kink" or "undecided"; a NaN is never right."""
         if not np.isfinite(self.analytic):
             return "not finite"
         if self.subgradient is not None:
             return "right" if self.subgradient else "wrong"
         if self.kinks:
             return "at a kink"
-        # Above its own rounding, and yet too small for a difference to tell three digits of it?
-        swallowed = (
-            self.numeric.rounding * self.numeric.step < self.size
-            and self.numeric.tolerance > 1e-3 * self.size
-        )
-        if swallowed or not self.numeric.settled:
+        if self._hidden_by_rounding or not self.numeric.reliable:
             return "undecided"
         return "right" if self.error <= self.tolerance else "wrong"
 
     @property
+    def _hidden_by_rounding(self) -> bool:
+        """Whether `analytic` is no rounding, and yet too small for three digits of a difference."""
+        own_rounding = self.numeric.rounding * self.numeric.step
+        return own_rounding < self.size and self.numeric.tolerance > 1e-3 * self.size
+
+    @property
     def skipped(self) -> bool:
-        """Was it not judged, because of a kink?"""
+        """Whether there is no verdict on it, because of a kink."""
         return self.verdict == "at a kink"
 
-    def __str__(self):
+    def __str__(self) -> str:
         verdict = "" if self.verdict == "right" else f"  {self.verdict}"
         return (
             f"{self.order:5}  {self.mode:11}  {self.dtype:7}  {self.direction:9}  "
@@ -70,33 +71,31 @@ class Row(NamedTuple):
         )
 
 
-def closer(row: Row, terms: Callable, magnitude: float) -> Row:
-    """A row that looks wrong, with the slope of `terms` over a shorter step if that clears it.
+def with_shorter_step(row: Row, terms: Callable, magnitude: float) -> Row:
+    """A row that looks wrong, with the slope of `terms` over a shorter step if that makes it right.
 
-    Where a second derivative jumps between the points compared, as that of huber or elu does, a
-    difference errs by more than it tells. With the step that error shrinks; a mistake does not.
+    Where a second derivative jumps between the points compared, as that of huber or elu does, the
+    error of a difference exceeds its bound. With the step that error shrinks; a mistake does not.
     """
     if row.verdict != "wrong" or row.subgradient is not None:
         return row
-    again = row._replace(numeric=slope(terms, magnitude, step=row.numeric.step / CLOSER))
+    again = row._replace(numeric=slope(terms, magnitude, step=row.numeric.step / SHORTER))
     return again if again.verdict == "right" and 2 * again.error < row.error else row
 
 
 class Report(NamedTuple):
-    """What was compared, in rows in their order; printed as a table."""
+    """The comparisons, as rows in their order; printed as a table."""
 
     rows: tuple[Row, ...]
 
     @property
     def kinks(self) -> list[str]:
-        """What has a kink that some comparison met."""
+        """The names of what has a kink that some comparison met."""
         return sorted({name for row in self.rows for name in row.kinks})
 
-    def __str__(self):
-        return "\n".join(
-            [
-                f"{'order':>5}  {'mode':11}  {'dtype':7}  {'direction':>9}  "
-                f"{'analytic':>20}  {'numeric':>20}  {'error':>8}  {'tolerance':>9}",
-                *map(str, self.rows),
-            ]
+    def __str__(self) -> str:
+        header = (
+            f"{'order':>5}  {'mode':11}  {'dtype':7}  {'direction':>9}  "
+            f"{'analytic':>20}  {'numeric':>20}  {'error':>8}  {'tolerance':>9}"
         )
+        return "\n".join([header, *map(str, self.rows)])

@@ -16,7 +16,7 @@ from .. import ops
 from ..core import tree
 from ..core.grad import grad, value_and_grad
 from ..core.tensor import Tensor, asarray
-from .program import Program, run
+from .program import RandomProgram, run_statements
 from .programs import programs
 
 CAPTURED = np.array([0.5, -1.5, 2.0])
@@ -32,7 +32,7 @@ class Pair(NamedTuple):
 class Case(NamedTuple):
     """A step to compile: the program in it, the tree of what it returns, and how it is run."""
 
-    program: Program
+    program: RandomProgram
     result: object  # a tree whose leaves say which of `known` stands there
     order: int  # of the highest derivative
     dtype: str
@@ -66,8 +66,8 @@ class Case(NamedTuple):
         program = self.program.astype(np.dtype(ws[0].dtype))
 
         def loss(ws):
-            values = run(program.lines, dict(zip(program.inputs, moved(ws, xs))))
-            floats = [y for y in program.returned(values) if y.dtype.kind == "f"]
+            values = run_statements(program.statements, dict(zip(program.inputs, moved(ws, xs))))
+            floats = [y for y in program.outputs_among(values) if y.dtype.kind == "f"]
             return sum(ops.sum(y * 0.5) for y in floats), values
 
         def slope(loss):

@@ -4,12 +4,15 @@ Arrays, cases of a primitive, what meta-learning is made of, random differentiab
 """
 
 import os
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from hypothesis import HealthCheck, settings
 
 from .. import ops
 from ..core.grad import vjp
+from ..core.tensor import Tensor
 from .arrays import bools, broadcastable, distinct, integers, off_kinks, positive, shapes, tensors
 from .cases import (
     TABLE,
@@ -63,19 +66,30 @@ def load_profile() -> None:
     The profile has no deadline, and fixed examples where the environment variable CI is set. The
     kernels come from Numba's cache in a fraction of a second, or take some seconds the first time.
     """
-    compile_kernels()
+    _compile_kernels()
     settings.load_profile("tinymeta")
 
 
-def compile_kernels() -> None:
+def _compile_kernels() -> None:
     """Run whatever Numba compiles once, forward and backward, for float32 and float64."""
     places = np.zeros((2, 3), np.int64)
+
+    def windows(x: Any, w: Any) -> Tensor:
+        return ops.max_pool2d(ops.conv2d(x, w))
+
+    def take(x: Any) -> Tensor:
+        return ops.take(x, places[0], axis=1)
+
+    def take_along(x: Any) -> Tensor:
+        return ops.take_along_axis(x, places, axis=0)
+
     for dtype in (np.float32, np.float64):
         x, w = np.ones((1, 3, 3, 1), dtype), np.ones((2, 2, 1, 1), dtype)
-        for f, inputs in [
-            (lambda x, w: ops.max_pool2d(ops.conv2d(x, w)), (x, w)),
-            (lambda x: ops.take(x, places[0], axis=1), (x,)),
-            (lambda x: ops.take_along_axis(x, places, axis=0), (x[0, ..., 0],)),
-        ]:
+        calls: list[tuple[Callable, tuple]] = [
+            (windows, (x, w)),
+            (take, (x,)),
+            (take_along, (x[0, ..., 0],)),
+        ]
+        for f, inputs in calls:
             y, pull = vjp(f, *inputs)
             pull(np.ones(y.shape, dtype))

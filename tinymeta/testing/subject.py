@@ -1,4 +1,4 @@
-"""The function that a check is about, looked at before any number is compared.
+"""The function that a check is about, examined before any number is compared.
 
 A check sees `f` as a function of its floating leaves that returns a tuple of floating leaves. One
 that draws random numbers, keeps a state, writes into its arguments or returns what has no
@@ -6,14 +6,14 @@ derivative would fail every comparison, with numbers to puzzle over; so it is re
 sentence.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..core import tree
-from ..core.tensor import WEAK, asarray
+from ..core.tensor import WEAK, Tensor, asarray
 from .differences import ROUNDINGS
 
 
@@ -30,74 +30,85 @@ class Subject(NamedTuple):
 
     function: Callable  # of floating tensors; returns a tuple of floating tensors
     inputs: list[np.ndarray]  # copies: what happens to them does not reach the caller's
-    own: list[np.ndarray]  # the same values in the caller's dtypes
+    originals: list[np.ndarray]  # the same values in the caller's dtypes
     names: list[str]  # of the inputs, such as "argument [0]['w']"
-    called: str
+    name: str  # of f
 
 
-def examined(check: str, f: Callable, args: tuple, dtype=np.float64) -> Subject:
+def examine(check_name: str, f: Callable, args: tuple, dtype: Any = np.float64) -> Subject:
     """The subject of a check of this name: `f` at `args`, its floating leaves cast to `dtype`.
 
     dtype: None keeps each its own; a Python number takes the widest it meets.
-    Raises ValueError for what cannot be differentiated, AssertionError for what is no function.
+    Costs three evaluations of f. Raises ValueError for what cannot be differentiated,
+    AssertionError for what is no function of its arguments.
     """
-    flat, rebuild = tree.flatten(args)
-    full = [np.array(x) if isinstance(x, np.ndarray) else x for x in flat]
-    names = [f"argument {name}" for name in tree.paths(args)]
-    places = [i for i, x in enumerate(full) if np.asarray(x).dtype.kind == "f"]
-    strong = [x.dtype for x in (full[i] for i in places) if not isinstance(x, WEAK)]
+    leaves, rebuild = tree.flatten(args)
+    leaves = [np.array(x) if isinstance(x, np.ndarray) else x for x in leaves]
+    leaf_names = [f"argument {path}" for path in tree.paths(args)]
+    places = [i for i, x in enumerate(leaves) if np.asarray(x).dtype.kind == "f"]
+
+    strong = [leaves[i].dtype for i in places if not isinstance(leaves[i], WEAK)]
     weak = np.result_type(*strong) if strong else np.float64
-    own = [np.array(full[i], weak if isinstance(full[i], WEAK) else None) for i in places]
-    inputs, name = [np.array(x, dtype) for x in own], called(f)
+    originals = [np.array(leaves[i], weak if isinstance(leaves[i], WEAK) else None) for i in places]
+    inputs = [np.array(x, dtype) for x in originals]
     for i, x in zip(places, inputs):
-        full[i] = x
+        leaves[i] = x
 
-    def function(*xs):
-        handed = list(full)
+    name = name_of(f)
+
+    def function(*xs: Tensor) -> tuple[Tensor, ...]:
+        arguments = list(leaves)
         for i, x in zip(places, xs):
-            handed[i] = x
-        return floats(check, name, f(*rebuild(handed)))
+            arguments[i] = x
+        return _floating_leaves(check_name, name, f(*rebuild(arguments)))
 
-    subject = Subject(function, inputs, own, [names[i] for i in places], name)
-    refuse(check, subject, {n: x for n, x in zip(names, full) if isinstance(x, np.ndarray)})
+    subject = Subject(function, inputs, originals, [leaf_names[i] for i in places], name)
+    arrays = {what: x for what, x in zip(leaf_names, leaves) if isinstance(x, np.ndarray)}
+    _refuse_no_function(check_name, subject, arrays)
     return subject
 
 
-def refuse(check: str, subject: Subject, arrays: dict) -> None:
-    """Say what is the matter, if anything is, with a function or with the arrays it is given."""
-    name, before = subject.called, {what: x.copy() for what, x in arrays.items()}
+def _refuse_no_function(check_name: str, subject: Subject, arrays: dict) -> None:
+    """Raise for a function that writes, is random or has no derivative; arrays: its arguments."""
+    before = {what: x.copy() for what, x in arrays.items()}
     for x, what in zip(subject.inputs, subject.names):
-        refuse_infinite(ValueError, f"{check}: {what}", x)
+        _refuse_infinite(ValueError, f"{check_name}: {what}", x)
+
     first, second, _ = (
-        [y.numpy().copy() for y in called_with(check, subject, xs)]
-        for xs in (subject.inputs, subject.inputs, subject.own)
+        [y.numpy().copy() for y in _call(check_name, subject, xs)]
+        for xs in (subject.inputs, subject.inputs, subject.originals)
     )
     for what, x in arrays.items():
         if not same_bits(x, before[what]):
-            raise AssertionError(f"{check}: {name} writes into its {what}: let it make a new array")
+            raise AssertionError(
+                f"{check_name}: {subject.name} writes into its {what}: let it make a new array"
+            )
     if len(first) != len(second) or not all(map(same_bits, first, second)):
         raise AssertionError(
-            f"{check}: {name} gives two values for one input: it is random or "
+            f"{check_name}: {subject.name} gives two values for one input: it is random or "
             "keeps a state; draw before, and hand it what was drawn"
         )
+
+    only_doubles = {x.dtype for x in subject.inputs} == {np.dtype(np.float64)}
     for k, y in enumerate(first):
-        doubles = {x.dtype for x in subject.inputs} == {np.dtype(np.float64)}
-        if doubles and y.dtype != np.float64:
+        if only_doubles and y.dtype != np.float64:
             raise ValueError(
-                f"{check}: {name} returns {y.dtype} for float64 inputs, too coarse for "
-                "a difference: let it compute in the dtype it is given (in JAX: "
+                f"{check_name}: {subject.name} returns {y.dtype} for float64 inputs, too coarse "
+                "for a difference: let it compute in the dtype it is given (in JAX: "
                 "jax_enable_x64)"
             )
-        refuse_infinite(AssertionError, f"{check}: the value of {name}, output {k},", y)
+        what = f"{check_name}: the value of {subject.name}, output {k},"
+        _refuse_infinite(AssertionError, what, y)
     if not subject.inputs or not first:
         raise ValueError(
-            f"{check}: nothing to differentiate: {name} has {len(subject.inputs)} "
+            f"{check_name}: nothing to differentiate: {subject.name} has {len(subject.inputs)} "
             f"floating inputs and {len(first)} floating outputs; integers and bools "
             "have no derivative"
         )
 
 
-def called_with(check: str, subject: Subject, xs: list) -> tuple:
+def _call(check_name: str, subject: Subject, xs: list) -> tuple[Tensor, ...]:
+    """The outputs at `xs`; an error about mixed dtypes also says where they come from."""
     try:
         return subject.function(*map(asarray, xs))
     except TypeError as error:
@@ -105,74 +116,80 @@ def called_with(check: str, subject: Subject, xs: list) -> tuple:
             raise
         dtypes = ", ".join(sorted({str(x.dtype) for x in xs}))
         raise TypeError(
-            f"{check}: {subject.called} cannot be called with {dtypes}: {error} (arrays "
+            f"{check_name}: {subject.name} cannot be called with {dtypes}: {error} (arrays "
             "that it closes over keep their dtype: hand them in as arguments)"
         ) from error
 
 
-def floats(check: str, name: str, value) -> tuple:
-    """The floating leaves of what a function returned."""
+def _floating_leaves(check_name: str, name: str, result: Any) -> tuple[Tensor, ...]:
+    """The floating leaves of what a function returned, as tensors."""
     found = []
-    for leaf, path in zip(tree.leaves(value), tree.paths(value)):
+    for leaf, path in zip(tree.leaves(result), tree.paths(result)):
         try:
             found.append(asarray(leaf))
         except TypeError as error:
             raise ValueError(
-                f"{check}: {name} returns a {type(leaf).__name__} at output "
+                f"{check_name}: {name} returns a {type(leaf).__name__} at output "
                 f"{path or '0'}, which is no tensor: {error}"
             ) from None
     return tuple(y for y in found if np.dtype(y.dtype).kind == "f")
 
 
-def refuse_infinite(kind: type, what: str, x: np.ndarray):
+def _refuse_infinite(kind: type[Exception], what: str, x: np.ndarray) -> None:
+    """Raise `kind` with the first entry that is not finite, if there is one."""
     for index in np.argwhere(~np.isfinite(x))[:1].tolist():
         raise kind(f"{what} is not finite: {x[tuple(index)]} at {tuple(index)}")
 
 
 def same_bits(a: np.ndarray, b: np.ndarray) -> bool:
-    if a.dtype.char == "g":  # has bytes that no number is told by
+    """Whether two arrays have equal shapes and bits (of longdouble: equal numbers)."""
+    if a.dtype.char == "g":  # some of its bytes are padding, with any contents
         return a.dtype == b.dtype and np.array_equal(a, b, equal_nan=True)
     return a.shape == b.shape and a.tobytes() == b.tobytes()
 
 
 @contextmanager
-def blaming(check: str):
-    """Derivatives are taken in here: one that has not the shape and dtype of its input is wrong.
+def rule_errors_as_failures(check_name: str) -> Iterator[None]:
+    """A block in which derivatives are taken: a ValueError in it becomes an AssertionError.
 
-    NoRule is none; that nobody has written one is no mistake in it.
+    The engine raises it for a gradient that has not the shape and dtype of its input, and names the
+    rule. NoRule stays: that nobody has written a rule is no mistake in it.
     """
     try:
         yield
     except NoRule:
         raise
-    except ValueError as error:  # the engine names the rule that is to blame
-        raise AssertionError(f"{check}: {error}") from error
+    except ValueError as error:
+        raise AssertionError(f"{check_name}: {error}") from error
 
 
-def directions(rng, xs: list) -> list[np.ndarray]:
-    """Random directions, in which large numbers take large steps."""
+def random_directions(rng: np.random.Generator, xs: Sequence) -> list[np.ndarray]:
+    """A random direction for each array; large numbers get long steps."""
     return [np.asarray(rng.normal(size=x.shape) * np.maximum(1, np.abs(x)), x.dtype) for x in xs]
 
 
-def still(function: Callable, xs: list, vs: list) -> bool:
-    """Does a small step along `vs` leave the values where they were, but for rounding?"""
-    small = [np.asarray(np.finfo(x.dtype).eps ** 0.2 * v, x.dtype) for x, v in zip(xs, vs)]
+def is_constant(function: Callable, xs: Sequence, vs: Sequence) -> bool:
+    """Whether a small step along `vs` changes the values by no more than rounding.
+
+    Costs two evaluations. A value that becomes NaN has changed.
+    """
+    steps = [np.asarray(np.finfo(x.dtype).eps ** 0.2 * v, x.dtype) for x, v in zip(xs, vs)]
     here = function(*map(asarray, xs))
-    there = function(*(asarray(np.asarray(x + v)) for x, v in zip(xs, small)))
-    stays = (
-        np.abs(b.numpy() - a.numpy()).sum()
-        <= ROUNDINGS * np.finfo(a.dtype).eps * np.abs(a.numpy()).sum()
-        for a, b in zip(here, there)
-    )
-    return all(stays)  # a NaN does not
+    there = function(*(asarray(np.asarray(x + step)) for x, step in zip(xs, steps)))
+    for a, b in zip(here, there):
+        change = np.abs(b.numpy() - a.numpy()).sum()
+        rounding = ROUNDINGS * np.finfo(a.dtype).eps * np.abs(a.numpy()).sum()
+        if not change <= rounding:
+            return False
+    return True
 
 
-def vacuous(check: str, name: str) -> Vacuous:
+def vacuous_error(check_name: str, name: str) -> Vacuous:
     return Vacuous(
-        f"{check}: {name} does not move with its inputs, or by no more than rounding, "
+        f"{check_name}: {name} does not move with its inputs, or by no more than rounding, "
         "so the check could not fail: choose inputs where it moves"
     )
 
 
-def called(f) -> str:
+def name_of(f: Any) -> str:
     return getattr(f, "__name__", repr(f))

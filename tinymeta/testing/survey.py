@@ -9,6 +9,7 @@ import itertools
 import time
 from collections import Counter
 from collections.abc import Callable
+from typing import Any
 
 import hypothesis
 from hypothesis import HealthCheck, Phase, given, settings
@@ -19,19 +20,21 @@ MOST_SKIPPED = 0.1  # a search that skips more of them has not searched
 
 
 class Survey:
-    """How many examples were checked, how many could not be, and the smallest that failed.
+    """A search and its tally: how many examples were checked, how many could not be, what failed.
 
-    drawn: a strategy; check(example, seed) -> the outcome, a word, and raises for a failure;
-    shrink: look for a smaller one that fails, too.
+    strategy: what examples are drawn from. check_example(example, seed) -> the outcome, a word, and
+    raises for a failure. shrink: look for a smaller one that fails, too.
     """
 
-    def __init__(self, drawn: st.SearchStrategy, check: Callable, shrink: bool = True):
-        self.drawn, self.check, self.shrink = drawn, check, shrink
-        self.tally, self.failure, self.error = Counter(), None, None
+    def __init__(self, strategy: st.SearchStrategy, check_example: Callable, shrink: bool = True):
+        self.strategy, self.check_example, self.shrink = strategy, check_example, shrink
+        self.tally: Counter[str] = Counter()
+        self.failure: Any = None  # the smallest example that failed
+        self.error: Exception | None = None  # and what it raised
 
     @property
     def passed(self) -> bool:
-        """None failed, and nearly all could be judged."""
+        """Whether none failed, and nearly all could be checked."""
         total = self.tally.total()
         few = MOST_SKIPPED * max(total, 100)  # a share of a handful says nothing
         return self.error is None and total - self.tally["checked"] <= few
@@ -45,16 +48,16 @@ class Survey:
             deadline=None,
             database=None,
             derandomize=False,
-            phases=[Phase.generate, Phase.shrink][: 1 + self.shrink],
+            phases=[Phase.generate, Phase.shrink] if self.shrink else [Phase.generate],
             report_multiple_bugs=False,
             suppress_health_check=list(HealthCheck),
         )
-        @given(self.drawn, st.integers(0, 2**16))
-        def check(example, seed):
+        @given(self.strategy, st.integers(0, 2**16))
+        def check_each(example: Any, seed: int) -> None:
             if self.error is None and time.monotonic() > until:
                 return
             try:
-                outcome = self.check(example, seed)
+                outcome = self.check_example(example, seed)
             except Exception as error:
                 self.failure, self.error = example, error
                 raise
@@ -62,13 +65,16 @@ class Survey:
                 self.tally[outcome] += 1
 
         try:
-            check()
+            check_each()
         except Exception as error:  # an example that could not even be drawn is a failure, too
             self.error = self.error or error
         return self
 
-    def go_on(self, minutes: float, seed: int) -> int:
-        """Round after round, until the time is over or one fails; prints, returns an exit status."""
+    def run_for(self, minutes: float, seed: int) -> int:
+        """Check round after round until the time is over or one fails, and print the tally.
+
+        Returns an exit status, 1 for a failure.
+        """
         start = time.monotonic()
         until = start + 60 * minutes
         try:
@@ -79,10 +85,10 @@ class Survey:
         except KeyboardInterrupt:  # the tally is worth having
             pass
         seconds = time.monotonic() - start
-        print(f"{self}\n{self.tally.total() / seconds:.0f} programs a second for {seconds:.0f} s")
+        print(f"{self}\n{self.tally.total() / seconds:.0f} examples a second for {seconds:.0f} s")
         return int(not self.passed)
 
-    def __str__(self):
+    def __str__(self) -> str:
         words = dict.fromkeys(["checked", "at a kink", "undecided", "constant", *self.tally])
         text = ", ".join(f"{what} {self.tally[what]}" for what in words)
         if self.error is None:
@@ -94,5 +100,5 @@ def command(name: str, what: str) -> argparse.ArgumentParser:
     """The options that all searches have."""
     parser = argparse.ArgumentParser(prog=f"python -m tinymeta.testing.{name}", description=what)
     parser.add_argument("--minutes", type=float, default=10.0, help="how long (default 10)")
-    parser.add_argument("--seed", type=int, default=0, help="of the programs (default 0)")
+    parser.add_argument("--seed", type=int, default=0, help="of the examples (default 0)")
     return parser

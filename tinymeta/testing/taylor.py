@@ -1,106 +1,114 @@
-"""The Taylor test: is the remainder of the order it should be? A verdict that knows no epsilon.
+"""The Taylor test: is the remainder of the order it should be? A verdict that needs no tolerance.
 
 For a direction v and a cotangent u, R(h) = |<u, f(x + hv) - f(x) - h J v - h^2/2 H(v, v)>| shrinks
 as h^3, and as h^2 without the last term; any mistake in J or H makes it h or h^2. So its slope on
-logarithmic paper is the verdict, where it is not rounding: the test of adjoint codes, such as in
-Farrell, Ham, Funke, Rognes 2013 (dolfin-adjoint).
+doubly logarithmic paper is the verdict: the test of adjoint codes, such as in Farrell, Ham, Funke,
+Rognes 2013 (dolfin-adjoint).
+
+The remainders are taken over steps h = 1/2, 1/4, .., and the slope is fitted to the shortest that
+are above all rounding: longer ones still feel the next term of the series. Only steps on the smooth
+piece of x count (`_smooth_steps`). A difference quotient (gradcheck.py) sees smaller mistakes and
+asks for fewer values; this test trusts no error bound.
 """
 
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..core.grad import vjp
-from ..core.tensor import asarray
-from .consistency import consistent, right_elsewhere
-from .differences import EPS, ROUNDINGS, sides
-from .kinks import UNKNOWN, Kink, crossed
-from .point import Point
+from ..core.tensor import Tensor, asarray
+from .consistency import check_consistency, check_second_point
+from .differences import EPS, ROUNDINGS, one_sided_slopes
+from .kinks import UNKNOWN, Kink, crossed_kinks
+from .point import Arrays, Point
 from .report import Undecided
-from .subject import blaming, directions, examined, still, vacuous
+from .subject import examine, is_constant, random_directions, rule_errors_as_failures, vacuous_error
 
-LADDER = 0.5 ** np.arange(1, 28)
-RUNGS = 5  # how many are judged: the lowest that are not rounding
+STEPS = 0.5 ** np.arange(1, 28)
+FITTED = 5  # to how many remainders the slope is fitted
 MARGIN = 0.25  # what the next term of the series and rounding may take off a slope
-TOLD = 1e-3  # a mistake of this size must not be lost: three digits are told
-ABRUPT = 8  # so many times its law makes of what is left a kink
+THREE_DIGITS = 1e-3  # a mistake of this relative size must not be lost
+ABRUPT = 8  # a remainder so many times what its order explains has met a kink
 
 
 class Remainders(NamedTuple):
-    """Remainders over a ladder of steps, the longest first; printed as a table."""
+    """Remainders over steps, the longest first; printed as a table."""
 
     order: int
     steps: np.ndarray
     remainders: np.ndarray
-    rounding: np.ndarray  # what is smaller than this is none
+    rounding: np.ndarray  # a remainder below this is rounding alone
     changes: np.ndarray  # of the value, over each step
 
     @property
-    def judged(self) -> np.ndarray:
-        """The places of the lowest rungs above all rounding."""
+    def fitted(self) -> np.ndarray:
+        """The places of the shortest steps before the first remainder that is rounding."""
         rounded = np.flatnonzero(self.remainders <= self.rounding)
-        top = rounded[0] if len(rounded) else len(self.steps)
-        return np.arange(max(0, top - RUNGS), top)
+        stop = rounded[0] if len(rounded) else len(self.steps)
+        return np.arange(max(0, stop - FITTED), stop)
 
     @property
     def slopes(self) -> np.ndarray:
-        """From each rung that is judged to the next."""
-        h, r = np.log(self.steps[self.judged]), np.log(self.remainders[self.judged])
+        """From each fitted remainder to the next."""
+        h, r = np.log(self.steps[self.fitted]), np.log(self.remainders[self.fitted])
         return np.diff(r) / np.diff(h)
 
     @property
     def slope(self) -> float:
         """How fast the remainder shrinks: infinitely, if it is rounding all along.
 
-        A median: the last rung may be half rounding, the first may see too much of the next term.
+        A median: the last one may be half rounding, the first may see too much of the next term.
         """
-        if not len(self.judged):
+        if not len(self.fitted):
             return np.inf
         return float(np.median(self.slopes)) if len(self.slopes) else np.nan
 
     @property
-    def tells(self) -> bool:
-        """Would a mistake have been seen beside the remainder, or beside the rounding?"""
-        if not len(self.judged):
-            return bool((self.rounding <= TOLD * self.changes)[:1].any())
-        low = self.judged[-1]
-        return self.steps[low] <= TOLD or self.remainders[low] <= TOLD * self.changes[low]
+    def conclusive(self) -> bool:
+        """Whether a mistake would have been seen beside the remainder, or beside the rounding."""
+        if not len(self.fitted):
+            return bool((self.rounding <= THREE_DIGITS * self.changes)[:1].any())
+        last = self.fitted[-1]
+        short = self.steps[last] <= THREE_DIGITS
+        small = self.remainders[last] <= THREE_DIGITS * self.changes[last]
+        return bool(short or small)
 
     @property
     def verdict(self) -> str:
-        """ "right", or what is the matter."""
+        """ "right", "wrong" or "undecided"."""
         if self.slope >= self.order + 1 - MARGIN:
-            return "right" if self.tells else "undecided"
+            return "right" if self.conclusive else "undecided"
         bent = not len(self.slopes) or np.ptp(self.slopes) > 2 * MARGIN
         return "undecided" if bent else "wrong"
 
-    def __str__(self):
-        rows = [
-            f"{h:8.1e}  {r:11.4e}  {e:8.1e}{'  judged' if k in self.judged else ''}"
-            for k, (h, r, e) in enumerate(zip(self.steps, self.remainders, self.rounding))
-        ]
-        return "\n".join(
-            [
-                f"{'step':>8}  {'remainder':>11}  {'rounding':>8}",
-                *rows,
-                f"slope {self.slope:.3f}, should be {self.order + 1}",
-            ]
-        )
+    def __str__(self) -> str:
+        lines = [f"{'step':>8}  {'remainder':>11}  {'rounding':>8}"]
+        for k, (h, r, e) in enumerate(zip(self.steps, self.remainders, self.rounding)):
+            mark = "  fitted" if k in self.fitted else ""
+            lines.append(f"{h:8.1e}  {r:11.4e}  {e:8.1e}{mark}")
+        lines.append(f"slope {self.slope:.3f}, should be {self.order + 1}")
+        return "\n".join(lines)
 
 
-def check_taylor(f: Callable, *args, order: int = 1, seed=0) -> Remainders:
+def check_taylor(
+    f: Callable, *args: Any, order: int = 1, seed: int | np.random.Generator = 0
+) -> Remainders:
     """Check the first (`order` 1) and second (2) derivative of `f` at `args` by their remainder.
 
     |<u, f(x + h v) - f(x) - h J v - h^2/2 H(v, v)>| has to shrink as h^3, and without its last term
-    as h^2 (Farrell, Ham, Funke & Rognes 2013); the slope is told, and no error size.
+    as h^2 (Farrell, Ham, Funke & Rognes 2013); the slope is the verdict, and no error size.
 
     `f` takes and returns trees of tensors, floating leaves are checked in float64. Steps that leave
-    the smooth piece of `f` or its domain are not taken: the branches of its operations tell, and
-    where they tell none, values that leave their law from one step to the next. The pullback is
-    asked in other ways, too (consistency.py). seed: an int, or a `numpy.random.Generator`.
+    the smooth piece of `f` or its domain are not taken: the branches of its operations show where
+    it ends, and where there are none, values that leave their law from one step to the next. The
+    pullback is asked in other ways, too (consistency.py). seed: an int, or a
+    `numpy.random.Generator`.
 
-    Raises AssertionError with the table if the slope is too small or cannot be told (as `Kink` or
+    Costs up to 4 evaluations of f for each of 27 steps, one gradient and, for order 2, one
+    Hessian-vector product.
+
+    Raises AssertionError with the table if the slope is too small or not to be found (as `Kink` or
     `Undecided`), if a gradient has another shape or dtype than its input or the pullback answers
     in two ways, or if `f` is random or writes into its arguments; ValueError if no floating leaf
     goes in or comes out, for any other order, or, as `Vacuous`, if `f` is constant near `args`.
@@ -109,108 +117,143 @@ def check_taylor(f: Callable, *args, order: int = 1, seed=0) -> Remainders:
         raise ValueError(f"check_taylor: the order {order} must be 1 or 2")
     rng = np.random.default_rng(seed)
     with np.errstate(all="ignore"):  # what is not finite fails, and says so itself
-        function, xs, _, names, name = examined("check_taylor", f, args)
+        function, xs, _, names, name = examine("check_taylor", f, args)
         us = [rng.normal(size=y.shape) for y in function(*map(asarray, xs))]
-        vs, point = directions(rng, xs), Point(function, xs, names)
-        if still(function, xs, vs):
-            raise vacuous("check_taylor", name)
-        steps, kinks = smooth_steps(function, xs, us, vs, order)
-        with blaming("check_taylor"):
-            report = remainders(function, xs, us, vs, order, steps)
+        vs = random_directions(rng, xs)
+        point = Point(function, xs, names)
+        if is_constant(function, xs, vs):
+            raise vacuous_error("check_taylor", name)
+        steps, kinks = _smooth_steps(function, xs, us, vs, order)
+        with rule_errors_as_failures("check_taylor"):
+            report = _remainders(function, xs, us, vs, order, steps)
         verdict = report.verdict
         if verdict == "right":
-            consistent("check_taylor", name, point, us, vs, rng)
-            right_elsewhere("check_taylor", name, point, us, vs)
+            check_consistency("check_taylor", name, point, us, vs, rng)
+            check_second_point("check_taylor", name, point, us, vs)
             return report
-        if verdict == "wrong" and kinked(point, us, vs, order):
+        if verdict == "wrong" and _has_kink(point, us, vs, order):
             verdict, kinks = "undecided", kinks or [UNKNOWN]  # no step is short enough
-    near = f" (kinks near: {', '.join(kinks)})" if kinks else ""
-    says = (
-        f"a derivative of {name} up to order {order} is wrong"
-        if verdict == "wrong"
-        else f"{name} cannot be decided: no steps are short and yet above rounding{near}"
-    )
-    kind = AssertionError if verdict == "wrong" else Kink if kinks else Undecided
-    raise kind(f"check_taylor: {says}\n{report}")
+    if verdict == "wrong":
+        kind: type[AssertionError] = AssertionError
+        what = f"a derivative of {name} up to order {order} is wrong"
+    else:
+        kind = Kink if kinks else Undecided
+        near = f" (kinks near: {', '.join(kinks)})" if kinks else ""
+        what = f"{name} cannot be decided: no steps are short and yet above rounding{near}"
+    raise kind(f"check_taylor: {what}\n{report}")
 
 
 # ---- which steps are short enough ---------------------------------------------------------------
 
 
-def smooth_steps(function, xs, us, vs, order) -> tuple[np.ndarray, list[str]]:
-    """The steps below which all is finite and on the piece of x; what the next one crosses."""
+def _smooth_steps(
+    function: Callable, xs: Arrays, us: Arrays, vs: Arrays, order: int
+) -> tuple[np.ndarray, list[str]]:
+    """(the steps below which all is finite and on the piece of x, what the next longer crosses).
+
+    From the shortest step up, so that all steps below a step taken have been looked at. Three
+    evaluations for each, until one is refused.
+    """
     here = tuple(map(asarray, xs))
     start = [y.numpy() for y in function(*here)]
-    changes, kinks, k = [], [], len(LADDER)  # of the terms of <u, f>, the longest step first
-    while k and not kinks:
-        there = moved(xs, vs, LADDER[k - 1])
-        kinks, ys = crossed(function, here, there), [y.numpy() for y in function(*there)]
+    changes: list[np.ndarray] = []  # of the terms of <u, f>, the longest step first
+    kinks: list[str] = []
+    first = len(STEPS)
+    while first and not kinks:
+        there = _displaced(xs, vs, STEPS[first - 1])
+        kinks = crossed_kinks(function, here, there)
+        ys = [y.numpy() for y in function(*there)]
         if kinks or not all(np.isfinite(y).all() for y in ys):
             break
-        k -= 1
-        changes.insert(0, np.concatenate([((b - a) * u).ravel() for a, b, u in zip(start, ys, us)]))
-    bent = bend(changes, LADDER[k:], size(start, us), order)
-    return (LADDER[k + bent :], [UNKNOWN]) if bent else (LADDER[k:], kinks)
+        first -= 1
+        terms = [((y - y0) * u).ravel() for y0, y, u in zip(start, ys, us)]
+        changes.insert(0, np.concatenate(terms))
+    magnitude = _abs_inner_product(start, us)
+    crossed = _count_steps_across_a_kink(changes, STEPS[first:], magnitude, order)
+    if crossed:
+        return STEPS[first + crossed :], [UNKNOWN]
+    return STEPS[first:], kinks
 
 
-def bend(changes: list, steps: np.ndarray, magnitude: float, order: int) -> int:
-    """How many of the longest steps see a kink: 0, or all down to the last of an abrupt change.
+def _count_steps_across_a_kink(
+    changes: list, steps: np.ndarray, magnitude: float, order: int
+) -> int:
+    """How many of the longest steps see a kink that no branch declares; 0 for none.
 
     What no polynomial of this order explains of the values at h, h/2, .. and 0 shrinks as
     h^(order + 1) where the function is smooth. Beyond a kink it comes from one step to the next.
-    One step more is left out, which may have been just behind the kink.
+    One step more is left out, which may have been just behind the kink. No value is computed anew.
     """
+    # A divided difference over these nodes and 0, which is 0 for every polynomial of this order.
     nodes = 0.5 ** np.arange(order + 1)
     weights = [1 / (t * np.prod([t - other for other in nodes if other != t])) for t in nodes]
-    left = [
-        np.abs(sum(w * c for w, c in zip(weights, changes[k:]))).sum()
+    unexplained = [
+        np.abs(sum(w * change for w, change in zip(weights, changes[k:]))).sum()
         for k in range(len(changes) - order)
     ]
-    felt = [ROUNDINGS * EPS * (magnitude + np.abs(c).sum() / h) for c, h in zip(changes, steps)]
-    for k in reversed(range(len(left) - 1)):
-        if left[k] > ABRUPT * 2 ** (order + 1) * max(left[k + 1], felt[k + 1]):
+    rounding = [
+        ROUNDINGS * EPS * (magnitude + np.abs(change).sum() / h)
+        for change, h in zip(changes, steps)
+    ]
+    for k in reversed(range(len(unexplained) - 1)):
+        expected = 2 ** (order + 1) * max(unexplained[k + 1], rounding[k + 1])
+        if unexplained[k] > ABRUPT * expected:
             return k + 2
     return 0
 
 
-def kinked(point: Point, us, vs, order: int) -> bool:
-    """Do the slopes on the two sides of the point differ: of the values or, for 2, the gradient?"""
-    if sides(*point.along(us, vs, point.xs)).kinked:
+def _has_kink(point: Point, us: Arrays, vs: Arrays, order: int) -> bool:
+    """Whether the slopes on the two sides differ, of the values or, for order 2, the gradient."""
+    if one_sided_slopes(*point.value_terms(us, vs, point.xs)).kinked:
         return True
     if order == 1:
         return False
     gradient = point.derivative("rev", 1, us, vs)
-    still_us = [np.zeros_like(u) for u in us]
-    return sides(*gradient.along(vs, [*vs, *still_us], gradient.xs)).kinked
+    no_change = [np.zeros_like(u) for u in us]
+    along = gradient.value_terms(vs, [*vs, *no_change], gradient.xs)
+    return one_sided_slopes(*along).kinked
 
 
 # ---- what remains -------------------------------------------------------------------------------
 
 
-def remainders(function, xs, us, vs, order, steps) -> Remainders:
-    """By the gradient of <u, f>, and by the pullback of that gradient."""
-    gs, curve = vjp(lambda *xs: vjp(function, *xs)[1](tuple(us)), *xs)
+def _remainders(
+    function: Callable, xs: Arrays, us: Arrays, vs: Arrays, order: int, steps: np.ndarray
+) -> Remainders:
+    """The remainders over `steps`, by the gradient of <u, f> and the pullback of that gradient."""
+
+    def gradient(*xs: Tensor) -> tuple:
+        return vjp(function, *xs)[1](tuple(us))
+
+    gs, pull_gradient = vjp(gradient, *xs)
     here = function(*map(asarray, xs))
-    there = (function(*moved(xs, vs, h)) for h in steps)
-    changes = np.array(
-        [inner([b.numpy() - a.numpy() for a, b in zip(here, ys)], us) for ys in there]
+    changes = []
+    for h in steps:
+        there = function(*_displaced(xs, vs, h))
+        changes.append(_inner_product([b.numpy() - a.numpy() for a, b in zip(here, there)], us))
+    change = np.array(changes)
+    left = change - steps * _inner_product(gs, vs)
+    magnitude = (
+        _abs_inner_product(here, us)
+        + _abs_inner_product(xs, gs)
+        + steps * _abs_inner_product(gs, vs)
     )
-    left = changes - steps * inner(gs, vs)
-    felt = size(here, us) + size(xs, gs) + steps * size(gs, vs)
     if order == 2:
-        curved = curve(tuple(vs))
-        left -= steps**2 / 2 * inner(curved, vs)
-        felt = felt + steps**2 / 2 * size(curved, vs)
-    return Remainders(order, steps, np.abs(left), ROUNDINGS * EPS * felt, np.abs(changes))
+        hessian_vs = pull_gradient(tuple(vs))
+        left -= steps**2 / 2 * _inner_product(hessian_vs, vs)
+        magnitude = magnitude + steps**2 / 2 * _abs_inner_product(hessian_vs, vs)
+    return Remainders(order, steps, np.abs(left), ROUNDINGS * EPS * magnitude, np.abs(change))
 
 
-def moved(xs, vs, h) -> tuple:
+def _displaced(xs: Arrays, vs: Arrays, h: float) -> tuple[Tensor, ...]:
+    """x + h v."""
     return tuple(asarray(np.asarray(x + h * v)) for x, v in zip(xs, vs))
 
 
-def inner(ys, us) -> float:
+def _inner_product(ys: Iterable, us: Sequence) -> float:
     return float(sum(np.sum(np.asarray(y) * u) for y, u in zip(ys, us)))
 
 
-def size(ys, us) -> float:
+def _abs_inner_product(ys: Iterable, us: Iterable) -> float:
+    """The sum of the absolute terms: the magnitude of what is rounded."""
     return float(sum(np.abs(np.asarray(y) * np.asarray(u)).sum() for y, u in zip(ys, us)))
