@@ -15,7 +15,7 @@ from .core import tree as trees
 from .core import unzip
 from .core.disk import replacing
 from .core.tensor import asarray
-from .core.unzip import blaming
+from .core.unzip import naming_the_file
 
 FORMAT = 2  # of the file; 1 had no digest, so that damage could not be told: not read
 WHAT = "a file that tm.save wrote"
@@ -57,7 +57,7 @@ def read(path) -> tuple[object, dict]:
     Its digest must be right, and the tree the one that its arrays make. Raises FileNotFoundError,
     and ValueError if it is no such file, is damaged, or is of a version still to come.
     """
-    with blaming(path, WHAT):
+    with naming_the_file(path, WHAT):
         arrays = unzip.arrays(path, NEEDED.fullmatch)
         about = json.loads(str(arrays["about"]))
         later = about["format"] > FORMAT
@@ -66,7 +66,7 @@ def read(path) -> tuple[object, dict]:
             f"{os.fspath(path)} has format {about['format']!r:.20}, and this version "
             f"of tinymeta reads {FORMAT}: update tinymeta"
         )
-    with blaming(path, WHAT):
+    with naming_the_file(path, WHAT):
         if str(arrays.pop("digest")) != digest(arrays) or about["format"] != FORMAT:
             raise ValueError("its digest is another")
         shape = json.loads(str(arrays["tree"]))

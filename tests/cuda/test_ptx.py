@@ -14,7 +14,7 @@ from paper import Paper, fresh_kernels
 
 import tinymeta as tm
 from tinymeta.core.device import find_kernel
-from tinymeta.core.kernel_folder import kept
+from tinymeta.core.kernel_folder import load_kernel
 from tinymeta.core.primitive import registry
 from tinymeta.core.scope import setting
 from tinymeta.core.text import FUNCTIONS
@@ -182,7 +182,7 @@ def test_a_damaged_file_is_compiled_again(paper, tmp_path, monkeypatch, damage):
     damage(file, whole)
     fresh_kernels()
     find_kernel(registry["exp"], "cuda")(allocate((8,), "float32"), x)
-    assert kept(file.name)
+    assert load_kernel(file.name)
     made = dict(target.made)
     fresh_kernels()
     find_kernel(registry["exp"], "cuda")(allocate((8,), "float32"), x)

@@ -8,7 +8,16 @@ that is counted there, are given that dtype: else NumPy would compute in float64
 
 import numpy as np
 
-from ..core.text import FUNCTIONS, INPUTS, OPERATORS, Call, is_mask, names, numeric, parsed
+from ..core.text import (
+    FUNCTIONS,
+    INPUTS,
+    OPERATORS,
+    Call,
+    is_mask,
+    names,
+    numeric_arguments,
+    parsed,
+)
 
 
 def where(condition, x, y):
@@ -51,7 +60,7 @@ def compile_text(text: str):
 def arguments(call: Call, like: str) -> str:
     """The arguments in Python; like: what has the dtype of the numbers."""
     args = [written(x, like) for x in call.args]
-    numbers = numeric(call)
+    numbers = numeric_arguments(call)
     if all(is_weak(call.args[k]) for k in numbers):
         for k in numbers:
             args[k] = (

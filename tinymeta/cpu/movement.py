@@ -15,8 +15,8 @@ def broadcast_to(x, *, shape):
     return np.broadcast_to(x, shape)
 
 
-def slice(x, *, cuts):
-    return x[(*cuts, ...)]  # the dots keep a 0-d array from becoming a scalar
+def slice(x, *, slices):
+    return x[(*slices, ...)]  # the dots keep a 0-d array from becoming a scalar
 
 
 def flip(x, *, axes):

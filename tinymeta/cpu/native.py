@@ -25,7 +25,7 @@ from numba.core.registry import cpu_target
 from numba.core.serialize import dumps
 from numba.core.sigutils import normalize_signature
 
-from ..core.kernel_folder import keep, kept
+from ..core.kernel_folder import load_kernel, save_kernel
 
 ROOM = Path(__file__).parent
 
@@ -57,14 +57,14 @@ class Kept(NullCache):
 
     def load_overload(self, sig, target_context):
         target_context.refresh()
-        found = kept(self.file(sig))
+        found = load_kernel(self.file(sig))
         if found is None:
             return None
         return CompileResult._rebuild(target_context, *pickle.loads(found))
 
     def save_overload(self, sig, data):
         if not data.library.has_dynamic_globals:  # addresses, which hold in this process alone
-            keep(self.file(sig), dumps(data._reduce()))
+            save_kernel(self.file(sig), dumps(data._reduce()))
 
 
 def cache_of(function: Callable) -> Kept:

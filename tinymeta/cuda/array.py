@@ -8,7 +8,7 @@ from math import prod
 
 import numpy as np
 
-from ..core.strides import dense, even
+from ..core.strides import dense, evenly_strided
 from . import dlpack
 from .driver import LIMIT, current
 from .memory import Block, Foreign
@@ -59,7 +59,7 @@ class Array:
     def lead(self) -> int | None:
         """The stride from one index of the leading axes, all but two, to the next; None if uneven."""
         sizes, strides = self.shape[:-2], self.strides[:-2]
-        if not even(sizes, strides):
+        if not evenly_strided(sizes, strides):
             return None
         return next((s for n, s in zip(reversed(sizes), reversed(strides)) if n > 1), 0)
 

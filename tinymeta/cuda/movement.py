@@ -27,9 +27,9 @@ def broadcast_to(x, *, shape):
     return x.view(shape, strides_of.broadcast(x.shape, x.strides, shape))
 
 
-def slice(x, *, cuts):
-    offset, shape, strides = strides_of.cut(x.shape, x.strides, cuts)
-    return x.view(shape + x.shape[len(cuts) :], strides + x.strides[len(cuts) :], offset)
+def slice(x, *, slices):
+    offset, shape, strides = strides_of.sliced(x.shape, x.strides, slices)
+    return x.view(shape + x.shape[len(slices) :], strides + x.strides[len(slices) :], offset)
 
 
 def flip(x, *, axes):

@@ -21,7 +21,7 @@ from numba.core import cgutils, types
 from numba.core.errors import RequireLiteralValue
 from numba.extending import intrinsic
 
-from ..core.kernel_folder import keep, kept
+from ..core.kernel_folder import load_kernel, save_kernel
 
 
 @contextmanager
@@ -70,11 +70,11 @@ def ptx(function, arguments: tuple, capability: tuple[int, int], identity: str) 
         (version(), function.__module__, function.__qualname__, identity, arguments, capability)
     )
     name = f"cuda_{hashlib.sha256(text.encode()).hexdigest()[:24]}.ptx"
-    found = kept(name)
+    found = load_kernel(name)
     made["compiled" if found is None else "loaded"] += 1
     if found is None:
         found = compiled(function, arguments, capability).encode()
-        keep(name, found)
+        save_kernel(name, found)
     return found.decode()
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..core.unzip import blaming, entries
+from ..core.unzip import entries, naming_the_file
 from .characters import Characters
 
 SIDE = 105
@@ -34,7 +34,7 @@ def read_files(source: Path, wanted: Callable[[str], object]) -> dict[str, bytes
     source = Path(source)
     if not source.exists():
         raise FileNotFoundError(f"{source} is missing (a zip, or the folder unpacked from it)")
-    with blaming(source, SET, AGAIN):
+    with naming_the_file(source, SET, AGAIN):
         if not source.is_dir():
             return dict(entries(source, wanted, LIMIT))
         paths = sorted(path for path in source.rglob("*") if path.is_file())
@@ -52,7 +52,7 @@ def decode(pngs: dict[str, bytes], source: Path) -> np.ndarray:
     """
     raw = bytearray()
     for name, data in pngs.items():
-        with blaming(f"{source}: {name}", "a sound Omniglot PNG", AGAIN):
+        with naming_the_file(f"{source}: {name}", "a sound Omniglot PNG", AGAIN):
             raw += _rows(data)
     rows = np.frombuffer(raw, np.uint8).reshape(len(pngs), SIDE, ROW)
     return 1 - np.unpackbits(rows[:, :, 1:], axis=2, count=SIDE)  # (n, 105, 105)

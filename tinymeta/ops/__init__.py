@@ -26,7 +26,7 @@ no derivative  equal less ... sign wins argmax window_argmax  (they choose;
                                                               what they choose has one)
 """
 
-from ..core.naming import speaking
+from ..core.naming import with_error_prefix
 from ..core.primitive import Primitive
 from ..core.tensor import Tensor
 from .checkpoint import checkpoint
@@ -196,7 +196,7 @@ def door(operation):
     """What users call, which says its own name in errors."""
     if isinstance(operation, Primitive):  # it does so itself
         return operation
-    return speaking(operation.__name__, operation)
+    return with_error_prefix(operation.__name__, operation)
 
 
 def method(name: str, operation):

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..core import tree
 from ..core.checks import function
-from ..core.grad import fresh_leaf, lines_between, pull_back
+from ..core.grad import backward_pass, fresh_leaf, tape_between
 from ..core.scope import setting, state
 from ..core.tensor import Tensor, asarray, serials
 from . import movement
@@ -31,10 +31,10 @@ class Region:
         with setting(recording=True, region=base):
             again = self.run(leaves)
         leaves += y.inputs[self.arguments :]
-        lines = lines_between([again], leaves, base)
-        if again.serial not in lines.active:
+        tape = tape_between([again], leaves, base)
+        if again.serial not in tape.active:
             return [None for _ in wanted]
-        shares = pull_back(lines.oldest_first, lines.active, {again.serial: g})
+        shares = backward_pass(tape.nodes, tape.active, {again.serial: g})
         return [shares.get(leaves[i].serial) for i in wanted]
 
 
@@ -61,7 +61,7 @@ def checkpoint(f: Callable) -> Callable:
         with setting(recording=True):  # once with constant arguments: what does f close over?
             result = call([Tensor(flat[k].value) for k in places])
         outputs, rebuild_outputs = tree.flatten(result)
-        hidden = [t for _, t in sorted(lines_between(outputs, [], base).outside.items())]
+        hidden = tape_between(outputs, [], base).older_tracked
         inputs = (*(flat[k] for k in places), *hidden)
         if not (state.recording and any(t.serial for t in inputs)):
             return tree.map(lambda t: Tensor(t.value), result)

@@ -5,8 +5,9 @@ from collections.abc import Callable
 import numpy as np
 
 from ..core import tree
+from ..core.argnums import chosen_argnums, of_chosen_arguments
 from ..core.checks import function, instance
-from ..core.grad import chosen, detach, grad, like_output, lines_between, vjp
+from ..core.grad import as_cotangent, detach, grad, tape_between, vjp
 from ..core.tensor import Tensor, asarray, serials
 from . import movement, reduce
 
@@ -21,12 +22,12 @@ def jvp(f: Callable, primals: tuple, tangents: tuple):
     instance("jvp", (tuple, list), "of arguments", primals=primals, tangents=tangents)
     base = next(serials)
     value, pull = vjp(f, *primals)
-    tangents = tree.map(lambda x, v: like_output(asarray(x), v), tuple(primals), tuple(tangents))
+    tangents = tree.map(lambda x, v: as_cotangent(asarray(x), v), tuple(primals), tuple(tangents))
     zero = tree.map(lambda y: asarray(np.zeros(y.shape, y.dtype)), value)
     _, push = vjp(pull, zero)
     pushed = push(tangents)[0]
     # J is made of the primals, but unless these are tracked themselves nobody watches from outside.
-    if not lines_between(tree.leaves(pushed), [], base).outside:
+    if not tape_between(tree.leaves(pushed), [], base).older_tracked:
         pushed = tree.map(detach, pushed)
     return value, pushed
 
@@ -38,7 +39,7 @@ def hvp(f: Callable, x, v):
     def slope(x):
         return sum(reduce.sum(g * u) for g, u in zip(tree.leaves(grad(f)(x)), tree.leaves(v)))
 
-    v = tree.map(lambda a, b: like_output(asarray(a), b), x, v)
+    v = tree.map(lambda a, b: as_cotangent(asarray(a), b), x, v)
     return grad(slope)(x)
 
 
@@ -52,15 +53,9 @@ def jacobian(f: Callable, argnum: int | tuple[int, ...] = 0) -> Callable:
     function("jacobian", f=f)
 
     def wrapped(*args, **kwargs):
-        argnums = chosen(argnum, len(args))
-
-        def of_chosen(*xs):
-            full = list(args)
-            for n, x in zip(argnums, xs):
-                full[n] = x
-            return f(*full, **kwargs)
-
-        value, pull = vjp(of_chosen, *(args[n] for n in argnums))
+        argnums = chosen_argnums(argnum, len(args))
+        f_of_chosen = of_chosen_arguments(f, argnums, args, kwargs)
+        value, pull = vjp(f_of_chosen, *(args[n] for n in argnums))
         flat, rebuild = tree.flatten(value)
         for y, path in zip(flat, tree.paths(value)):
             if y.dtype.kind != "f":

@@ -10,10 +10,11 @@ from inspect import Parameter
 
 import numpy as np
 
-from ..core.naming import REFUSED, rename
-from ..core.parts import checked_rules, heading
+from ..core.convert import WEAK_SCALARS, TracedScalar
+from ..core.definition import checked_rules, help_heading
+from ..core.naming import ARGUMENT_ERRORS, prefix_error
 from ..core.primitive import Primitive
-from ..core.tensor import WEAK, Tensor, Unknown, asarray
+from ..core.tensor import Tensor, asarray
 from ..core.text import GRAMMAR, INPUTS, is_mask, names, parsed
 from . import movement
 from .described import described
@@ -51,7 +52,7 @@ class Elementwise(Primitive):
                 for x in free
             ]
         )
-        self.__doc__ = f"{heading(self)}\n\n{described(self)}"
+        self.__doc__ = f"{help_heading(self)}\n\n{described(self)}"
 
     def __call__(self, *inputs, **static) -> Tensor:
         if len(inputs) != self.arity:
@@ -60,8 +61,8 @@ class Elementwise(Primitive):
             kept = tuple(map(asarray, inputs[: self.skip])) if self.skip else ()
             inputs = kept + promote(self.name, inputs[self.skip :], self.floating)
             return super().__call__(*broadcast(self.name, inputs), **static)
-        except REFUSED as error:
-            rename(error, self.name)
+        except ARGUMENT_ERRORS as error:
+            prefix_error(error, self.name)
             raise
 
     def common_shape(self, *inputs, **static):
@@ -234,7 +235,7 @@ def power(x, exponent) -> Tensor:
     taken as 0). At x = 0 the derivatives by x are the same for both: those of x**0 are 0, and those
     of x**0.5 are taken as 0, as those of sqrt.
     """
-    if not isinstance(exponent, WEAK) or isinstance(exponent, Unknown):
+    if not isinstance(exponent, WEAK_SCALARS) or isinstance(exponent, TracedScalar):
         return general_power(x, exponent)
     x, _ = promote("power", (x, exponent), floating=exponent < 0)
     exponent = np.asarray(exponent).item()  # a NumPy scalar is a Python number here, too

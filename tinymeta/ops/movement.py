@@ -43,8 +43,8 @@ reverse = primitive(
 
 cut = primitive(
     "slice",
-    lambda x, cuts: (cut_shape(x.shape, cuts), x.dtype),
-    (lambda g, y, x, cuts: pad_cut(g, x.shape, cuts),),
+    lambda x, slices: (cut_shape(x.shape, slices), x.dtype),
+    (lambda g, y, x, slices: pad_cut(g, x.shape, slices),),
 )
 
 widen = primitive(
@@ -52,7 +52,7 @@ widen = primitive(
     lambda x, widths: (padded_shape(x.shape, widths), x.dtype),
     (
         lambda g, y, x, widths: cut(
-            g, cuts=tuple(slice(lo, n - hi, gap + 1) for n, (lo, hi, gap) in zip(g.shape, widths))
+            g, slices=tuple(slice(lo, n - hi, gap + 1) for n, (lo, hi, gap) in zip(g.shape, widths))
         ),
     ),
     view=False,
@@ -81,24 +81,24 @@ def joined_part(i, g, y, *xs, axis):
     start = sum(x.shape[axis] for x in xs[:i])
     part = [slice(0, n, 1) for n in g.shape]
     part[axis] = slice(start, start + xs[i].shape[axis], 1)
-    return cut(g, cuts=tuple(part))
+    return cut(g, slices=tuple(part))
 
 
 join = primitive("concatenate", joined_shape, joined_part, view=False)
 
 
-def pad_cut(g, shape, cuts):
+def pad_cut(g, shape, slices):
     """The adjoint of slicing: each element back to where it came from, zeros elsewhere."""
     widths = []
-    for n, m, c in zip(shape, g.shape, cuts):
+    for n, m, c in zip(shape, g.shape, slices):
         start, _, step = c.indices(n)
         end = start + (m - 1) * step + 1 if m else start
         widths.append((start, n - end, step - 1))
     return widen(g, widths=tuple(widths))
 
 
-def cut_shape(shape, cuts):
-    return tuple(len(range(*c.indices(n))) for c, n in zip(cuts, shape))
+def cut_shape(shape, slices):
+    return tuple(len(range(*c.indices(n))) for c, n in zip(slices, shape))
 
 
 def padded_shape(shape, widths):
@@ -276,7 +276,7 @@ def getitem(x: Tensor, index) -> Tensor:
         raise IndexError(f"the index {index} has too many parts for a tensor of shape {x.shape}")
     dots = next((k for k, i in enumerate(index) if i is Ellipsis), len(index))
     index = index[:dots] + (slice(None),) * (x.ndim - named) + index[dots + 1 :]
-    cuts, flips, shape, axis = [], [], [], 0
+    slices, flips, shape, axis = [], [], [], 0
     for i in index:
         if i is None:
             shape.append(1)
@@ -288,17 +288,17 @@ def getitem(x: Tensor, index) -> Tensor:
             if step < 0:  # a downward slice is an upward one, flipped
                 flips.append(axis)
                 start, step = start + (length - 1) * step, -step
-            cuts.append(slice(start, start + (length - 1) * step + 1 if length else start, step))
+            slices.append(slice(start, start + (length - 1) * step + 1 if length else start, step))
             shape.append(length)
         else:
             if not -n <= i < n:
                 raise IndexError(
                     f"index {i} is out of range for axis {axis} of size {n} (shape {x.shape})"
                 )
-            cuts.append(slice(int(i) % n, int(i) % n + 1, 1))
+            slices.append(slice(int(i) % n, int(i) % n + 1, 1))
         axis += 1
-    if any(c != slice(0, n, 1) for c, n in zip(cuts, x.shape)):
-        x = cut(x, cuts=tuple(cuts))
+    if any(c != slice(0, n, 1) for c, n in zip(slices, x.shape)):
+        x = cut(x, slices=tuple(slices))
     if flips:
         x = reverse(x, axes=tuple(flips))
     return reshape(x, tuple(shape))

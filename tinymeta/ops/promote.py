@@ -10,7 +10,8 @@ import functools
 import numpy as np
 
 from ..core.checks import is_array, shown
-from ..core.tensor import WEAK, Tensor, Unknown, asarray, dtypes_in
+from ..core.convert import WEAK_SCALARS, TracedScalar, scalar_dtypes
+from ..core.tensor import Tensor, asarray
 from . import movement
 
 COMPARISONS = {"equal", "not_equal", "less", "less_equal", "greater", "greater_equal"}
@@ -60,7 +61,7 @@ def parts(name: str, xs) -> tuple:
 
 def is_weak(x) -> bool:
     """Is it a number, or a list of numbers, that takes the dtype of what it meets?"""
-    return isinstance(x, WEAK) or isinstance(x, (list, tuple)) and all(map(is_weak, x))
+    return isinstance(x, WEAK_SCALARS) or isinstance(x, (list, tuple)) and all(map(is_weak, x))
 
 
 def numbers_in(x):
@@ -76,12 +77,12 @@ def kinds_in(x) -> set:
     """The types of a number, or of the numbers in a list; an empty one is of floats."""
     if isinstance(x, (list, tuple)):
         return set().union(*map(kinds_in, x)) or {float}
-    return {x.kind if isinstance(x, Unknown) else type(x)}
+    return {x.kind if isinstance(x, TracedScalar) else type(x)}
 
 
 def dtype_alone(inputs, weak) -> np.dtype:
     """The dtype of numbers that meet no tensor: NumPy's, of its scalars; else that of lists."""
-    typed = [*dtypes_in(inputs)]
+    typed = [*scalar_dtypes(inputs)]
     dtype = np.result_type(*(typed or weak))
     return dtype if typed or dtype.kind != "f" else np.dtype(np.float32)
 
@@ -95,9 +96,9 @@ def fitting(name: str, x, dtype):
     info = np.iinfo(dtype)
     for n in map(int, numbers_in(x)):
         if not info.min <= n <= info.max:
-            if isinstance(x, WEAK) and name in COMPARISONS:
+            if isinstance(x, WEAK_SCALARS) and name in COMPARISONS:
                 return np.inf if n > 0 else -np.inf
-            if isinstance(x, WEAK) and name == ("minimum" if n > 0 else "maximum"):
+            if isinstance(x, WEAK_SCALARS) and name == ("minimum" if n > 0 else "maximum"):
                 return info.max if n > 0 else info.min
             raise ValueError(
                 f"{name}: {n} is beyond {dtype}, which holds {info.min} to "

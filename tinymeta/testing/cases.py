@@ -83,11 +83,11 @@ def some_axes(draw, kind=tensors, min_side: int = 0, max_dims: int = 3, one: boo
 @st.composite
 def slices(draw):
     shape = draw(shapes())
-    cuts = []
+    slices = []
     for n in shape:
         start, stop = sorted((draw(st.integers(0, n)), draw(st.integers(0, n))))
-        cuts.append(slice(start, stop, draw(st.integers(1, 3))))
-    return Case((draw(tensors(shape)),), {"cuts": tuple(cuts)})
+        slices.append(slice(start, stop, draw(st.integers(1, 3))))
+    return Case((draw(tensors(shape)),), {"slices": tuple(slices)})
 
 
 @st.composite

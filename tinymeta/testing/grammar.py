@@ -126,11 +126,11 @@ def repeated(g, step, rng):
 def sliced(g, step, rng):
     x = g.pick(step.back)
     starts = [rng.randrange(n) for n in g.shape(x)]
-    cuts = [
+    slices = [
         slice(start, rng.randint(start + 1, n), rng.randint(1, 2))
         for start, n in zip(starts, g.shape(x))
     ]
-    g.put("slice", x, cuts=(*(slice(None) for _ in g.lead), *cuts))
+    g.put("slice", x, slices=(*(slice(None) for _ in g.lead), *slices))
 
 
 def padded(g, step, rng):

@@ -13,7 +13,8 @@ from typing import NamedTuple
 import numpy as np
 
 from ..core import tree
-from ..core.tensor import WEAK, asarray
+from ..core.convert import WEAK_SCALARS
+from ..core.tensor import asarray
 from .differences import ROUNDINGS
 
 
@@ -45,9 +46,9 @@ def examined(check: str, f: Callable, args: tuple, dtype=np.float64) -> Subject:
     full = [np.array(x) if isinstance(x, np.ndarray) else x for x in flat]
     names = [f"argument {name}" for name in tree.paths(args)]
     places = [i for i, x in enumerate(full) if np.asarray(x).dtype.kind == "f"]
-    strong = [x.dtype for x in (full[i] for i in places) if not isinstance(x, WEAK)]
+    strong = [x.dtype for x in (full[i] for i in places) if not isinstance(x, WEAK_SCALARS)]
     weak = np.result_type(*strong) if strong else np.float64
-    own = [np.array(full[i], weak if isinstance(full[i], WEAK) else None) for i in places]
+    own = [np.array(full[i], weak if isinstance(full[i], WEAK_SCALARS) else None) for i in places]
     inputs, name = [np.array(x, dtype) for x in own], called(f)
     for i, x in zip(places, inputs):
         full[i] = x
