@@ -156,8 +156,8 @@ ADJOINTS = {
         lambda a, b: gradient_of(tm.conv2d, a.reshape(1, 3, 4, 1), b[:1, :1].reshape(1, 1, 1, 1)),
         lambda a, b: np.full((1, 3, 4, 1), b[0, 0]),
     ),
-    "gate": (lambda a, b: gradient_of(tm.relu, a), lambda a, b: (a > 0).astype(a.dtype)),
-    "wins": (
+    "relu_gradient": (lambda a, b: gradient_of(tm.relu, a), lambda a, b: (a > 0).astype(a.dtype)),
+    "tie_weight": (
         lambda a, b: gradient_of(tm.maximum, a, b),
         lambda a, b: ((a > b) + (a == b) / 2).astype(a.dtype),
     ),

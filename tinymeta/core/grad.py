@@ -50,7 +50,7 @@ class Leaf:
 
 
 def fresh_leaf(x: Tensor) -> Tensor:
-    """A tensor of the same value and a serial number of its own, made from `x` if that is tracked."""
+    """A tensor of the same value with a new serial number, made from `x` if that is tracked."""
     inputs = (x,) if x.serial and state.recording else ()
     return Tensor(x.value, Leaf, inputs, {}, next(serials), state.order)
 

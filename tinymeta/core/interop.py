@@ -52,7 +52,7 @@ _OTHER_NAMES = {
 
 
 class Readable:
-    """The methods of Tensor by which others read it; a base class, as they use only what is below."""
+    """The methods of Tensor by which others read it. They use only the attributes named here."""
 
     __slots__ = ()
     value: Any

@@ -181,7 +181,7 @@ def asarray(data: Any, dtype: Any = None) -> Tensor:
 
 
 def _as_part(x: Any, dtype: np.dtype | None) -> Any:
-    """What `stacked` gets of a list with arrays in it: numbers stay weak unless there is a dtype."""
+    """A part of a list that is to be stacked: its numbers stay weak unless dtype is given."""
     if dtype is None and not contains(x, (Tensor, np.ndarray)):
         return x
     return asarray(x, dtype)

@@ -3,8 +3,8 @@
     text        a b c, numbers, pi e inf nan; + - * / ** and FUNCTIONS of these
     mask        two of these compared, isnan, isfinite; & | ~ of masks
 
-Functions have NumPy's names, and an operator is another way to write a call: `parsed` makes a tree of
-Calls of a text. Where a number is needed, a mask counts 1 or 0. A name that is none of these is
+Functions have NumPy's names, and an operator is another way to write a call: `parsed` makes a tree
+of Calls of a text. Where a number is needed, a mask counts 1 or 0. A name that is none of these is
 static metadata, which a primitive of ours gets by keyword.
 """
 
@@ -119,7 +119,7 @@ def names(x: Any) -> set[str]:
 
 
 def numeric_arguments(call: Call) -> list[int]:
-    """The positions of its arguments that are numbers: not the condition of a `where`, not masks."""
+    """Which of its arguments are numbers: not the condition of a `where`, no masks of & | ~."""
     if call.name in LOGICAL:
         return []
     return list(range(call.name == "where", len(call.args)))

@@ -83,11 +83,11 @@ def some_axes(draw, kind=tensors, min_side: int = 0, max_dims: int = 3, one: boo
 @st.composite
 def slices(draw):
     shape = draw(shapes())
-    slices = []
+    of_axes = []
     for n in shape:
         start, stop = sorted((draw(st.integers(0, n)), draw(st.integers(0, n))))
-        slices.append(slice(start, stop, draw(st.integers(1, 3))))
-    return Case((draw(tensors(shape)),), {"slices": tuple(slices)})
+        of_axes.append(slice(start, stop, draw(st.integers(1, 3))))
+    return Case((draw(tensors(shape)),), {"slices": tuple(of_axes)})
 
 
 @st.composite
@@ -203,10 +203,11 @@ TABLE = {
     "log1p": same_shape(above_minus_one),           "rsqrt": same_shape(positive),
     "sqrt": same_shape(positive),                   "reciprocal_or_zero": same_shape(positive),
     "power": same_shape(positive, tensors),         "static_power": static_powers(),
-    "gate": same_shape(tensors, off_kinks),         "relu": same_shape(off_kinks),
+    "relu": same_shape(off_kinks),
+    "relu_gradient": same_shape(tensors, off_kinks),
     "abs": same_shape(off_kinks),                   "sign": same_shape(tensors),
     "maximum": off_ties(),                          "minimum": off_ties(),
-    "wins": same_shape(tensors, tensors),           "where": same_shape(bools, tensors, tensors),
+    "tie_weight": same_shape(tensors, tensors),     "where": same_shape(bools, tensors, tensors),
     "reshape": reshapes(),                          "transpose": transposes(),
     "broadcast_to": broadcasts(),                   "flip": some_axes(),
     "slice": slices(),                              "pad": pads(),
