@@ -1,32 +1,32 @@
 """Reverse-mode differentiation, to any order.
 
-An example before the mechanism: `grad(grad(f))(2.0)` of `f(x) = x ** 3` is 6 x = 12. In order of
-time, with what each operation is recorded for:
+An example before the mechanism: grad(grad(f))(2.0) for f(x) = x ** 3, which is 6 x = 12.
 
-    a = leaf(2.0)                        the outer grad's argument; everything below hangs on it
-    b = leaf(a)                          the inner grad's argument, made from a: a node itself
-    y = static_power(b, exponent=3)      f runs, y = 8;          recorded: the inner tape is [y]
-    inner backward pass, over [y]: the cotangent of y is 1, and the derivative rule of the power
-    s = square(b)                        calls three operations  recorded, since b is made from a
-    m = mul(3, s)
-    d = product_or_zero(1, m)            d = 3 b^2 = 12 = f'(2)  recorded: the outer tape is
-    outer backward pass, over            the cotangent of d is 1      [b, s, m, d]; y is not on it
-    [b, s, m, d], newest first           1 -> m; 3 -> s; 3 * 2b = 12 -> b; 12 -> a     not recorded
+    what runs                             value  it is recorded, as it is made from
+    a = leaf(2.0)                           2    - (the outer grad's argument: its tape begins)
+      b = leaf(a)                           2    a (the inner grad's argument, the tensor a)
+        y = static_power(b, exponent=3)     8    b (this is f)
+      inner backward pass, y to b: the cotangent of y is 1, the rule of static_power is called
+        s = square(b)                       4    b
+        m = mul(3, s)                      12    s
+        d = product_or_zero(1, m)          12    m (1 * m; it is the cotangent of b, f'(2) = 3 b^2)
+    outer backward pass, d to a, over d m s b: the cotangent of d is 1, so that of m is 1, of s 3,
+    of b 3 * 2 b = 12, of a 12. Nothing is made from a tensor older than a: nothing is recorded.
 
 So there is one mechanism. `grad` gives each argument a fresh leaf and runs the function; `bind`
-(primitive.py) records the operations on tracked tensors: each result is a node, which holds its
-inputs. The tape is the nodes between the leaves and the outputs, by their serial numbers, which are
-a topological order already. The backward pass visits it from the newest node to the oldest and
-calls derivative rules, which are made of operations like all others: if somebody outside is
-differentiating as well, they are recorded in turn, and grad of grad needs nothing more.
+(primitive.py) records the operations on tracked tensors. The tape (tape.py) is the nodes from the
+leaves to the outputs: [y] for the inner grad, [b, s, m, d] for the outer. The backward pass visits
+it from the newest node to the oldest and calls the derivative rule of each. Rules are made of
+operations like all others, which `bind` runs: if somebody outside is differentiating as well, they
+are recorded in turn, and grad of grad needs nothing more.
 
-Whether somebody is, the data tell: the leaves, the nodes or the cotangents are then made from a
-tracked tensor older than the leaves. If none is, the backward pass records nothing and no result
-has a history, so a loop of a million steps holds the tape of one step.
+Whether somebody is, the data tell: then a leaf, a node or a cotangent is made from a tracked tensor
+that is older than the leaves. If none is, the backward pass records nothing and no result has a
+history, so a loop of a million steps holds the tape of one step.
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -34,25 +34,8 @@ from . import tree
 from .argnums import chosen_argnums, of_chosen_arguments
 from .checks import flag, function
 from .scope import setting, state
+from .tape import backward_pass, fresh_leaf, tape_between
 from .tensor import Tensor, asarray, serials
-
-# ---- leaves: where a tape begins ----------------------------------------------------------------
-
-
-class Leaf:
-    """The provenance of a leaf: for the derivatives outside, the identity function of its input."""
-
-    name = "leaf"
-
-    @staticmethod
-    def pull(g: Tensor, y: Tensor, wanted: list[int]) -> list[Tensor]:
-        return [g for _ in wanted]
-
-
-def fresh_leaf(x: Tensor) -> Tensor:
-    """A tensor of the same value with a new serial number, made from `x` if that is tracked."""
-    inputs = (x,) if x.serial and state.recording else ()
-    return Tensor(x.value, Leaf, inputs, {}, next(serials), state.order)
 
 
 def _fresh_leaves(args: tuple) -> tuple[list[Tensor], Callable]:
@@ -70,87 +53,6 @@ def _fresh_leaves(args: tuple) -> tuple[list[Tensor], Callable]:
                 "or pass it another way"
             )
     return [fresh_leaf(x) for x in tensors], rebuild
-
-
-# ---- the tape, and the backward pass over it ----------------------------------------------------
-
-
-class Tape(NamedTuple):
-    """What was recorded between some leaves and some outputs."""
-
-    nodes: list[Tensor]  # on a path from a leaf to an output, oldest first; without the leaves
-    active: set[int]  # serial numbers of the nodes and of the leaves
-    older_tracked: list[Tensor]  # tracked before the leaves were made, and used by the outputs
-
-
-def tape_between(outputs: list[Tensor], leaves: list[Tensor], first_serial: int) -> Tape:
-    """The tape from `leaves` to `outputs`.
-
-    first_serial: what was recorded before has a smaller serial number, and is not looked into.
-    Two passes over the n nodes that the outputs are made of, and a sort: n log n. The first finds
-    them, from the outputs; the second, oldest first, keeps those that are made from a leaf.
-    """
-    active = {leaf.serial for leaf in leaves}
-    found: dict[int, Tensor] = {}
-    older: dict[int, Tensor] = {}
-    to_visit = list(outputs)
-    while to_visit:
-        t = to_visit.pop()
-        is_constant = t.serial == 0
-        if is_constant or t.serial in active or t.serial in found:
-            continue
-        if t.serial < first_serial:
-            older[t.serial] = t
-            continue
-        found[t.serial] = t
-        to_visit.extend(t.inputs)
-    nodes = []
-    for serial in sorted(found):
-        if any(x.serial in active for x in found[serial].inputs):
-            active.add(serial)
-            nodes.append(found[serial])
-    return Tape(nodes, active, [older[serial] for serial in sorted(older)])
-
-
-def backward_pass(nodes: list[Tensor], active: set[int], cotangents: dict) -> dict:
-    """Carry cotangents from the outputs to the leaves. Returns those of the leaves, by serial.
-
-    cotangents: those of the outputs, by serial; it is changed. nodes and active: as of a Tape;
-    `nodes` is emptied, which frees memory on the way. Invariant: when a node is popped, all nodes
-    that use it have been, so its cotangent is complete. Each derivative rule is called once.
-    Raises TypeError or ValueError for a rule that returns no Tensor or one unlike its input.
-    """
-    while nodes:
-        y = nodes.pop()
-        g = cotangents.pop(y.serial, None)
-        if g is None:
-            continue
-        state.order = y.order + 1
-        wanted = [i for i, x in enumerate(y.inputs) if x.serial in active]
-        for i, share in zip(wanted, y.primitive.pull(g, y, wanted)):
-            if share is None:
-                continue
-            x = y.inputs[i]
-            _check_share(y.primitive.name, i, x, share)
-            before = cotangents.get(x.serial)
-            cotangents[x.serial] = share if before is None else before + share
-    return cotangents
-
-
-def _check_share(name: str, i: int, x: Tensor, share: Any) -> None:
-    """Raise TypeError or ValueError if `share`, made by a rule of `name`, is no cotangent of x."""
-    if type(share) is not Tensor:
-        raise TypeError(
-            f"the derivative rule of {name} for input {i} returned "
-            f"a {type(share).__name__}: write it with tinymeta's operations, "
-            "so that it can be differentiated in turn"
-        )
-    if share.value.shape != x.value.shape or share.value.dtype != x.value.dtype:
-        raise ValueError(
-            f"the derivative rule of {name} for input {i} "
-            f"returned {share.dtype}{share.shape}, its input is "
-            f"{x.dtype}{x.shape}: rules must keep the input's shape and dtype"
-        )
 
 
 def detach(x: Any) -> Any:

@@ -8,7 +8,7 @@ Every primitive is run by `bind`, in two steps that know nothing of each other:
    watching  around one of these two: `debug_nans` (nans.py) looks for a NaN, testing/kinks.py
              notes which smooth piece each operation was on
 2. The result is recorded: it keeps the primitive, the inputs and the metadata if one of the inputs
-   is tracked (tensor.py) and `state.recording` holds. This is the tape of grad.py.
+   is tracked (tensor.py) and `state.recording` holds. This makes the tape (tape.py).
 
 Interpreters see values and no tensors, so they know nothing of derivatives; grad.py sees tensors
 and calls derivative rules, which are made of primitives, so it knows nothing of interpreters. So

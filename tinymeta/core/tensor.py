@@ -6,8 +6,8 @@
 `order`                      how many derivatives deep it was made: 0 forward, 1 in a gradient
 
 A constant has no provenance. A leaf is where a derivative begins (grad.py); a tensor that was made
-from one while operations are recorded is a node. Leaves and nodes are `tracked`: serial > 0.
-Provenance is all that reverse mode needs: grad.py follows it from the newest node to the oldest.
+from one while operations are recorded is a node. Leaves and nodes are tracked: serial > 0.
+Provenance is all that reverse mode needs: tape.py follows it from the newest node to the oldest.
 
 ops/__init__.py puts the operators (`+`, `@`, `.sum`) on this class, so that nothing here knows a
 particular operation. How data of others become arrays is in convert.py, what others get of a

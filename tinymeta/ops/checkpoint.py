@@ -14,8 +14,8 @@ import numpy as np
 
 from ..core import tree
 from ..core.checks import function
-from ..core.grad import backward_pass, fresh_leaf, tape_between
 from ..core.scope import setting, state
+from ..core.tape import backward_pass, fresh_leaf, tape_between
 from ..core.tensor import Tensor, asarray, serials
 from .join import concatenate
 from .movement import astype, getitem, reshape

@@ -8,7 +8,8 @@ import numpy as np
 from ..core import tree
 from ..core.argnums import chosen_argnums, of_chosen_arguments
 from ..core.checks import function, instance
-from ..core.grad import as_cotangent, detach, grad, tape_between, vjp
+from ..core.grad import as_cotangent, detach, grad, vjp
+from ..core.tape import tape_between
 from ..core.tensor import Tensor, asarray, serials
 from . import reduce
 from .join import stack

@@ -58,7 +58,7 @@ def matmul(x: Any, w: Any) -> Tensor:
 
 
 def broadcast_leading_axes(name: str, x: Tensor, w: Tensor, core: int) -> tuple[Tensor, Tensor]:
-    """Both with equal leading axes (all but the last `core`); ValueError if they do not broadcast."""
+    """Both with equal leading axes, all but the last `core`; ValueError if these do not fit."""
     a, b = x.shape[:-core], w.shape[:-core]
     if a == b:
         return x, w
