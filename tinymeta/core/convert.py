@@ -17,7 +17,7 @@ from .checks import shown
 from .device import device_of, move
 from .interop import Readable
 
-DLPACK_CUDA = 2  # that standard's number for such a device
+_DLPACK_CUDA = 2  # that standard's number for such a device
 
 
 class TracedScalar:
@@ -34,7 +34,7 @@ class TracedScalar:
 
 
 WEAK_SCALARS = (bool, int, float, np.bool_, np.integer, np.floating, TracedScalar)
-HOST_DATA = (np.ndarray, np.generic, *WEAK_SCALARS, list, tuple)
+_HOST_DATA = (np.ndarray, np.generic, *WEAK_SCALARS, list, tuple)
 
 
 def contains(data: Any, kinds: tuple) -> bool:
@@ -59,11 +59,11 @@ def on_gpu(data: Any) -> bool:
     """Is it in a GPU's memory: a Tensor or another library's array?"""
     if isinstance(data, Readable):
         return device_of(data.value) == "cuda"
-    if isinstance(data, HOST_DATA):
+    if isinstance(data, _HOST_DATA):
         return False
     if hasattr(data, "__cuda_array_interface__"):
         return True
-    return hasattr(data, "__dlpack_device__") and data.__dlpack_device__()[0] == DLPACK_CUDA
+    return hasattr(data, "__dlpack_device__") and data.__dlpack_device__()[0] == _DLPACK_CUDA
 
 
 def share_on_gpu(data: Any, dtype: np.dtype | None) -> Any:

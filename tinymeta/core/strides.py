@@ -74,7 +74,7 @@ def reshaped(shape: tuple, strides: tuple, target: tuple) -> tuple[int, ...] | N
 
 
 def evenly_strided(sizes: Sequence[int], strides: Sequence[int]) -> bool:
-    """Can these axes be walked as one axis with one stride?"""
+    """Can these axes be seen as one axis with one stride?"""
     step = None
     for n, s in zip(reversed(sizes), reversed(strides)):
         if n == 1:

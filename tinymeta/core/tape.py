@@ -12,7 +12,7 @@ from .scope import state
 from .tensor import Tensor, serials
 
 
-class Leaf:
+class _Leaf:
     """The provenance of a leaf: for the derivatives outside, the identity function of its input."""
 
     name = "leaf"
@@ -25,7 +25,7 @@ class Leaf:
 def fresh_leaf(x: Tensor) -> Tensor:
     """A tensor of the same value with a new serial number, made from `x` if that is tracked."""
     inputs = (x,) if x.serial and state.recording else ()
-    return Tensor(x.value, Leaf, inputs, {}, next(serials), state.order)
+    return Tensor(x.value, _Leaf, inputs, {}, next(serials), state.order)
 
 
 class Tape(NamedTuple):

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 INPUTS = "abc"
 _INPUT = re.compile(rf"\b[{INPUTS}]\b")
-CONSTANTS = {"pi": math.pi, "e": math.e, "inf": math.inf, "nan": math.nan}
+_CONSTANTS = {"pi": math.pi, "e": math.e, "inf": math.inf, "nan": math.nan}
 # How many arguments each takes.
 # fmt: off
 FUNCTIONS = dict.fromkeys((
@@ -33,18 +33,18 @@ OPERATORS = {  # what an operator calls
     ast.Mult: "multiply",      ast.Invert: "logical_not", ast.Lt:  "less",
     ast.Div: "divide",         ast.USub: "negative",      ast.LtE: "less_equal",
     ast.Pow: "power",          ast.Eq: "equal",           ast.NotEq: "not_equal"}
-LOOP_SYNTAX = {  # how a call reads in a loop, if it has an operator there (a power has none)
+_LOOP_SYNTAX = {  # how a call reads in a loop, if it has an operator there (a power has none)
     "add": "({} + {})",        "logical_and": "({} & {})", "greater": "({} > {})",
     "subtract": "({} - {})",   "logical_or": "({} | {})",  "greater_equal": "({} >= {})",
     "multiply": "({} * {})",   "logical_not": "(not {})",  "less": "({} < {})",
     "divide": "({} / {})",     "negative": "(-{})",        "less_equal": "({} <= {})",
     "equal": "({} == {})",     "not_equal": "({} != {})"}
 # fmt: on
-LOGICAL = {"logical_and", "logical_or", "logical_not"}
-COMPARISONS = {"greater", "greater_equal", "less", "less_equal", "equal", "not_equal"}
-MASKS = LOGICAL | COMPARISONS | {"isnan", "isfinite"}
+_LOGICAL = {"logical_and", "logical_or", "logical_not"}
+_COMPARISONS = {"greater", "greater_equal", "less", "less_equal", "equal", "not_equal"}
+_MASKS = _LOGICAL | _COMPARISONS | {"isnan", "isfinite"}
 GRAMMAR = (
-    f"a scalar text is made of a b c, numbers, {' '.join(CONSTANTS)}, + - * / **, comparisons, "
+    f"a scalar text is made of a b c, numbers, {' '.join(_CONSTANTS)}, + - * / **, comparisons, "
     f"& | ~ of these, {' '.join(FUNCTIONS)}"
 )
 
@@ -72,8 +72,8 @@ def _as_call(node: ast.expr) -> Any:
     match node:
         case ast.Constant(value=int() | float() as value) if not isinstance(value, bool):
             return _int_or_float(value)
-        case ast.Name(id=name) if name in CONSTANTS:
-            return CONSTANTS[name]
+        case ast.Name(id=name) if name in _CONSTANTS:
+            return _CONSTANTS[name]
         case ast.Name(id=name) if name not in FUNCTIONS:
             return name
         case (
@@ -89,7 +89,7 @@ def _as_call(node: ast.expr) -> Any:
             call = Call(name, tuple(map(_as_call, args)))
         case _:
             raise _not_in_grammar(node)
-    if call.name in LOGICAL and not all(map(is_mask, call.args)):
+    if call.name in _LOGICAL and not all(map(is_mask, call.args)):
         raise _not_in_grammar(node)
     if call.name == "negative" and isinstance(call.args[0], (int, float)):
         return -call.args[0]
@@ -107,7 +107,7 @@ def _not_in_grammar(node: ast.expr) -> ValueError:
 
 def is_mask(x: Any) -> bool:
     """Is its value true or false?"""
-    return isinstance(x, Call) and x.name in MASKS
+    return isinstance(x, Call) and x.name in _MASKS
 
 
 def names(x: Any) -> set[str]:
@@ -120,7 +120,7 @@ def names(x: Any) -> set[str]:
 
 def numeric_arguments(call: Call) -> list[int]:
     """Which of its arguments are numbers: not the condition of a `where`, no masks of & | ~."""
-    if call.name in LOGICAL:
+    if call.name in _LOGICAL:
         return []
     return list(range(call.name == "where", len(call.args)))
 
@@ -152,8 +152,8 @@ def _loop_template(text: str, cast: str, static: tuple) -> str:
         for k in numeric_arguments(x):
             if is_mask(x.args[k]):
                 args[k] = f"where({args[k]}, {cast}(1), {cast}(0))"
-        if x.name in LOOP_SYNTAX:
-            return LOOP_SYNTAX[x.name].format(*args)
+        if x.name in _LOOP_SYNTAX:
+            return _LOOP_SYNTAX[x.name].format(*args)
         return f"{x.name}({', '.join(args)})"
 
     return ast.unparse(ast.parse(written(parsed(text)), mode="eval"))  # fewer parentheses

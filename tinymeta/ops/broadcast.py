@@ -8,8 +8,8 @@ from typing import Any
 
 from ..core.primitive import Primitive
 from ..core.tensor import Tensor, asarray
-from .checks import as_shape
-from .movement import Shape, reshape
+from .checks import Shape, as_shape
+from .movement import reshape
 
 
 def without(shape: Shape, axes: tuple[int, ...]) -> Shape:
@@ -27,7 +27,7 @@ def repeat_along(g: Tensor, shape: Shape, axes: tuple[int, ...]) -> Tensor:
     return broadcast_to_p(reshape(g, with_ones(shape, axes)), shape=shape)
 
 
-def sum_to(x: Tensor, shape: Shape) -> Tensor:
+def _sum_to(x: Tensor, shape: Shape) -> Tensor:
     """The adjoint of broadcasting `shape` to x.shape: the sum over the axes that were repeated."""
     new = x.ndim - len(shape)
     repeated = []
@@ -42,7 +42,7 @@ def sum_to(x: Tensor, shape: Shape) -> Tensor:
 # fmt: off
 broadcast_to_p = Primitive("broadcast_to", family="movement", view=True,
     shape=lambda x, shape: (shape, x.dtype),
-    vjps=(lambda g, y, x, shape: sum_to(g, x.shape),))
+    vjps=(lambda g, y, x, shape: _sum_to(g, x.shape),))
 
 sum_p = Primitive("sum", family="reduce",  # axes: increasing and non-negative; they are dropped
     shape=lambda x, axes: (without(x.shape, axes), x.dtype),

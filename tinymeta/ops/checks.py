@@ -10,6 +10,8 @@ from typing import Any
 
 from ..core.checks import is_array, is_whole, shown
 
+Shape = tuple[int, ...]
+Axes = int | tuple[int, ...] | None  # as callers write them; None: all
 _MOST = 2**59  # elements: no machine has as much memory
 
 

@@ -9,12 +9,10 @@ from ..core.grad import stop_gradient
 from ..core.tensor import Tensor, asarray
 from . import reduce
 from .broadcast import with_ones
-from .checks import as_axes, size_of
+from .checks import Axes, as_axes, size_of
 from .elementwise import abs, exp, log, sqrt, square, where
 from .movement import squeeze
 from .promote import cast
-
-Axes = int | tuple[int, ...] | None
 
 
 def _as_float(x: Any) -> Tensor:

@@ -14,8 +14,8 @@ import numpy as np
 from ..core.checks import is_whole, shown
 from ..core.primitive import Primitive
 from ..core.tensor import Tensor
+from .checks import Shape
 from .matmul import broadcast_leading_axes
-from .movement import Shape
 from .promote import float16_by_float32, promote
 
 _LARGEST = 2**31  # no image has as many rows

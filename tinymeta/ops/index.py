@@ -12,9 +12,9 @@ import numpy as np
 
 from ..core.primitive import Primitive, require
 from ..core.tensor import Tensor, asarray
-from .checks import as_axis, size_of
+from .checks import Shape, as_axis, size_of
 from .elementwise import clip, where
-from .movement import Shape, astype, reshape
+from .movement import astype, reshape
 from .promote import float16_by_float32
 
 

@@ -10,9 +10,9 @@ import numpy as np
 from ..core.checks import is_whole, shown
 from ..core.primitive import Primitive
 from ..core.tensor import Tensor, asarray
-from .checks import as_axis, as_shape, is_pair
+from .checks import Shape, as_axis, as_shape, is_pair
 from .elementwise import where
-from .movement import Shape, expand_dims, pad_p, padded_shape, slice_p
+from .movement import expand_dims, pad_p, padded_shape, slice_p
 from .promote import promote_parts
 
 

@@ -11,7 +11,8 @@ import numpy as np
 from ..core.primitive import Primitive
 from ..core.tensor import Tensor
 from .broadcast import broadcast_to
-from .movement import Shape, expand_dims, squeeze, swapaxes
+from .checks import Shape
+from .movement import expand_dims, squeeze, swapaxes
 from .promote import promote
 
 

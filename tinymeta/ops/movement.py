@@ -15,9 +15,7 @@ import numpy as np
 from ..core.checks import as_dtype
 from ..core.primitive import Primitive
 from ..core.tensor import Tensor, asarray
-from .checks import as_axes, as_axis, as_sizes, size_of
-
-Shape = tuple[int, ...]
+from .checks import Axes, Shape, as_axes, as_axis, as_sizes, size_of
 
 # ---- the primitives -----------------------------------------------------------------------------
 
@@ -153,7 +151,7 @@ def expand_dims(x: Any, axis: int | tuple[int, ...]) -> Tensor:
     return reshape(x, tuple(1 if i in axes else next(sizes) for i in range(ndim)))
 
 
-def squeeze(x: Any, axis: int | tuple[int, ...] | None = None) -> Tensor:
+def squeeze(x: Any, axis: Axes = None) -> Tensor:
     """`x` without axes of size 1: all, or those named by `axis`; ValueError for other sizes."""
     x = asarray(x)
     if axis is None:
@@ -168,7 +166,7 @@ def squeeze(x: Any, axis: int | tuple[int, ...] | None = None) -> Tensor:
     return reshape(x, tuple(n for i, n in enumerate(x.shape) if i not in axes))
 
 
-def flip(x: Any, axis: int | tuple[int, ...] | None = None) -> Tensor:
+def flip(x: Any, axis: Axes = None) -> Tensor:
     """The elements in reverse order along `axis` (an int, a tuple, None for all)."""
     x = asarray(x)
     return flip_p(x, axes=as_axes("flip", axis, x.ndim))

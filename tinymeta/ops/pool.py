@@ -11,10 +11,10 @@ import numpy as np
 
 from ..core.primitive import Primitive
 from ..core.tensor import Tensor, asarray
-from .checks import size_of
+from .checks import Shape, size_of
 from .conv import Geometry, conv2d, geometry_of, pair_of
 from .index import take_along_p
-from .movement import Shape, moveaxis, reshape
+from .movement import moveaxis, reshape
 from .promote import float16_by_float32, promote
 
 

@@ -14,12 +14,10 @@ from ..core.grad import stop_gradient
 from ..core.primitive import Primitive
 from ..core.tensor import Tensor, asarray
 from .broadcast import repeat_along, sum_p, with_ones, without
-from .checks import as_axes, as_axis
+from .checks import Axes, Shape, as_axes, as_axis
 from .elementwise import product_or_zero, tie_weight
 from .logic import invert
-from .movement import Shape, astype, reshape
-
-Axes = int | tuple[int, ...] | None
+from .movement import astype, reshape
 
 # ---- the primitives -----------------------------------------------------------------------------
 
