@@ -1,4 +1,4 @@
-"""Every public name is meant: what can be reached as tm.name is listed, and what is listed is there."""
+"""Every public name is listed: what can be reached as tm.name is, and what is listed is there."""
 
 import types
 

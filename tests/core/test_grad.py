@@ -1,4 +1,4 @@
-"""Derivatives of derivatives, whoever asks for them and when: nesting, threads, late pullbacks."""
+"""Derivatives of derivatives: nested, in threads, by late pullbacks."""
 
 from concurrent.futures import ThreadPoolExecutor
 

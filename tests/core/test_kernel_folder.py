@@ -27,10 +27,10 @@ def own(tmp_path, monkeypatch):
 
 
 def refused(words: str) -> None:
-    with pytest.warns(RuntimeWarning, match=words) as told:
+    with pytest.warns(RuntimeWarning, match=words) as warned:
         assert folder() == kernel_folder.temporary()
-    assert len(told) == 1 and "\n" not in str(told[0].message)
-    assert folder() == kernel_folder.temporary()  # told once
+    assert len(warned) == 1 and "\n" not in str(warned[0].message)
+    assert folder() == kernel_folder.temporary()  # warned once
 
 
 # ---- files ---------------------------------------------------------------------------------------
@@ -193,7 +193,7 @@ def test_the_temporary_folder_is_left_to_its_process_and_removed_by_it(tmp_path)
     assert (tmp_path / "folder" / "a").exists()
     code = (
         "import sys, types; sys.modules['core'] = core = types.ModuleType('core'); "
-        f"core.__path__ = [{str(Path(kernel_folder.__file__).parent)!r}]; "  # not all of the package
+        f"core.__path__ = [{str(Path(kernel_folder.__file__).parent)!r}]; "  # not the package
         "from core.kernel_folder import load_kernel, save_kernel; "
         "save_kernel('a', b'whole'); assert load_kernel('a') == b'whole'"
     )

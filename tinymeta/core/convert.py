@@ -1,7 +1,7 @@
 """Data of others as NumPy arrays: Python numbers and lists, NumPy, DLPack, CUDA array interface.
 
 `tensor` and `asarray` (tensor.py) wrap what comes out of here. What others get of a Tensor is the
-other direction, in interop.py. Three kinds of data are told apart:
+other direction, in interop.py. There are three kinds of data:
 
     an array           has a dtype of its own: NumPy's, another library's, on the host or on a GPU
     a weak scalar      a Python or NumPy number, which takes the dtype of the tensors it meets

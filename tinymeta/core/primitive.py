@@ -27,7 +27,7 @@ from .scope import state
 from .tensor import Tensor, asarray, serials
 
 registry: dict[str, "Primitive"] = {}
-replaced: list["Primitive"] = []  # in order: whoever keeps what was made of one has to look here
+replaced: list["Primitive"] = []  # in order; `jit` compiles again what was compiled with one of them
 
 
 class Primitive:

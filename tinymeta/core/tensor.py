@@ -42,8 +42,8 @@ class Tensor(Readable):
 
     `tm.tensor` and `tm.asarray` make one. It has the operators and indexing of NumPy, and the
     operations of `tm` that are often written behind a value as its methods. `primitive(inputs,
-    **static)` is what made it, if it is being differentiated; whoever reads the value of such a
-    tensor by way of NumPy or `float` meets a TypeError, as that would drop the gradient.
+    **static)` is what made it, if it is being differentiated; reading the value of such a
+    tensor by NumPy or `float` raises TypeError, as that would drop the gradient.
     """
 
     __slots__ = {
