@@ -13,42 +13,22 @@ from typing import Any
 
 import numpy as np
 
+# fmt: off
 # What `array * tensor` becomes: NumPy calls with the ufunc's name, the tensor is the right operand.
 _REFLECTED = {
-    "add": "__radd__",
-    "subtract": "__rsub__",
-    "multiply": "__rmul__",
-    "equal": "__eq__",
-    "divide": "__rtruediv__",
-    "matmul": "__rmatmul__",
-    "power": "__rpow__",
-    "not_equal": "__ne__",
-    "less": "__gt__",
-    "less_equal": "__ge__",
-    "greater": "__lt__",
-    "greater_equal": "__le__",
-    "bitwise_and": "__rand__",
-    "bitwise_or": "__ror__",
-    "bitwise_xor": "__rxor__",
-}
+    "add": "__radd__",          "subtract": "__rsub__",      "multiply": "__rmul__",
+    "divide": "__rtruediv__",   "matmul": "__rmatmul__",     "power": "__rpow__",
+    "equal": "__eq__",          "less": "__gt__",            "less_equal": "__ge__",
+    "not_equal": "__ne__",      "greater": "__lt__",         "greater_equal": "__le__",
+    "bitwise_and": "__rand__",  "bitwise_or": "__ror__",     "bitwise_xor": "__rxor__"}
 # NumPy's names of what tinymeta has under another one.
 _OTHER_NAMES = {
-    "absolute": "abs",
-    "subtract": "sub",
-    "multiply": "mul",
-    "divide": "div",
-    "negative": "neg",
-    "linalg.norm": "norm",
-    "array": "asarray",
-    "dot": "matmul",
-    "vstack": "concatenate",
-    "hstack": "concatenate",
-    "amax": "max",
-    "amin": "min",
-    "add.reduce": "sum",
-    "maximum.reduce": "max",
-    "minimum.reduce": "min",
-}
+    "absolute": "abs",          "subtract": "sub",           "multiply": "mul",
+    "divide": "div",            "negative": "neg",           "linalg.norm": "norm",
+    "array": "asarray",         "dot": "matmul",             "vstack": "concatenate",
+    "hstack": "concatenate",    "amax": "max",               "amin": "min",
+    "add.reduce": "sum",        "maximum.reduce": "max",     "minimum.reduce": "min"}
+# fmt: on
 
 
 class Readable:

@@ -27,7 +27,7 @@ from .scope import state
 from .tensor import Tensor, asarray, serials
 
 registry: dict[str, "Primitive"] = {}
-replaced: list["Primitive"] = []  # in order; `jit` compiles again what was compiled with one of them
+replaced: list["Primitive"] = []  # in order; what `jit` compiled with one is compiled again
 
 
 class Primitive:

@@ -55,6 +55,7 @@ def _primitive(name: str, shape: Callable, first: Callable, second: Callable) ->
 
 
 # fmt: off
+# Declared first, as rules name them before they are assigned.
 conv_input: Primitive
 conv_weight: Primitive
 

@@ -123,10 +123,12 @@ def elementwise(
 
 
 # fmt: off
+# Declared first, as rules name them before they are assigned.
 cos: Elementwise
 product_or_zero: Elementwise
 relu_gradient: Elementwise
 power_p: Elementwise
+
 # name, text, (rule of a, rule of b); in a rule g is the cotangent of the result y
 
 # ---- arithmetic ---------------------------------------------------------------------------------

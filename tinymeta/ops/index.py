@@ -31,6 +31,7 @@ def _scattered_shape(g: Any, i: Any, size: int) -> tuple[Shape, np.dtype]:
 
 
 # fmt: off
+# Declared first, as rules name them before they are assigned.
 scatter_add_p: Primitive
 scatter_add_along_p: Primitive
 

@@ -31,7 +31,7 @@ def _transposed(x: Tensor) -> Tensor:
 
 
 # fmt: off
-matmul_p: Primitive
+matmul_p: Primitive  # declared first, as its rules name it
 matmul_p = Primitive("matmul", shape=_product_shape, family="matmul", vjps=(
     lambda g, y, x, w: matmul_p(g, _transposed(w)),
     lambda g, y, x, w: matmul_p(_transposed(x), g)))

@@ -56,7 +56,7 @@ def _undo_transpose(g: Tensor, axes: tuple[int, ...]) -> Tensor:
 
 
 def _undo_astype(g: Tensor, y: Tensor, x: Tensor) -> Tensor | None:
-    """None: integers and bools do not move when what they were made of does."""
+    """None to or from integers and bools: they have no derivative."""
     return astype_p(g, dtype=x.dtype) if y.dtype.kind == x.dtype.kind == "f" else None
 
 
@@ -65,8 +65,10 @@ def _primitive(name: str, shape: Callable, rule: Callable, view: bool = True) ->
 
 
 # fmt: off
+# Declared first, as rules name them before they are assigned.
 reshape_p: Primitive
 flip_p: Primitive
+
 #                          name         (shape, dtype) of the result                derivative rule
 reshape_p   = _primitive("reshape",     lambda x, shape: (shape, x.dtype),
                                         lambda g, y, x, shape: reshape_p(g, shape=x.shape))
