@@ -31,15 +31,18 @@ replaced: list["Primitive"] = []  # in order; what `jit` compiled with one is co
 
 
 class Primitive:
-    """`shape(*inputs, **static) -> (shape, dtype)`, raising for bad input.
+    """An operation: what it is called, how large its result is, its derivatives, its kernels.
 
-    Arrays go positionally, static metadata by keyword. `vjps` holds, for each input,
-    `rule(g, y, *inputs, **static)`, the cotangent of that input, or None where the operation is not
-    differentiable; for any number of inputs it is one function `rule(i, g, y, *inputs, **static)`.
-    Rules are written with operations, so they can be differentiated. `view` kernels return an
-    alias; all others fill `out`. `branch(*arrays, **static)`, where the operation has kinks, tells
-    which smooth piece its input lies on. `replace`: True or False for what a user made, which can
-    be replaced; None for ours.
+    Its arrays are given by position (`inputs`), its metadata by keyword (`static`).
+    shape: `shape(*inputs, **static) -> (shape, dtype)` of the result, raising for bad input.
+    vjps: for each input `rule(g, y, *inputs, **static)`, the cotangent of that input, given the
+    cotangent g of the result y; None where there is no derivative. For any number of inputs it is
+    one function `rule(i, g, y, *inputs, **static)`. Rules are written with operations.
+    family: the file of a device's folder that has its kernel (device.py).
+    kernels: those given by hand, by device. view: they return an alias; all others fill `out`.
+    text: of an elementwise operation, its scalar text (text.py), of which kernels are compiled.
+    branch: `branch(*arrays, **static)`, if there are kinks: on which smooth piece the input lies.
+    replace: True or False for what a user made, which can be replaced; None for ours.
 
     Raises TypeError for a part of the wrong kind, ValueError for a name that is taken: all is
     checked before anything is registered.
@@ -100,19 +103,41 @@ class Primitive:
         return f"<primitive {self.name}>"
 
 
-def _check_name_is_free(name: str, replace: bool | None) -> None:
-    """Raise ValueError for a name that is taken, unless the primitive there may be replaced."""
-    old = registry.get(name)
-    if old is not None and not (replace and old.replaceable):
-        way = ", or pass replace=True to put this one in its place" if old.replaceable else ""
-        raise ValueError(f"a primitive named {name!r} exists already: choose another name{way}")
+def bind(primitive: Primitive, inputs: tuple[Tensor, ...], static: dict[str, Any]) -> Tensor:
+    """Run a primitive: dispatch to the current interpreter, and record if an input is tracked."""
+    interpreter = state.interpreter or run_eagerly
+    value = interpreter(primitive, [t.value for t in inputs], static)
+    if state.recording:
+        for t in inputs:
+            if t.serial:
+                return Tensor(value, primitive, inputs, static, next(serials), state.order)
+    return Tensor(value)
 
 
-def _give_up_name(old: Primitive) -> None:
-    """Register a primitive by another name; an equation that holds it still finds it by that."""
-    replaced.append(old)
-    old.name = f"{old.name}, replaced {len(replaced)}"
-    registry[old.name] = old
+def run_eagerly(primitive: Primitive, values: Sequence, static: dict[str, Any]) -> Any:
+    """The eager interpreter: a view of the input, or fresh memory, filled by the kernel now."""
+    device, values = on_one_device(primitive.name, values)
+    kernel = primitive.kernels.get(device) or find_kernel(primitive, device)
+    if primitive.view:
+        return kernel(*values, **static)
+    shape, dtype = primitive.shape(*values, **static)
+    out = allocate(device, shape, dtype)
+    kernel(out, *values, **static)
+    return out
+
+
+def require(x: Any, test: Callable[[np.ndarray], None]) -> bool:
+    """Have `test` look at the array in the tensor `x`, or at a number: it raises what is wrong.
+
+    It looks now; at an argument of a traced function, before each run of the program.
+    False if it cannot: the values are made by the program itself, or lie on a GPU.
+    """
+    value = x.value if isinstance(x, Tensor) else x
+    if isinstance(value, (np.ndarray, np.generic, float, int)):
+        test(np.asarray(value))
+        return True
+    require_later = getattr(value, "require", None)  # of what stands in for an array or number
+    return require_later is not None and require_later(test)
 
 
 def primitive(
@@ -149,38 +174,16 @@ def primitive(
     )
 
 
-def bind(primitive: Primitive, inputs: tuple[Tensor, ...], static: dict[str, Any]) -> Tensor:
-    """Run a primitive: dispatch to the current interpreter, and record if an input is tracked."""
-    interpreter = state.interpreter or run_eagerly
-    value = interpreter(primitive, [t.value for t in inputs], static)
-    if state.recording:
-        for t in inputs:
-            if t.serial:
-                return Tensor(value, primitive, inputs, static, next(serials), state.order)
-    return Tensor(value)
+def _check_name_is_free(name: str, replace: bool | None) -> None:
+    """Raise ValueError for a name that is taken, unless the primitive there may be replaced."""
+    old = registry.get(name)
+    if old is not None and not (replace and old.replaceable):
+        way = ", or pass replace=True to put this one in its place" if old.replaceable else ""
+        raise ValueError(f"a primitive named {name!r} exists already: choose another name{way}")
 
 
-def run_eagerly(primitive: Primitive, values: Sequence, static: dict[str, Any]) -> Any:
-    """The eager interpreter: a view of the input, or fresh memory, filled by the kernel now."""
-    device, values = on_one_device(primitive.name, values)
-    kernel = primitive.kernels.get(device) or find_kernel(primitive, device)
-    if primitive.view:
-        return kernel(*values, **static)
-    shape, dtype = primitive.shape(*values, **static)
-    out = allocate(device, shape, dtype)
-    kernel(out, *values, **static)
-    return out
-
-
-def require(x: Any, test: Callable[[np.ndarray], None]) -> bool:
-    """Have `test` look at the array in the tensor `x`, or at a number: it raises what is wrong.
-
-    It looks now; at an argument of a traced function, before each run of the program.
-    False if it cannot: the values are made by the program itself, or lie on a GPU.
-    """
-    value = x.value if isinstance(x, Tensor) else x
-    if isinstance(value, (np.ndarray, np.generic, float, int)):
-        test(np.asarray(value))
-        return True
-    require_later = getattr(value, "require", None)  # of what stands in for an array or number
-    return require_later is not None and require_later(test)
+def _give_up_name(old: Primitive) -> None:
+    """Register a primitive by another name; an equation that holds it still finds it by that."""
+    replaced.append(old)
+    old.name = f"{old.name}, replaced {len(replaced)}"
+    registry[old.name] = old
