@@ -14,7 +14,7 @@ from tinymeta.core.scope import setting, state
 
 script(__doc__)
 
-# 1 -- core/tensor.py: a Tensor is a value and where it came from.
+# 1 -- core/tensor.py: a Tensor is a value and its provenance, what made it from which inputs.
 #      Nothing is recorded for constants.
 a, b = tm.tensor([1.0, 2.0, 3.0]), tm.tensor([4.0, 5.0, 6.0])
 product = a * b
@@ -33,23 +33,23 @@ kernel(out, a.numpy(), b.numpy())
 assert out.tolist() == [4.0, 10.0, 18.0]
 print("3  the kernel filled", out)
 
-# 4 -- core/primitive.py: every operation passes one doorway,
-#      and the current interpreter decides what happens there.
-seen = []
+# 4 -- core/primitive.py: every operation is run by `bind`,
+#      which dispatches to the current interpreter: the eager one, or one of our own.
+names = []
 
 
 def noting(primitive, values, static):
-    seen.append(primitive.name)
+    names.append(primitive.name)
     return run_eagerly(primitive, values, static)
 
 
 with setting(interpreter=noting):
     (a * b + 1.0).sum()
-assert seen == ["mul", "add", "sum"]
-print("4  through the doorway went", seen)
+assert names == ["mul", "add", "sum"]
+print("4  `bind` dispatched", names)
 
-# 5 -- core/grad.py: grad gives the argument a fresh identity;
-#      what touches it is recorded, then walked back.
+# 5 -- core/grad.py, core/tape.py: grad gives the argument a fresh leaf; what is made from it is
+#      recorded, node by node, and the backward pass visits the nodes, newest first.
 
 
 def f(x):
@@ -61,8 +61,8 @@ def f(x):
 assert np.array_equal(tm.grad(f)(a).numpy(), b.numpy())  # d(a . b)/da = b
 assert state.recording and tm.grad(f)(a).serial == 0  # what leaves grad has no history
 
-# 6 -- The backward walk calls operations: so it passes the doorway too,
-#      and can itself be differentiated.
+# 6 -- The backward pass calls operations, which `bind` runs like all others:
+#      so it can be recorded, and differentiated in turn.
 
 
 def cube(x):
@@ -78,7 +78,7 @@ print(
     tm.grad(second)(0.0).item(),
 )
 
-# An inner derivative may depend on an outer variable; identities keep them apart.
+# An inner derivative may depend on an outer variable; each has a leaf of its own.
 assert tm.grad(lambda x: x * tm.grad(lambda y: x + y)(1.0))(1.0).item() == 1.0
 
 # 7 -- meta/maml.py: theta' = theta - alpha grad L(theta),

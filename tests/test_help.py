@@ -95,9 +95,8 @@ def fault(name: str, x, owner: type | None) -> str:
 def test_help_of_an_operation_shows_how_it_is_called_and_its_derivative():
     shown = pydoc.plain(pydoc.render_doc(tm.exp))
     assert "exp(a, /) -> Tensor" in shown and "Derivative: exp(a)." in shown
-    assert str(inspect.signature(tm.Tensor.sum)).startswith(
-        "(x, axis=None, keepdims: bool = False)"
-    )
+    parameters = [str(p) for p in inspect.signature(tm.Tensor.sum).parameters.values()]
+    assert parameters[0].startswith("x") and parameters[2] == "keepdims: bool = False"
     shown = pydoc.plain(pydoc.render_doc(tm.Tensor))
     assert "lambda" not in shown and "The size of each axis" in shown
 

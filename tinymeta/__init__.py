@@ -17,7 +17,8 @@ from . import data, meta, nn, ops, testing
 from .core import tree
 from .core.device import device, devices
 from .core.grad import grad, stop_gradient, value_and_grad, vjp
-from .core.primitive import debug_nans, primitive
+from .core.nans import debug_nans
+from .core.primitive import primitive
 from .core.scope import scope
 from .core.tensor import Tensor, asarray, tensor
 from .data import Batch, Tasks

@@ -1,4 +1,4 @@
-"""An operation of one's own: what its kernel must do, who has its name, what takes its place."""
+"""An operation of a user: what its kernel must do, its name, replacing it."""
 
 import numpy as np
 import pytest
@@ -118,7 +118,7 @@ def test_a_corrected_operation_takes_its_name_again(make):
         assert len(compiled.programs) == 1
     other(X)
     assert next(iter(other.programs.values())) is kept  # it did not use the operation
-    # Who holds the first one has the first one, eagerly, compiled and in what was recorded.
+    # The first one, where it is held, is still itself: eager, compiled and on the tape.
     assert wrong(X).numpy().tolist() == holds_the_first(X).numpy().tolist() == [2, 4, 6]
     assert pull(np.ones(3))[0].numpy().tolist() == [2, 2, 2]
 

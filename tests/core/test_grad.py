@@ -1,4 +1,4 @@
-"""Derivatives of derivatives, whoever asks for them and when: nesting, threads, late pullbacks."""
+"""Derivatives of derivatives: nested, in threads, by late pullbacks."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -6,8 +6,45 @@ import numpy as np
 import pytest
 
 import tinymeta as tm
+from tinymeta.core.primitive import run_eagerly
+from tinymeta.core.scope import setting, state
 
 rng = np.random.default_rng(0)
+
+
+# ---- the example of core/grad.py ----------------------------------------------------------------
+
+
+def test_what_grad_of_grad_runs_and_records():
+    """As the docstring of core/grad.py tells it, operation by operation."""
+    steps = []
+
+    def noting(primitive, values, static):
+        value = run_eagerly(primitive, values, static)
+        steps.append((primitive.name, float(value), state.order, state.recording))
+        return value
+
+    with setting(interpreter=noting):
+        assert tm.grad(tm.grad(lambda x: x**3))(2.0).item() == 12
+    assert steps[:4] == [
+        ("static_power", 8, 0, True),
+        ("square", 4, 1, True),
+        ("mul", 12, 1, True),
+        ("product_or_zero", 12, 1, True),
+    ]
+    outer_pass = steps[4:]
+    assert {(order, recording) for _, _, order, recording in outer_pass} == {(2, False)}
+
+
+def test_the_history_of_an_inner_gradient_leads_through_the_inner_leaf_to_the_outer():
+    def outer(a):
+        d = tm.grad(lambda x: x**3)(a)
+        found.append(d.history(depth=5))
+        return d
+
+    found = []
+    tm.grad(outer)(2.0)
+    assert found == ["product_or_zero(constant, mul(constant, square(leaf(leaf))))"]
 
 
 # ---- nested derivatives do not mix -------------------------------------------------------------

@@ -84,7 +84,7 @@ def test_a_chain_of_100_000_operations(no_gc):
     value, g = tm.value_and_grad(lambda x: chain(x, 100_000))(np.array(2.0))
     np.testing.assert_allclose(g.item(), 1.00001**100_000, rtol=1e-10)
     np.testing.assert_allclose(value.item(), 2 * g.item(), rtol=1e-10)
-    value, pull = tm.vjp(lambda x: chain(x, 100_000), np.array(2.0))  # freed without a walk
+    value, pull = tm.vjp(lambda x: chain(x, 100_000), np.array(2.0))  # freed unused
     del value, pull, g
     assert tensors_alive() == before
 
@@ -99,7 +99,7 @@ def test_a_long_chain_at_order_two(no_gc):
 
 
 def test_a_value_used_again_and_again_is_pulled_back_once():
-    """2^40 paths lead from the output to x; there are 40 lines."""
+    """2^40 paths lead from the output to x; there are 40 nodes."""
 
     def f(x):
         for _ in range(40):
@@ -111,7 +111,7 @@ def test_a_value_used_again_and_again_is_pulled_back_once():
     assert time.perf_counter() - start < 2
 
 
-def test_an_inner_gradient_does_not_walk_the_history_before_it():
+def test_an_inner_gradient_does_not_look_into_the_history_before_it():
     def seconds(length):
         taken = []
 
@@ -126,7 +126,7 @@ def test_an_inner_gradient_does_not_walk_the_history_before_it():
         tm.grad(f)(np.array(1.0))
         return min(taken)
 
-    assert seconds(20_000) < 10 * seconds(1)  # a walk would take a hundred times as long
+    assert seconds(20_000) < 10 * seconds(1)  # visiting it would take a hundred times as long
 
 
 def test_recording_stops_where_nobody_differentiates():

@@ -1,4 +1,4 @@
-"""A tensor among others: NumPy on either side, who reads a value, and what refuses."""
+"""Tensors and NumPy in one expression; which readers get a value, and which raise."""
 
 import math
 import re

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tinymeta.core import kernel_folder
-from tinymeta.core.kernel_folder import folder, keep, kept
+from tinymeta.core.kernel_folder import folder, load_kernel, save_kernel
 
 CONTENT = bytes(range(256)) * 4
 posix = pytest.mark.skipif(not hasattr(os, "geteuid"), reason="files have no owner here")
@@ -27,33 +27,33 @@ def own(tmp_path, monkeypatch):
 
 
 def refused(words: str) -> None:
-    with pytest.warns(RuntimeWarning, match=words) as told:
+    with pytest.warns(RuntimeWarning, match=words) as warned:
         assert folder() == kernel_folder.temporary()
-    assert len(told) == 1 and "\n" not in str(told[0].message)
-    assert folder() == kernel_folder.temporary()  # told once
+    assert len(warned) == 1 and "\n" not in str(warned[0].message)
+    assert folder() == kernel_folder.temporary()  # warned once
 
 
 # ---- files ---------------------------------------------------------------------------------------
 
 
 def test_what_is_kept_comes_back(own):
-    assert kept("a") is None
-    keep("a", CONTENT)
-    keep("b", b"")
-    assert kept("a") == CONTENT and kept("b") == b""
-    keep("a", b"another")
-    assert kept("a") == b"another" and sorted(p.name for p in own.iterdir()) == ["a", "b"]
+    assert load_kernel("a") is None
+    save_kernel("a", CONTENT)
+    save_kernel("b", b"")
+    assert load_kernel("a") == CONTENT and load_kernel("b") == b""
+    save_kernel("a", b"another")
+    assert load_kernel("a") == b"another" and sorted(p.name for p in own.iterdir()) == ["a", "b"]
 
 
 def test_a_flipped_bit_is_noticed_wherever_it_is(own):
-    keep("a", CONTENT)
+    save_kernel("a", CONTENT)
     whole, rng = (own / "a").read_bytes(), random.Random(0)
     places = [*range(80), *(rng.randrange(len(whole)) for _ in range(200)), len(whole) - 1]
     for place in places:
         damaged = bytearray(whole)
         damaged[place] ^= 1 << rng.randrange(8)
         (own / "a").write_bytes(damaged)
-        assert kept("a") is None
+        assert load_kernel("a") is None
 
 
 @pytest.mark.parametrize(
@@ -68,25 +68,25 @@ def test_a_flipped_bit_is_noticed_wherever_it_is(own):
     ],
 )
 def test_a_file_of_another_length_is_noticed(own, change):
-    keep("a", CONTENT)
+    save_kernel("a", CONTENT)
     (own / "a").write_bytes(change((own / "a").read_bytes()))
-    assert kept("a") is None
+    assert load_kernel("a") is None
 
 
 def test_exchanged_files_are_noticed(own):
-    keep("a", CONTENT)
-    keep("b", CONTENT[:9])
+    save_kernel("a", CONTENT)
+    save_kernel("b", CONTENT[:9])
     a, b = (own / name for name in "ab")
     whole = a.read_bytes(), b.read_bytes()
     a.write_bytes(whole[1])
     b.write_bytes(whole[0])
-    assert kept("a") is None and kept("b") is None
+    assert load_kernel("a") is None and load_kernel("b") is None
 
 
 def test_a_folder_where_the_file_should_be(own):
     (own / "a").mkdir(parents=True)
-    keep("a", CONTENT)
-    assert kept("a") is None and [p.name for p in own.iterdir()] == ["a"]
+    save_kernel("a", CONTENT)
+    assert load_kernel("a") is None and [p.name for p in own.iterdir()] == ["a"]
 
 
 def test_a_full_disk_costs_only_the_file(own, monkeypatch):
@@ -94,19 +94,19 @@ def test_a_full_disk_costs_only_the_file(own, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "replace", full)
-    keep("a", CONTENT)
-    assert kept("a") is None and list(own.iterdir()) == []
+    save_kernel("a", CONTENT)
+    assert load_kernel("a") is None and list(own.iterdir()) == []
 
 
 # ---- folders -------------------------------------------------------------------------------------
 
 
 def test_a_folder_that_is_gone_is_no_matter(own):
-    keep("a", CONTENT)
+    save_kernel("a", CONTENT)
     (own / "a").unlink()
     own.rmdir()
-    keep("a", CONTENT)
-    assert kept("a") is None
+    save_kernel("a", CONTENT)
+    assert load_kernel("a") is None
 
 
 @posix
@@ -128,8 +128,8 @@ def test_a_folder_that_others_may_write_to_is_not_used(own, mode):
     own.mkdir()
     own.chmod(mode)
     refused("others may write to .*kernels.*set TINYMETA_CACHE")
-    keep("a", CONTENT)
-    assert list(own.iterdir()) == [] and kept("a") == CONTENT
+    save_kernel("a", CONTENT)
+    assert list(own.iterdir()) == [] and load_kernel("a") == CONTENT
 
 
 @posix
@@ -193,9 +193,9 @@ def test_the_temporary_folder_is_left_to_its_process_and_removed_by_it(tmp_path)
     assert (tmp_path / "folder" / "a").exists()
     code = (
         "import sys, types; sys.modules['core'] = core = types.ModuleType('core'); "
-        f"core.__path__ = [{str(Path(kernel_folder.__file__).parent)!r}]; "  # not all of the package
-        "from core.kernel_folder import keep, kept; "
-        "keep('a', b'whole'); assert kept('a') == b'whole'"
+        f"core.__path__ = [{str(Path(kernel_folder.__file__).parent)!r}]; "  # not the package
+        "from core.kernel_folder import load_kernel, save_kernel; "
+        "save_kernel('a', b'whole'); assert load_kernel('a') == b'whole'"
     )
     env = {
         **os.environ,

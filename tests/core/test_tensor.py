@@ -135,8 +135,8 @@ def test_an_update_inside_a_differentiated_function():
 
 def test_a_cast_by_asarray_keeps_the_gradient_and_a_copy_does_not():
     x = np.array([1.5, 2.5])
-    for way in (lambda f: f, tm.jit):
-        g = way(tm.grad(lambda x: tm.sum(tm.asarray(x, f32) * 3.0 + tm.tensor(x, f32))))(x)
+    for mode in (lambda f: f, tm.jit):
+        g = mode(tm.grad(lambda x: tm.sum(tm.asarray(x, f32) * 3.0 + tm.tensor(x, f32))))(x)
         assert g.dtype == f64 and g.numpy().tolist() == [3, 3]
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import tinymeta as tm
-from tinymeta.core.unzip import blaming, entries
+from tinymeta.core.unzip import entries, naming_the_file
 
 LARGE = bytes(6_000_000)
 
@@ -56,7 +56,7 @@ def packed(path, method=zipfile.ZIP_DEFLATED, declared=len(LARGE)):
 def test_a_small_archive_does_not_fill_memory(options, says, tmp_path):
     path = packed(tmp_path / "f.zip", **options)
     with little_memory(), pytest.raises(ValueError, match=f"f.zip is not a zip.*{says}"):
-        with blaming(path, "a zip"):
+        with naming_the_file(path, "a zip"):
             dict(entries(path, lambda name: True))
 
 
@@ -67,8 +67,8 @@ def test_what_nobody_asked_for_is_not_unpacked(tmp_path):
 
 
 def test_a_small_file_of_arrays_does_not_fill_memory(tmp_path):
-    told = {"tree": np.array("0"), "about": np.array('{"format": 2}'), "digest": np.array("")}
-    np.savez_compressed(tmp_path / "f.npz", leaf0=np.zeros(1_000_000), **told)
+    fields = {"tree": np.array("0"), "about": np.array('{"format": 2}'), "digest": np.array("")}
+    np.savez_compressed(tmp_path / "f.npz", leaf0=np.zeros(1_000_000), **fields)
     with little_memory(), pytest.raises(ValueError, match="unpacks to"):
         tm.load(tmp_path / "f.npz")
 
@@ -103,9 +103,9 @@ def test_a_file_that_is_replaced_while_it_is_read_is_read_to_its_end(tmp_path):
 
 def test_whatever_goes_wrong_is_one_sentence():
     for error in (KeyError("leaf"), RecursionError(), OSError(22, "Bad"), ValueError("a\nb" * 999)):
-        with pytest.raises(ValueError, match="f.npz is not ours, or it was damaged") as told:
-            with blaming("f.npz", "ours"):
+        with pytest.raises(ValueError, match="f.npz is not ours, or it was damaged") as raised:
+            with naming_the_file("f.npz", "ours"):
                 raise error
-        assert "\n" not in str(told.value) and len(str(told.value)) < 400
-    with pytest.raises(FileNotFoundError), blaming("f.npz", "ours"):
+        assert "\n" not in str(raised.value) and len(str(raised.value)) < 400
+    with pytest.raises(FileNotFoundError), naming_the_file("f.npz", "ours"):
         open("f.npz")

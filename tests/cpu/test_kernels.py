@@ -75,7 +75,7 @@ def test_views_share_memory():
         movement.reshape(x, shape=(6, 4)),
         movement.transpose(x, axes=(2, 0, 1)),
         movement.flip(x, axes=(1,)),
-        movement.slice(x, cuts=np.s_[:, ::2, 1:]),
+        movement.slice(x, slices=np.s_[:, ::2, 1:]),
         movement.broadcast_to(x, shape=(5, 2, 3, 4)),
     ]
     for view in views:

@@ -14,7 +14,7 @@ from fake_driver import FakeDriver, fresh_kernels
 
 import tinymeta as tm
 from tinymeta.core.device import find_kernel
-from tinymeta.core.kernel_folder import kept
+from tinymeta.core.kernel_folder import load_kernel
 from tinymeta.core.primitive import registry
 from tinymeta.core.scope import setting
 from tinymeta.core.text import FUNCTIONS

@@ -135,7 +135,7 @@ def test_flipped_bits(rounds, folder, fresh):
     for _ in range(rounds):
         for path in folder.iterdir():
             flipped(path, rng)
-            assert kernel_folder.kept(path.name) is None
+            assert kernel_folder.load_kernel(path.name) is None
         fresh()
         assert made() == (3, 0)
 
@@ -156,7 +156,7 @@ def test_what_others_planted_is_not_run(hashed, folder, tmp_path, monkeypatch):
         content = pickle.dumps(Planted())
         path.write_bytes(content)
         if hashed:
-            kernel_folder.keep(path.name, content)
+            kernel_folder.save_kernel(path.name, content)
     if hashed:
         kernel_folder.usable.cache_clear()
         folder.chmod(0o777)

@@ -1,4 +1,4 @@
-"""Wrong arguments, by kinds: each is refused where it enters, in one sentence of the function called."""
+"""Wrong arguments, by kinds: each raises where it enters, one sentence by the function called."""
 
 import re
 
@@ -30,11 +30,11 @@ SPEAKING = {
 }
 
 
-@pytest.mark.parametrize("way", [lambda f: f, tm.jit], ids=["eager", "jit"])
+@pytest.mark.parametrize("mode", [lambda f: f, tm.jit], ids=["eager", "jit"])
 @pytest.mark.parametrize("name", SPEAKING)
-def test_an_error_speaks_of_the_function_that_was_called(name, way):
+def test_an_error_speaks_of_the_function_that_was_called(name, mode):
     with pytest.raises((TypeError, ValueError), match=f"^{re.escape(name)}[: ]"):
-        way(SPEAKING[name])()
+        mode(SPEAKING[name])()
 
 
 def test_an_error_in_a_function_of_the_users_stays_its_own():
@@ -50,7 +50,7 @@ def test_an_error_in_a_function_of_the_users_stays_its_own():
             call()
 
 
-# ---- kinds of arguments: each by several of the functions where it enters -------------------------
+# ---- kinds of arguments: each by several of the functions where it enters -----------------------
 
 NO_DTYPES = [
     complex,
@@ -185,16 +185,16 @@ NO_ARRAYS = {
 }
 
 
-@pytest.mark.parametrize("way", [lambda f: f, tm.jit], ids=["eager", "jit"])
+@pytest.mark.parametrize("mode", [lambda f: f, tm.jit], ids=["eager", "jit"])
 @pytest.mark.parametrize("kind", NO_ARRAYS)
-def test_what_is_no_array(kind, way):
+def test_what_is_no_array(kind, mode):
     data = NO_ARRAYS[kind]
     for name in ("exp", "sum", "softmax", "reshape", "concatenate", "add", "greater"):
         given = {"reshape": ((2, 1),), "concatenate": (), "add": (x,), "greater": (x,)}.get(
             name, ()
         )
         with pytest.raises(TypeError, match=rf"^{name}: cannot make a tensor of [^\n]*$"):
-            way(lambda: getattr(tm, name)([data] if name == "concatenate" else data, *given))()
+            mode(lambda: getattr(tm, name)([data] if name == "concatenate" else data, *given))()
 
 
 def test_arange_counts_between_numbers():

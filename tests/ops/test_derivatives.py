@@ -158,7 +158,7 @@ def test_which_argument_is_meant(of, argnum, error, words):
 
 @pytest.mark.parametrize("of", [tm.grad, tm.value_and_grad, tm.jacobian, tm.hessian])
 def test_a_bool_is_no_number_of_an_argument(of):
-    """Who writes grad(f, True) means has_aux, not argument 1."""
+    """grad(f, True) is meant as has_aux, not as argument 1."""
     with pytest.raises(TypeError, match="argnum True must be the number of an argument"):
         of(lambda x, y: x * y, True)(2.0, 3.0)
 

@@ -46,7 +46,7 @@ def test_a_text_may_be_a_comparison_a_constant_part_or_the_bare_input():
 
 def test_the_kernel_computes_in_the_dtype_of_its_input():
     for dtype in (np.float32, np.float64):
-        for name in ("sigmoid", "softplus", "rsqrt", "reciprocal_or_zero", "gate", "relu"):
+        for name in ("sigmoid", "softplus", "rsqrt", "reciprocal_or_zero", "relu_gradient", "relu"):
             op = registry[name]
             assert op(*[np.full(3, 0.7, dtype)] * op.arity).dtype == dtype
 

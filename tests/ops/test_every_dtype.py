@@ -156,8 +156,8 @@ ADJOINTS = {
         lambda a, b: gradient_of(tm.conv2d, a.reshape(1, 3, 4, 1), b[:1, :1].reshape(1, 1, 1, 1)),
         lambda a, b: np.full((1, 3, 4, 1), b[0, 0]),
     ),
-    "gate": (lambda a, b: gradient_of(tm.relu, a), lambda a, b: (a > 0).astype(a.dtype)),
-    "wins": (
+    "relu_gradient": (lambda a, b: gradient_of(tm.relu, a), lambda a, b: (a > 0).astype(a.dtype)),
+    "tie_weight": (
         lambda a, b: gradient_of(tm.maximum, a, b),
         lambda a, b: ((a > b) + (a == b) / 2).astype(a.dtype),
     ),
@@ -268,10 +268,10 @@ def test_float16_is_added_up_in_more_digits():
 
 
 @pytest.mark.parametrize("between", ["bool", "int64", "uint8"])
-@pytest.mark.parametrize("way", [lambda f: f, tm.jit], ids=["eager", "jit"])
-def test_no_gradient_passes_an_integer(between, way):
+@pytest.mark.parametrize("mode", [lambda f: f, tm.jit], ids=["eager", "jit"])
+def test_no_gradient_passes_an_integer(between, mode):
     x = np.array([1.5, 2.5])
-    slope = lambda f: way(tm.grad(lambda x: tm.sum(f(x, x.astype(between)))))(x).numpy().tolist()
+    slope = lambda f: mode(tm.grad(lambda x: tm.sum(f(x, x.astype(between)))))(x).numpy().tolist()
     assert slope(lambda x, n: 3.7 * n.astype("float64")) == [0, 0]
     assert slope(lambda x, n: x - n) == [1, 1]
     assert slope(lambda x, n: x * n) == x.astype(between).tolist()
@@ -282,18 +282,18 @@ def test_no_gradient_passes_an_integer(between, way):
 
 
 @pytest.mark.parametrize("dtype", INTEGERS)
-@pytest.mark.parametrize("way", [lambda f: f, tm.jit], ids=["eager", "jit"])
-def test_indices_may_be_of_any_integer(dtype, way):
+@pytest.mark.parametrize("mode", [lambda f: f, tm.jit], ids=["eager", "jit"])
+def test_indices_may_be_of_any_integer(dtype, mode):
     x, index = np.arange(300.0), np.array([1, 2, 100], dtype)
     for f in (tm.take, tm.take_along_axis):
-        assert way(f)(x, index).numpy().tolist() == [1, 2, 100]
+        assert mode(f)(x, index).numpy().tolist() == [1, 2, 100]
     if np.dtype(dtype).kind == "i":
-        assert way(tm.take)(x, -index).numpy().tolist() == [299, 298, 200]
-    assert way(lambda i: tm.argmax(tm.one_hot(i, 300), -1))(index).numpy().tolist() == [1, 2, 100]
+        assert mode(tm.take)(x, -index).numpy().tolist() == [299, 298, 200]
+    assert mode(lambda i: tm.argmax(tm.one_hot(i, 300), -1))(index).numpy().tolist() == [1, 2, 100]
 
 
-@pytest.mark.parametrize("way", [lambda f: f, tm.jit], ids=["eager", "jit"])
-def test_indices_out_of_range_are_errors(way):
+@pytest.mark.parametrize("mode", [lambda f: f, tm.jit], ids=["eager", "jit"])
+def test_indices_out_of_range_are_errors(mode):
     x = np.zeros((2, 3))
     for f, index in [
         (tm.take, np.array([2])),
@@ -301,20 +301,20 @@ def test_indices_out_of_range_are_errors(way):
         (tm.take_along_axis, np.array([[3], [0]], "uint8")),
     ]:
         with pytest.raises(IndexError, match="indices from .* are out of range for size"):
-            way(f)(x, index)
+            mode(f)(x, index)
     with pytest.raises(
         ValueError, match="labels must be integers from 0 to 2, got uint8 from 3 to 3"
     ):
-        way(lambda n: tm.one_hot(n, 3))(np.array([3], "uint8"))
+        mode(lambda n: tm.one_hot(n, 3))(np.array([3], "uint8"))
 
 
-@pytest.mark.parametrize("way", [lambda f: f, tm.jit], ids=["eager", "jit"])
-def test_nothing_can_be_taken_from_an_empty_axis(way):
+@pytest.mark.parametrize("mode", [lambda f: f, tm.jit], ids=["eager", "jit"])
+def test_nothing_can_be_taken_from_an_empty_axis(mode):
     x, index = np.zeros((0, 3)), np.array([0])
     message = "an axis of size 0 has nothing at any index"
     for f in (tm.take, tm.grad(lambda x, i: tm.sum(tm.take(x, i)))):
         with pytest.raises(IndexError, match="take: " + message):
-            way(f)(x, index)
+            mode(f)(x, index)
     with pytest.raises(IndexError, match="take_along_axis: " + message):
-        way(lambda x, i: tm.take_along_axis(x, i, 0))(x, np.zeros((1, 3), int))
-    assert way(tm.take)(x, np.zeros(0, int)).shape == (0, 3)
+        mode(lambda x, i: tm.take_along_axis(x, i, 0))(x, np.zeros((1, 3), int))
+    assert mode(tm.take)(x, np.zeros(0, int)).shape == (0, 3)

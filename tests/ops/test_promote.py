@@ -22,7 +22,7 @@ NUMBERS = [
     np.int32(2),
     np.bool_(True),
 ]
-WAYS = pytest.mark.parametrize("way", [lambda f: f, tm.jit], ids=["eager", "jit"])
+MODES = pytest.mark.parametrize("mode", [lambda f: f, tm.jit], ids=["eager", "jit"])
 
 
 # ---- NumPy scalars -------------------------------------------------------------------------------
@@ -44,9 +44,9 @@ def test_numbers_alone_have_the_dtype_that_numpy_gives_them(a, b):
     assert tm.jit(lambda: tm.add(a, b))().dtype == expected
 
 
-@WAYS
+@MODES
 @pytest.mark.parametrize("kind", [f16, f32, f64, np.longdouble])
-def test_a_scalar_alone_keeps_its_dtype_and_is_weak_beside_a_tensor(kind, way):
+def test_a_scalar_alone_keeps_its_dtype_and_is_weak_beside_a_tensor(kind, mode):
     x = kind(0.25)
     for f in (
         tm.exp,
@@ -59,10 +59,10 @@ def test_a_scalar_alone_keeps_its_dtype_and_is_weak_beside_a_tensor(kind, way):
         lambda x: tm.full(2, x),
         lambda x: tm.stack([x, x]),
     ):
-        assert way(f)(x).dtype == kind
+        assert mode(f)(x).dtype == kind
     for dtype in (f32, f64):
-        assert way(lambda x, t: x * t)(x, tm.ones(2, dtype)).dtype == dtype
-        assert way(lambda x, t: tm.maximum(t, x))(x, tm.ones(2, dtype)).dtype == dtype
+        assert mode(lambda x, t: x * t)(x, tm.ones(2, dtype)).dtype == dtype
+        assert mode(lambda x, t: tm.maximum(t, x))(x, tm.ones(2, dtype)).dtype == dtype
 
 
 def test_a_function_of_the_elements_of_an_array_is_as_exact_as_its_gradient():
@@ -77,9 +77,9 @@ def test_a_function_of_the_elements_of_an_array_is_as_exact_as_its_gradient():
 # ---- lists ---------------------------------------------------------------------------------------
 
 
-@WAYS
+@MODES
 @pytest.mark.parametrize("dtype", [f16, f32, f64])
-def test_a_list_of_numbers_takes_the_dtype_of_what_it_meets(dtype, way):
+def test_a_list_of_numbers_takes_the_dtype_of_what_it_meets(dtype, mode):
     x = np.ones(2, dtype)
     for f in (
         lambda x: x + [1.0, 2.0],
@@ -88,9 +88,9 @@ def test_a_list_of_numbers_takes_the_dtype_of_what_it_meets(dtype, way):
         lambda x: tm.concatenate([x, [1.0, f32(2)]]),
         lambda x: tm.stack([x[0], 0.5, f64(2), 1]),
     ):
-        assert way(lambda x: f(tm.asarray(x)))(x).dtype == dtype
-    assert way(lambda n: n + [0.5, 1])(tm.arange(2)).dtype == f32
-    assert way(lambda n: n + [1, 1])(tm.arange(2, dtype=np.int8)).dtype == np.int8
+        assert mode(lambda x: f(tm.asarray(x)))(x).dtype == dtype
+    assert mode(lambda n: n + [0.5, 1])(tm.arange(2)).dtype == f32
+    assert mode(lambda n: n + [1, 1])(tm.arange(2, dtype=np.int8)).dtype == np.int8
 
 
 ELEMENTS = np.array([0.1, 1 / 3])
@@ -134,8 +134,8 @@ def test_numbers_go_straight_to_the_dtype_that_is_asked_for(make):
     assert tm.asarray([[0.1], [1e300]], f64).numpy().tolist() == [[0.1], [1e300]]
 
 
-@WAYS
-def test_a_base_that_is_a_number_meets_the_exponent_as_any_two_numbers(way):
+@MODES
+def test_a_base_that_is_a_number_meets_the_exponent_as_any_two_numbers(mode):
     for base, exponent, dtype in [
         (2, f64(3), f64),
         (2.0, f32(3), f32),
@@ -144,11 +144,11 @@ def test_a_base_that_is_a_number_meets_the_exponent_as_any_two_numbers(way):
         (np.int8(2), 2.0, f32),
         (f64(2), 3, f64),
     ]:
-        y = way(tm.power)(base, exponent)
+        y = mode(tm.power)(base, exponent)
         assert y.dtype == dtype and y.item() == base**exponent
 
 
-@WAYS
+@MODES
 @pytest.mark.parametrize(
     "f, args, dtype",
     [
@@ -165,31 +165,31 @@ def test_a_base_that_is_a_number_meets_the_exponent_as_any_two_numbers(way):
         (lambda x, y: tm.asarray([x, y], f64), (np.full(2, 0.5), np.full(2, 0.5, f32)), f64),
     ],
 )
-def test_a_list_is_the_same_whatever_is_known_of_its_numbers(f, args, dtype, way):
+def test_a_list_is_the_same_whatever_is_known_of_its_numbers(f, args, dtype, mode):
     """Compiled, numbers that are arguments are not known: neither is a list of them less weak."""
     args = [tm.asarray(x) if isinstance(x, np.ndarray) else x for x in args]
-    found = way(f)(*args)
+    found = mode(f)(*args)
     assert found.dtype == dtype
     np.testing.assert_array_equal(found.numpy(), f(*args).numpy())
 
 
-@WAYS
-def test_a_list_of_arrays_mixes_no_dtypes_and_no_shapes(way):
+@MODES
+def test_a_list_of_arrays_mixes_no_dtypes_and_no_shapes(mode):
     for f, error, words in [
         (lambda x: [x, np.ones(2, f32)], TypeError, "sum: float32 and float64 do not mix"),
         (lambda x: [x, np.ones(3)], ValueError, "shape"),
     ]:
         with pytest.raises(error, match=words):
-            way(lambda x: tm.sum(f(x)))(np.ones(2))
+            mode(lambda x: tm.sum(f(x)))(np.ones(2))
 
 
 # ---- numbers that a dtype cannot hold ------------------------------------------------------------
 
 
-@WAYS
+@MODES
 @pytest.mark.parametrize("dtype", ["bool", "int8", "uint8", "int64", "uint64"])
 @pytest.mark.parametrize("n", [-(2**70), -129, -1, 0, 1, 300, 2**63, 2**70])
-def test_comparisons_with_any_number_are_right(dtype, n, way):
+def test_comparisons_with_any_number_are_right(dtype, n, mode):
     low, high = (0, 1) if dtype == "bool" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
     x = np.array([low, 1, high], dtype)
     expected = [
@@ -198,25 +198,25 @@ def test_comparisons_with_any_number_are_right(dtype, n, way):
         [low == n, 1 == n, high == n],
         [n < low, n < 1, n < high],
     ]
-    found = way(lambda x: [x < n, x >= n, x == n, tm.less(n, x)])(tm.asarray(x))
+    found = mode(lambda x: [x < n, x >= n, x == n, tm.less(n, x)])(tm.asarray(x))
     assert [y.numpy().tolist() for y in found] == expected
 
 
-@WAYS
-def test_a_limit_that_nothing_reaches_does_not_limit(way):
+@MODES
+def test_a_limit_that_nothing_reaches_does_not_limit(mode):
     x = np.array([3, 200], "uint8")
     for f in (
         lambda x: tm.clip(x, -1, 300),
         lambda x: tm.maximum(-5, x),
         lambda x: tm.minimum(x, 256),
     ):
-        y = way(f)(x)
+        y = mode(f)(x)
         assert y.dtype == np.uint8 and y.numpy().tolist() == [3, 200]
     with pytest.raises(ValueError, match="clip: 300 is beyond uint8, which holds 0 to 255: cast"):
-        way(lambda x: tm.clip(x, 300, 400))(x)
+        mode(lambda x: tm.clip(x, 300, 400))(x)
 
 
-@WAYS
+@MODES
 @pytest.mark.parametrize(
     "f",
     [
@@ -229,23 +229,23 @@ def test_a_limit_that_nothing_reaches_does_not_limit(way):
         lambda x: x + 2**70,
     ],
 )
-def test_a_number_beyond_the_dtype_is_one_sentence(f, way):
+def test_a_number_beyond_the_dtype_is_one_sentence(f, mode):
     with pytest.raises(
         ValueError,
         match=r"^\w+: -?\d+ is beyond uint8, which holds 0 to 255: cast the "
         r"tensor with astype first$",
     ):
-        way(lambda x: f(tm.asarray(x)))(np.array([3, 200], "uint8"))
+        mode(lambda x: f(tm.asarray(x)))(np.array([3, 200], "uint8"))
     assert (tm.asarray(np.array([3, 200], "uint8")) / 300).dtype == f32
 
 
 # ---- bools ---------------------------------------------------------------------------------------
 
 
-@WAYS
-def test_arithmetic_of_bools(way):
+@MODES
+def test_arithmetic_of_bools(mode):
     x = np.array([True, False])
-    found = way(lambda b: [b**3, b**2, b + 1, b * 2.0, tm.abs(b), tm.min(b), tm.max(b), b + b])(
+    found = mode(lambda b: [b**3, b**2, b + 1, b * 2.0, tm.abs(b), tm.min(b), tm.max(b), b + b])(
         tm.asarray(x)
     )
     assert [y.dtype for y in found] == [i64, i64, i64, f32, bool, bool, bool, bool]
@@ -263,13 +263,13 @@ def test_arithmetic_of_bools(way):
         with pytest.raises(
             TypeError, match="^(neg|sub|sign|relu) has no meaning for bools: (use|cast) [^\n]*$"
         ):
-            way(lambda b: f(tm.asarray(b)))(x)
+            mode(lambda b: f(tm.asarray(b)))(x)
 
 
-@WAYS
-def test_operators_of_bools(way):
+@MODES
+def test_operators_of_bools(mode):
     a, b = np.array([True, True, False, False]), np.array([True, False, True, False])
-    found = way(lambda a, b: [a & b, a | b, a ^ b, ~a])(tm.asarray(a), tm.asarray(b))
+    found = mode(lambda a, b: [a & b, a | b, a ^ b, ~a])(tm.asarray(a), tm.asarray(b))
     for y, expected in zip(found, [a & b, a | b, a ^ b, ~a]):
         assert y.dtype == bool and y.numpy().tolist() == expected.tolist()
     t = tm.asarray(b)
@@ -277,11 +277,11 @@ def test_operators_of_bools(way):
         assert type(y) is tm.Tensor and y.numpy().tolist() == expected.tolist()
 
 
-@WAYS
+@MODES
 @pytest.mark.parametrize("dtype", ["int8", "int64", "uint8", "uint64"])
-def test_the_opposite_of_integers(dtype, way):
+def test_the_opposite_of_integers(dtype, mode):
     x = np.array([np.iinfo(dtype).min, 1, np.iinfo(dtype).max], dtype)
-    y = way(lambda x: ~x)(tm.asarray(x))
+    y = mode(lambda x: ~x)(tm.asarray(x))
     assert y.dtype == x.dtype and y.numpy().tolist() == (~x).tolist()
 
 

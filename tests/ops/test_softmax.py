@@ -10,7 +10,7 @@ from tinymeta.testing.interpreted import interpreted_jit
 
 INF = np.inf
 FLOATS = pytest.mark.parametrize("dtype", [np.float32, np.float64])
-WAYS = pytest.mark.parametrize("way", [lambda f: f, interpreted_jit], ids=["eager", "jit"])
+MODES = pytest.mark.parametrize("mode", [lambda f: f, interpreted_jit], ids=["eager", "jit"])
 FAMILY = [tm.softmax, tm.log_softmax, tm.logsumexp]
 
 
@@ -22,17 +22,17 @@ def exact(x):
 
 
 @FLOATS
-@WAYS
+@MODES
 @settings(max_examples=25, deadline=None)
 @given(st.data())
-def test_a_shift_of_any_size_changes_nothing(way, dtype, data):
+def test_a_shift_of_any_size_changes_nothing(mode, dtype, data):
     """Logits k and offset + k, with an offset at which every k is exact."""
     k = np.array(data.draw(st.lists(st.integers(-8, 8), min_size=1, max_size=4)), dtype)
     offset = 2.0 ** data.draw(st.integers(0, 20 if dtype == np.float32 else 48))
     x = (k + offset * data.draw(st.sampled_from([-1, 1]))).astype(dtype)
     tol = dict(rtol=8 * np.finfo(dtype).eps, atol=2 * np.finfo(dtype).eps)  # log(1 + little)
-    np.testing.assert_allclose(way(tm.log_softmax)(x), exact(k), **tol)
-    np.testing.assert_allclose(way(tm.softmax)(x), np.exp(exact(k)), **tol)
+    np.testing.assert_allclose(mode(tm.log_softmax)(x), exact(k), **tol)
+    np.testing.assert_allclose(mode(tm.softmax)(x), np.exp(exact(k)), **tol)
 
 
 @FLOATS
@@ -47,7 +47,7 @@ def test_two_equal_logits_are_even(dtype, size):
 
 @pytest.mark.filterwarnings("ignore:divide by zero:RuntimeWarning")
 @FLOATS
-@WAYS
+@MODES
 @pytest.mark.parametrize(
     "x, value",
     [
@@ -58,8 +58,8 @@ def test_two_equal_logits_are_even(dtype, size):
         ([-INF, 3.0], 3.0),
     ],
 )
-def test_logsumexp_of_infinite_values(way, dtype, x, value):
-    found = way(tm.logsumexp)(np.array(x, dtype))
+def test_logsumexp_of_infinite_values(mode, dtype, x, value):
+    found = mode(tm.logsumexp)(np.array(x, dtype))
     assert found.dtype == dtype and found.item() == value
 
 
@@ -69,10 +69,10 @@ def slope(f):
 
 
 @FLOATS
-@WAYS
+@MODES
 @settings(max_examples=25, deadline=None)
 @given(st.data())
-def test_a_masked_class_is_as_one_that_is_not_there(way, dtype, data):
+def test_a_masked_class_is_as_one_that_is_not_there(mode, dtype, data):
     """Values and gradients to order 3 of logits with -inf are those without, with zeros between."""
     z = np.array(data.draw(st.lists(st.integers(-3, 3), min_size=2, max_size=4)), dtype)
     there = np.array(data.draw(st.lists(st.booleans(), min_size=len(z), max_size=len(z))))
@@ -84,7 +84,7 @@ def test_a_masked_class_is_as_one_that_is_not_there(way, dtype, data):
 
     f, g = (lambda z: loss(z, label)), (lambda z: loss(z, 0))
     for order in range(4):
-        ours, theirs = np.asarray(way(f)(masked)), np.asarray(g(z[there]))
+        ours, theirs = np.asarray(mode(f)(masked)), np.asarray(g(z[there]))
         if order:
             assert (ours[~there] == 0).all()
             ours = ours[there]
@@ -92,16 +92,16 @@ def test_a_masked_class_is_as_one_that_is_not_there(way, dtype, data):
         f, g = slope(f), slope(g)
 
 
-@WAYS
-def test_of_an_empty_axis(way):
+@MODES
+def test_of_an_empty_axis(mode):
     x = np.zeros((3, 0), np.float32)
     for f in (tm.softmax, tm.log_softmax):
-        assert way(f)(x).shape == (3, 0) and way(tm.grad(lambda x: f(x).sum()))(x).shape == (3, 0)
-        assert way(f)(np.zeros((0, 3))).shape == (0, 3)
-    found = way(lambda x: tm.logsumexp(x, -1))(x)
+        assert mode(f)(x).shape == (3, 0) and mode(tm.grad(lambda x: f(x).sum()))(x).shape == (3, 0)
+        assert mode(f)(np.zeros((0, 3))).shape == (0, 3)
+    found = mode(lambda x: tm.logsumexp(x, -1))(x)
     np.testing.assert_array_equal(found, np.full(3, -INF, np.float32))
-    assert way(lambda x: tm.logsumexp(x, 1, keepdims=True))(x).shape == (3, 1)
-    assert way(tm.grad(lambda x: tm.logsumexp(x, -1).sum()))(x).shape == (3, 0)
+    assert mode(lambda x: tm.logsumexp(x, 1, keepdims=True))(x).shape == (3, 1)
+    assert mode(tm.grad(lambda x: tm.logsumexp(x, -1).sum()))(x).shape == (3, 0)
 
 
 @pytest.mark.parametrize("f", FAMILY)

@@ -197,15 +197,15 @@ def test_creation():
     same(tm.one_hot([2, 0], 3), np.array([[0, 0, 1], [1, 0, 0]], np.float32))
 
 
-@pytest.mark.parametrize("way", [lambda f: f, tm.jit], ids=["eager", "jit"])
-def test_the_spread_of_large_integers_and_the_length_of_large_halves(way):
+@pytest.mark.parametrize("mode", [lambda f: f, tm.jit], ids=["eager", "jit"])
+def test_the_spread_of_large_integers_and_the_length_of_large_halves(mode):
     """Beyond what float32 tells apart, and beyond the square root of the largest float16."""
     n = np.array([2**40, 2**40 + 1, 2**40 + 2])
     assert (
-        way(tm.var)(n).item() == pytest.approx(2 / 3, 1e-6) and way(tm.var)(n).dtype == np.float32
+        mode(tm.var)(n).item() == pytest.approx(2 / 3, 1e-6) and mode(tm.var)(n).dtype == np.float32
     )
-    assert way(tm.norm)(n).dtype == np.float32
-    y = way(tm.norm)(np.full((2, 4), 1000, np.float16), axis=1)
+    assert mode(tm.norm)(n).dtype == np.float32
+    y = mode(tm.norm)(np.full((2, 4), 1000, np.float16), axis=1)
     assert y.dtype == np.float16 and y.numpy().tolist() == [2000, 2000]
-    g = way(tm.grad(tm.norm))(np.full(4, 1000, np.float16))
+    g = mode(tm.grad(tm.norm))(np.full(4, 1000, np.float16))
     assert g.dtype == np.float16 and g.numpy().tolist() == [0.5] * 4

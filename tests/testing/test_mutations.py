@@ -68,7 +68,7 @@ READS = {
         ("", "", ""),
     ),
     # Linear on each piece: what they read decides the piece, and has no derivative.
-    **dict.fromkeys(["relu", "gate", "abs", "maximum", "minimum", "max"], ("", "")),
+    **dict.fromkeys(["relu", "relu_gradient", "abs", "maximum", "minimum", "max"], ("", "")),
 }
 EXCHANGEABLE = {"add"}  # d(a + b) is g for both
 

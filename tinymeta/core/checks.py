@@ -1,29 +1,31 @@
-"""What callers write, looked at where it enters: numbers, dtypes, functions.
+"""Checks of arguments, where they enter: numbers, dtypes, functions.
 
-`who` is the function that is called, for the sentence of the error.
+`caller` is the name of the function that was called, for the sentence of the error; the arguments
+are given by keyword, so that it can name them.
 """
 
 import math
 import reprlib
+from typing import Any
 
 import numpy as np
 
 
-def shown(value) -> str:
-    """What came, in a few words on one line: an array by its dtype and shape."""
+def shown(value: Any) -> str:
+    """A value for an error message, short and on one line: an array by its dtype and shape."""
     if is_array(value) and not isinstance(value, np.generic):
         return f"{type(value).__name__} {value.dtype}{value.shape}"
     return " ".join(reprlib.repr(value).split())
 
 
-def is_array(value) -> bool:
+def is_array(value: Any) -> bool:
     """Is it an array, a tensor, or one of NumPy's numbers?"""
     dtype, shape = getattr(value, "dtype", None), getattr(value, "shape", None)
     return isinstance(dtype, np.dtype) and isinstance(shape, tuple)
 
 
-def is_whole(value) -> bool:
-    """Is it an integer: Python's, NumPy's, or a 0-d array or tensor of one? A bool is none."""
+def is_whole(value: Any) -> bool:
+    """Is it an integer: Python's, NumPy's, or a 0-d array or tensor of one? A bool is not."""
     if type(value) is int:
         return True
     dtype = getattr(value, "dtype", None)
@@ -32,77 +34,78 @@ def is_whole(value) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def is_number(value) -> bool:
+def is_number(value: Any) -> bool:
     """Is it a finite float of Python's or NumPy's, or an integer as above?"""
     real = isinstance(value, (float, np.floating))
     return is_whole(value) or real and bool(abs(value) < math.inf)
 
 
-def whole(who: str, least: int = 1, **numbers) -> list[int]:
-    """The numbers as Python's, which do not wrap around: a uint8 of NumPy's ends at 255.
+def whole(caller: str, least: int = 1, **numbers: Any) -> list[int]:
+    """The numbers as Python ints, which do not wrap around (a uint8 of NumPy's ends at 255).
 
-    Raises ValueError, in the name of `who`, for one that is not whole or below `least`.
+    Raises ValueError for one that is not a whole number, or below `least`.
     """
     for name, number in numbers.items():
         # No array or tensor of one: it would be kept, and may be another number later.
         integer = isinstance(number, (int, np.integer)) and is_whole(number)
         if not integer or number < least:
-            raise ValueError(f"{who}: {name}={shown(number)} must be a whole number >= {least}")
+            raise ValueError(f"{caller}: {name}={shown(number)} must be a whole number >= {least}")
     return [int(number) for number in numbers.values()]
 
 
-def real(who: str, least: float = -math.inf, **numbers) -> None:
+def real(caller: str, least: float = -math.inf, **numbers: Any) -> None:
     """Raise ValueError for what is no finite number, or one below `least`."""
     for name, number in numbers.items():
         if not is_number(number) or number < least:
             at_least = f" >= {least}" if least > -math.inf else ""
-            raise ValueError(f"{who}: {name}={shown(number)} must be a finite number{at_least}")
+            raise ValueError(f"{caller}: {name}={shown(number)} must be a finite number{at_least}")
 
 
-def share(who: str, **numbers) -> None:
+def share(caller: str, **numbers: Any) -> None:
     """Raise ValueError for a number that is not from 0 to 1."""
     for name, number in numbers.items():
         if not is_number(number) or not 0 <= number <= 1:
-            raise ValueError(f"{who}: {name}={shown(number)} must be a share between 0 and 1")
+            raise ValueError(f"{caller}: {name}={shown(number)} must be a share between 0 and 1")
 
 
-def one_of(who: str, choices: tuple, **values) -> None:
-    """Raise ValueError for what is none of these words."""
+def one_of(caller: str, choices: tuple[str, ...], **values: Any) -> None:
+    """Raise ValueError for what is none of `choices`."""
     for name, value in values.items():
         if not isinstance(value, str) or value not in choices:
             wanted = " or ".join(map(repr, choices))
-            raise ValueError(f"{who}: {name} {shown(value)} is not {wanted}")
+            raise ValueError(f"{caller}: {name} {shown(value)} is not {wanted}")
 
 
-def flag(who: str, **values) -> None:
+def flag(caller: str, **values: Any) -> None:
     """Raise TypeError for what is not True or False (or 1 or 0)."""
     for name, value in values.items():
         if not isinstance(value, (bool, np.bool_)) and not (is_whole(value) and value in (0, 1)):
-            raise TypeError(f"{who}: {name}={shown(value)} must be True or False")
+            raise TypeError(f"{caller}: {name}={shown(value)} must be True or False")
 
 
-def function(who: str, **values) -> None:
+def function(caller: str, **values: Any) -> None:
     """Raise TypeError for what cannot be called."""
     for name, value in values.items():
         if not callable(value):
-            raise TypeError(f"{who}: {name} must be a function, got {shown(value)}")
+            raise TypeError(f"{caller}: {name} must be a function, got {shown(value)}")
 
 
-def instance(who: str, kinds, how: str, **values) -> None:
-    """Raise TypeError for what is of none of these types; how: what they are, or the way to one."""
+def instance(caller: str, kinds: Any, how: str, **values: Any) -> None:
+    """Raise TypeError for what is of none of these types; how: words on what they are."""
     for name, value in values.items():
         if not isinstance(value, kinds):
             words = " or ".join(kind.__name__ for kind in np.ravel(kinds))
-            raise TypeError(f"{who}: {name} must be a {words}, {how}, got {shown(value)}")
+            raise TypeError(f"{caller}: {name} must be a {words}, {how}, got {shown(value)}")
 
 
-def generator(who: str, rng) -> None:
-    """Raise TypeError for what draws no random numbers."""
-    instance(who, np.random.Generator, "such as np.random.default_rng(0)", rng=rng)
+def generator(caller: str, rng: Any) -> None:
+    """Raise TypeError for what is no NumPy random generator."""
+    instance(caller, np.random.Generator, "such as np.random.default_rng(0)", rng=rng)
 
 
-def as_dtype(dtype) -> np.dtype:
+def as_dtype(dtype: Any) -> np.dtype:
     """A dtype that tensors have, in the machine's byte order. Raises TypeError for another one."""
+    found: np.dtype | None
     try:
         found = np.dtype(dtype)
     except (TypeError, ValueError):

@@ -1,4 +1,4 @@
-"""How a file is written so that nobody ever sees half of it."""
+"""Writing files atomically: a reader sees the old file or the new one, never half of one."""
 
 import contextlib
 import glob
@@ -6,19 +6,19 @@ import os
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 STALE = 3600.0  # seconds without a byte: no writer pauses so long, and a killed one never ends
 
 
 @contextlib.contextmanager
-def replacing(path, durable: bool = True) -> Iterator[BinaryIO]:
-    """A file to write bytes to, which takes the place of `path` when all of it is on the disk.
+def replacing(path: Any, durable: bool = True) -> Iterator[BinaryIO]:
+    """A file to write bytes to, renamed to `path` when the `with` block ends.
 
-    Until then it lies beside under a name of its own, so any number of threads and processes may
-    write one path: the last to end wins, and a reader sees one whole file. Whatever goes wrong, a
-    full disk or Ctrl-C, the file that was there stays and no piece is left; a piece that a killed
-    process left is removed by a later write of the same path. durable: it waits for the disk, and
+    Until then it has a temporary name in the same folder, so any number of threads and processes
+    may write one path: the last to end wins, and a reader sees one whole file. Whatever goes wrong,
+    a full disk or Ctrl-C, the file that was there stays and no temporary file is left; that of a
+    killed process is removed by a later write of the same path. durable: wait for the disk, so that
     a loss of power after it loses nothing. Raises OSError.
     """
     path = Path(path)
@@ -29,25 +29,25 @@ def replacing(path, durable: bool = True) -> Iterator[BinaryIO]:
             if durable:
                 file.flush()
                 os.fsync(file.fileno())  # else a loss of power may leave an empty file
-        remove_stale(path, part.stat().st_mtime)
+        _remove_stale(path, part.stat().st_mtime)
         os.replace(part, path)
     except BaseException:
         part.unlink(missing_ok=True)
         raise
     if durable:
-        sync_folder(path.parent)
+        _sync_folder(path.parent)
 
 
-def remove_stale(path: Path, now: float) -> None:
-    """Remove what killed writers of `path` left; now: the time as the disk's own clock has it."""
+def _remove_stale(path: Path, now: float) -> None:
+    """Remove what killed writers of `path` left; now: the time by the disk's own clock, seconds."""
     for old in path.parent.glob(f"{glob.escape(path.name)}.*.part"):
         with contextlib.suppress(OSError):  # another writer may have been first
             if now - old.stat().st_mtime > STALE:
                 old.unlink()
 
 
-def sync_folder(folder: Path) -> None:
-    """Put the new name on the disk, too, where the system can."""
+def _sync_folder(folder: Path) -> None:
+    """Wait until the new name is on the disk, too, where the system can."""
     with contextlib.suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
         try:
@@ -56,7 +56,7 @@ def sync_folder(folder: Path) -> None:
             os.close(handle)
 
 
-def write(path, text: str) -> None:
-    """A text file, whole or not at all."""
+def write(path: Any, text: str) -> None:
+    """Write a text file, whole or not at all, as `replacing` does."""
     with replacing(path) as file:
         file.write(text.encode())

@@ -1,179 +1,112 @@
-"""Reverse mode, of any order, in one backward walk.
+"""Reverse-mode differentiation, to any order.
 
-`grad` gives the argument's leaves fresh identities, runs the function (bind records what
-touches them) and walks back over the recorded lines, newest first: serial numbers are a
-topological order already. The rules it calls are operations like all others. So if somebody
-outside is differentiating as well, the backward walk itself is recorded, and grad of grad needs
-no further mechanism.
+An example before the mechanism: grad(grad(f))(2.0) for f(x) = x ** 3, which is 6 x = 12.
 
-Whether somebody is, the data tell: an outer derivative exists if the argument, the lines walked or
-the cotangent touch a tracked tensor that is not one of our leaves. If none does, nothing is
-recorded and nothing that leaves has a history, so a loop of a million steps holds one step's graph.
+    what runs                             value  it is recorded, as it is made from
+    a = leaf(2.0)                           2    - (the outer grad's argument: its tape begins)
+      b = leaf(a)                           2    a (the inner grad's argument, the tensor a)
+        y = static_power(b, exponent=3)     8    b (this is f)
+      inner backward pass, y to b: the cotangent of y is 1, the rule of static_power is called
+        s = square(b)                       4    b
+        m = mul(3, s)                      12    s
+        d = product_or_zero(1, m)          12    m (1 * m; it is the cotangent of b, f'(2) = 3 b^2)
+    outer backward pass, d to a, over d m s b: the cotangent of d is 1, so that of m is 1, of s 3,
+    of b 3 * 2 b = 12, of a 12. Nothing is made from a tensor older than a: nothing is recorded.
+
+So there is one mechanism. `grad` gives each argument a fresh leaf and runs the function; `bind`
+(primitive.py) records the operations on tracked tensors. The tape (tape.py) is the nodes from the
+leaves to the outputs: [y] for the inner grad, [b, s, m, d] for the outer. The backward pass visits
+it from the newest node to the oldest and calls the derivative rule of each. Rules are made of
+operations like all others, which `bind` runs: if somebody outside is differentiating as well, they
+are recorded in turn, and grad of grad needs nothing more.
+
+Whether somebody is, the data tell: then a leaf, a node or a cotangent is made from a tracked tensor
+that is older than the leaves. If none is, the backward pass records nothing and no result has a
+history, so a loop of a million steps holds the tape of one step.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 
 from . import tree
-from .checks import flag, function, is_whole, shown
+from .argnums import chosen_argnums, of_chosen_arguments
+from .checks import flag, function
 from .scope import setting, state
+from .tape import backward_pass, fresh_leaf, tape_between
 from .tensor import Tensor, asarray, serials
 
 
-class Leaf:
-    """What made a leaf: for the derivatives outside, the identity of the tensor it stands for."""
+def _fresh_leaves(args: tuple) -> tuple[list[Tensor], Callable]:
+    """A fresh leaf for each leaf of a tree, and the function that rebuilds the tree.
 
-    name = "leaf"
-
-    @staticmethod
-    def pull(g, y, wanted):
-        return [g for _ in wanted]
-
-
-def fresh_leaf(x: Tensor) -> Tensor:
-    inputs = (x,) if x.serial and state.recording else ()
-    return Tensor(x.value, Leaf, inputs, {}, next(serials), state.order)
-
-
-def fresh_leaves(args) -> tuple[list[Tensor], Callable]:
-    """A fresh leaf for each leaf of a tree, and the function that rebuilds the tree."""
+    Raises TypeError, naming the place, for one that is not floating.
+    """
     flat, rebuild = tree.flatten(args)
-    flat = [asarray(x) for x in flat]
-    for k, x in enumerate(flat):
+    tensors = [asarray(x) for x in flat]
+    for k, x in enumerate(tensors):
         if x.dtype.kind != "f":
             raise TypeError(
                 f"cannot differentiate with respect to the {x.dtype} tensor at "
                 f"argument {tree.paths(args)[k]}: cast it with astype('float32') "
                 "or pass it another way"
             )
-    return [fresh_leaf(x) for x in flat], rebuild
+    return [fresh_leaf(x) for x in tensors], rebuild
 
 
-class Lines(NamedTuple):
-    """The recorded way from some leaves to some outputs."""
-
-    oldest_first: list  # the tensors to pull back through
-    active: set  # their serials, and the leaves'
-    outside: dict  # by serial, the older tracked tensors that the outputs are made of, too
-
-
-def lines_between(outputs: list, leaves: list, base: int) -> Lines:
-    """The lines younger than `base` that lead to the outputs.
-
-    Those on a path from a leaf are the way back.
-    """
-    active = {t.serial for t in leaves}
-    found, stack, outside = {}, list(outputs), {}
-    while stack:
-        t = stack.pop()
-        if not t.serial or t.serial in found or t.serial in active:
-            continue
-        if t.serial < base:
-            outside[t.serial] = t
-        else:
-            found[t.serial] = t
-            stack.extend(t.inputs)
-    for serial in sorted(found):
-        if any(x.serial in active for x in found[serial].inputs):
-            active.add(serial)
-    return Lines([found[s] for s in sorted(found) if s in active], active, outside)
-
-
-def pull_back(lines: list, active: set, cotangents: dict) -> dict:
-    """Carry cotangents (by serial) from the outputs to the leaves.
-
-    Empties `lines`, which frees memory on the way.
-    """
-    while lines:
-        y = lines.pop()
-        g = cotangents.pop(y.serial, None)
-        if g is None:
-            continue
-        state.order = y.order + 1
-        wanted = [i for i, x in enumerate(y.inputs) if x.serial in active]
-        for i, share in zip(wanted, y.primitive.pull(g, y, wanted)):
-            if share is None:
-                continue
-            x = y.inputs[i]
-            if type(share) is not Tensor:
-                raise TypeError(
-                    f"the derivative rule of {y.primitive.name} for input {i} returned "
-                    f"a {type(share).__name__}: write it with tinymeta's operations, "
-                    "so that it can be differentiated in turn"
-                )
-            if share.value.shape != x.value.shape or share.value.dtype != x.value.dtype:
-                raise ValueError(
-                    f"the derivative rule of {y.primitive.name} for input {i} "
-                    f"returned {share.dtype}{share.shape}, its input is "
-                    f"{x.dtype}{x.shape}: rules must keep the input's shape and dtype"
-                )
-            before = cotangents.get(x.serial)
-            cotangents[x.serial] = share if before is None else before + share
-    return cotangents
-
-
-def detach(x):
+def detach(x: Any) -> Any:
     """The tensor without its history; anything that is not a Tensor as it is."""
     return Tensor(x.value) if type(x) is Tensor and x.serial else x
 
 
-def record(f: Callable, args: tuple, has_aux: bool = False):
-    """Run `f` on fresh leaves. Returns (outputs as a tree, aux, pull), where
-    `pull(cotangents, once)` maps a tree like the outputs to a tuple like `args`."""
-    base, watched = next(serials), state.recording
-    leaves, rebuild = fresh_leaves(args)
+def _zeros_like(t: Tensor) -> Tensor:
+    return asarray(np.zeros(t.shape, t.dtype)).to(t.device)
+
+
+def _record(f: Callable, args: tuple, has_aux: bool = False) -> tuple[Any, Any, Callable]:
+    """Run `f` on fresh leaves. Returns (outputs as a tree, aux, pull).
+
+    `pull(cotangents, once)` maps a tree like the outputs to a tuple like `args`; once: it will not
+    be called again, and the tape is freed on the way.
+    """
+    was_recording = state.recording
+    first_serial = next(serials)
+    leaves, rebuild = _fresh_leaves(args)
     with setting(recording=True):
         result = f(*rebuild(leaves))
     value, aux = result if has_aux else (result, None)
     value = tree.map(asarray, value)
+
     outputs = tree.leaves(value)
-    watching = outputs + [t for t in tree.leaves(aux) if type(t) is Tensor]
-    lines, active, outside = lines_between(watching, leaves, base)
-    outside = watched and bool(outside or any(t.inputs for t in leaves))
-    serials_out = [t.serial for t in outputs]
-    if not outside:
+    output_serials = [t.serial for t in outputs]
+    aux_tensors = [t for t in tree.leaves(aux) if type(t) is Tensor]
+    tape = tape_between(outputs + aux_tensors, leaves, first_serial)
+    nodes, active = tape.nodes, tape.active
+
+    uses_older = bool(tape.older_tracked) or any(leaf.inputs for leaf in leaves)
+    differentiated_outside = was_recording and uses_older
+    if not differentiated_outside:  # then nobody needs the history of the results
         value, aux = tree.map(detach, value), tree.map(detach, aux)
 
-    def pull(cotangents, once=False):
+    def pull(cotangents: Any, once: bool = False) -> Any:
         given = tree.leaves(cotangents)
-        recording = state.recording and (outside or any(g.serial for g in given))
-        sums = {}
+        tracked_given = any(g.serial for g in given)
+        recording = state.recording and (differentiated_outside or tracked_given)
+        sums: dict[int, Tensor] = {}
         with setting(recording=recording, order=state.order):
-            for serial, g in zip(serials_out, given):
-                if serial in active:
+            for serial, g in zip(output_serials, given):
+                if serial in active:  # one tensor may be several of the outputs
                     sums[serial] = sums[serial] + g if serial in sums else g
-            pull_back(lines if once else list(lines), active, sums)
-        grads = [sums.get(t.serial) for t in leaves]
-        grads = [zeros_like(t) if g is None else g for g, t in zip(grads, leaves)]
+            backward_pass(nodes if once else list(nodes), active, sums)
+        grads = [sums.get(leaf.serial) for leaf in leaves]
+        grads = [_zeros_like(leaf) if g is None else g for g, leaf in zip(grads, leaves)]
         return rebuild(grads if recording else [detach(g) for g in grads])
 
     return value, aux, pull
 
 
-def zeros_like(t: Tensor) -> Tensor:
-    return asarray(np.zeros(t.shape, t.dtype)).to(t.device)
-
-
-def chosen(argnum: int | tuple[int, ...], count: int) -> tuple[int, ...]:
-    """Which of so many arguments are meant.
-
-    Raises TypeError for what is no number, ValueError if one is out of range or named twice.
-    """
-    argnums = argnum if isinstance(argnum, tuple) else (argnum,)
-    if not argnums or not all(map(is_whole, argnums)):
-        raise TypeError(
-            f"argnum {shown(argnum)} must be the number of an argument, or a tuple of them"
-        )
-    for n in argnums:
-        if not -count <= n < count:
-            raise ValueError(
-                f"argnum {n} is out of range for the {count} positional arguments given"
-            )
-    if len({n % count for n in argnums}) < len(argnums):
-        raise ValueError(f"argnum {argnum} names one of the {count} arguments twice")
-    return argnums
+# ---- the public functions -----------------------------------------------------------------------
 
 
 def value_and_grad(
@@ -190,16 +123,10 @@ def value_and_grad(
     function("value_and_grad", f=f)
     flag("value_and_grad", has_aux=has_aux)
 
-    def wrapped(*args, **kwargs):
-        argnums = chosen(argnum, len(args))
-
-        def of_chosen(*xs):
-            full = list(args)
-            for n, x in zip(argnums, xs):
-                full[n] = x
-            return f(*full, **kwargs)
-
-        value, aux, pull = record(of_chosen, tuple(args[n] for n in argnums), has_aux)
+    def wrapped(*args: Any, **kwargs: Any) -> tuple:
+        argnums = chosen_argnums(argnum, len(args))
+        f_of_chosen = of_chosen_arguments(f, argnums, args, kwargs)
+        value, aux, pull = _record(f_of_chosen, tuple(args[n] for n in argnums), has_aux)
         one_tensor = isinstance(value, Tensor)
         if not (one_tensor and value.shape == () and np.dtype(value.dtype).kind == "f"):
             found = f"{value.dtype}{value.shape}" if one_tensor else type(value).__name__
@@ -208,8 +135,10 @@ def value_and_grad(
                 ": take its sum() or mean(), return extras with has_aux=True, "
                 "or use vjp or jacobian"
             )
-        grads = pull(asarray(np.ones((), value.dtype)).to(value.device), once=True)
-        grads = grads if isinstance(argnum, tuple) else grads[0]
+        one = asarray(np.ones((), value.dtype)).to(value.device)
+        grads = pull(one, once=True)
+        if not isinstance(argnum, tuple):
+            grads = grads[0]
         return ((value, aux) if has_aux else value), grads
 
     return wrapped
@@ -224,14 +153,14 @@ def grad(f: Callable, argnum: int | tuple[int, ...] = 0, has_aux: bool = False) 
     flag("grad", has_aux=has_aux)
     both = value_and_grad(f, argnum, has_aux)
 
-    def wrapped(*args, **kwargs):
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
         value, grads = both(*args, **kwargs)
         return (grads, value[1]) if has_aux else grads
 
     return wrapped
 
 
-def vjp(f: Callable, *args, has_aux: bool = False):
+def vjp(f: Callable, *args: Any, has_aux: bool = False) -> tuple:
     """`(f(*args), pull)`, and aux as a third with has_aux.
 
     `pull(cotangent)` is a tuple of vector-Jacobian products, one tree for each argument. It may be
@@ -242,16 +171,16 @@ def vjp(f: Callable, *args, has_aux: bool = False):
     """
     function("vjp", f=f)
     flag("vjp", has_aux=has_aux)
-    value, aux, pull = record(f, args, has_aux)
+    value, aux, pull = _record(f, args, has_aux)
 
-    def checked(cotangent):
-        return pull(tree.map(like_output, value, cotangent))
+    def checked_pull(cotangent: Any) -> Any:
+        return pull(tree.map(as_cotangent, value, cotangent))
 
-    return (value, checked, aux) if has_aux else (value, checked)
+    return (value, checked_pull, aux) if has_aux else (value, checked_pull)
 
 
-def like_output(y: Tensor, g) -> Tensor:
-    """A cotangent (or tangent) for `y`: numbers and integers in its dtype.
+def as_cotangent(y: Tensor, g: Any) -> Tensor:
+    """`g` as a cotangent (or tangent) for `y`: numbers and integers in the dtype of `y`.
 
     Raises ValueError if the shape is another, or a float's dtype.
     """
@@ -266,6 +195,6 @@ def like_output(y: Tensor, g) -> Tensor:
     return g
 
 
-def stop_gradient(x):
+def stop_gradient(x: Any) -> Any:
     """The same values as constants, whatever they were computed from (`x` may be a tree)."""
     return tree.map(lambda t: Tensor(asarray(t).value), x)

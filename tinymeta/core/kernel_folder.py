@@ -1,7 +1,8 @@
-"""Files of compiled kernels, in a folder that is this user's alone, and believed only if whole.
+"""Files of compiled kernels, in a folder that is this user's alone, each checked by a hash.
 
-What is in them is run. So a folder that others may write to is not used, and each file begins with
-a hash of its name and content: a flipped bit or an exchanged file is no kernel, and is made anew.
+Their content is run as machine code. So a folder that others may write to is not used, and each
+file begins with a hash of its name and content: one with a flipped bit or of another name is not
+loaded, and the kernel is compiled anew.
 """
 
 import atexit
@@ -17,27 +18,27 @@ from pathlib import Path
 
 from .disk import replacing
 
-DIGEST = 64  # hexadecimal digits before a file's content, and a line's end
-OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
+_DIGEST = 64  # hexadecimal digits before a file's content, and a line's end
+_OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 
-def keep(name: str, content: bytes) -> None:
-    """Write a file. A full disk, or a folder where the file should be, costs only the file."""
+def save_kernel(name: str, content: bytes) -> None:
+    """Write a file; not, and without an error, if the disk is full or the name is a folder's."""
     with contextlib.suppress(OSError), replacing(folder() / name, durable=False) as file:
-        file.write(digest(name, content) + b"\n" + content)
+        file.write(_digest(name, content) + b"\n" + content)
 
 
-def kept(name: str) -> bytes | None:
+def load_kernel(name: str) -> bytes | None:
     """The content of a file; None if it is not there, or not what was written under this name."""
     try:
         found = (folder() / name).read_bytes()
     except OSError:
         return None
-    content = found[DIGEST + 1 :]
-    return content if found[: DIGEST + 1] == digest(name, content) + b"\n" else None
+    content = found[_DIGEST + 1 :]
+    return content if found[: _DIGEST + 1] == _digest(name, content) + b"\n" else None
 
 
-def digest(name: str, content: bytes) -> bytes:
+def _digest(name: str, content: bytes) -> bytes:
     return hashlib.sha256(name.encode() + b"\n" + content).hexdigest().encode()
 
 
@@ -57,35 +58,35 @@ def folder() -> Path:
 
 @functools.cache
 def usable(path: Path) -> bool:
-    """Whether kernels can be kept there, and by this user alone; a warning if others can, too."""
+    """Whether this user can write there, and nobody else; a RuntimeWarning if others can, too."""
     try:
         for step in (*reversed(path.parents), path):
             step.mkdir(mode=0o700, exist_ok=True)
-        danger = dangerous(path)
-        if not danger:
+        threat = _threat(path)
+        if not threat:
             tempfile.TemporaryFile(dir=path).close()
     except OSError:
         return False
-    if danger:
+    if threat:
         warnings.warn(
             f"tinymeta: kernels are compiled anew by this process, as in {path} others "
-            f"could plant theirs: {danger}; set TINYMETA_CACHE to a folder that is yours "
+            f"could plant theirs: {threat}; set TINYMETA_CACHE to a folder that is yours "
             "alone",
             RuntimeWarning,
             stacklevel=2,
         )
-    return not danger
+    return not threat
 
 
-def dangerous(path: Path) -> str:
-    """Who else could put files there, or exchange the folder; "" if nobody, or on Windows."""
+def _threat(path: Path) -> str:
+    """How others could put files there or exchange the folder; "" if they cannot, or on Windows."""
     if not hasattr(os, "geteuid"):
         return ""
     me = os.geteuid()
     found = path.stat()
     if found.st_uid != me:
         return f"{path} is owned by another user"
-    if found.st_mode & OTHERS_WRITE:
+    if found.st_mode & _OTHERS_WRITE:
         return f"others may write to {path}"
     for step in {*path.parents, *path.resolve().parents}:
         found = step.stat()
@@ -105,6 +106,6 @@ def temporary() -> Path:
 
 
 def remove(path: Path, owner: int) -> None:
-    """Not from a fork, which ends earlier."""
+    """Remove the folder, unless this is a fork of its owner, which ends earlier."""
     if os.getpid() == owner:
         shutil.rmtree(path, ignore_errors=True)

@@ -1,33 +1,35 @@
-"""An error speaks of the function that the user called, not of one that this is made of.
+"""An error names the function that the user called, not one that this is made of.
 
-`softmax` is made of `max` and `sum`, `stack` of `concatenate`. Below the door of the public
-functions each says its own name, and at the door the first word, a name and a colon, is exchanged.
+`softmax` is made of `max` and `sum`, `stack` of `concatenate`. Inside, each function begins its
+errors with its own name and a colon; where the user calls in, that prefix is exchanged.
 """
 
 import functools
 import re
 from collections.abc import Callable
+from typing import Any
 
-REFUSED = (ValueError, TypeError, IndexError, OverflowError)
-NAMED = re.compile(r"\w+: ")
+ARGUMENT_ERRORS = (ValueError, TypeError, IndexError, OverflowError)
+_PREFIX = re.compile(r"\w+: ")
 
 
-def speaking(name: str, function: Callable) -> Callable:
-    """The function, whose errors begin with this name."""
+def with_error_prefix(name: str, function: Callable) -> Callable:
+    """The function, whose argument errors begin with this name."""
 
     @functools.wraps(function)
-    def called(*args, **kwargs):
+    def called(*args: Any, **kwargs: Any) -> Any:
         try:
             return function(*args, **kwargs)
-        except REFUSED as error:
-            rename(error, name)
+        except ARGUMENT_ERRORS as error:
+            prefix_error(error, name)
             raise
 
     return called
 
 
-def rename(error: Exception, name: str) -> None:
-    """Have an error begin with the name; one of a kind of its own tells of something else."""
+def prefix_error(error: Exception, name: str) -> None:
+    """Have an error begin with the name; subclasses of ARGUMENT_ERRORS are left as they are."""
     text = str(error)
-    if type(error) in REFUSED and not text.startswith(name):
-        error.args = (f"{name}: {NAMED.sub('', text, count=1) if NAMED.match(text) else text}",)
+    if type(error) in ARGUMENT_ERRORS and not text.startswith(name):
+        without_prefix = _PREFIX.sub("", text, count=1) if _PREFIX.match(text) else text
+        error.args = (f"{name}: {without_prefix}",)

@@ -1,64 +1,83 @@
 """A primitive is an operation with a name, a shape rule and one derivative rule per input.
 
-All primitives pass one doorway, `bind`. It asks the current interpreter for the value
-(eager: run the kernel now; tracing: append a line to a program; testing: note the branch
-taken), then records where the value came from, if anybody may want to differentiate it.
-Interpreters know nothing of derivatives, and grad.py knows nothing of interpreters: so a
-gradient of a gradient can be traced, too.
+Every primitive is run by `bind`, in two steps that know nothing of each other:
+
+1. The current interpreter (`state.interpreter`) is dispatched to for the value. There are three:
+   eager     `run_eagerly`, the default: fill fresh memory by the kernel of the inputs' device, now
+   tracing   jit/trace.py: compute nothing, append an equation to a program that is run later
+   watching  around one of these two: `debug_nans` (nans.py) looks for a NaN, testing/kinks.py
+             notes which smooth piece each operation was on
+2. The result is recorded: it keeps the primitive, the inputs and the metadata if one of the inputs
+   is tracked (tensor.py) and `state.recording` holds. This makes the tape (tape.py).
+
+Interpreters see values and no tensors, so they know nothing of derivatives; grad.py sees tensors
+and calls derivative rules, which are made of primitives, so it knows nothing of interpreters. So
+the gradient of a gradient can be traced and compiled: it is a sequence of binds like any other.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from inspect import Signature
+from typing import Any
 
 import numpy as np
 
-from .device import allocate, find_kernel, move, together
-from .parts import called_with, checked_rules, filling, heading
-from .scope import describe_scope, setting, state
+from .definition import call_signature, checked_kernel, checked_rules, help_heading
+from .device import allocate, find_kernel, on_one_device
+from .scope import state
 from .tensor import Tensor, asarray, serials
 
 registry: dict[str, "Primitive"] = {}
-replaced: list["Primitive"] = []  # in order: who keeps what was made of one has to look here
+replaced: list["Primitive"] = []  # in order; what `jit` compiled with one is compiled again
 
 
 class Primitive:
-    """`shape(*inputs, **static) -> (shape, dtype)`, raising for bad input.
+    """An operation: what it is called, how large its result is, its derivatives, its kernels.
 
-    Arrays go positionally, static metadata by keyword. `vjps` holds, for each input,
-    `rule(g, y, *inputs, **static)`, the cotangent of that input, or None where the operation is not
-    differentiable; for any number of inputs it is one function `rule(i, g, y, *inputs, **static)`.
-    Rules are written with operations, so they can be differentiated. `view` kernels return an
-    alias; all others fill `out`. `branch(*arrays, **static)`, where the operation has kinks, tells
-    which smooth piece its input lies on. `replace`: True or False for what a user made, which can
-    be replaced; None for ours.
+    Its arrays are given by position (`inputs`), its metadata by keyword (`static`).
+    shape: `shape(*inputs, **static) -> (shape, dtype)` of the result, raising for bad input.
+    vjps: for each input `rule(g, y, *inputs, **static)`, the cotangent of that input, given the
+    cotangent g of the result y; None where there is no derivative. For any number of inputs it is
+    one function `rule(i, g, y, *inputs, **static)`. Rules are written with operations.
+    family: the file of a device's folder that has its kernel (device.py).
+    kernels: those given by hand, by device. view: they return an alias; all others fill `out`.
+    text: of an elementwise operation, its scalar text (text.py), of which kernels are compiled.
+    branch: `branch(*arrays, **static)`, if there are kinks: on which smooth piece the input lies.
+    replace: True or False for what a user made, which can be replaced; None for ours.
 
     Raises TypeError for a part of the wrong kind, ValueError for a name that is taken: all is
     checked before anything is registered.
     """
 
+    __name__: str
+    __signature__: Signature
+
     def __init__(
         self,
-        name,
+        name: str,
         *,
-        shape,
-        vjps,
-        family,
-        kernels=None,
-        view=False,
-        text=None,
-        branch=None,
-        replace=None,
+        shape: Callable,
+        vjps: Any,
+        family: str,
+        kernels: dict[str, Callable] | None = None,
+        view: bool = False,
+        text: str | None = None,
+        branch: Callable | None = None,
+        replace: bool | None = None,
     ):
-        check_name(name, replace)
+        _check_name_is_free(name, replace)
         self.name, self.shape, self.family = name, shape, family
-        self.vjps, self.replaceable = checked_rules(name, vjps), replace is not None
-        self.kernels, self.view, self.text, self.branch = dict(kernels or {}), view, text, branch
-        self.__name__, self.__signature__ = name, called_with(name, shape, self.vjps, Tensor)
-        self.__doc__ = f"{heading(self)}\n\nA primitive, of the family {family}."
+        self.vjps = checked_rules(name, vjps)
+        self.kernels = dict(kernels or {})
+        self.view, self.text, self.branch = view, text, branch
+        self.replaceable = replace is not None
+        self.__name__ = name
+        self.__signature__ = call_signature(name, shape, self.vjps, Tensor)
+        self.__doc__ = f"{help_heading(self)}\n\nA primitive, of the family {family}."
         if name in registry:
-            set_aside(registry[name])
+            _give_up_name(registry[name])
         registry[name] = self
 
-    def pull(self, g: Tensor, y: Tensor, wanted: list[int]) -> list:
+    def pull(self, g: Tensor, y: Tensor, wanted: list[int]) -> list[Tensor | None]:
         """The cotangents of the inputs in `wanted`, given the cotangent `g` of the output `y`.
 
         None: no derivative. Raises ValueError if there is not a rule for each input.
@@ -70,38 +89,62 @@ class Primitive:
                 f"{self.name} has {len(self.vjps)} derivative rules for "
                 f"{len(y.inputs)} inputs: give one, or None, for each"
             )
-        return [self.vjps[i] and self.vjps[i](g, y, *y.inputs, **y.static) for i in wanted]
+        rules = [self.vjps[i] for i in wanted]
+        return [rule and rule(g, y, *y.inputs, **y.static) for rule in rules]
 
-    def __call__(self, *inputs, **static) -> Tensor:
+    def __call__(self, *inputs: Any, **static: Any) -> Tensor:
         for x in inputs:
             if type(x) is not Tensor:
                 inputs = tuple(map(asarray, inputs))
                 break
         return bind(self, inputs, static)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"<primitive {self.name}>"
 
 
-def check_name(name: str, replace: bool | None) -> None:
-    old = registry.get(name)
-    if old is not None and not (replace and old.replaceable):
-        way = ", or pass replace=True to put this one in its place" if old.replaceable else ""
-        raise ValueError(f"a primitive named {name!r} exists already: choose another name{way}")
+def bind(primitive: Primitive, inputs: tuple[Tensor, ...], static: dict[str, Any]) -> Tensor:
+    """Run a primitive: dispatch to the current interpreter, and record if an input is tracked."""
+    interpreter = state.interpreter or run_eagerly
+    value = interpreter(primitive, [t.value for t in inputs], static)
+    if state.recording:
+        for t in inputs:
+            if t.serial:
+                return Tensor(value, primitive, inputs, static, next(serials), state.order)
+    return Tensor(value)
 
 
-def set_aside(old: Primitive) -> None:
-    """Let another have its name; who holds it still, as a line does, finds it by a new one."""
-    replaced.append(old)
-    old.name = f"{old.name}, replaced {len(replaced)}"
-    registry[old.name] = old
+def run_eagerly(primitive: Primitive, values: Sequence, static: dict[str, Any]) -> Any:
+    """The eager interpreter: a view of the input, or fresh memory, filled by the kernel now."""
+    device, values = on_one_device(primitive.name, values)
+    kernel = primitive.kernels.get(device) or find_kernel(primitive, device)
+    if primitive.view:
+        return kernel(*values, **static)
+    shape, dtype = primitive.shape(*values, **static)
+    out = allocate(device, shape, dtype)
+    kernel(out, *values, **static)
+    return out
+
+
+def require(x: Any, test: Callable[[np.ndarray], None]) -> bool:
+    """Have `test` look at the array in the tensor `x`, or at a number: it raises what is wrong.
+
+    It looks now; at an argument of a traced function, before each run of the program.
+    False if it cannot: the values are made by the program itself, or lie on a GPU.
+    """
+    value = x.value if isinstance(x, Tensor) else x
+    if isinstance(value, (np.ndarray, np.generic, float, int)):
+        test(np.asarray(value))
+        return True
+    require_later = getattr(value, "require", None)  # of what stands in for an array or number
+    return require_later is not None and require_later(test)
 
 
 def primitive(
     name: str,
     *,
     shape: Callable,
-    vjps,
+    vjps: Any,
     kernels: dict[str, Callable],
     branch: Callable | None = None,
     replace: bool = False,
@@ -119,78 +162,28 @@ def primitive(
 
     Raises ValueError if the name is taken, TypeError for a part that is no function.
     """
-    watched = {where: filling(name, where, kernel) for where, kernel in kernels.items()}
+    checked = {where: checked_kernel(name, where, kernel) for where, kernel in kernels.items()}
     return Primitive(
         name,
         shape=shape,
         vjps=vjps,
         family="extension",
-        kernels=watched,
+        kernels=checked,
         branch=branch,
         replace=replace,
     )
 
 
-def bind(primitive: Primitive, inputs: tuple, static: dict) -> Tensor:
-    """The doorway: compute, and record if an input is tracked."""
-    value = (state.interpreter or run_eagerly)(primitive, [t.value for t in inputs], static)
-    if state.recording:
-        for t in inputs:
-            if t.serial:
-                return Tensor(value, primitive, inputs, static, next(serials), state.order)
-    return Tensor(value)
+def _check_name_is_free(name: str, replace: bool | None) -> None:
+    """Raise ValueError for a name that is taken, unless the primitive there may be replaced."""
+    old = registry.get(name)
+    if old is not None and not (replace and old.replaceable):
+        way = ", or pass replace=True to put this one in its place" if old.replaceable else ""
+        raise ValueError(f"a primitive named {name!r} exists already: choose another name{way}")
 
 
-def run_eagerly(primitive: Primitive, values: list, static: dict):
-    """The eager interpreter: a view of the input, or fresh memory, filled by the kernel now."""
-    device, values = together(primitive.name, values)
-    kernel = primitive.kernels.get(device) or find_kernel(primitive, device)
-    if primitive.view:
-        return kernel(*values, **static)
-    shape, dtype = primitive.shape(*values, **static)
-    out = allocate(device, shape, dtype)
-    kernel(out, *values, **static)
-    return out
-
-
-def require(x, test: Callable) -> bool:
-    """Have `test` look at the array in the tensor `x`, or at a number: it raises what is wrong.
-
-    It looks now; at what a traced function is given, before each run of the program.
-    False if it cannot: the values are made on the way, or lie on a GPU.
-    """
-    value = x.value if isinstance(x, Tensor) else x
-    if isinstance(value, (np.ndarray, np.generic, float, int)):
-        test(np.asarray(value))
-        return True
-    later = getattr(value, "require", None)  # of what stands in for an array or number
-    return later is not None and later(test)
-
-
-def debug_nans():
-    """`with tm.debug_nans():` the first operation that returns a NaN raises FloatingPointError.
-
-    It names itself, its shapes, where it stands (inner step, derivative order) and the first bad
-    element.
-    """
-    inner = state.interpreter or run_eagerly
-
-    def checked(primitive, values, static):
-        with np.errstate(invalid="ignore"):  # the error below says more than a warning
-            value = inner(primitive, values, static)
-        if has_nan(value):
-            index = tuple(int(i) for i in np.argwhere(np.isnan(move(value, "cpu")))[0])
-            shapes = ", ".join(f"{v.dtype}{v.shape}" for v in values)
-            verb = "was given" if any(has_nan(v) for v in values) else "made"
-            raise FloatingPointError(
-                f"{primitive.name}({shapes}) {verb} a NaN, first at index {index} of its result, "
-                f"in the {describe_scope()} pass: if a tm.where hides the bad branch, "
-                "make the operation's input safe as well"
-            )
-        return value
-
-    return setting(interpreter=checked)
-
-
-def has_nan(value) -> bool:
-    return value.dtype.kind == "f" and bool(np.isnan(move(value, "cpu")).any())
+def _give_up_name(old: Primitive) -> None:
+    """Register a primitive by another name; an equation that holds it still finds it by that."""
+    replaced.append(old)
+    old.name = f"{old.name}, replaced {len(replaced)}"
+    registry[old.name] = old

@@ -1,34 +1,38 @@
-"""Where are we? What this thread is doing, read by the doorway and by error messages.
+"""What this thread is doing now: read by `bind`, and by error messages.
 
-`recording`  are operations on tracked tensors recorded
-             (False inside a backward nobody differentiates)
-`order`      how many derivatives deep the line being computed is:
-             0 forward, 1 gradient, 2 gradient of it
-`path`       names for people, such as ("inner 3",)
-`region`     0, or a number for what is computed again (a compiler must not merge it with the first)
-`interpreter`, `device`   who runs a primitive, and where new arrays go
+`recording`    whether operations on tracked tensors are recorded
+               (not inside a backward pass that nobody differentiates)
+`order`        how many derivatives deep the current operation is:
+               0 forward, 1 gradient, 2 gradient of it
+`path`         names for people, such as ("inner 3",)
+`region`       0, or a number for what is computed again by a checkpoint (a compiler must not merge
+               it with the first time)
+`interpreter`  the function that runs a primitive; None: the eager one
+`device`       where new arrays go
 """
 
 import threading
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
 
 from .checks import shown
 
 
-class State(threading.local):
+class _State(threading.local):
     recording: bool = True
     order: int = 0
-    path: tuple = ()
+    path: tuple[str, ...] = ()
     region: int = 0
-    interpreter = None
+    interpreter: Callable | None = None
     device: str = "cpu"
 
 
-state = State()
+state = _State()
 
 
 @contextmanager
-def setting(**values):
+def setting(**values: Any) -> Iterator[None]:
     """Set fields of this thread's state for a `with` block and restore them, whatever happens."""
     before = {name: getattr(state, name) for name in values}
     for name, value in values.items():
@@ -40,7 +44,7 @@ def setting(**values):
             setattr(state, name, value)
 
 
-def scope(name: str):
+def scope(name: str) -> AbstractContextManager[None]:
     """`with tm.scope(name):` names a part of a computation, for errors to say where they are."""
     if not isinstance(name, str):
         raise TypeError(f"scope: name must be a text, got {shown(name)}")

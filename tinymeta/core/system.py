@@ -1,6 +1,6 @@
-"""What the operating system says about this process, and what is assumed where it does not say.
+"""What the operating system says about this process, with a default where it does not say.
 
-Linux has all of it; macOS and Windows lack some. Who wants to know asks here.
+Linux has all of it; macOS and Windows lack some.
 """
 
 import os
@@ -8,7 +8,7 @@ import sys
 
 
 def cores() -> int:
-    """How many threads this process may run at once: of all cores where none can be barred."""
+    """How many cores this process may use: all of them where the system knows no restriction."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -20,7 +20,7 @@ def load() -> float:
 
 
 def peak_memory() -> float:
-    """The most memory that this process had, in MB; NaN where the system does not tell."""
+    """The most memory that this process had, in MB; NaN where the system does not say."""
     try:
         import resource
     except ImportError:  # Windows

@@ -1,43 +1,40 @@
-"""A Tensor is an immutable value and where it came from.
+"""A Tensor is an immutable value and its provenance: the operation and the inputs that made it.
 
 `value`                      an array (or, while tracing, a stand-in with the same shape and dtype)
-`primitive, inputs, static`  the operation that made it; None for constants and leaves
+`primitive, inputs, static`  the operation that made it, its input tensors, its metadata
 `serial`                     0 for a constant; else larger than that of anything it was made from
-`order`                      how many derivatives deep the line is that made it
+`order`                      how many derivatives deep it was made: 0 forward, 1 in a gradient
 
-Provenance is all that reverse mode needs: grad.py walks it backwards. The operators (`+`, `@`,
-`.sum`) are put on this class by ops/__init__.py, so that nothing here knows a particular operation.
+A constant has no provenance. A leaf is where a derivative begins (grad.py); a tensor that was made
+from one while operations are recorded is a node. Leaves and nodes are tracked: serial > 0.
+Provenance is all that reverse mode needs: tape.py follows it from the newest node to the oldest.
+
+ops/__init__.py puts the operators (`+`, `@`, `.sum`) on this class, so that nothing here knows a
+particular operation. How data of others become arrays is in convert.py, what others get of a
+tensor in interop.py.
 """
 
 import itertools
 import math
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from .checks import as_dtype, shown
-from .device import check_name, device_of, move
+from .checks import as_dtype
+from .convert import (
+    TracedScalar,
+    as_host_array,
+    contains,
+    in_native_byte_order,
+    on_gpu,
+    share_on_gpu,
+)
+from .device import check_device_name, device_of, move
 from .interop import Readable
 from .scope import state
 
 serials = itertools.count(1)  # one counter for all threads: `next` is atomic
-DLPACK_CUDA = 2  # that standard's number for such a device
-
-
-class Unknown:
-    """A number whose value is not known yet, as a compiler hands it to the function it traces.
-
-    It is weak, as the Python or NumPy number is that it stands for. kind: the type of that number.
-    """
-
-    kind: type
-
-    def astype(self, dtype=None) -> "Tensor":
-        """The number as a 0-d tensor; None: of the dtype that it has where it meets no array."""
-        raise NotImplementedError
-
-
-WEAK = (bool, int, float, np.bool_, np.integer, np.floating, Unknown)
-OF_THE_HOST = (np.ndarray, np.generic, *WEAK, list, tuple)
 
 
 class Tensor(Readable):
@@ -45,23 +42,45 @@ class Tensor(Readable):
 
     `tm.tensor` and `tm.asarray` make one. It has the operators and indexing of NumPy, and the
     operations of `tm` that are often written behind a value as its methods. `primitive(inputs,
-    **static)` is what made it, if it is being differentiated; who reads the value of such a one by
-    way of NumPy or `float` meets a TypeError, as that would drop the gradient.
+    **static)` is what made it, if it is being differentiated; reading the value of such a
+    tensor by NumPy or `float` raises TypeError, as that would drop the gradient.
     """
 
     __slots__ = {
         "value": "The array; while a function is traced, what stands in for one.",
-        "primitive": "The operation that made it; None of a constant and a leaf.",
+        "primitive": "The operation that made it; None of a constant.",
         "inputs": "The tensors that it was made of, a tuple.",
         "static": "The metadata of the operation that made it, a dict.",
         "serial": "0 of a constant; else larger than that of anything it was made of.",
-        "order": "How many derivatives deep the line is that made it.",
+        "order": "How many derivatives deep it was made: 0 forward, 1 in a gradient.",
         "__weakref__": "Weak references to it.",
     }
     __hash__ = object.__hash__  # `==` compares elements, identity stays the key
 
-    def __init__(self, value, primitive=None, inputs=(), static=None, serial=0, order=0):
-        self.value, self.primitive, self.inputs, self.static = value, primitive, inputs, static
+    if TYPE_CHECKING:  # what ops/__init__.py puts here
+        stacked: ClassVar[Callable]
+        T: Any
+
+        def _method(self, *args: Any, **kwargs: Any) -> "Tensor": ...
+
+        __add__ = __sub__ = __mul__ = __truediv__ = __matmul__ = __pow__ = _method
+        __radd__ = __rsub__ = __rmul__ = __rtruediv__ = __rmatmul__ = __rpow__ = _method
+        __and__ = __or__ = __xor__ = __rand__ = __ror__ = __rxor__ = __invert__ = _method
+        __neg__ = __pos__ = __abs__ = __lt__ = __le__ = __gt__ = __ge__ = __getitem__ = _method
+        __eq__ = __ne__ = _method  # type: ignore[assignment]
+        astype = reshape = transpose = sum = mean = max = min = _method
+
+    def __init__(
+        self,
+        value: Any,
+        primitive: Any = None,
+        inputs: tuple["Tensor", ...] = (),
+        static: dict[str, Any] | None = None,
+        serial: int = 0,
+        order: int = 0,
+    ):
+        self.value, self.primitive, self.inputs = value, primitive, inputs
+        self.static: Any = static
         self.serial, self.order = serial, order
 
     shape = property(lambda self: self.value.shape, doc="The size of each axis, a tuple of ints.")
@@ -76,7 +95,7 @@ class Tensor(Readable):
         array.flags.writeable = False
         return array
 
-    def item(self):
+    def item(self) -> Any:
         """The value of a tensor of one element, a Python number. ValueError for any other size."""
         if self.size != 1:
             raise ValueError(f"item() needs a tensor of one element, got shape {self.shape}")
@@ -84,28 +103,28 @@ class Tensor(Readable):
 
     def to(self, device: str) -> "Tensor":
         """The same value on "cpu" or "cuda", as a constant: no gradient flows between devices."""
-        check_name(device)
+        check_device_name(device)
         return Tensor(move(self.value, device))
 
-    def __bool__(self):
+    def __bool__(self) -> bool:
         return bool(self.item())
 
-    def __len__(self):
+    def __len__(self) -> int:
         if not self.shape:
             raise TypeError("a 0-d tensor has no length")
         return self.shape[0]
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator["Tensor"]:
         return (self[i] for i in range(len(self)))
 
-    def __setitem__(self, index, value):
+    def __setitem__(self, index: Any, value: Any) -> None:
         raise TypeError(
             "tensors are immutable: build a new one with tm.where, tm.concatenate, "
             "tm.pad or `t = t + ...`"
         )
 
     # ---- looking at it ----
-    def __repr__(self):
+    def __repr__(self) -> str:
         if isinstance(self.value, np.ndarray):
             array = self.value
             text = np.array2string(array, precision=4, threshold=20, separator=", ")
@@ -122,10 +141,7 @@ class Tensor(Readable):
         return f"{self.primitive.name}({inner})"
 
 
-ARRAYS = (Tensor, np.ndarray)
-
-
-def tensor(data, dtype=None) -> Tensor:
+def tensor(data: Any, dtype: Any = None) -> Tensor:
     """A Tensor holding a copy of `data`.
 
     Lists of floats become float32, of ints int64, of bools bool; arrays, tensors and lists of
@@ -135,15 +151,16 @@ def tensor(data, dtype=None) -> Tensor:
     OverflowError for a Python integer beyond `dtype`.
     """
     dtype = dtype if dtype is None else as_dtype(dtype)
-    if isinstance(data, Unknown) or holds(data, (*ARRAYS, Unknown)):
+    if isinstance(data, TracedScalar) or contains(data, (Tensor, np.ndarray, TracedScalar)):
         data = asarray(data, dtype)
     if type(data) is Tensor and hasattr(data.value, "require"):  # what stands in for an array
         return Tensor(asarray(data, dtype).value)
-    where = "cuda" if on_gpu(data) else state.device
-    return Tensor(move(native(np.array(_array(data, dtype), dtype=dtype, order="C")), where))
+    copy = np.array(as_host_array(data, dtype), dtype=dtype, order="C")
+    device = "cuda" if on_gpu(data) else state.device
+    return Tensor(move(in_native_byte_order(copy), device))
 
 
-def asarray(data, dtype=None) -> Tensor:
+def asarray(data: Any, dtype: Any = None) -> Tensor:
     """`data` as a Tensor, sharing memory with an array where it can (then nobody may write to it).
 
     A Tensor is returned as it is, or cast; a list or tuple that holds arrays or tensors is stacked,
@@ -153,100 +170,18 @@ def asarray(data, dtype=None) -> Tensor:
     dtype = dtype if dtype is None else as_dtype(dtype)
     if type(data) is Tensor:
         return data if dtype is None or dtype == data.dtype else data.astype(dtype)
-    if holds(data, (*ARRAYS, Unknown)):
-        return Tensor.stacked(
-            [x if dtype is None and not holds(x, ARRAYS) else asarray(x, dtype) for x in data]
-        )
-    if isinstance(data, Unknown):
+    if contains(data, (Tensor, np.ndarray, TracedScalar)):
+        return Tensor.stacked([_as_part(x, dtype) for x in data])
+    if isinstance(data, TracedScalar):
         return data.astype(dtype)
     if on_gpu(data):
-        return shared_on_gpu(data, dtype)
-    return Tensor(move(native(np.asarray(_array(data, dtype), dtype=dtype)), state.device))
+        return Tensor(share_on_gpu(data, dtype))
+    array = np.asarray(as_host_array(data, dtype), dtype=dtype)
+    return Tensor(move(in_native_byte_order(array), state.device))
 
 
-def holds(data, kinds: tuple) -> bool:
-    """Is it a list or tuple with one of these kinds in it, or in a list in it?"""
-    return isinstance(data, (list, tuple)) and any(
-        isinstance(x, kinds) or holds(x, kinds) for x in data
-    )
-
-
-def dtypes_in(data):
-    """The dtypes of NumPy's numbers in a list or tuple, and in the lists in it."""
-    for x in data:
-        if isinstance(x, (list, tuple)):
-            yield from dtypes_in(x)
-        elif isinstance(x, np.generic):
-            yield x.dtype
-        elif isinstance(x, Unknown) and issubclass(x.kind, np.generic):
-            yield np.dtype(x.kind)
-
-
-def on_gpu(data) -> bool:
-    """Is it in a GPU's memory: a Tensor or another library's array?"""
-    if type(data) is Tensor:
-        return data.device == "cuda"
-    if isinstance(data, OF_THE_HOST):
-        return False
-    return (
-        hasattr(data, "__cuda_array_interface__")
-        or hasattr(data, "__dlpack_device__")
-        and data.__dlpack_device__()[0] == DLPACK_CUDA
-    )
-
-
-def shared_on_gpu(data, dtype) -> Tensor:
-    value = move(data.value if type(data) is Tensor else data, "cuda")
-    if dtype not in (None, value.dtype):
-        value = move(move(value, "cpu").astype(dtype), "cuda")
-    return Tensor(value)
-
-
-def _array(data, dtype) -> np.ndarray:
-    """Numbers as an array: in its own dtype; Python's floats as NumPy's beside them, or float32."""
-    if type(data) is np.ndarray and data.dtype.kind in "biuf":  # nearly always
-        return data
-    if isinstance(data, Tensor):
-        return data.numpy()
-    if on_gpu(data):
-        return move(move(data, "cuda"), "cpu")
-    if not isinstance(data, (np.ndarray, np.generic)) and hasattr(data, "__dlpack__"):
-        return np.from_dlpack(data)
-    try:
-        array = np.asarray(data)
-    except ValueError:
-        raise TypeError(
-            f"cannot make a tensor of {type(data).__name__}: what stands in it differs "
-            f"in shape, as in {shown(data)}"
-        ) from None
-    if array.dtype.kind not in "biuf":
-        raise TypeError(
-            f"cannot make a tensor of {type(data).__name__} "
-            f"(NumPy dtype {array.dtype}): tensors hold bools, integers and floats"
-        )
-    if not isinstance(data, (int, float, list, tuple)):
-        if isinstance(data, np.ma.MaskedArray):
-            raise TypeError(
-                "cannot make a tensor of a masked array, whose mask would be lost: fill "
-                "it first, with its filled(value), and pass the mask another way"
-            )
-        return array
-    if dtype is not None:
-        return straight(data, dtype)  # `array` is of int64 or float64
-    found = [d for d in dtypes_in([data]) if d.kind == "f"] or [np.float32]
-    return array.astype(np.result_type(*found), copy=False) if array.dtype.kind == "f" else array
-
-
-def straight(numbers, dtype: np.dtype) -> np.ndarray:
-    """Python's numbers in a dtype. Raises OverflowError, or ValueError for a NaN, if it has them not."""
-    try:
-        return np.asarray(numbers, dtype)
-    except (OverflowError, ValueError) as error:
-        raise type(error)(
-            f"cannot make a tensor of {shown(numbers)}, which is out of bounds for {dtype}"
-        ) from None
-
-
-def native(array: np.ndarray) -> np.ndarray:
-    """The array in the machine's own byte order (files of other machines have the other one)."""
-    return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
+def _as_part(x: Any, dtype: np.dtype | None) -> Any:
+    """A part of a list that is to be stacked: its numbers stay weak unless dtype is given."""
+    if dtype is None and not contains(x, (Tensor, np.ndarray)):
+        return x
+    return asarray(x, dtype)

@@ -1,15 +1,16 @@
 """Trees of parameters: dicts, lists, tuples and NamedTuples of leaves.
 
-Everything else is a leaf, None is empty.
-Dicts are walked in the order of their sorted keys, so two equal dicts are equal trees.
+Everything else is a leaf; None is an inner node without children, so it has no leaf.
+Dicts are visited in the order of their sorted keys, so two equal dicts are equal trees.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 __all__ = ["flatten", "leaves", "map", "unflatten"]
 
 
-def children(node):
+def children(node: Any) -> tuple[Any, Any, Callable] | None:
     """(labels, subtrees, rebuild) of an inner node, or None for a leaf."""
     kind = type(node)
     if kind is dict:
@@ -26,35 +27,37 @@ def children(node):
     return None
 
 
-def flatten(tree) -> tuple[list, Callable]:
+def flatten(tree: Any) -> tuple[list, Callable]:
     """(leaves, rebuild) of a tree: its leaves in order, and a function that puts new ones there."""
     parts = children(tree)
     if parts is None:
         return [tree], lambda leaves: leaves[0]
     _, subtrees, rebuild = parts
-    flat = [flatten(sub) for sub in subtrees]
+    flat = [flatten(subtree) for subtree in subtrees]
 
-    def unflatten(leaves):
-        pieces, start = [], 0
-        for sub, rebuild_sub in flat:
-            pieces.append(rebuild_sub(leaves[start : start + len(sub)]))
-            start += len(sub)
+    def unflatten(leaves: list) -> Any:
+        pieces = []
+        start = 0
+        for sub_leaves, rebuild_sub in flat:
+            stop = start + len(sub_leaves)
+            pieces.append(rebuild_sub(leaves[start:stop]))
+            start = stop
         return rebuild(pieces)
 
-    return [leaf for sub, _ in flat for leaf in sub], unflatten
+    return [leaf for sub_leaves, _ in flat for leaf in sub_leaves], unflatten
 
 
-def unflatten(rebuild: Callable, leaves):
-    """The tree that `flatten` took apart, with new leaves."""
+def unflatten(rebuild: Callable, leaves: Any) -> Any:
+    """The tree that `flatten` gave `rebuild` for, with new leaves."""
     return rebuild(list(leaves))
 
 
-def leaves(tree) -> list:
+def leaves(tree: Any) -> list:
     """The leaves of a tree, in order."""
     return flatten(tree)[0]
 
 
-def paths(tree, prefix: str = "") -> list[str]:
+def paths(tree: Any, prefix: str = "") -> list[str]:
     """The name of each leaf of a tree as one would write it: "['conv'].w", "[0]"; of a lone one "".
 
     prefix: what each name begins with.
@@ -63,28 +66,28 @@ def paths(tree, prefix: str = "") -> list[str]:
     if parts is None:
         return [prefix]
     labels, subtrees, _ = parts
-    dotted = hasattr(tree, "_fields")
-    return [
-        path
-        for label, sub in zip(labels, subtrees)
-        for path in paths(sub, prefix + (f".{label}" if dotted else f"[{label!r}]"))
-    ]
+    is_named_tuple = hasattr(tree, "_fields")
+    found = []
+    for label, subtree in zip(labels, subtrees):
+        step = f".{label}" if is_named_tuple else f"[{label!r}]"
+        found += paths(subtree, prefix + step)
+    return found
 
 
-def map(function: Callable, tree, *others):
-    """`function` of corresponding leaves.
+def map(function: Callable, tree: Any, *others: Any) -> Any:
+    """A tree like `tree`, with `function` of the corresponding leaves of it and the others.
 
     Raises ValueError, naming the place, where the trees differ.
     """
     return _map(function, (tree, *others), "")
 
 
-def _map(function, trees, path):
+def _map(function: Callable, trees: tuple, path: str) -> Any:
     parts = children(trees[0])
     if parts is None:
         return function(*trees)
     labels, first, rebuild = parts
-    columns = [first]
+    children_of_each = [first]
     for other in trees[1:]:
         theirs = children(other)
         if theirs is None or type(other) is not type(trees[0]) or list(theirs[0]) != list(labels):
@@ -92,13 +95,14 @@ def _map(function, trees, path):
                 f"the trees differ at {path or 'the root'}: {_describe(trees[0])} "
                 f"against {_describe(other)}; give trees of one structure"
             )
-        columns.append(theirs[1])
-    return rebuild(
-        [_map(function, row, f"{path}[{label!r}]") for label, row in zip(labels, zip(*columns))]
-    )
+        children_of_each.append(theirs[1])
+    mapped = []
+    for label, *subtrees in zip(labels, *children_of_each):
+        mapped.append(_map(function, tuple(subtrees), f"{path}[{label!r}]"))
+    return rebuild(mapped)
 
 
-def _describe(node):
+def _describe(node: Any) -> str:
     parts = children(node)
     kind = type(node).__name__
     return f"a leaf ({kind})" if parts is None else f"{kind} of {list(parts[0])}"

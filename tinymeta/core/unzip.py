@@ -1,5 +1,7 @@
-"""Zips that anybody may have made: sizes are looked at before a byte is unpacked, entries that
-nobody asked for are never read, and whatever is wrong is one sentence that names the file.
+"""Reading zip files that are not trusted.
+
+Sizes are checked before a byte is unpacked, entries that were not asked for are never read, and
+whatever is wrong becomes one ValueError that names the file.
 """
 
 import contextlib
@@ -7,6 +9,7 @@ import io
 import os
 import zipfile
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 
@@ -14,11 +17,13 @@ METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # the others unpack withou
 
 
 @contextlib.contextmanager
-def blaming(path, what: str, remedy: str = "use a copy of the original") -> Iterator[None]:
-    """Whatever goes wrong inside is one ValueError: `path` is not `what`, why, and the remedy.
+def naming_the_file(
+    path: Any, what: str, remedy: str = "use a copy of the original"
+) -> Iterator[None]:
+    """Turn any error inside into one ValueError: `path` is not `what`, why, and the remedy.
 
-    Whatever, since no list of what a stranger's bytes make zipfile, zlib, json and NumPy raise
-    would be complete. An OSError that names its file, one that is not there say, stays itself.
+    Any, since no list of what untrusted bytes make zipfile, zlib, json and NumPy raise would be
+    complete. An OSError that names its file (it is not there, say) is left as it is.
     """
     try:
         yield
@@ -27,12 +32,12 @@ def blaming(path, what: str, remedy: str = "use a copy of the original") -> Iter
             raise
         raise ValueError(
             f"{os.fspath(path)} is not {what}, or it was damaged or changed since "
-            f"({reason(error)}): {remedy}"
+            f"({_reason(error)}): {remedy}"
         ) from error
 
 
-def reason(error: Exception) -> str:
-    """What the error says."""
+def _reason(error: Exception) -> str:
+    """The message of an error, as a clause."""
     text = one_line(str(error)) or type(error).__name__
     return f"it lacks {text}" if isinstance(error, KeyError) else text
 
@@ -44,26 +49,25 @@ def one_line(text: str) -> str:
 
 
 def entries(
-    path, wanted: Callable[[str], object], limit: int | None = None
+    path: Any, wanted: Callable[[str], object], limit: int | None = None
 ) -> Iterator[tuple[str, bytes]]:
-    """(name, bytes) of each entry whose name is `wanted`, in order of their names.
+    """(name, bytes) of each entry for whose name `wanted` is true, in order of their names.
 
     limit: how many bytes they may have together when unpacked; without one, as many as the file
     has, which is enough for what was not compressed, and a small file then never fills memory.
     Raises ValueError for an entry that is there twice, too large or cut off, and whatever zipfile
-    raises: to be read under `blaming`.
+    raises: to be read under `naming_the_file`.
     """
     with open(path, "rb") as opened, zipfile.ZipFile(opened) as archive:
-        chosen = sorted(
-            filter(lambda info: wanted(info.filename), archive.infolist()),
-            key=lambda info: info.filename,
-        )
+        chosen = [info for info in archive.infolist() if wanted(info.filename)]
+        chosen.sort(key=lambda info: info.filename)
         size = sum(info.file_size for info in chosen)
         most = limit or os.fstat(opened.fileno()).st_size
         if size > most:
             raise ValueError(f"it unpacks to {size} bytes, and {most} would be the most")
-        for info, after in zip(chosen, [*chosen[1:], None]):
-            if after and info.filename == after.filename:
+        for k, info in enumerate(chosen):
+            is_last = k + 1 == len(chosen)
+            if not is_last and info.filename == chosen[k + 1].filename:
                 raise ValueError(f"it holds {info.filename!r} twice")
             if info.compress_type not in METHODS:
                 raise ValueError(f"{info.filename!r} is compressed by an unusual method")
@@ -75,10 +79,10 @@ def entries(
 
 
 def arrays(
-    path, wanted: Callable[[str], object], limit: int | None = None
+    path: Any, wanted: Callable[[str], object], limit: int | None = None
 ) -> dict[str, np.ndarray]:
     """The arrays of an .npz file, by name; no pickles. wanted, limit, errors: as of `entries`."""
-    return {
-        name.removesuffix(".npy"): np.lib.format.read_array(io.BytesIO(data))
-        for name, data in entries(path, wanted, limit)
-    }
+    found = {}
+    for name, data in entries(path, wanted, limit):
+        found[name.removesuffix(".npy")] = np.lib.format.read_array(io.BytesIO(data))
+    return found

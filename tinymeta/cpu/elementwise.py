@@ -14,7 +14,16 @@ from typing import Any
 
 import numpy as np
 
-from ..core.text import FUNCTIONS, INPUTS, OPERATORS, Call, is_mask, names, numeric, parsed
+from ..core.text import (
+    FUNCTIONS,
+    INPUTS,
+    OPERATORS,
+    Call,
+    is_mask,
+    names,
+    numeric_arguments,
+    parsed,
+)
 
 
 def where(condition: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:

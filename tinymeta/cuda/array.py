@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.strides import dense, even
+from ..core.strides import dense, evenly_strided
 from . import dlpack
 from .driver import INT32_LIMIT, current
 from .memory import Block, ForeignBlock
@@ -62,7 +62,7 @@ class Array:
     def task_stride(self) -> int | None:
         """The stride from a matrix to the next, all axes but two taken as one; None if uneven."""
         sizes, strides = self.shape[:-2], self.strides[:-2]
-        if not even(sizes, strides):
+        if not evenly_strided(sizes, strides):
             return None
         innermost_first = zip(reversed(sizes), reversed(strides))
         return next((stride for n, stride in innermost_first if n > 1), 0)

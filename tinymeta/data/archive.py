@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..core.unzip import blaming, entries
+from ..core.unzip import entries, naming_the_file
 from .characters import Characters
 
 SIDE = 105  # pixels

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..core.primitive import registry
-from ..core.strides import dense, even
+from ..core.strides import dense, evenly_strided
 from ..core.text import FUNCTIONS
 from .machine import DTYPES
 from .program import OWN, Builder, Line, Own, Program, ordered
@@ -149,7 +149,7 @@ def readable(op: str, k: int, x: Line) -> bool:
         return False
     *lead, rows, columns = found.strides
     *sizes, m, n = x.shape
-    return even(sizes, lead) and (k == 0 or 1 in (columns, rows, m, n))
+    return evenly_strided(sizes, lead) and (k == 0 or 1 in (columns, rows, m, n))
 
 
 class Bodies(NamedTuple):

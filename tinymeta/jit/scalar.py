@@ -10,13 +10,14 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ..core.tensor import WEAK, Tensor, Unknown, asarray
+from ..core.convert import WEAK_SCALARS, TracedScalar
+from ..core.tensor import Tensor, asarray
 
 ALONE = {float: np.float32}  # what tm.asarray makes of one; a NumPy number keeps its own
 EXACT = {float: np.float64}  # what arithmetic among numbers alone is done in
 
 
-class Scalar(Unknown):
+class Scalar(TracedScalar):
     """kind: the type of the number. of_dtype(dtype): it, as a 0-d tensor of that dtype."""
 
     __array_priority__ = 1000  # `array * scalar` is the scalar's to answer
@@ -61,7 +62,7 @@ def arithmetic(operation: Callable, turned: bool = False) -> Callable:
             dtype = operation(np.ones(1, other.dtype), self.kind(1)).dtype
             array, own = asarray(other).astype(dtype), number(self, dtype)
             return operation(array, own) if turned else operation(own, array)
-        if not isinstance(other, WEAK):
+        if not isinstance(other, WEAK_SCALARS):
             return NotImplemented  # a Tensor answers for itself
         pair = (other, self) if turned else (self, other)
         kind = type(operation(*(kind_of(x)(1) for x in pair)))
@@ -75,7 +76,7 @@ def comparison(operation: Callable) -> Callable:
     """Of numbers a bool that is not known yet: it may choose in tm.where, and cannot in an `if`."""
 
     def method(self, other):
-        if not isinstance(other, WEAK):
+        if not isinstance(other, WEAK_SCALARS):
             return NotImplemented
         dtype = np.result_type(*(EXACT.get(kind_of(x), kind_of(x)) for x in (self, other)))
         return operation(number(self, dtype), number(other, dtype))

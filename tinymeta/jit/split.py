@@ -179,7 +179,7 @@ def keeps(line: Line, tasks: int) -> bool:
     if line.op in ("sum", "max", "argmax", "flip"):
         return 0 not in static["axes"]
     if line.op == "slice":
-        return static["cuts"][0] == slice(0, x.shape[0], 1)
+        return static["slices"][0] == slice(0, x.shape[0], 1)
     if line.op == "pad":
         return tuple(static["widths"][0]) == (0, 0, 0)
     if line.op == "concatenate":

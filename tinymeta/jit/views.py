@@ -56,7 +56,7 @@ def through(view: Line, offset: int, strides: tuple) -> tuple | None:
         moved, strides = strides_of.flipped(shape, strides, static["axes"])
         return offset + moved, strides
     if view.op == "slice":
-        moved, _, strides = strides_of.cut(shape, strides, static["cuts"])
+        moved, _, strides = strides_of.sliced(shape, strides, static["slices"])
         return offset + moved, strides
     strides = strides_of.reshaped(shape, strides, view.shape)
     return None if strides is None else (offset, strides)

@@ -134,14 +134,14 @@ class Checkpoint:
         if not self.path.exists():
             raise FileNotFoundError(f"there is no checkpoint {self.path}: begin without resuming")
         arrays, about = read(self.path)
-        with blaming(self.path, f"a {KIND}"):
+        with naming_the_file(self.path, f"a {KIND}"):
             kept = told_by(about)
         self.compare(kept.config)
         best = kept.best
         arrays = match_structure(
             arrays, {"params": params, "state": state, "best": params if best else None}, self.path
         )
-        with blaming(self.path, f"a {KIND}"):
+        with naming_the_file(self.path, f"a {KIND}"):
             self.restore(kept.draws)
         self.written, self.made_on = time.perf_counter(), kept.place
         return Progress(
@@ -198,7 +198,7 @@ class Checkpoint:
 def told_by(about: dict) -> Told:
     """What a file tells, after a look at whether a run can have told it.
 
-    Raises KeyError and ValueError: to be called under `blaming`.
+    Raises KeyError and ValueError: to be called under `naming_the_file`.
     """
     if about["kind"] != KIND:
         raise ValueError("it is of another kind")

@@ -8,7 +8,7 @@ import numpy as np
 from .. import ops
 from ..core.checks import flag, function, instance, one_of, shown, whole
 from ..core.grad import value_and_grad
-from ..core.naming import speaking
+from ..core.naming import with_error_prefix
 from ..core.tensor import Tensor, asarray
 from ..data import Tasks
 from ..nn.losses import cross_entropy
@@ -190,7 +190,7 @@ def accuracy(logits, labels) -> np.ndarray:
     return (np.argmax(logits, -1) == labels).mean(-1)
 
 
-accuracy = speaking("accuracy", accuracy)
+accuracy = with_error_prefix("accuracy", accuracy)
 
 
 def no_nan(name: str, prediction) -> None:

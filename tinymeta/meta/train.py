@@ -11,7 +11,7 @@ import numpy as np
 
 from ..core import tree
 from ..core.checks import one_of, whole
-from ..core.primitive import debug_nans
+from ..core.nans import debug_nans
 from ..core.system import peak_memory
 from ..core.tensor import asarray, tensor
 from ..jit import jit

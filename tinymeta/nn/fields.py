@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 
 from ..core.checks import flag, function, real, shown, whole
-from ..core.naming import speaking
+from ..core.naming import with_error_prefix
 from ..core.tensor import Tensor, asarray
 from ..ops.conv import padding_of, pair_of
 
@@ -44,7 +44,7 @@ def params_of(who: str, params, *names: str) -> list:
 def speaks(layer: type) -> type:
     """A decorator of a layer, whose errors then begin with its name."""
     for name in {"init", "freeze", "__call__"} & {*dir(layer)}:
-        setattr(layer, name, speaking(layer.__name__, getattr(layer, name)))
+        setattr(layer, name, with_error_prefix(layer.__name__, getattr(layer, name)))
     return layer
 
 

@@ -5,7 +5,7 @@
 
 from .. import ops
 from ..core.checks import shown
-from ..core.naming import speaking
+from ..core.naming import with_error_prefix
 from ..core.primitive import require
 from ..core.tensor import Tensor, asarray
 from ..ops.create import is_class
@@ -159,4 +159,4 @@ def squared_distances(a, b) -> Tensor:
 
 
 for _name in __all__:
-    globals()[_name] = speaking(_name, globals()[_name])
+    globals()[_name] = with_error_prefix(_name, globals()[_name])

@@ -2,18 +2,19 @@
 Here     what an operation means: its shape and its derivative; functions composed of operations.
 Imports  core
 Never    kernels, devices, training.
-Add one  row in the family file -> kernel of the same name in cpu/ and cuda/
+Add one  an entry in the family file -> kernel of the same name in cpu/ and cuda/
          -> strategy in the table of testing/cases.py
 Tests    tests/ops/
 
+A primitive whose public function checks arguments first has that one's name and `_p`: pad_p, sum_p.
 The families are closed under differentiation: whatever a derivative rule calls is in the table
 again. So a gradient is an ordinary computation, and gradients of any order come free.
 
 family         members                                        the derivative of a member is made of
 elementwise    add sub mul div neg square exp log tanh ...    elementwise
 movement       reshape transpose flip astype                  the same operation, the other way
-               slice <-> pad, concatenate                     each the other; slice
-               broadcast_to                                   sum
+               slice <-> pad, concatenate (join.py)           each the other; slice
+               broadcast_to (broadcast.py)                    sum
 reduce         sum                                            broadcast_to
                max                                            broadcast_to, times a mask that has
                                                               no derivative
@@ -22,13 +23,17 @@ index          take <-> scatter_add                           each the other
 matmul         matmul                                         matmul, transpose
 conv           conv, conv_input, conv_weight                  the three partial derivatives of
                                                               <g, conv(x, w)>
-no derivative  equal less ... sign wins argmax window_argmax  (they choose;
-                                                              what they choose has one)
+no derivative  equal less ... sign tie_weight argmax          (they choose;
+               window_argmax                                   what they choose has one)
 """
 
-from ..core.naming import speaking
+from collections.abc import Callable
+from typing import Any
+
+from ..core.naming import with_error_prefix
 from ..core.primitive import Primitive
 from ..core.tensor import Tensor
+from .broadcast import broadcast_to
 from .checkpoint import checkpoint
 from .compose import log_softmax, logsumexp, mean, norm, softmax, var
 from .conv import conv2d
@@ -70,27 +75,24 @@ from .elementwise import (
     where,
 )
 from .index import take, take_along_axis
-from .logic import both, differ, either, invert
+from .join import concatenate, pad, stack
+from .logic import invert, logical_and, logical_or, logical_xor
 from .matmul import matmul
 from .movement import (
     astype,
-    broadcast_to,
-    concatenate,
     expand_dims,
     flip,
     getitem,
     moveaxis,
-    pad,
     reshape,
     squeeze,
-    stack,
     swapaxes,
     transpose,
 )
 from .pool import avg_pool2d, max_pool2d
 from .reduce import argmax, max, min, sum
 
-# What `tinymeta` has under the same names; all else here is for the other rooms.
+# What `tinymeta` has under the same names; what else is here, Tensor's operators are made of.
 __all__ = [
     "abs",
     "add",
@@ -168,65 +170,70 @@ __all__ = [
 ]
 
 
-def unchanged(x) -> Tensor:
+def _unchanged(x: Tensor) -> Tensor:
     """+x: the tensor itself."""
     return x
 
 
 # fmt: off
-OPERATORS = {
-    "__add__": add,        "__neg__": neg,           "__and__": both,       "__eq__": equal,
-    "__sub__": sub,        "__pos__": unchanged,     "__or__": either,      "__ne__": not_equal,
-    "__mul__": mul,        "__abs__": abs,           "__xor__": differ,     "__lt__": less,
-    "__truediv__": div,    "__invert__": invert,     "__pow__": power,      "__le__": less_equal,
-    "__matmul__": matmul,  "__gt__": greater,        "__ge__": greater_equal,
-    "__getitem__": getitem}
-REFLECTED = {
-    "__radd__": add,       "__rsub__": sub,          "__rmul__": mul,       "__rtruediv__": div,
-    "__rmatmul__": matmul, "__rpow__": power,        "__rand__": both,      "__ror__": either,
-    "__rxor__": differ}
-METHODS = {
-    "astype": astype,      "reshape": reshape,       "transpose": transpose,
-    "sum": sum,            "mean": mean,             "max": max,            "min": min}
+OPERATORS: dict[str, Callable] = {
+    "__add__": add,        "__neg__": neg,          "__and__": logical_and,  "__eq__": equal,
+    "__sub__": sub,        "__pos__": _unchanged,   "__or__": logical_or,    "__ne__": not_equal,
+    "__mul__": mul,        "__abs__": abs,          "__xor__": logical_xor,  "__lt__": less,
+    "__truediv__": div,    "__invert__": invert,    "__pow__": power,        "__gt__": greater,
+    "__matmul__": matmul,  "__getitem__": getitem,  "__le__": less_equal,
+    "__ge__": greater_equal}
+REFLECTED: dict[str, Callable] = {
+    "__radd__": add,       "__rsub__": sub,         "__rmul__": mul,         "__rtruediv__": div,
+    "__rmatmul__": matmul, "__rpow__": power,       "__rand__": logical_and, "__ror__": logical_or,
+    "__rxor__": logical_xor}
+METHODS: dict[str, Callable] = {
+    "astype": astype,      "reshape": reshape,      "transpose": transpose,
+    "sum": sum,            "mean": mean,            "max": max,              "min": min}
 # fmt: on
-TAKE_FUNCTIONS = {"checkpoint", "hessian", "hvp", "jacobian", "jvp"}  # whose errors stay theirs
+_TAKE_FUNCTIONS = {"checkpoint", "hessian", "hvp", "jacobian", "jvp"}  # whose errors stay theirs
 
 
-def door(operation):
-    """What users call, which says its own name in errors."""
-    if isinstance(operation, Primitive):  # it does so itself
+def _public(operation: Callable) -> Callable:
+    """The function as users call it, with its own name in errors."""
+    if isinstance(operation, Primitive):  # Elementwise sees to that itself
         return operation
-    return speaking(operation.__name__, operation)
+    return with_error_prefix(operation.__name__, operation)
 
 
-def method(name: str, operation):
-    """The same as a function, since a class binds no other objects."""
+def _as_method(name: str, operation: Callable) -> Callable:
+    """A function for the class: Python binds `self` to functions, not to Elementwise objects."""
     if not isinstance(operation, Elementwise):
-        return door(operation)
+        return _public(operation)
 
-    def called(*inputs):
+    def method(*inputs: Any) -> Tensor:
         return operation(*inputs)
 
-    called.__name__, called.__doc__ = name, operation.__doc__
-    called.__signature__ = operation.__signature__
-    return called
+    method.__name__, method.__doc__ = name, operation.__doc__
+    method.__signature__ = operation.__signature__  # type: ignore[attr-defined]
+    return method
 
 
-def reflected(name: str, operation):
+def _as_reflected_method(name: str, operation: Callable) -> Callable:
     """What `1 + tensor` calls on the tensor, which is the second input."""
 
-    def called(b, a):
+    def method(b: Tensor, a: Any) -> Tensor:
         return operation(a, b)
 
-    called.__name__, called.__doc__ = name, operation.__doc__
-    return called
+    method.__name__, method.__doc__ = name, operation.__doc__
+    return method
 
 
-for _name, _operation in (OPERATORS | METHODS).items():
-    setattr(Tensor, _name, method(_name, _operation))
-for _name, _operation in REFLECTED.items():
-    setattr(Tensor, _name, reflected(_name, door(_operation)))
-Tensor.stacked = staticmethod(stack)
-Tensor.T = property(transpose, doc="The axes in reverse order: of a matrix, its transpose.")
-for _name in {*__all__} - TAKE_FUNCTIONS:
-    globals()[_name] = door(globals()[_name])
+def _install() -> None:
+    """Put the operators and methods on Tensor, and the error prefixes on the public functions."""
+    for name, operation in (OPERATORS | METHODS).items():
+        setattr(Tensor, name, _as_method(name, operation))
+    for name, operation in REFLECTED.items():
+        setattr(Tensor, name, _as_reflected_method(name, _public(operation)))
+    Tensor.stacked = staticmethod(stack)
+    Tensor.T = property(transpose, doc="The axes in reverse order: of a matrix, its transpose.")
+    for name in {*__all__} - _TAKE_FUNCTIONS:
+        globals()[name] = _public(globals()[name])
+
+
+_install()

@@ -1,40 +1,47 @@
-"""Trade time for memory: forget what happened inside a function, run it again for its derivative.
+"""Checkpointing: forget the tape of a function, run it again when its derivative is taken.
 
-To the graph, the whole function is one line. Its inputs are the arguments and every tracked tensor
-that the function closes over; pulling back runs it once more and pulls back through what was
-recorded this time. That is made of operations, so it can be differentiated in turn, to any order.
+On the tape, the whole function is one node. Its inputs are the arguments and every tracked tensor
+that the function closes over. Its derivative rule runs the function once more, and makes a backward
+pass over what was recorded this time. That is made of operations, so it can be differentiated in
+turn, to any order. It costs one more forward pass for each derivative, and saves the memory of all
+nodes inside.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from ..core import tree
 from ..core.checks import function
-from ..core.grad import fresh_leaf, lines_between, pull_back
 from ..core.scope import setting, state
+from ..core.tape import backward_pass, fresh_leaf, tape_between
 from ..core.tensor import Tensor, asarray, serials
-from . import movement
+from .join import concatenate
+from .movement import astype, getitem, reshape
 
 
-class Region:
-    """One call of a checkpointed function, as what made the packed vector of its outputs."""
+class _Call:
+    """One call of a checkpointed function: the provenance of the packed vector of its outputs.
+
+    run: the function, of a list of the first `arguments` of the node's inputs.
+    """
 
     name = "checkpoint"
 
     def __init__(self, run: Callable, arguments: int):
         self.run, self.arguments = run, arguments
 
-    def pull(self, g, y, wanted):
-        base = next(serials)
+    def pull(self, g: Tensor, y: Tensor, wanted: list[int]) -> list[Tensor | None]:
+        first_serial = next(serials)
         leaves = [fresh_leaf(x) for x in y.inputs[: self.arguments]]
-        with setting(recording=True, region=base):
+        with setting(recording=True, region=first_serial):
             again = self.run(leaves)
-        leaves += y.inputs[self.arguments :]
-        lines = lines_between([again], leaves, base)
-        if again.serial not in lines.active:
+        leaves += y.inputs[self.arguments :]  # what f closes over has its old identity
+        tape = tape_between([again], leaves, first_serial)
+        if again.serial not in tape.active:
             return [None for _ in wanted]
-        shares = pull_back(lines.oldest_first, lines.active, {again.serial: g})
+        shares = backward_pass(tape.nodes, tape.active, {again.serial: g})
         return [shares.get(leaves[i].serial) for i in wanted]
 
 
@@ -46,49 +53,51 @@ def checkpoint(f: Callable) -> Callable:
     """
     function("checkpoint", f=f)
 
-    def wrapped(*args):
+    def wrapped(*args: Any) -> Any:
         flat, rebuild = tree.flatten(args)
         flat = [asarray(x) for x in flat]
-        places = [k for k, x in enumerate(flat) if x.dtype.kind == "f"]
+        floating = [k for k, x in enumerate(flat) if x.dtype.kind == "f"]
 
-        def call(tensors):
+        def call(tensors: list[Tensor]) -> Any:
+            """f, with these for the floating leaves of its arguments; the others are constants."""
             full = [Tensor(x.value) for x in flat]
-            for k, t in zip(places, tensors):
+            for k, t in zip(floating, tensors):
                 full[k] = t
             return tree.map(asarray, f(*rebuild(full)))
 
-        base = next(serials)
+        first_serial = next(serials)
         with setting(recording=True):  # once with constant arguments: what does f close over?
-            result = call([Tensor(flat[k].value) for k in places])
+            result = call([Tensor(flat[k].value) for k in floating])
         outputs, rebuild_outputs = tree.flatten(result)
-        hidden = [t for _, t in sorted(lines_between(outputs, [], base).outside.items())]
-        inputs = (*(flat[k] for k in places), *hidden)
+        closed_over = tape_between(outputs, [], first_serial).older_tracked
+        inputs = (*(flat[k] for k in floating), *closed_over)
         if not (state.recording and any(t.serial for t in inputs)):
             return tree.map(lambda t: Tensor(t.value), result)
         with setting(recording=False):
-            packed = pack(outputs).value
-        region = Region(lambda tensors: pack(tree.leaves(call(tensors))), len(places))
-        packed = Tensor(packed, region, inputs, {}, next(serials), state.order)
+            value = pack(outputs).value
+        this_call = _Call(lambda tensors: pack(tree.leaves(call(tensors))), len(floating))
+        packed = Tensor(value, this_call, inputs, {}, next(serials), state.order)
         return rebuild_outputs(unpack(packed, [Tensor(t.value) for t in outputs]))
 
     return wrapped
 
 
-def pack(outputs: list) -> Tensor:
+def pack(outputs: list[Tensor]) -> Tensor:
     """The floating outputs, one after another, as one vector of the widest dtype among them."""
-    floating = [t for t in outputs if t.dtype.kind == "f"] or [asarray(np.zeros(0, np.float32))]
+    floating = [t for t in outputs if t.dtype.kind == "f"]
+    if not floating:
+        floating = [asarray(np.zeros(0, np.float32))]
     widest = np.result_type(*(t.dtype for t in floating))
-    vectors = [movement.reshape(movement.astype(t, widest), -1) for t in floating]
-    return movement.concatenate(vectors)
+    return concatenate([reshape(astype(t, widest), -1) for t in floating])
 
 
-def unpack(packed: Tensor, outputs: list) -> list:
-    """The outputs again: floating ones cut out of the vector, the others as they are."""
+def unpack(packed: Tensor, outputs: list[Tensor]) -> list[Tensor]:
+    """The outputs again: floating ones as slices of the vector, the others as they are."""
     parts, start = [], 0
     for t in outputs:
         if t.dtype.kind == "f":
-            piece = movement.getitem(packed, slice(start, start + t.size))
+            piece = getitem(packed, slice(start, start + t.size))
             start += t.size
-            t = movement.reshape(movement.astype(piece, t.dtype), t.shape)
+            t = reshape(astype(piece, t.dtype), t.shape)
         parts.append(t)
     return parts

@@ -1,14 +1,21 @@
-"""Axes and shapes as callers write them, checked and made plain."""
+"""Axes and shapes as callers write them, checked and normalized.
+
+`name` is the operation, for the error.
+"""
 
 import math
 import operator
+from collections.abc import Iterable
+from typing import Any
 
 from ..core.checks import is_array, is_whole, shown
 
-MOST = 2**59  # elements: no machine has as much memory
+Shape = tuple[int, ...]
+Axes = int | tuple[int, ...] | None  # as callers write them; None: all
+_MOST = 2**59  # elements: no machine has as much memory
 
 
-def size_of(shape) -> int:
+def size_of(shape: Iterable[int]) -> int:
     """How many elements a shape has."""
     return math.prod(shape)
 
@@ -25,8 +32,11 @@ def as_axis(name: str, axis: int, ndim: int) -> int:
     return operator.index(axis) % ndim
 
 
-def as_axes(name: str, axis, ndim: int) -> tuple:
-    """Distinct non-negative axes in increasing order; None means all of them."""
+def as_axes(name: str, axis: Any, ndim: int) -> tuple[int, ...]:
+    """Distinct non-negative axes in increasing order; None means all of them.
+
+    Raises ValueError for an axis that is not there, or named twice.
+    """
     if axis is None:
         return tuple(range(ndim))
     axes = axis if isinstance(axis, (tuple, list)) else (axis,)
@@ -36,8 +46,11 @@ def as_axes(name: str, axis, ndim: int) -> tuple:
     return tuple(axes)
 
 
-def as_sizes(name: str, shape) -> tuple:
-    """A number, or a tuple, list or array of them, as a tuple of ints; they may be negative."""
+def as_sizes(name: str, shape: Any) -> tuple[int, ...]:
+    """A number, or a tuple, list or array of them, as a tuple of ints; they may be negative.
+
+    Raises TypeError for anything else.
+    """
     if type(shape) is tuple:  # nearly always, of ints
         for n in shape:
             if type(n) is not int:
@@ -52,17 +65,20 @@ def as_sizes(name: str, shape) -> tuple:
     return tuple([operator.index(n) for n in shape])
 
 
-def as_shape(name: str, shape) -> tuple:
-    """Raises TypeError for what is no shape, ValueError for a size that cannot be."""
-    shape = as_sizes(name, shape)
-    if min(shape, default=0) < 0:
-        raise ValueError(f"{name}: the shape {shape} has a negative size")
-    if max(size_of(shape), *shape, 0) > MOST:
-        raise ValueError(f"{name}: the shape {shown(shape)} is larger than any memory")
-    return shape
+def as_shape(name: str, shape: Any) -> tuple[int, ...]:
+    """A shape as a tuple of ints.
+
+    Raises TypeError for what is no shape, ValueError for a negative size, or too large ones.
+    """
+    sizes = as_sizes(name, shape)
+    if min(sizes, default=0) < 0:
+        raise ValueError(f"{name}: the shape {sizes} has a negative size")
+    if max(size_of(sizes), *sizes, 0) > _MOST:
+        raise ValueError(f"{name}: the shape {shown(sizes)} is larger than any memory")
+    return sizes
 
 
-def is_pair(widths) -> bool:
+def is_pair(widths: Any) -> bool:
     """Is it two sizes?"""
-    given = isinstance(widths, (tuple, list)) and len(widths) == 2
-    return given and all(is_whole(n) and n >= 0 for n in widths)
+    is_two = isinstance(widths, (tuple, list)) and len(widths) == 2
+    return is_two and all(is_whole(n) and n >= 0 for n in widths)

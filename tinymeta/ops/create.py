@@ -1,38 +1,41 @@
 """Tensors from nothing: constants, float32 unless asked otherwise."""
 
+from typing import Any
+
 import numpy as np
 
 from ..core.checks import as_dtype, is_number, shown, whole
 from ..core.primitive import require
 from ..core.tensor import Tensor, asarray
-from . import movement
+from .broadcast import broadcast_to
 from .checks import as_shape
 from .elementwise import equal
+from .movement import astype, expand_dims
 
 
-def full(shape, value, dtype=None) -> Tensor:
+def full(shape: Any, value: Any, dtype: Any = None) -> Tensor:
     """A tensor of one value; a tensor as the value gets its gradient.
 
     Raises ValueError for a negative size, as do the others here.
     """
     value = asarray(value, dtype)
-    repeated = movement.broadcast_to(value, as_shape("full", shape))
+    repeated = broadcast_to(value, as_shape("full", shape))
     if value.serial or not isinstance(value.value, np.ndarray):
         return repeated
     return asarray(np.array(repeated.value, order="C"))  # in memory of its own
 
 
-def zeros(shape, dtype=np.float32) -> Tensor:
+def zeros(shape: Any, dtype: Any = np.float32) -> Tensor:
     """A tensor of zeros; shape: an int or a tuple of ints."""
     return asarray(np.zeros(as_shape("zeros", shape), as_dtype(dtype)))
 
 
-def ones(shape, dtype=np.float32) -> Tensor:
+def ones(shape: Any, dtype: Any = np.float32) -> Tensor:
     """A tensor of ones; shape: an int or a tuple of ints."""
     return asarray(np.ones(as_shape("ones", shape), as_dtype(dtype)))
 
 
-def arange(*bounds, dtype=None) -> Tensor:
+def arange(*bounds: Any, dtype: Any = None) -> Tensor:
     """The numbers from `start` up to `stop`, without it, in steps of `step`: (n,).
 
     bounds: stop; or start, stop; or start, stop, step. dtype: by default int64 for integers,
@@ -42,54 +45,58 @@ def arange(*bounds, dtype=None) -> Tensor:
         raise TypeError(
             f"arange takes 1 to 3 numbers, a step that is not 0 as the third, not {shown(bounds)}"
         )
-    if dtype is not None and (dtype := as_dtype(dtype)).kind == "b":
-        raise TypeError("arange counts in numbers, and bools are none")
-    if dtype is None and any(isinstance(b, (float, np.floating)) for b in bounds):
-        typed = [b for b in bounds if isinstance(b, np.floating)]
-        dtype = np.result_type(*typed) if typed else np.float32
+    if dtype is not None:
+        dtype = as_dtype(dtype)
+        if dtype.kind == "b":
+            raise TypeError("arange counts in numbers, and bools are none")
+    elif any(isinstance(b, (float, np.floating)) for b in bounds):
+        numpy_floats = [b for b in bounds if isinstance(b, np.floating)]
+        dtype = np.result_type(*numpy_floats) if numpy_floats else np.float32
     return asarray(np.arange(*bounds, dtype=dtype))
 
 
-def eye(n: int, m: int | None = None, dtype=np.float32) -> Tensor:
+def eye(n: int, m: int | None = None, dtype: Any = np.float32) -> Tensor:
     """The identity matrix (n, m), ones on its diagonal; m is n by default."""
-    return asarray(np.eye(*as_shape("eye", (n, n if m is None else m)), dtype=as_dtype(dtype)))
+    rows, columns = as_shape("eye", (n, n if m is None else m))
+    return asarray(np.eye(rows, columns, dtype=as_dtype(dtype)))
 
 
-def zeros_like(x) -> Tensor:
+def zeros_like(x: Any) -> Tensor:
     """Zeros of the shape and dtype of `x`."""
     x = asarray(x)
     return zeros(x.shape, x.dtype)
 
 
-def ones_like(x) -> Tensor:
+def ones_like(x: Any) -> Tensor:
     """Ones of the shape and dtype of `x`."""
     x = asarray(x)
     return ones(x.shape, x.dtype)
 
 
-def one_hot(labels, classes: int, dtype=np.float32) -> Tensor:
+def one_hot(labels: Any, classes: int, dtype: Any = np.float32) -> Tensor:
     """(..,) integers -> (.., classes), 1 at the label.
 
-    Raises ValueError for labels outside 0..classes-1; those that nobody can look at, as they are
-    made by a compiled program, get a row of zeros.
+    Raises ValueError for labels outside 0..classes-1; those that are not known yet, as a compiled
+    program makes them, get a row of zeros.
     """
-    return movement.astype(is_class("one_hot", labels, classes), dtype)
+    return astype(is_class("one_hot", labels, classes), dtype)
 
 
-def is_class(name: str, labels, classes: int) -> Tensor:
-    """`one_hot` as bools, for the function called `name`, which labels are looked at for."""
+def is_class(name: str, labels: Any, classes: int) -> Tensor:
+    """`one_hot` as bools; name: the function that errors speak of."""
     labels = asarray(labels)
     whole(name, 0, classes=classes)
 
-    def check(values):
-        inside = not values.size or 0 <= int(values.min()) <= int(values.max()) < classes
+    def check(values: np.ndarray) -> None:
+        is_empty = not values.size
+        inside = is_empty or 0 <= int(values.min()) <= int(values.max()) < classes
         if values.dtype.kind not in "iu" or not inside:
-            span = f" from {values.min()} to {values.max()}" if values.size else ""
+            span = "" if is_empty else f" from {values.min()} to {values.max()}"
             raise ValueError(
                 f"{name}: labels must be integers from 0 to {classes - 1}, got {values.dtype}{span}"
             )
 
-    check(np.zeros(0, labels.dtype))
+    check(np.zeros(0, labels.dtype))  # the dtype, if the values are not known yet
     require(labels, check)
     as_shape(name, (*labels.shape, classes))
-    return equal(movement.expand_dims(labels, -1), np.arange(classes))
+    return equal(expand_dims(labels, -1), np.arange(classes))

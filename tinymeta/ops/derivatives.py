@@ -1,17 +1,22 @@
 """Derivative operators made of `vjp` and `grad`: forward mode, Hessian products, full matrices."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from ..core import tree
+from ..core.argnums import chosen_argnums, of_chosen_arguments
 from ..core.checks import function, instance
-from ..core.grad import chosen, detach, grad, like_output, lines_between, vjp
+from ..core.grad import as_cotangent, detach, grad, vjp
+from ..core.tape import tape_between
 from ..core.tensor import Tensor, asarray, serials
-from . import movement, reduce
+from . import reduce
+from .join import stack
+from .movement import reshape
 
 
-def jvp(f: Callable, primals: tuple, tangents: tuple):
+def jvp(f: Callable, primals: tuple, tangents: tuple) -> tuple:
     """`(f(*primals), J @ tangents)`, the derivative of `f` along `tangents`.
 
     The pullback u -> J^T u is linear, so its own pullback is J: forward mode as reverse mode,
@@ -19,26 +24,34 @@ def jvp(f: Callable, primals: tuple, tangents: tuple):
     """
     function("jvp", f=f)
     instance("jvp", (tuple, list), "of arguments", primals=primals, tangents=tangents)
-    base = next(serials)
+    first_serial = next(serials)
     value, pull = vjp(f, *primals)
-    tangents = tree.map(lambda x, v: like_output(asarray(x), v), tuple(primals), tuple(tangents))
+    tangents = tree.map(_as_tangent, tuple(primals), tuple(tangents))
     zero = tree.map(lambda y: asarray(np.zeros(y.shape, y.dtype)), value)
     _, push = vjp(pull, zero)
-    pushed = push(tangents)[0]
-    # J is made of the primals, but unless these are tracked themselves nobody watches from outside.
-    if not lines_between(tree.leaves(pushed), [], base).outside:
+    (pushed,) = push(tangents)
+    # J is made of the primals; unless these are tracked themselves, nobody needs its history.
+    if not tape_between(tree.leaves(pushed), [], first_serial).older_tracked:
         pushed = tree.map(detach, pushed)
     return value, pushed
 
 
-def hvp(f: Callable, x, v):
-    """The Hessian of the scalar function `f` at `x` times `v` (trees alike), without forming it."""
+def _as_tangent(x: Any, v: Any) -> Tensor:
+    return as_cotangent(asarray(x), v)
+
+
+def hvp(f: Callable, x: Any, v: Any) -> Any:
+    """The Hessian of the scalar function `f` at `x` times `v` (trees alike), without forming it.
+
+    It is the gradient of <grad f(x), v>. Raises ValueError if v differs from x.
+    """
     function("hvp", f=f)
+    v = tree.map(_as_tangent, x, v)
 
-    def slope(x):
-        return sum(reduce.sum(g * u) for g, u in zip(tree.leaves(grad(f)(x)), tree.leaves(v)))
+    def slope(x: Any) -> Any:
+        pairs = zip(tree.leaves(grad(f)(x)), tree.leaves(v))
+        return sum(reduce.sum(g * u) for g, u in pairs)
 
-    v = tree.map(lambda a, b: like_output(asarray(a), b), x, v)
     return grad(slope)(x)
 
 
@@ -51,16 +64,10 @@ def jacobian(f: Callable, argnum: int | tuple[int, ...] = 0) -> Callable:
     """
     function("jacobian", f=f)
 
-    def wrapped(*args, **kwargs):
-        argnums = chosen(argnum, len(args))
-
-        def of_chosen(*xs):
-            full = list(args)
-            for n, x in zip(argnums, xs):
-                full[n] = x
-            return f(*full, **kwargs)
-
-        value, pull = vjp(of_chosen, *(args[n] for n in argnums))
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        argnums = chosen_argnums(argnum, len(args))
+        f_of_chosen = of_chosen_arguments(f, argnums, args, kwargs)
+        value, pull = vjp(f_of_chosen, *(args[n] for n in argnums))
         flat, rebuild = tree.flatten(value)
         for y, path in zip(flat, tree.paths(value)):
             if y.dtype.kind != "f":
@@ -68,27 +75,31 @@ def jacobian(f: Callable, argnum: int | tuple[int, ...] = 0) -> Callable:
                     f"jacobian needs floating results, got {y.dtype}{y.shape}"
                     f"{path and ' at ' + path}: leave it out or cast it with astype"
                 )
-        places = [rows(pull, rebuild, flat, k) for k in range(len(flat))]
-        return rebuild([found if isinstance(argnum, tuple) else found[0] for found in places])
+        leaves = []
+        for k in range(len(flat)):
+            by_arguments = _jacobian_of_leaf(pull, rebuild, flat, k)
+            leaves.append(by_arguments if isinstance(argnum, tuple) else by_arguments[0])
+        return rebuild(leaves)
 
     return wrapped
 
 
-def rows(pull: Callable, rebuild: Callable, flat: list[Tensor], k: int):
-    """The derivative of the k-th leaf of a result, by one pullback for each of its elements."""
+def _jacobian_of_leaf(pull: Callable, rebuild: Callable, flat: list[Tensor], k: int) -> Any:
+    """The derivative of the k-th leaf of a result, by one pullback for each of its elements.
+
+    A tuple of trees like the arguments. flat, rebuild: the leaves of the result, and their tree.
+    """
     y = flat[k]
-    others = [asarray(np.zeros(x.shape, x.dtype)) for x in flat]
-
-    def along(unit):
-        return pull(rebuild([*others[:k], asarray(unit.reshape(y.shape)), *others[k + 1 :]]))
-
-    found = [along(unit) for unit in np.eye(y.size, dtype=y.dtype)]
-    if not found:  # of nothing: nothing, of the shape
-        like = pull(rebuild(others))
+    zeros = [asarray(np.zeros(x.shape, x.dtype)) for x in flat]
+    rows = []
+    for unit in np.eye(y.size, dtype=y.dtype):
+        cotangents = list(zeros)
+        cotangents[k] = asarray(unit.reshape(y.shape))
+        rows.append(pull(rebuild(cotangents)))
+    if not rows:  # the leaf has no elements: a derivative without elements, of the right shape
+        like = pull(rebuild(zeros))
         return tree.map(lambda g: asarray(np.zeros(y.shape + g.shape, g.dtype)), like)
-    return tree.map(
-        lambda *parts: movement.reshape(movement.stack(parts), y.shape + parts[0].shape), *found
-    )
+    return tree.map(lambda *parts: reshape(stack(parts), y.shape + parts[0].shape), *rows)
 
 
 def hessian(f: Callable, argnum: int | tuple[int, ...] = 0) -> Callable:

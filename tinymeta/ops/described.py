@@ -1,6 +1,8 @@
-"""What `help` says of an elementwise operation: its value, its derivatives, what it takes."""
+"""What `help` shows of an elementwise operation: its value, its derivatives, what it takes."""
 
-VALUES = {
+from typing import Any
+
+_VALUES = {
     "add": "a + b. Derivatives: 1 and 1.",
     "sub": "a - b. Derivatives: 1 and -1.",
     "mul": "a * b. Derivatives: b and a.",
@@ -31,16 +33,16 @@ VALUES = {
     "greater_equal": "a >= b.",
 }
 
-MIXED = "Raises ValueError for other shapes, TypeError for float32 beside float64."
+_ERRORS = "Raises ValueError for other shapes, TypeError for float32 beside float64."
 
 
-def described(op) -> str:
-    """The docstring of an elementwise operation; of one without a line here, by its text."""
-    value = VALUES.get(op.name, f"{op.text}, element by element.")
+def described(op: Any) -> str:
+    """The docstring of an elementwise operation; of one that is not listed, by its text."""
+    value = _VALUES.get(op.name, f"{op.text}, element by element.")
     integers = "; integers become float32." if op.floating else "."
     if op.result is not None:
         value += f" A {op.result} tensor, which has no derivative."
     if op.arity == 1:
         return f"{value}\n\na: a tensor of any shape{integers}"
     inputs = ", ".join("abc"[: op.arity])
-    return f"{value}\n\n{inputs}: tensors or numbers whose shapes broadcast{integers}\n{MIXED}"
+    return f"{value}\n\n{inputs}: tensors or numbers whose shapes broadcast{integers}\n{_ERRORS}"

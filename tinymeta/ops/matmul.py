@@ -4,15 +4,19 @@ y = x @ w, (.., n, k) @ (.., k, m) -> (.., n, m).
 The number <g, x @ w> is linear in g, x and w, so each derivative is a product of the other two.
 """
 
+from typing import Any
+
 import numpy as np
 
 from ..core.primitive import Primitive
 from ..core.tensor import Tensor
-from . import movement
+from .broadcast import broadcast_to
+from .checks import Shape
+from .movement import expand_dims, squeeze, swapaxes
 from .promote import promote
 
 
-def shape(x, w):
+def _product_shape(x: Any, w: Any) -> tuple[Shape, np.dtype]:
     if x.shape[:-2] != w.shape[:-2] or x.shape[-1] != w.shape[-2]:
         raise ValueError(
             f"matmul: {x.shape} @ {w.shape} does not fit: "
@@ -22,20 +26,20 @@ def shape(x, w):
     return x.shape[:-1] + w.shape[-1:], x.dtype
 
 
-def swapped(x):
-    return movement.swapaxes(x, -1, -2)
+def _transposed(x: Tensor) -> Tensor:
+    return swapaxes(x, -1, -2)
 
 
-product = Primitive(
-    "matmul",
-    shape=shape,
-    family="matmul",
-    vjps=(lambda g, y, x, w: product(g, swapped(w)), lambda g, y, x, w: product(swapped(x), g)),
-)
+# fmt: off
+matmul_p: Primitive  # declared first, as its rules name it
+matmul_p = Primitive("matmul", shape=_product_shape, family="matmul", vjps=(
+    lambda g, y, x, w: matmul_p(g, _transposed(w)),
+    lambda g, y, x, w: matmul_p(_transposed(x), g)))
+# fmt: on
 
 
-def matmul(x, w) -> Tensor:
-    """x @ w with leading axes broadcast, as NumPy does.
+def matmul(x: Any, w: Any) -> Tensor:
+    """x @ w with leading axes broadcast, as NumPy does: (.., n, k) @ (.., k, m) -> (.., n, m).
 
     A 1-D operand is a row on the left, a column on the right.
     Raises ValueError where the shapes don't fit, and for 0-d operands.
@@ -43,26 +47,29 @@ def matmul(x, w) -> Tensor:
     x, w = promote("matmul", (x, w))
     if not x.ndim or not w.ndim:
         raise ValueError(f"matmul: {x.shape} @ {w.shape} has a 0-d operand: use * to scale")
-    row, column = x.ndim == 1, w.ndim == 1
-    x, w = movement.expand_dims(x, 0) if row else x, movement.expand_dims(w, -1) if column else w
-    x, w = broadcast_lead("matmul", x, w, 2)
-    y = product(x, w)
-    return movement.squeeze(y, tuple([-2] * row + [-1] * column)) if row or column else y
+    is_row, is_column = x.ndim == 1, w.ndim == 1
+    if is_row:
+        x = expand_dims(x, 0)
+    if is_column:
+        w = expand_dims(w, -1)
+    x, w = broadcast_leading_axes("matmul", x, w, 2)
+    y = matmul_p(x, w)
+    added_axes = (-2,) * is_row + (-1,) * is_column
+    return squeeze(y, added_axes) if added_axes else y
 
 
-def broadcast_lead(name: str, x, w, core: int):
-    """Both with equal leading axes: all but the last `core`."""
+def broadcast_leading_axes(name: str, x: Tensor, w: Tensor, core: int) -> tuple[Tensor, Tensor]:
+    """Both with equal leading axes, all but the last `core`; ValueError if these do not fit."""
     a, b = x.shape[:-core], w.shape[:-core]
     if a == b:
         return x, w
     try:
-        lead = np.broadcast_shapes(a, b)
+        leading = np.broadcast_shapes(a, b)
     except ValueError:
         raise ValueError(
             f"{name}: the leading axes of {x.shape} and {w.shape} do not broadcast: "
             "they must be equal or 1"
         ) from None
-    return (
-        movement.broadcast_to(x, lead + x.shape[-core:]),
-        movement.broadcast_to(w, lead + w.shape[-core:]),
-    )
+    x = broadcast_to(x, leading + x.shape[-core:])
+    w = broadcast_to(w, leading + w.shape[-core:])
+    return x, w

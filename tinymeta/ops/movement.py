@@ -1,182 +1,165 @@
 """Moving elements without computing: each operation's derivative is its inverse or its partner.
 
-reshape <-> reshape, transpose <-> transpose, flip <-> flip, slice <-> pad, concatenate -> slices,
-broadcast_to <-> sum (reduce.py), astype <-> astype.
+reshape <-> reshape, transpose <-> transpose, flip <-> flip, slice <-> pad, astype <-> astype.
+
+A name that ends in `_p` is a primitive; the public function of the same name checks its arguments
+and calls it. broadcast_to, whose partner is sum, is in broadcast.py; what puts several tensors
+together, concatenate and stack, in join.py.
 """
+
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
-from ..core.checks import as_dtype, is_whole, shown
+from ..core.checks import as_dtype
 from ..core.primitive import Primitive
 from ..core.tensor import Tensor, asarray
-from . import elementwise, promote, reduce
-from .checks import as_axes, as_axis, as_shape, as_sizes, is_pair, size_of
-
-
-def primitive(name, shape, vjps, view=True):
-    return Primitive(name, shape=shape, vjps=vjps, family="movement", view=view)
-
+from .checks import Axes, Shape, as_axes, as_axis, as_sizes, size_of
 
 # ---- the primitives -----------------------------------------------------------------------------
 
-reshape_to = primitive(
-    "reshape",
-    lambda x, shape: (shape, x.dtype),
-    (lambda g, y, x, shape: reshape_to(g, shape=x.shape),),
-)
 
-permute = primitive(
-    "transpose",
-    lambda x, axes: (tuple(x.shape[i] for i in axes), x.dtype),
-    (lambda g, y, x, axes: permute(g, axes=tuple(np.argsort(axes).tolist())),),
-)
-
-spread = primitive(
-    "broadcast_to",
-    lambda x, shape: (shape, x.dtype),
-    (lambda g, y, x, shape: reduce.sum_to(g, x.shape),),
-)
-
-reverse = primitive(
-    "flip", lambda x, axes: (x.shape, x.dtype), (lambda g, y, x, axes: reverse(g, axes=axes),)
-)
-
-cut = primitive(
-    "slice",
-    lambda x, cuts: (cut_shape(x.shape, cuts), x.dtype),
-    (lambda g, y, x, cuts: pad_cut(g, x.shape, cuts),),
-)
-
-widen = primitive(
-    "pad",
-    lambda x, widths: (padded_shape(x.shape, widths), x.dtype),
-    (
-        lambda g, y, x, widths: cut(
-            g, cuts=tuple(slice(lo, n - hi, gap + 1) for n, (lo, hi, gap) in zip(g.shape, widths))
-        ),
-    ),
-    view=False,
-)
-
-convert = primitive(
-    "astype",
-    lambda x, dtype: (x.shape, dtype),
-    # None: integers and bools do not move when what they were made of does
-    (
-        lambda g, y, x, dtype: (
-            convert(g, dtype=x.dtype) if y.dtype.kind == x.dtype.kind == "f" else None
-        ),
-    ),
-    view=False,
-)
+def _sliced_shape(shape: Shape, slices: tuple[slice, ...]) -> Shape:
+    return tuple(len(range(*s.indices(n))) for s, n in zip(slices, shape))
 
 
-def joined_shape(*xs, axis):
-    shape = list(xs[0].shape)
-    shape[axis] = sum(x.shape[axis] for x in xs)
-    return tuple(shape), xs[0].dtype
+def padded_shape(shape: Shape, widths: tuple) -> Shape:
+    """widths: for each axis (zeros before, zeros after, zeros between two elements)."""
+    sizes = []
+    for n, (before, after, gap) in zip(shape, widths):
+        between = (n - 1) * gap if n else 0
+        sizes.append(before + n + between + after)
+    return tuple(sizes)
 
 
-def joined_part(i, g, y, *xs, axis):
-    start = sum(x.shape[axis] for x in xs[:i])
-    part = [slice(0, n, 1) for n in g.shape]
-    part[axis] = slice(start, start + xs[i].shape[axis], 1)
-    return cut(g, cuts=tuple(part))
-
-
-join = primitive("concatenate", joined_shape, joined_part, view=False)
-
-
-def pad_cut(g, shape, cuts):
-    """The adjoint of slicing: each element back to where it came from, zeros elsewhere."""
+def _undo_slice(g: Tensor, shape: Shape, slices: tuple[slice, ...]) -> Tensor:
+    """The adjoint of slicing an x of `shape`: each element back in its place, zeros elsewhere."""
     widths = []
-    for n, m, c in zip(shape, g.shape, cuts):
-        start, _, step = c.indices(n)
+    for n, m, s in zip(shape, g.shape, slices):
+        start, _, step = s.indices(n)
         end = start + (m - 1) * step + 1 if m else start
         widths.append((start, n - end, step - 1))
-    return widen(g, widths=tuple(widths))
+    return pad_p(g, widths=tuple(widths))
 
 
-def cut_shape(shape, cuts):
-    return tuple(len(range(*c.indices(n))) for c, n in zip(cuts, shape))
+def _undo_pad(g: Tensor, widths: tuple) -> Tensor:
+    """The adjoint of padding: what stands where the elements of x were put."""
+    slices = []
+    for n, (before, after, gap) in zip(g.shape, widths):
+        slices.append(slice(before, n - after, gap + 1))
+    return slice_p(g, slices=tuple(slices))
 
 
-def padded_shape(shape, widths):
-    return tuple(
-        lo + hi + (n + (n - 1) * gap if n else 0) for n, (lo, hi, gap) in zip(shape, widths)
-    )
+def _undo_transpose(g: Tensor, axes: tuple[int, ...]) -> Tensor:
+    return transpose_p(g, axes=tuple(np.argsort(axes).tolist()))
 
+
+def _undo_astype(g: Tensor, y: Tensor, x: Tensor) -> Tensor | None:
+    """None to or from integers and bools: they have no derivative."""
+    return astype_p(g, dtype=x.dtype) if y.dtype.kind == x.dtype.kind == "f" else None
+
+
+def _primitive(name: str, shape: Callable, rule: Callable, view: bool = True) -> Primitive:
+    return Primitive(name, shape=shape, vjps=(rule,), family="movement", view=view)
+
+
+# fmt: off
+# Declared first, as rules name them before they are assigned.
+reshape_p: Primitive
+flip_p: Primitive
+
+#                          name         (shape, dtype) of the result                derivative rule
+reshape_p   = _primitive("reshape",     lambda x, shape: (shape, x.dtype),
+                                        lambda g, y, x, shape: reshape_p(g, shape=x.shape))
+transpose_p = _primitive("transpose",   lambda x, axes: (tuple(x.shape[i] for i in axes), x.dtype),
+                                        lambda g, y, x, axes: _undo_transpose(g, axes))
+flip_p      = _primitive("flip",        lambda x, axes: (x.shape, x.dtype),
+                                        lambda g, y, x, axes: flip_p(g, axes=axes))
+slice_p     = _primitive("slice",       lambda x, slices: (_sliced_shape(x.shape, slices), x.dtype),
+                                        lambda g, y, x, slices: _undo_slice(g, x.shape, slices))
+pad_p       = _primitive("pad",         lambda x, widths: (padded_shape(x.shape, widths), x.dtype),
+                                        lambda g, y, x, widths: _undo_pad(g, widths), view=False)
+astype_p    = _primitive("astype",      lambda x, dtype: (x.shape, dtype),
+                                        lambda g, y, x, dtype: _undo_astype(g, y, x), view=False)
+# fmt: on
 
 # ---- the public functions -----------------------------------------------------------------------
 
 
-def reshape(x, *shape) -> Tensor:
+def reshape(x: Any, *shape: Any) -> Tensor:
     """The same elements, in row-major order, in another shape; one size may be -1.
 
     shape: sizes, or a tuple of them. Raises ValueError if they do not multiply to the size of `x`.
     """
     x = asarray(x)
-    shape = asked = as_sizes("reshape", shape[0] if len(shape) == 1 else shape)
-    known = size_of([n for n in shape if n != -1])
-    if shape.count(-1) == 1 and known:
-        shape = tuple(x.size // known if n == -1 else n for n in shape)
-    if min(shape, default=0) < 0 or size_of(shape) != x.size:
+    asked = as_sizes("reshape", shape[0] if len(shape) == 1 else shape)
+    sizes = asked
+    known = size_of([n for n in asked if n != -1])
+    if asked.count(-1) == 1 and known:
+        sizes = tuple(x.size // known if n == -1 else n for n in asked)
+    if min(sizes, default=0) < 0 or size_of(sizes) != x.size:
         raise ValueError(
             f"reshape: {x.shape} has {x.size} elements and does not fit {asked}: "
             "the sizes must multiply to that number, and one of them may be -1"
         )
-    return x if shape == x.shape else reshape_to(x, shape=shape)
+    return x if sizes == x.shape else reshape_p(x, shape=sizes)
 
 
-def transpose(x, *axes) -> Tensor:
-    """`x` with its axes in the order of `axes`, or reversed; each must be named once."""
+def transpose(x: Any, *axes: Any) -> Tensor:
+    """`x` with its axes in the order of `axes`, or reversed; each must be named once.
+
+    Raises ValueError if one is not, or not there.
+    """
     x = asarray(x)
-    axes = as_sizes("transpose", axes[0] if len(axes) == 1 else axes)
-    axes = (
-        tuple(as_axis("transpose", a, x.ndim) for a in axes)
-        if axes
-        else tuple(reversed(range(x.ndim)))
-    )
-    if sorted(axes) != list(range(x.ndim)):
-        raise ValueError(f"transpose: axes {axes} must name each axis of {x.shape} once")
-    return permute(x, axes=axes)
+    order = as_sizes("transpose", axes[0] if len(axes) == 1 else axes)
+    if order:
+        order = tuple(as_axis("transpose", a, x.ndim) for a in order)
+    else:
+        order = tuple(reversed(range(x.ndim)))
+    if sorted(order) != list(range(x.ndim)):
+        raise ValueError(f"transpose: axes {order} must name each axis of {x.shape} once")
+    return transpose_p(x, axes=order)
 
 
-def swapaxes(x, axis1: int, axis2: int) -> Tensor:
+def swapaxes(x: Any, axis1: int, axis2: int) -> Tensor:
     """`x` with axis1 and axis2 exchanged; ValueError for an axis that it has not."""
     x = asarray(x)
     order = list(range(x.ndim))
     i, j = as_axis("swapaxes", axis1, x.ndim), as_axis("swapaxes", axis2, x.ndim)
     order[i], order[j] = order[j], order[i]
-    return permute(x, axes=tuple(order))
+    return transpose_p(x, axes=tuple(order))
 
 
-def moveaxis(x, source: int, destination: int) -> Tensor:
-    """`x` with the axis `source` at the place `destination`, the others in their order."""
+def moveaxis(x: Any, source: int, destination: int) -> Tensor:
+    """`x` with the axis `source` at the place `destination`, the others in their order.
+
+    Raises ValueError for an axis that it has not.
+    """
     x = asarray(x)
+    to = as_axis("moveaxis", destination, x.ndim)
     order = list(range(x.ndim))
-    order.insert(
-        as_axis("moveaxis", destination, x.ndim), order.pop(as_axis("moveaxis", source, x.ndim))
-    )
-    return permute(x, axes=tuple(order))
+    moved = order.pop(as_axis("moveaxis", source, x.ndim))
+    order.insert(to, moved)
+    return transpose_p(x, axes=tuple(order))
 
 
-def expand_dims(x, axis) -> Tensor:
+def expand_dims(x: Any, axis: int | tuple[int, ...]) -> Tensor:
     """`x` with new axes of size 1; axis: their places in the result, an int or a tuple."""
     x = asarray(x)
     ndim = x.ndim + (len(axis) if isinstance(axis, (tuple, list)) else 1)
-    sizes, axes = iter(x.shape), as_axes("expand_dims", axis, ndim)
+    axes = as_axes("expand_dims", axis, ndim)
+    sizes = iter(x.shape)
     return reshape(x, tuple(1 if i in axes else next(sizes) for i in range(ndim)))
 
 
-def squeeze(x, axis=None) -> Tensor:
+def squeeze(x: Any, axis: Axes = None) -> Tensor:
     """`x` without axes of size 1: all, or those named by `axis`; ValueError for other sizes."""
     x = asarray(x)
-    axes = (
-        [i for i, n in enumerate(x.shape) if n == 1]
-        if axis is None
-        else as_axes("squeeze", axis, x.ndim)
-    )
+    if axis is None:
+        axes = tuple(i for i, n in enumerate(x.shape) if n == 1)
+    else:
+        axes = as_axes("squeeze", axis, x.ndim)
     for i in axes:
         if x.shape[i] != 1:
             raise ValueError(
@@ -185,120 +168,87 @@ def squeeze(x, axis=None) -> Tensor:
     return reshape(x, tuple(n for i, n in enumerate(x.shape) if i not in axes))
 
 
-def broadcast_to(x, shape) -> Tensor:
-    """`x` repeated along new leading axes and axes of size 1 to `shape`; ValueError if it fails."""
-    x, shape = asarray(x), as_shape("broadcast_to", shape)
-    if x.shape == shape:
-        return x
-    trailing = zip(x.shape[::-1], shape[::-1])
-    if len(x.shape) > len(shape) or any(n not in (1, m) for n, m in trailing):
-        raise ValueError(
-            f"broadcast_to: {x.shape} does not broadcast to {shape}: "
-            "trailing axes must be equal or 1"
-        )
-    return spread(x, shape=shape)
-
-
-def flip(x, axis=None) -> Tensor:
+def flip(x: Any, axis: Axes = None) -> Tensor:
     """The elements in reverse order along `axis` (an int, a tuple, None for all)."""
     x = asarray(x)
-    return reverse(x, axes=as_axes("flip", axis, x.ndim))
+    return flip_p(x, axes=as_axes("flip", axis, x.ndim))
 
 
-def astype(x, dtype) -> Tensor:
-    """`x` in another dtype; the gradient comes back in x's own, and stops at integers."""
+def astype(x: Any, dtype: Any) -> Tensor:
+    """`x` in another dtype; the gradient comes back in x's own, and stops at integers.
+
+    Raises TypeError for a dtype that tensors do not have.
+    """
     x, dtype = asarray(x), as_dtype(dtype)
-    return x if x.dtype == dtype else convert(x, dtype=dtype)
+    return x if x.dtype == dtype else astype_p(x, dtype=dtype)
 
 
-def pad(x, widths, value: float = 0.0) -> Tensor:
-    """`x` with `widths` elements of `value` around it.
-
-    widths: a number, or a (before, after) pair for each axis; ValueError for others.
-    """
-    x = asarray(x)
-    pairs = [(widths, widths)] * x.ndim if is_whole(widths) else widths
-    if not isinstance(pairs, (tuple, list)) or len(pairs) != x.ndim or not all(map(is_pair, pairs)):
-        raise ValueError(
-            f"pad: widths {shown(widths)} must give one (before, after) pair of sizes >= 0 "
-            f"for each of the {x.ndim} axes of {x.shape}"
-        )
-    full = tuple((int(lo), int(hi), 0) for lo, hi in pairs)
-    as_shape("pad", padded_shape(x.shape, full))
-    if isinstance(value, (int, float)) and value == 0:
-        return widen(x, widths=full)
-    inside = widen(np.ones(x.shape, bool), widths=full)
-    return elementwise.where(inside, widen(x, widths=full), value)
+# ---- indexing -----------------------------------------------------------------------------------
 
 
-def concatenate(xs, axis: int = 0) -> Tensor:
-    """The tensors `xs` one after another along `axis`; all other sizes and the dtypes must agree.
-
-    Raises ValueError for sizes that differ or no tensor, TypeError for float32 beside float64.
-    """
-    xs = promote.parts("concatenate", xs)
-    shapes = [x.value.shape for x in xs]
-    if not xs or () in shapes:
-        raise ValueError(
-            "concatenate needs at least one tensor, and none of them 0-d: use tm.stack for those"
-        )
-    axis = as_axis("concatenate", axis, len(shapes[0]))
-    others = [shape[:axis] + shape[axis + 1 :] for shape in shapes]
-    if any(sizes != others[0] for sizes in others):
-        raise ValueError(f"concatenate: the shapes {shapes} differ outside axis {axis}")
-    return join(*xs, axis=axis)
-
-
-def stack(xs, axis: int = 0) -> Tensor:
-    """The tensors `xs`, of one shape, side by side along a new `axis`; ValueError for others."""
-    xs = promote.parts("stack", xs)
-    if len({x.shape for x in xs}) != 1:
-        raise ValueError(f"stack needs at least one tensor, equal shapes: {[x.shape for x in xs]}")
-    return concatenate([expand_dims(x, as_axis("stack", axis, x.ndim + 1)) for x in xs], axis)
-
-
-def getitem(x: Tensor, index) -> Tensor:
+def getitem(x: Tensor, index: Any) -> Tensor:
     """Basic indexing with integers, slices, None and `...`.
 
-    For index arrays there are take and take_along_axis.
+    For index arrays there are take and take_along_axis. Raises TypeError for those, IndexError for
+    an integer out of range or too many parts.
     """
-    index = index if isinstance(index, tuple) else (index,)
-    for i in index:
-        basic = i is None or i is Ellipsis or isinstance(i, (slice, int, np.integer))
-        if not basic or isinstance(i, (bool, np.bool_)):
+    index = _full_index(x, index if isinstance(index, tuple) else (index,))
+    slices: list[slice] = []  # one for each axis of x, all upwards
+    flips: list[int] = []  # the axes whose slice was downwards
+    shape: list[int] = []  # of the result
+    for part in index:
+        axis = len(slices)
+        if part is None:
+            shape.append(1)
+        elif isinstance(part, slice):
+            upward, is_flipped = _upward(part, x.shape[axis])
+            slices.append(upward)
+            shape.append(len(range(upward.start, upward.stop, upward.step)))
+            if is_flipped:
+                flips.append(axis)
+        else:
+            slices.append(_at_position(part, axis, x.shape))
+    is_whole_axis = [s == slice(0, n, 1) for s, n in zip(slices, x.shape)]
+    if not all(is_whole_axis):
+        x = slice_p(x, slices=tuple(slices))
+    if flips:
+        x = flip_p(x, axes=tuple(flips))
+    return reshape(x, tuple(shape))
+
+
+def _full_index(x: Tensor, index: tuple) -> tuple:
+    """The index with a part for each axis of x: whole slices for `...`, or at the end."""
+    for part in index:
+        basic = part is None or part is Ellipsis or isinstance(part, (slice, int, np.integer))
+        if not basic or isinstance(part, (bool, np.bool_)):
             raise TypeError(
                 "a tensor is indexed with integers, slices, None and ..., "
-                f"not {type(i).__name__}: use tm.take or tm.take_along_axis "
+                f"not {type(part).__name__}: use tm.take or tm.take_along_axis "
                 "for index arrays and tm.where for masks"
             )
-    named = sum(i is not None and i is not Ellipsis for i in index)
-    if named > x.ndim or sum(i is Ellipsis for i in index) > 1:
+    dots = [k for k, part in enumerate(index) if part is Ellipsis]
+    named = sum(part is not None and part is not Ellipsis for part in index)
+    if named > x.ndim or len(dots) > 1:
         raise IndexError(f"the index {index} has too many parts for a tensor of shape {x.shape}")
-    dots = next((k for k, i in enumerate(index) if i is Ellipsis), len(index))
-    index = index[:dots] + (slice(None),) * (x.ndim - named) + index[dots + 1 :]
-    cuts, flips, shape, axis = [], [], [], 0
-    for i in index:
-        if i is None:
-            shape.append(1)
-            continue
-        n = x.shape[axis]
-        if isinstance(i, slice):
-            start, stop, step = i.indices(n)
-            length = len(range(start, stop, step))
-            if step < 0:  # a downward slice is an upward one, flipped
-                flips.append(axis)
-                start, step = start + (length - 1) * step, -step
-            cuts.append(slice(start, start + (length - 1) * step + 1 if length else start, step))
-            shape.append(length)
-        else:
-            if not -n <= i < n:
-                raise IndexError(
-                    f"index {i} is out of range for axis {axis} of size {n} (shape {x.shape})"
-                )
-            cuts.append(slice(int(i) % n, int(i) % n + 1, 1))
-        axis += 1
-    if any(c != slice(0, n, 1) for c, n in zip(cuts, x.shape)):
-        x = cut(x, cuts=tuple(cuts))
-    if flips:
-        x = reverse(x, axes=tuple(flips))
-    return reshape(x, tuple(shape))
+    place = dots[0] if dots else len(index)
+    return index[:place] + (slice(None),) * (x.ndim - named) + index[place + 1 :]
+
+
+def _upward(part: slice, n: int) -> tuple[slice, bool]:
+    """(slice with numbers and a positive step, whether its elements are then to be flipped)."""
+    start, stop, step = part.indices(n)
+    length = len(range(start, stop, step))
+    is_downward = step < 0
+    if is_downward:
+        start, step = start + (length - 1) * step, -step
+    stop = start + (length - 1) * step + 1 if length else start
+    return slice(start, stop, step), is_downward
+
+
+def _at_position(i: int, axis: int, shape: Shape) -> slice:
+    """The slice of the one element `i`, negative from the end; IndexError if it is not there."""
+    n = shape[axis]
+    if not -n <= i < n:
+        raise IndexError(f"index {i} is out of range for axis {axis} of size {n} (shape {shape})")
+    position = int(i) % n
+    return slice(position, position + 1, 1)

@@ -5,70 +5,73 @@ row-major order on every device. So its derivative is a scatter, that one's a ta
 order is missing. Average pooling is a convolution of each channel with a constant window.
 """
 
+from typing import Any
+
 import numpy as np
 
 from ..core.primitive import Primitive
 from ..core.tensor import Tensor, asarray
-from . import index, movement
-from .checks import size_of
-from .conv import conv2d, geometry_of, pair_of
-from .promote import by_float32, promote
+from .checks import Shape, size_of
+from .conv import Geometry, conv2d, geometry_of, pair_of
+from .index import take_along_p
+from .movement import moveaxis, reshape
+from .promote import float16_by_float32, promote
 
 
-def places_shape(x, geometry):
+def _places_shape(x: Any, geometry: Geometry) -> tuple[Shape, np.dtype]:
     return x.shape[:-3] + geometry.result + x.shape[-1:], np.dtype(np.int64)
 
 
 # For each window and channel the place of its maximum, as a position in the flattened H * W image.
-window_argmax = Primitive("window_argmax", shape=places_shape, vjps=(None,), family="pool")
+window_argmax = Primitive("window_argmax", shape=_places_shape, vjps=(None,), family="pool")
 
 
-def as_image(name: str, x) -> Tensor:
+def as_image(name: str, x: Any) -> Tensor:
+    """`x` as a Tensor (.., N, H, W, C). Raises ValueError for fewer axes."""
     x = asarray(x)
     if x.ndim < 4:
         raise ValueError(f"{name}: expected images (.., N, H, W, C), got shape {x.shape}")
     return x
 
 
-@by_float32("max_pool2d")
-def max_pool2d(x, window=2, *, stride=None, padding="valid") -> Tensor:
+@float16_by_float32("max_pool2d")
+def max_pool2d(x: Any, window: Any = 2, *, stride: Any = None, padding: Any = "valid") -> Tensor:
     """The maximum of each window: (.., N, H, W, C) -> (.., N, H', W', C).
 
-    stride defaults to the window; padding as in conv2d (padded places never win). A NaN is the
-    largest; the gradient goes to the first of those that tie.
+    stride defaults to the window; padding as in conv2d (padded places are never the maximum). A NaN
+    is the largest; the gradient goes to the first of those that tie.
     Raises ValueError for windows that don't fit.
     """
     x = as_image("max_pool2d", x)
-    geometry = pool_geometry("max_pool2d", x, window, stride, padding)
+    geometry = _pool_geometry("max_pool2d", x, window, stride, padding)
     *lead, height, width, channels = x.shape
-    out = (*lead, *geometry.result, channels)
     count = size_of(lead)
     places = window_argmax(x, geometry=geometry)
-    places = movement.reshape(places, (count, size_of(geometry.result), channels))
-    pixels = movement.reshape(x, (count, height * width, channels))
-    return movement.reshape(index.pick_along(pixels, places), out)
+    places = reshape(places, (count, size_of(geometry.result), channels))
+    pixels = reshape(x, (count, height * width, channels))
+    largest = take_along_p(pixels, places)
+    return reshape(largest, (*lead, *geometry.result, channels))
 
 
-@by_float32("avg_pool2d")
-def avg_pool2d(x, window=2, *, stride=None, padding="valid") -> Tensor:
+@float16_by_float32("avg_pool2d")
+def avg_pool2d(x: Any, window: Any = 2, *, stride: Any = None, padding: Any = "valid") -> Tensor:
     """The mean of each window over the places inside the image.
 
-    Arguments and shapes as in max_pool2d.
+    Arguments, shapes and errors as in max_pool2d.
     """
     (x,) = promote("avg_pool2d", (as_image("avg_pool2d", x),), floating=True)
-    geometry = pool_geometry("avg_pool2d", x, window, stride, padding)
+    geometry = _pool_geometry("avg_pool2d", x, window, stride, padding)
     ones = np.ones((*geometry.kernel, 1, 1), x.dtype)
     options = {"stride": geometry.stride, "padding": geometry.pads}
-    planes = movement.moveaxis(x, -1, -3)  # (.., N, C, H, W)
-    sums = conv2d(movement.reshape(planes, (-1, *geometry.image, 1)), ones, **options)
+    planes = moveaxis(x, -1, -3)  # (.., N, C, H, W)
+    sums = conv2d(reshape(planes, (-1, *geometry.image, 1)), ones, **options)
     counts = conv2d(np.ones((1, *geometry.image, 1), x.dtype), ones, **options)
-    means = movement.reshape(
-        sums / counts, (*planes.shape[:-2], *geometry.result)
-    )  # (.., N, C, H', W')
-    return movement.moveaxis(means, -3, -1)
+    means = reshape(sums / counts, (*planes.shape[:-2], *geometry.result))  # (.., N, C, H', W')
+    return moveaxis(means, -3, -1)
 
 
-def pool_geometry(name, x, window, stride, padding):
+def _pool_geometry(name: str, x: Tensor, window: Any, stride: Any, padding: Any) -> Geometry:
+    """The Geometry of a pooling. Raises ValueError for a window that may lie outside the image."""
     window = pair_of(name, 1, window=window)
     stride = window if stride is None else stride
     geometry = geometry_of(name, x.shape[-3:-1], window, stride, padding)

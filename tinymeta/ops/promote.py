@@ -6,23 +6,29 @@ with float64 is an error: silent float64 doubles time and memory.
 """
 
 import functools
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 
 from ..core.checks import is_array, shown
-from ..core.tensor import WEAK, Tensor, Unknown, asarray, dtypes_in
-from . import movement
+from ..core.convert import WEAK_SCALARS, TracedScalar, scalar_dtypes
+from ..core.tensor import Tensor, asarray
+from .broadcast import broadcast_to
+from .movement import astype
 
-COMPARISONS = {"equal", "not_equal", "less", "less_equal", "greater", "greater_equal"}
-INSTEAD_OF_BOOLS = {
+_COMPARISONS = {"equal", "not_equal", "less", "less_equal", "greater", "greater_equal"}
+_INSTEAD_OF_BOOLS = {
     "neg": "use ~ for the opposite",
     "sub": "use ^ or != for where they differ",
-    **dict.fromkeys(("sign", "relu", "gate", "product_or_zero"), "cast with astype first"),
+    **dict.fromkeys(("sign", "relu", "relu_gradient", "product_or_zero"), "cast with astype first"),
 }
 
+# ---- one dtype ----------------------------------------------------------------------------------
 
-def promote(name: str, inputs: tuple, floating: bool = False) -> tuple:
-    """The inputs as Tensors of one dtype; with `floating`, of a floating one.
+
+def promote(name: str, inputs: tuple, floating: bool = False) -> tuple[Tensor, ...]:
+    """The inputs of the operation `name` as Tensors of one dtype; with `floating`, of a float.
 
     Raises TypeError for dtypes that do not mix or that the operation has no meaning for, ValueError
     for a number that is beyond the dtype.
@@ -34,70 +40,85 @@ def promote(name: str, inputs: tuple, floating: bool = False) -> tuple:
                 break
         else:
             return inputs
-    strong = [asarray(x).dtype for x in inputs if not is_weak(x)]
-    weak = {np.dtype(kind) for x in inputs if is_weak(x) for kind in kinds_in(x)}
-    kinds = {d.kind for d in weak}
-    dtype = common_dtype(name, strong) if strong else dtype_alone(inputs, weak)
-    if (floating or "f" in kinds) and dtype.kind != "f":
+    strong = [asarray(x).dtype for x in inputs if not _is_weak(x)]
+    weak = {np.dtype(t) for x in inputs if _is_weak(x) for t in _number_types(x)}
+    weak_kinds = {d.kind for d in weak}
+    dtype = _common_dtype(name, strong) if strong else _dtype_of_numbers(inputs, weak)
+    if (floating or "f" in weak_kinds) and dtype.kind != "f":
         dtype = np.dtype(np.float32)
-    if dtype.kind == "b" and kinds & {"i", "u"}:
+    if dtype.kind == "b" and weak_kinds & {"i", "u"}:
         dtype = np.dtype(np.int64)
-    if dtype.kind == "b" and name in INSTEAD_OF_BOOLS:
-        raise TypeError(f"{name} has no meaning for bools: {INSTEAD_OF_BOOLS[name]}")
+    if dtype.kind == "b" and name in _INSTEAD_OF_BOOLS:
+        raise TypeError(f"{name} has no meaning for bools: {_INSTEAD_OF_BOOLS[name]}")
     if dtype.kind in "iu" and weak:
-        inputs = [fitting(name, x, dtype) if is_weak(x) else x for x in inputs]
+        inputs = tuple(_within_dtype(name, x, dtype) if _is_weak(x) else x for x in inputs)
         if any(isinstance(x, float) for x in inputs):  # an infinity, to compare with
             dtype = np.dtype(np.float32)
     return tuple([cast(x, dtype) for x in inputs])
 
 
-def parts(name: str, xs) -> tuple:
-    """Several tensors, of one dtype: a list or tuple of them, or one along its first axis."""
+def promote_parts(name: str, xs: Any) -> tuple[Tensor, ...]:
+    """Several tensors, of one dtype: a list or tuple of them, or one along its first axis.
+
+    Raises TypeError for anything else, and what `promote` raises.
+    """
     if not isinstance(xs, (tuple, list)) and not (is_array(xs) and xs.shape):
         raise TypeError(f"{name}: a list or tuple of tensors is needed, got {shown(xs)}")
     return promote(name, tuple(xs)) if len(xs) else ()
 
 
-def is_weak(x) -> bool:
+def cast(x: Any, dtype: np.dtype) -> Tensor:
+    """`x` as a Tensor of `dtype`, itself if it is one."""
+    if _is_weak(x):
+        return asarray(x, dtype)
+    x = asarray(x)
+    return x if x.dtype == dtype else astype(x, dtype)
+
+
+def _is_weak(x: Any) -> bool:
     """Is it a number, or a list of numbers, that takes the dtype of what it meets?"""
-    return isinstance(x, WEAK) or isinstance(x, (list, tuple)) and all(map(is_weak, x))
+    if isinstance(x, (list, tuple)):
+        return all(map(_is_weak, x))
+    return isinstance(x, WEAK_SCALARS)
 
 
-def numbers_in(x):
+def _numbers_in(x: Any) -> Iterator:
     """A number, or those in a list and in the lists in it."""
     if not isinstance(x, (list, tuple)):
         yield x
     else:
         for part in x:
-            yield from numbers_in(part)
+            yield from _numbers_in(part)
 
 
-def kinds_in(x) -> set:
-    """The types of a number, or of the numbers in a list; an empty one is of floats."""
+def _number_types(x: Any) -> set[type]:
+    """The type of a number, or those of the numbers in a list; of an empty list, float."""
     if isinstance(x, (list, tuple)):
-        return set().union(*map(kinds_in, x)) or {float}
-    return {x.kind if isinstance(x, Unknown) else type(x)}
+        found: set[type] = set()
+        return found.union(*map(_number_types, x)) or {float}
+    return {x.kind if isinstance(x, TracedScalar) else type(x)}
 
 
-def dtype_alone(inputs, weak) -> np.dtype:
+def _dtype_of_numbers(inputs: tuple, weak: set[np.dtype]) -> np.dtype:
     """The dtype of numbers that meet no tensor: NumPy's, of its scalars; else that of lists."""
-    typed = [*dtypes_in(inputs)]
+    typed = [*scalar_dtypes(inputs)]
     dtype = np.result_type(*(typed or weak))
     return dtype if typed or dtype.kind != "f" else np.dtype(np.float32)
 
 
-def fitting(name: str, x, dtype):
+def _within_dtype(name: str, x: Any, dtype: np.dtype) -> Any:
     """Whole numbers as they are, if an integer dtype can hold them.
 
     One that it cannot hold is larger, or smaller, than all that it can: it compares as an infinity
     does, and never is the smaller, or the larger, of two. Raises ValueError elsewhere.
     """
     info = np.iinfo(dtype)
-    for n in map(int, numbers_in(x)):
+    for n in map(int, _numbers_in(x)):
         if not info.min <= n <= info.max:
-            if isinstance(x, WEAK) and name in COMPARISONS:
+            is_scalar = isinstance(x, WEAK_SCALARS)
+            if is_scalar and name in _COMPARISONS:
                 return np.inf if n > 0 else -np.inf
-            if isinstance(x, WEAK) and name == ("minimum" if n > 0 else "maximum"):
+            if is_scalar and name == ("minimum" if n > 0 else "maximum"):
                 return info.max if n > 0 else info.min
             raise ValueError(
                 f"{name}: {n} is beyond {dtype}, which holds {info.min} to "
@@ -106,7 +127,8 @@ def fitting(name: str, x, dtype):
     return x
 
 
-def common_dtype(name, dtypes):
+def _common_dtype(name: str, dtypes: list[np.dtype]) -> np.dtype:
+    """The only floating dtype, or NumPy's for integers; TypeError for two floating ones."""
     floats = {d for d in dtypes if d.kind == "f"}
     if len(floats) > 1:
         mixed = " and ".join(sorted(map(str, floats)))
@@ -114,42 +136,42 @@ def common_dtype(name, dtypes):
     return floats.pop() if floats else np.result_type(*dtypes)
 
 
-def cast(x, dtype) -> Tensor:
-    if is_weak(x):
-        return asarray(x, dtype)
-    x = asarray(x)
-    return x if x.dtype == dtype else movement.astype(x, dtype)
-
-
-def by_float32(name: str):
-    """`@by_float32(name)`: the operation, a loop that is compiled, for floats that no compiler has.
+def float16_by_float32(name: str) -> Callable[[Callable], Callable]:
+    """`@float16_by_float32(name)`: for an operation whose kernel is compiled for 32 and 64 bits.
 
     float16 is computed in float32, which holds all of it, and rounded at the end. Raises TypeError
     for longdouble.
     """
 
-    def with_more_dtypes(operation):
+    def with_more_dtypes(operation: Callable) -> Callable:
         @functools.wraps(operation)
-        def wrapped(x, *args, **kwargs):
+        def wrapped(x: Any, *args: Any, **kwargs: Any) -> Tensor:
             x = asarray(x)
             if x.dtype.kind != "f" or x.dtype in (np.float32, np.float64):
                 return operation(x, *args, **kwargs)
             if x.dtype != np.float16:
                 raise TypeError(f"{name} has no loop for {x.dtype}: cast to float64 with astype")
             wide = np.dtype(np.float32)
-            args = [cast(a, wide) if type(a) is Tensor and a.dtype == x.dtype else a for a in args]
-            return cast(operation(cast(x, wide), *args, **kwargs), x.dtype)
+            wide_args = []
+            for a in args:
+                is_half = type(a) is Tensor and a.dtype == x.dtype
+                wide_args.append(cast(a, wide) if is_half else a)
+            result = operation(cast(x, wide), *wide_args, **kwargs)
+            return cast(result, x.dtype)
 
         return wrapped
 
     return with_more_dtypes
 
 
-def broadcast(name: str, inputs: tuple) -> tuple:
-    """The inputs at their common shape.
+# ---- one shape ----------------------------------------------------------------------------------
 
-    A 0-d constant that nobody differentiates stays 0-d: kernels let it ride along, and its
-    derivative rule, which would have to sum, is never called.
+
+def to_common_shape(name: str, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """The inputs broadcast to their common shape. Raises ValueError if there is none.
+
+    A 0-d constant stays 0-d: kernels broadcast it themselves, and its derivative rule, which would
+    have to sum, is never called.
     """
     shape = inputs[-1].value.shape
     for x in inputs:
@@ -164,7 +186,9 @@ def broadcast(name: str, inputs: tuple) -> tuple:
         raise ValueError(
             f"{name}: the shapes {shapes} do not broadcast: trailing axes must be equal or 1"
         ) from None
-    return tuple(
-        x if x.shape == shape or not (x.shape or x.serial) else movement.broadcast_to(x, shape)
-        for x in inputs
-    )
+    found = []
+    for x in inputs:
+        is_scalar_constant = not x.shape and not x.serial
+        stays = x.shape == shape or is_scalar_constant
+        found.append(x if stays else broadcast_to(x, shape))
+    return tuple(found)

@@ -92,11 +92,11 @@ def _some_axes(
 @st.composite
 def _slices(draw: st.DrawFn) -> Case:
     shape = draw(shapes())
-    cuts = []
+    of_axes = []
     for n in shape:
         start, stop = sorted((draw(st.integers(0, n)), draw(st.integers(0, n))))
-        cuts.append(slice(start, stop, draw(st.integers(1, 3))))
-    return Case((draw(tensors(shape)),), {"cuts": tuple(cuts)})
+        of_axes.append(slice(start, stop, draw(st.integers(1, 3))))
+    return Case((draw(tensors(shape)),), {"slices": tuple(of_axes)})
 
 
 @st.composite

@@ -212,9 +212,9 @@ def _(right):
     return through
 
 
-@fault("views", "a slice begins where its source does", strides_of, "cut")
+@fault("views", "a slice begins where its source does", strides_of, "sliced")
 def _(right):
-    return lambda shape, strides, cuts: (0, *right(shape, strides, cuts)[1:])
+    return lambda shape, strides, slices: (0, *right(shape, strides, slices)[1:])
 
 
 @fault("views", "a flip begins where its source does", strides_of, "flipped")

@@ -1,13 +1,14 @@
-"""The parts of which a primitive is made: checked before it is registered, and told by `help`."""
+"""The parts that a primitive is defined by: checked before it is registered, shown by `help`."""
 
 import inspect
 from collections.abc import Callable
 from inspect import Parameter, Signature
+from typing import Any
 
 from .checks import function
 
 
-def checked_rules(name: str, vjps):
+def checked_rules(name: str, vjps: Any) -> tuple[Callable | None, ...] | Callable:
     """The derivative rules as a tuple, or the one function for any number of inputs.
 
     Raises TypeError for anything else, such as `(rule)`: without its comma it is no tuple.
@@ -34,38 +35,36 @@ def checked_rules(name: str, vjps):
     return tuple(vjps)
 
 
-def called_with(name: str, shape: Callable, vjps, result: type) -> Signature:
+def call_signature(name: str, shape: Callable, vjps: Any, result: type) -> Signature:
     """How the operation is called: arrays by position, static metadata by keyword.
 
     The parameters are those of its shape rule; the first are arrays, one for each derivative rule.
+    Raises TypeError if `shape` is no function.
     """
     function(name, shape=shape)
-    found = list(inspect.signature(shape).parameters.values())
+    parameters = list(inspect.signature(shape).parameters.values())
     if not callable(vjps):
-        found = [
-            p
-            if p.kind is not Parameter.POSITIONAL_OR_KEYWORD
-            else p.replace(
-                kind=Parameter.POSITIONAL_ONLY if k < len(vjps) else Parameter.KEYWORD_ONLY
-            )
-            for k, p in enumerate(found)
-        ]
-    return Signature(found, return_annotation=result)
+        arrays = len(vjps)
+        for k, p in enumerate(parameters):
+            if p.kind is Parameter.POSITIONAL_OR_KEYWORD:
+                kind = Parameter.POSITIONAL_ONLY if k < arrays else Parameter.KEYWORD_ONLY
+                parameters[k] = p.replace(kind=kind)
+    return Signature(parameters, return_annotation=result)
 
 
-def heading(op) -> str:
+def help_heading(op: Any) -> str:
     """The first line of its docstring: `help` shows no signature of an object, as of a function."""
     return f"{op.name}{op.__signature__.replace(return_annotation=Signature.empty)} -> Tensor"
 
 
-def filling(name: str, where: str, kernel: Callable) -> Callable:
-    """A kernel that somebody wrote, watched: what it returns would be lost.
+def checked_kernel(name: str, where: str, kernel: Callable) -> Callable:
+    """A kernel that a user wrote, which raises TypeError when it returns what would be lost.
 
-    Raises TypeError if it returns anything but None or, as a NumPy ufunc does, `out`.
+    That is anything but None or, as a NumPy ufunc does, `out`. where: the device.
     """
     function(name, **{f"its {where} kernel": kernel})
 
-    def watched(out, *arrays, **static):
+    def checked(out: Any, *arrays: Any, **static: Any) -> None:
         result = kernel(out, *arrays, **static)
         if result is not None and result is not out:
             raise TypeError(
@@ -73,4 +72,4 @@ def filling(name: str, where: str, kernel: Callable) -> Callable:
                 "kernel fills `out`, as in out[...] = result, and returns None"
             )
 
-    return watched
+    return checked

@@ -1,0 +1,106 @@
+"""The tape: what was recorded between leaves and outputs, and the backward pass over it.
+
+A node is a Tensor with its provenance (tensor.py). It holds its inputs, so the outputs of a
+function hold all that was recorded for them, and no list is kept that operations are appended to.
+The tape is found when it is needed, by following the inputs; serial numbers grow with time, so
+their order is a topological order already.
+"""
+
+from typing import Any, NamedTuple
+
+from .scope import state
+from .tensor import Tensor, serials
+
+
+class _Leaf:
+    """The provenance of a leaf: for the derivatives outside, the identity function of its input."""
+
+    name = "leaf"
+
+    @staticmethod
+    def pull(g: Tensor, y: Tensor, wanted: list[int]) -> list[Tensor]:
+        return [g for _ in wanted]
+
+
+def fresh_leaf(x: Tensor) -> Tensor:
+    """A tensor of the same value with a new serial number, made from `x` if that is tracked."""
+    inputs = (x,) if x.serial and state.recording else ()
+    return Tensor(x.value, _Leaf, inputs, {}, next(serials), state.order)
+
+
+class Tape(NamedTuple):
+    """What was recorded between some leaves and some outputs."""
+
+    nodes: list[Tensor]  # on a path from a leaf to an output, oldest first; without the leaves
+    active: set[int]  # serial numbers of the nodes and of the leaves
+    older_tracked: list[Tensor]  # tracked before the leaves were made, and used by the outputs
+
+
+def tape_between(outputs: list[Tensor], leaves: list[Tensor], first_serial: int) -> Tape:
+    """The tape from `leaves` to `outputs`.
+
+    first_serial: what was recorded before has a smaller serial number, and is not looked into.
+    Two passes over the n nodes that the outputs are made of, and a sort: n log n. The first finds
+    them, from the outputs; the second, oldest first, keeps those that are made from a leaf.
+    """
+    active = {leaf.serial for leaf in leaves}
+    found: dict[int, Tensor] = {}
+    older: dict[int, Tensor] = {}
+    to_visit = list(outputs)
+    while to_visit:
+        t = to_visit.pop()
+        is_constant = t.serial == 0
+        if is_constant or t.serial in active or t.serial in found:
+            continue
+        if t.serial < first_serial:
+            older[t.serial] = t
+            continue
+        found[t.serial] = t
+        to_visit.extend(t.inputs)
+    nodes = []
+    for serial in sorted(found):
+        if any(x.serial in active for x in found[serial].inputs):
+            active.add(serial)
+            nodes.append(found[serial])
+    return Tape(nodes, active, [older[serial] for serial in sorted(older)])
+
+
+def backward_pass(nodes: list[Tensor], active: set[int], cotangents: dict) -> dict:
+    """Carry cotangents from the outputs to the leaves. Returns those of the leaves, by serial.
+
+    cotangents: those of the outputs, by serial; it is changed. nodes and active: as of a Tape;
+    `nodes` is emptied, which frees memory on the way. Invariant: when a node is popped, all nodes
+    that use it have been, so its cotangent is complete. Each derivative rule is called once.
+    Raises TypeError or ValueError for a rule that returns no Tensor or one unlike its input.
+    """
+    while nodes:
+        y = nodes.pop()
+        g = cotangents.pop(y.serial, None)
+        if g is None:
+            continue
+        state.order = y.order + 1
+        wanted = [i for i, x in enumerate(y.inputs) if x.serial in active]
+        for i, share in zip(wanted, y.primitive.pull(g, y, wanted)):
+            if share is None:
+                continue
+            x = y.inputs[i]
+            _check_share(y.primitive.name, i, x, share)
+            before = cotangents.get(x.serial)
+            cotangents[x.serial] = share if before is None else before + share
+    return cotangents
+
+
+def _check_share(name: str, i: int, x: Tensor, share: Any) -> None:
+    """Raise TypeError or ValueError if `share`, made by a rule of `name`, is no cotangent of x."""
+    if type(share) is not Tensor:
+        raise TypeError(
+            f"the derivative rule of {name} for input {i} returned "
+            f"a {type(share).__name__}: write it with tinymeta's operations, "
+            "so that it can be differentiated in turn"
+        )
+    if share.value.shape != x.value.shape or share.value.dtype != x.value.dtype:
+        raise ValueError(
+            f"the derivative rule of {name} for input {i} "
+            f"returned {share.dtype}{share.shape}, its input is "
+            f"{x.dtype}{x.shape}: rules must keep the input's shape and dtype"
+        )

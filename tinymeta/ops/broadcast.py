@@ -1,0 +1,64 @@
+"""Repeating elements, and adding up what was repeated: broadcast_to <-> sum, each other's adjoint.
+
+The primitives are here together because each is the other's derivative rule; `sum` as users call
+it is in reduce.py.
+"""
+
+from typing import Any
+
+from ..core.primitive import Primitive
+from ..core.tensor import Tensor, asarray
+from .checks import Shape, as_shape
+from .movement import reshape
+
+
+def without(shape: Shape, axes: tuple[int, ...]) -> Shape:
+    """The shape with `axes` left out."""
+    return tuple(n for i, n in enumerate(shape) if i not in axes)
+
+
+def with_ones(shape: Shape, axes: tuple[int, ...]) -> Shape:
+    """The shape with `axes` of size 1."""
+    return tuple(1 if i in axes else n for i, n in enumerate(shape))
+
+
+def repeat_along(g: Tensor, shape: Shape, axes: tuple[int, ...]) -> Tensor:
+    """What a reduction over `axes` left, repeated to the `shape` before: the adjoint of a sum."""
+    return broadcast_to_p(reshape(g, with_ones(shape, axes)), shape=shape)
+
+
+def _sum_to(x: Tensor, shape: Shape) -> Tensor:
+    """The adjoint of broadcasting `shape` to x.shape: the sum over the axes that were repeated."""
+    new = x.ndim - len(shape)
+    repeated = []
+    for i, n in enumerate(x.shape):
+        if i < new or shape[i - new] != n:
+            repeated.append(i)
+    if repeated:
+        x = sum_p(x, axes=tuple(repeated))
+    return reshape(x, shape)
+
+
+# fmt: off
+broadcast_to_p = Primitive("broadcast_to", family="movement", view=True,
+    shape=lambda x, shape: (shape, x.dtype),
+    vjps=(lambda g, y, x, shape: _sum_to(g, x.shape),))
+
+sum_p = Primitive("sum", family="reduce",  # axes: increasing and non-negative; they are dropped
+    shape=lambda x, axes: (without(x.shape, axes), x.dtype),
+    vjps=(lambda g, y, x, axes: repeat_along(g, x.shape, axes),))
+# fmt: on
+
+
+def broadcast_to(x: Any, shape: Any) -> Tensor:
+    """`x` repeated along new leading axes and axes of size 1 to `shape`; ValueError if it fails."""
+    x, shape = asarray(x), as_shape("broadcast_to", shape)
+    if x.shape == shape:
+        return x
+    trailing = zip(x.shape[::-1], shape[::-1])
+    if len(x.shape) > len(shape) or any(n not in (1, m) for n, m in trailing):
+        raise ValueError(
+            f"broadcast_to: {x.shape} does not broadcast to {shape}: "
+            "trailing axes must be equal or 1"
+        )
+    return broadcast_to_p(x, shape=shape)
