@@ -68,7 +68,7 @@ def read(path: FilePath) -> tuple[Any, dict]:
     The digest must be right, and the tree must have each array of the file as a leaf, once. Raises
     FileNotFoundError, and ValueError if it is no such file, is damaged, or is of a later format.
     """
-    with blaming(path, FILE_KIND):
+    with naming_the_file(path, FILE_KIND):
         arrays = unzip.arrays(path, ENTRIES.fullmatch)
         about = json.loads(str(arrays["about"]))
         is_later = about["format"] > FORMAT
@@ -77,7 +77,7 @@ def read(path: FilePath) -> tuple[Any, dict]:
             f"{os.fspath(path)} has format {about['format']!r:.20}, and this version "
             f"of tinymeta reads {FORMAT}: update tinymeta"
         )
-    with blaming(path, FILE_KIND):
+    with naming_the_file(path, FILE_KIND):
         if str(arrays.pop("digest")) != digest(arrays) or about["format"] != FORMAT:
             raise ValueError("its digest is another")
         structure = json.loads(str(arrays["tree"]))

@@ -181,7 +181,7 @@ def test_a_damaged_file_is_compiled_again(fake, tmp_path, monkeypatch, damage):
     damage(file, content)
     fresh_kernels()
     find_kernel(registry["exp"], "cuda")(allocate((8,), "float32"), x)
-    assert kept(file.name)
+    assert load_kernel(file.name)
     counts = dict(target.kernel_counts)
     fresh_kernels()
     find_kernel(registry["exp"], "cuda")(allocate((8,), "float32"), x)

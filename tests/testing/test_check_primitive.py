@@ -331,7 +331,9 @@ def test_a_device_that_differs_from_the_cpu_is_red(a_product, monkeypatch):
     for module in ("core.device", "testing.primitives"):
         monkeypatch.setattr(f"tinymeta.{module}.devices", lambda: both)
     monkeypatch.setattr("tinymeta.testing.primitives.move", lambda value, name: value)
-    monkeypatch.setattr("tinymeta.core.primitive.on_one_device", lambda name, xs: (state.device, xs))
+    monkeypatch.setattr(
+        "tinymeta.core.primitive.on_one_device", lambda name, xs: (state.device, xs)
+    )
     monkeypatch.setattr("tinymeta.core.primitive.allocate", lambda name, *like: np.empty(*like))
     kernel = dict(cpu=fill, other=lambda out, a, b: np.multiply(a, b * (1 + 1e-4), out=out))
     with pytest.raises(AssertionError, match="my product on other is not what it is on the CPU"):

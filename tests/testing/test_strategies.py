@@ -25,7 +25,7 @@ VARIETY = {
         lambda c: 1 in c.inputs[0].shape and c.inputs[0].size > 1),
     "broadcast of an axis of 1":    ("broadcast_to",
         lambda c: c.inputs[0].shape == (1,) and c.static["shape"] == (3,)),
-    "a slice with a step":          ("slice", lambda c: any(s.step > 1 for s in c.static["cuts"])),
+    "a slice with a step":          ("slice", lambda c: any(s.step > 1 for s in c.static["slices"])),
     "a pad with gaps":              ("pad",
         lambda c: any(w[2] for w in c.static["widths"]) and c.inputs[0].size > 1),
     "an index met twice":           ("take", lambda c: len(set(c.inputs[1])) < len(c.inputs[1])),

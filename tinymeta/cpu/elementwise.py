@@ -69,7 +69,7 @@ def compile_text(text: str) -> Callable[..., None]:
 def _arguments(call: Call, typed: str) -> str:
     """The arguments in Python; typed: the array that has the dtype of the numbers."""
     args = [_expression(x, typed) for x in call.args]
-    numbers = numeric(call)
+    numbers = numeric_arguments(call)
     if all(_has_no_dtype(call.args[k]) for k in numbers):
         for k in numbers:
             if is_mask(call.args[k]):

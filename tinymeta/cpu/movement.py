@@ -20,9 +20,9 @@ def broadcast_to(x: np.ndarray, *, shape: tuple[int, ...]) -> np.ndarray:
     return np.broadcast_to(x, shape)
 
 
-def slice(x: np.ndarray, *, cuts: tuple) -> np.ndarray:
-    """The view through `cuts`, one built-in slice for each of the first axes."""
-    index = (*cuts, ...)  # the dots keep a 0-d array from becoming a scalar
+def slice(x: np.ndarray, *, slices: tuple) -> np.ndarray:
+    """The view through `slices`, one built-in slice for each of the first axes."""
+    index = (*slices, ...)  # the dots keep a 0-d array from becoming a scalar
     return x[index]
 
 

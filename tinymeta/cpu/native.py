@@ -64,14 +64,14 @@ class MachineCodeCache(NullCache):
     def load_overload(self, sig, target_context):
         """Numba's result for a signature, or None: then it compiles."""
         target_context.refresh()
-        content = kept(self.file_name(sig))
+        content = load_kernel(self.file_name(sig))
         if content is None:
             return None
         return CompileResult._rebuild(target_context, *pickle.loads(content))
 
     def save_overload(self, sig, data):
         if not data.library.has_dynamic_globals:  # addresses, which hold in this process alone
-            keep(self.file_name(sig), dumps(data._reduce()))
+            save_kernel(self.file_name(sig), dumps(data._reduce()))
 
 
 def _cache_of(function: Callable) -> MachineCodeCache:

@@ -28,10 +28,10 @@ def broadcast_to(x: Array, *, shape: tuple[int, ...]) -> Array:
     return x.view(shape, strides_of.broadcast(x.shape, x.strides, shape))
 
 
-def slice(x: Array, *, cuts: tuple) -> Array:
-    """The view through `cuts`, one built-in slice for each of the first axes."""
-    offset, shape, strides = strides_of.cut(x.shape, x.strides, cuts)
-    return x.view(shape + x.shape[len(cuts) :], strides + x.strides[len(cuts) :], offset)
+def slice(x: Array, *, slices: tuple) -> Array:
+    """The view through `slices`, one built-in slice for each of the first axes."""
+    offset, shape, strides = strides_of.sliced(x.shape, x.strides, slices)
+    return x.view(shape + x.shape[len(slices) :], strides + x.strides[len(slices) :], offset)
 
 
 def flip(x: Array, *, axes: tuple[int, ...]) -> Array:

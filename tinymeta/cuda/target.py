@@ -83,11 +83,11 @@ def ptx(
     name = f"{function.__module__}.{function.__qualname__}"
     text = repr((_version(), name, identity, arguments, capability))
     file = f"cuda_{hashlib.sha256(text.encode()).hexdigest()[:24]}.ptx"
-    content = kept(file)
+    content = load_kernel(file)
     kernel_counts["compiled" if content is None else "loaded"] += 1
     if content is None:
         content = compile_ptx(function, arguments, capability).encode()
-        keep(file, content)
+        save_kernel(file, content)
     return content.decode()
 
 

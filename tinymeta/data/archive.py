@@ -35,7 +35,7 @@ def read_files(source: Path, wanted: Callable[[str], object]) -> dict[str, bytes
     source = Path(source)
     if not source.exists():
         raise FileNotFoundError(f"{source} is missing (a zip, or the folder unpacked from it)")
-    with blaming(source, SET_KIND, REMEDY):
+    with naming_the_file(source, SET_KIND, REMEDY):
         if source.is_dir():
             return _read_folder(source, wanted)
         return dict(entries(source, wanted, LIMIT))
@@ -61,7 +61,7 @@ def decode(pngs: dict[str, bytes], source: Path) -> np.ndarray:
     """
     raw = bytearray()
     for name, data in pngs.items():
-        with blaming(f"{source}: {name}", "a sound Omniglot PNG", REMEDY):
+        with naming_the_file(f"{source}: {name}", "a sound Omniglot PNG", REMEDY):
             raw += _decompress(data)
     rows = np.frombuffer(raw, np.uint8).reshape(len(pngs), SIDE, ROW)
     return 1 - np.unpackbits(rows[:, :, 1:], axis=2, count=SIDE)  # (n, 105, 105)

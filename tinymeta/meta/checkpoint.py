@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..core import tree
-from ..core.unzip import blaming, one_line
+from ..core.unzip import naming_the_file, one_line
 from ..io import match_structure, read, save
 from .aside import set_aside
 from .decoded import decoded

@@ -137,11 +137,11 @@ def _slice(g: GrowingProgram, step: Step, rng: Random) -> None:
     x = g.pick(step.back)
     sides = g.shape(x)
     starts = [rng.randrange(n) for n in sides]
-    cuts = [
+    slices = [
         slice(start, rng.randint(start + 1, n), rng.randint(1, 2))
         for start, n in zip(starts, sides)
     ]
-    g.add("slice", x, cuts=(*(slice(None) for _ in g.task_axis), *cuts))
+    g.add("slice", x, slices=(*(slice(None) for _ in g.task_axis), *slices))
 
 
 def _pad(g: GrowingProgram, step: Step, rng: Random) -> None:
@@ -247,10 +247,10 @@ GRAMMAR: dict[str, Rule] = {
     **dict.fromkeys(["relu", "abs", "sign"], _unary(away_from_zero)),
     **dict.fromkeys(["mul", "add", "sub", "product_or_zero"], _binary()),
     "div": _binary(second=positive),
-    "gate": _binary(second=away_from_zero),
+    "relu_gradient": _binary(second=away_from_zero),
     "power": _binary(positive, bounded),
     "static_power": _constant_power,
-    **dict.fromkeys(["maximum", "minimum", "wins"], _extremum),
+    **dict.fromkeys(["maximum", "minimum", "tie_weight"], _extremum),
     "clip": _clip,
     **dict.fromkeys(["where", "astype"], _mask),
     **dict.fromkeys(["sum", "mean", "var", "logsumexp", "max", "min"], _reduction()),

@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..core import tree
-from ..core.tensor import WEAK, Tensor, asarray
+from ..core.convert import WEAK_SCALARS
+from ..core.tensor import Tensor, asarray
 from .differences import ROUNDINGS
 
 
@@ -47,9 +48,11 @@ def examine(check_name: str, f: Callable, args: tuple, dtype: Any = np.float64) 
     leaf_names = [f"argument {path}" for path in tree.paths(args)]
     places = [i for i, x in enumerate(leaves) if np.asarray(x).dtype.kind == "f"]
 
-    strong = [leaves[i].dtype for i in places if not isinstance(leaves[i], WEAK)]
+    strong = [leaves[i].dtype for i in places if not isinstance(leaves[i], WEAK_SCALARS)]
     weak = np.result_type(*strong) if strong else np.float64
-    originals = [np.array(leaves[i], weak if isinstance(leaves[i], WEAK) else None) for i in places]
+    originals = [
+        np.array(leaves[i], weak if isinstance(leaves[i], WEAK_SCALARS) else None) for i in places
+    ]
     inputs = [np.array(x, dtype) for x in originals]
     for i, x in zip(places, inputs):
         leaves[i] = x
