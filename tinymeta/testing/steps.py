@@ -29,7 +29,7 @@ class Pair(NamedTuple):
     second: object
 
 
-class Case(NamedTuple):
+class StepCase(NamedTuple):
     """A step to compile: the program in it, the tree of what it returns, and how it is run."""
 
     program: Program
@@ -197,10 +197,10 @@ results = st.recursive(
 )
 
 
-def cases(max_steps: int = 6) -> st.SearchStrategy[Case]:
+def step_cases(max_steps: int = 6) -> st.SearchStrategy[StepCase]:
     """Steps to compile; they shrink to one line and one leaf, in one chunk."""
     return st.builds(
-        Case,
+        StepCase,
         programs(max_steps, tasks=(None, 2, 3, 3)),
         st.lists(results, min_size=2, max_size=4),
         st.sampled_from([1, 1, 2, 3]),
