@@ -1,4 +1,4 @@
-"""What a compiler did is shown: passes, steps, memory, kernels, times; and can be done beforehand."""
+"""What the compiler did is shown: passes, steps, memory, kernels, times. Warmups, too."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The tasks of a batch in chunks: found where nothing mixes them, the same results in any chunks."""
+"""The tasks of a batch in chunks: found where nothing mixes them, with the same results."""
 
 import os
 import threading

@@ -24,7 +24,7 @@ QUICK = [
     "a value lives one step less",
     "all calls share one arena",
     "results are not copied out of the arena",
-    "the outputs are turned round",
+    "the outputs are rotated",
 ]
 
 

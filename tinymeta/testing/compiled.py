@@ -1,7 +1,7 @@
 """Does a compiled function return what it returns eagerly, whatever that is, in whatever chunks?
 
-The functions are the random training steps of steps.py. Each is compiled once and called three times,
-with other arguments.
+The functions are the random training steps of steps.py. Each is compiled once and called three
+times, with other arguments.
 
     python -m tinymeta.testing.compiled --minutes 10 --seed 0
 """

@@ -3,7 +3,8 @@
 What a pass may get wrong (which output, which stride, which dtype, what is stored where) is in the
 source of a kernel and in its arguments, and shows just as well when Python interprets them. An
 interpreted kernel has an address like a compiled one, and is called on the same memory by the same
-threads. What it cannot show is what Numba makes of the source: for that, programs are compiled, too.
+threads. What it cannot show is what Numba makes of the source: for that, programs are compiled,
+too.
 """
 
 import ctypes

@@ -1,12 +1,14 @@
-"""Who tests the compiler's tests? A fault in each pass, one at a time, and random steps have to see it.
+"""Faults in the compiler's passes, one at a time, to test the tests: random steps must notice each.
 
-A fault is a function of the compiler replaced by one that is wrong in one way: outputs in another
-order, a stride, a copy left out, a dtype, a block of memory given away too early, a thread that is
-not waited for. `check_compiled` has to find each within a few hundred random steps.
+A fault replaces one function of the compiler by one that is wrong in one way: outputs in another
+order, a wrong stride, a copy left out, a wrong dtype, a block of memory freed too early, a thread
+that is not waited for. `check_compiled` has to fail for each within a few hundred random steps; a
+fault that survives shows a step that is never drawn.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from contextlib import AbstractContextManager
+from typing import Any, NamedTuple
 from unittest.mock import patch
 
 import numpy as np
@@ -35,26 +37,30 @@ EXAMPLES = 400  # the budget within which a fault has to be noticed
 
 
 class Fault(NamedTuple):
-    """In which pass, what is wrong, and the patch that makes it so."""
+    """A fault of a pass: what is wrong, and the patch that makes it so for a `with` block."""
 
-    part: str
+    part: str  # the file it is in
     what: str
-    planted: Callable  # -> a context manager
+    planted: Callable[[], AbstractContextManager]
 
 
 FAULTS: list[Fault] = []
 
 
-def fault(part: str, what: str, where, name: str):
-    """A fault that replaces `where.name` by what the decorated function makes of it."""
+def fault(part: str, what: str, where: Any, name: str) -> Callable:
+    """A decorator that adds a fault: `where.name` is replaced by a wrong function.
 
-    def keep(broken: Callable):
-        FAULTS.append(
-            Fault(part, what, lambda: patch.object(where, name, broken(getattr(where, name))))
-        )
-        return broken
+    The decorated function takes the right one and returns the wrong one.
+    """
 
-    return keep
+    def add(wrong_from_right: Callable) -> Callable:
+        def planted() -> AbstractContextManager:
+            return patch.object(where, name, wrong_from_right(getattr(where, name)))
+
+        FAULTS.append(Fault(part, what, planted))
+        return wrong_from_right
+
+    return add
 
 
 # ---- trace ---------------------------------------------------------------------------------------
@@ -96,19 +102,17 @@ def _(right):
     return lambda self, value, dtype: right(self, 1, dtype)
 
 
-def rewrite(op: str, what: str):
-    """A fault in the rule of one operation."""
+def rewrite(op: str, what: str) -> Callable:
+    """A decorator that adds a fault in the simplifier's rule of one operation; see `fault`."""
 
-    def keep(broken):
-        FAULTS.append(
-            Fault(
-                "simplify",
-                what,
-                lambda: patch.dict(simplify.REWRITES, {op: broken(simplify.REWRITES[op])}),
-            )
-        )
+    def add(wrong_from_right: Callable) -> None:
+        def planted() -> AbstractContextManager:
+            wrong = wrong_from_right(simplify.REWRITES[op])
+            return patch.dict(simplify.REWRITES, {op: wrong})
 
-    return keep
+        FAULTS.append(Fault("simplify", what, planted))
+
+    return add
 
 
 @rewrite("transpose", "of two transposes the order is exchanged")
@@ -149,7 +153,7 @@ def _(right):
 # ---- split and chunks ----------------------------------------------------------------------------
 
 
-@fault("split", "what is made after the tasks is exchanged", split, "split_along")
+@fault("split", "outputs after the tasks are exchanged", split, "split_along")
 def _(right):
     def split_along(program, tasks):
         found = right(program, tasks)
@@ -158,7 +162,12 @@ def _(right):
     return split_along
 
 
-@fault("chunks", "what is reduced is among what is made after", chunks.ChunkedReplay, "__call__")
+@fault(
+    "chunks",
+    "sums over the tasks are among the outputs after them",
+    chunks.ChunkedReplay,
+    "__call__",
+)
 def _(right):
     def call(self, arrays):
         outputs = right(self, arrays)
@@ -168,7 +177,7 @@ def _(right):
     return call
 
 
-@fault("split", "what mixes the tasks does not", split, "keeps_tasks_apart")
+@fault("split", "an operation that mixes the tasks is split", split, "keeps_tasks_apart")
 def _(right):
     return lambda eqn, tasks: right(eqn, tasks) or eqn.op in ("flip", "slice", "transpose")
 
@@ -199,7 +208,7 @@ def _(right):
     return chunk_rows
 
 
-@fault("threads", "nobody waits for the chunks of others", threads, "wait")
+@fault("threads", "the chunks of other threads are not waited for", threads, "wait")
 def _(right):
     return lambda counter, number: None
 
@@ -207,7 +216,7 @@ def _(right):
 # ---- views ---------------------------------------------------------------------------------------
 
 
-@fault("views", "a transpose takes the strides the other way", views, "through")
+@fault("views", "a transpose permutes the strides the other way", views, "through")
 def _(right):
     def through(view, offset, strides):
         if view.op != "transpose":
@@ -303,7 +312,7 @@ def _(right):
     return lifetimes
 
 
-@fault("memory", "inputs are given away after their last reader", memory, "lifetimes")
+@fault("memory", "constants are freed after their last reader", memory, "lifetimes")
 def _(right):
     def lifetimes(program, steps):
         last = {x: k for k, step in enumerate(steps) for x in step.reads}
@@ -366,7 +375,7 @@ def _(right):
     return strided_view
 
 
-@fault("program", "the outputs are turned round", program, "program_of")
+@fault("program", "the outputs are rotated", program, "program_of")
 def _(right):
     def program_of(outputs, inputs=()):
         found = right(outputs, inputs)
@@ -379,17 +388,18 @@ def _(right):
 
 
 def noticed(fault: Fault, examples: int = EXAMPLES, seed: int = 0) -> bool:
-    """Is there a complaint of one of so many random steps, with the fault in the compiler?"""
+    """Does one of so many random steps fail, with the fault in the compiler?"""
     with fault.planted():
         return survey(shrink=False).round(examples, seed).error is not None
 
 
 def survivors(examples: int = EXAMPLES, faults: list[Fault] = FAULTS) -> list[Fault]:
+    """The faults that no random step notices."""
     return [fault for fault in faults if not noticed(fault, examples)]
 
 
 def table(examples: int = EXAMPLES) -> str:
-    """Every fault, and whether it is noticed."""
+    """A line for each fault: its pass, what is wrong, and whether it is noticed."""
     lines, found = [f"{'pass':14}{'fault':56}noticed"], 0
     for fault in FAULTS:
         seen = noticed(fault, examples)
