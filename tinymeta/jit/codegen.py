@@ -17,7 +17,7 @@ for Numba. For sum(exp(x) * x, axis 0) of x (4, 3), float64:
             for i1 in range(n1):
                 x0 = x0_1[i1]
                 v0 = exp(x0)
-                v1 = (v0 * x0)
+                v1 = v0 * x0
                 y0_1[i1] = added(y0_1[i1], float64(v1))
 
 Invariant: the source depends on a loop's structure alone: which axes an operand moves along,

@@ -104,8 +104,7 @@ def jit(f: Callable) -> Callable:
         if state.interpreter is not None:
             return f(*args, **kwargs)
         cache.forget_outdated()
-        leaves: list = []
-        key = _signature((args, kwargs), leaves), state.device
+        key, leaves = _key_and_leaves(args, kwargs)
         if any(type(x) is Tensor and x.serial for x in leaves):
             return f(*args, **kwargs)
         program = cache.programs.get(key) or cache.find_or_compile(key, args, kwargs, leaves)
@@ -114,8 +113,7 @@ def jit(f: Callable) -> Callable:
     def prepare(*args, **kwargs):
         """Compile for arguments like these."""
         cache.forget_outdated()
-        leaves: list = []
-        key = _signature((args, kwargs), leaves), state.device
+        key, leaves = _key_and_leaves(args, kwargs)
         cache.find_or_compile(key, args, kwargs, leaves)
 
     wrapped.programs = cache.programs  # type: ignore[attr-defined]
@@ -166,6 +164,13 @@ class _ProgramCache:
 
 
 # ---- signatures ---------------------------------------------------------------------------------
+
+
+def _key_and_leaves(args: tuple, kwargs: dict) -> tuple[tuple, list]:
+    """(signature and device, leaves of the arguments)."""
+    leaves: list = []
+    signature = _signature((args, kwargs), leaves)
+    return (signature, state.device), leaves
 
 
 def _signature(node: Any, leaves: list) -> tuple:

@@ -4,10 +4,11 @@ In: a simplified program. Out: a list of steps, each a loop over one space or a 
 matrix product, windows, ..), and the set of values that are materialized, which is to say stored in
 memory.
 
-    v2 = exp(v0)                     step 0   loop over (4, 3): reads v0, stores v4
+    v2 = exp(v0)                     step 0   a loop over (4, 3) that reads v0 and stores v4:
     v3 = mul(v2, v0)                              v2 = exp(v0); v3 = v2 * v0; v4 += v3
-    v4 = sum(v3, axes=(0,))          step 1   v5 = matmul(v4, v1)
-    v5 = matmul(v4, v1)
+    v4 = sum(v3, axes=(0,))          step 1   a product that reads v4 and v1 and stores v6
+    v5 = reshape(v4, shape=(1, 3))
+    v6 = matmul(v5, v1)
 
 A value is materialized if something needs it in memory: a loop over another space, a product, the
 caller. All others are computed where they are read, as often as they are read, and never exist as

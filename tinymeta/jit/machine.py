@@ -5,8 +5,8 @@ block in which all values of a program lie; `args` is an array of int64, the ker
 where its operands and results begin in the arena (in bytes), sizes and strides (in elements).
 
 Invariant: nothing here allocates, raises, or touches a Python object, so all of it runs without
-Python's lock. A call by address costs about 20 ns. Calling each kernel from Python instead would
-cost about 1 us a step, more than a small step takes.
+Python's lock. A call by address costs about 20 ns; a call from Python takes longer than many steps
+run.
 
 All of it is in one file because the machine code of a `@native` function holds the code of all that
 it calls, and is kept on disk under a hash of this file and of cpu/ (cpu/native.py).
@@ -34,7 +34,7 @@ OPTIONS = dict(nopython=True, fastmath={"contract"}, error_model="numpy")
 # ---- addresses as pointers ----------------------------------------------------------------------
 
 
-def _pointer_to(element) -> Callable:
+def _pointer_to(element: Any) -> Callable:
     """The intrinsic `pointer(arena, byte)` for elements of this Numba type."""
 
     @intrinsic

@@ -119,7 +119,7 @@ class Equation:
         source.value_checks.append(test_of_input)
         return True
 
-    def refuse(self, *args, **kwargs) -> NoReturn:
+    def refuse(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Raise `Unreadable`: every way to read elements leads here."""
         if state.interpreter is None:
             raise Unreadable(escaped_message(self))

@@ -51,7 +51,7 @@ class Scalar(Unknown):
         """Call `test` with the number before each run of the program, if it is an argument."""
         return self.exact.value.require(test)
 
-    def refuse(self, *args, **kwargs) -> Any:
+    def refuse(self, *args: Any, **kwargs: Any) -> Any:
         """Raise `Unreadable`: every way to read the value leads here."""
         return self.exact.value.refuse()
 
@@ -109,7 +109,7 @@ def _comparison(operation: Callable) -> Callable:
 
 
 def _negative(self: Scalar) -> Scalar:
-    return _computed(self.kind, operator.neg(self.exact))
+    return _computed(self.kind, operator.neg(self.exact))  # type: ignore[arg-type]
 
 
 def _positive(self: Scalar) -> Scalar:

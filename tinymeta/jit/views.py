@@ -1,7 +1,8 @@
 """Views as strides: a value that only rearranges another is read in place, not copied.
 
-    v1 = transpose(v0)  # float32(3, 4)      no kernel: v1 is StridedLayout(v0, offset 0,
-    v2 = flip(v1)       # float32(3, 4)      strides (1, 3)), v2 is StridedLayout(v0, 2, (-1, 3))
+    v0 = input()                     # float64(4, 3)   StridedLayout(v0, 0, (3, 1))
+    v1 = transpose(v0, axes=(1, 0))  # float64(3, 4)   StridedLayout(v0, 0, (1, 3))
+    v2 = flip(v1, axes=(1,))         # float64(3, 4)   StridedLayout(v0, 9, (1, -3))
 
 A view is a function of strides (core/strides.py): given the layout of its source, it has a layout
 or none. Only a reshape can have none: of axes that are not evenly spaced. Then `with_legal_layouts`

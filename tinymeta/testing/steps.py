@@ -100,7 +100,7 @@ class StepCase(NamedTuple):
             "constant": [asarray(captured), captured, 2.5, True, "a word"],
             "number": [number, number * 2, 1 - number],
             "view": [v for y in [*floats, *gradients] for v in _views(asarray(y))],
-            "cast": [ops.astype(ops.astype(y, np.float32) * 3.0, np.float64) for y in floats],
+            "cast": [_cast_twice(y) for y in floats],
             "choice": [choice for x in xs for choice in _integers(asarray(x))],
         }
 
@@ -123,16 +123,23 @@ def _picked(values: dict[str, list], pick: str) -> Any:
 
 def _weighted(weights: list, xs: list) -> list:
     """The inputs, each float input times the square of its weight, which is 1."""
-    ws = iter(weights)
-    return [
-        asarray(x) * ops.square(next(ws)) if np.dtype(x.dtype).kind == "f" else asarray(x)
-        for x in xs
-    ]
+    ws, found = iter(weights), []
+    for x in xs:
+        array: Any = asarray(x)
+        is_float = np.dtype(x.dtype).kind == "f"
+        found.append(array * ops.square(next(ws)) if is_float else array)
+    return found
+
+
+def _cast_twice(y: Any) -> Any:
+    """3 y, computed in float32 and returned in float64."""
+    single: Any = ops.astype(y, np.float32)
+    return ops.astype(single * 3.0, np.float64)
 
 
 def _views(y: Any) -> list:
     """Values computed from views of y: broadcasts, flips, slices, transposes, reshapes of these."""
-    repeated = ops.broadcast_to(y, (2, *y.shape))
+    repeated: Any = ops.broadcast_to(y, (2, *y.shape))
     found = [ops.sum(repeated, 0), repeated * 1.5]
     if y.ndim:
         found += [
@@ -143,28 +150,23 @@ def _views(y: Any) -> list:
             ops.reshape(ops.flip(y, -1), -1),
         ]
     if y.ndim > 1:
-        found += [
-            ops.swapaxes(y, -1, -2),
-            ops.reshape(ops.swapaxes(y, -1, -2) * 2.0, -1),
-            ops.moveaxis(ops.transpose(y), 0, 1),
-            ops.swapaxes(y, 0, -1) @ y[..., :1] * 0.5
-            if y.ndim == 2
-            else ops.transpose(ops.moveaxis(y, 0, -1)),
-        ]
+        swapped: Any = ops.swapaxes(y, -1, -2)
+        found += [swapped, ops.reshape(swapped * 2.0, -1), ops.moveaxis(ops.transpose(y), 0, 1)]
+        if y.ndim == 2:
+            product: Any = swapped @ y[..., :1]
+            found.append(product * 0.5)
+        else:
+            found.append(ops.transpose(ops.moveaxis(y, 0, -1)))
     return found
 
 
 def _integers(x: Any) -> list:
     """Ints and bools computed from x, exact in any dtype."""
     mask = x > 0.3
-    small = ops.astype(mask, np.uint8) * 200
-    found = [
-        mask,
-        small + small,
-        ops.astype(small + small, np.float32),
-        ops.sum(mask),
-        ops.astype(mask, np.int32) - 3,
-    ]
+    bytes_: Any = ops.astype(mask, np.uint8)
+    signed: Any = ops.astype(mask, np.int32)
+    small = bytes_ * 200
+    found = [mask, small + small, ops.astype(small + small, np.float32), ops.sum(mask), signed - 3]
     return [*found, ops.argmax(x, -1), ops.sum(mask, 0)] if x.ndim else found
 
 
