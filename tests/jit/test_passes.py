@@ -7,8 +7,10 @@ from hypothesis import strategies as st
 
 import tinymeta as tm
 from tinymeta.jit.codegen import kernel_of
-from tinymeta.jit.fuse import choose_materialized, fuse, with_legal_layouts
+from tinymeta.jit.fuse import fuse
+from tinymeta.jit.legalize import with_legal_layouts
 from tinymeta.jit.lower import lower
+from tinymeta.jit.materialize import choose_materialized
 from tinymeta.jit.program import Equation, checked, program_of
 from tinymeta.jit.simplify import simplify
 from tinymeta.jit.trace import Traced

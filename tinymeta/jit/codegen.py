@@ -37,13 +37,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..core.primitive import registry
 from ..core.strides import collapsed, dense
-from ..core.text import in_loop
-from .fuse import REDUCTIONS, Loop, is_elementwise
+from .fuse import Loop
+from .loop_body import LoopBody
+from .loops import REDUCTIONS
 from .machine import DTYPES
 from .program import Equation
-from .views import StridedLayout, layout_of, source
+from .views import StridedLayout
 
 INDENT = "    "
 
@@ -99,96 +99,6 @@ def result_strides(root: Equation, space: tuple[int, ...]) -> tuple[int, ...]:
         return dense(space)
     kept = iter(dense(root.shape))
     return tuple(0 if axis in root.static["axes"] else next(kept) for axis in range(len(space)))
-
-
-# ---- the expressions ----------------------------------------------------------------------------
-
-
-class LoopBody:
-    """The statements of a loop's body, each value computed once, and the operands they read."""
-
-    def __init__(self, space: tuple[int, ...], materialized: set[Equation]):
-        self.space, self.materialized = space, materialized
-        self.operands: list[StridedLayout] = []  # x0, x1, ..
-        self.statements: list[tuple[str, str]] = []  # (name, expression)
-        self.names: dict[tuple, str] = {}  # of values seen through views, by `_key`
-
-    def root_value(self, root: Equation) -> str:
-        """The name of what is stored for a root, or added up for a reduction."""
-        if root.op in REDUCTIONS:
-            return self.value(root.inputs[0], ())
-        return self.value(root, (), is_root=True)
-
-    def value(self, eqn: Equation, chain: tuple[Equation, ...], is_root: bool = False) -> str:
-        """The name of a value seen through a chain of views; is_root: computed, although stored.
-
-        Operands come before what reads them. With a stack of its own, as a body may be deeper than
-        Python's.
-        """
-        wanted = (eqn, chain) if is_root else _through_views(eqn, chain)
-        stack = [wanted]
-        while stack:
-            eqn, chain = stack[-1]
-            inputs: list[tuple[Equation, tuple]] = []
-            if not self.is_operand(eqn, is_root and len(stack) == 1):
-                for x in eqn.inputs:
-                    inputs.append(_through_views(x, chain if x.shape == eqn.shape else ()))
-            missing = [x for x in inputs if _key(*x) not in self.names]
-            if missing:
-                stack.extend(reversed(missing))
-                continue
-            stack.pop()
-            if _key(eqn, chain) in self.names:
-                continue
-            if inputs:
-                name = self.computed(eqn, [self.names[_key(*x)] for x in inputs])
-            else:
-                name = self.operand(eqn, chain)
-            self.names[_key(eqn, chain)] = name
-        return self.names[_key(*wanted)]
-
-    def is_operand(self, eqn: Equation, is_root: bool) -> bool:
-        """Is it read from memory, rather than computed here?"""
-        return not is_root and (eqn in self.materialized or not is_elementwise(eqn))
-
-    def operand(self, eqn: Equation, chain: tuple[Equation, ...]) -> str:
-        """The name of a value that is read from memory."""
-        layout = layout_of(eqn, chain, self.space)
-        assert layout is not None
-        if layout not in self.operands:
-            self.operands.append(layout)
-        return f"x{self.operands.index(layout)}"
-
-    def computed(self, eqn: Equation, inputs: list[str]) -> str:
-        """The name of a value that a new statement computes."""
-        name = f"v{len(self.statements)}"
-        self.statements.append((name, expression(eqn, inputs)))
-        return name
-
-
-def _through_views(eqn: Equation, chain: tuple[Equation, ...]) -> tuple[Equation, tuple]:
-    """(what an equation is a view of, its views followed by the chain)."""
-    base, own = source(eqn)
-    return base, own + chain
-
-
-def _key(eqn: Equation, chain: tuple[Equation, ...]) -> tuple:
-    return eqn.number, tuple([view.number for view in chain])
-
-
-def expression(eqn: Equation, inputs: list[str]) -> str:
-    """The scalar text of an equation, with the names of its inputs and numbers cast to its dtype.
-
-    Integers are computed in 64 bits, so what is no float is cast once more: then it wraps as
-    NumPy's does.
-    """
-    if eqn.op == "copy":
-        return inputs[0]
-    if eqn.op == "astype":
-        return f"{DTYPES[eqn.dtype]}({inputs[0]})"
-    computed_in = DTYPES[eqn.dtype if eqn.dtype != bool else eqn.inputs[0].dtype]
-    text = in_loop(registry[eqn.op].text, dict(zip("abc", inputs)), computed_in, eqn.static)
-    return text if eqn.dtype.kind == "f" else f"{DTYPES[eqn.dtype]}({text})"
 
 
 # ---- the source ---------------------------------------------------------------------------------

@@ -1,8 +1,7 @@
-"""Fusing: elementwise equations over the same places become one loop, with the sums that end them.
+"""Fusing: stored values over one space that share an operand are computed by one loop.
 
-In: a simplified program. Out: a list of steps, each a loop over one space or a single equation (a
-matrix product, windows, ..), and the set of values that are materialized, which is to say stored in
-memory.
+In: a program with legal layouts, and what is materialized in it. Out: a list of steps, each a loop,
+or an equation by itself (a product, windows, ..).
 
     v2 = exp(v0)                     step 0   a loop over (4, 3) that reads v0 and stores v4:
     v3 = mul(v2, v0)                              v2 = exp(v0); v3 = v2 * v0; v4 += v3
@@ -10,61 +9,25 @@ memory.
     v5 = reshape(v4, shape=(1, 3))
     v6 = matmul(v5, v1)
 
-A value is materialized if something needs it in memory: a loop over another space, a product, the
-caller. All others are computed where they are read, as often as they are read, and never exist as
-arrays. A materialized value that a loop can compute is a root. Roots over the same space that share
-a large operand share a loop.
+A stored value that a loop can compute is a root. A root joins the first loop over its space that
+reads one of its large operands and comes after the steps that store what it reads.
 
 Invariants: a step comes after the steps that store what it reads; a loop has at most MAX_OPERANDS
-operands and 4 * MAX_BODY equations. Cost: O(n) for n equations, as bodies are of bounded length and
-a root looks at MAX_CANDIDATES loops for each operand.
-
-Why not materialize everything, one loop an equation: memory traffic is what such loops cost. Why
-not fuse as much as possible: a value with many readers would be computed again in each, and very
-large kernels compile slowly.
+operands and 4 * MAX_BODY equations. Cost: O(n), as a root looks at MAX_CANDIDATES loops for each
+operand. One loop for each root would read shared operands from memory again in each; comparing all
+pairs of roots takes O(n^2).
 """
 
-import ast
-import functools
 import math
 from bisect import bisect_right
 from collections import defaultdict
 from typing import NamedTuple
 
-import numpy as np
+from .loops import can_loop, loop_space
+from .materialize import MAX_BODY, MAX_OPERANDS, Materialization, operands
+from .program import Equation, Program
 
-from ..core.primitive import registry
-from ..core.strides import dense, even
-from ..core.text import FUNCTIONS
-from .machine import DTYPES
-from .program import INTERNAL, Builder, Equation, Internal, Program, program_of
-from .views import VIEWS, changes_unit_axes_only, layout_of, source
-
-FREE_LEAVES = 2  # large operands up to which a cheap value with several readers is computed again
-MAX_OPERANDS = 20  # of a loop
-MAX_BODY = (
-    64  # equations from which a body's value is materialized; a loop has at most 4 times that
-)
 MAX_CANDIDATES = 16  # loops, the latest, that are looked at for a root to join
-# Functions of an instruction or two; all others are expensive.
-_CHEAP = {
-    "where",
-    "minimum",
-    "maximum",
-    "absolute",
-    "sign",
-    "square",
-    "sqrt",
-    "reciprocal",
-    "floor",
-    "ceil",
-    "trunc",
-    "rint",
-    "copysign",
-    "isnan",
-    "isfinite",
-}
-REDUCTIONS = {"sum", "max"}
 
 
 class Loop(NamedTuple):
@@ -80,210 +43,6 @@ class Step(NamedTuple):
     results: tuple[Equation, ...]  # the values that it stores
     reads: tuple[Equation, ...]  # the materialized values, inputs and constants that it reads
     loop: Loop | None
-
-
-# ---- what a loop can compute --------------------------------------------------------------------
-
-
-def is_elementwise(eqn: Equation) -> bool:
-    """Can it be a statement in a loop's body?
-
-    Not with dtypes that kernels lack. Nor can a cast of floats to integers: C leaves open what
-    becomes of floats that do not fit, so NumPy does it.
-    """
-    if not _has_kernel_dtypes(eqn):
-        return False
-    if eqn.op == "copy":
-        return True
-    if eqn.op == "astype":
-        from_float, to_float = eqn.inputs[0].dtype.kind == "f", eqn.dtype.kind == "f"
-        return eqn.dtype == bool or to_float or not from_float
-    primitive = registry.get(eqn.op)
-    return primitive is not None and primitive.text is not None
-
-
-def can_loop(eqn: Equation) -> bool:
-    """Can a loop compute it: elementwise, or a reduction of floats?"""
-    if is_elementwise(eqn):
-        return True
-    return eqn.op in REDUCTIONS and eqn.dtype.kind == "f" and _has_kernel_dtypes(eqn)
-
-
-def _has_kernel_dtypes(eqn: Equation) -> bool:
-    """Do kernels have the dtypes of its operands and of its result?"""
-    return eqn.dtype in DTYPES and all(x.dtype in DTYPES for x in eqn.inputs)
-
-
-def _is_expensive(eqn: Equation) -> bool:
-    """Does it call a function of many instructions?"""
-    primitive = registry.get(eqn.op)
-    if primitive is None or primitive.text is None:
-        return False
-    return _calls_expensive_function(primitive.text)
-
-
-@functools.cache
-def _calls_expensive_function(text: str) -> bool:
-    """Of a primitive's scalar text, such as "a * exp(-b)"."""
-    names = {node.id for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Name)}
-    return bool(names & FUNCTIONS.keys() - _CHEAP)
-
-
-def loop_space(root: Equation) -> tuple[int, ...]:
-    """The space that a loop computing this root runs over: a reduction's is its operand's shape."""
-    return root.inputs[0].shape if root.op in REDUCTIONS else root.shape
-
-
-def _copy_shape(x: Equation) -> tuple:
-    return x.shape, x.dtype
-
-
-def _copy(out: np.ndarray, x: np.ndarray) -> None:
-    np.copyto(out, x)
-
-
-INTERNAL["copy"] = Internal(_copy_shape, _copy)
-
-
-# ---- legal layouts ------------------------------------------------------------------------------
-
-
-def with_legal_layouts(program: Program) -> Program:
-    """The program with a copy wherever a reader cannot take a view's strides.
-
-    Afterwards every view has a `stored_layout`, a product's operands are matrices in memory, other
-    equations that are no loops read dense arrays, and outputs are dense. O(n).
-    """
-    builder = Builder()
-    new = {x: x for x in program.inputs}
-    copies: dict[Equation, Equation] = {}  # one for each value, whoever reads it
-
-    def copied(x: Equation, like: Equation) -> Equation:
-        if x not in copies:
-            copies[x] = builder.build("copy", (x,), {}, like)
-        return copies[x]
-
-    for eqn in program.equations:
-        if eqn in new:
-            continue
-        inputs = tuple([new[x] for x in eqn.inputs])
-        if eqn.op == "reshape" and not changes_unit_axes_only(eqn):
-            if not is_dense(inputs[0]):
-                inputs = (copied(inputs[0], eqn),)
-        elif eqn.op not in VIEWS and not can_loop(eqn) and eqn.op != "constant":
-            inputs = tuple(
-                [x if _is_readable(eqn.op, k, x) else copied(x, eqn) for k, x in enumerate(inputs)]
-            )
-        new[eqn] = builder.build(eqn.op, inputs, eqn.static, eqn)
-    outputs = []
-    for y in program.outputs:
-        outputs.append(new[y] if is_dense(new[y]) else copied(new[y], new[y]))
-    return program_of(outputs, program.inputs)
-
-
-def is_dense(x: Equation) -> bool:
-    """Do its elements lie one after another, in order?"""
-    layout = layout_of(*source(x), x.shape)
-    return layout is not None and layout.strides == dense(x.shape)
-
-
-def _is_readable(op: str, k: int, x: Equation) -> bool:
-    """Can an equation that is no loop read its k-th operand, x, with the strides that x has?
-
-    A matrix product can, if the leading axes are evenly spaced and, of its right operand, rows or
-    columns lie together.
-    """
-    if op != "matmul":
-        return is_dense(x)
-    layout = layout_of(*source(x), x.shape)
-    if layout is None:
-        return False
-    *lead, rows, columns = layout.strides
-    *sizes, m, n = x.shape
-    return even(sizes, lead) and (k == 0 or 1 in (columns, rows, m, n))
-
-
-# ---- what is materialized -----------------------------------------------------------------------
-
-
-class Materialization(NamedTuple):
-    """The values that are stored in memory, and what is computed along with each value."""
-
-    materialized: set[Equation]
-    bodies: dict[Equation, frozenset]  # of an equation: itself, and what is computed on the way
-
-
-def choose_materialized(program: Program) -> Materialization:
-    """Decide, in order, which values are stored.
-
-    Besides those that are needed in memory: a value with several readers that is not cheap to
-    compute again, and any value whose body would become too long. So bodies stay bounded.
-    """
-    materialized, readers = _needed_in_memory(program)
-    leaves_of: dict[Equation, frozenset] = {}  # the stored values that a value is computed from
-    bodies: dict[Equation, frozenset] = {}
-    for eqn in program.equations:
-        if eqn.op in VIEWS:
-            continue
-        sources = [source(x)[0] for x in eqn.inputs]
-        inside = [x for x in sources if x not in materialized and is_elementwise(x)]
-        outside = [x for x in sources if x in materialized or not is_elementwise(x)]
-        leaves = frozenset(outside).union(*(leaves_of[x] for x in inside))
-        body = frozenset([eqn]).union(*(bodies[x] for x in inside))
-        leaves_of[eqn], bodies[eqn] = leaves, body
-        if not is_elementwise(eqn):
-            materialized.add(eqn)
-        elif eqn not in materialized:
-            large_leaves = sum(x.size >= eqn.size for x in leaves)
-            costly = large_leaves > FREE_LEAVES or any(map(_is_expensive, body))
-            computed_again = len(readers[eqn]) > 1 and costly
-            too_long = len(leaves) > MAX_OPERANDS // 2 or len(body) > MAX_BODY
-            if computed_again or too_long:
-                materialized.add(eqn)
-    return Materialization(materialized, bodies)
-
-
-def _needed_in_memory(program: Program) -> tuple[set[Equation], dict[Equation, set]]:
-    """(values that the caller, a product or another loop needs in memory, readers of each value).
-
-    Readers are found through views, and views are no readers.
-    """
-    readers: dict[Equation, set] = defaultdict(set)
-    needed = {source(y)[0] for y in program.outputs}
-    for eqn in program.equations:
-        if eqn.op in VIEWS:
-            if eqn.op == "reshape" and not changes_unit_axes_only(eqn):
-                needed.add(source(eqn)[0])
-            continue
-        for x in eqn.inputs:
-            base, chain = source(x)
-            readers[base].add(eqn)
-            repeated = any(view.size > base.size for view in chain) and base.size > 1
-            if not can_loop(eqn) or repeated:
-                needed.add(base)
-            if base.size == 1 and max(eqn.size, x.size) > 1:
-                needed.add(base)
-    return needed, readers
-
-
-def operands(root: Equation, materialized: set[Equation]) -> list[Equation]:
-    """The stored values, inputs and constants that a root, or an equation by itself, reads."""
-    found: dict[Equation, None] = {}
-    stack = [source(x)[0] for x in reversed(root.inputs)]
-    seen: set[Equation] = set()
-    while stack:
-        x = stack.pop()
-        if x in seen:
-            continue
-        seen.add(x)
-        if x in materialized or x.op in ("input", "constant"):
-            found[x] = None
-        else:
-            stack.extend(source(y)[0] for y in reversed(x.inputs))
-    return list(found)
-
-
-# ---- which roots share a loop -------------------------------------------------------------------
 
 
 def fuse(program: Program, choice: Materialization) -> list[Step]:

@@ -27,8 +27,10 @@ from ..cuda.driver import DriverError, current
 from ..cuda.launch import recorded
 from ..cuda.memory import Block
 from ..cuda.movement import contiguous, copy
-from .codegen import LoopBody, result_strides
-from .fuse import REDUCTIONS, Loop, Step
+from .codegen import result_strides
+from .fuse import Loop, Step
+from .loop_body import LoopBody
+from .loops import REDUCTIONS
 from .plan import ExecutionPlan
 from .program import Equation, Program
 from .views import StridedLayout, stored_layout

@@ -12,11 +12,11 @@ A value lives from the step that stores it to the last step that reads it. Input
 constants live all along.
 
 Invariant: two values share bytes only if they never live at the same step; a step's operands and
-results never overlap. First fit in the order of the steps: O(n log n + n g) for n values and g gaps,
-and freed blocks that touch become one gap, so g is small. The best packing is an NP-hard problem.
-First fit needs 5 % more than the most bytes that live at once in a Conv-4 MAML step, 0.4 % more in a
-sinusoid step, and a third or less of what all values take. Allocating each value when it is stored
-would put Python, or an allocator's lock, between the steps.
+results never overlap. First fit in the order of the steps: O(n log n + n g) for n values and g
+gaps, and freed blocks that touch become one gap, so g is small. The best packing is an NP-hard
+problem. First fit needs 5 % more than the most bytes that live at once in a Conv-4 MAML step, and
+0.4 % more in a sinusoid step; that is a third and a quarter of the bytes of all values. Allocating
+each value when it is stored would put Python, or an allocator's lock, between the steps.
 """
 
 from bisect import bisect_left

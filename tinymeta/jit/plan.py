@@ -11,7 +11,9 @@ import numpy as np
 
 from ..cpu.gemm import room as product_workspace
 from .codegen import summed_in_float64
-from .fuse import Step, choose_materialized, fuse, with_legal_layouts
+from .fuse import Step, fuse
+from .legalize import with_legal_layouts
+from .materialize import choose_materialized
 from .memory import plan_memory
 from .program import Equation, Program
 from .views import stored_layout

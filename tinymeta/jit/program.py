@@ -269,7 +269,7 @@ class Internal(NamedTuple):
     kernel: Callable  # kernel(out, *arrays, **static) fills `out`
 
 
-INTERNAL: dict[str, Internal] = {}  # by name; lower.py and fuse.py fill it
+INTERNAL: dict[str, Internal] = {}  # by name; lower.py and legalize.py fill it
 
 
 def operation(name: str) -> Any:

@@ -6,7 +6,7 @@
 
 A view is a function of strides (core/strides.py): given the layout of its source, it has a layout
 or none. Only a reshape can have none: of axes that are not evenly spaced. Then `with_legal_layouts`
-(fuse.py) puts a copy in front of it.
+(legalize.py) puts a copy in front of it.
 
 Cost: O(length of the chain x axes) for each layout; no element is touched. Making each view an
 array, as NumPy makes an object of it, would need Python at each step of a replay.

@@ -19,6 +19,8 @@ from ..jit import (
     codegen,
     compile,
     fuse,
+    legalize,
+    loop_body,
     memory,
     plan,
     program,
@@ -252,7 +254,7 @@ def _(right):
 # ---- fuse and codegen ----------------------------------------------------------------------------
 
 
-@fault("fuse", "a copy is left out", fuse, "is_dense")
+@fault("legalize", "a copy is left out", legalize, "is_dense")
 def _(right):
     return lambda x: True
 
@@ -262,7 +264,7 @@ def _(right):
     return lambda reading, space, large, after: right(reading, space, large, -1)
 
 
-@fault("codegen", "integers do not wrap", codegen, "expression")
+@fault("codegen", "integers do not wrap", loop_body, "expression")
 def _(right):
     def expression(eqn, inputs):
         text = right(eqn, inputs)
