@@ -12,7 +12,7 @@ from tinymeta.testing.interpreted import without_compiling
 
 
 def diamond(n):
-    """Each value is read twice: whoever follows every path to its beginning takes 2^n steps."""
+    """Each value is read twice, so there are 2^n paths from the result to the beginning."""
 
     def f(x):
         for _ in range(n):
@@ -75,7 +75,7 @@ KINDS = {
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_time_grows_linearly_with_the_equations(kind):
-    """Four times the lines: about four times as long, sixteen times if it grew like the square."""
+    """Four times the equations take about four times as long; sixteen times if it grew like n^2."""
     make = KINDS[kind]
     seconds(make(10), X)  # what is loaded once is loaded
     short, long = (min(seconds(make(n), X) for _ in range(2)) for n in (60, 240))

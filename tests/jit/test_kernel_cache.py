@@ -150,7 +150,7 @@ class Planted:
 @pytest.mark.parametrize("hashed", [False, True])
 @pytest.mark.skipif(not hasattr(os, "geteuid"), reason="files have no owner here")
 def test_what_others_planted_is_not_run(hashed, folder, tmp_path, monkeypatch):
-    """Without its hash it is not believed; with it, it lies where others may write."""
+    """Without its hash a file is not loaded; with it, the folder is refused: others may write."""
     monkeypatch.chdir(tmp_path)
     for path in kernels(folder):
         content = pickle.dumps(Planted())
@@ -229,7 +229,7 @@ def empty(folder, monkeypatch):
 
 
 def test_many_kernels_are_compiled_by_two_processes(empty, fresh, tmp_path, monkeypatch):
-    """The second imports nothing from the current folder, and tinymeta from wherever it lies."""
+    """The second imports nothing from the current folder, and finds tinymeta wherever it is."""
     elsewhere = tmp_path / "current folder"
     elsewhere.mkdir()
     for name in ("numba", "numpy", "json", "tinymeta"):

@@ -72,7 +72,7 @@ def load_or_compile(source: str) -> Any:
 
 WORTH_A_PROCESS = 8  # missing kernels; Python and Numba take a second to start
 _PACKAGE = str(Path(__file__).parents[2])  # where that process finds tinymeta
-# What the second process runs: with -I, or it would import whatever lies in the current folder.
+# What the second process runs: with -I, or it would import whatever is in the current folder.
 SECOND_PROCESS = (
     "import json, sys; order = json.load(sys.stdin); sys.path[:] = order['path']; "
     "from tinymeta.jit.cache import load_or_compile; [*map(load_or_compile, order['sources'])]"

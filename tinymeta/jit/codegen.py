@@ -104,7 +104,7 @@ def result_strides(root: Equation, space: tuple[int, ...]) -> tuple[int, ...]:
 # ---- the source ---------------------------------------------------------------------------------
 
 
-class OperandPointer(NamedTuple):
+class _OperandPointer(NamedTuple):
     """The variables of an operand (x0, ..) or a result (y0, ..) in the source of a kernel.
 
     Of x0: `x0_0` points to its first element, `x0_d` to the one where the loops outside of axis d
@@ -199,7 +199,7 @@ class _KernelWriter:
         dtypes = [DTYPES[layout.base.dtype] for layout in body.operands]
         for root in roots:
             dtypes.append("float64" if summed_in_float64(root) else DTYPES[root.dtype])
-        self.pointers = [OperandPointer(*parts) for parts in zip(names, dtypes, strides)]
+        self.pointers = [_OperandPointer(*parts) for parts in zip(names, dtypes, strides)]
         self.operands = self.pointers[:count]
         self.results = list(zip(self.pointers[count:], roots, values))
         self.reduced = [(y, root) for y, root, _ in self.results if root.op in REDUCTIONS]
@@ -256,7 +256,7 @@ class _KernelWriter:
             self.lines.append(f"{INDENT}{y.name}_end[i] = float32({y.name}_0[i])")
 
 
-def store_statement(y: OperandPointer, root: Equation, value: str) -> str:
+def store_statement(y: _OperandPointer, root: Equation, value: str) -> str:
     """The statement that stores a value, or combines it with what is there."""
     if root.op not in REDUCTIONS:
         return f"{y.element} = " + (f"uint8({value})" if y.dtype == "bool" else value)

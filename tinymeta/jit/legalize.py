@@ -38,7 +38,7 @@ def with_legal_layouts(program: Program) -> Program:
     """The program with a copy wherever a reader cannot take a view's strides."""
     builder = Builder()
     new = {x: x for x in program.inputs}
-    copies: dict[Equation, Equation] = {}  # one for each value, whoever reads it
+    copies: dict[Equation, Equation] = {}  # one for each value, whatever reads it
 
     def copied(x: Equation, like: Equation) -> Equation:
         if x not in copies:

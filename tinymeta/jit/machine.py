@@ -80,19 +80,19 @@ def added(typing, total, x):
 
 
 @intrinsic
-def as_arena(typing, address):
+def _as_arena(typing, address):
     """An integer address as a pointer to bytes."""
     return ARENA(address), lambda c, b, s, args: b.inttoptr(args[0], c.get_value_type(ARENA))
 
 
 @intrinsic
-def as_args(typing, address):
+def _as_args(typing, address):
     """An integer address as a pointer to int64: kernel arguments, flags, or a table of numbers."""
     return ARGS(address), lambda c, b, s, args: b.inttoptr(args[0], c.get_value_type(ARGS))
 
 
 @intrinsic
-def call_kernel(typing, address, arena, args):
+def _call_kernel(typing, address, arena, args):
     """Call the kernel at an address."""
 
     def code(context, b, signature, llvm_args):
@@ -107,7 +107,7 @@ def call_kernel(typing, address, arena, args):
 def run_kernels(kernels, args_addresses, arena, first, last):
     """Run the kernels first..last-1, given their addresses and those of their arguments."""
     for k in range(first, last):
-        call_kernel(kernels[k], as_arena(arena), as_args(args_addresses[k]))
+        _call_kernel(kernels[k], _as_arena(arena), _as_args(args_addresses[k]))
 
 
 # ---- chunks on threads ---------------------------------------------------------------------------
@@ -128,19 +128,19 @@ REQUESTED, COMPLETED, PARKED, JOB, FLAGS = 0, 8, 16, 24, 32
 
 
 @intrinsic
-def atomic_load(typing, p):
+def _atomic_load(typing, p):
     """The value at p, no older than what other threads have stored."""
     return p.dtype(p), lambda c, b, s, args: b.load_atomic(args[0], "acquire", align=8)
 
 
 @intrinsic
-def atomic_exchange(typing, p, value):
+def _atomic_exchange(typing, p, value):
     """Store a value at p for all threads to see; returns the value before."""
     return p.dtype(p, value), lambda c, b, s, args: b.atomic_rmw("xchg", *args, "seq_cst")
 
 
 @intrinsic
-def fetch_add(typing, p):
+def _fetch_add(typing, p):
     """Add 1 to the value at p, atomically; returns the value before."""
     return p.dtype(p), lambda c, b, s, args: b.atomic_rmw(
         "add", args[0], ir.Constant(ir.IntType(64), 1), "seq_cst"
@@ -148,7 +148,7 @@ def fetch_add(typing, p):
 
 
 @intrinsic
-def copy(typing, to, source, count):
+def _copy(typing, to, source, count):
     """Copy `count` bytes from one address to another."""
 
     def code(context, b, signature, args):
@@ -165,24 +165,24 @@ def take_chunks(job_address):
 
     Each chunk is taken by exactly one thread: the first counter is read and raised in one step.
     """
-    job = as_args(job_address)
-    chunks, count, counters, arena = job[0], job[1], as_args(job[2]), job[3]
-    arrays = as_args(job[4])
+    job = _as_args(job_address)
+    chunks, count, counters, arena = job[0], job[1], _as_args(job[2]), job[3]
+    arrays = _as_args(job[4])
     while True:
-        k = fetch_add(counters)
+        k = _fetch_add(counters)
         if k >= count:
             return
-        chunk = as_args(chunks + 8 * CHUNK_FIELDS * k)
-        kernels, args_addresses = as_args(chunk[0]), as_args(chunk[1])
+        chunk = _as_args(chunks + 8 * CHUNK_FIELDS * k)
+        kernels, args_addresses = _as_args(chunk[0]), _as_args(chunk[1])
         for m in range(chunk[4]):
-            move = as_args(chunk[3] + 8 * COPY_FIELDS * m)
-            copy(arena + move[2], arrays[move[0]] + move[1], move[3])
+            move = _as_args(chunk[3] + 8 * COPY_FIELDS * m)
+            _copy(arena + move[2], arrays[move[0]] + move[1], move[3])
         for step in range(chunk[2]):
-            call_kernel(kernels[step], as_arena(arena), as_args(args_addresses[step]))
+            _call_kernel(kernels[step], _as_arena(arena), _as_args(args_addresses[step]))
         for m in range(chunk[6]):
-            move = as_args(chunk[5] + 8 * COPY_FIELDS * m)
-            copy(arrays[move[0]] + move[1], arena + move[2], move[3])
-        fetch_add(at(counters, 1))
+            move = _as_args(chunk[5] + 8 * COPY_FIELDS * m)
+            _copy(arrays[move[0]] + move[1], arena + move[2], move[3])
+        _fetch_add(at(counters, 1))
 
 
 @native("boolean(int64, int64, int64)")
@@ -193,15 +193,15 @@ def spin_until(address, number, spin_limit):
     takes to run.
     """
     for _ in range(spin_limit):
-        if atomic_load(as_args(address)) >= number:
+        if _atomic_load(_as_args(address)) >= number:
             return True
     return False
 
 
 @native("int64(int64, int64)")
 def exchange_flag(address, value):
-    """`atomic_exchange` for Python: store a value at an address; returns the value before."""
-    return atomic_exchange(as_args(address), value)
+    """`_atomic_exchange` for Python: store a value at an address; returns the value before."""
+    return _atomic_exchange(_as_args(address), value)
 
 
 @native("boolean(int64, int64)")
@@ -212,12 +212,12 @@ def serve(flags_address, spin_limit):
     the spin limit and the worker should park. It does not return after every job: to enter Python
     is to wait for its lock.
     """
-    flags = as_args(flags_address)
+    flags = _as_args(flags_address)
     while spin_until(flags_address + 8 * REQUESTED, flags[COMPLETED] + 1, spin_limit):
         if flags[JOB] == 0:
             return True
         take_chunks(flags[JOB])
-        atomic_exchange(at(flags, COMPLETED), flags[COMPLETED] + 1)
+        _atomic_exchange(at(flags, COMPLETED), flags[COMPLETED] + 1)
     return False
 
 
@@ -244,7 +244,7 @@ def multiply(arena, args):
 
     args: bytes of out, x, y and the workspace; T M N K; strides of x (T M K) and of y (T K N).
     """
-    out, x, y = float32_at(arena, args[0]), float32_at(arena, args[1]), float32_at(arena, args[2])
+    out, x, y = (float32_at(arena, args[0]), float32_at(arena, args[1]), float32_at(arena, args[2]))
     workspace = float32_at(arena, args[3])
     tasks, m, n, count = args[4], args[5], args[6], args[7]
     x_t, x_m, x_k, y_t, y_k, y_n = args[8], args[9], args[10], args[11], args[12], args[13]

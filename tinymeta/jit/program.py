@@ -38,11 +38,12 @@ class Unreadable(TypeError):
 class Equation:
     """`op` of `inputs`, with `static` metadata: an array of this shape and dtype.
 
-    op: a primitive's name, "input", "constant" (static: its value), or an internal primitive's
-    name. number: an equation's is larger than those of its inputs. order: how many derivatives deep
-    it is (0: forward). region: equations of different regions are never merged (a checkpoint
-    computes some again). location: the user's line of source, "file.py:12". value_checks: of an
-    input, functions that are called with its array before each run.
+    op: the name of a primitive, internal or not; or "input", or "constant" (static: its value).
+    number: larger than those of its inputs.
+    order: how many derivatives deep it is (0: forward).
+    region: equations of different regions are never merged (a checkpoint computes some again).
+    location: the user's line of source, "file.py:12".
+    value_checks: of an input, functions that are called with its array before each run.
     """
 
     __slots__ = (

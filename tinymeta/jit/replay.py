@@ -33,7 +33,7 @@ from .step_kernels import machine_call, python_step, step_kind
 from .views import StridedLayout, stored_layout
 
 
-class Stretch(NamedTuple):
+class _Stretch(NamedTuple):
     """The kernels first..last-1, which run one after another without Python."""
 
     first: int
@@ -60,12 +60,12 @@ class Replay(ExecutionPlan):
         self.output_layouts = [stored_layout(y) for y in self.program.outputs]
         self.arenas: list[Arena] = []  # that no call uses now
         self.kinds: list[str] = []
-        self.schedule: list[Stretch | Callable[[Arena], None]] = []
+        self.schedule: list[_Stretch | Callable[[Arena], None]] = []
         addresses, args = self.build_steps()
         self.kernels = np.array(addresses, np.int64)
         self.args = args  # kept alive, as the kernels get their addresses
         self.args_addresses = np.array([numbers.ctypes.data for numbers in args], np.int64)
-        self.calls_python = not all(isinstance(part, Stretch) for part in self.schedule)
+        self.calls_python = not all(isinstance(part, _Stretch) for part in self.schedule)
 
     # ---- building --------------------------------------------------------------------------------
 
@@ -106,10 +106,10 @@ class Replay(ExecutionPlan):
 
     def extend_stretch(self, last: int) -> None:
         """The kernel before `last` runs after all steps so far."""
-        if self.schedule and isinstance(self.schedule[-1], Stretch):
-            self.schedule[-1] = Stretch(self.schedule[-1].first, last)
+        if self.schedule and isinstance(self.schedule[-1], _Stretch):
+            self.schedule[-1] = _Stretch(self.schedule[-1].first, last)
         else:
-            self.schedule.append(Stretch(last - 1, last))
+            self.schedule.append(_Stretch(last - 1, last))
 
     # ---- a call ----------------------------------------------------------------------------------
 
@@ -126,7 +126,7 @@ class Replay(ExecutionPlan):
     def run_schedule(self, arena: "Arena") -> None:
         """Run all steps."""
         for part in self.schedule:
-            if isinstance(part, Stretch):
+            if isinstance(part, _Stretch):
                 self.run_stretch(arena, *part)
             else:
                 part(arena)
@@ -157,7 +157,7 @@ class Replay(ExecutionPlan):
         for place in arena.inputs:
             place[...] = 1
         self.run_schedule(arena)  # so that what each step reads is there
-        python_steps = iter([part for part in self.schedule if not isinstance(part, Stretch)])
+        python_steps = iter([part for part in self.schedule if not isinstance(part, _Stretch)])
         k = 0
         for kind in self.kinds:
             if kind in ("Python", "BLAS"):

@@ -35,7 +35,7 @@ from .views import VIEWS
 _PRODUCT_RATE, _LOOP_RATE = 5e10, 1e10
 
 
-class NotSeparable(Exception):
+class _NotSeparable(Exception):
     """An equation mixes the tasks, or needs all of them before it goes on."""
 
 
@@ -108,7 +108,7 @@ def split(program: Program) -> Split | None:
     for tasks in lengths:
         try:
             found = split_along(program, tasks)
-        except NotSeparable:
+        except _NotSeparable:
             continue
         outputs, inputs = (*found.reduced, *found.concatenated), (*found.mapped, *found.broadcast)
         middle = program_of(outputs, inputs)
@@ -131,11 +131,11 @@ def estimated_seconds(eqn: Equation) -> float:
 def split_along(program: Program, tasks: int) -> Split:
     """The program split along leading axes of this length.
 
-    Raises NotSeparable where tasks meet before a sum.
+    Raises _NotSeparable where tasks meet before a sum.
     """
     seeds = _inputs_with_tasks(program, tasks)
     if not seeds:
-        raise NotSeparable
+        raise _NotSeparable
     roles = _Roles(tasks, seeds)
     for eqn in program.equations:
         if eqn not in roles.along and eqn.op not in ("input", "constant"):
@@ -187,7 +187,7 @@ class _Roles:
         self.broadcast: list[Equation] = []
 
     def classify(self, eqn: Equation) -> None:
-        """Find the role of an equation from those of its inputs; raises NotSeparable."""
+        """Find the role of an equation from those of its inputs; raises _NotSeparable."""
         inputs_along = [x for x in eqn.inputs if x in self.along]
         reads_after = any(x in self.after for x in eqn.inputs)
         if not inputs_along:
@@ -198,7 +198,7 @@ class _Roles:
                 self.broadcast.extend(eqn.inputs)
             return
         if reads_after:
-            raise NotSeparable
+            raise _NotSeparable
         if eqn.op == "sum" and 0 in eqn.static["axes"]:
             self.reduced.append(eqn)
             self.after.add(eqn)
@@ -208,7 +208,7 @@ class _Roles:
                 mapped = has_task_axis(eqn, x, inputs_along[0])
                 (self.mapped if mapped else self.broadcast).append(x)
         if not keeps_tasks_apart(eqn, self.tasks):
-            raise NotSeparable
+            raise _NotSeparable
         self.along.add(eqn)
 
 

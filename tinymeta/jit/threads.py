@@ -15,10 +15,10 @@ A caller and a worker talk through four shared flags, int64 in cache lines of th
     PARKED      1 while the worker sleeps, or is about to     exchanged by both
     JOB         the address of the job; 0 for a function      written by the caller
 
-Invariant: a worker that parks after its last look at REQUESTED is woken: it sets PARKED before that
-look, the caller raises REQUESTED before it looks at PARKED, and whoever finds 1 in PARKED and
-exchanges it for 0 decides. Chunks are taken one at a time, by whoever is free, so a worker that is
-late delays nobody: the chunks that it does not take are taken by others.
+Invariant: no request is slept through. A worker sets PARKED before it reads REQUESTED for the last
+time, a caller raises REQUESTED before it reads PARKED, and only the one that exchanges a 1 in
+PARKED for 0 acts on it: the caller wakes the worker, or the worker stays awake. Chunks are taken
+one at a time by threads that are free, so a late worker delays no call: others take its chunks.
 """
 
 import os
@@ -46,7 +46,7 @@ from .work_buffers import WorkBuffers, address_of
 SPIN_LIMIT = 200_000  # reads of a counter before a thread parks: about 0.1 ms
 
 
-class Worker(threading.Thread):
+class _Worker(threading.Thread):
     """A thread that runs one job after another; it never ends, and does not keep Python alive."""
 
     def __init__(self) -> None:
@@ -112,12 +112,12 @@ class ThreadPool:
 
     def _reset(self) -> None:
         """No workers: at first, and in a fork, which has no threads but its own."""
-        self.workers: list[Worker] = []
+        self.workers: list[_Worker] = []
         self.process = os.getpid()
         self.busy = threading.Lock()
 
     @contextmanager
-    def borrow(self, count: int) -> Iterator[list[Worker]]:
+    def borrow(self, count: int) -> Iterator[list[_Worker]]:
         """So many workers for a `with` block; none if another call has them."""
         if self.process != os.getpid():
             self._reset()
@@ -126,7 +126,7 @@ class ThreadPool:
             return
         try:
             while len(self.workers) < count:
-                self.workers.append(Worker())
+                self.workers.append(_Worker())
             yield self.workers[:count]
         finally:
             self.busy.release()

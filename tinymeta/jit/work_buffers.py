@@ -6,7 +6,8 @@
 
 Inputs are read where the caller has them, and concatenated results are written where the caller
 gets them. Invariant: every chunk writes bytes of its own, so threads need no locks; reduced results
-have a row for each chunk and are added in that order, so the sum does not depend on who took what.
+have a row for each chunk and are added in that order, so the sum does not depend on which thread
+took which.
 
 If all steps run without Python, `build_jobs` describes the chunks as tables of numbers, once, and
 `machine.take_chunks` runs them; a call then changes only the addresses of its arrays.

@@ -26,7 +26,7 @@ _KERNEL_TYPE = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.POINTER(ctypes.c_i
 # ---- what the source of a kernel may name -------------------------------------------------------
 
 
-class MemoryPointer:
+class _MemoryPointer:
     """An address at which elements of one dtype lie; indexed like a pointer of C."""
 
     def __init__(self, dtype: type, address: int):
@@ -43,15 +43,15 @@ class MemoryPointer:
     def __setitem__(self, index: Any, value: Any) -> None:
         self._element_at(index).value = self.dtype(value).item()
 
-    def moved(self, index: Any) -> "MemoryPointer":
+    def moved(self, index: Any) -> "_MemoryPointer":
         """The pointer to the element at an index: `at(pointer, index)` in a kernel."""
-        return MemoryPointer(self.dtype, self.address + int(index) * self.size)
+        return _MemoryPointer(self.dtype, self.address + int(index) * self.size)
 
 
 def _pointer_function(name: str) -> Callable:
     """The interpreted `float32_at(arena, byte)`, and its like for other dtypes."""
     dtype = getattr(np, name.removesuffix("_at"))
-    return lambda arena, byte: MemoryPointer(dtype, arena + byte)
+    return lambda arena, byte: _MemoryPointer(dtype, arena + byte)
 
 
 _UFUNCS = (
@@ -68,7 +68,7 @@ _NAMESPACE |= {
     "pi": np.pi,
     "e": np.e,
     "bool": np.bool_,
-    "at": MemoryPointer.moved,
+    "at": _MemoryPointer.moved,
     "added": np.add,
     "where": lambda c, a, b: a if c else b,
 }
@@ -77,7 +77,7 @@ _NAMESPACE |= {
 # ---- kernels ------------------------------------------------------------------------------------
 
 
-class InterpretedKernel:
+class _InterpretedKernel:
     """The kernel of a source: `address`, to be called with an arena and its arguments."""
 
     cache_hits = True  # as of a Numba cfunc that was loaded
@@ -95,13 +95,13 @@ class InterpretedKernel:
         self.address = ctypes.cast(self._callback, ctypes.c_void_p).value
 
 
-_kernels: dict[str, InterpretedKernel] = {}
+_kernels: dict[str, _InterpretedKernel] = {}
 
 
-def _interpret(source: str) -> InterpretedKernel:
+def _interpret(source: str) -> _InterpretedKernel:
     """The interpreted kernel of a source, one for each source."""
     if source not in _kernels:
-        _kernels[source] = InterpretedKernel(source)
+        _kernels[source] = _InterpretedKernel(source)
     return _kernels[source]
 
 
