@@ -26,14 +26,14 @@ kernel args    the int64s that a kernel is called with: places in the arena, siz
 
 In reading order, with their lines:
     compile.py 221     jit itself: signatures, the passes in order
-    program.py 277     Equation, Program, Builder;  then trace.py 196, scalar.py 129
+    program.py 278     Equation, Program, Builder;  then trace.py 196, scalar.py 129
     lower.py 117       and simplify.py 254: Program -> Program
     views.py 96        strided layouts;  then legalize.py 85
-    loops.py 86        what a loop can compute;  then materialize.py 107, fuse.py 127
+    loops.py 86        what a loop can compute;  then materialize.py 108, fuse.py 127
     loop_body.py 107   and codegen.py 266: a loop as source text;  then cache.py 130
     memory.py 141      and plan.py 54: the arena
     replay.py 198      a call;  then step_kernels.py 125, machine.py 285
-    split.py 266       chunks of tasks;  then chunks.py 129, work_buffers.py 207, threads.py 155
+    split.py 266       chunks of tasks;  then chunks.py 129, work_buffers.py 208, threads.py 155
     explain.py 176     shows all of it;  timing.py 24
     graph.py 209       the same plan on a GPU
 """

@@ -12,10 +12,10 @@ or an equation by itself (a product, windows, ..).
 A stored value that a loop can compute is a root. A root joins the first loop over its space that
 reads one of its large operands and comes after the steps that store what it reads.
 
-Invariants: a step comes after the steps that store what it reads; a loop has at most MAX_OPERANDS
-operands and 4 * MAX_BODY equations. Cost: O(n), as a root looks at MAX_CANDIDATES loops for each
-operand. One loop for each root would read shared operands from memory again in each; comparing all
-pairs of roots takes O(n^2).
+Invariants: a step comes after the steps that store what it reads; a root joins only a loop that
+then has at most MAX_OPERANDS operands and 4 * MAX_BODY equations. Cost: O(n), as a root looks at
+MAX_CANDIDATES loops for each operand. One loop for each root would read shared operands from memory
+again in each; comparing all pairs of roots takes O(n^2).
 """
 
 import math

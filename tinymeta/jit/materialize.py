@@ -12,10 +12,11 @@ caller), if it has several readers and is not cheap to compute again, or if its 
 is computed on the way to it, becomes too long. All others are computed where they are read, and
 never exist as arrays.
 
-Invariant: a body has at most MAX_BODY equations and reads at most MAX_OPERANDS stored values when
-it ends. Cost: O(n), as bodies are bounded. Storing every value costs a pass over memory for each;
-storing as few as possible computes values with many readers many times, exponentially often in a
-chain of them.
+Invariant: a value is stored as soon as its body has more than MAX_BODY equations or reads more than
+MAX_OPERANDS / 2 stored values. Its readers' bodies then begin at it, and operations have up to
+three operands, so no body has more than 3 * MAX_BODY + 1 equations. Cost: O(n), as bodies are
+bounded. Storing every value costs a pass over memory for each; storing as few as possible computes
+values with many readers many times, exponentially often in a chain of them.
 """
 
 from collections import defaultdict
@@ -26,8 +27,8 @@ from .program import Equation, Program
 from .views import VIEWS, changes_unit_axes_only, source
 
 FREE_LEAVES = 2  # large operands up to which a cheap value with several readers is computed again
-MAX_OPERANDS = 20  # of a loop
-MAX_BODY = 64  # equations from which a body's value is stored
+MAX_OPERANDS = 20  # of a loop, where roots join it; a value is stored from half of it on
+MAX_BODY = 64  # equations; the value of a longer body is stored
 
 
 class Materialization(NamedTuple):

@@ -104,7 +104,7 @@ def _(right):
     return lambda self, value, dtype: right(self, 1, dtype)
 
 
-def rewrite(op: str, what: str) -> Callable:
+def rule_fault(op: str, what: str) -> Callable:
     """A decorator that adds a fault in the simplifier's rule of one operation; see `fault`."""
 
     def add(wrong_from_right: Callable) -> None:
@@ -117,7 +117,7 @@ def rewrite(op: str, what: str) -> Callable:
     return add
 
 
-@rewrite("transpose", "of two transposes the order is exchanged")
+@rule_fault("transpose", "of two transposes the order is exchanged")
 def _(right):
     def rule(simplifier, inputs, static, like):
         (x,), axes = inputs, static["axes"]
@@ -129,7 +129,7 @@ def _(right):
     return rule
 
 
-@rewrite("mul", "x * y is x where y is a constant")
+@rule_fault("mul", "x * y is x where y is a constant")
 def _(right):
     def rule(simplifier, inputs, static, like):
         a, b = inputs
@@ -138,12 +138,12 @@ def _(right):
     return rule
 
 
-@rewrite("neg", "-x is x")
+@rule_fault("neg", "-x is x")
 def _(right):
     return lambda simplifier, inputs, static, like: inputs[0]
 
 
-@rewrite("astype", "a cast is left out")
+@rule_fault("astype", "a cast is left out")
 def _(right):
     def rule(simplifier, inputs, static, like):
         floats = inputs[0].dtype.kind == "f" == np.dtype(static["dtype"]).kind
