@@ -88,8 +88,11 @@ class Simplifier(Builder):
 # rule(simplifier, inputs, static, like): a shorter form of the operation, or None. Inputs are in
 # simplest form, and what a rule builds goes through the Simplifier.
 
+_Maybe = Equation | None
+_Rule = Callable[[Simplifier, tuple, dict, _Maybe], _Maybe]
 
-def _reshape(simplifier, inputs, static, like):
+
+def _reshape(simplifier: Simplifier, inputs: tuple, static: dict, like: _Maybe) -> _Maybe:
     """A reshape to the same shape is nothing; of two the second counts."""
     (x,), shape = inputs, tuple(static["shape"])
     if x.shape == shape:
@@ -99,7 +102,7 @@ def _reshape(simplifier, inputs, static, like):
     return None
 
 
-def _transpose(simplifier, inputs, static, like):
+def _transpose(simplifier: Simplifier, inputs: tuple, static: dict, like: _Maybe) -> _Maybe:
     """Axes in order are nothing; two transposes are one."""
     (x,), axes = inputs, static["axes"]
     if axes == tuple(range(x.ndim)):
@@ -111,7 +114,7 @@ def _transpose(simplifier, inputs, static, like):
     return None
 
 
-def _broadcast_to(simplifier, inputs, static, like):
+def _broadcast_to(simplifier: Simplifier, inputs: tuple, static: dict, like: _Maybe) -> _Maybe:
     """A broadcast to the same shape is nothing; of two the second counts."""
     (x,), shape = inputs, tuple(static["shape"])
     if x.shape == shape:
@@ -126,7 +129,7 @@ def _broadcasts_to(x: Equation, shape: tuple) -> bool:
     return all(n in (1, m) for n, m in zip(x.shape[::-1], shape[::-1]))
 
 
-def _sum(simplifier, inputs, static, like):
+def _sum(simplifier: Simplifier, inputs: tuple, static: dict, like: _Maybe) -> _Maybe:
     """A sum over axes of size 1 is a reshape; a sum over repetitions is a product."""
     (x,), axes = inputs, static["axes"]
     kept = tuple(n for i, n in enumerate(x.shape) if i not in axes)
@@ -165,7 +168,7 @@ def _without_neutral(inputs: tuple, neutral: float) -> Equation | None:
     return None
 
 
-def _mul(simplifier, inputs, static, like):
+def _mul(simplifier: Simplifier, inputs: tuple, static: dict, like: _Maybe) -> _Maybe:
     """x * 1 is x."""
     shorter = _without_neutral(inputs, 1)
     if shorter is not None:
@@ -173,7 +176,7 @@ def _mul(simplifier, inputs, static, like):
     return _before_broadcast("mul", simplifier, inputs, static, like)
 
 
-def _product_or_zero(simplifier, inputs, static, like):
+def _product_or_zero(simplifier: Simplifier, inputs: tuple, static: dict, like: _Maybe) -> _Maybe:
     """x * 1 is x."""
     shorter = _without_neutral(inputs, 1)
     if shorter is not None:
@@ -181,7 +184,7 @@ def _product_or_zero(simplifier, inputs, static, like):
     return _before_broadcast("product_or_zero", simplifier, inputs, static, like)
 
 
-def _add(simplifier, inputs, static, like):
+def _add(simplifier: Simplifier, inputs: tuple, static: dict, like: _Maybe) -> _Maybe:
     """x + -0 is x. x + 0 is x for integers only: -0 + 0 is 0."""
     shorter = _without_neutral(inputs, -0.0 if inputs[0].dtype.kind == "f" else 0)
     if shorter is not None:
@@ -189,7 +192,7 @@ def _add(simplifier, inputs, static, like):
     return _before_broadcast("add", simplifier, inputs, static, like)
 
 
-def _neg(simplifier, inputs, static, like):
+def _neg(simplifier: Simplifier, inputs: tuple, static: dict, like: _Maybe) -> _Maybe:
     """-(-x) is x."""
     (x,) = inputs
     if x.op == "neg":
@@ -197,7 +200,7 @@ def _neg(simplifier, inputs, static, like):
     return _before_broadcast("neg", simplifier, inputs, static, like)
 
 
-def _astype(simplifier, inputs, static, like):
+def _astype(simplifier: Simplifier, inputs: tuple, static: dict, like: _Maybe) -> _Maybe:
     """A cast to the dtype that it has is nothing."""
     (x,) = inputs
     if x.dtype == static["dtype"]:
@@ -205,7 +208,9 @@ def _astype(simplifier, inputs, static, like):
     return _before_broadcast("astype", simplifier, inputs, static, like)
 
 
-def _before_broadcast(op, simplifier, inputs, static, like):
+def _before_broadcast(
+    op: str, simplifier: Simplifier, inputs: tuple, static: dict, like: _Maybe
+) -> _Maybe:
     """f(broadcast x) is broadcast f(x), if all operands but numbers are broadcasts of one shape."""
     arrays = [x for x in inputs if x.shape]
     if not arrays or any(x.op != "broadcast_to" for x in arrays):
@@ -218,12 +223,12 @@ def _before_broadcast(op, simplifier, inputs, static, like):
     return simplifier.build("broadcast_to", (computed,), {"shape": arrays[0].shape}, like)
 
 
-def _elementwise_rule(op: str) -> Callable:
+def _elementwise_rule(op: str) -> _Rule:
     """The rule of an elementwise operation that has no other."""
     return lambda simplifier, *rest: _before_broadcast(op, simplifier, *rest)
 
 
-def _matmul(simplifier, inputs, static, like):
+def _matmul(simplifier: Simplifier, inputs: tuple, static: dict, like: _Maybe) -> _Maybe:
     """x y^T is (y x^T)^T, if x is a transpose, too, or if the product has few columns."""
     x, y = inputs
     swap = {"axes": (*range(x.ndim - 2), x.ndim - 1, x.ndim - 2)}
@@ -237,7 +242,7 @@ def _matmul(simplifier, inputs, static, like):
     return simplifier.build("transpose", (product,), swap, like)
 
 
-REWRITES: dict[str, Callable] = {
+REWRITES: dict[str, _Rule] = {
     name: _elementwise_rule(name) for name, p in registry.items() if p.family == "elementwise"
 }
 REWRITES |= {
