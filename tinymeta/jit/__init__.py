@@ -33,7 +33,7 @@ In reading order, with their lines:
     loop_body.py 107   and codegen.py 266: a loop as source text;  then cache.py 130
     memory.py 141      and plan.py 54: the arena
     replay.py 198      a call;  then step_kernels.py 125, machine.py 285
-    split.py 266       chunks of tasks;  then chunks.py 129, work_buffers.py 208, threads.py 155
+    split.py 267       chunks of tasks;  then chunks.py 129, work_buffers.py 208, threads.py 155
     explain.py 176     shows all of it;  timing.py 24
     graph.py 209       the same plan on a GPU
 """

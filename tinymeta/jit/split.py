@@ -17,7 +17,8 @@ reduces is added up over the chunks. What it takes and gives:
 
 Invariants: the sums over chunks are taken in the order of the chunks, so results depend on the
 chunks and not on threads. A program in which any equation mixes tasks (a mean that goes on along
-the tasks, a flip of the task axis) is not split. Cost: O(n) for each candidate axis length.
+the tasks, a flip of the task axis) is not split. Cost: O(n) to follow the tasks, for each candidate
+axis length, and O(n r) to build a chunk, for r values that are handed over.
 
 Why look at the program, and not ask the user for a batched axis: `meta_grad` sums over the tasks in
 the middle of its body, and its inputs are trees of which some leaves have tasks. A chunk takes
