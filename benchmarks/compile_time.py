@@ -1,7 +1,7 @@
-"""How the time to compile grows with the equations of a program, from 10 to 20,000.
+"""How the time to compile grows with the lines of a program, from 10 to 20,000.
 
-Each program is compiled in a process of its own that finds no kernel on disk. The time includes
-tracing, all passes and Numba's work, and not imports.
+Each program is made ready in a process of its own that finds no kernel on disk: tracing, all passes
+and Numba's work are in it, imports are not.
 """
 
 import json
@@ -16,12 +16,12 @@ from tinymeta.core.disk import replacing
 
 from .timing import machine, write
 
-EQUATIONS = [10, 30, 100, 300, 1000, 3000, 10_000, 20_000]
+LINES = [10, 30, 100, 300, 1000, 3000, 10_000, 20_000]
 KINDS = {
     "unrolled loop": ("x - 0.01 * x * x", 3),
     "its gradient": ("x - 0.01 * x * x", 9),
     "layers and their gradient": ("tm.tanh(x @ w)", 6),
-}  # a step, the equations it makes
+}  # a step, the lines it makes
 PROGRAM = """
 import json, time
 import numpy as np
@@ -45,14 +45,11 @@ print(json.dumps([len(found.traced.program.equations), seconds]))
 def compile_time(out: Path) -> None:
     """Times it all, writes compile_time.json and, with matplotlib, compile_time.png."""
     found = {}
-    for kind, (step, equations_of_a_step) in KINDS.items():
+    for kind, (step, lines_of_a_step) in KINDS.items():
         found[kind] = [
-            alone(step, max(n // equations_of_a_step, 1), kind != "unrolled loop")
-            for n in EQUATIONS
+            alone(step, max(n // lines_of_a_step, 1), kind != "unrolled loop") for n in LINES
         ]
-        print(
-            f"{kind}: " + ", ".join(f"{n} equations {s:.2f} s" for n, s in found[kind]), flush=True
-        )
+        print(f"{kind}: " + ", ".join(f"{n} lines {s:.2f} s" for n, s in found[kind]), flush=True)
     write(
         out / "compile_time.json",
         json.dumps({"machine": machine(), "found": found}, indent=1) + "\n",
@@ -62,7 +59,7 @@ def compile_time(out: Path) -> None:
 
 
 def alone(step: str, steps: int, gradient: bool) -> tuple[int, float]:
-    """(equations of the traced program, seconds) in a process of its own with an empty cache."""
+    """(lines of the traced program, seconds) in a process of its own with an empty cache."""
     with tempfile.TemporaryDirectory() as folder:
         done = subprocess.run(
             [sys.executable, "-c", PROGRAM.format(step=step, steps=steps, gradient=gradient)],
@@ -83,7 +80,7 @@ def draw(found: dict, path: Path) -> None:
     figure, place = plt.subplots(figsize=(5, 3.4), layout="constrained")
     for kind, points in found.items():
         place.loglog(*zip(*points), marker="o", label=kind)
-    place.set(xlabel="equations of the program", ylabel="seconds until it can run")
+    place.set(xlabel="lines of the program", ylabel="seconds until it can run")
     place.legend(fontsize=8, frameon=False)
     figure.suptitle("Compiling, with no kernel on disk", fontsize=10)
     with replacing(path) as file:

@@ -1,7 +1,7 @@
 """Where the time of an eager step goes, primitive by primitive, and how far it is from the floor.
 
-Both are an interpreter around the eager one: every primitive is dispatched by `bind`, so a
-stopwatch and a counter of floating operations there see them all, gradients of gradients included.
+Both are an interpreter around the eager one: every primitive passes the doorway, so a stopwatch and
+a counter of floating operations there see everything, gradients of gradients included.
 """
 
 import time
