@@ -39,7 +39,7 @@ import numpy as np
 
 from ..core.strides import collapsed, dense
 from .fuse import Loop
-from .loop_body import LoopBody
+from .loop_body import BodyBuilder
 from .loops import REDUCTIONS
 from .machine import DTYPES
 from .program import Equation
@@ -84,7 +84,7 @@ def summed_in_float64(root: Equation) -> bool:
 
 def kernel_of(loop: Loop, materialized: set[Equation]) -> LoopKernel:
     """The kernel of a loop."""
-    body = LoopBody(loop.space, materialized)
+    body = BodyBuilder(loop.space, materialized)
     values = [body.root_value(root) for root in loop.roots]
     results = [StridedLayout(root, 0, result_strides(root, loop.space)) for root in loop.roots]
     layouts = [*body.operands, *results]
@@ -163,7 +163,7 @@ def _memory_dtype(dtype: str) -> str:
 
 
 def kernel_text(
-    depth: int, strides: list[tuple], body: LoopBody, values: list[str], roots: list[Equation]
+    depth: int, strides: list[tuple], body: BodyBuilder, values: list[str], roots: list[Equation]
 ) -> tuple[str, tuple[tuple[int, ...], ...]]:
     """(the kernel's source, of each operand and result the strides that are arguments).
 
@@ -188,7 +188,7 @@ class _KernelWriter:
         self,
         depth: int,
         strides: list[tuple],
-        body: LoopBody,
+        body: BodyBuilder,
         values: list[str],
         roots: list[Equation],
     ):

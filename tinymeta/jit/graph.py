@@ -29,7 +29,7 @@ from ..cuda.memory import Block
 from ..cuda.movement import contiguous, copy
 from .codegen import result_strides
 from .fuse import Loop, Step
-from .loop_body import LoopBody
+from .loop_body import BodyBuilder
 from .loops import REDUCTIONS
 from .plan import ExecutionPlan
 from .program import Equation, Program
@@ -173,7 +173,7 @@ def _gpu_loops(loop: Loop, materialized: set[Equation]) -> Iterator[_GpuLoop]:
         groups[(), None] = []
     for (axes, _), reductions in groups.items():
         roots, elementwise = elementwise + reductions, []
-        body = LoopBody(loop.space, materialized)
+        body = BodyBuilder(loop.space, materialized)
         results = []
         for root in roots:
             value = body.root_value(root)

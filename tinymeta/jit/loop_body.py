@@ -20,8 +20,8 @@ from .program import Equation
 from .views import StridedLayout, layout_of, source
 
 
-class LoopBody:
-    """The statements of a loop's body, each value computed once, and the operands they read."""
+class BodyBuilder:
+    """Collects the statements of a loop's body, each value once, and the operands they read."""
 
     def __init__(self, space: tuple[int, ...], materialized: set[Equation]):
         self.space, self.materialized = space, materialized
