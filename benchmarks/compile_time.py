@@ -41,7 +41,7 @@ start = time.perf_counter()
 compiled.prepare(x)
 seconds = time.perf_counter() - start
 (found,) = compiled.programs.values()
-print(json.dumps([len(found.traced.program.lines), seconds]))
+print(json.dumps([len(found.traced.program.equations), seconds]))
 """
 
 

@@ -1,4 +1,4 @@
-"""Compiling takes time that grows with the lines of a program, and no deeper a stack for more."""
+"""The time to compile grows linearly with a program's equations, and the stack does not grow."""
 
 import time
 
@@ -7,12 +7,12 @@ import pytest
 
 import tinymeta as tm
 from tinymeta.jit import memory
-from tinymeta.jit.memory import Room
+from tinymeta.jit.memory import FreeList
 from tinymeta.testing.interpreted import without_compiling
 
 
 def diamond(n):
-    """Each value is read twice: whoever follows every path to its beginning takes 2^n steps."""
+    """Each value is read twice, so there are 2^n paths from the result to the beginning."""
 
     def f(x):
         for _ in range(n):
@@ -74,8 +74,8 @@ KINDS = {
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_time_grows_like_the_number_of_lines(kind):
-    """Four times the lines: about four times as long, sixteen times if it grew like the square."""
+def test_time_grows_linearly_with_the_equations(kind):
+    """Four times the equations take about four times as long; sixteen times if it grew like n^2."""
     make = KINDS[kind]
     seconds(make(10), X)  # what is loaded once is loaded
     short, long = (min(seconds(make(n), X) for _ in range(2)) for n in (60, 240))
@@ -97,15 +97,19 @@ def test_a_long_body_is_cut_into_kernels_that_are_the_same():
 
 
 def test_blocks_that_come_back_are_one_gap():
-    room = Room()
-    assert [room.take(n) for n in (64, 128, 64, 64)] == [0, 64, 192, 256]
-    room.give_back(64, 192)
-    room.give_back(192, 256)
-    assert room.gaps == [[64, 256]] and room.take(128) == 64 and room.take(192) == 320
-    room.give_back(0, 64)
-    room.give_back(64, 192)
-    assert room.gaps == [[0, 256]] and room.largest == 512
+    free_list = FreeList()
+    assert [free_list.allocate(n) for n in (64, 128, 64, 64)] == [0, 64, 192, 256]
+    free_list.free(64, 192)
+    free_list.free(192, 256)
+    assert (
+        free_list.gaps == [[64, 256]]
+        and free_list.allocate(128) == 64
+        and free_list.allocate(192) == 320
+    )
+    free_list.free(0, 64)
+    free_list.free(64, 192)
+    assert free_list.gaps == [[0, 256]] and free_list.peak == 512
     for block in ((256, 320), (320, 512)):
-        room.give_back(*block)
-    assert room.gaps == [[0, 256]] or room.end == 0
-    assert memory.rounded(1) == 64
+        free_list.free(*block)
+    assert free_list.gaps == [[0, 256]] or free_list.end == 0
+    assert memory.aligned_size(1) == 64

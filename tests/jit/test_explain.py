@@ -1,4 +1,4 @@
-"""What a compiler did is shown: passes, steps, memory, kernels, times; and can be done beforehand."""
+"""What the compiler did is shown: passes, steps, memory, kernels, times. Warmups, too."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ def test_every_part_is_there():
     for part in ("== after trace", "== steps", "== memory", "== kernel of", "== times"):
         assert part in text
     assert "order 2  test_explain.py:12" in text and "tanh(" in text
-    assert len(found.map().splitlines()) == 1 + len(found.replay.memory.begins)
+    assert len(found.map().splitlines()) == 1 + len(found.replay.memory.offsets)
     shares = [float(line.split()[-2]) for line in found.table().splitlines()]
     assert abs(sum(shares) - 100) < 0.5
     assert sum(found.kernels.values()) == sum(bool(s.loop) for s in found.replay.steps)
@@ -27,17 +27,17 @@ def test_every_part_is_there():
     assert all("y0_" in line for line in in_double)  # sums, and nothing else
 
 
-def test_a_long_program_is_cut_in_the_middle_and_a_split_is_told():
+def test_a_long_program_is_cut_in_the_middle_and_a_split_is_named():
     model = tm.nn.mlp(1, 40, 40, 1)
     params = model.init(np.random.default_rng(0))
     tasks = tm.data.Sinusoids().sample(np.random.default_rng(0), tasks=25, shot=10, query=10)
     found = tm.explain(tm.meta.maml(model, tm.losses.mse, lr=0.01).meta_grad, params, tasks)
-    assert "more ..." in str(found) and len(found.passes["simplify"].lines) > 100
+    assert "more ..." in str(found) and len(found.passes["simplify"].equations) > 100
     assert not found.chunks or f"chunks of {found.chunks} tasks" in str(found)
 
 
 def test_explaining_what_is_compiled_and_what_cannot_be():
-    assert tm.explain(tm.jit(second), X, W).passes["trace"].lines
+    assert tm.explain(tm.jit(second), X, W).passes["trace"].equations
     with pytest.raises(ValueError, match="depends on something outside that is being differentiat"):
         tm.grad(lambda w: tm.explain(lambda x: x * w, X) and w)(2.0)
 

@@ -43,7 +43,7 @@ FUNCTIONS = {
     ),
     "views": (lambda x: tm.flip(x[::2, 1:].T * tm.transpose(x)[1:, :2], 0) + x[1, None, 2:], X),
     "reshapes": (lambda x: tm.reshape(tm.transpose(x) * 2.0, (2, 6)) @ tm.reshape(x, (6, 2)), X),
-    "products of what is spread, turned and cut": (
+    "products of broadcasts, transposes and slices": (
         lambda x, w: [
             x @ tm.broadcast_to(w[0, 0], (3, 4)),
             x @ tm.broadcast_to(w[:, 1:2], (3, 4)),
@@ -276,10 +276,10 @@ def test_an_error_inside_comes_out_and_the_next_call_is_fine():
 
 
 X4 = np.arange(4.0)
-LOOKED_AT = {
+CHECKED_VALUES = {
     "one_hot": (lambda y: tm.one_hot(y, 3), np.array([0, 2]), np.array([0, 3])),
-    "a part of them": (lambda y: tm.one_hot(y[:1], 3), np.array([0, 9]), np.array([3, 0])),
-    "turned": (
+    "a slice": (lambda y: tm.one_hot(y[:1], 3), np.array([0, 9]), np.array([3, 0])),
+    "reshaped and cast": (
         lambda y: tm.one_hot(tm.reshape(y, (2, 1)).astype("int32"), 3),
         np.array([0, 2]),
         np.array([-1, 0]),
@@ -294,9 +294,9 @@ LOOKED_AT = {
 }
 
 
-@pytest.mark.parametrize("name", LOOKED_AT)
-def test_labels_and_indices_are_looked_at_in_every_run(name):
-    f, right, wrong = LOOKED_AT[name]
+@pytest.mark.parametrize("name", CHECKED_VALUES)
+def test_labels_and_indices_are_checked_in_every_run(name):
+    f, right, wrong = CHECKED_VALUES[name]
     compiled = tm.jit(f)
     for _ in range(2):
         same(compiled(right), f(right))
@@ -326,16 +326,17 @@ def program_of(f, *args) -> Replay:
 def test_no_two_values_that_live_at_once_overlap(f, args):
     memory = program_of(f, *args).memory
     blocks = [
-        (memory.begins[x], memory.begins[x] + x.nbytes, *memory.lives[x]) for x in memory.begins
+        (memory.offsets[x], memory.offsets[x] + x.nbytes, *memory.lifetimes[x])
+        for x in memory.offsets
     ]
     for i, (a, b, first, last) in enumerate(blocks):
         for c, d, other_first, other_last in blocks[:i]:
             assert b <= c or d <= a or last < other_first or other_last < first
-    assert memory.size < sum(64 + x.nbytes for x in memory.begins)
+    assert memory.size < sum(64 + x.nbytes for x in memory.offsets)
 
 
 def test_the_arena_is_smaller_than_the_values():
-    """A chain of a hundred lines needs room for a few."""
+    """A chain of a hundred values needs memory for a few."""
 
     def f(x):
         for _ in range(100):
@@ -343,4 +344,4 @@ def test_the_arena_is_smaller_than_the_values():
         return x
 
     replay = program_of(f, np.ones((50, 50)))
-    assert replay.memory.size < 8 * 50 * 50 * 8 < sum(x.nbytes for x in replay.memory.begins)
+    assert replay.memory.size < 8 * 50 * 50 * 8 < sum(x.nbytes for x in replay.memory.offsets)

@@ -1,4 +1,4 @@
-"""Random programs and their derivatives to third order: compiled, they are what they are eagerly."""
+"""Random programs and their derivatives to third order return the same compiled as eagerly."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Kernels on disk: whatever is the matter with them, the result is right."""
+"""Kernels on disk: whatever is wrong with them, the result is right."""
 
 import functools
 import hashlib
@@ -34,16 +34,16 @@ def sinusoid() -> str:
     method = tm.meta.maml(model, tm.losses.mse, lr=0.01, steps=2)
     with without_compiling():
         step = tm.explain(method.meta_grad, model.init(rng), tasks)
-    told = "".join(step.kernels) + str(step.replay.memory.size)
-    return hashlib.sha256(told.encode()).hexdigest()
+    text = "".join(step.kernels) + str(step.replay.memory.size)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def made() -> tuple[int, int]:
     """Runs it in this process, as one that has loaded no kernel: (compiled, loaded)."""
-    before = dict(cache.made)
+    before = dict(cache.counts)
     for y, z in zip(tm.jit(three)(X), three(X)):
         np.testing.assert_allclose(y.numpy(), z, rtol=1e-15)
-    return tuple(cache.made[key] - before[key] for key in ("compiled", "loaded"))
+    return tuple(cache.counts[key] - before[key] for key in ("compiled", "loaded"))
 
 
 @pytest.fixture
@@ -51,9 +51,9 @@ def fresh(monkeypatch):
     """Forgets what is loaded; what is loaded stays in memory, as other tests have its addresses."""
 
     def forget():
-        loaded = functools.cache(cache.compiled.__wrapped__)
+        loaded = functools.cache(cache.load_or_compile.__wrapped__)
         for module in (cache, replay):
-            monkeypatch.setattr(module, "compiled", loaded)
+            monkeypatch.setattr(module, "load_or_compile", loaded)
         kernel_folder.usable.cache_clear()
 
     forget()
@@ -69,7 +69,7 @@ def full(tmp_path_factory):
         for file in kernel_folder.folder().glob("[!k]*_" + "?" * 32):
             shutil.copy2(file, path)
         patch.setenv("TINYMETA_CACHE", str(path))
-        patch.setattr(replay, "compiled", functools.cache(cache.compiled.__wrapped__))
+        patch.setattr(replay, "load_or_compile", functools.cache(cache.load_or_compile.__wrapped__))
         assert made() == (3, 0)
     return path
 
@@ -150,7 +150,7 @@ class Planted:
 @pytest.mark.parametrize("hashed", [False, True])
 @pytest.mark.skipif(not hasattr(os, "geteuid"), reason="files have no owner here")
 def test_what_others_planted_is_not_run(hashed, folder, tmp_path, monkeypatch):
-    """Without its hash it is not believed; with it, it lies where others may write."""
+    """Without its hash a file is not loaded; with it, the folder is refused: others may write."""
     monkeypatch.chdir(tmp_path)
     for path in kernels(folder):
         content = pickle.dumps(Planted())
@@ -186,7 +186,7 @@ def start(folder, code, **env):
     )
 
 
-def told(process) -> str:
+def output_of(process) -> str:
     out, err = process.communicate()
     assert process.returncode == 0, err
     return out.strip()
@@ -198,7 +198,7 @@ def test_every_process_makes_and_finds_the_same_kernels(folder, fresh):
         path.unlink()
     code = "print(sum(made()), sinusoid())"
     both = [start(folder, code, PYTHONHASHSEED=seed) for seed in ("1", "7")]
-    assert {told(process) for process in both} == {f"3 {sinusoid()}"}
+    assert {output_of(process) for process in both} == {f"3 {sinusoid()}"}
     assert made() == (0, 3) and len(kernels(folder)) == 3
 
 
@@ -210,7 +210,7 @@ def test_without_a_home_nothing_is_left_behind(tmp_path):
         "XDG_CACHE_HOME": "",
         **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), str(tmp_path / "temporary")),
     }
-    assert told(start("", "print(made())", **env)) == "(3, 0)"
+    assert output_of(start("", "print(made())", **env)) == "(3, 0)"
     assert list((tmp_path / "temporary").iterdir()) == []
 
 
@@ -219,13 +219,17 @@ def empty(folder, monkeypatch):
     """A folder with no kernel, and three are worth a second process."""
     for path in kernels(folder):
         path.unlink()
-    for name, value in (("WORTH_A_PROCESS", 3), ("cores", lambda: 2), ("handed_over", set())):
+    for name, value in (
+        ("WORTH_A_PROCESS", 3),
+        ("cores", lambda: 2),
+        ("compiled_elsewhere", set()),
+    ):
         monkeypatch.setattr(cache, name, value)
     return folder
 
 
 def test_many_kernels_are_compiled_by_two_processes(empty, fresh, tmp_path, monkeypatch):
-    """The second imports nothing from the current folder, and tinymeta from wherever it lies."""
+    """The second imports nothing from the current folder, and finds tinymeta wherever it is."""
     elsewhere = tmp_path / "current folder"
     elsewhere.mkdir()
     for name in ("numba", "numpy", "json", "tinymeta"):
@@ -233,19 +237,19 @@ def test_many_kernels_are_compiled_by_two_processes(empty, fresh, tmp_path, monk
     monkeypatch.chdir(elsewhere)
     monkeypatch.delenv("PYTHONPATH", raising=False)
     monkeypatch.setattr(sys, "path", ["", *sys.path])
-    assert made() == (3, 0) and len(cache.handed_over) == 1
+    assert made() == (3, 0) and len(cache.compiled_elsewhere) == 1
     assert not (elsewhere / "imported").exists()
     fresh()
-    cache.handed_over.clear()
+    cache.compiled_elsewhere.clear()
     assert made() == (0, 3)
 
 
 @pytest.mark.parametrize("python", ["nowhere/python", "", None])
 def test_one_process_compiles_them_all_if_the_other_does_not_start(python, empty, monkeypatch):
     monkeypatch.setattr(sys, "executable", python)
-    assert made() == (3, 0) and not cache.handed_over and len(kernels(empty)) == 3
+    assert made() == (3, 0) and not cache.compiled_elsewhere and len(kernels(empty)) == 3
 
 
 def test_one_process_compiles_them_all_if_the_other_fails(empty, monkeypatch):
-    monkeypatch.setattr(cache, "HELPER", "raise SystemExit(1)")
-    assert made() == (3, 0) and not cache.handed_over
+    monkeypatch.setattr(cache, "SECOND_PROCESS", "raise SystemExit(1)")
+    assert made() == (3, 0) and not cache.compiled_elsewhere

@@ -3,8 +3,8 @@
 import numpy as np
 
 import tinymeta as tm
-from tinymeta.jit.compile import passes
-from tinymeta.jit.replay import Planned
+from tinymeta.jit.compile import run_passes
+from tinymeta.jit.plan import ExecutionPlan
 from tinymeta.jit.trace import Traced
 
 MODEL = tm.nn.conv4(5, filters=8)
@@ -31,8 +31,8 @@ def arena(steps: int, checkpointed: bool) -> int:
 
         return tm.grad(outer)(params)
 
-    *_, (_, program) = passes(Traced(meta_grad, (PARAMS,), {}).program)
-    return Planned(program).memory.size
+    *_, (_, program) = run_passes(Traced(meta_grad, (PARAMS,), {}).program)
+    return ExecutionPlan(program).memory.size
 
 
 def test_with_checkpoints_a_step_adds_at_most_a_third():

@@ -1,4 +1,4 @@
-"""Each pass alone: what it makes of a program that fits on a line, and what the checker refuses."""
+"""Each pass alone: what it makes of a program of a few equations, and what the checker refuses."""
 
 import numpy as np
 import pytest
@@ -7,12 +7,14 @@ from hypothesis import strategies as st
 
 import tinymeta as tm
 from tinymeta.jit.codegen import kernel_of
-from tinymeta.jit.fuse import bodies, fuse, settled
+from tinymeta.jit.fuse import fuse
+from tinymeta.jit.legalize import with_legal_layouts
 from tinymeta.jit.lower import lower
-from tinymeta.jit.program import Line, checked, ordered
+from tinymeta.jit.materialize import choose_materialized
+from tinymeta.jit.program import Equation, checked, program_of
 from tinymeta.jit.simplify import simplify
 from tinymeta.jit.trace import Traced
-from tinymeta.jit.views import source, walk
+from tinymeta.jit.views import layout_of, source
 
 X, W = np.ones((4, 3), np.float32), np.ones((3, 5), np.float32)
 
@@ -22,7 +24,7 @@ def traced(f, *args):
 
 
 def operations(program) -> list[str]:
-    return [line.op for line in program.lines if line.op not in ("input", "constant")]
+    return [eqn.op for eqn in program.equations if eqn.op not in ("input", "constant")]
 
 
 def simple(f, *args) -> list[str]:
@@ -34,18 +36,18 @@ def simple(f, *args) -> list[str]:
 
 def test_a_program_that_does_not_hold_together_is_refused():
     good = traced(lambda x, w: tm.tanh(x @ w), X, W)
-    x, w, product, tanh = good.lines
-    for lines, words in (
+    x, w, product, tanh = good.equations
+    for equations, words in (
         ((x, w, tanh), "uses .*, which is not made before it"),
         ((x, w, tanh, product), "not made before it"),
         ((x, w, product, product, tanh), "is there twice"),
         ((x, w, product), "is not in the program"),
     ):
         with pytest.raises(AssertionError, match=f"a pass: .*{words}"):
-            checked(good._replace(lines=lines), "a pass")
-    wrong = Line("tanh", (product,), {}, (4, 6), np.float32)
+            checked(good._replace(equations=equations), "a pass")
+    wrong = Equation("tanh", (product,), {}, (4, 6), np.float32)
     with pytest.raises(AssertionError, match=r"should be float32\(4, 5\)"):
-        checked(ordered([wrong], good.inputs), "a pass")
+        checked(program_of([wrong], good.inputs), "a pass")
 
 
 # ---- trace and simplify --------------------------------------------------------------------------
@@ -80,7 +82,7 @@ def test_shorter_ways(f, expected):
     assert found == expected if expected is not None else len(found) < len(operations(traced(f, X)))
 
 
-def test_checkpointed_lines_are_not_merged_with_others():
+def test_checkpointed_equations_are_not_merged_with_others():
     def f(x, kept=lambda f: f):
         return tm.value_and_grad(lambda x: kept(lambda x: tm.exp(tm.exp(x)))(x).sum())(x)
 
@@ -119,17 +121,19 @@ def test_each_pass_does_what_its_name_says():
     for op in {*operations(first), *operations(second)} - new:
         count = 0 if op.startswith("conv") else operations(first).count(op)
         assert operations(second).count(op) == count, op
-    assert len(third.lines) < 0.9 * len(second.lines) and len(first.lines) < len(second.lines)
+    assert len(third.equations) < 0.9 * len(second.equations) and len(first.equations) < len(
+        second.equations
+    )
     assert [y.shape for y in third.outputs] == [y.shape for y in first.outputs]
-    assert len(simplify(third).lines) == len(third.lines)  # nothing is left to do
+    assert len(simplify(third).equations) == len(third.equations)  # nothing is left to do
 
 
 # ---- fuse and codegen ----------------------------------------------------------------------------
 
 
 def steps_of(f, *args):
-    program = settled(simplify(traced(f, *args)))
-    return program, fuse(program, bodies(program))
+    program = with_legal_layouts(simplify(traced(f, *args)))
+    return program, fuse(program, choose_materialized(program))
 
 
 def test_a_chain_and_the_sum_that_ends_it_are_one_loop():
@@ -139,9 +143,9 @@ def test_a_chain_and_the_sum_that_ends_it_are_one_loop():
 
 def test_roots_that_read_the_same_share_a_loop_and_a_product_ends_it():
     _, steps = steps_of(lambda x: (tm.exp(x), tm.sin(x).sum(1)), X)
-    assert [len(step.lines) for step in steps] == [2]
+    assert [len(step.results) for step in steps] == [2]
     _, steps = steps_of(lambda x, w: tm.exp(tm.sin(x) @ w), X, W)
-    assert [step.lines[0].op for step in steps] == ["sin", "matmul", "exp"]
+    assert [step.results[0].op for step in steps] == ["sin", "matmul", "exp"]
 
 
 def test_a_kernel_is_one_for_all_sizes_and_constants():
@@ -149,7 +153,8 @@ def test_a_kernel_is_one_for_all_sizes_and_constants():
         program, steps = steps_of(
             lambda x: (tm.sigmoid(x) * tm.asarray(c)).sum(0), np.ones(shape, np.float32)
         )
-        return [kernel_of(step.loop, bodies(program).stored).source for step in steps]
+        materialized = choose_materialized(program).materialized
+        return [kernel_of(step.loop, materialized).source for step in steps]
 
     assert sources((4, 3), np.float32(2.0)) == sources((70, 8), np.float32(3.0))
     in_double = [line for line in sources((4, 3), np.float32(2.0))[0].splitlines() if "64" in line]
@@ -159,12 +164,12 @@ def test_a_kernel_is_one_for_all_sizes_and_constants():
 # ---- views ---------------------------------------------------------------------------------------
 
 VIEWS = {
-    "turn": lambda x, k: tm.transpose(x, tuple(np.roll(range(x.ndim), k))),
+    "transpose": lambda x, k: tm.transpose(x, tuple(np.roll(range(x.ndim), k))),
     "flip": lambda x, k: tm.flip(x, k % x.ndim),
-    "cut": lambda x, k: x[min(k % 2, x.shape[0] - 1) :, ..., :: 1 + k % 2],
-    "spread": lambda x, k: tm.broadcast_to(x, (2, *x.shape)) if x.ndim < 4 else x,
-    "flat": lambda x, k: tm.reshape(x, (-1, x.shape[-1])),
-    "apart": lambda x, k: tm.reshape(x, (x.shape[0], 1, -1)),
+    "slice": lambda x, k: x[min(k % 2, x.shape[0] - 1) :, ..., :: 1 + k % 2],
+    "broadcast": lambda x, k: tm.broadcast_to(x, (2, *x.shape)) if x.ndim < 4 else x,
+    "flatten": lambda x, k: tm.reshape(x, (-1, x.shape[-1])),
+    "add axis": lambda x, k: tm.reshape(x, (x.shape[0], 1, -1)),
 }
 
 
@@ -173,7 +178,7 @@ VIEWS = {
     st.lists(st.tuples(st.sampled_from(sorted(VIEWS)), st.integers(0, 3)), max_size=4),
     st.sampled_from([(4, 6), (2, 3, 4), (2, 2, 3, 2)]),
 )
-def test_a_walk_finds_the_elements_of_a_view(chain, shape):
+def test_a_layout_leads_to_the_elements_of_a_view(chain, shape):
     """Where strides can follow a chain of views they lead to NumPy's elements."""
 
     def f(x):
@@ -185,9 +190,9 @@ def test_a_walk_finds_the_elements_of_a_view(chain, shape):
     expected = f(tm.asarray(x)).numpy()
     (y,) = traced(f, x).outputs
     base, views = source(y)
-    at = walk(base, views, y.shape)
-    assert at is not None or len(chain) > 1  # of a dense value any one view can be walked
-    if at is not None:
-        flat = x.reshape(-1)[at.offset :]
-        found = np.lib.stride_tricks.as_strided(flat, y.shape, [8 * s for s in at.strides])
+    layout = layout_of(base, views, y.shape)
+    assert layout is not None or len(chain) > 1  # any one view of a dense value has one
+    if layout is not None:
+        flat = x.reshape(-1)[layout.offset :]
+        found = np.lib.stride_tricks.as_strided(flat, y.shape, [8 * s for s in layout.strides])
         np.testing.assert_array_equal(found, expected)

@@ -1,12 +1,13 @@
-"""What runs a product: a tile of our own, or BLAS where that has threads, or cuts it to the cache."""
+"""A product runs on a kernel of ours, or on BLAS where that has threads or blocks for the cache."""
 
 import numpy as np
 import pytest
 
 import tinymeta as tm
 from tinymeta.jit.lower import lower
-from tinymeta.jit.replay import BEYOND_CACHE, FOR_BLAS, Replay
+from tinymeta.jit.replay import Replay
 from tinymeta.jit.simplify import simplify
+from tinymeta.jit.step_kernels import BEYOND_CACHE, FOR_BLAS
 from tinymeta.jit.trace import Traced
 
 rng = np.random.default_rng(0)

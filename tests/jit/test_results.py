@@ -7,9 +7,9 @@ import pytest
 
 import tinymeta as tm
 from tinymeta import nn
-from tinymeta.jit.chunks import Parallel
+from tinymeta.jit.chunks import ChunkedReplay
 from tinymeta.jit.program import Unreadable
-from tinymeta.testing.compiled import cut, same, survey
+from tinymeta.testing.compiled import check_leaf, in_chunks, survey
 from tinymeta.testing.interpreted import without_compiling
 
 rng = np.random.default_rng(0)
@@ -19,7 +19,7 @@ X, W = rng.normal(size=(6, 5, 3)), rng.normal(size=(3, 2))
 def alike(found, expected, close=1e-12):
     assert tm.tree.paths(found) == tm.tree.paths(expected)
     for path, a, b in zip(tm.tree.paths(expected), tm.tree.leaves(found), tm.tree.leaves(expected)):
-        same(path, a, b, close)
+        check_leaf(path, a, b, close)
 
 
 def loss(w, x):
@@ -46,14 +46,14 @@ RESULTS = {
         "lr": lr,
         "w": w - lr * tm.grad(lambda w: loss(w, x)[0])(w),
     },
-    "an input, of each task, a total, made after": lambda w, lr, x: [
+    "an input, of each task, a sum, made after": lambda w, lr, x: [
         x,
         tm.sum(x, (1, 2)),
         tm.sum(x, 0),
         tm.tanh(tm.sum(x, 0)),
         w,
     ],
-    "the same line three times": lambda w, lr, x: [tm.sum(x @ w, 0)] * 3,
+    "the same value three times": lambda w, lr, x: [tm.sum(x @ w, 0)] * 3,
     "made before the tasks": lambda w, lr, x: (tm.exp(w), tm.sum(x @ tm.exp(w), 0), tm.sum(w)),
     "ints and bools": lambda w, lr, x: (tm.argmax(x, 2), x > 0, tm.sum(x > 0), tm.sum(x, 0) > 0),
     "nothing and constants": lambda w, lr, x: {
@@ -64,7 +64,7 @@ RESULTS = {
         "s": "word",
         "x": Named(lr, [x, {}]),
     },
-    "views of inputs and totals": lambda w, lr, x: (
+    "views of inputs and sums": lambda w, lr, x: (
         x[:, ::2],
         tm.transpose(tm.sum(x, 0)),
         tm.sum(x, 0)[1:],
@@ -79,7 +79,7 @@ RESULTS = {
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_each_output_is_where_it_belongs(name, chunks, threads, dtype):
     f, w, x = RESULTS[name], W.astype(dtype), X.astype(dtype)
-    with cut(chunks, threads), without_compiling():
+    with in_chunks(chunks, threads), without_compiling():
         compiled = tm.jit(f)
         found = compiled(w, 0.5, x)
     alike(found, f(w, 0.5, x), 1e-5 if dtype is np.float32 else 1e-12)
@@ -93,7 +93,7 @@ def test_at_a_size_that_is_split_by_itself():
     )
     alike(step(x), step.__wrapped__(x), 1e-11)
     (program,) = step.programs.values()
-    assert isinstance(program.replay, Parallel)
+    assert isinstance(program.replay, ChunkedReplay)
 
 
 @pytest.mark.parametrize("over_tasks", ["mean", "sum"])
@@ -111,14 +111,14 @@ def test_a_method_that_returns_gradients_first(over_tasks):
         return grads, metrics
 
     for f in (turned, method.meta_grad):
-        with cut(2, 2), without_compiling():
+        with in_chunks(2, 2), without_compiling():
             found = tm.jit(f)(params, tasks)
         alike(found, f(params, tasks), 1e-4)
 
 
 def test_outputs_are_fresh():
     x = X.copy()
-    with cut(2, 2), without_compiling():
+    with in_chunks(2, 2), without_compiling():
         out, total = tm.jit(lambda x: (x, tm.sum(x)))(x)
     x[:] = 0
     np.testing.assert_array_equal(out.numpy(), X)
@@ -144,7 +144,7 @@ def test_five_thousand_random_steps():
 # ---- arguments -----------------------------------------------------------------------------------
 
 
-def test_keywords_sets_and_what_may_change_unseen():
+def test_keywords_sets_and_mutable_arguments():
     alike(
         tm.jit(lambda x, *, scale, names: x * scale if "a" in names else x)(
             W, scale=2.0, names={"a", "b"}
@@ -167,7 +167,7 @@ class Foreign:
 def test_an_array_of_another_library_is_an_argument():
     compiled, x = tm.jit(lambda x: x * 2.0), Foreign(W.copy())
     alike(compiled(x), tm.asarray(W * 2))
-    x.array[:] = 1.0  # it is looked at in every call
+    x.array[:] = 1.0  # it is read in every call
     alike(compiled(x), tm.asarray(np.full_like(W, 2.0)))
     assert len(compiled.programs) == 1
 
@@ -241,7 +241,7 @@ def test_a_number_is_as_weak_as_it_is_eagerly(name, kind):
     assert len(compiled.programs) == 1
 
 
-def test_a_number_that_decides_is_asked_for_in_a_sentence():
+def test_a_number_that_decides_is_refused_in_a_sentence():
     for read in (lambda n: W * n if n > 0.5 else W, lambda n: W * float(n), lambda n: f"{n:.2f}"):
         with pytest.raises(Unreadable, match="was asked for while the function is traced"):
             tm.jit(read)(0.3)

@@ -1,4 +1,4 @@
-"""The tasks of a batch in chunks: found where nothing mixes them, the same results in any split."""
+"""The tasks of a batch in chunks: found where nothing mixes them, with the same results."""
 
 import os
 import threading
@@ -10,12 +10,12 @@ import pytest
 
 import tinymeta as tm
 from tinymeta import nn
-from tinymeta.jit.chunks import Parallel, edges, made_ready
+from tinymeta.jit.chunks import ChunkedReplay, build_replay, chunk_bounds
 from tinymeta.jit.compile import PASSES
 from tinymeta.jit.program import checked
 from tinymeta.jit.replay import Replay
 from tinymeta.jit.split import split
-from tinymeta.jit.threads import Crew
+from tinymeta.jit.threads import ThreadPool
 from tinymeta.jit.trace import Traced
 from tinymeta.testing.interpreted import without_compiling
 
@@ -57,17 +57,17 @@ def arrays(*args):
     return [np.asarray(x) for x in tm.tree.leaves(args)]
 
 
-def in_parts(f, args, chunks, threads=1):
+def in_chunks(f, args, chunks, threads=1):
     program = lowered(f, *args)
     found = split(program)
-    parallel = Parallel(found, threads, [found.tasks * k // chunks for k in range(chunks + 1)])
+    parallel = ChunkedReplay(found, threads, [found.tasks * k // chunks for k in range(chunks + 1)])
     for n in parallel.chunks:
         checked(found.chunk(n), "chunk")
     return parallel, parallel(arrays(*args))
 
 
 def cast(dtype):
-    """The arguments; in float32 all lines are kernels, in float64 Python runs the products."""
+    """The arguments; in float32 all equations are kernels, in float64 Python runs the products."""
     return tm.tree.map(lambda a: a.astype(dtype) if a.dtype.kind == "f" else a, (PARAMS, TASKS))
 
 
@@ -76,8 +76,8 @@ def cast(dtype):
 def test_any_chunks_give_what_all_at_once_give(chunks, dtype, close):
     args = cast(dtype)
     with nullcontext() if chunks == 3 else without_compiling():
-        parallel, found = in_parts(meta_step, args, chunks, threads=2)
-    assert parallel.split.tasks == T and len(parallel.split.joined) == 1
+        parallel, found = in_chunks(meta_step, args, chunks, threads=2)
+    assert parallel.split.tasks == T and len(parallel.split.concatenated) == 1
     assert parallel.calls_python == (dtype is np.float64)
     expected = [y.numpy() for y in tm.tree.leaves(meta_step(*args))]
     for a, b in zip(found, expected, strict=True):
@@ -87,16 +87,16 @@ def test_any_chunks_give_what_all_at_once_give(chunks, dtype, close):
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_threads_change_no_bit(dtype):
     args = cast(dtype)
-    _, one = in_parts(meta_step, args, 3, threads=1)
+    _, one = in_chunks(meta_step, args, 3, threads=1)
     for _ in range(5):
-        _, two = in_parts(meta_step, args, 3, threads=3)
+        _, two = in_chunks(meta_step, args, 3, threads=3)
         assert all(a.tobytes() == b.tobytes() for a, b in zip(one, two))
 
 
-def test_helpers_that_sleep_or_are_late_are_no_matter():
-    """Calls one after another, some when all have gone to sleep; other arguments each time."""
+def test_workers_that_are_parked_or_late_change_nothing():
+    """Calls one after another, some when all workers are parked; other arguments each time."""
     args = cast(np.float32)
-    parallel, _ = in_parts(meta_step, args, 3, threads=3)
+    parallel, _ = in_chunks(meta_step, args, 3, threads=3)
     whole = Replay(lowered(meta_step, *args))
     for k in range(300):
         if k % 30 == 0:
@@ -105,15 +105,15 @@ def test_helpers_that_sleep_or_are_late_are_no_matter():
         found, expected = parallel(given), whole(given)
         for a, b in zip(found, expected, strict=True):
             np.testing.assert_allclose(a, b, rtol=2e-3, atol=2e-5)
-    assert len(parallel.desks) == 1
+    assert len(parallel.idle_buffers) == 1
 
 
-def test_the_heavy_lines_are_in_the_middle():
+def test_the_heavy_equations_are_in_the_middle():
     found = split(lowered(meta_step, PARAMS, TASKS))
-    heavy = lambda program: sum(line.op in ("matmul", "to_cols") for line in program.lines)
+    heavy = lambda program: sum(eqn.op in ("matmul", "to_cols") for eqn in program.equations)
     assert heavy(found.before) == heavy(found.after) == 0
     assert heavy(found.chunk(2)) == heavy(found.whole) > 20
-    assert all(x.shape[0] == 2 for x in found.chunk(2).inputs[: len(found.sliced)])
+    assert all(x.shape[0] == 2 for x in found.chunk(2).inputs[: len(found.mapped)])
 
 
 X = rng.normal(size=(T, 5, 3))
@@ -151,29 +151,31 @@ def test_what_mixes_the_tasks_is_run_whole(f):
 @pytest.mark.parametrize("chunks", [2, 4])
 def test_what_does_not_is_split(f, chunks):
     expected = f(tm.asarray(X)).numpy()
-    _, (found,) = in_parts(lambda x: f(tm.tanh(x)), (np.arctanh(np.tanh(X)),), chunks)
+    _, (found,) = in_chunks(lambda x: f(tm.tanh(x)), (np.arctanh(np.tanh(X)),), chunks)
     np.testing.assert_allclose(found, f(tm.tanh(X)).numpy(), rtol=1e-9)
     assert found.shape == expected.shape
 
 
-def test_edges_are_even_and_as_many_for_each_thread():
-    assert edges(32, 160_000_000, 2) == [2 * k for k in range(17)]
-    assert edges(25, 10**6, 2) == [0, 12, 25] and edges(3, 10**9, 2) == [0, 1, 3]
-    assert edges(32, 160_000_000, 1) == [2 * k for k in range(17)] and edges(32, 10**6, 1) == [
-        0,
-        32,
-    ]
+def test_chunks_are_even_and_as_many_for_each_thread():
+    assert chunk_bounds(32, 160_000_000, 2) == [2 * k for k in range(17)]
+    assert chunk_bounds(25, 10**6, 2) == [0, 12, 25] and chunk_bounds(3, 10**9, 2) == [0, 1, 3]
+    assert chunk_bounds(32, 160_000_000, 1) == [2 * k for k in range(17)] and chunk_bounds(
+        32, 10**6, 1
+    ) == [0, 32]
 
 
 @pytest.mark.parametrize("limit, chunks", [(1e4, T), (1e9, 1)])
 def test_one_thread_has_chunks_where_all_at_once_is_beyond_the_cache(monkeypatch, limit, chunks):
     args = cast(np.float32)
     program = lowered(meta_step, *args)
-    for name, value in (("CHUNK_BYTES", limit), ("WORTH", 0)):  # of the module of made_ready
-        monkeypatch.setitem(made_ready.__globals__, name, value)
+    for name, value in (
+        ("CHUNK_BYTES", limit),
+        ("WORTH_SPLITTING", 0),
+    ):  # of the module of build_replay
+        monkeypatch.setitem(build_replay.__globals__, name, value)
     with without_compiling():
-        run = made_ready(program, split(program), threads=1)
-        assert (len(run.edges) - 1 if isinstance(run, Parallel) else 1) == chunks
+        run = build_replay(program, split(program), threads=1)
+        assert (len(run.bounds) - 1 if isinstance(run, ChunkedReplay) else 1) == chunks
         found = run(arrays(*args))
     expected = [y.numpy() for y in tm.tree.leaves(meta_step(*args))]
     for a, b in zip(found, expected, strict=True):
@@ -181,28 +183,28 @@ def test_one_thread_has_chunks_where_all_at_once_is_beyond_the_cache(monkeypatch
 
 
 class Emptied(list):
-    """What looks full, and another thread takes the last one before it is taken here."""
+    """A list that looks full, and whose last element another thread takes first."""
 
     __bool__ = lambda self: True
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_another_thread_may_take_the_last_arena_or_desk(dtype):
+def test_another_thread_may_take_the_last_arena_or_buffers(dtype):
     args = cast(dtype)
-    parallel, expected = in_parts(meta_step, args, 2)
+    parallel, expected = in_chunks(meta_step, args, 2)
     runs = [parallel.before, parallel.after, *parallel.chunks.values()]
-    parallel.desks = Emptied()
+    parallel.idle_buffers = Emptied()
     for run in filter(None, runs):
         run.arenas = Emptied()
     for a, b in zip(parallel(arrays(*args)), expected, strict=True):
         assert a.tobytes() == b.tobytes()
 
 
-# ---- the helpers --------------------------------------------------------------------------------
+# ---- the workers --------------------------------------------------------------------------------
 
 
-def test_a_crew_works_together_and_again():
-    crew, met = Crew(), []
+def test_a_pool_runs_a_function_on_each_and_again():
+    pool, met = ThreadPool(), []
     for _ in range(3):
         barrier = threading.Barrier(3, timeout=600)
 
@@ -210,25 +212,25 @@ def test_a_crew_works_together_and_again():
             barrier.wait()  # all three are here at once
             met.append(threading.get_ident())
 
-        crew.together(work, 3)
+        pool.run_on_each(work, 3)
     assert len(met) == 9 and len(set(met)) == 3
 
 
-def test_who_finds_the_crew_busy_works_alone():
-    crew, inside = Crew(), []
+def test_a_call_that_finds_the_pool_busy_runs_alone():
+    pool, inside = ThreadPool(), []
 
     def work():
-        crew.together(lambda: inside.append(threading.get_ident()), 2)
+        pool.run_on_each(lambda: inside.append(threading.get_ident()), 2)
 
-    crew.together(work, 1)
-    crew.busy.acquire()
-    crew.together(work, 2)
-    assert len(inside) == 3 and crew.busy.locked()
+    pool.run_on_each(work, 1)
+    pool.busy.acquire()
+    pool.run_on_each(work, 2)
+    assert len(inside) == 3 and pool.busy.locked()
 
 
 def test_an_error_in_a_chunk_is_raised_here(monkeypatch):
     program = lowered(meta_step, PARAMS, TASKS)
-    parallel = Parallel(split(program), 2, [0, T // 2, T])
+    parallel = ChunkedReplay(split(program), 2, [0, T // 2, T])
     for size in parallel.chunks:
         parallel.chunks[size] = lambda arrays: 1 / 0
     with pytest.raises(ZeroDivisionError):
@@ -237,12 +239,12 @@ def test_an_error_in_a_chunk_is_raised_here(monkeypatch):
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 @pytest.mark.filterwarnings("ignore:.*fork")
-def test_a_fork_finds_helpers_of_its_own():
-    crew = Crew()
-    crew.together(lambda: None, 2)
+def test_a_fork_has_workers_of_its_own():
+    pool = ThreadPool()
+    pool.run_on_each(lambda: None, 2)
     child = os.fork()
     if not child:
         met = []
-        crew.together(lambda: met.append(1), 2)
+        pool.run_on_each(lambda: met.append(1), 2)
         os._exit(0 if len(met) == 2 else 1)
     assert os.waitpid(child, 0)[1] == 0

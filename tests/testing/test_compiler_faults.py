@@ -15,7 +15,7 @@ from tinymeta.testing.passfaults import FAULTS, noticed
 # loaded, so no smaller number than for all faults is sure to do.)
 QUICK = [
     "all numbers are one",
-    "lines of different static are one",
+    "equations of different static are one",
     "-x is x",
     "the last chunk is left out of the sums",
     "a flip begins where its source does",
@@ -24,7 +24,7 @@ QUICK = [
     "a value lives one step less",
     "all calls share one arena",
     "results are not copied out of the arena",
-    "the outputs are turned round",
+    "the outputs are rotated",
 ]
 
 

@@ -1,7 +1,14 @@
-"""Generated kernels: compiled once, as their machine code is kept on disk.
+"""Generated kernels as machine code: compiled once, and kept on disk.
 
-A kernel's name is the hash of its source and of all that its meaning depends on, so a file is never
-changed, and never wrong (`core/kernel_folder.py`, `cpu/native.py`).
+In: the source of a kernel (codegen.py). Out: a Numba cfunc with an `address`, loaded from disk or
+compiled and kept there.
+
+Invariant: a kernel's name on disk is a hash of its source and of all that its meaning depends on,
+so a file is never changed and never stale (`core/kernel_folder.py`, `cpu/native.py`). Numba's own
+cache knows a function by its file and line, and a generated function has neither.
+
+Cost: Numba takes some tenths of a second for each kernel, so many that are missing are compiled by
+two processes at once. Threads would not help: Numba holds Python's lock while it compiles.
 """
 
 import functools
@@ -13,6 +20,7 @@ import tempfile
 from os import environ
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from ..core.kernel_folder import folder
 from ..core.system import cores
@@ -32,46 +40,48 @@ globals().update(FUNCTIONS, **POINTERS)
 
 """
 
-
-WORTH_A_PROCESS = 8  # kernels; Python and Numba take a second to start
-PACKAGE = str(Path(__file__).parents[2])  # where that process finds tinymeta
-# What it runs: with -I, as else it would import whatever lies in the current folder.
-HELPER = (
-    "import json, sys; order = json.load(sys.stdin); sys.path[:] = order['path']; "
-    "from tinymeta.jit.cache import compiled; [*map(compiled, order['sources'])]"
-)
-handed_over: set[str] = set()  # sources that it compiled
-made = {"compiled": 0, "loaded": 0}  # kernels, new and from the disk
+counts = {"compiled": 0, "loaded": 0}  # kernels of this process, new and from the disk
 
 
 @functools.cache
-def surroundings() -> str:
-    """What a kernel's source relies on besides the room cpu/."""
+def _dependencies() -> str:
+    """The text that a kernel's meaning depends on, besides its source and the package cpu/."""
     return HEADER + Path(machine.__file__).read_text("utf-8")
 
 
-def place(source: str) -> MachineCodeCache:
-    """Where its machine code is kept."""
-    return MachineCodeCache("kernel", surroundings() + source)
+def _kept(source: str) -> Kept:
+    """Where the machine code of a kernel is kept."""
+    return Kept("kernel", _dependencies() + source)
 
 
 @functools.cache
-def compiled(source: str):
-    """The kernel of this source, as a Numba cfunc: from the disk, or compiled and kept there."""
+def load_or_compile(source: str) -> Any:
+    """The kernel of this source as a Numba cfunc: from the disk, or compiled and kept there."""
     text = HEADER + source
-    module = ModuleType(f"tinymeta_kernel_{hashlib.sha256(text.encode()).hexdigest()[:24]}")
-    sys.modules[module.__name__] = module  # where Numba looks for it, by this name
+    digest = hashlib.sha256(text.encode()).hexdigest()[:24]
+    module = ModuleType(f"tinymeta_kernel_{digest}")
+    sys.modules[module.__name__] = module  # Numba looks for it there, by name
     exec(text, vars(module))  # what codegen.py has written
-    kernel = callback(module.kernel, SIGNATURE, OPTIONS, place(source))
-    made["loaded" if kernel.cache_hits and source not in handed_over else "compiled"] += 1
+    kernel = callback(module.kernel, SIGNATURE, OPTIONS, _kept(source))
+    loaded = kernel.cache_hits and source not in compiled_elsewhere
+    counts["loaded" if loaded else "compiled"] += 1
     return kernel
 
 
 # ---- many at once --------------------------------------------------------------------------------
 
+WORTH_A_PROCESS = 8  # missing kernels; Python and Numba take a second to start
+_PACKAGE = str(Path(__file__).parents[2])  # where that process finds tinymeta
+# What the second process runs: with -I, or it would import whatever is in the current folder.
+SECOND_PROCESS = (
+    "import json, sys; order = json.load(sys.stdin); sys.path[:] = order['path']; "
+    "from tinymeta.jit.cache import load_or_compile; [*map(load_or_compile, order['sources'])]"
+)
+compiled_elsewhere: set[str] = set()  # sources that a second process has compiled
+
 
 def compile_missing(sources: list[str]) -> None:
-    """Compile those that are not on disk, every other one in a second process, if there are many.
+    """Compile the kernels that are not on disk, every other one in a second process, if many are.
 
     Nothing depends on that process: what it leaves undone is compiled when it is asked for.
     """
@@ -80,35 +90,39 @@ def compile_missing(sources: list[str]) -> None:
     try:
         where = folder()
         missing = [
-            s
-            for s in dict.fromkeys(sources)
-            if not (where / place(s).file_name(SIGNATURE)).exists()
+            source
+            for source in dict.fromkeys(sources)
+            if not (where / _kept(source).file(SIGNATURE)).exists()
         ]
         if len(missing) < WORTH_A_PROCESS:
             return
-        theirs = missing[1::2]
-        other = second_process(theirs, where)
-    except OSError:  # no room, no second process
+        here, elsewhere = missing[::2], missing[1::2]
+        process = _start_second_process(elsewhere, where)
+    except OSError:  # no folder, or no second process
         return
     try:
-        for source in missing[::2]:
-            compiled(source)
-        if other.wait() == 0:
-            handed_over.update(theirs)
+        for source in here:
+            load_or_compile(source)
+        if process.wait() == 0:
+            compiled_elsewhere.update(elsewhere)
     finally:
-        other.kill()  # Ctrl-C is for both
-        other.wait()
+        process.kill()  # after Ctrl-C here, it is to stop, too
+        process.wait()
 
 
-def second_process(sources: list[str], where: Path) -> subprocess.Popen:
-    """One that compiles these, and imports what this one would, but for the current folder."""
+def _start_second_process(sources: list[str], where: Path) -> subprocess.Popen:
+    """A process that compiles these kernels into the folder `where`.
+
+    It imports what this process would, but for the current folder.
+    """
     path = [entry for entry in map(str, sys.path) if Path(entry).is_absolute()]
-    order = {"path": path if PACKAGE in path else [PACKAGE, *path], "sources": sources}
+    if _PACKAGE not in path:
+        path.insert(0, _PACKAGE)
     with tempfile.TemporaryFile("w+") as file:  # a pipe would fill up before it is read
-        json.dump(order, file)
+        json.dump({"path": path, "sources": sources}, file)
         file.seek(0)
         return subprocess.Popen(
-            [sys.executable or "", "-I", "-B", "-c", HELPER],
+            [sys.executable or "", "-I", "-B", "-c", SECOND_PROCESS],
             stdin=file,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

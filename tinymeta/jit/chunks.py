@@ -1,97 +1,129 @@
-"""A split program made ready: its chunks on threads, their sums in the order of the chunks.
+"""Running a split program: its chunks on threads, its sums in the order of the chunks.
 
-Whoever runs a chunk, the same chunks give the same bits on any number of threads.
+In: a program and its `Split`. Out: a function of arrays, a `ChunkedReplay` or, where that is not
+worth it, a `Replay` of the whole.
+
+Invariant: the same chunks give the same bits on any number of threads, whichever thread runs which.
+One thread has chunks, too, where the memory of all tasks together is larger than the cache.
+
+Cost besides the work: a copy of each chunk's inputs and results. If a step needs Python, threads
+take turns at Python's lock between steps.
 """
 
 import itertools
+from collections.abc import Callable
 
 import numpy as np
 
 from ..core.system import cores
 from ..cpu.blas import blas_threads
-from .desk import Desk
-from .replay import Planned, Replay, idle
-from .split import Split, work
-from .threads import crew
+from .plan import ExecutionPlan
+from .program import Program
+from .replay import Replay, take_idle
+from .split import Split, estimated_seconds
+from .threads import pool
+from .work_buffers import WorkBuffers
 
 CHUNK_BYTES = 10e6  # of an arena: more leaves the cache
-WORTH = 1e-4  # seconds of work below which nobody is called
+WORTH_SPLITTING = 1e-4  # seconds of work below which a program is run whole
 
 
-def made_ready(program, split: Split | None, threads: int | None = None):
-    """The program as a function of arrays: in chunks where that is worth it, on threads if there are.
+def build_replay(program: Program, split: Split | None, threads: int | None = None) -> Callable:
+    """The program as a function of arrays: in chunks where that is worth it.
 
-    One thread has chunks, too, where the memory of all tasks together is beyond the cache.
+    threads: by default as many as there are cores.
     """
     threads = cores() if threads is None else threads
-    if split and sum(map(work, program.lines)) >= WORTH:
-        at = edges(split.tasks, Planned(split.whole).memory.size, threads)
-        if len(at) > 2:
-            return Parallel(split, threads, at)
+    if split and sum(map(estimated_seconds, program.equations)) >= WORTH_SPLITTING:
+        arena_size = ExecutionPlan(split.whole).memory.size
+        bounds = chunk_bounds(split.tasks, arena_size, threads)
+        if len(bounds) > 2:
+            return ChunkedReplay(split, threads, bounds)
     return Replay(program, blas_threads=threads)
 
 
-class Parallel:
-    """The three parts of a split program; at: the task where each chunk begins, and where all end."""
+class ChunkedReplay:
+    """The three parts of a split program: arrays in, arrays out.
 
-    def __init__(self, split: Split, threads: int, at: list[int]):
-        self.split, self.threads, self.edges, self.desks = split, threads, at, []
-        sizes = {hi - lo for lo, hi in zip(at, at[1:])}
+    bounds: the task where each chunk begins, and where the last one ends.
+    """
+
+    def __init__(self, split: Split, threads: int, bounds: list[int]):
+        self.split, self.threads, self.bounds = split, threads, bounds
+        sizes = {end - begin for begin, end in zip(bounds, bounds[1:])}
         self.chunks = {size: Replay(split.chunk(size)) for size in sorted(sizes)}
         self.before = Replay(split.before) if split.before.outputs else None
         self.after = Replay(split.after) if split.after.outputs else None
         self.calls_python = any(chunk.calls_python for chunk in self.chunks.values())
+        self.idle_buffers: list[WorkBuffers] = []  # that no call uses now
 
     def __call__(self, arrays: list[np.ndarray]) -> list[np.ndarray]:
+        """The whole program's outputs, new arrays, for these inputs."""
         split = self.split
         values = dict(zip(split.whole.inputs, arrays))
         if self.before:
             values |= zip(split.before.outputs, self.before(arrays))
-        desk = idle(self.desks) or self.new_desk()
-        desk.begin(values)
-        if self.calls_python:
-            self.by_python(desk)
-        else:
-            crew.share(desk)
-        values |= desk.results()
-        self.desks.append(desk)
+        values |= self.run_chunks(values)
         if self.after:
-            values |= zip(split.rest, self.after([values[x] for x in split.needed]))
-        return [
-            values[y].copy() if y in split.whole.inputs else values[y] for y in split.whole.outputs
-        ]
+            after_arrays = [values[x] for x in split.after_inputs]
+            values |= zip(split.after_outputs, self.after(after_arrays))
+        outputs = []
+        for y in split.whole.outputs:
+            outputs.append(values[y].copy() if y in split.whole.inputs else values[y])
+        return outputs
 
-    def new_desk(self) -> Desk:
-        desk = Desk(self.split, self.edges)
+    def run_chunks(self, values: dict) -> dict:
+        """The reduced and concatenated values, from the mapped and broadcast ones."""
+        buffers = take_idle(self.idle_buffers) or self.new_buffers()
+        buffers.load(values)
+        if self.calls_python:
+            self.run_chunks_in_python(buffers)
+        else:
+            pool.run_chunks(buffers)
+        results = buffers.results()
+        self.idle_buffers.append(buffers)
+        return results
+
+    def new_buffers(self) -> WorkBuffers:
+        """Memory for one call."""
+        buffers = WorkBuffers(self.split, self.bounds)
         if not self.calls_python:
-            desk.lay_out(self.chunks, self.threads)
-        return desk
+            buffers.build_jobs(self.chunks, self.threads)
+        return buffers
 
-    def by_python(self, desk: Desk) -> None:
-        """The chunks of a program with lines that Python runs; BLAS keeps to one thread meanwhile."""
-        left, failed = itertools.count(), []
+    def run_chunks_in_python(self, buffers: WorkBuffers) -> None:
+        """Run chunks with steps that need Python; BLAS keeps to one thread meanwhile."""
+        numbers = itertools.count()  # `next` is atomic: each chunk is taken once
+        errors: list[BaseException] = []
 
-        def work():
+        def work() -> None:
             try:
-                while (k := next(left)) < desk.count:
-                    given, found = desk.of_chunk(k)
-                    for place, y in zip(found, self.chunks[desk.sizes[k]](given)):
+                while (k := next(numbers)) < buffers.count:
+                    inputs, places = buffers.chunk_arrays(k)
+                    chunk = self.chunks[buffers.sizes[k]]
+                    for place, y in zip(places, chunk(inputs)):
                         place[...] = y
             except BaseException as error:
-                failed.append(error)
+                errors.append(error)
 
         with blas_threads(1):
-            crew.together(work, self.threads)
-        if failed:
-            raise failed[0]
+            pool.run_on_each(work, self.threads)
+        if errors:
+            raise errors[0]
 
 
-def edges(tasks: int, size: int, threads: int) -> list[int]:
-    """Where chunks begin and end: as many for each thread, of one size if that can be.
+def chunk_bounds(tasks: int, arena_size: int, threads: int) -> list[int]:
+    """The task where each chunk begins, and where the last one ends.
 
-    size: bytes of an arena for all tasks; a chunk's is to be near to CHUNK_BYTES, or less.
+    As many chunks for each thread, of one size if that can be, whose arenas are near to CHUNK_BYTES
+    or less. arena_size: bytes of an arena for all tasks.
     """
     counts = [*range(threads, tasks + 1, threads)] or [tasks]
-    counts = [n for n in counts if tasks % n == 0] or counts
-    count = min(counts, key=lambda n: abs(np.log(max(size / n / CHUNK_BYTES, 1.0))))
+    even_counts = [count for count in counts if tasks % count == 0]
+
+    def excess(count: int) -> float:
+        """How far a chunk's arena is beyond CHUNK_BYTES; 0 if it is not."""
+        return np.log(max(arena_size / count / CHUNK_BYTES, 1.0))
+
+    count = min(even_counts or counts, key=excess)
     return [tasks * k // count for k in range(count + 1)]

@@ -1,265 +1,266 @@
-"""From a fused loop to the source of a kernel, and the row of numbers it runs on.
+"""Code generation: from a fused loop to the source of a kernel and the arguments it runs on.
 
-Kernels differ by their structure alone: which axes an operand moves along, and what is computed.
-Sizes, strides, places in memory and constants are numbers in a row, so one compiled kernel serves
-every loop of its structure. A kernel is
+In: a `Loop` and the set of materialized values. Out: a `LoopKernel`, whose source is Python text
+for Numba. For sum(exp(x) * x, axis 0) of x (4, 3), float64:
 
-    kernel(arena, row)          arena: where all values lie; row: int64
+    def kernel(arena, args):
+        n0 = args[0]                              sizes of the space
+        n1 = args[1]
+        x0_0 = float64_at(arena, args[2])         an operand: its first byte, its strides
+        x0_s0 = args[3]
+        y0_0 = float64_at(arena, args[4])         a result
+        for i in range(args[5]):                  sums begin at 0
+            y0_0[i] = float64(0)
+        for i0 in range(n0):
+            x0_1 = at(x0_0, i0 * x0_s0)
+            y0_1 = y0_0
+            for i1 in range(n1):
+                x0 = x0_1[i1]
+                v0 = exp(x0)
+                v1 = v0 * x0
+                y0_1[i1] = added(y0_1[i1], float64(v1))
 
-A sum of float32 is added up in float64, in memory of its own, and rounded once at the end: a float32
-that is added to a million times would be wrong in the fourth digit.
+Invariant: the source depends on a loop's structure alone: which axes an operand moves along,
+dtypes, and what is computed. Sizes, strides, places in memory and constants are arguments, so one
+compiled kernel serves every loop of its structure; a training step of 200 loops has about 60
+kernels. Putting sizes into the source would let LLVM unroll, and would compile each loop for each
+shape.
+
+A sum of float32 is added up in float64, in a workspace, and rounded once at the end: a float32 that
+is added to a million times would be wrong in the fourth digit.
+
+Cost: O(length of the body) for each loop.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
-from ..core.primitive import registry
 from ..core.strides import collapsed, dense
-from ..core.text import in_loop
-from .fuse import REDUCTIONS, Loop, scalar
+from .fuse import Loop
+from .loop_body import BodyBuilder
+from .loops import REDUCTIONS
 from .machine import DTYPES
-from .program import Line
-from .views import Walk, source, walk
+from .program import Equation
+from .views import StridedLayout
 
 INDENT = "    "
 
 
-class Kernel(NamedTuple):
-    """The source, and what its row is made of: `row(address, sums)`."""
+class LoopKernel(NamedTuple):
+    """The source of a loop's kernel, and what its arguments are made of."""
 
     source: str
-    sizes: tuple[int, ...]
-    walks: tuple[Walk, ...]  # of the operands, then of the results
-    results: tuple[Line, ...]
-    steps: tuple[tuple[int, ...], ...]  # of each walk, those strides that the kernel asks for
+    sizes: tuple[int, ...]  # of the space, with as few axes as will do
+    layouts: tuple[StridedLayout, ...]  # of the operands, then of the results
+    results: tuple[Equation, ...]
+    strides_read: tuple[tuple[int, ...], ...]  # of each layout, the strides that are arguments
 
-    def row(self, address, sums: int = 0) -> list[int]:
-        """address(line) -> the byte where it begins in the arena; sums: where float64 sums begin."""
-        numbers, ends = list(self.sizes), []
-        for at, steps in zip(self.walks, self.steps):
-            begin = address(at.base) + at.offset * at.base.dtype.itemsize
-            if at.base in self.results and wide(at.base):
-                ends.append(begin)
-                begin, sums = sums, sums + 8 * at.base.size
-            numbers += [begin, *steps]
-        return numbers + [line.size for line in self.results] + ends
+    def args(self, address: Callable[[Equation], int], workspace: int = 0) -> list[int]:
+        """The kernel arguments: sizes, pointers with their strides, result sizes, rounded sums.
+
+        address(eqn): the byte of the arena where a stored value begins. workspace: the byte where
+        the float64 sums begin.
+        """
+        numbers = list(self.sizes)
+        rounded = []  # where float32 sums go in the end
+        for layout, strides in zip(self.layouts, self.strides_read):
+            begin = address(layout.base) + layout.offset * layout.base.dtype.itemsize
+            if layout.base in self.results and summed_in_float64(layout.base):
+                rounded.append(begin)
+                begin = workspace
+                workspace += 8 * layout.base.size
+            numbers.append(begin)
+            numbers.extend(strides)
+        numbers.extend(y.size for y in self.results)
+        return numbers + rounded
 
 
-def wide(root: Line) -> bool:
-    """Is it added up in float64, to be rounded at the end?"""
+def summed_in_float64(root: Equation) -> bool:
+    """Is it added up in float64, to be rounded to float32 at the end?"""
     return root.op == "sum" and root.dtype == np.float32
 
 
-def kernel_of(loop: Loop, stored: set[Line]) -> Kernel:
-    body = Body(loop.space, stored)
-    values = [
-        body.value(*(root.inputs[0], ()) if root.op in REDUCTIONS else (root, (), True))
-        for root in loop.roots
-    ]
-    outs = [Walk(root, 0, kept_strides(root, loop.space)) for root in loop.roots]
-    walks = [*body.operands, *outs]
-    sizes, strides = collapsed(loop.space, [w.strides for w in walks])
-    source, steps = written(len(sizes), strides, walks, body, values, loop.roots)
-    return Kernel(source, sizes, tuple(walks), tuple(loop.roots), steps)
+def kernel_of(loop: Loop, materialized: set[Equation]) -> LoopKernel:
+    """The kernel of a loop."""
+    body = BodyBuilder(loop.space, materialized)
+    values = [body.root_value(root) for root in loop.roots]
+    results = [StridedLayout(root, 0, result_strides(root, loop.space)) for root in loop.roots]
+    layouts = [*body.operands, *results]
+    sizes, strides = collapsed(loop.space, [layout.strides for layout in layouts])
+    source, strides_read = kernel_text(len(sizes), strides, body, values, loop.roots)
+    return LoopKernel(source, sizes, tuple(layouts), tuple(loop.roots), strides_read)
 
 
-def kept_strides(root: Line, space: tuple) -> tuple:
-    """How a result moves with the space: not at all along the axes that are reduced."""
+def result_strides(root: Equation, space: tuple[int, ...]) -> tuple[int, ...]:
+    """The strides of a result in the loop's space: 0 along the axes that are reduced."""
     if root.op not in REDUCTIONS:
         return dense(space)
-    inner = iter(dense(root.shape))
-    return tuple(0 if i in root.static["axes"] else next(inner) for i in range(len(space)))
-
-
-# ---- the expressions ----------------------------------------------------------------------------
-
-
-class Body:
-    """The statements of a loop's body, each value computed once, and the operands they read."""
-
-    def __init__(self, space: tuple, stored: set[Line]):
-        self.space, self.stored = space, stored
-        self.operands, self.statements, self.known = [], [], {}
-
-    def value(self, line: Line, chain: tuple, root: bool = False) -> str:
-        """The name of a value, seen through a chain of views; root: although it is stored.
-
-        What it is made of comes first: a stack, as a body may be deeper than Python's own.
-        """
-        asked = (line, chain) if root else behind(line, chain)
-        stack = [asked]
-        while stack:
-            line, chain = at = stack[-1]
-            below = (
-                []
-                if self.read(line, root and len(stack) == 1)
-                else [behind(x, chain if x.shape == line.shape else ()) for x in line.inputs]
-            )
-            missing = [x for x in below if key(*x) not in self.known]
-            if missing:
-                stack += reversed(missing)
-                continue
-            stack.pop()
-            if key(*at) not in self.known:
-                self.known[key(*at)] = (
-                    self.computed(line, [self.known[key(*x)] for x in below])
-                    if below
-                    else self.operand(line, chain)
-                )
-        return self.known[key(*asked)]
-
-    def read(self, line: Line, root: bool) -> bool:
-        """Is it an operand, or computed here?"""
-        return not root and (line in self.stored or not scalar(line))
-
-    def operand(self, line: Line, chain: tuple) -> str:
-        at = walk(line, chain, self.space)
-        if at not in self.operands:
-            self.operands.append(at)
-        return f"x{self.operands.index(at)}"
-
-    def computed(self, line: Line, inputs: list[str]) -> str:
-        self.statements.append((f"v{len(self.statements)}", expression(line, inputs)))
-        return self.statements[-1][0]
-
-
-def behind(line: Line, chain: tuple) -> tuple[Line, tuple]:
-    """The value that a line rearranges, and all that rearranges it."""
-    base, own = source(line)
-    return base, own + chain
-
-
-def key(line: Line, chain: tuple) -> tuple:
-    return line.number, tuple([view.number for view in chain])
-
-
-def expression(line: Line, inputs: list[str]) -> str:
-    """The scalar text of a line, its letters replaced, its numbers cast to its dtype.
-
-    Integers are computed in 64 bits, so what is no float is cast once more: then it wraps.
-    """
-    dtypes = [x.dtype for x in line.inputs]
-    if line.op in ("copy", "astype"):
-        return inputs[0] if line.op == "copy" else f"{DTYPES[line.dtype]}({inputs[0]})"
-    cast = DTYPES[line.dtype if line.dtype != bool else dtypes[0]]
-    text = in_loop(registry[line.op].text, dict(zip("abc", inputs)), cast, line.static)
-    return text if line.dtype.kind == "f" else f"{DTYPES[line.dtype]}({text})"
+    kept = iter(dense(root.shape))
+    return tuple(0 if axis in root.static["axes"] else next(kept) for axis in range(len(space)))
 
 
 # ---- the source ---------------------------------------------------------------------------------
 
 
-class Pointer(NamedTuple):
-    """An operand (x) or a result (y): how its pointer moves along each axis of the loop."""
+class _OperandPointer(NamedTuple):
+    """The variables of an operand (x0, ..) or a result (y0, ..) in the source of a kernel.
+
+    Of x0: `x0_0` points to its first element, `x0_d` to the one where the loops outside of axis d
+    are, `x0_s1` is its stride along axis 1, and `x0` the element itself.
+    """
 
     name: str
     dtype: str  # in memory
-    moves: tuple[int, ...]
+    strides: tuple[int, ...]  # one for each axis of the loop
 
     @property
-    def asked(self) -> list[int]:
-        """The axes whose stride is a number of the row: not 0, and along the last not 1."""
-        last = len(self.moves) - 1
-        return [d for d, step in enumerate(self.moves) if step and (d < last or step != 1)]
+    def axes_read(self) -> list[int]:
+        """The axes whose stride is an argument: those that are not 0, nor 1 along the last."""
+        last = len(self.strides) - 1
+        return [axis for axis, s in enumerate(self.strides) if s and (axis < last or s != 1)]
 
     @property
-    def still(self) -> bool:
+    def is_still(self) -> bool:
         """Does the innermost loop stay at one element?"""
-        return not self.moves[-1]
+        return not self.strides[-1]
 
     @property
     def element(self) -> str:
-        last = len(self.moves) - 1
-        index = (
-            "0"
-            if self.still
-            else f"i{last}"
-            if self.moves[-1] == 1
-            else f"i{last} * {self.name}_s{last}"
-        )
+        """The element in the innermost loop: "x0_1[i1]"."""
+        last = len(self.strides) - 1
+        if self.is_still:
+            index = "0"
+        elif self.strides[-1] == 1:
+            index = f"i{last}"
+        else:
+            index = f"i{last} * {self.name}_s{last}"
         return f"{self.name}_{last}[{index}]"
 
     @property
     def value(self) -> str:
+        """The element as a value: bytes of bools become bools."""
         return f"({self.element} != 0)" if self.dtype == "bool" else self.element
 
-    def opened(self, place: int) -> list[str]:
-        """Its pointer and strides, from the row."""
-        return [
-            f"{self.name}_0 = {in_memory(self.dtype)}_at(arena, row[{place}])",
-            *(f"{self.name}_s{d} = row[{place + k}]" for k, d in enumerate(self.asked, 1)),
-        ]
+    def read_args(self, place: int) -> list[str]:
+        """The lines that read its pointer and strides from the arguments, from args[place] on."""
+        lines = [f"{self.name}_0 = {_memory_dtype(self.dtype)}_at(arena, args[{place}])"]
+        for k, axis in enumerate(self.axes_read, 1):
+            lines.append(f"{self.name}_s{axis} = args[{place + k}]")
+        return lines
 
-    def entered(self, axis: int) -> str:
-        """Its pointer inside the loop over an axis."""
-        step = f"at({self.name}_{axis}, i{axis} * {self.name}_s{axis})"
-        return f"{self.name}_{axis + 1} = " + (step if self.moves[axis] else f"{self.name}_{axis}")
-
-
-def in_memory(dtype: str) -> str:
-    return "uint8" if dtype == "bool" else dtype  # bools are bytes
+    def advance(self, axis: int) -> str:
+        """The line that sets its pointer inside of the loop over an axis."""
+        here, inside = f"{self.name}_{axis}", f"{self.name}_{axis + 1}"
+        if not self.strides[axis]:
+            return f"{inside} = {here}"
+        return f"{inside} = at({here}, i{axis} * {self.name}_s{axis})"
 
 
-def written(depth: int, strides: list[tuple], walks, body: Body, values: list[str], roots):
-    """The kernel's text, and of each walk the strides that it reads from the row."""
-    count, last = len(body.operands), depth - 1
-    names = [f"x{k}" for k in range(count)] + [f"y{k}" for k in range(len(roots))]
-    dtypes = [DTYPES[at.base.dtype] for at in body.operands]
-    dtypes += ["float64" if wide(root) else DTYPES[root.dtype] for root in roots]
-    pointers = [Pointer(*parts) for parts in zip(names, dtypes, strides)]
-    operands, results = pointers[:count], list(zip(pointers[count:], roots, values))
-    reduced = [(y, root) for y, root, _ in results if root.op in REDUCTIONS]
-
-    lines, place = [f"n{d} = row[{d}]" for d in range(depth)], depth
-    for pointer in pointers:
-        lines += pointer.opened(place)
-        place += 1 + len(pointer.asked)
-    for y, root in reduced:  # what is added into begins at 0
-        begin = "0" if root.op == "sum" else "-inf"
-        lines += [
-            f"for i in range(row[{place + roots.index(root)}]):",
-            f"    {y.name}_0[i] = {y.dtype}({begin})",
-        ]
-    for axis in range(last):
-        lines.append(f"{INDENT * axis}for i{axis} in range(n{axis}):")
-        lines += [f"{INDENT * (axis + 1)}{pointer.entered(axis)}" for pointer in pointers]
-
-    before = [f"{x.name} = {x.value}" for x in operands if x.still]
-    before += [f"t_{y.name} = {y.element}" for y, _ in reduced if y.still]
-    inside = [f"{x.name} = {x.value}" for x in operands if not x.still]
-    inside += [f"{name} = {text}" for name, text in body.statements]
-    inside += [stored(y, root, value) for y, root, value in results]
-    after = [f"{y.element} = t_{y.name}" for y, _ in reduced if y.still]
-    lines += [
-        INDENT * last + line
-        for line in (
-            *before,
-            f"for i{last} in range(n{last}):",
-            *(INDENT + line for line in inside),
-            *after,
-        )
-    ]
-    rounded = [(y, root) for y, root in reduced if wide(root)]
-    for k, (y, root) in enumerate(rounded, place + len(roots)):
-        lines += [
-            f"{y.name}_end = float32_at(arena, row[{k}])",
-            f"for i in range(row[{place + roots.index(root)}]):",
-            f"    {y.name}_end[i] = float32({y.name}_0[i])",
-        ]
-    text = "\n".join(INDENT + line for line in lines)
-    return f"def kernel(arena, row):\n{text}\n", tuple(
-        tuple(pointer.moves[d] for d in pointer.asked) for pointer in pointers
-    )
+def _memory_dtype(dtype: str) -> str:
+    return "uint8" if dtype == "bool" else dtype
 
 
-def stored(y: Pointer, root: Line, value: str) -> str:
-    """The statement that puts a value where it belongs, or adds it to what is there."""
+def kernel_text(
+    depth: int, strides: list[tuple], body: BodyBuilder, values: list[str], roots: list[Equation]
+) -> tuple[str, tuple[tuple[int, ...], ...]]:
+    """(the kernel's source, of each operand and result the strides that are arguments).
+
+    depth: axes of the loop. strides: of each operand, then of each result. values: of each root,
+    the name of what is stored.
+    """
+    writer = _KernelWriter(depth, strides, body, values, roots)
+    writer.read_args()
+    writer.begin_reductions()
+    writer.open_outer_loops()
+    writer.write_innermost_loop()
+    writer.round_sums()
+    text = "\n".join(INDENT + line for line in writer.lines)
+    strides_read = [tuple(p.strides[axis] for axis in p.axes_read) for p in writer.pointers]
+    return f"def kernel(arena, args):\n{text}\n", tuple(strides_read)
+
+
+class _KernelWriter:
+    """The lines of a kernel's source, written from top to bottom."""
+
+    def __init__(
+        self,
+        depth: int,
+        strides: list[tuple],
+        body: BodyBuilder,
+        values: list[str],
+        roots: list[Equation],
+    ):
+        self.depth, self.body, self.roots = depth, body, roots
+        self.lines: list[str] = []
+        count = len(body.operands)
+        names = [f"x{k}" for k in range(count)] + [f"y{k}" for k in range(len(roots))]
+        dtypes = [DTYPES[layout.base.dtype] for layout in body.operands]
+        for root in roots:
+            dtypes.append("float64" if summed_in_float64(root) else DTYPES[root.dtype])
+        self.pointers = [_OperandPointer(*parts) for parts in zip(names, dtypes, strides)]
+        self.operands = self.pointers[:count]
+        self.results = list(zip(self.pointers[count:], roots, values))
+        self.reduced = [(y, root) for y, root, _ in self.results if root.op in REDUCTIONS]
+        self.sizes_place = 0  # args[sizes_place] is the size of the first result
+
+    def read_args(self) -> None:
+        """Sizes of the space, pointers, strides."""
+        self.lines += [f"n{axis} = args[{axis}]" for axis in range(self.depth)]
+        place = self.depth
+        for pointer in self.pointers:
+            self.lines += pointer.read_args(place)
+            place += 1 + len(pointer.axes_read)
+        self.sizes_place = place
+
+    def result_size(self, root: Equation) -> str:
+        """The argument that is the size of a result."""
+        return f"args[{self.sizes_place + self.roots.index(root)}]"
+
+    def begin_reductions(self) -> None:
+        """What is added into begins at 0, what maxima go into at -inf."""
+        for y, root in self.reduced:
+            begin = "0" if root.op == "sum" else "-inf"
+            self.lines.append(f"for i in range({self.result_size(root)}):")
+            self.lines.append(f"{INDENT}{y.name}_0[i] = {y.dtype}({begin})")
+
+    def open_outer_loops(self) -> None:
+        """All loops but the innermost, each inside of the one before."""
+        for axis in range(self.depth - 1):
+            self.lines.append(f"{INDENT * axis}for i{axis} in range(n{axis}):")
+            for pointer in self.pointers:
+                self.lines.append(INDENT * (axis + 1) + pointer.advance(axis))
+
+    def write_innermost_loop(self) -> None:
+        """Load, compute, store; what stays at one element is loaded before and stored after."""
+        last = self.depth - 1
+        totals = [y for y, _ in self.reduced if y.is_still]
+        before = [f"{x.name} = {x.value}" for x in self.operands if x.is_still]
+        before += [f"t_{y.name} = {y.element}" for y in totals]
+        inside = [f"{x.name} = {x.value}" for x in self.operands if not x.is_still]
+        inside += [f"{name} = {text}" for name, text in self.body.statements]
+        inside += [store_statement(y, root, value) for y, root, value in self.results]
+        after = [f"{y.element} = t_{y.name}" for y in totals]
+
+        loop = [f"for i{last} in range(n{last}):", *(INDENT + line for line in inside)]
+        self.lines += [INDENT * last + line for line in (*before, *loop, *after)]
+
+    def round_sums(self) -> None:
+        """Float64 sums, from the workspace to where the float32 results belong."""
+        rounded = [(y, root) for y, root in self.reduced if summed_in_float64(root)]
+        place = self.sizes_place + len(self.roots)
+        for k, (y, root) in enumerate(rounded, place):
+            self.lines.append(f"{y.name}_end = float32_at(arena, args[{k}])")
+            self.lines.append(f"for i in range({self.result_size(root)}):")
+            self.lines.append(f"{INDENT}{y.name}_end[i] = float32({y.name}_0[i])")
+
+
+def store_statement(y: _OperandPointer, root: Equation, value: str) -> str:
+    """The statement that stores a value, or combines it with what is there."""
     if root.op not in REDUCTIONS:
         return f"{y.element} = " + (f"uint8({value})" if y.dtype == "bool" else value)
-    target = f"t_{y.name}" if y.still else y.element
-    return f"{target} = " + (
-        f"added({target}, {y.dtype}({value}))"
-        if root.op == "sum"
-        else f"maximum({target}, {value})"
-    )
+    target = f"t_{y.name}" if y.is_still else y.element
+    if root.op == "sum":
+        return f"{target} = added({target}, {y.dtype}({value}))"
+    return f"{target} = maximum({target}, {value})"

@@ -1,29 +1,33 @@
-"""`explain`: what became of a function, step by step, for whoever wants to see a compiler at work."""
+"""`explain`: what the compiler made of a function, step by step; `warmup`: compile beforehand."""
 
 import time
 from collections import Counter
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..core.scope import state
 from . import cache
-from .chunks import Parallel
-from .compile import compiled, passes
-from .program import Line, Program
+from .chunks import ChunkedReplay
+from .compile import compile_for, run_passes
+from .program import Equation, Program
 from .replay import Replay
+from .timing import time_by_kind
 
-SHOWN = 40  # lines of a program; the rest is cut out of the middle
-COLUMNS = 48  # of the memory map
+if TYPE_CHECKING:
+    from .graph import Launches
+
+_SHOWN = 40  # lines of a listing; the rest is left out of the middle
+_COLUMNS = 48  # of the memory map
 
 
 class Explained(NamedTuple):
-    """What `explain` found; str() is the whole story, the fields are its parts."""
+    """What `explain` found; str() is the whole report, the fields are its parts."""
 
     passes: dict[str, Program]  # by name: the program after it
-    replay: Replay  # what is run: of a chunk, if the program is split
+    replay: "Replay | Launches"  # what is run: of a chunk, if the program is split
     chunks: list[int]  # how many tasks each chunk has; empty if it is run whole
     seconds: float  # of tracing and compiling
-    built: tuple[int, int]  # kernels compiled now, kernels from the cache
+    built: tuple[int, int]  # kernels compiled now, kernels loaded from the disk
     times: dict[str, float] | None  # seconds of each kind of step, if asked for
 
     @property
@@ -31,128 +35,142 @@ class Explained(NamedTuple):
         """The source of each generated kernel, and how many steps run it."""
         return Counter(self.replay.sources())
 
-    def __str__(self):
+    def __str__(self) -> str:
         parts = [self.summary()]
-        parts += [
-            f"== after {name}: {len(p.lines)} lines\n{shortened(str(p))}"
-            for name, p in self.passes.items()
-        ]
+        for name, program in self.passes.items():
+            count = len(program.equations)
+            parts.append(f"== after {name}: {count} equations\n{_shortened(str(program))}")
         if self.chunks:
             parts.append(f"== split\nchunks of {self.chunks} tasks; what follows is of one chunk")
-        parts += [f"== steps\n{shortened(self.steps())}", f"== memory\n{shortened(self.map())}"]
-        parts += [
-            f"== kernel of {count} step{'s' * (count > 1)}\n{source.rstrip()}"
-            for source, count in self.kernels.most_common()
-        ]
+        parts.append(f"== steps\n{_shortened(self.steps())}")
+        parts.append(f"== memory\n{_shortened(self.map())}")
+        for source, count in self.kernels.most_common():
+            plural = "s" if count > 1 else ""
+            parts.append(f"== kernel of {count} step{plural}\n{source.rstrip()}")
         if self.times:
             parts.append(f"== times\n{self.table()}")
         return "\n\n".join(parts)
 
     def summary(self) -> str:
-        kinds = Counter(self.replay.kinds)
-        lines = " -> ".join(f"{len(p.lines)} ({name})" for name, p in self.passes.items())
-        steps = ", ".join(f"{count} {name}" for name, count in kinds.most_common())
+        """Counts of equations, steps, kernels and bytes, and the time to compile."""
+        counts = [f"{len(p.equations)} ({name})" for name, p in self.passes.items()]
+        kinds = Counter(self.replay.kinds).most_common()
+        steps = ", ".join(f"{count} {name}" for name, count in kinds)
+        memory = self.replay.memory
+        value_bytes = sum(y.nbytes for y in memory.offsets)
         new, old = self.built
         return (
-            f"lines: {lines}\nsteps: {steps}; {len(self.kernels)} generated kernels\n"
+            f"equations: {' -> '.join(counts)}\n"
+            f"steps: {steps}; {len(self.kernels)} generated kernels\n"
             f"runs {self.replay.where}\n"
-            f"arena: {self.replay.memory.size:,} bytes for "
-            f"{sum(y.nbytes for y in self.replay.memory.begins):,} bytes of values\n"
+            f"arena: {memory.size:,} bytes for {value_bytes:,} bytes of values\n"
             f"compiled in {self.seconds:.2f} s: {new} kernels new, {old} from the cache"
         )
 
     def steps(self) -> str:
-        """One row for each step: what it stores, of what."""
-        names = self.names()
-        return "\n".join(
-            f"{k:4}  {self.replay.kinds[k]:8}  "
-            + ", ".join(f"{names[y]} {y.dtype}{y.shape}" for y in step.lines)
-            + "  <-  "
-            + ", ".join(names[x] for x in step.reads)
-            for k, step in enumerate(self.replay.steps)
-        )
+        """One line for each step: what it stores and what it reads."""
+        names, lines = self.names(), []
+        for k, step in enumerate(self.replay.steps):
+            stores = ", ".join(f"{names[y]} {y.dtype}{y.shape}" for y in step.results)
+            reads = ", ".join(names[x] for x in step.reads)
+            lines.append(f"{k:4}  {self.replay.kinds[k]:8}  {stores}  <-  {reads}")
+        return "\n".join(lines)
 
     def map(self) -> str:
-        """One row for each value: its bytes, where they begin, and when they are needed."""
+        """One line for each stored value: its bytes, where they begin, and when it lives."""
         memory, names = self.replay.memory, self.names()
-        end, rows = len(self.replay.steps), []
-        for line, begin in sorted(memory.begins.items(), key=lambda item: item[1]):
-            first, last = memory.lives[line]
-            a, b = (int(COLUMNS * max(k, 0) / max(end, 1)) for k in (first, last))
-            life = "." * a + "#" * (min(b, COLUMNS - 1) - a + 1)
-            rows.append(f"{names[line]:>6}  {begin:10}  {line.nbytes:10}  {life:.<{COLUMNS}}")
-        return f"{'value':>6}  {'begins':>10}  {'bytes':>10}  steps 0 to {end}\n" + "\n".join(rows)
+        end = len(self.replay.steps)
+        lines = [f"{'value':>6}  {'begins':>10}  {'bytes':>10}  steps 0 to {end}"]
+        for eqn, begin in sorted(memory.offsets.items(), key=lambda item: item[1]):
+            first, last = (_column(k, end) for k in memory.lifetimes[eqn])
+            life = "." * first + "#" * (min(last, _COLUMNS - 1) - first + 1)
+            line = f"{names[eqn]:>6}  {begin:10}  {eqn.nbytes:10}  {life:.<{_COLUMNS}}"
+            lines.append(line)
+        return "\n".join(lines)
 
     def table(self) -> str:
-        total = sum(self.times.values())
-        return "\n".join(
-            f"{name:10} {1e3 * t:9.3f} ms {100 * t / total:5.1f} %"
-            for name, t in sorted(self.times.items(), key=lambda item: -item[1])
-        )
+        """One line for each kind of step: its time and its share; "" if no times were asked for."""
+        times = self.times or {}
+        total, lines = sum(times.values()), []
+        for name, seconds in sorted(times.items(), key=lambda item: -item[1]):
+            lines.append(f"{name:10} {1e3 * seconds:9.3f} ms {100 * seconds / total:5.1f} %")
+        return "\n".join(lines)
 
-    def names(self) -> dict[Line, str]:
-        return {line: f"v{k}" for k, line in enumerate(self.replay.program.lines)}
+    def names(self) -> dict[Equation, str]:
+        """The name of each equation in this text."""
+        return {eqn: f"v{k}" for k, eqn in enumerate(self.replay.program.equations)}
 
 
-def explain(f: Callable, *args, times: bool = False, **kwargs) -> Explained:
+def _column(step: int, end: int) -> int:
+    """Where a step is in the memory map."""
+    return int(_COLUMNS * max(step, 0) / max(end, 1))
+
+
+def explain(f: Callable, *args: Any, times: bool = False, **kwargs: Any) -> Explained:
     """How `jit(f)` would run for such arguments; print it.
 
     It shows the program after each pass as typed text with the user's lines of source and the order
     of derivative, the steps, the memory map, the generated kernels, and with `times` how long each
-    kind of step takes. Raises what `jit(f)` raises.
+    kind of step takes. Raises what `jit(f)` raises, and ValueError for a function that depends on
+    something outside that is being differentiated.
     """
     f = getattr(f, "__wrapped__", f)
-    start, before = time.perf_counter(), built()
-    found = compiled(f, args, kwargs)
+    start, built_before = time.perf_counter(), _kernels_built()
+    found = compile_for(f, args, kwargs)
     seconds = time.perf_counter() - start
     if found is None:
         raise ValueError(
             "explain: the function depends on something outside that is being "
             "differentiated, so it is not compiled: call explain outside"
         )
-    ready, chunks = found.replay, []
-    if isinstance(ready, Parallel):
-        chunks = [b - a for a, b in zip(ready.edges, ready.edges[1:])]
-        ready = ready.chunks[chunks[0]]
-    new = tuple(after - b for after, b in zip(built(), before))
+    replay: Any = found.replay
+    chunks: list[int] = []
+    if isinstance(replay, ChunkedReplay):
+        chunks = [end - begin for begin, end in zip(replay.bounds, replay.bounds[1:])]
+        replay = replay.chunks[chunks[0]]
     return Explained(
-        dict(passes(found.traced.program)),
-        ready,
-        chunks,
-        seconds,
-        new,
-        ready.timed() if times else None,
+        passes=dict(run_passes(found.traced.program)),
+        replay=replay,
+        chunks=chunks,
+        seconds=seconds,
+        built=_kernels_built_since(built_before),
+        times=time_by_kind(replay.step_calls()) if times else None,
     )
 
 
-def warmup(f: Callable, *args, **kwargs) -> str:
+def warmup(f: Callable, *args: Any, **kwargs: Any) -> str:
     """Compile all that a function made by `jit` needs for such arguments, and say what was done.
 
     Nothing is run. Raises ValueError for a function that is not of `jit`.
     """
     if not hasattr(f, "prepare"):
         raise ValueError(f"warmup: {f} is not compiled: pass tm.jit(f)")
-    start, before = time.perf_counter(), built()
+    start, built_before = time.perf_counter(), _kernels_built()
     f.prepare(*args, **kwargs)
-    new, old = (after - b for after, b in zip(built(), before))
-    return (
-        f"{getattr(f, '__name__', f)}: {new} kernels compiled, {old} from the cache, "
-        f"{time.perf_counter() - start:.2f} s"
-    )
+    seconds = time.perf_counter() - start
+    new, old = _kernels_built_since(built_before)
+    name = getattr(f, "__name__", f)
+    return f"{name}: {new} kernels compiled, {old} from the cache, {seconds:.2f} s"
 
 
-def built() -> tuple[int, int]:
+def _kernels_built() -> tuple[int, int]:
     """Kernels compiled so far, and loaded from the disk, on this thread's device."""
-    made = cache.made
+    counts = cache.counts
     if state.device == "cuda":
-        from ..cuda.target import kernel_counts as made  # numba.cuda is slow to import
-    return made["compiled"], made["loaded"]
+        from ..cuda.target import made as counts  # numba.cuda is slow to import
+    return counts["compiled"], counts["loaded"]
 
 
-def shortened(text: str) -> str:
+def _kernels_built_since(before: tuple[int, int]) -> tuple[int, int]:
+    new, old = _kernels_built()
+    return new - before[0], old - before[1]
+
+
+def _shortened(text: str) -> str:
+    """A listing without the middle of it, if it is long."""
     lines = text.splitlines()
-    if len(lines) <= SHOWN:
+    if len(lines) <= _SHOWN:
         return text
-    half = SHOWN // 2
+    half = _SHOWN // 2
     cut = f"    ... {len(lines) - 2 * half} more ..."
     return "\n".join([*lines[:half], cut, *lines[-half:]])

@@ -1,272 +1,127 @@
-"""Fusing: elementwise lines that read the same places become one loop, with the sums that end them.
+"""Fusing: stored values over one space that share an operand are computed by one loop.
 
-A value is stored if something needs it in memory: another loop shape, a product, the caller. All
-others are computed where they are read, as often as they are read, and never exist as arrays. Every
-stored value that a loop can compute is a root; roots over the same space that share an operand
-share a loop. Bodies are of limited length, so the cost grows with the number of lines.
+In: a program with legal layouts, and what is materialized in it. Out: a list of steps, each a loop,
+or an equation by itself (a product, windows, ..).
+
+    v2 = exp(v0)                     step 0   a loop over (4, 3) that reads v0 and stores v4:
+    v3 = mul(v2, v0)                              v2 = exp(v0); v3 = v2 * v0; v4 += v3
+    v4 = sum(v3, axes=(0,))          step 1   a product that reads v4 and v1 and stores v6
+    v5 = reshape(v4, shape=(1, 3))
+    v6 = matmul(v5, v1)
+
+A stored value that a loop can compute is a root. A root joins the first loop over its space that
+reads one of its large operands and comes after the steps that store what it reads.
+
+Invariants: a step comes after the steps that store what it reads; a root joins only a loop that
+then has at most MAX_OPERANDS operands and 4 * MAX_BODY equations. Cost: O(n), as a root looks at
+MAX_CANDIDATES loops for each operand. One loop for each root would read shared operands from memory
+again in each; comparing all pairs of roots takes O(n^2).
 """
 
-import ast
-import functools
+import math
 from bisect import bisect_right
 from collections import defaultdict
 from typing import NamedTuple
 
-import numpy as np
+from .loops import can_loop, loop_space
+from .materialize import MAX_BODY, MAX_OPERANDS, Materialization, operands
+from .program import Equation, Program
 
-from ..core.primitive import registry
-from ..core.strides import dense, evenly_strided
-from ..core.text import FUNCTIONS
-from .machine import DTYPES
-from .program import OWN, Builder, Line, Own, Program, ordered
-from .views import VIEWS, source, unit, walk
-
-SHARED_LEAVES = 2  # a value read twice is computed twice if it needs no more large operands
-OPERANDS = 20  # of a loop, at most
-LENGTH = 64  # lines of a body from which its value is stored; a loop has at most 4 times that
-CANDIDATES = 16  # loops, the latest, that are looked at for a root to join
-CHEAP = {
-    "where",
-    "minimum",
-    "maximum",
-    "absolute",
-    "sign",
-    "square",
-    "sqrt",
-    "reciprocal",
-    "floor",
-    "ceil",
-    "trunc",
-    "rint",
-    "copysign",
-    "isnan",
-    "isfinite",
-}  # an instruction or two
-REDUCTIONS = {"sum", "max"}
+MAX_CANDIDATES = 16  # loops, the latest, that are looked at for a root to join
 
 
 class Loop(NamedTuple):
-    """Roots computed together, over one space."""
+    """Roots that are computed together, over one space."""
 
     space: tuple[int, ...]
-    roots: list[Line]
+    roots: list[Equation]
 
 
 class Step(NamedTuple):
-    """What is run at once: a loop of fused lines, or a line by itself."""
+    """What is run at once: a loop, or an equation by itself (loop is None)."""
 
-    lines: tuple[Line, ...]  # what it stores
-    reads: tuple[Line, ...]  # stored values
+    results: tuple[Equation, ...]  # the values that it stores
+    reads: tuple[Equation, ...]  # the materialized values, inputs and constants that it reads
     loop: Loop | None
 
 
-def scalar(line: Line) -> bool:
-    """Is it a line of a loop's body?
-
-    What kernels have no dtype for is none, and neither is a cast of floats to integers: C leaves
-    open what becomes of those that do not fit, and so NumPy decides.
-    """
-    if not known(line):
-        return False
-    if line.op == "astype":
-        return line.dtype == bool or line.dtype.kind == "f" or line.inputs[0].dtype.kind != "f"
-    primitive = registry.get(line.op)
-    return line.op == "copy" or primitive is not None and primitive.text is not None
-
-
-def known(line: Line) -> bool:
-    """Have kernels a dtype for all that it reads and makes?"""
-    return line.dtype in DTYPES and all(x.dtype in DTYPES for x in line.inputs)
-
-
-def expensive(line: Line) -> bool:
-    """Is there a function in it that takes many instructions?"""
-    primitive = registry.get(line.op)
-    return primitive is not None and primitive.text is not None and calls(primitive.text)
-
-
-@functools.cache
-def calls(text: str) -> bool:
-    names = {node.id for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Name)}
-    return bool(names & FUNCTIONS.keys() - CHEAP)
-
-
-def looped(line: Line) -> bool:
-    """Can a loop compute it?"""
-    return scalar(line) or line.op in REDUCTIONS and line.dtype.kind == "f" and known(line)
-
-
-def space_of(root: Line) -> tuple[int, ...]:
-    return root.inputs[0].shape if root.op in REDUCTIONS else root.shape
-
-
-OWN["copy"] = Own(lambda x: (x.shape, x.dtype), lambda out, x: np.copyto(out, x))
-
-
-# ---- what is stored -----------------------------------------------------------------------------
-
-
-def settled(program: Program) -> Program:
-    """The program with copies where a view cannot be walked over, so that all others can.
-
-    Outputs lie densely.
-    """
-    make, new, copies = Builder(), {x: x for x in program.inputs}, {}
-
-    def copied(x: Line, like: Line) -> Line:
-        if x not in copies:
-            copies[x] = make("copy", (x,), {}, like)
-        return copies[x]
-
-    for line in program.lines:
-        if line in new:
+def fuse(program: Program, choice: Materialization) -> list[Step]:
+    """The steps that compute the materialized values, in order."""
+    schedule = _Schedule(choice)
+    for eqn in program.equations:
+        if eqn not in choice.materialized or eqn.op in ("input", "constant"):
             continue
-        inputs = tuple([new[x] for x in line.inputs])
-        if line.op == "reshape" and not unit(line):
-            if not is_dense(inputs[0]):
-                inputs = (copied(inputs[0], line),)
-        elif line.op not in VIEWS and not looped(line) and line.op != "constant":
-            inputs = tuple(
-                [x if readable(line.op, k, x) else copied(x, line) for k, x in enumerate(inputs)]
-            )
-        new[line] = make(line.op, inputs, line.static, line)
-    outputs = [y if is_dense(y) else copied(y, y) for y in map(new.get, program.outputs)]
-    return ordered(outputs, program.inputs)
+        if can_loop(eqn):
+            schedule.add_root(eqn)
+        else:
+            schedule.add_single(eqn)
+    return schedule.steps
 
 
-def is_dense(x: Line) -> bool:
-    """Do its elements lie one after another, in order?"""
-    found = walk(*source(x), x.shape)
-    return found is not None and found.strides == dense(x.shape)
+class _Schedule:
+    """Steps so far, and what is needed to find a loop for the next root."""
 
+    def __init__(self, choice: Materialization):
+        self.choice = choice
+        self.steps: list[Step] = []
+        self.lengths: list[int] = []  # of each step: equations in its bodies
+        self.position: dict[Equation, int] = {}  # of a stored value: its step
+        # (space, large operand): the loops over that space that read it, in order
+        self.reading: dict[tuple, list[int]] = defaultdict(list)
 
-def readable(op: str, k: int, x: Line) -> bool:
-    """Can a line that is no loop take its k-th operand, x, as it lies?"""
-    if op != "matmul":
-        return is_dense(x)
-    found = walk(*source(x), x.shape)
-    if found is None:
-        return False
-    *lead, rows, columns = found.strides
-    *sizes, m, n = x.shape
-    return evenly_strided(sizes, lead) and (k == 0 or 1 in (columns, rows, m, n))
+    def add_single(self, eqn: Equation) -> None:
+        """A step for an equation that no loop can compute."""
+        reads = tuple(operands(eqn, self.choice.materialized))
+        self.position[eqn] = len(self.steps)
+        self.steps.append(Step((eqn,), reads, None))
+        self.lengths.append(0)
 
+    def add_root(self, root: Equation) -> None:
+        """Let a root join the first loop that it can, or a new one."""
+        space, length = loop_space(root), len(self.choice.bodies[root])
+        reads = tuple(operands(root, self.choice.materialized))
+        large = [x for x in reads if x.size >= math.prod(space)]
+        after = max((self.position[x] for x in reads if x in self.position), default=-1)
 
-class Bodies(NamedTuple):
-    """What is stored, and what is computed on the way to it."""
-
-    stored: set[Line]
-    lines: dict[Line, frozenset]  # of a line: itself, and what is computed along with it
-
-
-def bodies(program: Program) -> Bodies:
-    """Decide, line by line, what has to lie in memory."""
-    stored, readers = stored_for_others(program)
-    leaves: dict[Line, frozenset] = {}  # the stored values that a line is made of
-    lines: dict[Line, frozenset] = {}
-    for line in program.lines:
-        if line.op in VIEWS:
-            continue
-        below = [source(x)[0] for x in line.inputs]
-        inside = [x for x in below if x not in stored and scalar(x)]
-        outside = [x for x in below if x in stored or not scalar(x)]
-        reach = leaves[line] = frozenset(outside).union(*(leaves[x] for x in inside))
-        body = lines[line] = frozenset([line]).union(*(lines[x] for x in inside))
-        if not scalar(line):
-            stored.add(line)
-        elif line not in stored:
-            large = sum(x.size >= line.size for x in reach)
-            costly = large > SHARED_LEAVES or any(map(expensive, body))
-            again = len(readers[line]) > 1 and costly
-            if again or len(reach) > OPERANDS // 2 or len(body) > LENGTH:
-                stored.add(line)
-    return Bodies(stored, lines)
-
-
-def stored_for_others(program: Program) -> tuple[set[Line], dict]:
-    """(what the caller, a product or another loop needs in memory, of each line who reads it)."""
-    readers = defaultdict(set)  # of what is no view, through views
-    stored = {source(y)[0] for y in program.outputs}
-    for line in program.lines:
-        if line.op in VIEWS:
-            if line.op == "reshape" and not unit(line):
-                stored.add(source(line)[0])
-            continue
-        for x in line.inputs:
-            base, chain = source(x)
-            readers[base].add(line)
-            if not looped(line) or any(v.size > base.size for v in chain) and base.size > 1:
-                stored.add(base)
-            if base.size == 1 and max(line.size, x.size) > 1:
-                stored.add(base)
-    return stored, readers
-
-
-# ---- which loops --------------------------------------------------------------------------------
-
-
-def fuse(program: Program, found: Bodies) -> list[Step]:
-    """The steps that compute the stored values, in order."""
-    steps, position, length = [], {}, []
-    reading = defaultdict(list)  # (space, large operand): the loops that read it, in order
-    for line in program.lines:
-        if line not in found.stored or line.op in ("input", "constant"):
-            continue
-        reads = tuple(operands(line, found.stored))
-        if not looped(line):
-            position[line] = len(steps)
-            steps.append(Step((line,), reads, None))
-            length.append(0)
-            continue
-        space, own = space_of(line), len(found.lines[line])
-        large = [x for x in reads if x.size >= np.prod(space)]
-        after = max((position[x] for x in reads if x in position), default=-1)
-        k = next(
-            (
-                k
-                for k in candidates(reading, space, large, after)
-                if len({*steps[k].reads, *reads}) <= OPERANDS and length[k] + own <= 4 * LENGTH
-            ),
-            len(steps),
-        )
-        if k == len(steps):
-            steps.append(Step((), (), Loop(space, [])))
-            length.append(0)
-        lines, before, loop = steps[k]
-        steps[k] = Step(
-            (*lines, line),
-            tuple(dict.fromkeys((*before, *reads))),
-            Loop(space, [*loop.roots, line]),
-        )
-        position[line], length[k] = k, length[k] + own
+        k = len(self.steps)
+        for candidate in candidates(self.reading, space, large, after):
+            if self.has_space_for(candidate, reads, length):
+                k = candidate
+                break
+        if k == len(self.steps):
+            self.steps.append(Step((), (), Loop(space, [])))
+            self.lengths.append(0)
+        self.join(k, root, reads, length)
         for x in large:
-            loops = reading[space, x]
-            place = bisect_right(loops, k)
-            if not place or loops[place - 1] != k:
-                loops.insert(place, k)
-    return steps
+            self.note_reader(space, x, k)
+
+    def has_space_for(self, k: int, reads: tuple, length: int) -> bool:
+        """Would a loop stay within its bounds with a root that reads these values?"""
+        operand_count = len({*self.steps[k].reads, *reads})
+        return operand_count <= MAX_OPERANDS and self.lengths[k] + length <= 4 * MAX_BODY
+
+    def join(self, k: int, root: Equation, reads: tuple, length: int) -> None:
+        """Add a root to loop k."""
+        results, before, loop = self.steps[k]
+        assert loop is not None
+        all_reads = tuple(dict.fromkeys((*before, *reads)))
+        self.steps[k] = Step((*results, root), all_reads, Loop(loop.space, [*loop.roots, root]))
+        self.position[root] = k
+        self.lengths[k] += length
+
+    def note_reader(self, space: tuple, x: Equation, k: int) -> None:
+        """Loop k over this space reads x: insert it in order, once."""
+        loops = self.reading[space, x]
+        place = bisect_right(loops, k)
+        if not place or loops[place - 1] != k:
+            loops.insert(place, k)
 
 
-def candidates(reading: dict, space: tuple, large: list[Line], after: int) -> list[int]:
-    """Loops over this space that read one of these operands, and come after a step, in order."""
-    found = set()
+def candidates(reading: dict, space: tuple, large: list[Equation], after: int) -> list[int]:
+    """Loops over this space that read one of these operands and come after a step, in order."""
+    found: set[int] = set()
     for x in large:
         loops = reading.get((space, x), [])
         begin = bisect_right(loops, after)
-        found.update(loops[max(begin, len(loops) - CANDIDATES) :])
+        found.update(loops[max(begin, len(loops) - MAX_CANDIDATES) :])
     return sorted(found)
-
-
-def operands(root: Line, stored: set) -> list[Line]:
-    """The stored values that a root, or a line by itself, reads."""
-    found, stack, seen = {}, [source(x)[0] for x in reversed(root.inputs)], set()
-    while stack:
-        x = stack.pop()
-        if x in seen:
-            continue
-        seen.add(x)
-        if x in stored or x.op in ("input", "constant"):
-            found[x] = None
-        else:
-            stack.extend(source(y)[0] for y in reversed(x.inputs))
-    return list(found)

@@ -1,13 +1,21 @@
-"""A program on the GPU: its launches, recorded once, captured into a CUDA graph, replayed by one call.
+"""A program on a GPU: launches recorded once, captured into a CUDA graph, replayed by one call.
 
-The passes before are those of the CPU but for two: windows are read where they are (cuda/conv.py), and
-tasks are not split, as the GPU takes all of them at once. Every step is a kernel that eager mode could
-launch, too, on views of one arena. So making a program ready is running it once, while the launches
-are noted down with their arguments; afterwards no Python stands between them.
+In: a simplified program. Out: a `Launches`, a function of arrays. The plan is the CPU's but for two
+things: windows are read where they are (cuda/conv.py), and tasks are not split, as the GPU takes
+all of them at once. Every step is a kernel that eager mode could launch, too, on views of one
+arena.
+
+So building is running the program once, while the launches are recorded with their arguments.
+Invariant: their addresses stay valid, as the arena and what the kernels allocate is kept with the
+recording. Afterwards no Python stands between the launches; one by one from Python they would cost
+more than most of them take. Cost of a call: a copy of inputs and outputs, and one launch of the
+graph.
 """
 
 import threading
-from collections import Counter, defaultdict
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,13 +27,15 @@ from ..cuda.driver import DriverError, current
 from ..cuda.launch import record_launches
 from ..cuda.memory import Block
 from ..cuda.movement import contiguous, copy
-from .codegen import Body, kept_strides
-from .fuse import REDUCTIONS, Loop, Step
-from .program import Line, Program
-from .replay import Planned, lies, seconds
-from .views import Walk
+from .codegen import result_strides
+from .fuse import Loop, Step
+from .loop_body import BodyBuilder
+from .loops import REDUCTIONS
+from .plan import ExecutionPlan
+from .program import Equation, Program
+from .views import StridedLayout, stored_layout
 
-NAMES = {
+_KINDS = {
     "matmul": "products",
     "conv": "convolutions",
     "conv_input": "convolutions",
@@ -33,55 +43,55 @@ NAMES = {
 }
 
 
-class Launches(Planned):
-    """A program made ready for the GPU: arrays in, arrays out.
+class Launches(ExecutionPlan):
+    """A program ready to run on the GPU: arrays in, arrays out.
 
-    graph: is it one? Else the launches are replayed one by one.
+    graph: is it a CUDA graph? Else the launches are replayed one by one. kinds: of each step, what
+    runs it. recording: the launches.
     """
 
     def __init__(self, program: Program):
-        super().__init__(program, lambda step: 0)
-        self.arena, self.one_at_a_time = Block(self.memory.size), threading.Lock()
+        super().__init__(program, workspace_size=_no_workspace)
+        self.arena = Block(self.memory.size)
+        self.one_at_a_time = threading.Lock()  # all calls share the arena
         self.inputs = [self.view(x) for x in self.program.inputs]
         self.outputs = [self.view(y) for y in self.program.outputs]
-        for line in self.program.lines:
-            if line.op == "constant":
-                write(self.view(line), line.static["value"])
+        for eqn in self.program.equations:
+            if eqn.op == "constant":
+                _write(self.view(eqn), eqn.static["value"])
         self.kinds = [
-            "loops" if step.loop else NAMES.get(step.lines[0].op, "others") for step in self.steps
+            "loops" if step.loop else _KINDS.get(step.results[0].op, "others")
+            for step in self.steps
         ]
         with record_launches() as self.recording:
             for step in self.steps:
-                self.run(step)
+                self.launch(step)
         self.replay, self.graph = self.captured()
 
-    def view(self, x: Line) -> Array:
-        """A value where it lies in the arena."""
-        return self.seen(lies(x), x.shape)
+    def view(self, x: Equation) -> Array:
+        """A value, a view or not, as an array in the arena."""
+        return self.strided_view(stored_layout(x), x.shape)
 
-    def seen(self, at: Walk, shape: tuple) -> Array:
-        begin = self.memory.begins[at.base] // at.base.dtype.itemsize
-        return Array(self.arena, begin + at.offset, shape, at.strides, at.base.dtype)
+    def strided_view(self, layout: StridedLayout, shape: tuple[int, ...]) -> Array:
+        """A value with this layout, as an array in the arena."""
+        begin = self.memory.offsets[layout.base] // layout.base.dtype.itemsize
+        return Array(self.arena, begin + layout.offset, shape, layout.strides, layout.base.dtype)
 
-    def run(self, step: Step):
+    def launch(self, step: Step) -> None:
         """Launch a step: a loop for each set of axes that it reduces, or a kernel by its name."""
         if step.loop:
-            for body, space, operands, results, axes in bodies(step.loop, self.stored):
-                loops.run_loop(
-                    body,
-                    space,
-                    *(
-                        [(self.seen(w, space), w.strides) for w in walks]
-                        for walks in (operands, results)
-                    ),
-                    axes,
+            for part in _gpu_loops(step.loop, self.materialized):
+                operands, results = (
+                    [(self.strided_view(w, part.space), w.strides) for w in layouts]
+                    for layouts in (part.operands, part.results)
                 )
+                loops.run(part.body, part.space, operands, results, part.axes)
             return
-        line = step.lines[0]
-        kernel = find_kernel(registry[line.op], "cuda")
-        kernel(self.view(line), *map(self.view, line.inputs), **line.static)
+        eqn = step.results[0]
+        kernel = find_kernel(registry[eqn.op], "cuda")
+        kernel(self.view(eqn), *map(self.view, eqn.inputs), **eqn.static)
 
-    def captured(self):
+    def captured(self) -> tuple[Callable[[], Any], bool]:
         """(how to replay, is it a graph): the launches one by one where graphs are missing."""
         launches = self.recording.launches
         try:
@@ -89,94 +99,110 @@ class Launches(Planned):
         except (DriverError, AttributeError):
             return lambda: [launch() for launch in launches], False
 
+    def __call__(self, arrays: list) -> list[Array]:
+        """The program's outputs, new arrays, for these inputs."""
+        with self.one_at_a_time:
+            for place, array in zip(self.inputs, arrays):
+                _write(place, array)
+            self.replay()
+            return [_copied(y) for y in self.outputs]
+
     # ---- for explain -----------------------------------------------------------------------------
 
     @property
     def where(self) -> str:
+        """The device, and how launches are replayed."""
         how = "one graph" if self.graph else "plain launches: graphs are missing here"
         return f"on cuda ({current().name}), {len(self.recording.launches)} launches as {how}"
 
     def sources(self) -> list[str]:
         """The source of each loop's kernels."""
-        return [
-            loops.plan_loop(body, space, [w.strides for w in (*operands, *results)], axes).source
-            for step in self.steps
-            if step.loop
-            for body, space, operands, results, axes in bodies(step.loop, self.stored)
-        ]
+        sources = []
+        for step in self.steps:
+            if not step.loop:
+                continue
+            for part in _gpu_loops(step.loop, self.materialized):
+                strides = [w.strides for w in (*part.operands, *part.results)]
+                sources.append(loops.planned(part.body, part.space, strides, part.axes).text)
+        return sources
 
-    def timed(self, rounds: int = 9) -> dict[str, float]:
-        """Seconds of each kind of step, each step launched by itself and waited for; the median."""
-        found = Counter()
+    def step_calls(self) -> Iterator[tuple[str, Callable[[], Any]]]:
+        """(kind, function that launches it by itself and waits for it) of each step, in order."""
         for kind, step in zip(self.kinds, self.steps):
-            with record_launches() as recording:
-                self.run(step)
+            with recorded() as recording:
+                self.launch(step)
 
-            def work():
+            def launch_and_wait() -> None:
                 for launch in recording.launches:
                     launch()
                 current().synchronize()
 
-            found[kind] += float(np.median([seconds(work) for _ in range(rounds)]))
-        return dict(found)
-
-    # ---- a call ----------------------------------------------------------------------------------
-
-    def __call__(self, arrays: list) -> list[Array]:
-        with self.one_at_a_time:
-            for place, array in zip(self.inputs, arrays):
-                write(place, array)
-            self.replay()
-            return [fresh(y) for y in self.outputs]
+            yield kind, launch_and_wait
 
 
-def bodies(loop: Loop, stored: set[Line]):
+def _no_workspace(step: Step) -> int:
+    """Kernels of the GPU allocate what they need besides."""
+    return 0
+
+
+# ---- loops as the GPU's template takes them -----------------------------------------------------
+
+
+class _GpuLoop(NamedTuple):
+    """A loop all of whose reductions drop the same axes."""
+
+    body: loops.Body
+    space: tuple[int, ...]
+    operands: list[StridedLayout]
+    results: list[StridedLayout]
+    axes: tuple[int, ...]  # that are reduced
+
+
+def _gpu_loops(loop: Loop, materialized: set[Equation]) -> Iterator[_GpuLoop]:
     """A loop of several roots as loops of the GPU's template, each of which reduces the same axes.
 
-    What the others share with the first is computed again: it was read anyway.
+    Elementwise roots go with the first. What the others share with it is computed again: their
+    operands are read anyway.
     """
-    groups = defaultdict(list)
+    groups: dict[tuple, list[Equation]] = defaultdict(list)
     for root in loop.roots:
-        groups[dropped(root), root.dtype if dropped(root) else None].append(root)
-    plain = groups.pop(((), None), [])
+        axes = _reduced_axes(root)
+        groups[axes, root.dtype if axes else None].append(root)
+    elementwise = groups.pop(((), None), [])
     if not groups:
         groups[(), None] = []
-    for (axes, _), roots in groups.items():
-        roots, plain = plain + roots, []
-        body = Body(loop.space, stored)
-        values = [
-            body.value(*(root.inputs[0], ()) if root.op in REDUCTIONS else (root, (), True))
-            for root in roots
-        ]
-        results = tuple(
-            loops.LoopResult(value, root.dtype.name, root.op if dropped(root) else "")
-            for root, value in zip(roots, values)
-        )
-        yield (
-            loops.LoopBody(
-                tuple(w.base.dtype.name for w in body.operands), tuple(body.statements), results
-            ),
-            loop.space,
-            body.operands,
-            [Walk(root, 0, kept_strides(root, loop.space)) for root in roots],
-            axes,
-        )
+    for (axes, _), reductions in groups.items():
+        roots, elementwise = elementwise + reductions, []
+        body = BodyBuilder(loop.space, materialized)
+        results = []
+        for root in roots:
+            value = body.root_value(root)
+            reduce = root.op if _reduced_axes(root) else ""
+            results.append(loops.Result(value, root.dtype.name, reduce))
+        dtypes = tuple(w.base.dtype.name for w in body.operands)
+        gpu_body = loops.Body(dtypes, tuple(body.statements), tuple(results))
+        layouts = [StridedLayout(root, 0, result_strides(root, loop.space)) for root in roots]
+        yield _GpuLoop(gpu_body, loop.space, body.operands, layouts, axes)
 
 
-def dropped(root: Line) -> tuple:
+def _reduced_axes(root: Equation) -> tuple[int, ...]:
     """The axes that a root reduces."""
     return root.static["axes"] if root.op in REDUCTIONS else ()
 
 
-def write(place: Array, value):
-    """A value of the host or of the GPU into its place in the arena."""
+# ---- copies -------------------------------------------------------------------------------------
+
+
+def _write(place: Array, value: Any) -> None:
+    """Copy a value of the host or of the GPU to its place in the arena."""
     if isinstance(value, Array):
         copy(place, value)
     elif place.size:
         current().upload(place.address, np.ascontiguousarray(value))
 
 
-def fresh(y: Array) -> Array:
+def _copied(y: Array) -> Array:
+    """A new array with the elements of one in the arena."""
     out, y = allocate(y.shape, y.dtype), contiguous(y)
     if y.size:
         current().copy(out.address, y.address, y.nbytes)

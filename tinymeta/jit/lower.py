@@ -1,92 +1,117 @@
-"""Lowering: a convolution is a matrix product of the windows of its image.
+"""Lowering: a convolution becomes a matrix product of the windows of its image.
 
-    conv         cols(x) @ w              conv_weight  cols(x)^T @ g
-    conv_input   from_cols(g @ w^T)
+In: the traced program. Out: the same without conv, conv_weight and conv_input.
 
-Nothing else is done to the program. Common subexpressions are looked for afterwards, so that all
-orders of derivative share the windows of one image, and products are all that is left to be fast at.
+    v2 = conv(v0, v1, geometry)      v2 = reshape(v0)               # (T, N, H, W, C)
+                                     v3 = to_cols(v2, geometry)     # (T, N H' W', h w C)
+                                     v4 = reshape(v1)               # (T, h w C, O)
+                                     v5 = matmul(v3, v4)            # (T, N H' W', O)
+                                     v6 = reshape(v5)
+
+    conv_weight(x, g)   to_cols(x)^T @ g
+    conv_input(g, w)    from_cols(g @ w^T)      from_cols is the transpose of to_cols
+
+Invariant: each equation is replaced by equations of the same value; all others stay. Cost: O(n), a
+few equations for each convolution. The windows take h w times the memory of the image. Why then not
+convolve in place: all orders of derivative read the same windows, and `simplify` merges equal
+`to_cols`, so they are made once; and one fast matrix product serves all three convolutions. A GPU
+reads windows where they are instead (cuda/conv.py), so this pass is the CPU's alone.
 """
 
+from collections.abc import Callable
 from math import prod
+from typing import Any
 
 from ..cpu import conv as kernels
-from .program import OWN, Builder, Line, Own, Program, rebuilt
+from .program import INTERNAL, Builder, Equation, Internal, Program, rewrite
 
 
 def lower(program: Program) -> Program:
-    make = Builder()
-    return rebuilt(
-        program, lambda line, inputs: LOWERED.get(line.op, unchanged)(make, line, inputs)
-    )
+    """The program with convolutions as matrix products."""
+    builder = Builder()
+
+    def rule(eqn: Equation, inputs: tuple) -> Equation:
+        lowering = _LOWERINGS.get(eqn.op)
+        if lowering is None:
+            return builder.build(eqn.op, inputs, eqn.static, eqn)
+        return lowering(builder, eqn, inputs)
+
+    return rewrite(program, rule)
 
 
-def unchanged(make, line, inputs):
-    return make(line.op, inputs, line.static, line)
-
-
-def conv(make, line, inputs):
+def _conv(builder: Builder, eqn: Equation, inputs: tuple) -> Equation:
     x, w = inputs
-    y = make("matmul", (columns(make, line, x), matrices(make, line, w, 3)), {}, line)
-    return make("reshape", (y,), {"shape": line.shape}, line)
+    cols, weights = _windows(builder, eqn, x), _as_matrices(builder, eqn, w)
+    y = builder.build("matmul", (cols, weights), {}, eqn)
+    return builder.build("reshape", (y,), {"shape": eqn.shape}, eqn)
 
 
-def conv_weight(make, line, inputs):
+def _conv_weight(builder: Builder, eqn: Equation, inputs: tuple) -> Equation:
     x, g = inputs
-    cols = make("transpose", (columns(make, line, x),), {"axes": (0, 2, 1)}, line)
-    w = make("matmul", (cols, matrices(make, line, g, 3)), {}, line)
-    return make("reshape", (w,), {"shape": line.shape}, line)
+    cols = _windows(builder, eqn, x)
+    cols_t = builder.build("transpose", (cols,), {"axes": (0, 2, 1)}, eqn)
+    gradients = _as_matrices(builder, eqn, g)
+    w = builder.build("matmul", (cols_t, gradients), {}, eqn)
+    return builder.build("reshape", (w,), {"shape": eqn.shape}, eqn)
 
 
-def conv_input(make, line, inputs):
+def _conv_input(builder: Builder, eqn: Equation, inputs: tuple) -> Equation:
     g, w = inputs
-    turned = make("transpose", (matrices(make, line, w, 3),), {"axes": (0, 2, 1)}, line)
-    cols = make("matmul", (matrices(make, line, g, 3), turned), {}, line)
-    images = (cols.shape[0], *line.shape[-4:])
-    x = make("from_cols", (cols,), {**line.static, "shape": images}, line)
-    return make("reshape", (x,), {"shape": line.shape}, line)
+    weights = _as_matrices(builder, eqn, w)
+    weights_t = builder.build("transpose", (weights,), {"axes": (0, 2, 1)}, eqn)
+    gradients = _as_matrices(builder, eqn, g)
+    cols = builder.build("matmul", (gradients, weights_t), {}, eqn)
+    images = (cols.shape[0], *eqn.shape[-4:])
+    x = builder.build("from_cols", (cols,), {**eqn.static, "shape": images}, eqn)
+    return builder.build("reshape", (x,), {"shape": eqn.shape}, eqn)
 
 
-LOWERED = {"conv": conv, "conv_weight": conv_weight, "conv_input": conv_input}
+_LOWERINGS: dict[str, Callable] = {
+    "conv": _conv,
+    "conv_weight": _conv_weight,
+    "conv_input": _conv_input,
+}
 
 
-def columns(make, line: Line, x: Line) -> Line:
-    """The windows of images (.., N, H, W, C): (T, N H' W', h w C)."""
-    images = make("reshape", (x,), {"shape": (prod(x.shape[:-4]), *x.shape[-4:])}, line)
-    return make("to_cols", (images,), line.static, line)
+def _windows(builder: Builder, eqn: Equation, x: Equation) -> Equation:
+    """The windows of images (.., N, H, W, C) as matrices (T, N H' W', h w C)."""
+    shape = (prod(x.shape[:-4]), *x.shape[-4:])
+    images = builder.build("reshape", (x,), {"shape": shape}, eqn)
+    return builder.build("to_cols", (images,), eqn.static, eqn)
 
 
-def matrices(make, line: Line, x: Line, rows: int) -> Line:
-    """(.., r1, .., r_rows, m) -> (T, r1 * .. * r_rows, m)."""
-    lead, inner = x.shape[: -rows - 1], x.shape[-rows - 1 : -1]
-    return make("reshape", (x,), {"shape": (prod(lead), prod(inner), x.shape[-1])}, line)
+def _as_matrices(builder: Builder, eqn: Equation, x: Equation) -> Equation:
+    """(.., a, b, c, m) -> (T, a b c, m): images or weights as matrices of their last axis."""
+    lead, rows = x.shape[:-4], x.shape[-4:-1]
+    shape = (prod(lead), prod(rows), x.shape[-1])
+    return builder.build("reshape", (x,), {"shape": shape}, eqn)
 
 
-# ---- the two operations of its own --------------------------------------------------------------
+# ---- the two internal primitives ----------------------------------------------------------------
 
 
-def cols_shape(x, geometry):
+def geometry_numbers(geometry: Any) -> tuple[int, ...]:
+    """As kernels take it: H' W', h w, strides, and the padding above and on the left."""
+    above, left = geometry.pads[0][0], geometry.pads[1][0]
+    return (*geometry.result, *geometry.kernel, *geometry.stride, above, left)
+
+
+def _to_cols_shape(x: Any, geometry: Any) -> tuple:
     tasks, n, _, _, channels = x.shape
     return (tasks, n * prod(geometry.result), prod(geometry.kernel) * channels), x.dtype
 
 
-def to_cols(out, x, geometry):
-    kernels.im2col(out, x, *numbers(geometry))
+def _to_cols(out: Any, x: Any, geometry: Any) -> None:
+    kernels.im2col(out, x, *geometry_numbers(geometry))
 
 
-def from_cols(out, cols, geometry, shape):
-    kernels.col2im(out, cols, *numbers(geometry))
+def _from_cols_shape(cols: Any, geometry: Any, shape: tuple) -> tuple:
+    return shape, cols.dtype
 
 
-def numbers(geometry) -> tuple[int, ...]:
-    """As the kernels take them: places, window, stride, and the padding above and on the left."""
-    return (
-        *geometry.result,
-        *geometry.kernel,
-        *geometry.stride,
-        geometry.pads[0][0],
-        geometry.pads[1][0],
-    )
+def _from_cols(out: Any, cols: Any, geometry: Any, shape: tuple) -> None:
+    kernels.col2im(out, cols, *geometry_numbers(geometry))
 
 
-OWN["to_cols"] = Own(cols_shape, to_cols)
-OWN["from_cols"] = Own(lambda cols, geometry, shape: (shape, cols.dtype), from_cols)
+INTERNAL["to_cols"] = Internal(_to_cols_shape, _to_cols)
+INTERNAL["from_cols"] = Internal(_from_cols_shape, _from_cols)

@@ -1,11 +1,20 @@
-"""What runs without Python: kernels by address, one after another, on one block of memory.
+"""What runs without Python: kernels called by address, one after another, on one block of memory.
 
-A kernel is a function void(arena, row) compiled to machine code; a stretch of a program is an array
-of addresses and one of rows. The loop that calls them takes 20 ns a line and holds no lock.
+A kernel is a function `void(arena, args)` compiled to machine code. `arena` is the address of the
+block in which all values of a program lie; `args` is an array of int64, the kernel's arguments:
+where its operands and results begin in the arena (in bytes), sizes and strides (in elements).
+
+Invariant: nothing here allocates, raises, or touches a Python object, so all of it runs without
+Python's lock. A call by address costs about 20 ns; a call from Python takes longer than many steps
+run.
+
+All of it is in one file because the machine code of a `@native` function holds the code of all that
+it calls, and is kept on disk under a hash of this file and of cpu/ (cpu/native.py).
 """
 
 from collections.abc import Callable
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from llvmlite import ir
@@ -17,12 +26,17 @@ from ..cpu import conv as conv_kernels
 from ..cpu.gemm import at, product
 from ..cpu.native import callback, native
 
-ARENA, ROW = types.CPointer(types.uint8), types.CPointer(types.int64)
-SIGNATURE = types.void(ARENA, ROW)
+ARENA, ARGS = types.CPointer(types.uint8), types.CPointer(types.int64)
+SIGNATURE = types.void(ARENA, ARGS)
 OPTIONS = dict(nopython=True, fastmath={"contract"}, error_model="numpy")
 
 
-def pointer_to(element):
+# ---- addresses as pointers ----------------------------------------------------------------------
+
+
+def _pointer_to(element: Any) -> Callable:
+    """The intrinsic `pointer(arena, byte)` for elements of this Numba type."""
+
     @intrinsic
     def pointer(typing, arena, byte):
         """The pointer to an element that begins at this byte of the arena."""
@@ -36,30 +50,28 @@ def pointer_to(element):
     return pointer
 
 
-POINTERS = {
-    f"{name}_at": pointer_to(getattr(types, name))
-    for name in (
-        "float32",
-        "float64",
-        "int64",
-        "int32",
-        "int16",
-        "int8",
-        "uint8",
-        "uint16",
-        "uint32",
-        "uint64",
-    )
-}
+_NAMES = (
+    "float32",
+    "float64",
+    "int64",
+    "int32",
+    "int16",
+    "int8",
+    "uint8",
+    "uint16",
+    "uint32",
+    "uint64",
+)
+POINTERS = {f"{name}_at": _pointer_to(getattr(types, name)) for name in _NAMES}
 float32_at = POINTERS["float32_at"]
-# What a dtype is called in a kernel; bools are bytes.
-DTYPES = {np.dtype(name.removesuffix("_at")): name.removesuffix("_at") for name in POINTERS}
+# The name of a dtype in a kernel's source; bools are bytes in memory.
+DTYPES = {np.dtype(name): name for name in _NAMES}
 DTYPES[np.dtype(bool)] = "bool"
 
 
 @intrinsic
 def added(typing, total, x):
-    """total + x, of a sum whose order does not matter: so it may be kept in many lanes."""
+    """total + x in a sum whose order is free: LLVM may keep it in several SIMD lanes."""
 
     def code(context, b, signature, args):
         return b.fadd(*args, flags=("reassoc", "contract"))
@@ -68,68 +80,76 @@ def added(typing, total, x):
 
 
 @intrinsic
-def as_arena(typing, address):
+def _as_arena(typing, address):
+    """An integer address as a pointer to bytes."""
     return ARENA(address), lambda c, b, s, args: b.inttoptr(args[0], c.get_value_type(ARENA))
 
 
 @intrinsic
-def as_row(typing, address):
-    return ROW(address), lambda c, b, s, args: b.inttoptr(args[0], c.get_value_type(ROW))
+def _as_args(typing, address):
+    """An integer address as a pointer to int64: kernel arguments, flags, or a table of numbers."""
+    return ARGS(address), lambda c, b, s, args: b.inttoptr(args[0], c.get_value_type(ARGS))
 
 
 @intrinsic
-def call(typing, address, arena, row):
+def _call_kernel(typing, address, arena, args):
     """Call the kernel at an address."""
 
-    def code(context, b, signature, args):
-        kind = ir.FunctionType(ir.VoidType(), [args[1].type, args[2].type])
-        b.call(b.inttoptr(args[0], kind.as_pointer()), [args[1], args[2]])
+    def code(context, b, signature, llvm_args):
+        kernel_type = ir.FunctionType(ir.VoidType(), [llvm_args[1].type, llvm_args[2].type])
+        b.call(b.inttoptr(llvm_args[0], kernel_type.as_pointer()), [llvm_args[1], llvm_args[2]])
         return context.get_dummy_value()
 
-    return types.void(address, arena, row), code
+    return types.void(address, arena, args), code
 
 
 @native("void(int64[::1], int64[::1], int64, int64, int64)")
-def drive(kernels, rows, arena, first, last):
-    """Run the kernels first..last-1: their addresses, and those of their rows."""
+def run_kernels(kernels, args_addresses, arena, first, last):
+    """Run the kernels first..last-1, given their addresses and those of their arguments."""
     for k in range(first, last):
-        call(kernels[k], as_arena(arena), as_row(rows[k]))
+        _call_kernel(kernels[k], _as_arena(arena), _as_args(args_addresses[k]))
 
 
 # ---- chunks on threads ---------------------------------------------------------------------------
-# A chunk is a row of CHUNK numbers: kernels, rows, how many; the moves in, how many; and out.
-# A move is between an array and the arena: which array, where in it, where in the arena, how many
-# bytes. A job is what one thread needs to take chunks: their rows, how many, the counters, its
-# arena, and the addresses of the arrays.
-# Its counters: how many chunks are taken, how many are done.
+# Tables of int64 describe the work (work_buffers.py fills them in):
+#
+#   copy    COPY_FIELDS:  array, byte in the array, byte in the arena, count of bytes
+#   chunk   CHUNK_FIELDS: kernels, their arguments, count of kernels,
+#                         copies in, count of copies in, copies out, count of copies out
+#   job     what one thread needs to take chunks: chunks, count of chunks, counters, its arena,
+#           addresses of the arrays
+#   counters  chunks taken, chunks completed
+#
+# FLAGS is the length of the flags that a worker thread shares with the thread that calls it
+# (threads.py). Each of the four flags has a cache line of its own: 8 int64 apart.
 
-CHUNK, MOVE = 7, 4
-ASKED, DONE, ASLEEP, JOB, LETTERS = 0, 8, 16, 24, 32  # places in a helper's mail, a cache line each
+CHUNK_FIELDS, COPY_FIELDS = 7, 4
+REQUESTED, COMPLETED, PARKED, JOB, FLAGS = 0, 8, 16, 24, 32
 
 
 @intrinsic
-def seen(typing, p):
-    """*p, as other threads left it just now."""
+def _atomic_load(typing, p):
+    """The value at p, no older than what other threads have stored."""
     return p.dtype(p), lambda c, b, s, args: b.load_atomic(args[0], "acquire", align=8)
 
 
 @intrinsic
-def exchanged(typing, p, value):
-    """Put a value at p, for all threads to see, and give back what was there."""
+def _atomic_exchange(typing, p, value):
+    """Store a value at p for all threads to see; returns the value before."""
     return p.dtype(p, value), lambda c, b, s, args: b.atomic_rmw("xchg", *args, "seq_cst")
 
 
 @intrinsic
-def counted(typing, p):
-    """Add 1 at p, whoever else does, and give back what was there."""
+def _fetch_add(typing, p):
+    """Add 1 to the value at p, atomically; returns the value before."""
     return p.dtype(p), lambda c, b, s, args: b.atomic_rmw(
         "add", args[0], ir.Constant(ir.IntType(64), 1), "seq_cst"
     )
 
 
 @intrinsic
-def copy(typing, to, source, count):
-    """Copy so many bytes from one address to another."""
+def _copy(typing, to, source, count):
+    """Copy `count` bytes from one address to another."""
 
     def code(context, b, signature, args):
         to, source = (b.inttoptr(a, ir.IntType(8).as_pointer()) for a in args[:2])
@@ -140,88 +160,100 @@ def copy(typing, to, source, count):
 
 
 @native("void(int64)")
-def take_chunks(job_at):
-    """Take chunks until none is left, and run each: what it reads in, its kernels, results out."""
-    job = as_row(job_at)
-    chunks, count, counters, arena = job[0], job[1], as_row(job[2]), job[3]
-    arrays = as_row(job[4])
+def take_chunks(job_address):
+    """Take chunks until none is left; of each: copy in, run its kernels, copy out.
+
+    Each chunk is taken by exactly one thread: the first counter is read and raised in one step.
+    """
+    job = _as_args(job_address)
+    chunks, count, counters, arena = job[0], job[1], _as_args(job[2]), job[3]
+    arrays = _as_args(job[4])
     while True:
-        k = counted(counters)
+        k = _fetch_add(counters)
         if k >= count:
             return
-        chunk = as_row(chunks + 8 * CHUNK * k)
-        kernels, rows = as_row(chunk[0]), as_row(chunk[1])
+        chunk = _as_args(chunks + 8 * CHUNK_FIELDS * k)
+        kernels, args_addresses = _as_args(chunk[0]), _as_args(chunk[1])
         for m in range(chunk[4]):
-            move = as_row(chunk[3] + 8 * MOVE * m)
-            copy(arena + move[2], arrays[move[0]] + move[1], move[3])
+            move = _as_args(chunk[3] + 8 * COPY_FIELDS * m)
+            _copy(arena + move[2], arrays[move[0]] + move[1], move[3])
         for step in range(chunk[2]):
-            call(kernels[step], as_arena(arena), as_row(rows[step]))
+            _call_kernel(kernels[step], _as_arena(arena), _as_args(args_addresses[step]))
         for m in range(chunk[6]):
-            move = as_row(chunk[5] + 8 * MOVE * m)
-            copy(arrays[move[0]] + move[1], arena + move[2], move[3])
-        counted(at(counters, 1))
+            move = _as_args(chunk[5] + 8 * COPY_FIELDS * m)
+            _copy(arrays[move[0]] + move[1], arena + move[2], move[3])
+        _fetch_add(at(counters, 1))
 
 
 @native("boolean(int64, int64, int64)")
-def reached(address, number, looks):
-    """Look at a counter until it is `number`, at most so often; True if it is.
+def spin_until(address, number, spin_limit):
+    """Read the counter at an address until it is at least `number`; False after spin_limit reads.
 
-    To be woken by the system takes far longer than a small chunk of work.
+    Spinning is worth it because the system takes far longer to wake a thread than a small chunk
+    takes to run.
     """
-    for _ in range(looks):
-        if seen(as_row(address)) >= number:
+    for _ in range(spin_limit):
+        if _atomic_load(_as_args(address)) >= number:
             return True
     return False
 
 
 @native("int64(int64, int64)")
-def exchange(address, value):
-    return exchanged(as_row(address), value)
+def exchange_flag(address, value):
+    """`_atomic_exchange` for Python: store a value at an address; returns the value before."""
+    return _atomic_exchange(_as_args(address), value)
 
 
 @native("boolean(int64, int64)")
-def serve(mail_at, looks):
-    """A helper's rounds: wait for each, do it. Back in Python, True for work of its own, False to sleep.
+def serve(flags_address, spin_limit):
+    """A worker's loop: wait for a request, take the chunks of its job, and wait again.
 
-    Not after every round: to go back to Python is to wait for its lock.
+    Returns to Python with True if the request is a Python function, with False if none came within
+    the spin limit and the worker should park. It does not return after every job: to enter Python
+    is to wait for its lock.
     """
-    mail = as_row(mail_at)
-    while reached(mail_at + 8 * ASKED, mail[DONE] + 1, looks):
-        if mail[JOB] == 0:
+    flags = _as_args(flags_address)
+    while spin_until(flags_address + 8 * REQUESTED, flags[COMPLETED] + 1, spin_limit):
+        if flags[JOB] == 0:
             return True
-        take_chunks(mail[JOB])
-        exchanged(at(mail, DONE), mail[DONE] + 1)
+        take_chunks(flags[JOB])
+        _atomic_exchange(at(flags, COMPLETED), flags[COMPLETED] + 1)
     return False
 
 
 # ---- kernels that are no loops over elements ----------------------------------------------------
 
 
-class Kernel:
-    """A function of (arena, row), compiled when its address is asked for: `import` shall not wait."""
+class LazyKernel:
+    """A function of (arena, args), compiled when its address is first asked for, not at import."""
 
     def __init__(self, function: Callable):
         self.function = function
+        self._callback: Any = None
 
     @cached_property
     def address(self) -> int:
-        self.compiled = callback(self.function, SIGNATURE, OPTIONS)  # kept: the address is its
-        return self.compiled.address
+        """Of its machine code, which lives as long as this object."""
+        self._callback = callback(self.function, SIGNATURE, OPTIONS)
+        return self._callback.address
 
 
-@Kernel
-def multiply(arena, row):
-    """out (T, M, N) = x (T, M, K) @ y (T, K, N); row: three places, a scratch, T M N K, strides."""
-    out, x, y = float32_at(arena, row[0]), float32_at(arena, row[1]), float32_at(arena, row[2])
-    scratch = float32_at(arena, row[3])
-    tasks, m, n, count = row[4], row[5], row[6], row[7]
-    x_t, x_m, x_k, y_t, y_k, y_n = row[8], row[9], row[10], row[11], row[12], row[13]
+@LazyKernel
+def multiply(arena, args):
+    """out (T, M, N) = x (T, M, K) @ y (T, K, N), float32; `step_kernels.product_args` has the args.
+
+    args: bytes of out, x, y and the workspace; T M N K; strides of x (T M K) and of y (T K N).
+    """
+    out, x, y = (float32_at(arena, args[0]), float32_at(arena, args[1]), float32_at(arena, args[2]))
+    workspace = float32_at(arena, args[3])
+    tasks, m, n, count = args[4], args[5], args[6], args[7]
+    x_t, x_m, x_k, y_t, y_k, y_n = args[8], args[9], args[10], args[11], args[12], args[13]
     for t in range(tasks):
         product(
             at(out, t * m * n),
             at(x, t * x_t),
             at(y, t * y_t),
-            scratch,
+            workspace,
             m,
             n,
             count,
@@ -233,21 +265,21 @@ def multiply(arena, row):
         )
 
 
-@Kernel
-def to_cols(arena, row):
-    """row: two places, T N H W C, rows and columns of the result, then as `im2col` has it."""
-    x = carray(float32_at(arena, row[1]), (row[2], row[3], row[4], row[5], row[6]))
-    cols = carray(float32_at(arena, row[0]), (row[2], row[7], row[8]))
+@LazyKernel
+def to_cols(arena, args):
+    """Windows of images as rows of a matrix. args: as `step_kernels.window_args` has them."""
+    x = carray(float32_at(arena, args[1]), (args[2], args[3], args[4], args[5], args[6]))
+    cols = carray(float32_at(arena, args[0]), (args[2], args[7], args[8]))
     conv_kernels.im2col(
-        cols, x, row[9], row[10], row[11], row[12], row[13], row[14], row[15], row[16]
+        cols, x, args[9], args[10], args[11], args[12], args[13], args[14], args[15], args[16]
     )
 
 
-@Kernel
-def from_cols(arena, row):
-    """row: as of `to_cols`, the result first."""
-    x = carray(float32_at(arena, row[0]), (row[2], row[3], row[4], row[5], row[6]))
-    cols = carray(float32_at(arena, row[1]), (row[2], row[7], row[8]))
+@LazyKernel
+def from_cols(arena, args):
+    """The transpose of `to_cols`: each pixel the sum of its copies. args: the same."""
+    x = carray(float32_at(arena, args[0]), (args[2], args[3], args[4], args[5], args[6]))
+    cols = carray(float32_at(arena, args[1]), (args[2], args[7], args[8]))
     conv_kernels.col2im(
-        x, cols, row[9], row[10], row[11], row[12], row[13], row[14], row[15], row[16]
+        x, cols, args[9], args[10], args[11], args[12], args[13], args[14], args[15], args[16]
     )

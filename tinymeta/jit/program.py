@@ -1,34 +1,49 @@
-"""A traced computation as a value: lines in order, each an operation on the lines before it.
+"""A traced computation as a value: equations in order, each an operation on the results of others.
 
-A line stands for its result. While a function is traced, lines stand in for arrays inside tensors:
-they have a shape and a dtype and no elements, and say so to whoever asks for one.
+    v0 = input()             # float32(4, 3)
+    v1 = input()             # float32(3, 5)
+    v2 = matmul(v0, v1)      # float32(4, 5)
+    v3 = tanh(v2)            # float32(4, 5)
+    return v3
+
+An `Equation` stands for its result, so the operands of an equation are equations. While a function
+is traced, equations are the values inside its tensors: they have a shape and a dtype and no
+elements, and raise `Unreadable` when an element is asked for.
+
+A `Program` is never changed. A pass makes a new one, with `rewrite` and a `Builder`, in O(n) for n
+equations, and `checked` tests the result. In-place edits would be cheaper and would need lists of
+readers that every rule has to keep right.
 """
 
 import math
+import sys
 from collections.abc import Callable, Iterable
 from itertools import count
-from typing import NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 
 from ..core.primitive import registry, run_eagerly
 from ..core.scope import state
 
-numbers = count(1)
-REARRANGED = {"reshape", "transpose", "broadcast_to", "slice", "flip", "astype"}
+_serial_numbers = count(1)
+# Operations that only move elements: `Equation.require` looks through them.
+_REARRANGEMENTS = {"reshape", "transpose", "broadcast_to", "slice", "flip", "astype"}
 
 
 class Unreadable(TypeError):
-    """A value was asked for while a function is traced, when there is none."""
+    """The value of an equation was asked for: while a function is traced there is none."""
 
 
-class Line:
+class Equation:
     """`op` of `inputs`, with `static` metadata: an array of this shape and dtype.
 
-    op: a primitive's name, "input", "constant" (static: its value), or one of the compiler's own.
-    number: lines are ordered by it. order: how many derivatives deep. region: lines of another one
-    are never merged with it. place: the user's line of source. tests: of an input, what is required
-    of its values.
+    op: the name of a primitive, internal or not; or "input", or "constant" (static: its value).
+    number: larger than those of its inputs.
+    order: how many derivatives deep it is (0: forward).
+    region: equations of different regions are never merged (a checkpoint computes some again).
+    location: the user's line of source, "file.py:12".
+    value_checks: of an input, functions that are called with its array before each run.
     """
 
     __slots__ = (
@@ -40,175 +55,224 @@ class Line:
         "number",
         "order",
         "region",
-        "place",
-        "tests",
+        "location",
+        "value_checks",
     )
 
     def __init__(
         self,
         op: str,
-        inputs: tuple,
+        inputs: Iterable["Equation"],
         static: dict,
         shape: tuple,
-        dtype,
+        dtype: Any,
         order: int = 0,
         region: int = 0,
-        place: str = "",
+        location: str = "",
     ):
-        self.op, self.inputs, self.static = op, tuple(inputs), static
-        self.shape, self.dtype, self.number = tuple(shape), np.dtype(dtype), next(numbers)
-        self.order, self.region, self.place, self.tests = order, region, place, []
+        self.op = op
+        self.inputs: tuple[Equation, ...] = tuple(inputs)
+        self.static = static
+        self.shape = tuple(shape)
+        self.dtype = np.dtype(dtype)
+        self.number = next(_serial_numbers)
+        self.order = order
+        self.region = region
+        self.location = location
+        self.value_checks: list[Callable] = []
 
-    ndim = property(lambda self: len(self.shape))
-    size = property(lambda self: math.prod(self.shape))
-    nbytes = property(lambda self: self.size * self.dtype.itemsize)
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return len(self.shape)
 
-    def __repr__(self):
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return math.prod(self.shape)
+
+    @property
+    def nbytes(self) -> int:
+        """The number of bytes of its elements."""
+        return self.size * self.dtype.itemsize
+
+    def __repr__(self) -> str:
         return f"<v{self.number} = {self.op}: {self.dtype}{self.shape}, not computed yet>"
 
     def require(self, test: Callable) -> bool:
-        """Have a test see the array that stands here, before each run of the program.
+        """Call `test` with this equation's array before each run of the program.
 
-        False if this is no input, nor a rearranged one: then nobody sees it outside of the program.
+        Returns False, and does nothing, if it is neither an input nor a rearranged input: then its
+        array exists only inside of the program.
         """
-        line, chain = self, []
-        while line.op in REARRANGED:
-            chain.append(line)
-            line = line.inputs[0]
-        if line.op != "input":
+        source, rearrangements = self, []
+        while source.op in _REARRANGEMENTS:
+            rearrangements.append(source)
+            source = source.inputs[0]
+        if source.op != "input":
             return False
 
-        def of_input(array):
-            for rearranged in reversed(chain):
-                array = run_eagerly(registry[rearranged.op], [array], rearranged.static)
+        def test_of_input(array):
+            for eqn in reversed(rearrangements):
+                array = run_eagerly(registry[eqn.op], [array], eqn.static)
             test(array)
 
-        line.tests.append(of_input)
+        source.value_checks.append(test_of_input)
         return True
 
-    def refuse(self, *args, **kwargs):
+    def refuse(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Raise `Unreadable`: every way to read elements leads here."""
         if state.interpreter is None:
-            raise Unreadable(escaped(self))
+            raise Unreadable(escaped_message(self))
         raise Unreadable(
             f"jit: the value of a {self.dtype}{self.shape} was asked for while the function is "
-            f"traced ({here() or 'outside'}), but there are no values yet: return it and read it "
-            "outside, use tm.where for a choice, or pass what decides as a Python number"
+            f"traced ({caller_location() or 'outside'}), but there are no values yet: return it "
+            "and read it outside, use tm.where for a choice, or pass what decides as a Python "
+            "number"
         )
 
     view = __array__ = __bool__ = __float__ = __int__ = __index__ = __len__ = __iter__ = refuse
     __getitem__ = __setitem__ = refuse
 
 
-def escaped(line: Line) -> str:
-    """What is the matter with a line that is met outside of its trace."""
+def escaped_message(eqn: Equation) -> str:
+    """The error text for an equation that is met outside of its trace."""
     return (
-        f"jit: a {line.dtype}{line.shape} that a traced function computed "
-        f"({line.place or 'an argument of it'}) was kept and is used outside of it, where it "
+        f"jit: a {eqn.dtype}{eqn.shape} that a traced function computed "
+        f"({eqn.location or 'an argument of it'}) was kept and is used outside of it, where it "
         "has no value: return it from the function"
     )
 
 
+def caller_location() -> str:
+    """The innermost line of source outside of this package, "file.py:12"; "" if there is none."""
+    frame = sys._getframe(1)
+    while frame and frame.f_globals.get("__name__", "").split(".")[0] == "tinymeta":
+        frame = frame.f_back  # type: ignore[assignment]  # None ends the loop
+    if not frame:
+        return ""
+    return f"{frame.f_code.co_filename.rpartition('/')[2]}:{frame.f_lineno}"
+
+
+# ---- programs -----------------------------------------------------------------------------------
+
+
 class Program(NamedTuple):
-    """Lines in an order in which they can be computed, inputs and constants among them."""
+    """Equations in an order in which they can be computed, inputs and constants among them."""
 
-    inputs: tuple[Line, ...]
-    outputs: tuple[Line, ...]
-    lines: tuple[Line, ...]
+    inputs: tuple[Equation, ...]
+    outputs: tuple[Equation, ...]
+    equations: tuple[Equation, ...]
 
-    def __str__(self):
-        names = {line: f"v{k}" for k, line in enumerate(self.lines)}
-        text = [f"{names[line]} = {call(line, names)}" for line in self.lines]
-        width = min(72, max(map(len, text), default=0))
-        typed = [
-            f"{t:{width}}  # {line.dtype.name}{line.shape}"
-            + f"  order {line.order}" * (line.order > 0)
-            + f"  {line.place}"
-            for t, line in zip(text, self.lines)
-        ]
-        return "\n".join([*typed, f"return {', '.join(names[y] for y in self.outputs)}"])
-
-
-def call(line: Line, names: dict) -> str:
-    static = {} if line.op == "constant" else line.static
-    shown = [names.get(x, "?") for x in line.inputs] + [f"{k}={v}" for k, v in static.items()]
-    return f"{line.op}({', '.join(shown)})"
+    def __str__(self) -> str:
+        """An equation a line, with its type, order of derivative and place in the user's source."""
+        names = {eqn: f"v{k}" for k, eqn in enumerate(self.equations)}
+        texts = [f"{names[eqn]} = {_call_text(eqn, names)}" for eqn in self.equations]
+        width = min(72, max(map(len, texts), default=0))
+        lines = []
+        for text, eqn in zip(texts, self.equations):
+            order = f"  order {eqn.order}" if eqn.order > 0 else ""
+            comment = f"{eqn.dtype.name}{eqn.shape}{order}  {eqn.location}"
+            lines.append(f"{text:{width}}  # {comment}")
+        lines.append(f"return {', '.join(names[y] for y in self.outputs)}")
+        return "\n".join(lines)
 
 
-def ordered(outputs: Iterable[Line], inputs: Iterable[Line] = ()) -> Program:
-    """The program that computes the outputs from the inputs: all they are made of, oldest first."""
+def _call_text(eqn: Equation, names: dict[Equation, str]) -> str:
+    """The right-hand side of an equation: "matmul(v0, v1)"."""
+    operands = [names.get(x, "?") for x in eqn.inputs]
+    static = {} if eqn.op == "constant" else eqn.static
+    keywords = [f"{name}={value}" for name, value in static.items()]
+    return f"{eqn.op}({', '.join(operands + keywords)})"
+
+
+def program_of(outputs: Iterable[Equation], inputs: Iterable[Equation] = ()) -> Program:
+    """The program that computes the outputs from the inputs: all that they depend on, and no more.
+
+    Ordered by number, so every equation comes after its inputs. O(n log n); with a stack of its
+    own, as a program may be deeper than Python's.
+    """
     outputs, inputs = tuple(outputs), tuple(inputs)
-    found, stack = {line.number: line for line in inputs}, list(outputs)
+    found = {eqn.number: eqn for eqn in inputs}
+    stack = list(outputs)
     while stack:
-        line = stack.pop()
-        if line.number not in found:
-            found[line.number] = line
-            stack.extend(line.inputs)
+        eqn = stack.pop()
+        if eqn.number not in found:
+            found[eqn.number] = eqn
+            stack.extend(eqn.inputs)
     return Program(inputs, outputs, tuple(found[n] for n in sorted(found)))
 
 
 class Builder:
-    """build(op, inputs, static, like): a new line, of the shape that its operation gives it.
+    """Makes equations; a subclass may return an existing or an equivalent one (simplify.py)."""
 
-    like: the line whose place, order and region it has.
-    """
+    def build(
+        self,
+        op: str,
+        inputs: tuple[Equation, ...] = (),
+        static: dict | None = None,
+        like: Equation | None = None,
+    ) -> Equation:
+        """The equation of an operation, with the shape and dtype that its shape rule gives.
 
-    def __call__(self, op: str, inputs=(), static=None, like: Line | None = None) -> Line:
-        static, at = static or {}, () if like is None else (like.order, like.region, like.place)
+        like: the equation that it replaces, whose order, region and location it takes over.
+        """
+        static = static or {}
+        origin = () if like is None else (like.order, like.region, like.location)
         if op == "constant":
-            return Line(op, (), static, static["value"].shape, static["value"].dtype, *at)
-        return Line(op, inputs, static, *operation(op).shape(*inputs, **static), *at)
+            value = static["value"]
+            return Equation(op, (), static, value.shape, value.dtype, *origin)
+        shape, dtype = operation(op).shape(*inputs, **static)
+        return Equation(op, inputs, static, shape, dtype, *origin)
 
 
-def rebuilt(program: Program, rule: Callable) -> Program:
-    """The program made anew from its inputs: `rule(line, new inputs)` is what becomes of a line."""
-    new = {x: x for x in program.inputs}
-    for line in program.lines:
-        if line not in new:
-            new[line] = rule(line, tuple([new[x] for x in line.inputs]))
-    return ordered([new[y] for y in program.outputs], program.inputs)
+def rewrite(program: Program, rule: Callable[[Equation, tuple], Equation]) -> Program:
+    """A new program of the same inputs; `rule(eqn, new_inputs)` is what replaces an equation.
 
-
-def checked(program: Program, name: str) -> Program:
-    """The program itself, if it holds together: used after made, made once, of the right shape.
-
-    Raises AssertionError naming the pass and the line.
+    Each equation is visited once, after its inputs. What no output depends on is left out.
     """
-    seen = set()
-    for line in program.lines:
-        assert line not in seen, f"{name}: {line} is there twice"
-        for x in line.inputs:
-            assert x in seen, f"{name}: {line} uses {x}, which is not made before it"
-        if line.op not in ("input", "constant"):
-            shape, dtype = operation(line.op).shape(*line.inputs, **line.static)
-            assert (tuple(shape), np.dtype(dtype)) == (line.shape, line.dtype), (
-                f"{name}: {line} should be {np.dtype(dtype)}{tuple(shape)}"
+    new = {x: x for x in program.inputs}
+    for eqn in program.equations:
+        if eqn not in new:
+            new_inputs = tuple([new[x] for x in eqn.inputs])
+            new[eqn] = rule(eqn, new_inputs)
+    return program_of([new[y] for y in program.outputs], program.inputs)
+
+
+def checked(program: Program, pass_name: str) -> Program:
+    """The program itself, if it is well formed: defined once, used after, of the right shapes.
+
+    Raises AssertionError naming the pass and the equation.
+    """
+    seen: set[Equation] = set()
+    for eqn in program.equations:
+        assert eqn not in seen, f"{pass_name}: {eqn} is there twice"
+        for x in eqn.inputs:
+            assert x in seen, f"{pass_name}: {eqn} uses {x}, which is not made before it"
+        if eqn.op not in ("input", "constant"):
+            shape, dtype = operation(eqn.op).shape(*eqn.inputs, **eqn.static)
+            assert (tuple(shape), np.dtype(dtype)) == (eqn.shape, eqn.dtype), (
+                f"{pass_name}: {eqn} should be {np.dtype(dtype)}{tuple(shape)}"
             )
-        seen.add(line)
+        seen.add(eqn)
     for y in (*program.outputs, *program.inputs):
-        assert y in seen, f"{name}: {y} is not in the program"
+        assert y in seen, f"{pass_name}: {y} is not in the program"
     return program
 
 
-def operation(name: str):
-    """The primitive of this name, or the compiler's own operation."""
-    return OWN[name] if name in OWN else registry[name]
+# ---- internal primitives ------------------------------------------------------------------------
 
 
-class Own(NamedTuple):
-    """An operation of the compiler's: its shape rule, and a kernel that fills `out`."""
+class Internal(NamedTuple):
+    """A primitive that only the compiler uses: it has no derivative, as gradients are traced."""
 
-    shape: Callable
-    kernel: Callable
-
-
-OWN: dict[str, Own] = {}  # by name; lower.py fills it
+    shape: Callable  # (inputs, static) -> shape, dtype
+    kernel: Callable  # kernel(out, *arrays, **static) fills `out`
 
 
-def here() -> str:
-    """The innermost line of source outside this package: "file.py:12"."""
-    import sys
+INTERNAL: dict[str, Internal] = {}  # by name; lower.py and legalize.py fill it
 
-    frame = sys._getframe(1)
-    while frame and frame.f_globals.get("__name__", "").split(".")[0] == "tinymeta":
-        frame = frame.f_back
-    return f"{frame.f_code.co_filename.rpartition('/')[2]}:{frame.f_lineno}" if frame else ""
+
+def operation(name: str) -> Any:
+    """The primitive or internal primitive of this name; it has a shape rule `shape`."""
+    return INTERNAL[name] if name in INTERNAL else registry[name]

@@ -1,277 +1,198 @@
-"""Replaying a program: kernels by address on an arena, and lines in Python where there is none.
+"""Replaying on the CPU: kernels by address on an arena, and Python for the steps that need it.
 
-Each call borrows an arena and gives it back, so several threads may replay one program; what a call
-returns is its own.
+In: a simplified program. Out: a `Replay`, a function of arrays. An arena is one block of bytes in
+which all values of one call lie, at the places that memory.py has planned; kernel arguments are
+those places, sizes and strides, computed once. So a call is
+
+    copy the inputs into the arena
+    for each stretch of kernels:   machine.run_kernels(..)      no Python in between
+        or a step in Python:       its eager kernel, on views of the arena
+    copy the outputs out
+
+Invariants: kernel arguments are offsets into the arena, so any arena will do; each call borrows one
+and gives it back, so several threads may replay one program; a call's results are copies, which no
+later call changes. Cost of a call besides its kernels: a copy of inputs and outputs, and 20 ns a
+step. Constants are written into each arena once, when it is made.
+
+Launching each step from Python would be simpler and costs more than most steps take.
 """
 
-import time
-from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..core.device import find_kernel
-from ..core.primitive import registry
-from ..cpu.gemm import workspace_size
 from . import machine
-from .cache import compile_missing, compiled
-from .codegen import kernel_of, wide
-from .fuse import Step, bodies, fuse, settled
-from .lower import numbers
-from .memory import ALIGNED, plan
-from .program import OWN, Line, Program
-from .views import Walk, source, walk
-
-FOR_BLAS = 1e7  # multiplications from which two threads of BLAS beat one of our own
-BEYOND_CACHE = 2e6  # numbers in x, y and their product from which one thread of BLAS does
+from .cache import compile_missing, load_or_compile
+from .codegen import LoopKernel, kernel_of
+from .memory import ALIGNMENT, Memory
+from .plan import ExecutionPlan
+from .program import Equation, Program
+from .step_kernels import machine_call, python_step, step_kind
+from .views import StridedLayout, stored_layout
 
 
-class Planned:
-    """A program in steps, with its memory map; nothing is compiled.
+class _Stretch(NamedTuple):
+    """The kernels first..last-1, which run one after another without Python."""
 
-    needs(step): how many bytes it needs besides its result; on the CPU, a product's.
+    first: int
+    last: int
+
+
+class Replay(ExecutionPlan):
+    """A program ready to run on the CPU: arrays in, arrays out.
+
+    blas_threads: how many threads a large product may have; 0 for chunks, which run without Python
+    and so without BLAS. kinds: of each step, what runs it. calls_python: does any step need Python?
     """
 
-    def __init__(self, program: Program, needs: Callable | None = None):
-        self.program = settled(program)
-        found = bodies(self.program)
-        self.stored, self.steps = found.stored, fuse(self.program, found)
-        self.memory = plan(
-            self.program,
-            self.steps,
-            {k: n for k, n in enumerate(map(needs or scratch, self.steps)) if n},
-        )
-
-
-class Replay(Planned):
-    """A program made ready: its steps' kernels and rows, and arenas to run in.
-
-    blas_threads: how many of them a large product may have; 0 for chunks, which run without Python
-    and so without BLAS.
-    """
+    where = "on the CPU"
 
     def __init__(self, program: Program, blas_threads: int = 0):
         super().__init__(program)
-        self.blas_threads, self.kinds = blas_threads, []  # kinds: of each step, what runs it
-        loops = [kernel_of(step.loop, self.stored) if step.loop else None for step in self.steps]
-        compile_missing([kernel.source for kernel in loops if kernel])
-        self.arenas = []
+        self.blas_threads = blas_threads
         self.constants = {
-            line: np.ascontiguousarray(line.static["value"])
-            for line in self.program.lines
-            if line.op == "constant"
+            eqn: np.ascontiguousarray(eqn.static["value"])
+            for eqn in self.program.equations
+            if eqn.op == "constant"
         }
-        rows, kernels, self.runs = [], [], []  # runs: stretches (first, last), or a Python step
-        for k, (step, kernel) in enumerate(zip(self.steps, loops)):
-            found = self.by_loop(k, kernel) if kernel else self.by_itself(k, step.lines[0])
-            self.kinds.append(kind(step, found is None))
-            if found is None:
-                self.runs.append(in_python(step.lines[0]))
+        self.output_layouts = [stored_layout(y) for y in self.program.outputs]
+        self.arenas: list[Arena] = []  # that no call uses now
+        self.kinds: list[str] = []
+        self.schedule: list[_Stretch | Callable[[Arena], None]] = []
+        addresses, args = self.build_steps()
+        self.kernels = np.array(addresses, np.int64)
+        self.args = args  # kept alive, as the kernels get their addresses
+        self.args_addresses = np.array([numbers.ctypes.data for numbers in args], np.int64)
+        self.calls_python = not all(isinstance(part, _Stretch) for part in self.schedule)
+
+    # ---- building --------------------------------------------------------------------------------
+
+    def build_steps(self) -> tuple[list[int], list[np.ndarray]]:
+        """(addresses of the kernels, their arguments); fills `kinds` and `schedule`."""
+        loop_kernels = self.loop_kernels()
+        compile_missing([kernel.source for kernel in loop_kernels.values()])
+        addresses: list[int] = []
+        args: list[np.ndarray] = []
+        for k, step in enumerate(self.steps):
+            if k in loop_kernels:
+                call = self.loop_call(k, loop_kernels[k])
+            else:
+                call = machine_call(self, k, self.blas_threads)
+            self.kinds.append(step_kind(step, needs_python=call is None))
+            if call is None:
+                self.schedule.append(python_step(step.results[0]))
                 continue
-            if not (self.runs and isinstance(self.runs[-1], list)):
-                self.runs.append([len(rows), len(rows)])
-            self.runs[-1][1] += 1
-            kernels.append(found[0].address)
-            rows.append(np.array(found[1], np.int64))
-        self.kernels, self.rows = np.array(kernels, np.int64), rows
-        self.row_places = np.array([row.ctypes.data for row in rows], np.int64)
-        self.calls_python = not all(isinstance(run, list) for run in self.runs)
-        self.results = [lies(y) for y in self.program.outputs]
+            kernel, numbers = call
+            addresses.append(kernel.address)
+            args.append(np.array(numbers, np.int64))
+            self.extend_stretch(len(args))
+        return addresses, args
 
-    def by_loop(self, k: int, kernel):
-        """(kernel, row) of a loop."""
-        row = kernel.row(self.memory.begins.__getitem__, self.memory.scratch.get(k, 0))
-        return compiled(kernel.source), row
+    def loop_kernels(self) -> dict[int, LoopKernel]:
+        """The generated kernel of each step that is a loop."""
+        return {
+            k: kernel_of(step.loop, self.materialized)
+            for k, step in enumerate(self.steps)
+            if step.loop
+        }
 
-    # ---- steps that are no loops -----------------------------------------------------------------
+    def loop_call(self, k: int, kernel: LoopKernel) -> Any:
+        """(compiled kernel, arguments) of step k, a loop."""
+        workspace = self.memory.workspaces.get(k, 0)
+        numbers = kernel.args(self.memory.offsets.__getitem__, workspace)
+        return load_or_compile(kernel.source), numbers
 
-    def by_itself(self, k: int, line: Line):
-        """(kernel, row) of a product or of windows in float32; None for what Python runs."""
-        if line.dtype != np.float32:
-            return None
-        if line.op == "matmul":
-            return None if self.for_blas(line) else (machine.multiply, self.product_row(k, line))
-        if line.op in ("to_cols", "from_cols"):
-            images = line.inputs[0] if line.op == "to_cols" else line
-            cols = line if line.op == "to_cols" else line.inputs[0]
-            row = [
-                self.place(line),
-                self.place(line.inputs[0]),
-                *images.shape,
-                *cols.shape[1:],
-                *numbers(line.static["geometry"]),
-            ]
-            return getattr(machine, line.op), row
-        return None
-
-    def for_blas(self, line: Line) -> bool:
-        """Whether BLAS is faster, although Python has to call it.
-
-        Our tile reads all of y for every few rows of x, which is cheap while y lies in the cache.
-        """
-        (m, count), n = line.inputs[0].shape[-2:], line.shape[-1]
-        return (
-            self.blas_threads > 1
-            and line.size * count > FOR_BLAS
-            or self.blas_threads > 0
-            and m * count + count * n + m * n > BEYOND_CACHE
-        )
-
-    def place(self, x: Line) -> int:
-        at = lies(x)
-        return self.memory.begins[at.base] + at.offset * at.base.dtype.itemsize
-
-    def product_row(self, k: int, line: Line) -> list[int]:
-        x, y = line.inputs
-        x_t, x_m, x_k = matrix_strides(x)
-        y_t, y_k, y_n = matrix_strides(y)
-        tasks, m, n, count = batch(line), line.shape[-2], line.shape[-1], x.shape[-1]
-        if y_t == 0 and (x_t == m * x_m or tasks == 1):  # one for all tasks: one product
-            tasks, m, x_t = 1, m * tasks, 0
-        return [
-            self.place(line),
-            self.place(x),
-            self.place(y),
-            self.memory.scratch.get(k, 0),
-            tasks,
-            m,
-            n,
-            count,
-            x_t,
-            x_m,
-            x_k,
-            y_t,
-            y_k,
-            y_n,
-        ]
+    def extend_stretch(self, last: int) -> None:
+        """The kernel before `last` runs after all steps so far."""
+        if self.schedule and isinstance(self.schedule[-1], _Stretch):
+            self.schedule[-1] = _Stretch(self.schedule[-1].first, last)
+        else:
+            self.schedule.append(_Stretch(last - 1, last))
 
     # ---- a call ----------------------------------------------------------------------------------
 
     def __call__(self, arrays: list[np.ndarray]) -> list[np.ndarray]:
-        arena = idle(self.arenas) or self.new_arena()
+        """The program's outputs, new arrays, for these inputs."""
+        arena = take_idle(self.arenas) or self.new_arena()
         for place, array in zip(arena.inputs, arrays):
             place[...] = array
-        for run in self.runs:
-            self.drive(arena, *run) if isinstance(run, list) else run(arena)
+        self.run_schedule(arena)
         results = [place.copy() for place in arena.outputs]
         self.arenas.append(arena)
         return results
 
-    def drive(self, arena: "Arena", first: int, last: int):
-        machine.drive(self.kernels, self.row_places, arena.address, first, last)
+    def run_schedule(self, arena: "Arena") -> None:
+        """Run all steps."""
+        for part in self.schedule:
+            if isinstance(part, _Stretch):
+                self.run_stretch(arena, *part)
+            else:
+                part(arena)
+
+    def run_stretch(self, arena: "Arena", first: int, last: int) -> None:
+        """Run the kernels first..last-1."""
+        machine.run_kernels(self.kernels, self.args_addresses, arena.address, first, last)
+
+    def new_arena(self) -> "Arena":
+        """An arena with the constants in it."""
+        arena = Arena(self.memory)
+        arena.inputs = [arena.view(x) for x in self.program.inputs]
+        for y, layout in zip(self.program.outputs, self.output_layouts):
+            arena.outputs.append(arena.strided_view(layout, y.shape))
+        for eqn, value in self.constants.items():
+            arena.view(eqn)[...] = value
+        return arena
 
     # ---- for explain -----------------------------------------------------------------------------
 
-    where = "on the CPU"
-
     def sources(self) -> list[str]:
         """The source of each loop's kernel."""
-        return [kernel_of(step.loop, self.stored).source for step in self.steps if step.loop]
+        return [kernel.source for kernel in self.loop_kernels().values()]
 
-    def timed(self, rounds: int = 9) -> dict[str, float]:
-        """Seconds of each kind of step, each step run by itself, the median of some rounds."""
-        arena, found, k = self.new_arena(), Counter(), 0
+    def step_calls(self) -> Iterator[tuple[str, Callable[[], Any]]]:
+        """(kind, function that runs it by itself) of each step, in order."""
+        arena = self.new_arena()
         for place in arena.inputs:
             place[...] = 1
-        for run in self.runs:
-            self.drive(arena, *run) if isinstance(run, list) else run(arena)
-        python = iter([run for run in self.runs if not isinstance(run, list)])
+        self.run_schedule(arena)  # so that what each step reads is there
+        python_steps = iter([part for part in self.schedule if not isinstance(part, _Stretch)])
+        k = 0
         for kind in self.kinds:
             if kind in ("Python", "BLAS"):
-                work = partial(next(python), arena)
+                yield kind, partial(next(python_steps), arena)
             else:
-                work, k = partial(self.drive, arena, k, k + 1), k + 1
-            found[kind] += float(np.median([seconds(work) for _ in range(rounds)]))
-        return dict(found)
-
-    # ---- memory ----------------------------------------------------------------------------------
-
-    def new_arena(self) -> "Arena":
-        arena = Arena(self.memory)
-        arena.inputs = [arena.view(x) for x in self.program.inputs]
-        arena.outputs = [
-            arena.walked(at, y.shape) for at, y in zip(self.results, self.program.outputs)
-        ]
-        for line, value in self.constants.items():
-            arena.view(line)[...] = value
-        return arena
+                yield kind, partial(self.run_stretch, arena, k, k + 1)
+                k += 1
 
 
 class Arena:
-    """The memory of one call."""
+    """The memory of one call; inputs, outputs: views of it."""
 
-    def __init__(self, memory):
-        self.block = np.empty(memory.size + ALIGNED, np.uint8)
-        skip = -self.block.ctypes.data % ALIGNED
-        self.block, self.begins = self.block[skip:], memory.begins
+    def __init__(self, memory: Memory):
+        block = np.empty(memory.size + ALIGNMENT, np.uint8)
+        skipped = -block.ctypes.data % ALIGNMENT
+        self.block, self.offsets = block[skipped:], memory.offsets
         self.address = self.block.ctypes.data
+        self.inputs: list[np.ndarray] = []
+        self.outputs: list[np.ndarray] = []
 
-    def view(self, line: Line) -> np.ndarray:
-        begin = self.begins[line]
-        return self.block[begin : begin + line.nbytes].view(line.dtype).reshape(line.shape)
+    def view(self, eqn: Equation) -> np.ndarray:
+        """A stored value, as an array in this memory."""
+        begin = self.offsets[eqn]
+        return self.block[begin : begin + eqn.nbytes].view(eqn.dtype).reshape(eqn.shape)
 
-    def walked(self, at: Walk, shape: tuple) -> np.ndarray:
-        flat = self.view(at.base).reshape(-1)[at.offset :]
-        strides = [s * at.base.dtype.itemsize for s in at.strides]
+    def strided_view(self, layout: StridedLayout, shape: tuple[int, ...]) -> np.ndarray:
+        """A value with this layout, as an array in this memory."""
+        flat = self.view(layout.base).reshape(-1)[layout.offset :]
+        strides = [s * layout.base.dtype.itemsize for s in layout.strides]
         return np.lib.stride_tricks.as_strided(flat, shape, strides)
 
 
-def idle(kept: list):
-    """Takes one out; None if there is none, or another thread was faster."""
+def take_idle(kept: list) -> Any:
+    """Takes one out of a list; None if there is none, or another thread was faster."""
     try:
         return kept.pop()
     except IndexError:
         return None
-
-
-def seconds(work: Callable) -> float:
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
-
-
-def lies(x: Line) -> Walk:
-    base, chain = source(x)
-    return walk(base, chain, x.shape)
-
-
-def matrix_strides(x: Line) -> tuple[int, int, int]:
-    """Of matrices (.., m, n): from one to the next, and along m and n; those of size 1 are dense."""
-    *lead, rows, columns = lies(x).strides
-    sizes, (m, n) = x.shape[:-2], x.shape[-2:]
-    task = next((s for size, s in zip(reversed(sizes), reversed(lead)) if size > 1), 0)
-    return task, rows if m > 1 else n, columns if n > 1 else 1
-
-
-def batch(line: Line) -> int:
-    return int(np.prod(line.shape[:-2]))
-
-
-def scratch(step: Step) -> int:
-    """How many bytes a step needs besides its result."""
-    if step.loop:
-        return 8 * sum(y.size for y in step.lines if wide(y))
-    line = step.lines[0]
-    if line.op == "matmul" and line.dtype == np.float32:
-        return 4 * workspace_size(*line.inputs[1].shape[:-3:-1])
-    return 0
-
-
-def kind(step: Step, python: bool) -> str:
-    """What runs a step: a loop, a product, windows, or by way of Python BLAS or an eager kernel."""
-    op = step.lines[0].op
-    if python:
-        return "BLAS" if op == "matmul" else "Python"
-    return "loops" if step.loop else "products" if op == "matmul" else "windows"
-
-
-def in_python(line: Line) -> Callable:
-    """A line by its eager kernel, on views of the arena."""
-    inputs = [(lies(x), x.shape) for x in line.inputs]
-    kernel = OWN[line.op].kernel if line.op in OWN else find_kernel(registry[line.op], "cpu")
-
-    def run(arena):
-        kernel(arena.view(line), *(arena.walked(*x) for x in inputs), **line.static)
-
-    return run

@@ -1,98 +1,130 @@
-"""A number that a traced function is given: weak, like the Python or NumPy number it stands for.
+"""The stand-in for a number that a traced function is given: weak, like a Python or NumPy number.
 
-`0.1 * x` takes the dtype of x, and what `lr * 2` does to it later is as exact as Python would have
-it. So a program has an input for each dtype in which a number is met, and none for a number that
-no array meets.
+`0.1 * x` takes the dtype of x, and what `lr * 2` does to it later is as exact as Python's
+arithmetic. So a program has an input for each dtype in which a number meets arrays, and none for a
+number that meets none.
+
+Invariant: a Scalar knows the type of the number (`kind`) and how to get it as a 0-d tensor of any
+dtype (`of_dtype`), never its value; reading the value raises `Unreadable`. A number as a float64
+tensor would be simpler, and `0.1 * x` of a float32 x would become float64.
 """
 
 import operator
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from ..core.convert import WEAK_SCALARS, TracedScalar
 from ..core.tensor import Tensor, asarray
 
-ALONE = {float: np.float32}  # what tm.asarray makes of one; a NumPy number keeps its own
-EXACT = {float: np.float64}  # what arithmetic among numbers alone is done in
+# The dtype of a Python float: in tm.asarray, and in arithmetic among numbers alone. A NumPy number
+# keeps its own in both.
+_STANDALONE_DTYPE: dict[type, Any] = {float: np.float32}
+_ARITHMETIC_DTYPE: dict[type, Any] = {float: np.float64}
 
 
-class Scalar(TracedScalar):
-    """kind: the type of the number. of_dtype(dtype): it, as a 0-d tensor of that dtype."""
+class Scalar(Unknown):
+    """A number that is not known yet.
 
-    __array_priority__ = 1000  # `array * scalar` is the scalar's to answer
-    __hash__ = None
+    kind: its type. of_dtype(dtype): the number as a 0-d tensor of that dtype.
+    """
 
-    def __init__(self, kind: type, of_dtype: Callable):
+    __array_priority__ = 1000  # so NumPy leaves `array * scalar` to this class
+    __hash__ = None  # type: ignore[assignment]  # it has no value yet to hash
+
+    def __init__(self, kind: type, of_dtype: Callable[[Any], Tensor]):
         self.kind, self.of_dtype = kind, of_dtype
 
-    def astype(self, dtype=None) -> Tensor:
-        return self.of_dtype(np.dtype(dtype or ALONE.get(self.kind, self.kind)))
+    def astype(self, dtype: Any = None) -> Tensor:
+        """The number as a 0-d tensor; None: of the dtype that tm.asarray gives it."""
+        return self.of_dtype(np.dtype(dtype or _STANDALONE_DTYPE.get(self.kind, self.kind)))
 
     @property
     def exact(self) -> Tensor:
-        return self.of_dtype(np.dtype(EXACT.get(self.kind, self.kind)))
+        """The number as a 0-d tensor of the dtype of arithmetic among numbers."""
+        return self.of_dtype(_exact_dtype(self.kind))
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"<a {self.kind.__name__}, not known yet>"
 
     def require(self, test: Callable) -> bool:
+        """Call `test` with the number before each run of the program, if it is an argument."""
         return self.exact.value.require(test)
 
-    def refuse(self, *args, **kwargs):
+    def refuse(self, *args: Any, **kwargs: Any) -> Any:
+        """Raise `Unreadable`: every way to read the value leads here."""
         return self.exact.value.refuse()
 
     __array__ = __bool__ = __float__ = __int__ = __index__ = __round__ = __format__ = refuse
 
 
-def derived(kind: type, exact: Tensor) -> Scalar:
-    """The number that arithmetic among numbers gives."""
-    return Scalar(kind, lambda dtype: exact if exact.dtype == dtype else exact.astype(dtype))
+def _exact_dtype(kind: type) -> np.dtype:
+    """The dtype in which numbers of this type are computed among themselves."""
+    return np.dtype(_ARITHMETIC_DTYPE.get(kind, kind))
 
 
-def kind_of(x) -> type:
+def _kind_of(x: Any) -> type:
+    """The type of a number, known or not."""
     return x.kind if isinstance(x, Scalar) else type(x)
 
 
-def arithmetic(operation: Callable, turned: bool = False) -> Callable:
-    """The method of an operator: of numbers a number, of the type that Python and NumPy give it."""
-
-    def method(self, other):
-        if isinstance(other, np.ndarray):  # nothing of ours: NumPy's dtype, then
-            dtype = operation(np.ones(1, other.dtype), self.kind(1)).dtype
-            array, own = asarray(other).astype(dtype), number(self, dtype)
-            return operation(array, own) if turned else operation(own, array)
-        if not isinstance(other, WEAK_SCALARS):
-            return NotImplemented  # a Tensor answers for itself
-        pair = (other, self) if turned else (self, other)
-        kind = type(operation(*(kind_of(x)(1) for x in pair)))
-        dtype = np.dtype(EXACT.get(kind, kind))
-        return derived(kind, operation(*(number(x, dtype) for x in pair)))
-
-    return method
-
-
-def comparison(operation: Callable) -> Callable:
-    """Of numbers a bool that is not known yet: it may choose in tm.where, and cannot in an `if`."""
-
-    def method(self, other):
-        if not isinstance(other, WEAK_SCALARS):
-            return NotImplemented
-        dtype = np.result_type(*(EXACT.get(kind_of(x), kind_of(x)) for x in (self, other)))
-        return operation(number(self, dtype), number(other, dtype))
-
-    return method
-
-
-def number(x, dtype) -> Tensor:
+def _as_tensor(x: Any, dtype: Any) -> Tensor:
+    """A number, known or not, as a 0-d tensor of this dtype."""
     return x.of_dtype(dtype) if isinstance(x, Scalar) else asarray(np.array(x, dtype))
 
 
+def _computed(kind: type, exact: Any) -> Scalar:
+    """The Scalar of type `kind` whose value in the dtype of arithmetic is the tensor `exact`."""
+    return Scalar(kind, lambda dtype: exact if exact.dtype == dtype else exact.astype(dtype))
+
+
+def _arithmetic(operation: Callable, reflected: bool = False) -> Callable:
+    """The method of an operator: of numbers a number, of the type that Python and NumPy give it."""
+
+    def method(self: Scalar, other: Any) -> Any:
+        if isinstance(other, np.ndarray):  # no Tensor is involved, so the dtype is NumPy's
+            dtype = operation(np.ones(1, other.dtype), self.kind(1)).dtype
+            array, scalar = asarray(other).astype(dtype), _as_tensor(self, dtype)  # type: ignore
+            return operation(array, scalar) if reflected else operation(scalar, array)
+        if not isinstance(other, WEAK):
+            return NotImplemented  # a Tensor has a method of its own
+        left, right = (other, self) if reflected else (self, other)
+        kind = type(operation(_kind_of(left)(1), _kind_of(right)(1)))
+        dtype = _exact_dtype(kind)
+        return _computed(kind, operation(_as_tensor(left, dtype), _as_tensor(right, dtype)))
+
+    return method
+
+
+def _comparison(operation: Callable) -> Callable:
+    """The method of a comparison: a bool tensor, which tm.where takes and `if` does not."""
+
+    def method(self: Scalar, other: Any) -> Any:
+        if not isinstance(other, WEAK):
+            return NotImplemented
+        dtype = np.result_type(_exact_dtype(self.kind), _exact_dtype(_kind_of(other)))
+        return operation(_as_tensor(self, dtype), _as_tensor(other, dtype))
+
+    return method
+
+
+def _negative(self: Scalar) -> Scalar:
+    return _computed(self.kind, operator.neg(self.exact))  # type: ignore[arg-type]
+
+
+def _positive(self: Scalar) -> Scalar:
+    return self
+
+
+def _absolute(self: Scalar) -> Scalar:
+    return _computed(self.kind, operator.abs(self.exact))  # type: ignore[arg-type]
+
+
 for _name in ("add", "sub", "mul", "truediv", "pow"):
-    setattr(Scalar, f"__{_name}__", arithmetic(getattr(operator, _name)))
-    setattr(Scalar, f"__r{_name}__", arithmetic(getattr(operator, _name), turned=True))
+    setattr(Scalar, f"__{_name}__", _arithmetic(getattr(operator, _name)))
+    setattr(Scalar, f"__r{_name}__", _arithmetic(getattr(operator, _name), reflected=True))
 for _name in ("eq", "ne", "lt", "le", "gt", "ge"):
-    setattr(Scalar, f"__{_name}__", comparison(getattr(operator, _name)))
-Scalar.__neg__ = lambda self: derived(self.kind, -self.exact)
-Scalar.__pos__ = lambda self: self
-Scalar.__abs__ = lambda self: derived(self.kind, abs(self.exact))
+    setattr(Scalar, f"__{_name}__", _comparison(getattr(operator, _name)))
+for _name, _method in (("neg", _negative), ("pos", _positive), ("abs", _absolute)):
+    setattr(Scalar, f"__{_name}__", _method)

@@ -1,113 +1,156 @@
-"""Simplifying: the same values from fewer lines.
+"""Simplifying: the same values from fewer equations.
 
-`Shorter` makes lines. Asked twice for the same operation on the same lines it gives the same line
-(common subexpressions), and before it makes one it looks for a shorter way to say it. The pass makes
-the whole program anew with it, from the inputs to the outputs; what nothing needs is left behind
-(dead code). Each line is made once and each rule looks at a few lines below it: the cost grows with
-the number of lines. Never x * 0 = 0, as x may be infinite, nor x + 0 = x, as x may be -0.
+In: a lowered program. Out: a program with the same outputs, to rounding: a sum of n equal numbers
+becomes a product, and a matrix product may become that of the transposes.
+
+    v1 = exp(v0)                     v1 = exp(v0)
+    v2 = exp(v0)                     v2 = mul(v1, v1)
+    v3 = mul(v2, 1.0)                return v2
+    v4 = mul(v1, v3)
+    return v4
+
+The whole program is built anew, from the inputs to the outputs, by a `Simplifier`. Asked twice for
+the same operation of the same equations it returns the same equation (common subexpressions);
+before it makes a new one, it asks the operation's rule for a shorter form; and what no output
+depends on is left behind (dead code).
+
+Invariant: every equation that has been built is in simplest form, so a rule looks at a few
+equations below it and no pass has to be repeated. Cost: O(n), as each equation is built once and
+its rule looks at a bounded number of others. The obvious way, rules applied anywhere until nothing
+changes, takes O(n) sweeps of O(n).
+
+Floats are respected: never x * 0 = 0, as x may be infinite, nor x + 0 = x, as x may be -0.
 """
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from ..core.primitive import registry
-from .program import Builder, Line, Program, rebuilt
+from .program import Builder, Equation, Program, rewrite
 
 NARROW = 16  # columns that do not fill a register
-COMPARED = 4096  # constants no larger than this are merged if they are equal
+COMPARED = 4096  # elements; constants up to this size are merged if they are equal
 
 
 def simplify(program: Program) -> Program:
-    shorter = Shorter()
-    return rebuilt(program, lambda line, inputs: shorter(line.op, inputs, line.static, line))
+    """The program without repeated, trivial and unused equations."""
+    simplifier = Simplifier()
+
+    def rule(eqn: Equation, inputs: tuple) -> Equation:
+        return simplifier.build(eqn.op, inputs, eqn.static, eqn)
+
+    return rewrite(program, rule)
 
 
-class Shorter(Builder):
-    """make(op, inputs, static, like): a line, perhaps one that is there already, or a shorter one."""
+class Simplifier(Builder):
+    """A Builder that returns an existing equation, or a shorter form, where there is one."""
 
-    def __init__(self):
-        self.made = {}
+    def __init__(self) -> None:
+        self.built: dict[tuple, Equation] = {}  # by `key`
 
-    def __call__(self, op: str, inputs=(), static=None, like: Line | None = None) -> Line:
+    def build(
+        self,
+        op: str,
+        inputs: tuple[Equation, ...] = (),
+        static: dict | None = None,
+        like: Equation | None = None,
+    ) -> Equation:
+        """The equation of an operation, perhaps an existing or a shorter one; see `Builder`."""
         static = static or {}
         key = self.key(op, inputs, static, like)
-        if key not in self.made:  # asked before it is rewritten: else exponential
-            short = REWRITES.get(op, nothing)(self, inputs, static, like)
-            self.made[key] = super().__call__(op, inputs, static, like) if short is None else short
-        return self.made[key]
+        if key not in self.built:  # looked up before it is rewritten: else exponential
+            rule = REWRITES.get(op)
+            shorter = rule(self, inputs, static, like) if rule else None
+            if shorter is None:
+                shorter = super().build(op, inputs, static, like)
+            self.built[key] = shorter
+        return self.built[key]
 
     @staticmethod
-    def key(op, inputs, static, like):
+    def key(op: str, inputs: tuple, static: dict, like: Equation | None) -> tuple:
+        """Equal for equations that have the same value and region."""
         if op == "constant":
             value = static["value"]
             content = value.tobytes() if value.size <= COMPARED else id(value)
             return op, value.shape, value.dtype, content
-        return op, tuple(x.number for x in inputs), repr(static), 0 if like is None else like.region
+        region = 0 if like is None else like.region
+        return op, tuple(x.number for x in inputs), repr(static), region
 
-    def number(self, value, dtype) -> Line:
-        return self("constant", (), {"value": np.asarray(value, dtype)})
-
-
-# ---- shorter ways -------------------------------------------------------------------------------
-
-
-def nothing(make, inputs, static, like):
-    return None
+    def number(self, value: Any, dtype: Any) -> Equation:
+        """A 0-d constant."""
+        return self.build("constant", (), {"value": np.asarray(value, dtype)})
 
 
-def reshape(make, inputs, static, like):
+# ---- rules --------------------------------------------------------------------------------------
+# rule(simplifier, inputs, static, like): a shorter form of the operation, or None. Inputs are in
+# simplest form, and what a rule builds goes through the Simplifier.
+
+_Maybe = Equation | None
+_Rule = Callable[[Simplifier, tuple, dict, _Maybe], _Maybe]
+
+
+def _reshape(simplifier: Simplifier, inputs: tuple, static: dict, like: _Maybe) -> _Maybe:
+    """A reshape to the same shape is nothing; of two the second counts."""
     (x,), shape = inputs, tuple(static["shape"])
     if x.shape == shape:
         return x
     if x.op == "reshape":
-        return make("reshape", x.inputs, static, like)
+        return simplifier.build("reshape", x.inputs, static, like)
+    return None
 
 
-def transpose(make, inputs, static, like):
+def _transpose(simplifier: Simplifier, inputs: tuple, static: dict, like: _Maybe) -> _Maybe:
+    """Axes in order are nothing; two transposes are one."""
     (x,), axes = inputs, static["axes"]
     if axes == tuple(range(x.ndim)):
         return x
     if x.op == "transpose":
         inner = x.static["axes"]
-        return make("transpose", x.inputs, {"axes": tuple(inner[i] for i in axes)}, like)
+        composed = tuple(inner[i] for i in axes)
+        return simplifier.build("transpose", x.inputs, {"axes": composed}, like)
+    return None
 
 
-def broadcast_to(make, inputs, static, like):
+def _broadcast_to(simplifier: Simplifier, inputs: tuple, static: dict, like: _Maybe) -> _Maybe:
+    """A broadcast to the same shape is nothing; of two the second counts."""
     (x,), shape = inputs, tuple(static["shape"])
     if x.shape == shape:
         return x
-    if x.op == "broadcast_to" and aligned(x.inputs[0], shape):
-        return make("broadcast_to", x.inputs, static, like)
+    if x.op == "broadcast_to" and _broadcasts_to(x.inputs[0], shape):
+        return simplifier.build("broadcast_to", x.inputs, static, like)
+    return None
 
 
-def aligned(x: Line, shape: tuple) -> bool:
+def _broadcasts_to(x: Equation, shape: tuple) -> bool:
+    """Does NumPy broadcast x to this shape?"""
     return all(n in (1, m) for n, m in zip(x.shape[::-1], shape[::-1]))
 
 
-def total(make, inputs, static, like):
-    """A sum over nothing, over axes of size 1, or over mere repetitions."""
+def _sum(simplifier: Simplifier, inputs: tuple, static: dict, like: _Maybe) -> _Maybe:
+    """A sum over axes of size 1 is a reshape; a sum over repetitions is a product."""
     (x,), axes = inputs, static["axes"]
     kept = tuple(n for i, n in enumerate(x.shape) if i not in axes)
     if all(x.shape[i] == 1 for i in axes):
-        return make("reshape", inputs, {"shape": kept}, like)
-    if x.op == "broadcast_to" and x.dtype.kind == "f" and x.size:
-        small = x.inputs[0]
-        sizes = (1,) * (x.ndim - small.ndim) + small.shape
-        if all(sizes[i] == 1 for i in axes):
-            repeated = math.prod(x.shape[i] for i in axes)
-            inner = tuple(n for i, n in enumerate(sizes) if i not in axes)
-            once = make(
-                "broadcast_to",
-                (make("reshape", (small,), {"shape": inner}, like),),
-                {"shape": kept},
-                like,
-            )
-            return make("mul", (make.number(repeated, x.dtype), once), {}, like)
+        return simplifier.build("reshape", inputs, {"shape": kept}, like)
+    if x.op != "broadcast_to" or x.dtype.kind != "f" or not x.size:
+        return None
+    small = x.inputs[0]
+    sizes = (1,) * (x.ndim - small.ndim) + small.shape
+    if any(sizes[i] != 1 for i in axes):
+        return None
+    repetitions = math.prod(x.shape[i] for i in axes)
+    inner = tuple(n for i, n in enumerate(sizes) if i not in axes)
+    one_of_them = simplifier.build("reshape", (small,), {"shape": inner}, like)
+    one_of_them = simplifier.build("broadcast_to", (one_of_them,), {"shape": kept}, like)
+    factor = simplifier.number(repetitions, x.dtype)
+    return simplifier.build("mul", (factor, one_of_them), {}, like)
 
 
-def is_number(x: Line, value: float) -> bool:
-    """Is it a constant of this value everywhere? -0 is another number than 0."""
+def _is_constant(x: Equation, value: float) -> bool:
+    """Is it a constant of this value everywhere? -0 and 0 differ."""
     x = x.inputs[0] if x.op == "broadcast_to" else x
     if x.op != "constant" or x.size != 1:
         return False
@@ -115,90 +158,102 @@ def is_number(x: Line, value: float) -> bool:
     return found == value and bool(np.signbit(found)) == bool(np.signbit(value))
 
 
-def mul(make, inputs, static, like):
-    short = mul_by_one(inputs)
-    return repeated("mul", make, inputs, static, like) if short is None else short
-
-
-def mul_by_one(inputs) -> Line | None:
+def _without_neutral(inputs: tuple, neutral: float) -> Equation | None:
+    """The other operand, if one is the constant `neutral` and the other has the result's shape."""
     a, b = inputs
-    return next(
-        (y for x, y in ((a, b), (b, a)) if is_number(x, 1) and y.shape == shape_of(a, b)), None
-    )
-
-
-def product_or_zero(make, inputs, static, like):
-    """What is multiplied by 1 is itself."""
-    short = mul_by_one(inputs)
-    return repeated("product_or_zero", make, inputs, static, like) if short is None else short
-
-
-def add(make, inputs, static, like):
-    """x + -0 is x; x + 0 is not, if x is -0, but for integers."""
-    a, b = inputs
-    nothing = -0.0 if a.dtype.kind == "f" else 0
+    shape = max((a.shape, b.shape), key=len)
     for x, y in ((a, b), (b, a)):
-        if is_number(x, nothing) and y.shape == shape_of(a, b):
+        if _is_constant(x, neutral) and y.shape == shape:
             return y
-    return repeated("add", make, inputs, static, like)
+    return None
 
 
-def shape_of(*inputs):
-    return max((x.shape for x in inputs), key=len)
+def _mul(simplifier: Simplifier, inputs: tuple, static: dict, like: _Maybe) -> _Maybe:
+    """x * 1 is x."""
+    shorter = _without_neutral(inputs, 1)
+    if shorter is not None:
+        return shorter
+    return _before_broadcast("mul", simplifier, inputs, static, like)
 
 
-def neg(make, inputs, static, like):
+def _product_or_zero(simplifier: Simplifier, inputs: tuple, static: dict, like: _Maybe) -> _Maybe:
+    """x * 1 is x."""
+    shorter = _without_neutral(inputs, 1)
+    if shorter is not None:
+        return shorter
+    return _before_broadcast("product_or_zero", simplifier, inputs, static, like)
+
+
+def _add(simplifier: Simplifier, inputs: tuple, static: dict, like: _Maybe) -> _Maybe:
+    """x + -0 is x. x + 0 is x for integers only: -0 + 0 is 0."""
+    shorter = _without_neutral(inputs, -0.0 if inputs[0].dtype.kind == "f" else 0)
+    if shorter is not None:
+        return shorter
+    return _before_broadcast("add", simplifier, inputs, static, like)
+
+
+def _neg(simplifier: Simplifier, inputs: tuple, static: dict, like: _Maybe) -> _Maybe:
+    """-(-x) is x."""
     (x,) = inputs
-    return x.inputs[0] if x.op == "neg" else repeated("neg", make, inputs, static, like)
+    if x.op == "neg":
+        return x.inputs[0]
+    return _before_broadcast("neg", simplifier, inputs, static, like)
 
 
-def astype(make, inputs, static, like):
+def _astype(simplifier: Simplifier, inputs: tuple, static: dict, like: _Maybe) -> _Maybe:
+    """A cast to the dtype that it has is nothing."""
     (x,) = inputs
     if x.dtype == static["dtype"]:
         return x
-    return repeated("astype", make, inputs, static, like)
+    return _before_broadcast("astype", simplifier, inputs, static, like)
 
 
-def repeated(op, make, inputs, static, like):
-    """What is computed of repetitions alone is computed once, and repeated."""
-    wide = [x for x in inputs if x.shape]
-    if not wide or any(x.op != "broadcast_to" for x in wide):
+def _before_broadcast(
+    op: str, simplifier: Simplifier, inputs: tuple, static: dict, like: _Maybe
+) -> _Maybe:
+    """f(broadcast x) is broadcast f(x), if all operands but numbers are broadcasts of one shape."""
+    arrays = [x for x in inputs if x.shape]
+    if not arrays or any(x.op != "broadcast_to" for x in arrays):
         return None
-    small = {x.inputs[0].shape for x in wide}
-    if len(small) > 1:
+    small_shapes = {x.inputs[0].shape for x in arrays}
+    if len(small_shapes) > 1:
         return None
-    once = make(op, tuple(x.inputs[0] if x.shape else x for x in inputs), static, like)
-    return make("broadcast_to", (once,), {"shape": wide[0].shape}, like)
+    small = tuple(x.inputs[0] if x.shape else x for x in inputs)
+    computed = simplifier.build(op, small, static, like)
+    return simplifier.build("broadcast_to", (computed,), {"shape": arrays[0].shape}, like)
 
 
-def elementwise(op):
-    return lambda make, inputs, static, like: repeated(op, make, inputs, static, like)
+def _elementwise_rule(op: str) -> _Rule:
+    """The rule of an elementwise operation that has no other."""
+    return lambda simplifier, *rest: _before_broadcast(op, simplifier, *rest)
 
 
-def matmul(make, inputs, static, like):
-    """x y' = (y x')', where both are transposes, or where the product would be narrow."""
+def _matmul(simplifier: Simplifier, inputs: tuple, static: dict, like: _Maybe) -> _Maybe:
+    """x y^T is (y x^T)^T, if x is a transpose, too, or if the product has few columns."""
     x, y = inputs
-    turn = {"axes": swapped(x.ndim)}
-    turned = [x.op == "transpose" and x.static == turn for x in inputs]
-    if all(turned) or turned[1] and y.shape[-1] < NARROW <= x.shape[-2]:
-        product = make("matmul", (y.inputs[0], make("transpose", (x,), turn, like)), {}, like)
-        return make("transpose", (product,), turn, like)
+    swap = {"axes": (*range(x.ndim - 2), x.ndim - 1, x.ndim - 2)}
+    x_is_transposed = x.op == "transpose" and x.static == swap
+    y_is_transposed = y.op == "transpose" and y.static == swap
+    narrow = y.shape[-1] < NARROW <= x.shape[-2]
+    if not y_is_transposed or not (x_is_transposed or narrow):
+        return None
+    x_t = simplifier.build("transpose", (x,), swap, like)
+    product = simplifier.build("matmul", (y.inputs[0], x_t), {}, like)
+    return simplifier.build("transpose", (product,), swap, like)
 
 
-def swapped(ndim: int) -> tuple:
-    return (*range(ndim - 2), ndim - 1, ndim - 2)
-
-
-REWRITES = {name: elementwise(name) for name, p in registry.items() if p.family == "elementwise"}
+REWRITES: dict[str, _Rule] = {
+    name: _elementwise_rule(name) for name, p in registry.items() if p.family == "elementwise"
+}
 REWRITES |= {
-    "reshape": reshape,
-    "transpose": transpose,
-    "broadcast_to": broadcast_to,
-    "sum": total,
-    "mul": mul,
-    "product_or_zero": product_or_zero,
-    "add": add,
-    "neg": neg,
-    "astype": astype,
-    "matmul": matmul,
+    "reshape": _reshape,
+    "transpose": _transpose,
+    "broadcast_to": _broadcast_to,
+    "sum": _sum,
+    "mul": _mul,
+    "product_or_zero": _product_or_zero,
+    "add": _add,
+    "neg": _neg,
+    "astype": _astype,
+    "matmul": _matmul,
 }

@@ -1,9 +1,24 @@
-"""Helpers: threads that wait for work, and calls that share theirs with them.
+"""Worker threads that wait for work, and calls that share theirs with them.
 
-Two things are slow here, and both are left out: to wake a thread that sleeps (50 us and more), and
-to pass Python's lock from one thread to another (as much). So a helper looks at its mail for a while
-before it sleeps, it does so in machine code, and there it also runs chunks that are kernels alone.
-Nobody waits for one that is late to such chunks: those that it does not take are taken by others.
+In: a function, or `WorkBuffers` whose chunks need no Python. Out: it has been run, by this thread
+and by workers.
+
+Two things are slow and are avoided: waking a thread that sleeps (50 us and more), and passing
+Python's lock from one thread to another (as much). So a worker spins for a while before it parks
+(sleeps on a lock), it spins in machine code, and there it also runs chunks that need no Python. A
+thread pool of the standard library does both for every job.
+
+A caller and a worker talk through four shared flags, int64 in cache lines of their own:
+
+    REQUESTED   how many jobs the caller has asked for        written by the caller
+    COMPLETED   how many the worker has completed             written by the worker
+    PARKED      1 while the worker sleeps, or is about to     exchanged by both
+    JOB         the address of the job; 0 for a function      written by the caller
+
+Invariant: no request is slept through. A worker sets PARKED before it reads REQUESTED for the last
+time, a caller raises REQUESTED before it reads PARKED, and only the one that exchanges a 1 in
+PARKED for 0 acts on it: the caller wakes the worker, or the worker stays awake. Chunks are taken
+one at a time by threads that are free, so a late worker delays no call: others take its chunks.
 """
 
 import os
@@ -11,110 +26,130 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 
-from .desk import Desk, address
-from .machine import ASKED, ASLEEP, DONE, JOB, LETTERS, exchange, reached, serve, take_chunks
+from .machine import (
+    COMPLETED,
+    FLAGS,
+    JOB,
+    PARKED,
+    REQUESTED,
+    exchange_flag,
+    serve,
+    spin_until,
+    take_chunks,
+)
+from .work_buffers import WorkBuffers, address_of
 
-LOOKS = 200_000  # at a counter before a thread goes to sleep: about 0.1 ms
+SPIN_LIMIT = 200_000  # reads of a counter before a thread parks: about 0.1 ms
 
 
-class Helper(threading.Thread):
-    """Waits for its mail, does what is in it, says that it is done.
+class _Worker(threading.Thread):
+    """A thread that runs one job after another; it never ends, and does not keep Python alive."""
 
-    The mail: rounds asked for, rounds done, whether it sleeps, the job of this round (0: `work`).
-    """
-
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__(daemon=True, name="tinymeta chunks")
-        self.mail = np.zeros(LETTERS, np.int64)
-        self.address, self.work = address(self.mail), None
-        self.bed = threading.Lock()
-        self.bed.acquire()
+        self.flags = np.zeros(FLAGS, np.int64)
+        self.address = address_of(self.flags)
+        self.work: Any = None  # the function to run, or what keeps the memory of a job alive
+        self.parked = threading.Lock()  # held while there is no reason to wake up
+        self.parked.acquire()
         self.start()
 
-    def run(self):
+    def run(self) -> None:
+        """Serve jobs in machine code, functions here, and park when none comes."""
         while True:
-            if serve(self.address, LOOKS):
+            if serve(self.address, SPIN_LIMIT):
                 self.work()
-                self.put(DONE, self.mail[ASKED])
+                self.exchange(COMPLETED, self.flags[REQUESTED])
             else:
-                self.sleep()
+                self.park()
 
-    def sleep(self) -> None:
-        """Until it is woken; not if it was called while it went to bed."""
-        self.put(ASLEEP, 1)
-        if self.mail[ASKED] == self.mail[DONE] or not self.put(ASLEEP, 0):
-            self.bed.acquire()
+    def park(self) -> None:
+        """Sleep until there is a job; do not, if one came in the meantime."""
+        self.exchange(PARKED, 1)
+        no_job = self.flags[REQUESTED] == self.flags[COMPLETED]
+        if no_job or not self.exchange(PARKED, 0):
+            self.parked.acquire()
 
-    def begin(self, work, job: int = 0) -> bool:
-        """Ask it to run work(), or to take the chunks of a job, whose memory is kept alive by `work`.
+    def submit(self, work: Any, job: int = 0) -> bool:
+        """Ask it to run work(), or, if `job` is an address, to take that job's chunks.
 
-        False if it is not back from the last time.
+        `work` then keeps the job's memory alive. Returns False, and does nothing, if the worker has
+        not completed its last job.
         """
-        if self.mail[DONE] < self.mail[ASKED]:
+        if self.flags[COMPLETED] < self.flags[REQUESTED]:
             return False
-        self.work, self.mail[JOB] = work, job
-        self.put(ASKED, self.mail[ASKED] + 1)
-        if self.put(ASLEEP, 0):
-            self.bed.release()
+        self.work = work
+        self.flags[JOB] = job
+        self.exchange(REQUESTED, self.flags[REQUESTED] + 1)
+        if self.exchange(PARKED, 0):
+            self.parked.release()
         return True
 
-    def end(self) -> None:
-        wait(self.address + 8 * DONE, self.mail[ASKED])
+    def wait_until_completed(self) -> None:
+        """Wait until its last job is done."""
+        wait(self.address + 8 * COMPLETED, self.flags[REQUESTED])
 
-    def put(self, letter: int, value: int) -> int:
-        """Into the mail, for both threads to see; what was there before."""
-        return exchange(self.address + 8 * letter, value)
+    def exchange(self, flag: int, value: int) -> int:
+        """Set a flag, for both threads to see; returns its value before."""
+        return exchange_flag(self.address + 8 * flag, value)
 
 
 def wait(counter: int, number: int) -> None:
-    """Until the counter at this address is `number`."""
-    while not reached(counter, number, LOOKS):
-        time.sleep(0)  # here Ctrl-C is heard
+    """Wait until the counter at this address is at least `number`."""
+    while not spin_until(counter, number, SPIN_LIMIT):
+        time.sleep(0)  # back in Python, where Ctrl-C is noticed
 
 
-class Crew:
-    """The helpers of this process; one call at a time has them."""
+class ThreadPool:
+    """The workers of this process; one call at a time has them, and the others run alone."""
 
-    def __init__(self):
-        self.helpers, self.process, self.busy = [], os.getpid(), threading.Lock()
+    def __init__(self) -> None:
+        self._reset()
+
+    def _reset(self) -> None:
+        """No workers: at first, and in a fork, which has no threads but its own."""
+        self.workers: list[_Worker] = []
+        self.process = os.getpid()
+        self.busy = threading.Lock()
 
     @contextmanager
-    def some(self, count: int) -> Iterator[list[Helper]]:
-        """So many helpers; none if others have them."""
-        if self.process != os.getpid():  # a fork has no threads but its own
-            self.__init__()
+    def borrow(self, count: int) -> Iterator[list[_Worker]]:
+        """So many workers for a `with` block; none if another call has them."""
+        if self.process != os.getpid():
+            self._reset()
         if count < 1 or not self.busy.acquire(blocking=False):
             yield []
             return
         try:
-            while len(self.helpers) < count:
-                self.helpers.append(Helper())
-            yield self.helpers[:count]
+            while len(self.workers) < count:
+                self.workers.append(_Worker())
+            yield self.workers[:count]
         finally:
             self.busy.release()
 
-    def together(self, work: Callable, count: int) -> None:
-        """Run work() here and on count - 1 helpers at once."""
-        with self.some(count - 1) as helpers:
-            asked = [helper for helper in helpers if helper.begin(work)]
+    def run_on_each(self, work: Callable[[], Any], count: int) -> None:
+        """Run work() here and on count - 1 workers at once."""
+        with self.borrow(count - 1) as workers:
+            running = [worker for worker in workers if worker.submit(work)]
             try:
                 work()
             finally:
-                for helper in asked:
-                    helper.end()
+                for worker in running:
+                    worker.wait_until_completed()
 
-    def share(self, desk: Desk) -> None:
-        """Run the chunks of a desk here and on helpers, as many as it has jobs for."""
-        first, *others = desk.jobs
-        desk.open()
-        with self.some(len(others)) as helpers:
-            for helper, job in zip(helpers, others):
-                helper.begin(desk, job)
-            take_chunks(first)
-            wait(desk.done, desk.count)
+    def run_chunks(self, buffers: WorkBuffers) -> None:
+        """Run all chunks, here and on as many workers as there are other jobs."""
+        own_job, *other_jobs = buffers.jobs
+        buffers.release_chunks()
+        with self.borrow(len(other_jobs)) as workers:
+            for worker, job in zip(workers, other_jobs):
+                worker.submit(buffers, job)
+            take_chunks(own_job)
+            wait(buffers.completed_address, buffers.count)
 
 
-crew = Crew()
+pool = ThreadPool()

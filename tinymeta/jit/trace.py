@@ -1,11 +1,26 @@
-"""Tracing: run a function once on lines instead of arrays, and keep what it did as a program.
+"""Tracing: run a function once on equations instead of arrays, and keep what it did as a program.
 
-Every operation passes the doorway `bind`, so an interpreter that appends lines sees them all, those
-of derivatives included. Python's control flow is followed once and is gone from the program.
+In: a function and arguments. Out: a `Traced`, which is a program and how arguments become its
+inputs and its outputs become results.
+
+    lambda x: tm.exp(x) * 2.0        v0 = input()       # float32(3,)
+                                     v1 = exp(v0)       # float32(3,)
+                                     v2 = constant()    # float32()
+                                     v3 = mul(v1, v2)   # float32(3,)
+
+Every operation is dispatched by `bind` (core/primitive.py), so an interpreter that records an
+equation sees them all, those of derivatives included: that is how the backward pass comes to be in
+the program, and why the compiler needs no rule of derivatives. Python's control flow is followed
+once and is gone from the program. Reading the function's source instead could keep loops, and would
+have to understand Python.
+
+Invariant: an equation of this program has inputs of this program only; arrays that the function
+captured are copied as constants. Cost: O(n) for n operations.
 """
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -14,45 +29,46 @@ from ..core.device import move
 from ..core.primitive import Primitive, run_eagerly
 from ..core.scope import setting, state
 from ..core.tensor import Tensor, asarray
-from .program import Line, Program, Unreadable, escaped, here, ordered
+from .program import Equation, Program, Unreadable, caller_location, escaped_message, program_of
 from .scalar import Scalar
 
-SMALL = 4096  # what is computed from constants alone, and no larger, is computed now
+SMALL = 4096  # elements; results of constants alone up to this size are computed while tracing
 
 
 class Traced:
-    """A function, traced for arguments like these: a program, and what is around it.
+    """A function, traced for arguments like these.
 
-    places: of each input of the program, which leaf of the arguments it is, and of which dtype.
-    used: the primitives that it has called, on constants, too.
+    program: what it computes.
+    input_leaves: of each input of the program, (which leaf of the arguments it is, its dtype).
+    result_makers: of each leaf of the result, a function of the iterator over outputs.
+    rebuild: leaves of the result -> the result's tree.
+    primitives: those that it called, on constants, too.
+    needs_outer_gradient: does it depend on a tensor outside that is being differentiated?
     """
 
     def __init__(self, f: Callable, args: tuple, kwargs: dict):
-        flat, rebuild = tree.flatten((args, kwargs))
-        flat = [own(x) for x in flat]
-        self.inputs: dict[tuple, Line] = {}
-        self.constants: dict[int, tuple] = {}
-        self.lines: set[Line] = set()
-        self.used: set[Primitive] = set()
-        with setting(interpreter=self.append, device="cpu"):  # where constants are kept
-            args, kwargs = rebuild([self.argument(k, x) for k, x in enumerate(flat)])
-            leaves, self.rebuild = tree.flatten(f(*args, **kwargs))
-            outputs = [
-                Tensor(self.line_of(x.exact.value))
-                if isinstance(x, Scalar)
-                else asarray(x)
-                if is_array(x)
-                else None
-                for x in leaves
-            ]
-        self.results = [result_of(x) for x in leaves]
-        self.outside = any(y is not None and y.serial for y in outputs)  # of what is differentiated
-        self.program: Program = ordered(
-            [self.line_of(y.value) for y in outputs if y is not None], self.inputs.values()
-        )
-        self.places = list(self.inputs)
+        self.inputs: dict[tuple, Equation] = {}
+        self.constants: dict[int, tuple[Equation, Any]] = {}  # by id of the captured array
+        self.equations: set[Equation] = set()
+        self.primitives: set[Primitive] = set()
 
-    def argument(self, k: int, leaf):
+        flat, rebuild_arguments = tree.flatten((args, kwargs))
+        flat = [as_own_array(x) for x in flat]
+        with setting(interpreter=self.record_operation, device="cpu"):  # constants are kept there
+            args, kwargs = rebuild_arguments([self.argument(k, x) for k, x in enumerate(flat)])
+            leaves, self.rebuild = tree.flatten(f(*args, **kwargs))
+            outputs = [self.output(x) for x in leaves if _is_output(x)]
+
+        self.result_makers = [_result_maker(x) for x in leaves]
+        self.needs_outer_gradient = any(y.serial for y in outputs)
+        self.program: Program = program_of(
+            [self.equation_of(y.value) for y in outputs], self.inputs.values()
+        )
+        self.input_leaves = list(self.inputs)
+
+    # ---- arguments and results ----
+
+    def argument(self, k: int, leaf: Any) -> Any:
         """What the function is given for the k-th leaf of its arguments."""
         if is_array(leaf):
             return Tensor(self.input(k, leaf.shape, np.dtype(leaf.dtype)))
@@ -60,101 +76,121 @@ class Traced:
             return Scalar(type(leaf), lambda dtype: Tensor(self.input(k, (), dtype)))
         return leaf
 
-    def input(self, k: int, shape: tuple, dtype: np.dtype) -> Line:
+    def input(self, k: int, shape: tuple, dtype: np.dtype) -> Equation:
+        """The program's input for the k-th leaf in this dtype, one for each dtype asked for."""
         dtype = dtype.newbyteorder("=")
         if (k, dtype) not in self.inputs:
-            self.inputs[k, dtype] = self.made(Line("input", (), {}, shape, dtype))
+            self.inputs[k, dtype] = self.record(Equation("input", (), {}, shape, dtype))
         return self.inputs[k, dtype]
 
-    def made(self, line: Line) -> Line:
-        self.lines.add(line)
-        return line
+    def output(self, leaf: Any) -> Tensor:
+        """A leaf of the result, an array or a number, as a tensor."""
+        if isinstance(leaf, Scalar):
+            return Tensor(self.equation_of(leaf.exact.value))
+        return asarray(leaf)
 
-    def append(self, primitive, values, static):
-        """The interpreter: a line for every operation, but on constants."""
-        self.used.add(primitive)
+    # ---- recording ----
+
+    def record(self, eqn: Equation) -> Equation:
+        """Remember that an equation is of this trace."""
+        self.equations.add(eqn)
+        return eqn
+
+    def record_operation(self, primitive: Primitive, values: Any, static: dict) -> Any:
+        """The interpreter: an equation for every operation; small ones on constants are run."""
+        self.primitives.add(primitive)
         if all(type(v) is np.ndarray for v in values):
             shape, _ = primitive.shape(*values, **static)
             if primitive.view or np.prod(shape) <= SMALL:
                 return run_eagerly(primitive, values, static)
-        lines = [self.line_of(v) for v in values]
-        shape, dtype = primitive.shape(*lines, **static)
-        return self.made(
-            Line(
+        inputs = [self.equation_of(v) for v in values]
+        shape, dtype = primitive.shape(*inputs, **static)
+        return self.record(
+            Equation(
                 primitive.name,
-                lines,
+                inputs,
                 static,
                 shape,
                 dtype,
                 order=state.order,
                 region=state.region,
-                place=here(),
+                location=caller_location(),
             )
         )
 
-    def line_of(self, value) -> Line:
-        """A line of this trace as it is; an array that it captured as a constant.
+    def equation_of(self, value: Any) -> Equation:
+        """An equation of this trace as it is; a captured array as a constant.
 
-        That is a copy: what happens to the array later does not change the program. An array that
-        was changed since it was seen before is another constant.
+        The constant is a copy, so a later change of the array does not change the program. An array
+        that was changed since its last use is another constant. Raises `Unreadable` for an equation
+        of another trace.
         """
-        if isinstance(value, Line):
-            if value not in self.lines:
-                raise Unreadable(escaped(value))
+        if isinstance(value, Equation):
+            if value not in self.equations:
+                raise Unreadable(escaped_message(value))
             return value
-        line, known = self.constants.get(id(value), (None, None))
         array = move(value, "cpu")
-        if known is None or known is not value or not unchanged(array, line.static["value"]):
-            line = self.made(
-                Line("constant", (), {"value": copied(array)}, array.shape, array.dtype)
-            )
-            self.constants[id(value)] = line, value  # kept alive, and so its id is its own
-        return line
+        if id(value) in self.constants:
+            eqn, captured = self.constants[id(value)]
+            if captured is value and _same_bytes(array, eqn.static["value"]):
+                return eqn
+        static = {"value": contiguous_copy(array)}
+        eqn = self.record(Equation("constant", (), static, array.shape, array.dtype))
+        self.constants[id(value)] = eqn, value  # keeps it alive, so its id stays its own
+        return eqn
 
 
-def copied(array: np.ndarray) -> np.ndarray:
-    """A copy in order, of the machine's own dtypes."""
+def contiguous_copy(array: np.ndarray) -> np.ndarray:
+    """A copy in C order and the machine's byte order."""
     return np.array(array, array.dtype.newbyteorder("="), order="C")
 
 
-def unchanged(array: np.ndarray, copy: np.ndarray) -> bool:
+def _same_bytes(array: np.ndarray, copy: np.ndarray) -> bool:
+    """Is an array unchanged since this copy was made of it?"""
     return array.tobytes() == copy.tobytes()
 
 
 # ---- leaves of arguments and of results ----------------------------------------------------------
 
 
-def own(x):
+def as_own_array(x: Any) -> Any:
     """An array of another library as a Tensor, which may share its memory; all else as it is."""
     foreign = hasattr(x, "__dlpack__") and not isinstance(x, (Tensor, np.ndarray))
     return asarray(x) if foreign else x
 
 
-def is_array(x) -> bool:
+def is_array(x: Any) -> bool:
+    """Is it a Tensor, a NumPy array, or an array on a GPU?"""
     return isinstance(x, (Tensor, np.ndarray)) or hasattr(x, "__cuda_array_interface__")
 
 
-def is_number(x) -> bool:
+def is_number(x: Any) -> bool:
     """Is it a number that may change from call to call? Ints and bools are part of the program."""
     return isinstance(x, (float, np.floating))
 
 
-def given(leaf, dtype: np.dtype):
-    """A leaf of the arguments as an array, for an input of this dtype."""
+def leaf_array(leaf: Any, dtype: np.dtype) -> Any:
+    """A leaf of the arguments as an array for an input of this dtype; on a GPU as it is."""
     array = leaf.value if type(leaf) is Tensor else leaf
-    return (
-        np.asarray(array, dtype) if isinstance(array, (np.ndarray, float, np.floating)) else array
-    )
+    if isinstance(array, (np.ndarray, float, np.floating)):
+        return np.asarray(array, dtype)
+    return array
 
 
-def result_of(leaf) -> Callable:
-    """How a leaf of the result is made of the outputs that are left, an iterator."""
+def _is_output(leaf: Any) -> bool:
+    """Does the program compute this leaf of the result?"""
+    return isinstance(leaf, Scalar) or is_array(leaf)
+
+
+def _result_maker(leaf: Any) -> Callable:
+    """A function of the iterator over the outputs that are left: the leaf of the result."""
     if isinstance(leaf, Scalar):
         return lambda outputs: leaf.kind(next(outputs)[()])
     if is_array(leaf):
         return lambda outputs: Tensor(next(outputs))
-    return partial(same, leaf)
+    return partial(_static_result, leaf)
 
 
-def same(leaf, outputs):
+def _static_result(leaf: Any, outputs: Any) -> Any:
+    """A leaf that is no array is returned as it was when the function was traced."""
     return leaf

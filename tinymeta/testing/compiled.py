@@ -1,45 +1,51 @@
-"""Is a compiled function what it is eagerly, whatever it returns, in whatever chunks it is run?
+"""Does a compiled function return what it returns eagerly, whatever that is, in whatever chunks?
 
-The steps are those of steps.py; each is run three times, with other arguments, on one program.
+The functions are the random training steps of steps.py. Each is compiled once and called three
+times, with other arguments.
 
     python -m tinymeta.testing.compiled --minutes 10 --seed 0
 """
 
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
+from typing import Any
 from unittest.mock import patch
 
 import numpy as np
 
 from ..core import tree
 from ..core.tensor import Tensor
-from ..jit import chunks as chunks_of
+from ..jit import chunks as chunks_module
 from ..jit.compile import jit
 from .interpreted import without_compiling
-from .kinks import crossed_kinks
-from .steps import CAPTURED, Case, cases
+from .kinks import crossed
+from .steps import CAPTURED, StepCase, step_cases
 from .survey import Survey, command
 
-CLOSE = {"float64": 1e-9, "float32": 1e-3}  # how far compiled and eager values may be apart
+# How far compiled and eager values may be apart, relative to 1 plus the largest of them.
+CLOSE = {"float64": 1e-9, "float32": 1e-3}
 
 
 @contextmanager
-def cut(chunks: int, threads: int):
-    """Programs that are made ready in this block run in so many chunks, where they can be split."""
+def in_chunks(chunks: int, threads: int) -> Iterator[None]:
+    """Programs that are built in this block run in so many chunks, where they can be split."""
 
-    def edges(tasks, size, threads):
+    def chunk_bounds(tasks: int, arena_size: int, threads: int) -> list[int]:
         count = min(chunks, tasks)
         return [tasks * k // count for k in range(count + 1)] if count > 1 else [0, tasks]
 
-    with patch.multiple(chunks_of, WORTH=-1.0, edges=edges, cores=lambda: threads):
+    with patch.multiple(
+        chunks_module, WORTH_SPLITTING=-1.0, chunk_bounds=chunk_bounds, cores=lambda: threads
+    ):
         yield
 
 
 # ---- the check ----------------------------------------------------------------------------------
 
 
-def check_compiled(case: Case) -> str:
+def check_compiled(case: StepCase) -> str:
     """The step of a case, compiled and eager: one tree, shapes, dtypes, values but for rounding.
 
     Called again with other values and dtypes, and by two threads at once; called twice, to the bit;
@@ -54,39 +60,44 @@ def check_compiled(case: Case) -> str:
     captured, turns = CAPTURED.copy(), (0, 1, 0)
     arguments = [case.arguments(turn) for turn in turns]
     expected = [case.step(CAPTURED)(*args) for args in arguments]
-    with cut(case.chunks, case.threads):
-        compiled = jit(case.step(captured))
-        compiled.prepare(*arguments[0])
+    close = CLOSE[case.dtype]
+    with in_chunks(case.chunks, case.threads):
+        compiled_step: Any = jit(case.step(captured))
+        compiled_step.prepare(*arguments[0])
         captured[:] = 99.0
-        results = [compiled(*args) for args in arguments]
+        results = [compiled_step(*args) for args in arguments]
         if case.chunks == case.order == 1:
-            other = case.arguments(0, *(CLOSE.keys() - {case.dtype}))
-            agree(compiled(*other), case.step(captured)(*other), CLOSE["float32"])
+            (other_dtype,) = CLOSE.keys() - {case.dtype}
+            other = case.arguments(0, other_dtype)
+            _check_tree(compiled_step(*other), case.step(captured)(*other), CLOSE["float32"])
     for found, wanted in zip(results, expected):
-        agree(found, wanted, CLOSE[case.dtype])
-    for path, a, b in zip(tree.paths(results[0]), *map(tree.leaves, results[::2])):
-        assert np.asarray(a).tobytes() == np.asarray(b).tobytes(), (
-            f"{path}: other bits, called again"
-        )
+        _check_tree(found, wanted, close)
+    first, _, third = map(tree.leaves, results)
+    for path, a, b in zip(tree.paths(results[0]), first, third):
+        same_bits = np.asarray(a).tobytes() == np.asarray(b).tobytes()
+        assert same_bits, f"{path}: other bits, called again"
     if case.threads > 1:
         with ThreadPoolExecutor(case.threads) as pool:
-            for found, wanted in zip(
-                pool.map(lambda args: compiled(*args), arguments * 2), expected * 2
-            ):
-                agree(found, wanted, CLOSE[case.dtype])
+            twice = pool.map(lambda args: compiled_step(*args), arguments * 2)
+            for found, wanted in zip(twice, expected * 2):
+                _check_tree(found, wanted, close)
     return "checked"
 
 
-def agree(found, expected, close: float) -> None:
+def _check_tree(found: Any, expected: Any, close: float) -> None:
+    """Two results have the same tree and, but for rounding, the same leaves."""
     assert tree.paths(found) == tree.paths(expected), (
         f"the result has the leaves {tree.paths(found)}, eagerly {tree.paths(expected)}"
     )
     for path, a, b in zip(tree.paths(expected), tree.leaves(found), tree.leaves(expected)):
-        same(path, a, b, close)
+        check_leaf(path, a, b, close)
 
 
-def same(path: str, found, expected, close: float) -> None:
-    """One leaf: a Tensor for a Tensor or array, and anything else as it is."""
+def check_leaf(path: str, found: Any, expected: Any, close: float) -> None:
+    """One leaf of two results: shape, dtype and values of arrays, and anything else as it is.
+
+    Raises AssertionError.
+    """
     if not isinstance(expected, (Tensor, np.ndarray)):
         assert type(found) is type(expected) and found == expected, (
             f"{path}: {found!r} should be {expected!r}"
@@ -99,8 +110,9 @@ def same(path: str, found, expected, close: float) -> None:
     if a.dtype.kind != "f":
         np.testing.assert_array_equal(a, b, path)
         return
+    equal = (a == b) | (np.isnan(a) & np.isnan(b))
     with np.errstate(invalid="ignore"):
-        error = np.where((a == b) | (np.isnan(a) & np.isnan(b)), 0, np.abs(a - b))
+        error = np.where(equal, 0, np.abs(a - b))
     largest = np.abs(b[np.isfinite(b)]).max(initial=0)
     assert error.max(initial=0) <= close * (1 + largest), f"{path}: {a} should be {b}"
 
@@ -115,17 +127,17 @@ def survey(kernels: str = "interpreted", steps: int = 6, shrink: bool = True) ->
         with without_compiling() if kernels == "interpreted" else nullcontext():
             return check_compiled(case)
 
-    return Survey(cases(steps), check, shrink)
+    return Survey(step_cases(steps), check, shrink)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The command; 1 if a step failed."""
+    """The command; returns 1 if a step failed."""
     parser = command("compiled", "Check that random steps are the same when they are compiled.")
     parser.add_argument(
         "--kernels",
         choices=["interpreted", "compiled"],
         default="interpreted",
-        help="who runs generated kernels: Python, or the machine, which compiles "
+        help="what runs generated kernels: Python, or the machine, which compiles "
         "each first (default interpreted)",
     )
     parser.add_argument("--steps", type=int, default=6, help="at most, of a program (default 6)")

@@ -1,15 +1,17 @@
 """Generated kernels run by Python itself: no compiler, so a thousand programs take a minute.
 
 What a pass may get wrong (which output, which stride, which dtype, what is stored where) is in the
-text of a kernel and in the numbers it runs on, and shows just as well when Python follows them. An
-interpreted kernel has an address like a compiled one and is called on the same memory, by the same
-threads. What it cannot show is what Numba makes of the text: for that, programs are compiled, too.
+source of a kernel and in its arguments, and shows just as well when Python interprets them. An
+interpreted kernel has an address like a compiled one, and is called on the same memory by the same
+threads. What it cannot show is what Numba makes of the source: for that, programs are compiled,
+too.
 """
 
 import ctypes
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
+from typing import Any
 from unittest.mock import patch
 
 import numpy as np
@@ -18,111 +20,105 @@ from ..jit import replay
 from ..jit.compile import jit
 from ..jit.machine import POINTERS
 
-KERNEL = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.POINTER(ctypes.c_int64))
-UFUNCS = (
-    "exp exp2 expm1 log log2 log10 log1p sqrt cbrt sin cos tan arcsin arccos arctan arctan2 "
-    "sinh cosh tanh arcsinh arccosh arctanh floor ceil trunc rint absolute sign power fmod "
-    "hypot copysign isnan isfinite square reciprocal maximum minimum"
-).split()
+_KERNEL_TYPE = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.POINTER(ctypes.c_int64))
 
 
-class Pointer:
-    """A place in memory where elements of one dtype lie, behind and before it."""
+# ---- what the source of a kernel may name -------------------------------------------------------
+
+
+class _MemoryPointer:
+    """An address at which elements of one dtype lie; indexed like a pointer of C."""
 
     def __init__(self, dtype: type, address: int):
         self.dtype, self.address = dtype, address
         self.element = np.ctypeslib.as_ctypes_type(dtype)
         self.size = np.dtype(dtype).itemsize
 
-    def at(self, index: int):
+    def _element_at(self, index: Any) -> Any:
         return self.element.from_address(self.address + int(index) * self.size)
 
-    def __getitem__(self, index):
-        return self.dtype(self.at(index).value)
+    def __getitem__(self, index: Any) -> Any:
+        return self.dtype(self._element_at(index).value)
 
-    def __setitem__(self, index, value):
-        self.at(index).value = self.dtype(value).item()
+    def __setitem__(self, index: Any, value: Any) -> None:
+        self._element_at(index).value = self.dtype(value).item()
 
-    def moved(self, index: int) -> "Pointer":
-        return Pointer(self.dtype, self.address + int(index) * self.size)
+    def moved(self, index: Any) -> "_MemoryPointer":
+        """The pointer to the element at an index: `at(pointer, index)` in a kernel."""
+        return _MemoryPointer(self.dtype, self.address + int(index) * self.size)
 
 
-def opened(name: str):
-    """float32_at(arena, byte), and its like."""
+def _pointer_function(name: str) -> Callable:
+    """The interpreted `float32_at(arena, byte)`, and its like for other dtypes."""
     dtype = getattr(np, name.removesuffix("_at"))
-    return lambda arena, byte: Pointer(dtype, arena + byte)
+    return lambda arena, byte: _MemoryPointer(dtype, arena + byte)
 
 
-NAMES = {name: getattr(np, name) for name in UFUNCS}
-NAMES |= {name: opened(name) for name in POINTERS}
-NAMES |= {
-    name: getattr(np, name)
-    for name in (
-        "float32",
-        "float64",
-        "int8",
-        "int16",
-        "int32",
-        "int64",
-        "uint8",
-        "uint16",
-        "uint32",
-        "uint64",
-    )
-}
-NAMES |= {
+_UFUNCS = (
+    "exp exp2 expm1 log log2 log10 log1p sqrt cbrt sin cos tan arcsin arccos arctan arctan2 "
+    "sinh cosh tanh arcsinh arccosh arctanh floor ceil trunc rint absolute sign power fmod "
+    "hypot copysign isnan isfinite square reciprocal maximum minimum"
+).split()
+_DTYPES = "float32 float64 int8 int16 int32 int64 uint8 uint16 uint32 uint64".split()
+_NAMESPACE: dict[str, Any] = {name: getattr(np, name) for name in (*_UFUNCS, *_DTYPES)}
+_NAMESPACE |= {name: _pointer_function(name) for name in POINTERS}
+_NAMESPACE |= {
     "inf": np.inf,
     "nan": np.nan,
     "pi": np.pi,
     "e": np.e,
     "bool": np.bool_,
-    "at": Pointer.moved,
+    "at": _MemoryPointer.moved,
     "added": np.add,
     "where": lambda c, a, b: a if c else b,
 }
 
 
-class Interpreted:
-    """The kernel of a source: `address`, to be called with an arena and a row of int64."""
+# ---- kernels ------------------------------------------------------------------------------------
 
-    cache_hits = True
+
+class _InterpretedKernel:
+    """The kernel of a source: `address`, to be called with an arena and its arguments."""
+
+    cache_hits = True  # as of a Numba cfunc that was loaded
 
     def __init__(self, source: str):
-        space = dict(NAMES)
-        exec(source, space)  # the text that codegen.py has written
-        kernel = space["kernel"]
+        namespace = dict(_NAMESPACE)
+        exec(source, namespace)  # the text that codegen.py has written
+        kernel = namespace["kernel"]
 
-        def run(arena, row):
+        def call(arena: Any, args: Any) -> None:
             with np.errstate(all="ignore"):
-                kernel(arena, row)
+                kernel(arena, args)
 
-        self.called = KERNEL(run)  # kept: the address is its
-        self.address = ctypes.cast(self.called, ctypes.c_void_p).value
-
-
-kernels: dict[str, Interpreted] = {}
+        self._callback = _KERNEL_TYPE(call)  # kept alive, as only its address is handed on
+        self.address = ctypes.cast(self._callback, ctypes.c_void_p).value
 
 
-def interpreted(source: str) -> Interpreted:
-    if source not in kernels:
-        kernels[source] = Interpreted(source)
-    return kernels[source]
+_kernels: dict[str, _InterpretedKernel] = {}
+
+
+def _interpret(source: str) -> _InterpretedKernel:
+    """The interpreted kernel of a source, one for each source."""
+    if source not in _kernels:
+        _kernels[source] = _InterpretedKernel(source)
+    return _kernels[source]
 
 
 @contextmanager
-def without_compiling():
-    """Programs that are made ready in this block run interpreted kernels."""
-    with patch.multiple(replay, compiled=interpreted, compile_missing=lambda sources: None):
+def without_compiling() -> Iterator[None]:
+    """Programs that are built in this block run interpreted kernels."""
+    with patch.multiple(replay, load_or_compile=_interpret, compile_missing=lambda sources: None):
         yield
 
 
 def interpreted_jit(f: Callable) -> Callable:
-    """`tm.jit(f)`, whose kernels are interpreted: all that jit does but for the machine code."""
-    compiled = jit(f)
+    """`tm.jit(f)` with interpreted kernels: all that jit does but for the machine code."""
+    compiled_f = jit(f)
 
     @wraps(f)
     def call(*args, **kwargs):
         with without_compiling():
-            return compiled(*args, **kwargs)
+            return compiled_f(*args, **kwargs)
 
     return call

@@ -1,11 +1,14 @@
-"""Faults in kernels: each kernel broken in every way that kernels go wrong, and the checks have to see.
+"""Faults in kernels: each kernel broken in every way that kernels go wrong; the checks must fail.
 
 A kernel `kernel(out, *arrays, **static)` may leave a part of `out` as it was, add to what is there,
-read memory where it should follow strides, write into its inputs, be right in float64 alone, or
-lose a NaN. `check_primitive`, on the cases of the operation's strategy, has to turn red for each.
+read memory where it should follow strides, write into its inputs, or be right in float64 alone. For
+each fault, `check_primitive` on the cases of the operation's strategy must raise an error. A fault
+that it does not notice shows a case that is never drawn or a check that cannot fail.
+
+Each function below takes a right kernel and returns a wrong one.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 import numpy as np
@@ -18,7 +21,9 @@ from .primitives import check_primitive
 EXAMPLES = 15  # the budget within which a fault has to be noticed
 
 
-def last_left_out(kernel: Callable) -> Callable:
+def _skips_last(kernel: Callable) -> Callable:
+    """Leaves the last element of `out` as it was."""
+
     def broken(out, *xs, **static):
         if not out.size:
             return kernel(out, *xs, **static)
@@ -30,7 +35,9 @@ def last_left_out(kernel: Callable) -> Callable:
     return broken
 
 
-def added(kernel: Callable) -> Callable:
+def _accumulates(kernel: Callable) -> Callable:
+    """Adds to what is in `out`."""
+
     def broken(out, *xs, **static):
         before = out.copy()
         kernel(out, *xs, **static)
@@ -39,8 +46,8 @@ def added(kernel: Callable) -> Callable:
     return broken
 
 
-def by_memory(kernel: Callable) -> Callable:
-    """Each input is read as the elements that follow its first one in memory."""
+def _ignores_strides(kernel: Callable) -> Callable:
+    """Reads, of each input, the elements that follow its first one in memory."""
 
     def dense(x):
         base = x
@@ -53,7 +60,9 @@ def by_memory(kernel: Callable) -> Callable:
     return lambda out, *xs, **static: kernel(out, *map(dense, xs), **static)
 
 
-def writing(kernel: Callable) -> Callable:
+def _writes_inputs(kernel: Callable) -> Callable:
+    """Adds 1 to each float input."""
+
     def broken(out, *xs, **static):
         kernel(out, *xs, **static)
         for x in xs:
@@ -63,7 +72,9 @@ def writing(kernel: Callable) -> Callable:
     return broken
 
 
-def wrong_in_float32(kernel: Callable) -> Callable:
+def _wrong_in_float32(kernel: Callable) -> Callable:
+    """Is off by a tenth of a percent in float32."""
+
     def broken(out, *xs, **static):
         kernel(out, *xs, **static)
         if out.dtype == np.float32:
@@ -73,17 +84,17 @@ def wrong_in_float32(kernel: Callable) -> Callable:
 
 
 FAULTS: dict[str, Callable] = {
-    "the last element is left out": last_left_out,
-    "adds to what is there": added,
-    "follows memory, not strides": by_memory,
-    "writes into its inputs": writing,
-    "wrong in float32": wrong_in_float32,
+    "the last element is left out": _skips_last,
+    "adds to what is there": _accumulates,
+    "follows memory, not strides": _ignores_strides,
+    "writes into its inputs": _writes_inputs,
+    "wrong in float32": _wrong_in_float32,
 }
 
 
 @contextmanager
 def planted(op: Primitive, fault: str) -> Iterator[Primitive]:
-    """The operation, with the fault in its CPU kernel for a `with` block."""
+    """The operation, with a fault in its CPU kernel for a `with` block; fault: a key of FAULTS."""
     right = find_kernel(op, "cpu")
     op.kernels["cpu"] = FAULTS[fault](right)
     try:
@@ -93,6 +104,7 @@ def planted(op: Primitive, fault: str) -> Iterator[Primitive]:
 
 
 def noticed(op: Primitive, fault: str, examples: int = EXAMPLES) -> bool:
+    """Does `check_primitive` raise an error for the operation with this fault?"""
     with planted(op, fault):
         try:
             check_primitive(op, order=1, devices=("cpu",), examples=examples)
@@ -101,29 +113,36 @@ def noticed(op: Primitive, fault: str, examples: int = EXAMPLES) -> bool:
     return False
 
 
-def planned(names=None) -> list[tuple[Primitive, str]]:
-    """Each fault in each operation that fills `out`, where it is a fault."""
-    filling = [registry[name] for name in names or sorted(registry) if not registry[name].view]
-    return [(op, fault) for op in filling for fault in FAULTS if applies(op, fault)]
+def planned(names: Iterable[str] | None = None) -> list[tuple[Primitive, str]]:
+    """(operation, fault) for all faults that can be planted; of all operations without names.
+
+    Views have no kernel that fills `out`.
+    """
+    ops = [registry[name] for name in names or sorted(registry)]
+    return [(op, fault) for op in ops if not op.view for fault in FAULTS if _applies(op, fault)]
 
 
-def applies(op: Primitive, fault: str) -> bool:
-    """What returns no float cannot be wrong in float32 alone."""
-    return fault != "wrong in float32" or returns_floats(op)
+def _applies(op: Primitive, fault: str) -> bool:
+    """Can it have the fault? Only what returns floats can be wrong in float32 alone."""
+    return fault != "wrong in float32" or _returns_floats(op)
 
 
-def returns_floats(op: Primitive) -> bool:
+def _returns_floats(op: Primitive) -> bool:
+    """Does the operation return floats of its inputs' dtype?"""
     (inputs, static), *_ = cases_of(op, 1)
     return np.dtype(op.shape(*inputs, **static)[1]).kind == "f" and "dtype" not in static
 
 
-def survivors(names=None, examples: int = EXAMPLES) -> list[tuple[str, str]]:
-    """(operation, fault) for each that nothing notices."""
+def survivors(
+    names: Iterable[str] | None = None, examples: int = EXAMPLES
+) -> list[tuple[str, str]]:
+    """(name of the operation, fault) for each fault that goes unnoticed."""
     return [(op.name, fault) for op, fault in planned(names) if not noticed(op, fault, examples)]
 
 
-def table(names=None, examples: int = EXAMPLES) -> str:
-    """How many of each fault were planted and noticed, and which were not."""
+def table(names: Iterable[str] | None = None, examples: int = EXAMPLES) -> str:
+    """A line for each fault: how often it was planted and noticed; then those that were not."""
+    names = None if names is None else list(names)
     every, alive = planned(names), survivors(names, examples)
     lines = [f"{'fault in a kernel':34}{'planted':>9}{'noticed':>9}"]
     for fault in FAULTS:

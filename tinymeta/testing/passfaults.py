@@ -1,12 +1,14 @@
-"""Who tests the compiler's tests? A fault in each pass, one at a time, and random steps have to see it.
+"""Faults in the compiler's passes, one at a time, to test the tests: random steps must notice each.
 
-A fault is a function of the compiler replaced by one that is wrong in one way: outputs in another
-order, a stride, a copy left out, a dtype, a block of memory given away too early, a thread that is
-not waited for. `check_compiled` has to find each within a few hundred random steps.
+A fault replaces one function of the compiler by one that is wrong in one way: outputs in another
+order, a wrong stride, a copy left out, a wrong dtype, a block of memory freed too early, a thread
+that is not waited for. `check_compiled` has to fail for each within a few hundred random steps; a
+fault that survives shows a step that is never drawn.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from contextlib import AbstractContextManager
+from typing import Any, NamedTuple
 from unittest.mock import patch
 
 import numpy as np
@@ -16,16 +18,20 @@ from ..jit import (
     chunks,
     codegen,
     compile,
-    desk,
     fuse,
+    legalize,
+    loop_body,
     memory,
+    plan,
     program,
     replay,
     simplify,
     split,
+    step_kernels,
     threads,
     trace,
     views,
+    work_buffers,
 )
 from .compiled import survey
 
@@ -33,42 +39,46 @@ EXAMPLES = 400  # the budget within which a fault has to be noticed
 
 
 class Fault(NamedTuple):
-    """In which pass, what is wrong, and the patch that makes it so."""
+    """A fault of a pass: what is wrong, and the patch that makes it so for a `with` block."""
 
-    part: str
+    part: str  # the file it is in
     what: str
-    planted: Callable  # -> a context manager
+    planted: Callable[[], AbstractContextManager]
 
 
 FAULTS: list[Fault] = []
 
 
-def fault(part: str, what: str, where, name: str):
-    """A fault that replaces `where.name` by what the decorated function makes of it."""
+def fault(part: str, what: str, where: Any, name: str) -> Callable:
+    """A decorator that adds a fault: `where.name` is replaced by a wrong function.
 
-    def keep(broken: Callable):
-        FAULTS.append(
-            Fault(part, what, lambda: patch.object(where, name, broken(getattr(where, name))))
-        )
-        return broken
+    The decorated function takes the right one and returns the wrong one.
+    """
 
-    return keep
+    def add(wrong_from_right: Callable) -> Callable:
+        def planted() -> AbstractContextManager:
+            return patch.object(where, name, wrong_from_right(getattr(where, name)))
+
+        FAULTS.append(Fault(part, what, planted))
+        return wrong_from_right
+
+    return add
 
 
 # ---- trace ---------------------------------------------------------------------------------------
 
 
-@fault("trace", "a captured array is not copied", trace, "copied")
+@fault("trace", "a captured array is not copied", trace, "contiguous_copy")
 def _(right):
     return lambda array: array
 
 
-@fault("compile", "numbers are float32", compile, "given")
+@fault("compile", "numbers are float32", compile, "leaf_array")
 def _(right):
     return lambda leaf, dtype: np.asarray(right(leaf, dtype), np.float32).astype(dtype)
 
 
-@fault("compile", "the dtype is no part of the signature", compile, "kind")
+@fault("compile", "the dtype is no part of the signature", compile, "leaf_signature")
 def _(right):
     return lambda leaf: right(leaf)[:1]
 
@@ -81,7 +91,7 @@ def _(right):
 # ---- simplify ------------------------------------------------------------------------------------
 
 
-@fault("simplify", "lines of different static are one", simplify.Shorter, "key")
+@fault("simplify", "equations of different static are one", simplify.Simplifier, "key")
 def _(right):
     def key(op, inputs, static, like):
         return right(op, inputs, static if op == "constant" else {}, like)
@@ -89,56 +99,55 @@ def _(right):
     return staticmethod(key)
 
 
-@fault("simplify", "a sum of repetitions is not multiplied", simplify.Shorter, "number")
+@fault("simplify", "a sum of repetitions is not multiplied", simplify.Simplifier, "number")
 def _(right):
     return lambda self, value, dtype: right(self, 1, dtype)
 
 
-def rewrite(op: str, what: str):
-    """A fault in the rule of one operation."""
+def rule_fault(op: str, what: str) -> Callable:
+    """A decorator that adds a fault in the simplifier's rule of one operation; see `fault`."""
 
-    def keep(broken):
-        FAULTS.append(
-            Fault(
-                "simplify",
-                what,
-                lambda: patch.dict(simplify.REWRITES, {op: broken(simplify.REWRITES[op])}),
-            )
-        )
+    def add(wrong_from_right: Callable) -> None:
+        def planted() -> AbstractContextManager:
+            wrong = wrong_from_right(simplify.REWRITES[op])
+            return patch.dict(simplify.REWRITES, {op: wrong})
 
-    return keep
+        FAULTS.append(Fault("simplify", what, planted))
+
+    return add
 
 
-@rewrite("transpose", "of two transposes the order is exchanged")
+@rule_fault("transpose", "of two transposes the order is exchanged")
 def _(right):
-    def rule(make, inputs, static, like):
+    def rule(simplifier, inputs, static, like):
         (x,), axes = inputs, static["axes"]
         if x.op != "transpose":
-            return right(make, inputs, static, like)
-        return make("transpose", x.inputs, {"axes": tuple(axes[i] for i in x.static["axes"])}, like)
+            return right(simplifier, inputs, static, like)
+        composed = tuple(axes[i] for i in x.static["axes"])
+        return simplifier.build("transpose", x.inputs, {"axes": composed}, like)
 
     return rule
 
 
-@rewrite("mul", "x * y is x where y is a constant")
+@rule_fault("mul", "x * y is x where y is a constant")
 def _(right):
-    def rule(make, inputs, static, like):
+    def rule(simplifier, inputs, static, like):
         a, b = inputs
-        return a if b.op == "constant" and a.shape else right(make, inputs, static, like)
+        return a if b.op == "constant" and a.shape else right(simplifier, inputs, static, like)
 
     return rule
 
 
-@rewrite("neg", "-x is x")
+@rule_fault("neg", "-x is x")
 def _(right):
-    return lambda make, inputs, static, like: inputs[0]
+    return lambda simplifier, inputs, static, like: inputs[0]
 
 
-@rewrite("astype", "a cast is left out")
+@rule_fault("astype", "a cast is left out")
 def _(right):
-    def rule(make, inputs, static, like):
+    def rule(simplifier, inputs, static, like):
         floats = inputs[0].dtype.kind == "f" == np.dtype(static["dtype"]).kind
-        return inputs[0] if floats else right(make, inputs, static, like)
+        return inputs[0] if floats else right(simplifier, inputs, static, like)
 
     return rule
 
@@ -146,55 +155,62 @@ def _(right):
 # ---- split and chunks ----------------------------------------------------------------------------
 
 
-@fault("split", "what is made after the tasks is exchanged", split, "along")
+@fault("split", "outputs after the tasks are exchanged", split, "split_along")
 def _(right):
-    def along(program, tasks):
+    def split_along(program, tasks):
         found = right(program, tasks)
-        return found._replace(rest=found.rest[::-1])
+        return found._replace(after_outputs=found.after_outputs[::-1])
 
-    return along
+    return split_along
 
 
-@fault("chunks", "totals are among what is made after", chunks.Parallel, "__call__")
+@fault(
+    "chunks",
+    "sums over the tasks are among the outputs after them",
+    chunks.ChunkedReplay,
+    "__call__",
+)
 def _(right):
     def call(self, arrays):
         outputs = right(self, arrays)
-        made = [k for k, y in enumerate(self.split.whole.outputs) if y in self.split.rest]
+        made = [k for k, y in enumerate(self.split.whole.outputs) if y in self.split.after_outputs]
         return [outputs[made[0]] if k in made else y for k, y in enumerate(outputs)]
 
     return call
 
 
-@fault("split", "what mixes the tasks does not", split, "keeps")
+@fault("split", "an operation that mixes the tasks is split", split, "keeps_tasks_apart")
 def _(right):
-    return lambda line, tasks: right(line, tasks) or line.op in ("flip", "slice", "transpose")
+    return lambda eqn, tasks: right(eqn, tasks) or eqn.op in ("flip", "slice", "transpose")
 
 
-@fault("split", "what has a place for each task is shared", split, "beside")
+@fault("split", "what has a task axis is broadcast", split, "has_task_axis")
 def _(right):
-    return lambda line, x, ours: False
+    return lambda eqn, x, along: False
 
 
-@fault("desk", "the last chunk is left out of the sums", desk.Desk, "results")
+@fault(
+    "work buffers", "the last chunk is left out of the sums", work_buffers.WorkBuffers, "results"
+)
 def _(right):
     def results(self):
-        for table, _, _ in self.sums:
-            table[-1] = 0
+        for table in self.sums:
+            table.rows[-1] = 0
         return right(self)
 
     return results
 
 
-@fault("desk", "chunks begin one task late", desk.Desk, "part")
+@fault("work buffers", "chunks begin one task late", work_buffers.WorkBuffers, "chunk_rows")
 def _(right):
-    def part(self, x, k):
+    def chunk_rows(self, x, k):
         begin, end = right(self, x, k)
         return (begin - 1, end - 1) if begin else (begin, end)
 
-    return part
+    return chunk_rows
 
 
-@fault("threads", "nobody waits for the chunks of others", threads, "wait")
+@fault("threads", "the chunks of other threads are not waited for", threads, "wait")
 def _(right):
     return lambda counter, number: None
 
@@ -202,7 +218,7 @@ def _(right):
 # ---- views ---------------------------------------------------------------------------------------
 
 
-@fault("views", "a transpose takes the strides the other way", views, "through")
+@fault("views", "a transpose permutes the strides the other way", views, "through")
 def _(right):
     def through(view, offset, strides):
         if view.op != "transpose":
@@ -238,7 +254,7 @@ def _(right):
 # ---- fuse and codegen ----------------------------------------------------------------------------
 
 
-@fault("fuse", "a copy is left out", fuse, "is_dense")
+@fault("legalize", "a copy is left out", legalize, "is_dense")
 def _(right):
     return lambda x: True
 
@@ -248,40 +264,40 @@ def _(right):
     return lambda reading, space, large, after: right(reading, space, large, -1)
 
 
-@fault("codegen", "integers do not wrap", codegen, "expression")
+@fault("codegen", "integers do not wrap", loop_body, "expression")
 def _(right):
-    def expression(line, inputs):
-        text = right(line, inputs)
-        wraps = line.dtype.kind in "iu" and line.op not in ("astype", "copy")
+    def expression(eqn, inputs):
+        text = right(eqn, inputs)
+        wraps = eqn.dtype.kind in "iu" and eqn.op not in ("astype", "copy")
         return f"float64({text.partition('(')[2]}" if wraps else text
 
     return expression
 
 
-@fault("codegen", "a sum begins with what is there", codegen, "written")
+@fault("codegen", "a sum begins with what is there", codegen, "kernel_text")
 def _(right):
-    def written(*args):
-        source, steps = right(*args)
-        return source.replace("(0)\n    for i0", "(1)\n    for i0"), steps
+    def kernel_text(*args):
+        source, strides_read = right(*args)
+        return source.replace("(0)\n    for i0", "(1)\n    for i0"), strides_read
 
-    return written
+    return kernel_text
 
 
-@fault("codegen", "a result moves along an axis that is summed", codegen, "kept_strides")
+@fault("codegen", "a result moves along an axis that is summed", codegen, "result_strides")
 def _(right):
-    def kept_strides(root, space):
+    def result_strides(root, space):
         found = right(root, space)
         return found[::-1] if root.op == "sum" and len(set(space)) == 1 else found
 
-    return kept_strides
+    return result_strides
 
 
-@fault("codegen", "a value is rounded to float32", codegen, "stored")
+@fault("codegen", "a value is rounded to float32", codegen, "store_statement")
 def _(right):
-    def stored(y, root, value):
+    def store_statement(y, root, value):
         return right(y, root, f"float32({value})" if root.dtype == np.float64 else value)
 
-    return stored
+    return store_statement
 
 
 # ---- memory and replay ---------------------------------------------------------------------------
@@ -298,7 +314,7 @@ def _(right):
     return lifetimes
 
 
-@fault("memory", "inputs are given away after their last reader", memory, "lifetimes")
+@fault("memory", "constants are freed after their last reader", memory, "lifetimes")
 def _(right):
     def lifetimes(program, steps):
         last = {x: k for k, step in enumerate(steps) for x in step.reads}
@@ -310,12 +326,12 @@ def _(right):
     return lifetimes
 
 
-@fault("memory", "blocks are half as long", memory, "rounded")
+@fault("memory", "blocks are half as long", memory, "aligned_size")
 def _(right):
     return lambda count: max(64, right(count) // 2 // 64 * 64)
 
 
-@fault("memory", "no room for float64 sums", replay, "scratch")
+@fault("memory", "no workspace for float64 sums", plan, "workspace_bytes")
 def _(right):
     return lambda step: 0 if step.loop else right(step)
 
@@ -338,7 +354,7 @@ def _(right):
     return new_arena
 
 
-@fault("replay", "matrices are read across", replay, "matrix_strides")
+@fault("replay", "matrices are read across", step_kernels, "matrix_strides")
 def _(right):
     def matrix_strides(x):
         task, rows, columns = right(x)
@@ -347,47 +363,48 @@ def _(right):
     return matrix_strides
 
 
-@fault("replay", "the last step of a stretch is skipped", replay.Replay, "drive")
+@fault("replay", "the last step of a stretch is skipped", replay.Replay, "run_stretch")
 def _(right):
     return lambda self, arena, first, last: right(self, arena, first, max(first, last - 1))
 
 
-@fault("replay", "arrays are walked over densely", replay.Arena, "walked")
+@fault("replay", "views are read as dense arrays", replay.Arena, "strided_view")
 def _(right):
-    def walked(self, at, shape):
-        dense = strides_of.dense(shape) if 0 not in at.strides else at.strides
-        return right(self, at._replace(strides=dense), shape)
+    def strided_view(self, layout, shape):
+        dense = strides_of.dense(shape) if 0 not in layout.strides else layout.strides
+        return right(self, layout._replace(strides=dense), shape)
 
-    return walked
+    return strided_view
 
 
-@fault("program", "the outputs are turned round", program, "ordered")
+@fault("program", "the outputs are rotated", program, "program_of")
 def _(right):
-    def ordered(outputs, inputs=()):
+    def program_of(outputs, inputs=()):
         found = right(outputs, inputs)
         return found._replace(outputs=found.outputs[1:] + found.outputs[:1])
 
-    return ordered
+    return program_of
 
 
 # ---- are they noticed? ---------------------------------------------------------------------------
 
 
 def noticed(fault: Fault, examples: int = EXAMPLES, seed: int = 0) -> bool:
-    """Is there a complaint of one of so many random steps, with the fault in the compiler?"""
+    """Does one of so many random steps fail, with the fault in the compiler?"""
     with fault.planted():
         return survey(shrink=False).round(examples, seed).error is not None
 
 
 def survivors(examples: int = EXAMPLES, faults: list[Fault] = FAULTS) -> list[Fault]:
+    """The faults that no random step notices."""
     return [fault for fault in faults if not noticed(fault, examples)]
 
 
 def table(examples: int = EXAMPLES) -> str:
-    """Every fault, and whether it is noticed."""
-    lines, found = [f"{'pass':10}{'fault':56}noticed"], 0
+    """A line for each fault: its pass, what is wrong, and whether it is noticed."""
+    lines, found = [f"{'pass':14}{'fault':56}noticed"], 0
     for fault in FAULTS:
         seen = noticed(fault, examples)
         found += seen
-        lines.append(f"{fault.part:10}{fault.what:56}{'yes' if seen else 'NO'}")
-    return "\n".join([*lines, f"{'together':66}{found} of {len(FAULTS)}"])
+        lines.append(f"{fault.part:14}{fault.what:56}{'yes' if seen else 'NO'}")
+    return "\n".join([*lines, f"{'together':70}{found} of {len(FAULTS)}"])

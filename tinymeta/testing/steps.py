@@ -1,13 +1,13 @@
 """Random training steps, to be compiled, and what each returns.
 
-A random program is a part of the step: weights that all tasks share, a number that changes from
-call to call, an array that it closes over. Its result is a random tree of all that it knows: inputs
-as they came, values on the way, something of each task, sums over the tasks and what is made of
+A step is a random program with weights that all tasks share, a number that changes from call to
+call, and an array that it closes over. Its result is a random tree of values that it has: its
+arguments, intermediate values, a value for each task, sums over the tasks and what is computed from
 them, gradients to third order, ints and bools, constants, nothing.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from hypothesis import strategies as st
@@ -15,32 +15,32 @@ from hypothesis import strategies as st
 from .. import ops
 from ..core import tree
 from ..core.grad import grad, value_and_grad
-from ..core.tensor import Tensor, asarray
-from .program import RandomProgram, run_statements
+from ..core.tensor import asarray
+from .program import Program, run
 from .programs import programs
 
 CAPTURED = np.array([0.5, -1.5, 2.0])
 
 
 class Pair(NamedTuple):
-    """A node of a result that is no plain tuple."""
+    """A NamedTuple, for a node of a result that is not a plain tuple."""
 
-    first: object
-    second: object
+    first: Any
+    second: Any
 
 
-class Case(NamedTuple):
-    """A step to compile: the program in it, the tree of what it returns, and how it is run."""
+class StepCase(NamedTuple):
+    """A step to compile: its program, the tree of what it returns, and how it is run."""
 
-    program: RandomProgram
-    result: object  # a tree whose leaves say which of `known` stands there
+    program: Program
+    result: Any  # a tree whose leaves name one of `values`, such as "gradient 1"
     order: int  # of the highest derivative
     dtype: str
     chunks: int
     threads: int
 
     def arguments(self, turn: int = 0, dtype: str | None = None) -> tuple:
-        """(weights, number, inputs); turn: the tasks in another order, the other values others."""
+        """(weights, number, inputs); turn: another order of the tasks, another number."""
         dtype = dtype or self.dtype
         xs = [x.astype(dtype) if x.dtype.kind == "f" else x for x in self.program.inputs.values()]
         if self.program.tasks:
@@ -53,38 +53,40 @@ class Case(NamedTuple):
         return {"w": weights}, 0.3 * (turn + 1), xs
 
     def step(self, captured: np.ndarray) -> Callable:
-        """What is compiled, and closes over an array."""
+        """The function to compile; it closes over `captured`."""
 
         def the_step(weights, number, xs):
-            known = self.known(weights["w"], number, xs, captured)
-            return tree.map(lambda pick: chosen(known, pick), self.result)
+            values = self.values(weights["w"], number, xs, captured)
+            return tree.map(lambda pick: _picked(values, pick), self.result)
 
         return the_step
 
-    def known(self, ws: list, number, xs: list, captured: np.ndarray) -> dict[str, list]:
-        """All that a step knows, in lists by kind."""
+    def values(self, ws: list, number: Any, xs: list, captured: np.ndarray) -> dict[str, list]:
+        """All values that a step may return, in lists by kind."""
         program = self.program.astype(np.dtype(ws[0].dtype))
 
         def loss(ws):
-            values = run_statements(program.statements, dict(zip(program.inputs, moved(ws, xs))))
-            floats = [y for y in program.outputs_among(values) if y.dtype.kind == "f"]
+            values = run(program.lines, dict(zip(program.inputs, _weighted(ws, xs))))
+            floats = [y for y in program.returned(values) if y.dtype.kind == "f"]
             return sum(ops.sum(y * 0.5) for y in floats), values
 
-        def slope(loss):
-            def sloped(ws):
+        def squared_gradient(loss):
+            """The loss of the next order: the squared norm of this one's gradient."""
+
+            def next_loss(ws):
                 grads, values = grad(loss, has_aux=True)(ws)
                 return sum(ops.sum(ops.square(g)) for g in grads), values
 
-            return sloped
+            return next_loss
 
         losses = [loss]
         for _ in range(self.order - 1):
-            losses.append(slope(losses[-1]))
+            losses.append(squared_gradient(losses[-1]))
         found = [value_and_grad(loss, has_aux=True)(ws) for loss in losses]
         values = list(found[0][0][1].values())
         floats = [y for y in values if y.dtype.kind == "f"]
         gradients = [g for _, grads in found for g in grads]
-        totals = [ops.sum(y, 0) for y in floats if y.ndim]
+        sums = [ops.sum(y, 0) for y in floats if y.ndim]
         return {
             "argument": [*xs, *ws, number],
             "value": values,
@@ -92,45 +94,53 @@ class Case(NamedTuple):
             "loss": [value for (value, _), _ in found],
             "updated": [w - number * g for _, grads in found for w, g in zip(ws, grads)],
             "each": [ops.sum(y, tuple(range(1, y.ndim))) for y in floats if y.ndim],
-            "total": totals,
-            "after": [ops.tanh(total) * number for total in totals],
+            "total": sums,
+            "after": [ops.tanh(total) * number for total in sums],
             "before": [captured * number, ops.sum(captured * number), *(ops.exp(w) for w in ws)],
             "constant": [asarray(captured), captured, 2.5, True, "a word"],
             "number": [number, number * 2, 1 - number],
-            "view": [v for y in [*floats, *gradients] for v in views(asarray(y))],
-            "cast": [ops.astype(ops.astype(y, np.float32) * 3.0, np.float64) for y in floats],
-            "choice": [choice for x in xs for choice in choices(asarray(x))],
+            "view": [v for y in [*floats, *gradients] for v in _views(asarray(y))],
+            "cast": [_cast_twice(y) for y in floats],
+            "choice": [choice for x in xs for choice in _integers(asarray(x))],
         }
 
-    def __str__(self):
+    def __str__(self) -> str:
         return (
             f"{self.program}\nresult: {self.result}\norder {self.order}, {self.dtype}, "
             f"{self.chunks} chunks on {self.threads} threads"
         )
 
-    __repr__ = __str__
+    def __repr__(self) -> str:  # what hypothesis prints
+        return str(self)
 
 
-def chosen(known: dict, pick: str):
-    """ "total 3" is the third of the totals, counted round and round."""
-    name, number = pick.split()
-    values = known[name] or known["argument"]
-    return values[int(number) % len(values)]
+def _picked(values: dict[str, list], pick: str) -> Any:
+    """The value of a name: of "total 3" the one at index 3, modulo their number."""
+    kind, number = pick.split()
+    candidates = values[kind] or values["argument"]
+    return candidates[int(number) % len(candidates)]
 
 
-def moved(weights: list, xs: list) -> list:
-    """The inputs, each float times the square of its weight, which is 1."""
-    ws = iter(weights)
-    return [
-        asarray(x) * ops.square(next(ws)) if np.dtype(x.dtype).kind == "f" else asarray(x)
-        for x in xs
-    ]
+def _weighted(weights: list, xs: list) -> list:
+    """The inputs, each float input times the square of its weight, which is 1."""
+    ws, found = iter(weights), []
+    for x in xs:
+        array: Any = asarray(x)
+        is_float = np.dtype(x.dtype).kind == "f"
+        found.append(array * ops.square(next(ws)) if is_float else array)
+    return found
 
 
-def views(y: Tensor) -> list:
-    """What lies in memory in another order, or is only a part of what lies there, or repeated."""
-    spread = ops.broadcast_to(y, (2, *y.shape))
-    found = [ops.sum(spread, 0), spread * 1.5]
+def _cast_twice(y: Any) -> Any:
+    """3 y, computed in float32 and returned in float64."""
+    single: Any = ops.astype(y, np.float32)
+    return ops.astype(single * 3.0, np.float64)
+
+
+def _views(y: Any) -> list:
+    """Values computed from views of y: broadcasts, flips, slices, transposes, reshapes of these."""
+    repeated: Any = ops.broadcast_to(y, (2, *y.shape))
+    found = [ops.sum(repeated, 0), repeated * 1.5]
     if y.ndim:
         found += [
             ops.flip(y, -1),
@@ -140,34 +150,29 @@ def views(y: Tensor) -> list:
             ops.reshape(ops.flip(y, -1), -1),
         ]
     if y.ndim > 1:
-        found += [
-            ops.swapaxes(y, -1, -2),
-            ops.reshape(ops.swapaxes(y, -1, -2) * 2.0, -1),
-            ops.moveaxis(ops.transpose(y), 0, 1),
-            ops.swapaxes(y, 0, -1) @ y[..., :1] * 0.5
-            if y.ndim == 2
-            else ops.transpose(ops.moveaxis(y, 0, -1)),
-        ]
+        swapped: Any = ops.swapaxes(y, -1, -2)
+        found += [swapped, ops.reshape(swapped * 2.0, -1), ops.moveaxis(ops.transpose(y), 0, 1)]
+        if y.ndim == 2:
+            product: Any = swapped @ y[..., :1]
+            found.append(product * 0.5)
+        else:
+            found.append(ops.transpose(ops.moveaxis(y, 0, -1)))
     return found
 
 
-def choices(x: Tensor) -> list:
-    """Ints and bools, exact in any dtype."""
+def _integers(x: Any) -> list:
+    """Ints and bools computed from x, exact in any dtype."""
     mask = x > 0.3
-    small = ops.astype(mask, np.uint8) * 200
-    found = [
-        mask,
-        small + small,
-        ops.astype(small + small, np.float32),
-        ops.sum(mask),
-        ops.astype(mask, np.int32) - 3,
-    ]
+    bytes_: Any = ops.astype(mask, np.uint8)
+    signed: Any = ops.astype(mask, np.int32)
+    small = bytes_ * 200
+    found = [mask, small + small, ops.astype(small + small, np.float32), ops.sum(mask), signed - 3]
     return [*found, ops.argmax(x, -1), ops.sum(mask, 0)] if x.ndim else found
 
 
 # ---- which results, which chunks ----------------------------------------------------------------
 
-NAMES = [
+_KINDS = [  # of `StepCase.values`
     "argument",
     "view",
     "gradient",
@@ -183,9 +188,9 @@ NAMES = [
     "number",
     "constant",
 ]
-picks = st.builds("{} {}".format, st.sampled_from(NAMES), st.integers(0, 99))
-results = st.recursive(
-    st.one_of(picks, picks, picks, st.none()),
+_picks = st.builds("{} {}".format, st.sampled_from(_KINDS), st.integers(0, 99))
+_results = st.recursive(
+    st.one_of(_picks, _picks, _picks, st.none()),
     lambda inner: st.one_of(
         st.lists(inner, max_size=4),
         st.lists(inner, min_size=1, max_size=4).map(tuple),
@@ -197,12 +202,12 @@ results = st.recursive(
 )
 
 
-def cases(max_steps: int = 6) -> st.SearchStrategy[Case]:
-    """Steps to compile; they shrink to one line and one leaf, in one chunk."""
+def step_cases(max_steps: int = 6) -> st.SearchStrategy[StepCase]:
+    """Steps to compile; they shrink to one operation and one leaf, in one chunk."""
     return st.builds(
-        Case,
+        StepCase,
         programs(max_steps, tasks=(None, 2, 3, 3)),
-        st.lists(results, min_size=2, max_size=4),
+        st.lists(_results, min_size=2, max_size=4),
         st.sampled_from([1, 1, 2, 3]),
         st.sampled_from(["float32", "float64"]),
         st.integers(1, 3),

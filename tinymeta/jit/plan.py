@@ -1,0 +1,54 @@
+"""Planning: a program as steps with a memory map; nothing is compiled yet.
+
+In: a simplified program. Out: a `ExecutionPlan`: the program with legal layouts, the steps that
+fuse.py finds, and the place of each value that memory.py finds. Both devices run plans: replay.py
+on the CPU, graph.py on a GPU.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from ..cpu.gemm import room as product_workspace
+from .codegen import summed_in_float64
+from .fuse import Step, fuse
+from .legalize import with_legal_layouts
+from .materialize import choose_materialized
+from .memory import plan_memory
+from .program import Equation, Program
+from .views import stored_layout
+
+
+class ExecutionPlan:
+    """A program in steps, with its memory map.
+
+    program: with legal layouts. materialized: the values that are stored. steps, memory: see
+    fuse.py and memory.py. workspace_size(step): the bytes that a step needs besides its results; by
+    default what the CPU's kernels need.
+    """
+
+    def __init__(self, program: Program, workspace_size: Callable[[Step], int] | None = None):
+        self.program = with_legal_layouts(program)
+        choice = choose_materialized(self.program)
+        self.materialized = choice.materialized
+        self.steps = fuse(self.program, choice)
+        size_of = workspace_size or workspace_bytes
+        sizes = {k: size_of(step) for k, step in enumerate(self.steps)}
+        needed = {k: size for k, size in sizes.items() if size}
+        self.memory = plan_memory(self.program, self.steps, needed)
+
+    def address(self, x: Equation) -> int:
+        """The byte of the arena where the first element of a value lies, a view or not."""
+        layout = stored_layout(x)
+        return self.memory.offsets[layout.base] + layout.offset * layout.base.dtype.itemsize
+
+
+def workspace_bytes(step: Step) -> int:
+    """The bytes that a step on the CPU needs besides its results."""
+    if step.loop:
+        return 8 * sum(y.size for y in step.results if summed_in_float64(y))
+    eqn = step.results[0]
+    if eqn.op == "matmul" and eqn.dtype == np.float32:
+        rows, columns = eqn.inputs[1].shape[-2:]
+        return 4 * product_workspace(columns, rows)
+    return 0
