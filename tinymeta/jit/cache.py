@@ -49,9 +49,9 @@ def _dependencies() -> str:
     return HEADER + Path(machine.__file__).read_text("utf-8")
 
 
-def _kept(source: str) -> Kept:
+def _kept(source: str) -> MachineCodeCache:
     """Where the machine code of a kernel is kept."""
-    return Kept("kernel", _dependencies() + source)
+    return MachineCodeCache("kernel", _dependencies() + source)
 
 
 @functools.cache
@@ -92,7 +92,7 @@ def compile_missing(sources: list[str]) -> None:
         missing = [
             source
             for source in dict.fromkeys(sources)
-            if not (where / _kept(source).file(SIGNATURE)).exists()
+            if not (where / _kept(source).file_name(SIGNATURE)).exists()
         ]
         if len(missing) < WORTH_A_PROCESS:
             return

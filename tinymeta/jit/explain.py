@@ -157,7 +157,7 @@ def _kernels_built() -> tuple[int, int]:
     """Kernels compiled so far, and loaded from the disk, on this thread's device."""
     counts = cache.counts
     if state.device == "cuda":
-        from ..cuda.target import made as counts  # numba.cuda is slow to import
+        from ..cuda.target import kernel_counts as counts  # numba.cuda is slow to import
     return counts["compiled"], counts["loaded"]
 
 

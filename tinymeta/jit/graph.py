@@ -85,7 +85,7 @@ class Launches(ExecutionPlan):
                     [(self.strided_view(w, part.space), w.strides) for w in layouts]
                     for layouts in (part.operands, part.results)
                 )
-                loops.run(part.body, part.space, operands, results, part.axes)
+                loops.run_loop(part.body, part.space, operands, results, part.axes)
             return
         eqn = step.results[0]
         kernel = find_kernel(registry[eqn.op], "cuda")
@@ -123,13 +123,13 @@ class Launches(ExecutionPlan):
                 continue
             for part in _gpu_loops(step.loop, self.materialized):
                 strides = [w.strides for w in (*part.operands, *part.results)]
-                sources.append(loops.planned(part.body, part.space, strides, part.axes).text)
+                sources.append(loops.plan_loop(part.body, part.space, strides, part.axes).source)
         return sources
 
     def step_calls(self) -> Iterator[tuple[str, Callable[[], Any]]]:
         """(kind, function that launches it by itself and waits for it) of each step, in order."""
         for kind, step in zip(self.kinds, self.steps):
-            with recorded() as recording:
+            with record_launches() as recording:
                 self.launch(step)
 
             def launch_and_wait() -> None:
@@ -151,7 +151,7 @@ def _no_workspace(step: Step) -> int:
 class _GpuLoop(NamedTuple):
     """A loop all of whose reductions drop the same axes."""
 
-    body: loops.Body
+    body: loops.LoopBody
     space: tuple[int, ...]
     operands: list[StridedLayout]
     results: list[StridedLayout]
@@ -178,9 +178,9 @@ def _gpu_loops(loop: Loop, materialized: set[Equation]) -> Iterator[_GpuLoop]:
         for root in roots:
             value = body.root_value(root)
             reduce = root.op if _reduced_axes(root) else ""
-            results.append(loops.Result(value, root.dtype.name, reduce))
+            results.append(loops.LoopResult(value, root.dtype.name, reduce))
         dtypes = tuple(w.base.dtype.name for w in body.operands)
-        gpu_body = loops.Body(dtypes, tuple(body.statements), tuple(results))
+        gpu_body = loops.LoopBody(dtypes, tuple(body.statements), tuple(results))
         layouts = [StridedLayout(root, 0, result_strides(root, loop.space)) for root in roots]
         yield _GpuLoop(gpu_body, loop.space, body.operands, layouts, axes)
 

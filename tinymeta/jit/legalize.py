@@ -17,7 +17,7 @@ puts 4 copies.
 
 import numpy as np
 
-from ..core.strides import dense, even
+from ..core.strides import dense, evenly_strided
 from .loops import can_loop
 from .program import INTERNAL, Builder, Equation, Internal, Program, program_of
 from .views import VIEWS, changes_unit_axes_only, layout_of, source
@@ -82,4 +82,4 @@ def _is_readable(op: str, k: int, x: Equation) -> bool:
         return False
     *lead, rows, columns = layout.strides
     *sizes, m, n = x.shape
-    return even(sizes, lead) and (k == 0 or 1 in (columns, rows, m, n))
+    return evenly_strided(sizes, lead) and (k == 0 or 1 in (columns, rows, m, n))

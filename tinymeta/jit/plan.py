@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ..cpu.gemm import room as product_workspace
+from ..cpu.gemm import workspace_size as product_workspace
 from .codegen import summed_in_float64
 from .fuse import Step, fuse
 from .legalize import with_legal_layouts

@@ -24,7 +24,7 @@ _STANDALONE_DTYPE: dict[type, Any] = {float: np.float32}
 _ARITHMETIC_DTYPE: dict[type, Any] = {float: np.float64}
 
 
-class Scalar(Unknown):
+class Scalar(TracedScalar):
     """A number that is not known yet.
 
     kind: its type. of_dtype(dtype): the number as a 0-d tensor of that dtype.
@@ -87,7 +87,7 @@ def _arithmetic(operation: Callable, reflected: bool = False) -> Callable:
             dtype = operation(np.ones(1, other.dtype), self.kind(1)).dtype
             array, scalar = asarray(other).astype(dtype), _as_tensor(self, dtype)  # type: ignore
             return operation(array, scalar) if reflected else operation(scalar, array)
-        if not isinstance(other, WEAK):
+        if not isinstance(other, WEAK_SCALARS):
             return NotImplemented  # a Tensor has a method of its own
         left, right = (other, self) if reflected else (self, other)
         kind = type(operation(_kind_of(left)(1), _kind_of(right)(1)))
@@ -101,7 +101,7 @@ def _comparison(operation: Callable) -> Callable:
     """The method of a comparison: a bool tensor, which tm.where takes and `if` does not."""
 
     def method(self: Scalar, other: Any) -> Any:
-        if not isinstance(other, WEAK):
+        if not isinstance(other, WEAK_SCALARS):
             return NotImplemented
         dtype = np.result_type(_exact_dtype(self.kind), _exact_dtype(_kind_of(other)))
         return operation(_as_tensor(self, dtype), _as_tensor(other, dtype))

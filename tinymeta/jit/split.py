@@ -256,7 +256,7 @@ def keeps_tasks_apart(eqn: Equation, tasks: int) -> bool:
     if eqn.op in ("sum", "max", "argmax", "flip"):
         return 0 not in static["axes"]
     if eqn.op == "slice":
-        return static["cuts"][0] == slice(0, x.shape[0], 1)
+        return static["slices"][0] == slice(0, x.shape[0], 1)
     if eqn.op == "pad":
         return tuple(static["widths"][0]) == (0, 0, 0)
     if eqn.op == "concatenate":

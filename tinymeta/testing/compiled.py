@@ -20,7 +20,7 @@ from ..core.tensor import Tensor
 from ..jit import chunks as chunks_module
 from ..jit.compile import jit
 from .interpreted import without_compiling
-from .kinks import crossed
+from .kinks import crossed_kinks
 from .steps import CAPTURED, StepCase, step_cases
 from .survey import Survey, command
 

@@ -16,7 +16,7 @@ from .. import ops
 from ..core import tree
 from ..core.grad import grad, value_and_grad
 from ..core.tensor import asarray
-from .program import Program, run
+from .program import RandomProgram, run_statements
 from .programs import programs
 
 CAPTURED = np.array([0.5, -1.5, 2.0])
@@ -32,7 +32,7 @@ class Pair(NamedTuple):
 class StepCase(NamedTuple):
     """A step to compile: its program, the tree of what it returns, and how it is run."""
 
-    program: Program
+    program: RandomProgram
     result: Any  # a tree whose leaves name one of `values`, such as "gradient 1"
     order: int  # of the highest derivative
     dtype: str
@@ -66,8 +66,10 @@ class StepCase(NamedTuple):
         program = self.program.astype(np.dtype(ws[0].dtype))
 
         def loss(ws):
-            values = run(program.lines, dict(zip(program.inputs, _weighted(ws, xs))))
-            floats = [y for y in program.returned(values) if y.dtype.kind == "f"]
+            values = run_statements(
+                program.statements, dict(zip(program.inputs, _weighted(ws, xs)))
+            )
+            floats = [y for y in program.outputs_among(values) if y.dtype.kind == "f"]
             return sum(ops.sum(y * 0.5) for y in floats), values
 
         def squared_gradient(loss):
