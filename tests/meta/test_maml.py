@@ -203,7 +203,7 @@ def small_net(seed=0):
         nn.Conv2d(2, 2, kernel=2, stride=2),
         nn.BatchNorm(2),
         tm.softplus,
-        nn.SpatialMean(),
+        nn.GlobalAveragePooling(),
         nn.Dense(2, 3),
     )
     params = tm.tree.map(lambda p: p + rng.uniform(0.1, 0.4, p.shape), model.init(rng))

@@ -58,7 +58,7 @@ def small_net(rng):
         nn.Conv2d(3, 2),
         nn.BatchNorm(2),
         tm.softplus,
-        nn.SpatialMean(),
+        nn.GlobalAveragePooling(),
         nn.Dense(2, 4),
     )
     return model, tm.tree.map(lambda p: p + rng.uniform(0.1, 0.5, p.shape), model.init(rng))

@@ -12,7 +12,7 @@ from ..core.checks import flag, function, whole
 from ..core.grad import grad, stop_gradient
 from ..core.scope import scope
 from ..core.tensor import asarray
-from ..nn.optim import rates
+from ..nn.optim import rate_tree
 
 
 def adapt(loss: Callable, params, support, *, lr, steps: int, first_order: bool = False):
@@ -28,7 +28,7 @@ def adapt(loss: Callable, params, support, *, lr, steps: int, first_order: bool 
     function("adapt", loss=loss)
     whole("adapt", 0, steps=steps)
     flag("adapt", first_order=first_order)
-    rate = rates(lr, params)
+    rate = rate_tree(lr, params)
     for k in range(steps):
         with scope(f"inner {k + 1}"):
             g = grad(lambda p: of_tasks(loss(p, support), p, support).sum())(params)

@@ -140,9 +140,11 @@ def networks(
         layers += [norm] * (norm is not None) + [draw(st.sampled_from(activations))]
         channels = outputs
     if images:
-        pools = [nn.SpatialMean()] if smooth else [nn.SpatialMean(), nn.MaxPool2d(1)]
+        pools = (
+            [nn.GlobalAveragePooling()] if smooth else [nn.GlobalAveragePooling(), nn.MaxPool2d(1)]
+        )
         pool = draw(st.sampled_from(pools))
-        layers += [pool] if pool == pools[0] else [pool, nn.SpatialMean()]
+        layers += [pool] if pool == pools[0] else [pool, nn.GlobalAveragePooling()]
     model = nn.Sequential(*layers, nn.Dense(channels, draw(width)))
 
     rng = np.random.default_rng(seed)
