@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tinymeta.core import disk
-from tinymeta.meta.aside import set_aside
+from tinymeta.meta.backup import move_to_backup
 
 try:
     import fcntl
@@ -69,7 +69,7 @@ def begin_anew(out: Path, name: str):
         if path.name.startswith((f"{name}.", f"{name}_"))
         and path.suffix in (".npz", ".csv", ".png")
     ]
-    if aside := set_aside(ours, name):
+    if aside := move_to_backup(ours, name):
         print(f"what an earlier run left is now in {aside}; --out {aside} --resume goes on with it")
 
 

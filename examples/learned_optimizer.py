@@ -13,7 +13,7 @@ from pictures import pyplot, save_figure
 
 import tinymeta as tm
 from tinymeta.meta.learned_optimizer import unroll
-from tinymeta.meta.method import Score
+from tinymeta.meta.evaluation import Score
 
 RATES = (10 ** np.linspace(-3.5, 0, 29)).tolist()
 BASELINES = {

@@ -15,7 +15,7 @@ from pictures import pyplot, save_figure
 
 import tinymeta as tm
 from tinymeta.data.affine import warp
-from tinymeta.meta.method import squared_error
+from tinymeta.meta.evaluation import squared_error
 
 NETS = ("MAML", "pretrained", "random")
 SIMPLE = ("linear", "nearest neighbour")

@@ -13,7 +13,7 @@ from methods import METHODS, method_of, weighted
 from pictures import pyplot, save_figure
 
 import tinymeta as tm
-from tinymeta.meta.method import squared_error
+from tinymeta.meta.evaluation import squared_error
 from tinymeta.nn.init import glorot_uniform, truncated_normal
 
 TEST_STEPS = (0, 1, 5, 10)

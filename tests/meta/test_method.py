@@ -6,7 +6,7 @@ import pytest
 import tinymeta as tm
 from tinymeta import nn
 from tinymeta.meta import Method, accuracy, evaluate, maml
-from tinymeta.meta.method import Score, squared_error
+from tinymeta.meta.evaluation import Score, squared_error
 
 
 def test_measures():

@@ -11,8 +11,8 @@ import pytest
 
 import tinymeta as tm
 from tinymeta.meta import Checkpoint, Method, Score, train
-from tinymeta.meta.checkpoint import Told
-from tinymeta.meta.decoded import decoded
+from tinymeta.meta.checkpoint import Metadata
+from tinymeta.meta.decode import decode
 
 OPTIMIZER = tm.optim.adam(0.1)
 PARAMS = {"b": np.ones(1, np.float32), "w": np.array([[1.0, 2.0]], np.float32)}
@@ -82,8 +82,8 @@ def refused(whole, folder, what, changes) -> bool:
     keep.path = other  # written again, it tells what the file told
     keep.write(found)
     told, again = tm.about(path), tm.about(other)
-    assert {key: repr(told[key]) for key in Told._fields} == {
-        key: repr(again[key]) for key in Told._fields
+    assert {key: repr(told[key]) for key in Metadata._fields} == {
+        key: repr(again[key]) for key in Metadata._fields
     }, what
     resumed(path)
     return False
@@ -141,7 +141,7 @@ def test_what_no_run_could_have_told_is_refused(key, value, whole, tmp_path):
     [(1, int), (1.5, float), (2, float), ({"a": 1.0}, dict[str, float]), (None, Score | None)],
 )
 def test_what_fits_comes_back_as_it_is(value, kind):
-    assert decoded(value, kind, "it") == value and type(decoded(value, kind, "it")) is type(value)
+    assert decode(value, kind, "it") == value and type(decode(value, kind, "it")) is type(value)
 
 
 @pytest.mark.parametrize(
@@ -160,5 +160,5 @@ def test_what_fits_comes_back_as_it_is(value, kind):
 )
 def test_what_does_not_fit_is_named_by_its_place(value, kind, place):
     with pytest.raises(ValueError) as told:
-        decoded(value, kind, "it")
+        decode(value, kind, "it")
     assert str(told.value).startswith(f"{place} is ")

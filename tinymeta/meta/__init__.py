@@ -13,12 +13,13 @@ from ..data import Batch, Pairs, Tasks
 from .adapt import adapt, rates_except_norm
 from .anil import anil
 from .checkpoint import Checkpoint
+from .evaluation import Score, accuracy, evaluate
 from .imaml import imaml
 from .learned_optimizer import learned_optimizer
 from .maml import maml, maml_loss
 from .maml_plus import Weighted, maml_plus, step_weights
 from .meta_sgd import meta_sgd
-from .method import Method, Score, accuracy, evaluate
+from .method import Method
 from .prototypical import prototypical
 from .reptile import reptile
 from .siamese import siamese
