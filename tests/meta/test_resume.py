@@ -30,9 +30,10 @@ def sample(k):
 def score(params):
     return tm.meta.evaluate(method, params, lambda n: waves.sample(check, tasks=n), tasks=4,
                             measure=tm.meta.evaluation.squared_error)
-keep = tm.meta.Checkpoint(path, {"net": "8"}, {"draw": draw, "check": check}, every=0.05)
+checkpoint = tm.meta.Checkpoint(path, {"net": "8"}, {"draw": draw, "check": check}, every=0.05)
 run = tm.meta.train(method, sample, iterations=60, rng=np.random.default_rng(0), rows=7,
-                    evaluate=score, better="smaller", checkpoint=keep, resume=resume, numbered=True)
+                    evaluate=score, better="smaller", checkpoint=checkpoint, resume=resume,
+                    numbered=True)
 tm.save(path + ".end.npz", [run.params, run.best.params], about={
     "curve": [[row.iteration, row.metrics, list(row.score)] for row in run.curve],
     "best": run.best.iteration})
@@ -57,8 +58,8 @@ def kill(run, after: float):
 
 
 def ended(run):
-    said = run.communicate()[1]
-    assert run.returncode == 0, said
+    error = run.communicate()[1]
+    assert run.returncode == 0, error
 
 
 def check_same_end(ours, theirs, what):
@@ -324,7 +325,7 @@ def test_more_iterations_go_on_and_fewer_are_refused(tmp_path):
         train(tmp_path / "run.npz", iterations=7, resume=True)
 
 
-def test_going_on_in_another_place_is_said(tmp_path, monkeypatch, capsys):
+def test_going_on_in_another_environment_is_reported(tmp_path, monkeypatch, capsys):
     train(tmp_path / "run.npz", iterations=4)
     train(tmp_path / "run.npz", iterations=6, resume=True)
     assert "bits" not in capsys.readouterr().err
