@@ -8,10 +8,11 @@ fixed: a linear one and the nearest neighbour.
 """
 
 import numpy as np
-from common import arguments, finished, generators, parser, run
-from images import blank
-from keeping import begin_anew, write_rows
+from common import finished_params, generators, run_example
+from flags import parse_flags, parser
+from images import blank_characters
 from pictures import pyplot, save_figure
+from run_files import back_up_earlier_run, write_table
 
 import tinymeta as tm
 from tinymeta.data.affine import warp
@@ -21,22 +22,22 @@ NETS = ("MAML", "pretrained", "random")
 SIMPLE = ("linear", "nearest neighbour")
 
 
-def main(a, name):
-    rngs = generators(a.seed)
+def main(args, name):
+    rngs = generators(args.seed)
     works = {"sinusoid": sinusoids, "glyphs": glyphs}
-    chosen = (a.work,) if a.work != "both" else tuple(works)
+    chosen = (args.work,) if args.work != "both" else tuple(works)
     if "glyphs" in chosen:  # are there enough of them?
-        tm.data.episodes(blank(15), np.random.default_rng(0), way=a.way, tasks=1)
+        tm.data.episodes(blank_characters(15), np.random.default_rng(0), way=args.way, tasks=1)
     for work in chosen:
-        rows, draw = works[work](a, rngs)
+        rows, draw = works[work](args, rngs)
         if work == chosen[0]:
-            begin_anew(a.out, name)
-        write_rows(rows, a.out / f"{name}_{work}.csv")
+            back_up_earlier_run(args.out, name)
+        write_table(rows, args.out / f"{name}_{work}.csv")
         draw()
 
 
 def trained(method, sample, iterations, rng, beta, name):
-    return finished(
+    return finished_params(
         tm.meta.train(
             method,
             sample,
@@ -54,7 +55,7 @@ def trained(method, sample, iterations, rng, beta, name):
 # Sinusoids: five points on the left half, and the right half is asked.
 
 
-def sinusoids(a, rngs):
+def sinusoids(args, rngs):
     init_rng, train_rng, _, test_rng = rngs
     waves, net = tm.data.Sinusoids(), tm.nn.mlp(1, 40, 40, 1)
 
@@ -65,15 +66,17 @@ def sinusoids(a, rngs):
         return waves.sample(train_rng, tasks=25, shot=10, query=10)
 
     params = {
-        "MAML": trained(maml(1), sample, a.iterations, init_rng, 1e-3, "MAML, waves"),
-        "pretrained": trained(maml(0), sample, a.iterations, init_rng, 1e-3, "pretraining, waves"),
+        "MAML": trained(maml(1), sample, args.iterations, init_rng, 1e-3, "MAML, waves"),
+        "pretrained": trained(
+            maml(0), sample, args.iterations, init_rng, 1e-3, "pretraining, waves"
+        ),
         "random": tm.tree.map(tm.tensor, net.init(init_rng)),
     }
-    drawn = waves.draw(test_rng, a.test_tasks)
-    seen = test_rng.uniform(-5, 0, (a.test_tasks, 5, 1)).astype(np.float32)
+    drawn = waves.draw(test_rng, args.test_tasks)
+    seen = test_rng.uniform(-5, 0, (args.test_tasks, 5, 1)).astype(np.float32)
     support = tm.Batch(seen, drawn(seen))
     grid = np.linspace(-5, 5, 101, dtype=np.float32)[:, None]  # (N, 1)
-    x = np.broadcast_to(grid, (a.test_tasks, *grid.shape))
+    x = np.broadcast_to(grid, (args.test_tasks, *grid.shape))
     truth = drawn(x)
 
     said = {
@@ -85,7 +88,7 @@ def sinusoids(a, rngs):
     said["nearest neighbour"] = np.stack([nearest(s, y, g) for s, y, g in zip(*support, x)])
     left, right = (grid[:, 0] < 0), (grid[:, 0] > 0)
     rows = [("learner", "error where points lie", "error where none lies", "interval")]
-    print(f"\nwaves, 5 points seen, all on the left; mean squared error of {a.test_tasks} waves")
+    print(f"\nwaves, 5 points seen, all on the left; mean squared error of {args.test_tasks} waves")
     print(f"{'':24}{'left':>8}{'right':>8}")
     for name, y in said.items():
         near, far = (squared_error(y[:, half], truth[:, half]) for half in (left, right))
@@ -93,8 +96,8 @@ def sinusoids(a, rngs):
         print(f"{name:24}{near.mean():8.2f}{far.mean():8.2f} +- {rows[-1][3]:.2f}")
 
     def draw():
-        draw_waves(said, truth, support, grid, a.out / "learning_bias_waves.png")
-        draw_beliefs(maml, params, a.out / "learning_bias_beliefs.png")
+        draw_waves(said, truth, support, grid, args.out / "learning_bias_waves.png")
+        draw_beliefs(maml, params, args.out / "learning_bias_beliefs.png")
 
     return rows, draw
 
@@ -175,29 +178,31 @@ CHANGES = {
 }
 
 
-def glyphs(a, rngs):
+def glyphs(args, rngs):
     init_rng, train_rng, _, test_rng = rngs
     source = tm.data.Glyphs(seed=0)
     train, test = source.characters(30), source.characters(15, first=35)
-    net = tm.nn.conv4(a.way, filters=32)
+    net = tm.nn.conv4(args.way, filters=32)
     lr = tm.meta.rates_except_norm(net.init(np.random.default_rng(0)), 0.5)
     maml = tm.meta.maml(net, lr=lr, test_steps=3)
     params = {
         "MAML": trained(
             maml,
-            lambda: tm.data.episodes(train, train_rng, way=a.way, tasks=8),
-            a.glyph_iterations,
+            lambda: tm.data.episodes(train, train_rng, way=args.way, tasks=8),
+            args.glyph_iterations,
             init_rng,
             3e-3,
             "MAML, glyphs",
         ),
-        "pretrained": pretrained(net, train, a, init_rng, train_rng),
+        "pretrained": pretrained(net, train, args, init_rng, train_rng),
         "random": tm.tree.map(tm.tensor, net.init(init_rng)),
     }
-    drawn = tm.data.episodes(test, test_rng, way=a.way, tasks=a.test_tasks, rotations=False)
+    drawn = tm.data.episodes(test, test_rng, way=args.way, tasks=args.test_tasks, rotations=False)
     support = drawn.support
     rows = [("change", "size", *NETS, *SIMPLE)]
-    print(f"\nglyphs, {a.way} classes seen once; share of right answers in {a.test_tasks} tasks")
+    print(
+        f"\nglyphs, {args.way} classes seen once; share of right answers in {args.test_tasks} tasks"
+    )
     for change, sizes in CHANGES.items():
         print(f"{change:24}" + "".join(f"{name:>19}" for name in (*NETS, *SIMPLE)))
         for size in sizes:
@@ -206,7 +211,7 @@ def glyphs(a, rngs):
                 np.asarray(maml.predict(params[name], support, x)).argmax(-1) for name in NETS
             ]
             flat = [(s.reshape(len(s), -1), q.reshape(len(q), -1)) for s, q in zip(support.x, x)]
-            hot = np.eye(a.way, dtype=np.float32)
+            hot = np.eye(args.way, dtype=np.float32)
             answers += [
                 np.stack([f(s, hot[y], q).argmax(-1) for (s, q), y in zip(flat, support.y)])
                 for f in (linear, nearest)
@@ -214,7 +219,7 @@ def glyphs(a, rngs):
             right = [(answer == support.y).mean() for answer in answers]
             rows.append((change, size, *right))
             print(f"{size:>24}" + "".join(f"{r:19.3f}" for r in right))
-    return rows, lambda: draw_changes(rows, 1 / a.way, a.out / "learning_bias_changes.png")
+    return rows, lambda: draw_changes(rows, 1 / args.way, args.out / "learning_bias_changes.png")
 
 
 def changed(x, change: str, size: float):
@@ -228,7 +233,7 @@ def changed(x, change: str, size: float):
     return warp(flat, np.broadcast_to(matrix, (len(flat), 2, 2))).reshape(x.shape)
 
 
-def pretrained(net, train, a, init_rng, train_rng):
+def pretrained(net, train, args, init_rng, train_rng):
     """A classifier of all training characters; then a fresh head for `way` classes."""
     whole = tm.nn.Sequential(*net.layers[:-1], tm.nn.Dense(32, len(train)))
 
@@ -245,7 +250,9 @@ def pretrained(net, train, a, init_rng, train_rng):
         return tm.Batch(x[..., None].astype(np.float32), y)
 
     classifier = tm.meta.Method(whole.init, meta_grad, None)
-    params = trained(classifier, sample, a.glyph_iterations, init_rng, 3e-3, "pretraining, glyphs")
+    params = trained(
+        classifier, sample, args.glyph_iterations, init_rng, 3e-3, "pretraining, glyphs"
+    )
     return [*params[:-1], tm.tree.map(tm.tensor, net.init(init_rng)[-1])]
 
 
@@ -273,16 +280,16 @@ def draw_changes(rows, chance: float, path):
 
 
 if __name__ == "__main__":
-    p = parser(__doc__.splitlines()[0], own=True, without=("shot", "beta"), iterations=10000)
+    p = parser(__doc__.splitlines()[0], training=False, without=("shot", "beta"), iterations=10000)
     p.add_argument(
         "--work", choices=("sinusoid", "glyphs", "both"), default="both", help="what is learned"
     )
     p.add_argument("--glyph-iterations", type=int, default=800, help="updates on glyphs")
     p.add_argument("--test-tasks", type=int, default=200, help="tasks to judge by")
-    a = arguments(
+    args = parse_flags(
         p,
         ("way", "work", "sinusoid".__ne__),
         ("iterations", "work", "glyphs".__ne__),
         ("glyph_iterations", "work", "sinusoid".__ne__),
     )
-    run(main, a, "learning_bias")
+    run_example(main, args, "learning_bias")

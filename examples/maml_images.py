@@ -9,9 +9,10 @@ in place of the filters, and 20-way it is --way 20 --steps 5 --alpha 0.1 --tasks
 import time
 
 import numpy as np
-from common import arguments, generators, judges, learn, parser, result, run
-from images import flags_of_images, image_sets
-from methods import METHODS, method_of, weighted
+from common import generators, print_result, run_example, train_or_load
+from flags import only_evaluates, parse_flags, parser
+from images import add_image_flags, image_sets
+from methods import METHODS, build_method, with_step_weights
 from pictures import pyplot, save_figure
 
 import tinymeta as tm
@@ -34,22 +35,27 @@ PUBLISHED = {
 }
 
 
-def main(a, name):
+def main(args, name):
     start = time.perf_counter()
-    rngs = _, train_rng, validation_rng, test_rng = generators(a.seed)
-    net = network(a)
+    rngs = _, train_rng, validation_rng, test_rng = generators(args.seed)
+    net = network(args)
     # The paper's code sums the cross-entropy over the ways; ours is a mean,
     # so its alpha is multiplied by them. Batch norm's offsets are not adapted, as there.
-    lr = tm.meta.rates_except_norm(net.init(np.random.default_rng(0)), a.alpha * a.way)
+    lr = tm.meta.rates_except_norm(net.init(np.random.default_rng(0)), args.alpha * args.way)
 
     def method(transductive=True):
-        return method_of(
-            a, net, tm.losses.cross_entropy, lr, test_steps=a.test_steps, transductive=transductive
+        return build_method(
+            args,
+            net,
+            tm.losses.cross_entropy,
+            lr,
+            test_steps=args.test_steps,
+            transductive=transductive,
         )
 
     def sampler(characters, rng):
         return lambda n: tm.data.episodes(
-            characters, rng, way=a.way, shot=a.shot, query=a.shot, tasks=n
+            characters, rng, way=args.way, shot=args.shot, query=args.shot, tasks=n
         )
 
     def draw_from(*sets):
@@ -57,56 +63,62 @@ def main(a, name):
             sampler(characters, np.random.default_rng(0))(1)
 
     learner = method()
-    train, validation, test = image_sets(a, draw_from)
-    if a.no_jit and a.chunks > 1 and a.method != "maml++":  # whose weights are of all tasks
-        learner = learner._replace(meta_grad=in_chunks(learner.meta_grad, a.chunks))
+    train, validation, test = image_sets(args, draw_from)
+    if (
+        args.no_jit and args.chunks > 1 and args.method != "maml++"
+    ):  # whose weights are of all tasks
+        learner = learner._replace(meta_grad=in_chunks(learner.meta_grad, args.chunks))
     print(
-        f"{a.method}, {a.way}-way {a.shot}-shot on {a.data} ({train}): net {a.net}, "
-        f"{a.filters} filters, {a.steps} inner step(s), {a.tasks} tasks, "
-        f"{a.iterations} meta-updates"
+        f"{args.method}, {args.way}-way {args.shot}-shot on {args.data} ({train}): net {args.net}, "
+        f"{args.filters} filters, {args.steps} inner step(s), {args.tasks} tasks, "
+        f"{args.iterations} meta-updates"
     )
 
     def score(method, params, characters, rng, tasks):
         return tm.meta.evaluate(method, params, sampler(characters, rng), tasks=tasks)
 
     draw = sampler(train, train_rng)
-    params = learn(
-        a,
+    params = train_or_load(
+        args,
         learner,
-        weighted(a, lambda k: draw(a.tasks)),
+        with_step_weights(args, lambda k: draw(args.tasks)),
         rngs,
         name=name,
         evaluate=lambda params: score(
-            learner, params, validation, validation_rng, a.validation_tasks
+            learner, params, validation, validation_rng, args.validation_tasks
         ),
     )
 
-    published = PUBLISHED.get((a.method, a.net, a.way, a.shot), "") if a.data == "omniglot" else ""
+    published = (
+        PUBLISHED.get((args.method, args.net, args.way, args.shot), "")
+        if args.data == "omniglot"
+        else ""
+    )
     state = test_rng.bit_generator.state
-    result(
-        f"{a.way}-way {a.shot}-shot test accuracy on {a.data}",
-        score(learner, params, test, test_rng, a.test_tasks),
-        a.seed,
+    print_result(
+        f"{args.way}-way {args.shot}-shot test accuracy on {args.data}",
+        score(learner, params, test, test_rng, args.test_tasks),
+        args.seed,
         start,
         published,
     )
-    if a.evaluate:
+    if args.evaluate:
         test_rng.bit_generator.state = state  # the same tasks, each query image by itself
-        result(
+        print_result(
             "the same, not transductive (batch norm sees the support set and one query image)",
-            score(method(False), params, test, test_rng, a.test_tasks),
-            a.seed,
+            score(method(False), params, test, test_rng, args.test_tasks),
+            args.seed,
             start,
         )
-    if not judges(a):
-        draw_task(learner, params, sampler(test, test_rng)(1), a.out / f"{name}_task.png")
+    if not only_evaluates(args):
+        draw_task(learner, params, sampler(test, test_rng)(1), args.out / f"{name}_task.png")
 
 
-def network(a):
+def network(args):
     """One of the paper's two: four convolutions, or four dense layers."""
-    if a.net == "conv":
-        return tm.nn.conv4(a.way, filters=a.filters)
-    dense = tm.nn.mlp(784, 256, 128, 64, 64, a.way, norm=True, scheme=truncated_normal(0.01))
+    if args.net == "conv":
+        return tm.nn.conv4(args.way, filters=args.filters)
+    dense = tm.nn.mlp(784, 256, 128, 64, 64, args.way, norm=True, scheme=truncated_normal(0.01))
     return tm.nn.Sequential(tm.nn.Flatten(), *dense.layers)
 
 
@@ -135,7 +147,7 @@ def draw_task(method, params, task, path):
 if __name__ == "__main__":
     p = parser(__doc__.splitlines()[0], iterations=1400, beta=3e-3)
     p.add_argument("--method", choices=METHODS, default="maml", help="MAML or a relative")
-    flags_of_images(p, "random", "vinyals", "official")  # the paper's is a random 1100/100/423
+    add_image_flags(p, "random", "vinyals", "official")  # the paper's is a random 1100/100/423
     p.add_argument(
         "--net",
         choices=("conv", "dense"),
@@ -160,11 +172,11 @@ if __name__ == "__main__":
         default=2,
         help="with --no-jit: parts of the meta-batch that run on two threads",
     )
-    a = arguments(
+    args = parse_flags(
         p,
         ("filters", "net", "conv".__eq__),
         ("test_steps", "method", "maml++".__ne__),
         ("chunks", "method", "maml++".__ne__),
         ("chunks", "no_jit", bool),
     )
-    run(main, a, f"{a.method}_{a.data}")
+    run_example(main, args, f"{args.method}_{args.data}")

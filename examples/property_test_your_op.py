@@ -6,7 +6,7 @@ Every claim is an assert.                                   python examples/prop
 """
 
 import numpy as np
-from ending import script
+from console import script
 from hypothesis import Phase, given, reject, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
