@@ -1,8 +1,12 @@
 """Learning to optimize (Andrychowicz et al. 2016): an LSTM that learned to descend, and others.
 
-By Andrychowicz, Denil, Gomez, Hoffman, Pfau, Schaul, Shillingford & de Freitas. Trained on random
-10-dimensional quadratics, judged on fresh ones beside hand-made optimizers, whose rates are tuned
-on as many problems as they need. --exact keeps the second derivatives that the paper drops.
+    python examples/learned_optimizer.py                              the paper's approximation
+    python examples/learned_optimizer.py --exact                      with the second derivatives
+
+What one learns: an LSTM trained on random 10-dimensional quadratics descends fresh ones, beside
+SGD, momentum, NAG and Adam, whose rates are tuned on as many problems as they need; and whether the
+second derivatives that the paper drops matter. By Andrychowicz, Denil, Gomez, Hoffman, Pfau,
+Schaul, Shillingford & de Freitas.
 """
 
 import time
@@ -42,33 +46,34 @@ def main(args, name):
         hidden=args.hidden,
         first_order=not args.exact,
     )
+    family_name = "uniform" if args.uniform else "Gaussian"
+    derivatives = "exact" if args.exact else "second derivatives dropped"
     print(
-        f"learned optimizer on {'uniform' if args.uniform else 'Gaussian'} quadratics: "
-        f"{args.steps} steps, gradient cut after {args.truncate or args.steps}, "
-        f"{'exact' if args.exact else 'second derivatives dropped'}, {args.tasks} problems a batch, "
+        f"learned optimizer on {family_name} quadratics: {args.steps} steps, gradient cut after "
+        f"{args.truncate or args.steps}, {derivatives}, {args.tasks} problems a batch, "
         f"{args.iterations} updates"
     )
 
     def curves(predict, problems):
         """f at each step, (T, 1 + steps)."""
-        return np.concatenate(
-            [
-                predict(tm.tree.map(lambda x: x[k : k + 100], problems))
-                for k in range(0, len(problems.start), 100)
-            ]
-        )
+        parts = []
+        for k in range(0, len(problems.start), 100):
+            part = tm.tree.map(lambda x: x[k : k + 100], problems)
+            parts.append(predict(part))
+        return np.concatenate(parts)
 
     def learned(params):
         return lambda problems: np.asarray(method.predict(params, problems))
 
-    def by_hand(make):
-        """Steps of an optimizer, compiled once for all rates."""
-        steps = tm.jit(
-            lambda rate, problems: tm.ops.stack(
-                list(unroll(make(rate), objective, *problems, steps=args.steps)), 1
-            )
-        )
-        return lambda rate: lambda problems: np.asarray(steps(rate, problems))
+    def tunable(make):
+        """rate -> the descent of the optimizer make(rate), compiled once for all rates."""
+
+        @tm.jit
+        def descend(rate, problems):
+            values = unroll(make(rate), objective, *problems, steps=args.steps)
+            return tm.ops.stack(list(values), 1)
+
+        return lambda rate: lambda problems: np.asarray(descend(rate, problems))
 
     def evaluate(params):
         problems = family.sample(np.random.default_rng(validation_seed), tasks=200)
@@ -89,9 +94,10 @@ def main(args, name):
     tuning, fresh = (family.sample(test_rng, tasks=n) for n in (400, args.test_tasks))
     found = {"learned": curves(learned(params), fresh)}
     for rule, make in BASELINES.items():
-        steps = by_hand(make)
-        mean, rate = min((float(mean_of(curves(steps(rate), tuning))), rate) for rate in RATES)
-        found[rule] = curves(steps(rate), fresh)
+        descend_at = tunable(make)
+        means = [(float(mean_of(curves(descend_at(rate), tuning))), rate) for rate in RATES]
+        mean, rate = min(means)
+        found[rule] = curves(descend_at(rate), fresh)
         print(
             f"{rule}: best rate {rate:.4g} of {len(RATES)}, {mean:.4g} on the problems it was "
             "tuned on",

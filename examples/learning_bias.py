@@ -1,10 +1,13 @@
-"""Learning bias made visible: what has a learned initialisation come to believe?
+"""Learning bias made visible: what does a learned initialisation assume where it saw no data?
 
-A learner says something where it saw nothing; what it says there is its bias. On sinusoids five
-points are seen, all on the left: what is drawn on the right? On glyphs each class is seen once:
-which changes of the picture leave the answer as it was? A learned initialisation (MAML) is compared
-with a random and a pretrained one, each adapted in the same way, and with learners whose bias is
-fixed: a linear one and the nearest neighbour.
+    python examples/learning_bias.py                                  waves and glyphs
+    python examples/learning_bias.py --work sinusoid
+
+What one learns: a learner predicts something where it has no examples; what it predicts there is
+its bias. On sinusoids five points are given, all on the left: what is drawn on the right? On glyphs
+each class is given once: which changes of the picture leave the prediction as it was? A learned
+initialisation (MAML) is compared with a random and a pretrained one, each adapted in the same way,
+and with learners whose bias is fixed: a linear one and the nearest neighbour.
 """
 
 import numpy as np
@@ -24,12 +27,15 @@ SIMPLE = ("linear", "nearest neighbour")
 
 def main(args, name):
     rngs = generators(args.seed)
-    works = {"sinusoid": sinusoids, "glyphs": glyphs}
-    chosen = (args.work,) if args.work != "both" else tuple(works)
-    if "glyphs" in chosen:  # are there enough of them?
-        tm.data.episodes(blank_characters(15), np.random.default_rng(0), way=args.way, tasks=1)
+    studies = {"sinusoid": sinusoids, "glyphs": glyphs}
+    chosen = (args.work,) if args.work != "both" else tuple(studies)
+    if "glyphs" in chosen:
+        blank = blank_characters(15)
+        tm.data.episodes(
+            blank, np.random.default_rng(0), way=args.way, tasks=1
+        )  # raises if too few
     for work in chosen:
-        rows, draw = works[work](args, rngs)
+        rows, draw = studies[work](args, rngs)
         if work == chosen[0]:
             back_up_earlier_run(args.out, name)
         write_table(rows, args.out / f"{name}_{work}.csv")
@@ -37,6 +43,7 @@ def main(args, name):
 
 
 def trained(method, sample, iterations, rng, beta, name):
+    """The parameters after a training that came to its end."""
     return finished_params(
         tm.meta.train(
             method,
@@ -52,10 +59,11 @@ def trained(method, sample, iterations, rng, beta, name):
     )
 
 
-# Sinusoids: five points on the left half, and the right half is asked.
+# Sinusoids: five points on the left half are given, predictions on the right half are compared.
 
 
 def sinusoids(args, rngs):
+    """(rows of a table, a function that draws the pictures)."""
     init_rng, train_rng, _, test_rng = rngs
     waves, net = tm.data.Sinusoids(), tm.nn.mlp(1, 40, 40, 1)
 
@@ -72,52 +80,56 @@ def sinusoids(args, rngs):
         ),
         "random": tm.tree.map(tm.tensor, net.init(init_rng)),
     }
-    drawn = waves.draw(test_rng, args.test_tasks)
-    seen = test_rng.uniform(-5, 0, (args.test_tasks, 5, 1)).astype(np.float32)
-    support = tm.Batch(seen, drawn(seen))
+    wave_values = waves.draw(test_rng, args.test_tasks)
+    points = test_rng.uniform(-5, 0, (args.test_tasks, 5, 1)).astype(np.float32)
+    support = tm.Batch(points, wave_values(points))
     grid = np.linspace(-5, 5, 101, dtype=np.float32)[:, None]  # (N, 1)
     x = np.broadcast_to(grid, (args.test_tasks, *grid.shape))
-    truth = drawn(x)
+    truth = wave_values(x)
 
-    said = {
-        f"{name}, {steps} steps": maml(steps).predict(params[name], support, x).numpy()
-        for name in NETS
-        for steps in (0, 1, 10)
-    }
-    said["linear"] = np.stack([linear(s, y, g) for s, y, g in zip(*support, x)])
-    said["nearest neighbour"] = np.stack([nearest(s, y, g) for s, y, g in zip(*support, x)])
+    predictions = {}
+    for name in NETS:
+        for steps in (0, 1, 10):
+            prediction = maml(steps).predict(params[name], support, x)
+            predictions[f"{name}, {steps} steps"] = prediction.numpy()
+    for name, predict in (("linear", linear), ("nearest neighbour", nearest)):
+        of_tasks = [predict(*task) for task in zip(support.x, support.y, x)]
+        predictions[name] = np.stack(of_tasks)
     left, right = (grid[:, 0] < 0), (grid[:, 0] > 0)
     rows = [("learner", "error where points lie", "error where none lies", "interval")]
     print(f"\nwaves, 5 points seen, all on the left; mean squared error of {args.test_tasks} waves")
     print(f"{'':24}{'left':>8}{'right':>8}")
-    for name, y in said.items():
-        near, far = (squared_error(y[:, half], truth[:, half]) for half in (left, right))
-        rows.append((name, near.mean(), far.mean(), 1.96 * far.std() / len(far) ** 0.5))
-        print(f"{name:24}{near.mean():8.2f}{far.mean():8.2f} +- {rows[-1][3]:.2f}")
+    for name, y in predictions.items():
+        near = squared_error(y[:, left], truth[:, left])
+        far = squared_error(y[:, right], truth[:, right])
+        interval = 1.96 * far.std() / len(far) ** 0.5
+        rows.append((name, near.mean(), far.mean(), interval))
+        print(f"{name:24}{near.mean():8.2f}{far.mean():8.2f} +- {interval:.2f}")
 
     def draw():
-        draw_waves(said, truth, support, grid, args.out / "learning_bias_waves.png")
+        draw_waves(predictions, truth, support, grid, args.out / "learning_bias_waves.png")
         draw_beliefs(maml, params, args.out / "learning_bias_beliefs.png")
 
     return rows, draw
 
 
-def linear(x, y, asked):
-    """Least squares on (x, 1), at the points asked: (N, D) and (N, E) -> (M, E)."""
+def linear(x, y, query):
+    """Least squares on (x, 1), at the query points: (N, D), (N, E), (M, D) -> (M, E)."""
 
     def with_one(z):
         return np.concatenate([z, np.ones((len(z), 1), z.dtype)], 1)
 
-    return with_one(asked) @ np.linalg.lstsq(with_one(x), y, rcond=None)[0]
+    return with_one(query) @ np.linalg.lstsq(with_one(x), y, rcond=None)[0]
 
 
-def nearest(x, y, asked):
-    """The answer of the nearest example."""
-    return y[((asked[:, None] - x[None]) ** 2).sum(-1).argmin(1)]
+def nearest(x, y, query):
+    """The y of the nearest example: (N, D), (N, E), (M, D) -> (M, E)."""
+    squared = ((query[:, None] - x[None]) ** 2).sum(-1)  # (M, N)
+    return y[squared.argmin(1)]
 
 
-def draw_waves(said, truth, support, grid, path):
-    """Three waves down, learners across: what is seen, what is said, what is true."""
+def draw_waves(predictions, truth, support, grid, path):
+    """Three waves down, learners across: the examples, the predictions, the truth."""
     plt = pyplot()
     if plt is None:
         return
@@ -132,13 +144,13 @@ def draw_waves(said, truth, support, grid, path):
                 for steps, style in ((0, ":"), (1, "--"), (10, "-")):
                     axis.plot(
                         grid,
-                        said[f"{name}, {steps} steps"][t],
+                        predictions[f"{name}, {steps} steps"][t],
                         style,
                         color="tab:blue",
                         label=f"after {steps} step" + "s" * (steps != 1),
                     )
             else:
-                axis.plot(grid, said[name][t], color="tab:blue")
+                axis.plot(grid, predictions[name][t], color="tab:blue")
             axis.plot(support.x[t], support.y[t], "o", color="black", markersize=4, label="seen")
             axis.axvspan(0, 5, color="gray", alpha=0.08)
             axis.set_ylim(-6, 6)
@@ -150,7 +162,7 @@ def draw_waves(said, truth, support, grid, path):
 
 
 def draw_beliefs(maml, params, path):
-    """One point is seen, at many heights: the functions that each net can imagine."""
+    """What each net predicts after one example, at many heights: the functions it can imagine."""
     plt = pyplot()
     if plt is None:
         return
@@ -169,7 +181,7 @@ def draw_beliefs(maml, params, path):
     plt.close(figure)
 
 
-# Glyphs: each class is seen once; the query is the same picture, changed more and more.
+# Glyphs: one example of each class; the query is the same picture, changed more and more.
 
 CHANGES = {
     "turned by degrees": (0, 5, 10, 15, 20, 30, 45),
@@ -179,6 +191,7 @@ CHANGES = {
 
 
 def glyphs(args, rngs):
+    """(rows of a table, a function that draws the picture)."""
     init_rng, train_rng, _, test_rng = rngs
     source = tm.data.Glyphs(seed=0)
     train, test = source.characters(30), source.characters(15, first=35)
@@ -207,16 +220,16 @@ def glyphs(args, rngs):
         print(f"{change:24}" + "".join(f"{name:>19}" for name in (*NETS, *SIMPLE)))
         for size in sizes:
             x = drawn.query.x if "hand" in change else changed(support.x, change, size)
-            answers = [
+            classes = [
                 np.asarray(maml.predict(params[name], support, x)).argmax(-1) for name in NETS
             ]
-            flat = [(s.reshape(len(s), -1), q.reshape(len(q), -1)) for s, q in zip(support.x, x)]
-            hot = np.eye(args.way, dtype=np.float32)
-            answers += [
-                np.stack([f(s, hot[y], q).argmax(-1) for (s, q), y in zip(flat, support.y)])
-                for f in (linear, nearest)
-            ]
-            right = [(answer == support.y).mean() for answer in answers]
+            one_hot = np.eye(args.way, dtype=np.float32)[support.y]  # (T, N, K)
+            flat_support = support.x.reshape(*support.x.shape[:2], -1)  # (T, N, D)
+            flat_query = x.reshape(*x.shape[:2], -1)
+            for predict in (linear, nearest):
+                of_tasks = [predict(*task) for task in zip(flat_support, one_hot, flat_query)]
+                classes.append(np.stack(of_tasks).argmax(-1))
+            right = [(predicted == support.y).mean() for predicted in classes]
             rows.append((change, size, *right))
             print(f"{size:>24}" + "".join(f"{r:19.3f}" for r in right))
     return rows, lambda: draw_changes(rows, 1 / args.way, args.out / "learning_bias_changes.png")
@@ -285,7 +298,7 @@ if __name__ == "__main__":
         "--work", choices=("sinusoid", "glyphs", "both"), default="both", help="what is learned"
     )
     p.add_argument("--glyph-iterations", type=int, default=800, help="updates on glyphs")
-    p.add_argument("--test-tasks", type=int, default=200, help="tasks to judge by")
+    p.add_argument("--test-tasks", type=int, default=200, help="tasks of the test")
     args = parse_flags(
         p,
         ("way", "work", "sinusoid".__ne__),

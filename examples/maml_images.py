@@ -1,9 +1,14 @@
 """MAML on images (Finn et al. 2017, section 5.2): tell new characters apart after seeing each once.
 
---method takes its relatives. --data glyphs needs no download, and the defaults learn it in half a
-minute. --data omniglot is the paper's (Finn, Abbeel & Levine); its full 5-way recipe is
---filters 64 --tasks 32 --alpha 0.4 --beta 1e-3 --iterations 60000, without convolutions --net dense
-in place of the filters, and 20-way it is --way 20 --steps 5 --alpha 0.1 --tasks 16.
+    python examples/maml_images.py                                    half a minute, no download
+    python examples/maml_images.py --method reptile                   or another relative of MAML
+    python examples/maml_images.py --data omniglot --filters 64 --tasks 32 --alpha 0.4 --beta 1e-3
+        --iterations 60000                                            the paper's 5-way recipe
+
+What one learns: how far gradient steps on one image a class go from a learned initialisation, and
+how the published recipes (Finn, Abbeel & Levine) are spelled in flags. The paper's net without
+convolutions is --net dense in place of --filters; its 20-way recipe has --way 20 --steps 5
+--alpha 0.1 --tasks 16.
 """
 
 import time
@@ -64,9 +69,8 @@ def main(args, name):
 
     learner = method()
     train, validation, test = image_sets(args, draw_from)
-    if (
-        args.no_jit and args.chunks > 1 and args.method != "maml++"
-    ):  # whose weights are of all tasks
+    splits = args.method != "maml++"  # whose step weights are not a part of each task
+    if args.no_jit and args.chunks > 1 and splits:
         learner = learner._replace(meta_grad=in_chunks(learner.meta_grad, args.chunks))
     print(
         f"{args.method}, {args.way}-way {args.shot}-shot on {args.data} ({train}): net {args.net}, "
@@ -89,11 +93,9 @@ def main(args, name):
         ),
     )
 
-    published = (
-        PUBLISHED.get((args.method, args.net, args.way, args.shot), "")
-        if args.data == "omniglot"
-        else ""
-    )
+    published = ""
+    if args.data == "omniglot":
+        published = PUBLISHED.get((args.method, args.net, args.way, args.shot), "")
     state = test_rng.bit_generator.state
     print_result(
         f"{args.way}-way {args.shot}-shot test accuracy on {args.data}",
@@ -123,21 +125,21 @@ def network(args):
 
 
 def draw_task(method, params, task, path):
-    """One test task: what was seen of each class, and what the adapted net says of the query."""
+    """One test task: the support image of each class, and the adapted net's class of each query."""
     plt = pyplot()
     if plt is None:
         return
-    said = np.argmax(method.predict(params, task.support, task.query.x).numpy()[0], -1)
-    columns = min(len(said), 10)
+    predicted = np.argmax(method.predict(params, task.support, task.query.x).numpy()[0], -1)
+    columns = min(len(predicted), 10)
     figure, axes = plt.subplots(2, columns, figsize=(columns, 2.6), squeeze=False)
     for k in range(columns):
-        right = said[k] == task.query.y[0, k]
+        right = predicted[k] == task.query.y[0, k]
         for axis, image in zip(axes[:, k], (task.support.x[0, k], task.query.x[0, k])):
             axis.imshow(1 - image[..., 0], cmap="gray", vmin=0, vmax=1)
             axis.set(xticks=[], yticks=[])
         axes[0, k].set_title(f"class {task.support.y[0, k]}", fontsize=8)
         colour = "tab:green" if right else "tab:red"
-        axes[1, k].set_xlabel(f"says {said[k]}", fontsize=8, color=colour)
+        axes[1, k].set_xlabel(f"says {predicted[k]}", fontsize=8, color=colour)
     axes[0, 0].set_ylabel("seen", fontsize=8)
     axes[1, 0].set_ylabel("asked", fontsize=8)
     save_figure(figure, path)
@@ -146,7 +148,7 @@ def draw_task(method, params, task, path):
 
 if __name__ == "__main__":
     p = parser(__doc__.splitlines()[0], iterations=1400, beta=3e-3)
-    p.add_argument("--method", choices=METHODS, default="maml", help="MAML or a relative")
+    p.add_argument("--method", choices=METHODS, default="maml", help="MAML or a relative of it")
     add_image_flags(p, "random", "vinyals", "official")  # the paper's is a random 1100/100/423
     p.add_argument(
         "--net",

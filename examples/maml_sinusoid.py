@@ -1,8 +1,12 @@
 """MAML on sinusoids (Finn et al. 2017, section 5.1): learn to fit a wave from a few points.
 
-Tasks are waves of random amplitude and phase. The net is trained so that one gradient step on 10
-points of a new wave fits it; then it is tested with --shot points and up to 10 steps. Full recipe
-of Finn, Abbeel & Levine: --iterations 70000. --method takes MAML's relatives.
+    python examples/maml_sinusoid.py
+    python examples/maml_sinusoid.py --method meta-sgd                or another relative of MAML
+    python examples/maml_sinusoid.py --iterations 70000               the paper's full recipe
+
+What one learns: tasks are waves of random amplitude and phase, and the net is trained so that one
+gradient step on 10 points of a new wave fits it. The test, with --shot points and up to 10 steps,
+shows whether more steps than it was trained for still help (Finn, Abbeel & Levine).
 """
 
 import time
@@ -99,7 +103,7 @@ def draw_adaptation(method, params, waves, args, rng):
 
 if __name__ == "__main__":
     p = parser(__doc__.splitlines()[0], without=("way",), shot=5, iterations=10000)
-    p.add_argument("--method", choices=METHODS, default="maml", help="MAML or a relative")
+    p.add_argument("--method", choices=METHODS, default="maml", help="MAML or a relative of it")
     p.add_argument(
         "--train-shot",
         type=int,

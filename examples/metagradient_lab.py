@@ -1,8 +1,12 @@
 """The meta-gradient lab: how much of the exact meta-gradient does each approximation keep?
 
-The same parameters and the same tasks go through exact MAML, first-order MAML, Reptile, ANIL and
-iMAML, with more and more inner steps. For each: the cosine to the exact meta-gradient, the ratio of
-their norms, and what it costs, in time and in memory of the compiled program.
+    python examples/metagradient_lab.py                               sinusoids
+    python examples/metagradient_lab.py --work glyphs
+
+What one learns: the same parameters and the same tasks go through exact MAML, first-order MAML,
+Reptile, ANIL and iMAML, with more and more inner steps. For each: the cosine to the exact
+meta-gradient, the ratio of their norms, and what it costs, in time and in memory of the compiled
+program.
 """
 
 import time
@@ -31,8 +35,8 @@ def method_named(name, net, loss, lr, steps):
     }[name]()
 
 
-def work(args):
-    """(net, loss, lr, sample(rng, tasks)) of what is learned."""
+def problem(args):
+    """What is learned: (net, loss, lr, sample(rng, tasks))."""
     if args.work == "sinusoid":
         waves = tm.data.Sinusoids()
         return (
@@ -42,9 +46,8 @@ def work(args):
             lambda rng, tasks: waves.sample(rng, tasks=tasks, shot=10, query=10),
         )
     shape = dict(way=args.way, shot=args.shot, query=args.shot)
-    tm.data.episodes(
-        blank_characters(10), np.random.default_rng(0), tasks=1, **shape
-    )  # are they enough?
+    blank = blank_characters(10)
+    tm.data.episodes(blank, np.random.default_rng(0), tasks=1, **shape)  # raises if too few
     characters = tm.data.Glyphs(seed=0).characters(10)
     return (
         tm.nn.conv4(args.way, filters=16),
@@ -56,7 +59,7 @@ def work(args):
 
 def main(args, name):
     init_rng, train_rng, _, test_rng = generators(args.seed)
-    net, loss, lr, sample = work(args)
+    net, loss, lr, sample = problem(args)
     params = tm.tree.map(tm.tensor, net.init(init_rng))
     if args.iterations:
         params = finished_params(
@@ -74,34 +77,26 @@ def main(args, name):
         )
     tasks = sample(test_rng, args.tasks)
     print(
-        f"{args.work}, {args.tasks} tasks, inner rate {lr}, after {args.iterations} updates of MAML\n"
+        f"{args.work}, {args.tasks} tasks, inner rate {lr}, "
+        f"after {args.iterations} updates of MAML\n"
     )
     print(f"{'':14}{'steps':>6}{'cosine':>9}{'norm ratio':>12}{'ms':>9}{'MB':>9}")
     rows = []
     for steps in args.inner:
         exact = None
         for method in METHODS:
-            vector, ms, memory = measured(
-                method_named(method, net, loss, lr, steps), params, tasks, args.repeats
-            )
-            exact = vector if exact is None else exact
-            norms = np.linalg.norm(vector), np.linalg.norm(exact)
-            rows.append(
-                (
-                    method,
-                    steps,
-                    float(vector @ exact / (norms[0] * norms[1])),
-                    float(norms[0] / norms[1]),
-                    ms,
-                    memory,
-                )
-            )
+            built = method_named(method, net, loss, lr, steps)
+            vector, ms, memory = measured(built, params, tasks, args.repeats)
+            if exact is None:  # the first of METHODS
+                exact = vector
+            norm, exact_norm = np.linalg.norm(vector), np.linalg.norm(exact)
+            cosine = float(vector @ exact / (norm * exact_norm))
+            rows.append((method, steps, cosine, float(norm / exact_norm), ms, memory))
             print("{:14}{:6}{:9.4f}{:12.3f}{:9.2f}{:9.2f}".format(*rows[-1]), flush=True)
         print()
     back_up_earlier_run(args.out, name)
-    write_table(
-        [("method", "steps", "cosine", "norm ratio", "ms", "MB"), *rows], args.out / f"{name}.csv"
-    )
+    header = ("method", "steps", "cosine", "norm ratio", "ms", "MB")
+    write_table([header, *rows], args.out / f"{name}.csv")
     draw(rows, args.out / f"{name}.png")
 
 
@@ -111,9 +106,9 @@ def measured(method, params, tasks, repeats: int):
     _, grads = compiled(params, tasks)
     times = []
     for _ in range(repeats):
-        begun = time.perf_counter()
+        start = time.perf_counter()
         compiled(params, tasks)
-        times.append(time.perf_counter() - begun)
+        times.append(time.perf_counter() - start)
     vector = np.concatenate([np.asarray(g, np.float64).ravel() for g in tm.tree.leaves(grads)])
     memory = tm.explain(method.meta_grad, params, tasks).replay.memory.size
     return vector, 1e3 * float(np.median(times)), memory / 1e6

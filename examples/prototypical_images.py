@@ -1,7 +1,12 @@
 """Prototypical networks (Snell et al. 2017): a class is the mean of its examples in a space.
 
-By Snell, Swersky & Zemel. Training tasks have more classes than test tasks (--way, --test-ways):
-the harder question teaches more. --data omniglot is the paper's.
+    python examples/prototypical_images.py                            glyphs, no download
+    python examples/prototypical_images.py --data omniglot --filters 64 --pool max
+
+What one learns: how far a learned space goes when nothing adapts in a task but the means; that
+training tasks with more classes than test tasks (--way, --test-ways) teach more; and how much it
+helps if batch norm sees all query images at once (the rows "transductive"). By Snell, Swersky &
+Zemel.
 """
 
 import time
@@ -42,17 +47,17 @@ def main(args, name):
 
     draw = sampler(train, train_rng, args.way, args.query)
 
-    def judge(params, way, transductive):
-        """The method for the test: batch norm at its moments of training images, or not."""
+    def test_method(params, way, transductive):
+        """(method, params): batch norm with the moments of training images, or of the query."""
         if transductive:
             return tm.meta.prototypical(net, way=way), params
-        seen = sampler(train, np.random.default_rng(args.seed), args.way, args.query)(8)
-        images = np.concatenate([seen.support.x, seen.query.x], 1)
+        known = sampler(train, np.random.default_rng(args.seed), args.way, args.query)(8)
+        images = np.concatenate([known.support.x, known.query.x], 1)  # (T, N, H, W, 1)
         model, params = net.freeze(params, images.reshape(-1, *images.shape[2:]))
         return tm.meta.prototypical(model, way=way), params
 
     def score(params, characters, rng, way, query, tasks, transductive=False):
-        method, params = judge(params, way, transductive)
+        method, params = test_method(params, way, transductive)
         return tm.meta.evaluate(method, params, sampler(characters, rng, way, query), tasks=tasks)
 
     params = train_or_load(
@@ -86,17 +91,18 @@ def draw_space(net, params, task, path):
     if plt is None:
         return
     images = np.concatenate([task.support.x[0], task.query.x[0]])
-    labels = np.concatenate([task.support.y[0], task.query.y[0]])
+    support_y, query_y = task.support.y[0], task.query.y[0]
     z = np.asarray(net(params, images))  # (N, D)
-    plane = np.linalg.svd(z - z.mean(0), full_matrices=False)[2][:2]  # (2, D)
-    points = (z - z.mean(0)) @ plane.T
+    centred = z - z.mean(0)
+    _, _, directions = np.linalg.svd(centred, full_matrices=False)
+    points = centred @ directions[:2].T  # (N, 2)
+    support, query = points[: len(support_y)], points[len(support_y) :]
     figure, axis = plt.subplots(figsize=(5, 4.5))
-    for k in range(labels.max() + 1):
+    for k in range(max(support_y.max(), query_y.max()) + 1):
         colour = f"C{k}"
-        mine = points[len(task.support.y[0]) :][task.query.y[0] == k]
-        mean = points[: len(task.support.y[0])][task.support.y[0] == k].mean(0)
-        axis.scatter(*mine.T, color=colour, s=18)
-        axis.scatter(*mean, color=colour, s=220, marker="*", edgecolor="black")
+        prototype = support[support_y == k].mean(0)
+        axis.scatter(*query[query_y == k].T, color=colour, s=18)
+        axis.scatter(*prototype, color=colour, s=220, marker="*", edgecolor="black")
     axis.set(xticks=[], yticks=[], title="stars: prototypes; dots: what is asked")
     save_figure(figure, path)
     plt.close(figure)

@@ -1,8 +1,11 @@
 """A siamese network with contrastive loss (Hadsell et al. 2006): learn a distance, then compare.
 
-The loss is by Hadsell, Chopra & LeCun. Trained on all pairs of a few characters by a few hands;
-judged on characters of alphabets it never saw: verification (same or different?) and one-shot
-classification by nearest neighbour. On Omniglot it learns from the background set alone.
+    python examples/siamese_images.py                                 glyphs, no download
+    python examples/siamese_images.py --data omniglot                 the background set alone
+
+What one learns: one embedding, trained on all pairs of a few characters by a few hands (Hadsell,
+Chopra & LeCun), serves two tasks on characters of alphabets it never saw: verification (same or
+different?) and one-shot classification by nearest neighbour.
 """
 
 import time
@@ -83,29 +86,33 @@ def main(args, name):
         return siamese_network(model, margin=args.margin), model, params
 
     def score(params):
-        judge, _, params = frozen(params)
+        frozen_method, _, params = frozen(params)
         return tm.meta.evaluate(
-            judge, params, tasks(validation, validation_rng, args.way), tasks=100
+            frozen_method, params, tasks(validation, validation_rng, args.way), tasks=100
         )
 
     params = train_or_load(
         args, method, sample, rngs, name=name, evaluate=score, measure=f"{args.way}-way accuracy"
     )
-    judge, model, params = frozen(params)
-    known = draw(validation, validation_rng, 10000)
-    threshold = best_threshold(pair_distances(model, params, known), known.different)
-    asked = draw(test, test_rng, 10000)
-    right = verification_accuracy(pair_distances(model, params, asked), asked.different, threshold)
+    frozen_method, model, params = frozen(params)
+    known_pairs = draw(validation, validation_rng, 10000)
+    known_distances = pair_distances(model, params, known_pairs)
+    threshold = best_threshold(known_distances, known_pairs.different)
+    test_pairs = draw(test, test_rng, 10000)
+    test_distances = pair_distances(model, params, test_pairs)
+    accuracy = verification_accuracy(test_distances, test_pairs.different, threshold)
     print_result(
         f"verification accuracy of 10000 test pairs at D > {threshold:.3f}:",
-        f"{right:.4f}",
+        f"{accuracy:.4f}",
         args.seed,
         start,
     )
     for way, published in ((5, "97.3 %"), (20, "88.2 %")):
         print_result(
             f"{way}-way {args.shot}-shot between-alphabet test accuracy",
-            tm.meta.evaluate(judge, params, tasks(test, test_rng, way), tasks=args.test_tasks),
+            tm.meta.evaluate(
+                frozen_method, params, tasks(test, test_rng, way), tasks=args.test_tasks
+            ),
             args.seed,
             start,
             f"{published}, Vinyals et al. 2016"
@@ -114,8 +121,8 @@ def main(args, name):
         )
     if args.data == "omniglot":
 
-        def distance(asked, seen):
-            return distances(model(params, asked[..., None]), model(params, seen[..., None]))
+        def distance(query, support):
+            return distances(model(params, query[..., None]), model(params, support[..., None]))
 
         score = oneshot.evaluate(distance, oneshot.all_runs(args.root))
         print_result(
@@ -142,10 +149,10 @@ def draw_neighbours(model, params, characters, rng, path):
     images = images[..., None].astype(np.float32)
     labels = np.repeat(np.arange(len(chosen)), 6)
     embedded = np.asarray(model(params, images))
-    asked = np.arange(0, len(labels), len(labels) // 6)[:6]
-    d = distances(embedded[asked], embedded)
+    queries = np.arange(0, len(labels), len(labels) // 6)[:6]
+    d = distances(embedded[queries], embedded)
     figure, axes = plt.subplots(6, 7, figsize=(7, 6.4))
-    for row, i in enumerate(asked):
+    for row, i in enumerate(queries):
         for column, j in enumerate(np.argsort(d[row])[:7]):
             axis = axes[row, column]
             axis.imshow(1 - images[j, ..., 0], cmap="gray", vmin=0, vmax=1)
