@@ -31,6 +31,9 @@ def with_step_weights(args, sample):
     """For maml++, a sampler whose step weights move to the last step in a tenth of the run."""
     if args.method != "maml++":
         return sample
-    return lambda k: tm.meta.Weighted(
-        *sample(k), tm.meta.step_weights(k / (0.1 * args.iterations), args.steps)
-    )
+
+    def weighted_sample(k):
+        progress = k / (0.1 * args.iterations)
+        return tm.meta.Weighted(*sample(k), tm.meta.step_weights(progress, args.steps))
+
+    return weighted_sample

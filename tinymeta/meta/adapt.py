@@ -5,7 +5,7 @@
 (Finn, Abbeel & Levine 2017, equation 1, repeated K = `steps` times.) Two things make it short.
 
 It is an ordinary computation. Its gradient is made of operations like all others, so theta' is a
-differentiable function of theta, and a `grad` outside passes through the steps without being told.
+differentiable function of theta, and a `grad` outside passes through the steps by itself.
 For one step and H the Hessian of L at theta, what it multiplies by is
 
     d theta' / d theta = I - alpha H.

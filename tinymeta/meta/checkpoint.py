@@ -1,7 +1,7 @@
-"""Checkpoints: all that a training needs to go on, bit for bit, in one file written every minutes.
+"""Checkpoints: all that a training needs to resume, bit for bit, in one file.
 
 It holds the parameters, the optimizer's state, the best parameters so far, the states of the random
-generators, the curve, and the configuration of the run, which has to be the same to go on. The
+generators, the curve, and the configuration of the run, which has to be the same to resume. The
 arrays are an archive of `tm.save`; the rest is JSON in it, the fields of `Metadata`.
 """
 
@@ -42,7 +42,7 @@ class Best(NamedTuple):
 
 
 class Progress(NamedTuple):
-    """A training after `iteration` updates; immutable, so any of them can be gone back to."""
+    """The state of a training after `iteration` updates, immutable."""
 
     params: Any
     state: Any  # of the optimizer
@@ -79,7 +79,7 @@ class Metadata(NamedTuple):
 
 
 class Checkpoint:
-    """Where a training is kept.
+    """The file that a training is resumed from, and when to write it.
 
     path: a .npz file; config: what a run must have in common with the one it continues, for JSON;
     generators: every random generator the run draws from, by name; every: seconds between writes.
@@ -109,7 +109,7 @@ class Checkpoint:
         return time.perf_counter() - self.written >= self.every
 
     def write(self, progress: Progress) -> None:
-        """Write `progress` in place of what the file held.
+        """Replace the file by one with this `progress`.
 
         Raises OSError where it cannot be written; the file is then as it was.
         """

@@ -1,6 +1,6 @@
 """The machine and the libraries that a training computes with.
 
-Its bits depend on them, beside the seed and the configuration: on how many cores work is chunked
+Its bits depend on them, and on the seed and the configuration: on how many cores work is chunked
 for, and on the instructions that kernels are compiled to.
 """
 

@@ -6,7 +6,7 @@
 One small LSTM m serves all coordinates, each with a state h of its own, so that it can optimize
 anything. The paper holds grad f(theta_k) constant when it differentiates by phi; exactly, that
 gradient depends on theta_k, hence on phi, and its derivative is a second one. `first_order` is the
-paper's, a `stop_gradient` one can see; without it the meta-gradient is exact.
+paper's, by a `stop_gradient` in `unroll`; without it the meta-gradient is exact.
 
 Shapes: T tasks, D coordinates (all numbers of theta), H hidden units, C inputs of a cell.
 """

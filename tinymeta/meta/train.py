@@ -27,7 +27,7 @@ from .method import Method
 
 
 class Run(NamedTuple):
-    """What a training came to."""
+    """The result of a training."""
 
     params: Any  # after the last update
     curve: list[Row]
@@ -61,16 +61,16 @@ def train(
     rng draws the initial parameters if none are given;
     evaluate(params) -> a Score, called `rows` times; better: "larger" or "smaller" ones;
     save(params, curve) is called as often;
-    checkpoint: where all is kept every few minutes, and with `resume` gone on from: the run is
-    then, bit for bit, the one that was not interrupted, here or, with more iterations, beyond its
-    end; on another machine or number of cores it says that the bits may be others;
-    begun() is called once, after the first update and before anything is written: the place to
-    move away what an earlier run left, since by now all arguments are known to fit;
+    checkpoint: written every few minutes; with `resume` the training continues from it and is then,
+    bit for bit, the one that was not interrupted, also beyond its end, with more iterations. On
+    another machine or number of cores the bits may differ, and a note says so;
+    begun() is called once, after the first update and before anything is written: the time to move
+    an earlier run's files away, since by now all arguments are known to fit;
     compiled: the whole update, gradient and optimizer, is traced once and replayed; so
     `method.meta_grad` has to be what its name says, a function of its arguments alone.
 
-    All randomness is the caller's generators': the same seeds give the same run. Ctrl-C ends it
-    early, with what was reached, and so does a signal whose handler raises KeyboardInterrupt(name).
+    All randomness is the caller's generators': the same seeds give the same run. Ctrl-C, or a
+    signal whose handler raises KeyboardInterrupt(name), ends it early, with the updates made.
     Raises ValueError if iterations is no whole number from 1 on, or below what a checkpoint has
     reached, or if there are neither params nor rng; FloatingPointError when the first batch holds a
     NaN or an infinity, and when a loss or a parameter is no longer a number: it names the
