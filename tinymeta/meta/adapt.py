@@ -6,7 +6,7 @@
 
 It is an ordinary computation. Its gradient is made of operations like all others, so theta' is a
 differentiable function of theta, and a `grad` outside passes through the steps by itself.
-For one step and H the Hessian of L at theta, what it multiplies by is
+For one step, with H the Hessian of L at theta, the chain rule multiplies the outer gradient by
 
     d theta' / d theta = I - alpha H.
 
