@@ -1,19 +1,24 @@
 """Learning to optimize (Andrychowicz et al. 2016): an LSTM that learned to descend, and others.
 
-By Andrychowicz, Denil, Gomez, Hoffman, Pfau, Schaul, Shillingford & de Freitas. Trained on random
-10-dimensional quadratics, judged on fresh ones beside hand-made optimizers, whose rates are tuned
-on as many problems as they need. --exact keeps the second derivatives that the paper drops.
+    python examples/learned_optimizer.py                              the paper's approximation
+    python examples/learned_optimizer.py --exact                      with the second derivatives
+
+What one learns: an LSTM trained on random 10-dimensional quadratics descends fresh ones, beside
+SGD, momentum, NAG and Adam, whose rates are tuned on as many problems as they need; and whether the
+second derivatives that the paper drops matter. By Andrychowicz, Denil, Gomez, Hoffman, Pfau,
+Schaul, Shillingford & de Freitas.
 """
 
 import time
 
 import numpy as np
-from common import arguments, generators, judges, learn, parser, result, run
+from common import generators, print_result, run_example, train_or_load
+from flags import only_evaluates, parse_flags, parser
 from pictures import pyplot, save_figure
 
 import tinymeta as tm
+from tinymeta.meta.evaluation import Score
 from tinymeta.meta.learned_optimizer import unroll
-from tinymeta.meta.method import Score
 
 RATES = (10 ** np.linspace(-3.5, 0, 29)).tolist()
 BASELINES = {
@@ -30,67 +35,69 @@ def objective(theta, data):
     return (residual * residual).sum(-1)
 
 
-def main(a, name):
+def main(args, name):
     start = time.perf_counter()
-    rngs = _, train_rng, validation_rng, test_rng = generators(a.seed)
-    family = tm.data.Quadratics(uniform=a.uniform)
+    rngs = _, train_rng, validation_rng, test_rng = generators(args.seed)
+    family = tm.data.Quadratics(uniform=args.uniform)
     method = tm.meta.learned_optimizer(
         objective,
-        steps=a.steps,
-        truncate=a.truncate or None,
-        hidden=a.hidden,
-        first_order=not a.exact,
+        steps=args.steps,
+        truncate=args.truncate or None,
+        hidden=args.hidden,
+        first_order=not args.exact,
     )
+    family_name = "uniform" if args.uniform else "Gaussian"
+    derivatives = "exact" if args.exact else "second derivatives dropped"
     print(
-        f"learned optimizer on {'uniform' if a.uniform else 'Gaussian'} quadratics: "
-        f"{a.steps} steps, gradient cut after {a.truncate or a.steps}, "
-        f"{'exact' if a.exact else 'second derivatives dropped'}, {a.tasks} problems a batch, "
-        f"{a.iterations} updates"
+        f"learned optimizer on {family_name} quadratics: {args.steps} steps, gradient cut after "
+        f"{args.truncate or args.steps}, {derivatives}, {args.tasks} problems a batch, "
+        f"{args.iterations} updates"
     )
 
     def curves(predict, problems):
         """f at each step, (T, 1 + steps)."""
-        return np.concatenate(
-            [
-                predict(tm.tree.map(lambda x: x[k : k + 100], problems))
-                for k in range(0, len(problems.start), 100)
-            ]
-        )
+        parts = []
+        for k in range(0, len(problems.start), 100):
+            part = tm.tree.map(lambda x: x[k : k + 100], problems)
+            parts.append(predict(part))
+        return np.concatenate(parts)
 
     def learned(params):
         return lambda problems: np.asarray(method.predict(params, problems))
 
-    def by_hand(make):
-        """Steps of an optimizer, compiled once for all rates."""
-        steps = tm.jit(
-            lambda rate, problems: tm.ops.stack(
-                list(unroll(make(rate), objective, *problems, steps=a.steps)), 1
-            )
-        )
-        return lambda rate: lambda problems: np.asarray(steps(rate, problems))
+    def tunable(make):
+        """rate -> the descent of the optimizer make(rate), compiled once for all rates."""
+
+        @tm.jit
+        def descend(rate, problems):
+            values = unroll(make(rate), objective, *problems, steps=args.steps)
+            return tm.ops.stack(list(values), 1)
+
+        return lambda rate: lambda problems: np.asarray(descend(rate, problems))
 
     def evaluate(params):
         problems = family.sample(np.random.default_rng(validation_seed), tasks=200)
         return mean_score(curves(learned(params), problems))
 
     validation_seed = int(validation_rng.integers(2**32))  # the same problems each time
-    params = learn(
-        a,
+    params = train_or_load(
+        args,
         method,
-        lambda k: family.sample(train_rng, tasks=a.tasks),
+        lambda k: family.sample(train_rng, tasks=args.tasks),
         rngs,
         name=name,
         evaluate=evaluate,
         better="smaller",
-        measure=f"mean f over {a.steps} steps",
+        measure=f"mean f over {args.steps} steps",
     )
 
-    tuning, fresh = (family.sample(test_rng, tasks=n) for n in (400, a.test_tasks))
+    tuning, fresh = (family.sample(test_rng, tasks=n) for n in (400, args.test_tasks))
     found = {"learned": curves(learned(params), fresh)}
     for rule, make in BASELINES.items():
-        steps = by_hand(make)
-        mean, rate = min((float(mean_of(curves(steps(rate), tuning))), rate) for rate in RATES)
-        found[rule] = curves(steps(rate), fresh)
+        descend_at = tunable(make)
+        means = [(float(mean_of(curves(descend_at(rate), tuning))), rate) for rate in RATES]
+        mean, rate = min(means)
+        found[rule] = curves(descend_at(rate), fresh)
         print(
             f"{rule}: best rate {rate:.4g} of {len(RATES)}, {mean:.4g} on the problems it was "
             "tuned on",
@@ -98,15 +105,15 @@ def main(a, name):
         )
     for rule, f in found.items():
         last = f[:, -1]
-        result(
-            f"{rule}: mean f over steps 1 to {a.steps} of fresh problems",
+        print_result(
+            f"{rule}: mean f over steps 1 to {args.steps} of fresh problems",
             mean_score(f),
-            a.seed,
+            args.seed,
             start,
         )
-        print(f"    at step {a.steps}: mean {last.mean():.4g}, median {np.median(last):.4g}")
-    if not judges(a):
-        draw_descent(found, a.out / f"{name}_descent.png", a.test_tasks)
+        print(f"    at step {args.steps}: mean {last.mean():.4g}, median {np.median(last):.4g}")
+    if not only_evaluates(args):
+        draw_descent(found, args.out / f"{name}_descent.png", args.test_tasks)
 
 
 def mean_of(f: np.ndarray) -> float:
@@ -149,4 +156,4 @@ if __name__ == "__main__":
     p.add_argument("--uniform", action="store_true", help="entries of W and y uniform, not normal")
     p.add_argument("--hidden", type=int, default=20, help="units of each of the two LSTM layers")
     p.add_argument("--tasks", type=int, default=32, help="problems in a batch (the paper: 128)")
-    run(main, arguments(p), "learned_optimizer")
+    run_example(main, parse_flags(p), "learned_optimizer")

@@ -1,42 +1,50 @@
-"""Learning bias made visible: what has a learned initialisation come to believe?
+"""Learning bias made visible: what does a learned initialisation assume where it saw no data?
 
-A learner says something where it saw nothing; what it says there is its bias. On sinusoids five
-points are seen, all on the left: what is drawn on the right? On glyphs each class is seen once:
-which changes of the picture leave the answer as it was? A learned initialisation (MAML) is compared
-with a random and a pretrained one, each adapted in the same way, and with learners whose bias is
-fixed: a linear one and the nearest neighbour.
+    python examples/learning_bias.py                                  waves and glyphs
+    python examples/learning_bias.py --work sinusoid
+
+What one learns: a learner predicts something where it has no examples; what it predicts there is
+its bias. On sinusoids five points are given, all on the left: what is drawn on the right? On glyphs
+each class is given once: which changes of the picture leave the prediction as it was? A learned
+initialisation (MAML) is compared with a random and a pretrained one, each adapted in the same way,
+and with learners whose bias is fixed: a linear one and the nearest neighbour.
 """
 
 import numpy as np
-from common import arguments, finished, generators, parser, run
-from images import blank
-from keeping import begin_anew, write_rows
+from common import finished_params, generators, run_example
+from flags import parse_flags, parser
+from images import blank_characters
 from pictures import pyplot, save_figure
+from run_files import back_up_earlier_run, write_table
 
 import tinymeta as tm
 from tinymeta.data.affine import warp
-from tinymeta.meta.method import squared_error
+from tinymeta.meta.evaluation import squared_error
 
 NETS = ("MAML", "pretrained", "random")
 SIMPLE = ("linear", "nearest neighbour")
 
 
-def main(a, name):
-    rngs = generators(a.seed)
-    works = {"sinusoid": sinusoids, "glyphs": glyphs}
-    chosen = (a.work,) if a.work != "both" else tuple(works)
-    if "glyphs" in chosen:  # are there enough of them?
-        tm.data.episodes(blank(15), np.random.default_rng(0), way=a.way, tasks=1)
+def main(args, name):
+    rngs = generators(args.seed)
+    studies = {"sinusoid": sinusoids, "glyphs": glyphs}
+    chosen = (args.work,) if args.work != "both" else tuple(studies)
+    if "glyphs" in chosen:
+        blank = blank_characters(15)
+        tm.data.episodes(
+            blank, np.random.default_rng(0), way=args.way, tasks=1
+        )  # raises if too few
     for work in chosen:
-        rows, draw = works[work](a, rngs)
+        rows, draw = studies[work](args, rngs)
         if work == chosen[0]:
-            begin_anew(a.out, name)
-        write_rows(rows, a.out / f"{name}_{work}.csv")
+            back_up_earlier_run(args.out, name)
+        write_table(rows, args.out / f"{name}_{work}.csv")
         draw()
 
 
 def trained(method, sample, iterations, rng, beta, name):
-    return finished(
+    """The parameters after a training that came to its end."""
+    return finished_params(
         tm.meta.train(
             method,
             sample,
@@ -51,10 +59,11 @@ def trained(method, sample, iterations, rng, beta, name):
     )
 
 
-# Sinusoids: five points on the left half, and the right half is asked.
+# Sinusoids: five points on the left half are given, predictions on the right half are compared.
 
 
-def sinusoids(a, rngs):
+def sinusoids(args, rngs):
+    """(rows of a table, a function that draws the pictures)."""
     init_rng, train_rng, _, test_rng = rngs
     waves, net = tm.data.Sinusoids(), tm.nn.mlp(1, 40, 40, 1)
 
@@ -65,56 +74,62 @@ def sinusoids(a, rngs):
         return waves.sample(train_rng, tasks=25, shot=10, query=10)
 
     params = {
-        "MAML": trained(maml(1), sample, a.iterations, init_rng, 1e-3, "MAML, waves"),
-        "pretrained": trained(maml(0), sample, a.iterations, init_rng, 1e-3, "pretraining, waves"),
+        "MAML": trained(maml(1), sample, args.iterations, init_rng, 1e-3, "MAML, waves"),
+        "pretrained": trained(
+            maml(0), sample, args.iterations, init_rng, 1e-3, "pretraining, waves"
+        ),
         "random": tm.tree.map(tm.tensor, net.init(init_rng)),
     }
-    drawn = waves.draw(test_rng, a.test_tasks)
-    seen = test_rng.uniform(-5, 0, (a.test_tasks, 5, 1)).astype(np.float32)
-    support = tm.Batch(seen, drawn(seen))
+    wave_values = waves.draw(test_rng, args.test_tasks)
+    points = test_rng.uniform(-5, 0, (args.test_tasks, 5, 1)).astype(np.float32)
+    support = tm.Batch(points, wave_values(points))
     grid = np.linspace(-5, 5, 101, dtype=np.float32)[:, None]  # (N, 1)
-    x = np.broadcast_to(grid, (a.test_tasks, *grid.shape))
-    truth = drawn(x)
+    x = np.broadcast_to(grid, (args.test_tasks, *grid.shape))
+    truth = wave_values(x)
 
-    said = {
-        f"{name}, {steps} steps": maml(steps).predict(params[name], support, x).numpy()
-        for name in NETS
-        for steps in (0, 1, 10)
-    }
-    said["linear"] = np.stack([linear(s, y, g) for s, y, g in zip(*support, x)])
-    said["nearest neighbour"] = np.stack([nearest(s, y, g) for s, y, g in zip(*support, x)])
+    predictions = {}
+    for name in NETS:
+        for steps in (0, 1, 10):
+            prediction = maml(steps).predict(params[name], support, x)
+            predictions[f"{name}, {steps} steps"] = prediction.numpy()
+    for name, predict in (("linear", linear), ("nearest neighbour", nearest)):
+        of_tasks = [predict(*task) for task in zip(support.x, support.y, x)]
+        predictions[name] = np.stack(of_tasks)
     left, right = (grid[:, 0] < 0), (grid[:, 0] > 0)
     rows = [("learner", "error where points lie", "error where none lies", "interval")]
-    print(f"\nwaves, 5 points seen, all on the left; mean squared error of {a.test_tasks} waves")
+    print(f"\nwaves, 5 points seen, all on the left; mean squared error of {args.test_tasks} waves")
     print(f"{'':24}{'left':>8}{'right':>8}")
-    for name, y in said.items():
-        near, far = (squared_error(y[:, half], truth[:, half]) for half in (left, right))
-        rows.append((name, near.mean(), far.mean(), 1.96 * far.std() / len(far) ** 0.5))
-        print(f"{name:24}{near.mean():8.2f}{far.mean():8.2f} +- {rows[-1][3]:.2f}")
+    for name, y in predictions.items():
+        near = squared_error(y[:, left], truth[:, left])
+        far = squared_error(y[:, right], truth[:, right])
+        interval = 1.96 * far.std() / len(far) ** 0.5
+        rows.append((name, near.mean(), far.mean(), interval))
+        print(f"{name:24}{near.mean():8.2f}{far.mean():8.2f} +- {interval:.2f}")
 
     def draw():
-        draw_waves(said, truth, support, grid, a.out / "learning_bias_waves.png")
-        draw_beliefs(maml, params, a.out / "learning_bias_beliefs.png")
+        draw_waves(predictions, truth, support, grid, args.out / "learning_bias_waves.png")
+        draw_beliefs(maml, params, args.out / "learning_bias_beliefs.png")
 
     return rows, draw
 
 
-def linear(x, y, asked):
-    """Least squares on (x, 1), at the points asked: (N, D) and (N, E) -> (M, E)."""
+def linear(x, y, query):
+    """Least squares on (x, 1), at the query points: (N, D), (N, E), (M, D) -> (M, E)."""
 
     def with_one(z):
         return np.concatenate([z, np.ones((len(z), 1), z.dtype)], 1)
 
-    return with_one(asked) @ np.linalg.lstsq(with_one(x), y, rcond=None)[0]
+    return with_one(query) @ np.linalg.lstsq(with_one(x), y, rcond=None)[0]
 
 
-def nearest(x, y, asked):
-    """The answer of the nearest example."""
-    return y[((asked[:, None] - x[None]) ** 2).sum(-1).argmin(1)]
+def nearest(x, y, query):
+    """The y of the nearest example: (N, D), (N, E), (M, D) -> (M, E)."""
+    squared = ((query[:, None] - x[None]) ** 2).sum(-1)  # (M, N)
+    return y[squared.argmin(1)]
 
 
-def draw_waves(said, truth, support, grid, path):
-    """Three waves down, learners across: what is seen, what is said, what is true."""
+def draw_waves(predictions, truth, support, grid, path):
+    """Three waves down, learners across: the examples, the predictions, the truth."""
     plt = pyplot()
     if plt is None:
         return
@@ -129,13 +144,13 @@ def draw_waves(said, truth, support, grid, path):
                 for steps, style in ((0, ":"), (1, "--"), (10, "-")):
                     axis.plot(
                         grid,
-                        said[f"{name}, {steps} steps"][t],
+                        predictions[f"{name}, {steps} steps"][t],
                         style,
                         color="tab:blue",
                         label=f"after {steps} step" + "s" * (steps != 1),
                     )
             else:
-                axis.plot(grid, said[name][t], color="tab:blue")
+                axis.plot(grid, predictions[name][t], color="tab:blue")
             axis.plot(support.x[t], support.y[t], "o", color="black", markersize=4, label="seen")
             axis.axvspan(0, 5, color="gray", alpha=0.08)
             axis.set_ylim(-6, 6)
@@ -147,7 +162,7 @@ def draw_waves(said, truth, support, grid, path):
 
 
 def draw_beliefs(maml, params, path):
-    """One point is seen, at many heights: the functions that each net can imagine."""
+    """What each net predicts after one example, at many heights: the functions it can imagine."""
     plt = pyplot()
     if plt is None:
         return
@@ -166,7 +181,7 @@ def draw_beliefs(maml, params, path):
     plt.close(figure)
 
 
-# Glyphs: each class is seen once; the query is the same picture, changed more and more.
+# Glyphs: one example of each class; the query is the same picture, changed more and more.
 
 CHANGES = {
     "turned by degrees": (0, 5, 10, 15, 20, 30, 45),
@@ -175,46 +190,49 @@ CHANGES = {
 }
 
 
-def glyphs(a, rngs):
+def glyphs(args, rngs):
+    """(rows of a table, a function that draws the picture)."""
     init_rng, train_rng, _, test_rng = rngs
     source = tm.data.Glyphs(seed=0)
     train, test = source.characters(30), source.characters(15, first=35)
-    net = tm.nn.conv4(a.way, filters=32)
+    net = tm.nn.conv4(args.way, filters=32)
     lr = tm.meta.rates_except_norm(net.init(np.random.default_rng(0)), 0.5)
     maml = tm.meta.maml(net, lr=lr, test_steps=3)
     params = {
         "MAML": trained(
             maml,
-            lambda: tm.data.episodes(train, train_rng, way=a.way, tasks=8),
-            a.glyph_iterations,
+            lambda: tm.data.episodes(train, train_rng, way=args.way, tasks=8),
+            args.glyph_iterations,
             init_rng,
             3e-3,
             "MAML, glyphs",
         ),
-        "pretrained": pretrained(net, train, a, init_rng, train_rng),
+        "pretrained": pretrained(net, train, args, init_rng, train_rng),
         "random": tm.tree.map(tm.tensor, net.init(init_rng)),
     }
-    drawn = tm.data.episodes(test, test_rng, way=a.way, tasks=a.test_tasks, rotations=False)
+    drawn = tm.data.episodes(test, test_rng, way=args.way, tasks=args.test_tasks, rotations=False)
     support = drawn.support
     rows = [("change", "size", *NETS, *SIMPLE)]
-    print(f"\nglyphs, {a.way} classes seen once; share of right answers in {a.test_tasks} tasks")
+    print(
+        f"\nglyphs, {args.way} classes seen once; share of right answers in {args.test_tasks} tasks"
+    )
     for change, sizes in CHANGES.items():
         print(f"{change:24}" + "".join(f"{name:>19}" for name in (*NETS, *SIMPLE)))
         for size in sizes:
             x = drawn.query.x if "hand" in change else changed(support.x, change, size)
-            answers = [
+            classes = [
                 np.asarray(maml.predict(params[name], support, x)).argmax(-1) for name in NETS
             ]
-            flat = [(s.reshape(len(s), -1), q.reshape(len(q), -1)) for s, q in zip(support.x, x)]
-            hot = np.eye(a.way, dtype=np.float32)
-            answers += [
-                np.stack([f(s, hot[y], q).argmax(-1) for (s, q), y in zip(flat, support.y)])
-                for f in (linear, nearest)
-            ]
-            right = [(answer == support.y).mean() for answer in answers]
+            one_hot = np.eye(args.way, dtype=np.float32)[support.y]  # (T, N, K)
+            flat_support = support.x.reshape(*support.x.shape[:2], -1)  # (T, N, D)
+            flat_query = x.reshape(*x.shape[:2], -1)
+            for predict in (linear, nearest):
+                of_tasks = [predict(*task) for task in zip(flat_support, one_hot, flat_query)]
+                classes.append(np.stack(of_tasks).argmax(-1))
+            right = [(predicted == support.y).mean() for predicted in classes]
             rows.append((change, size, *right))
             print(f"{size:>24}" + "".join(f"{r:19.3f}" for r in right))
-    return rows, lambda: draw_changes(rows, 1 / a.way, a.out / "learning_bias_changes.png")
+    return rows, lambda: draw_changes(rows, 1 / args.way, args.out / "learning_bias_changes.png")
 
 
 def changed(x, change: str, size: float):
@@ -228,7 +246,7 @@ def changed(x, change: str, size: float):
     return warp(flat, np.broadcast_to(matrix, (len(flat), 2, 2))).reshape(x.shape)
 
 
-def pretrained(net, train, a, init_rng, train_rng):
+def pretrained(net, train, args, init_rng, train_rng):
     """A classifier of all training characters; then a fresh head for `way` classes."""
     whole = tm.nn.Sequential(*net.layers[:-1], tm.nn.Dense(32, len(train)))
 
@@ -245,7 +263,9 @@ def pretrained(net, train, a, init_rng, train_rng):
         return tm.Batch(x[..., None].astype(np.float32), y)
 
     classifier = tm.meta.Method(whole.init, meta_grad, None)
-    params = trained(classifier, sample, a.glyph_iterations, init_rng, 3e-3, "pretraining, glyphs")
+    params = trained(
+        classifier, sample, args.glyph_iterations, init_rng, 3e-3, "pretraining, glyphs"
+    )
     return [*params[:-1], tm.tree.map(tm.tensor, net.init(init_rng)[-1])]
 
 
@@ -273,16 +293,16 @@ def draw_changes(rows, chance: float, path):
 
 
 if __name__ == "__main__":
-    p = parser(__doc__.splitlines()[0], own=True, without=("shot", "beta"), iterations=10000)
+    p = parser(__doc__.splitlines()[0], training=False, without=("shot", "beta"), iterations=10000)
     p.add_argument(
         "--work", choices=("sinusoid", "glyphs", "both"), default="both", help="what is learned"
     )
     p.add_argument("--glyph-iterations", type=int, default=800, help="updates on glyphs")
-    p.add_argument("--test-tasks", type=int, default=200, help="tasks to judge by")
-    a = arguments(
+    p.add_argument("--test-tasks", type=int, default=200, help="tasks of the test")
+    args = parse_flags(
         p,
         ("way", "work", "sinusoid".__ne__),
         ("iterations", "work", "glyphs".__ne__),
         ("glyph_iterations", "work", "sinusoid".__ne__),
     )
-    run(main, a, "learning_bias")
+    run_example(main, args, "learning_bias")

@@ -1,17 +1,23 @@
 """MAML on images (Finn et al. 2017, section 5.2): tell new characters apart after seeing each once.
 
---method takes its relatives. --data glyphs needs no download, and the defaults learn it in half a
-minute. --data omniglot is the paper's (Finn, Abbeel & Levine); its full 5-way recipe is
---filters 64 --tasks 32 --alpha 0.4 --beta 1e-3 --iterations 60000, without convolutions --net dense
-in place of the filters, and 20-way it is --way 20 --steps 5 --alpha 0.1 --tasks 16.
+    python examples/maml_images.py                                    half a minute, no download
+    python examples/maml_images.py --method reptile                   or another relative of MAML
+    python examples/maml_images.py --data omniglot --filters 64 --tasks 32 --alpha 0.4 --beta 1e-3
+        --iterations 60000                                            the paper's 5-way recipe
+
+What one learns: how far gradient steps on one image a class go from a learned initialisation, and
+how the published recipes (Finn, Abbeel & Levine) are spelled in flags. The paper's net without
+convolutions is --net dense in place of --filters; its 20-way recipe has --way 20 --steps 5
+--alpha 0.1 --tasks 16.
 """
 
 import time
 
 import numpy as np
-from common import arguments, generators, judges, learn, parser, result, run
-from images import flags_of_images, image_sets
-from methods import METHODS, method_of, weighted
+from common import generators, print_result, run_example, train_or_load
+from flags import only_evaluates, parse_flags, parser
+from images import add_image_flags, image_sets
+from methods import METHODS, build_method, with_step_weights
 from pictures import pyplot, save_figure
 
 import tinymeta as tm
@@ -34,22 +40,27 @@ PUBLISHED = {
 }
 
 
-def main(a, name):
+def main(args, name):
     start = time.perf_counter()
-    rngs = _, train_rng, validation_rng, test_rng = generators(a.seed)
-    net = network(a)
+    rngs = _, train_rng, validation_rng, test_rng = generators(args.seed)
+    net = network(args)
     # The paper's code sums the cross-entropy over the ways; ours is a mean,
     # so its alpha is multiplied by them. Batch norm's offsets are not adapted, as there.
-    lr = tm.meta.rates_except_norm(net.init(np.random.default_rng(0)), a.alpha * a.way)
+    lr = tm.meta.rates_except_norm(net.init(np.random.default_rng(0)), args.alpha * args.way)
 
     def method(transductive=True):
-        return method_of(
-            a, net, tm.losses.cross_entropy, lr, test_steps=a.test_steps, transductive=transductive
+        return build_method(
+            args,
+            net,
+            tm.losses.cross_entropy,
+            lr,
+            test_steps=args.test_steps,
+            transductive=transductive,
         )
 
     def sampler(characters, rng):
         return lambda n: tm.data.episodes(
-            characters, rng, way=a.way, shot=a.shot, query=a.shot, tasks=n
+            characters, rng, way=args.way, shot=args.shot, query=args.shot, tasks=n
         )
 
     def draw_from(*sets):
@@ -57,75 +68,78 @@ def main(a, name):
             sampler(characters, np.random.default_rng(0))(1)
 
     learner = method()
-    train, validation, test = image_sets(a, draw_from)
-    if a.no_jit and a.chunks > 1 and a.method != "maml++":  # whose weights are of all tasks
-        learner = learner._replace(meta_grad=in_chunks(learner.meta_grad, a.chunks))
+    train, validation, test = image_sets(args, draw_from)
+    splits = args.method != "maml++"  # whose step weights are not a part of each task
+    if args.no_jit and args.chunks > 1 and splits:
+        learner = learner._replace(meta_grad=in_chunks(learner.meta_grad, args.chunks))
     print(
-        f"{a.method}, {a.way}-way {a.shot}-shot on {a.data} ({train}): net {a.net}, "
-        f"{a.filters} filters, {a.steps} inner step(s), {a.tasks} tasks, "
-        f"{a.iterations} meta-updates"
+        f"{args.method}, {args.way}-way {args.shot}-shot on {args.data} ({train}): net {args.net}, "
+        f"{args.filters} filters, {args.steps} inner step(s), {args.tasks} tasks, "
+        f"{args.iterations} meta-updates"
     )
 
     def score(method, params, characters, rng, tasks):
         return tm.meta.evaluate(method, params, sampler(characters, rng), tasks=tasks)
 
     draw = sampler(train, train_rng)
-    params = learn(
-        a,
+    params = train_or_load(
+        args,
         learner,
-        weighted(a, lambda k: draw(a.tasks)),
+        with_step_weights(args, lambda k: draw(args.tasks)),
         rngs,
         name=name,
         evaluate=lambda params: score(
-            learner, params, validation, validation_rng, a.validation_tasks
+            learner, params, validation, validation_rng, args.validation_tasks
         ),
     )
 
-    published = PUBLISHED.get((a.method, a.net, a.way, a.shot), "") if a.data == "omniglot" else ""
+    published = ""
+    if args.data == "omniglot":
+        published = PUBLISHED.get((args.method, args.net, args.way, args.shot), "")
     state = test_rng.bit_generator.state
-    result(
-        f"{a.way}-way {a.shot}-shot test accuracy on {a.data}",
-        score(learner, params, test, test_rng, a.test_tasks),
-        a.seed,
+    print_result(
+        f"{args.way}-way {args.shot}-shot test accuracy on {args.data}",
+        score(learner, params, test, test_rng, args.test_tasks),
+        args.seed,
         start,
         published,
     )
-    if a.evaluate:
+    if args.evaluate:
         test_rng.bit_generator.state = state  # the same tasks, each query image by itself
-        result(
+        print_result(
             "the same, not transductive (batch norm sees the support set and one query image)",
-            score(method(False), params, test, test_rng, a.test_tasks),
-            a.seed,
+            score(method(False), params, test, test_rng, args.test_tasks),
+            args.seed,
             start,
         )
-    if not judges(a):
-        draw_task(learner, params, sampler(test, test_rng)(1), a.out / f"{name}_task.png")
+    if not only_evaluates(args):
+        draw_task(learner, params, sampler(test, test_rng)(1), args.out / f"{name}_task.png")
 
 
-def network(a):
+def network(args):
     """One of the paper's two: four convolutions, or four dense layers."""
-    if a.net == "conv":
-        return tm.nn.conv4(a.way, filters=a.filters)
-    dense = tm.nn.mlp(784, 256, 128, 64, 64, a.way, norm=True, scheme=truncated_normal(0.01))
+    if args.net == "conv":
+        return tm.nn.conv4(args.way, filters=args.filters)
+    dense = tm.nn.mlp(784, 256, 128, 64, 64, args.way, norm=True, scheme=truncated_normal(0.01))
     return tm.nn.Sequential(tm.nn.Flatten(), *dense.layers)
 
 
 def draw_task(method, params, task, path):
-    """One test task: what was seen of each class, and what the adapted net says of the query."""
+    """One test task: the support image of each class, and the adapted net's class of each query."""
     plt = pyplot()
     if plt is None:
         return
-    said = np.argmax(method.predict(params, task.support, task.query.x).numpy()[0], -1)
-    columns = min(len(said), 10)
+    predicted = np.argmax(method.predict(params, task.support, task.query.x).numpy()[0], -1)
+    columns = min(len(predicted), 10)
     figure, axes = plt.subplots(2, columns, figsize=(columns, 2.6), squeeze=False)
     for k in range(columns):
-        right = said[k] == task.query.y[0, k]
+        right = predicted[k] == task.query.y[0, k]
         for axis, image in zip(axes[:, k], (task.support.x[0, k], task.query.x[0, k])):
             axis.imshow(1 - image[..., 0], cmap="gray", vmin=0, vmax=1)
             axis.set(xticks=[], yticks=[])
         axes[0, k].set_title(f"class {task.support.y[0, k]}", fontsize=8)
         colour = "tab:green" if right else "tab:red"
-        axes[1, k].set_xlabel(f"says {said[k]}", fontsize=8, color=colour)
+        axes[1, k].set_xlabel(f"says {predicted[k]}", fontsize=8, color=colour)
     axes[0, 0].set_ylabel("seen", fontsize=8)
     axes[1, 0].set_ylabel("asked", fontsize=8)
     save_figure(figure, path)
@@ -134,8 +148,8 @@ def draw_task(method, params, task, path):
 
 if __name__ == "__main__":
     p = parser(__doc__.splitlines()[0], iterations=1400, beta=3e-3)
-    p.add_argument("--method", choices=METHODS, default="maml", help="MAML or a relative")
-    flags_of_images(p, "random", "vinyals", "official")  # the paper's is a random 1100/100/423
+    p.add_argument("--method", choices=METHODS, default="maml", help="MAML or a relative of it")
+    add_image_flags(p, "random", "vinyals", "official")  # the paper's is a random 1100/100/423
     p.add_argument(
         "--net",
         choices=("conv", "dense"),
@@ -160,11 +174,11 @@ if __name__ == "__main__":
         default=2,
         help="with --no-jit: parts of the meta-batch that run on two threads",
     )
-    a = arguments(
+    args = parse_flags(
         p,
         ("filters", "net", "conv".__eq__),
         ("test_steps", "method", "maml++".__ne__),
         ("chunks", "method", "maml++".__ne__),
         ("chunks", "no_jit", bool),
     )
-    run(main, a, f"{a.method}_{a.data}")
+    run_example(main, args, f"{args.method}_{args.data}")

@@ -1,17 +1,22 @@
 """The meta-gradient lab: how much of the exact meta-gradient does each approximation keep?
 
-The same parameters and the same tasks go through exact MAML, first-order MAML, Reptile, ANIL and
-iMAML, with more and more inner steps. For each: the cosine to the exact meta-gradient, the ratio of
-their norms, and what it costs, in time and in memory of the compiled program.
+    python examples/metagradient_lab.py                               sinusoids
+    python examples/metagradient_lab.py --work glyphs
+
+What one learns: the same parameters and the same tasks go through exact MAML, first-order MAML,
+Reptile, ANIL and iMAML, with more and more inner steps. For each: the cosine to the exact
+meta-gradient, the ratio of their norms, and what it costs, in time and in memory of the compiled
+program.
 """
 
 import time
 
 import numpy as np
-from common import arguments, finished, generators, parser, run
-from images import blank
-from keeping import begin_anew, write_rows
+from common import finished_params, generators, run_example
+from flags import parse_flags, parser
+from images import blank_characters
 from pictures import pyplot, save_figure
+from run_files import back_up_earlier_run, write_table
 
 import tinymeta as tm
 
@@ -30,74 +35,69 @@ def method_named(name, net, loss, lr, steps):
     }[name]()
 
 
-def work(a):
-    """(net, loss, lr, sample(rng, tasks)) of what is learned."""
-    if a.work == "sinusoid":
+def problem(args):
+    """What is learned: (net, loss, lr, sample(rng, tasks))."""
+    if args.work == "sinusoid":
         waves = tm.data.Sinusoids()
         return (
             tm.nn.mlp(1, 40, 40, 1),
             tm.losses.mse,
-            a.lr or 0.01,
+            args.lr or 0.01,
             lambda rng, tasks: waves.sample(rng, tasks=tasks, shot=10, query=10),
         )
-    shape = dict(way=a.way, shot=a.shot, query=a.shot)
-    tm.data.episodes(blank(10), np.random.default_rng(0), tasks=1, **shape)  # are they enough?
+    shape = dict(way=args.way, shot=args.shot, query=args.shot)
+    blank = blank_characters(10)
+    tm.data.episodes(blank, np.random.default_rng(0), tasks=1, **shape)  # raises if too few
     characters = tm.data.Glyphs(seed=0).characters(10)
     return (
-        tm.nn.conv4(a.way, filters=16),
+        tm.nn.conv4(args.way, filters=16),
         tm.losses.cross_entropy,
-        a.lr or 0.4,
+        args.lr or 0.4,
         lambda rng, tasks: tm.data.episodes(characters, rng, tasks=tasks, **shape),
     )
 
 
-def main(a, name):
-    init_rng, train_rng, _, test_rng = generators(a.seed)
-    net, loss, lr, sample = work(a)
+def main(args, name):
+    init_rng, train_rng, _, test_rng = generators(args.seed)
+    net, loss, lr, sample = problem(args)
     params = tm.tree.map(tm.tensor, net.init(init_rng))
-    if a.iterations:
-        params = finished(
+    if args.iterations:
+        params = finished_params(
             tm.meta.train(
                 tm.meta.maml(net, loss, lr=lr),
-                lambda: sample(train_rng, a.tasks),
+                lambda: sample(train_rng, args.tasks),
                 params=params,
-                iterations=a.iterations,
-                optimizer=tm.optim.adam(a.beta),
+                iterations=args.iterations,
+                optimizer=tm.optim.adam(args.beta),
                 rows=1,
                 name="warm-up",
             ),
-            a.iterations,
+            args.iterations,
             "warm-up",
         )
-    tasks = sample(test_rng, a.tasks)
-    print(f"{a.work}, {a.tasks} tasks, inner rate {lr}, after {a.iterations} updates of MAML\n")
+    tasks = sample(test_rng, args.tasks)
+    print(
+        f"{args.work}, {args.tasks} tasks, inner rate {lr}, "
+        f"after {args.iterations} updates of MAML\n"
+    )
     print(f"{'':14}{'steps':>6}{'cosine':>9}{'norm ratio':>12}{'ms':>9}{'MB':>9}")
     rows = []
-    for steps in a.inner:
+    for steps in args.inner:
         exact = None
         for method in METHODS:
-            vector, ms, memory = measured(
-                method_named(method, net, loss, lr, steps), params, tasks, a.repeats
-            )
-            exact = vector if exact is None else exact
-            norms = np.linalg.norm(vector), np.linalg.norm(exact)
-            rows.append(
-                (
-                    method,
-                    steps,
-                    float(vector @ exact / (norms[0] * norms[1])),
-                    float(norms[0] / norms[1]),
-                    ms,
-                    memory,
-                )
-            )
+            built = method_named(method, net, loss, lr, steps)
+            vector, ms, memory = measured(built, params, tasks, args.repeats)
+            if exact is None:  # the first of METHODS
+                exact = vector
+            norm, exact_norm = np.linalg.norm(vector), np.linalg.norm(exact)
+            cosine = float(vector @ exact / (norm * exact_norm))
+            rows.append((method, steps, cosine, float(norm / exact_norm), ms, memory))
             print("{:14}{:6}{:9.4f}{:12.3f}{:9.2f}{:9.2f}".format(*rows[-1]), flush=True)
         print()
-    begin_anew(a.out, name)
-    write_rows(
-        [("method", "steps", "cosine", "norm ratio", "ms", "MB"), *rows], a.out / f"{name}.csv"
-    )
-    draw(rows, a.out / f"{name}.png")
+    back_up_earlier_run(args.out, name)
+    header = ("method", "steps", "cosine", "norm ratio", "ms", "MB")
+    write_table([header, *rows], args.out / f"{name}.csv")
+    draw(rows, args.out / f"{name}.png")
 
 
 def measured(method, params, tasks, repeats: int):
@@ -106,9 +106,9 @@ def measured(method, params, tasks, repeats: int):
     _, grads = compiled(params, tasks)
     times = []
     for _ in range(repeats):
-        begun = time.perf_counter()
+        start = time.perf_counter()
         compiled(params, tasks)
-        times.append(time.perf_counter() - begun)
+        times.append(time.perf_counter() - start)
     vector = np.concatenate([np.asarray(g, np.float64).ravel() for g in tm.tree.leaves(grads)])
     memory = tm.explain(method.meta_grad, params, tasks).replay.memory.size
     return vector, 1e3 * float(np.median(times)), memory / 1e6
@@ -134,7 +134,7 @@ def draw(rows, path):
 
 
 if __name__ == "__main__":
-    p = parser(__doc__.splitlines()[0], own=True, iterations=500)
+    p = parser(__doc__.splitlines()[0], training=False, iterations=500)
     p.add_argument(
         "--work", choices=("sinusoid", "glyphs"), default="sinusoid", help="what is learned"
     )
@@ -144,10 +144,10 @@ if __name__ == "__main__":
     p.add_argument("--lr", type=float, default=0, help="inner rate (0: 0.01 and 0.4)")
     p.add_argument("--tasks", type=int, default=25, help="tasks that the gradient is of")
     p.add_argument("--repeats", type=int, default=20, help="timed calls of each")
-    a = arguments(
+    args = parse_flags(
         p,
         ("way", "work", "glyphs".__eq__),
         ("shot", "work", "glyphs".__eq__),
         ("beta", "iterations", bool),
     )
-    run(main, a, f"metagradient_lab_{a.work}")
+    run_example(main, args, f"metagradient_lab_{args.work}")

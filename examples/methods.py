@@ -15,22 +15,25 @@ METHODS = {
 }
 
 
-def method_of(a, net, loss, lr, **options):
+def build_method(args, net, loss, lr, **options):
     """The method that --method names; lr: a number, or a tree for the methods that take one."""
-    options = {"lr": lr, "steps": a.steps, **options}
-    if a.method in ("meta-sgd", "reptile", "maml++"):
+    options = {"lr": lr, "steps": args.steps, **options}
+    if args.method in ("meta-sgd", "reptile", "maml++"):
         options["lr"] = max(tm.tree.leaves(lr))  # one number: all parameters adapt
-    if a.method == "maml++":
+    if args.method == "maml++":
         options.pop("test_steps", None)  # it has as many steps as it has rates
-    if a.method == "anil" and tm.tree.children(lr) is not None:
+    if args.method == "anil" and tm.tree.children(lr) is not None:
         options["lr"] = lr[-1]  # the head's part of the tree
-    return METHODS[a.method](net, loss, **options)
+    return METHODS[args.method](net, loss, **options)
 
 
-def weighted(a, sample):
+def with_step_weights(args, sample):
     """For maml++, a sampler whose step weights move to the last step in a tenth of the run."""
-    if a.method != "maml++":
+    if args.method != "maml++":
         return sample
-    return lambda k: tm.meta.Weighted(
-        *sample(k), tm.meta.step_weights(k / (0.1 * a.iterations), a.steps)
-    )
+
+    def weighted_sample(k):
+        progress = k / (0.1 * args.iterations)
+        return tm.meta.Weighted(*sample(k), tm.meta.step_weights(progress, args.steps))
+
+    return weighted_sample

@@ -3,7 +3,7 @@
 import functools
 from pathlib import Path
 
-from keeping import keep
+from run_files import write_file
 
 
 @functools.cache
@@ -21,7 +21,7 @@ def pyplot():
 
 
 def save_figure(figure, path: Path):
-    keep(path, lambda file: figure.savefig(file, dpi=120, bbox_inches="tight", format="png"))
+    write_file(path, lambda file: figure.savefig(file, dpi=120, bbox_inches="tight", format="png"))
 
 
 def draw_curve(curve, path: Path, measure: str):

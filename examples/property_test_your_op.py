@@ -1,12 +1,13 @@
 """Test a gradient of your own: three plausible mistakes, found, made small and named.
 
-Hypothesis draws inputs, `check_grads` compares the derivatives with differences, and hypothesis
-makes the inputs of what fails as small as it can. Needs it: pip install hypothesis
-Every claim is an assert.                                   python examples/property_test_your_op.py
+    python examples/property_test_your_op.py                          needs: pip install hypothesis
+
+What one learns: Hypothesis draws inputs, `check_grads` compares the derivatives with differences,
+and hypothesis makes the inputs of what fails as small as it can. Every claim is an assert.
 """
 
 import numpy as np
-from ending import script
+from console import script
 from hypothesis import Phase, given, reject, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -29,9 +30,9 @@ script(__doc__)
 def property_test(f, cases, order):
     """Check the derivatives of `f`, up to an order, on fifty cases: tuples of its arguments.
 
-    Returns (the smallest arguments found to be wrong, what is said of them), or None.
+    Returns (the smallest arguments for which they are wrong, the error's text), or None.
     """
-    met = []
+    tried = []
 
     @settings(
         max_examples=50,
@@ -43,7 +44,7 @@ def property_test(f, cases, order):
     )
     @given(cases)
     def test(inputs):
-        met.append(inputs)
+        tried.append(inputs)
         try:
             check_grads(f, *inputs, order=order)
         except Vacuous:  # an empty array: no derivative of it can be wrong
@@ -52,7 +53,7 @@ def property_test(f, cases, order):
     try:
         test()
     except AssertionError as error:
-        smallest = met[-1]  # hypothesis ends with the smallest that it found
+        smallest = tried[-1]  # hypothesis ends with the smallest that it found
         print("    the smallest case found:", *smallest)
         print("   ", str(error).replace("\n", "\n    "))
         return smallest, str(error)

@@ -1,15 +1,19 @@
 """A siamese network with contrastive loss (Hadsell et al. 2006): learn a distance, then compare.
 
-The loss is by Hadsell, Chopra & LeCun. Trained on all pairs of a few characters by a few hands;
-judged on characters of alphabets it never saw: verification (same or different?) and one-shot
-classification by nearest neighbour. On Omniglot it learns from the background set alone.
+    python examples/siamese_images.py                                 glyphs, no download
+    python examples/siamese_images.py --data omniglot                 the background set alone
+
+What one learns: one embedding, trained on all pairs of a few characters by a few hands (Hadsell,
+Chopra & LeCun), serves two tasks on characters of alphabets it never saw: verification (same or
+different?) and one-shot classification by nearest neighbour.
 """
 
 import time
 
 import numpy as np
-from common import arguments, generators, judges, learn, parser, result, run
-from images import flags_of_images, image_sets
+from common import generators, print_result, run_example, train_or_load
+from flags import only_evaluates, parse_flags, parser
+from images import add_image_flags, image_sets
 from pictures import pyplot, save_figure
 
 import tinymeta as tm
@@ -19,109 +23,117 @@ from tinymeta.meta.siamese import best_threshold, distances, pair_distances, ver
 from tinymeta.meta.split import in_chunks
 
 
-def main(a, name):
+def main(args, name):
     start = time.perf_counter()
-    rngs = _, train_rng, validation_rng, test_rng = generators(a.seed)
-    net = tm.nn.conv4(a.features or None, filters=a.filters, pool=a.pool, head=a.head)
-    method = siamese_network(net, margin=a.margin, different=a.different)
-    if a.no_jit and a.chunks > 1 and not a.classes:
-        method = method._replace(meta_grad=in_chunks(method.meta_grad, a.chunks))
+    rngs = _, train_rng, validation_rng, test_rng = generators(args.seed)
+    net = tm.nn.conv4(args.features or None, filters=args.filters, pool=args.pool, head=args.head)
+    method = siamese_network(net, margin=args.margin, different=args.different)
+    if args.no_jit and args.chunks > 1 and not args.classes:
+        method = method._replace(meta_grad=in_chunks(method.meta_grad, args.chunks))
 
     def draw(characters, rng, count, rotations=False):
-        within = a.within if len(characters.alphabets) > 1 else 1
+        within = args.within if len(characters.alphabets) > 1 else 1
         return tm.data.pairs(characters, rng, count=count, within=within, rotations=rotations)
 
     def draw_group(characters, rng):
         return tm.data.groups(
             characters,
             rng,
-            classes=a.classes,
-            drawers=a.drawers,
-            alphabets=a.alphabets,
-            rotations=a.rotations,
+            classes=args.classes,
+            drawers=args.drawers,
+            alphabets=args.alphabets,
+            rotations=args.rotations,
         )
 
     def tasks(characters, rng, way):
         return lambda n: tm.data.episodes(
-            characters, rng, way=way, shot=a.shot, query=1, tasks=n, rotations=False
+            characters, rng, way=way, shot=args.shot, query=1, tasks=n, rotations=False
         )
 
     def draw_from(train, validation, test):
         rng = np.random.default_rng(0)
-        if a.classes:
+        if args.classes:
             draw_group(train, rng)
         for characters in (train, validation, test):
             draw(characters, rng, 100)
-        for characters, way in ((validation, a.way), (test, 5), (test, 20)):
+        for characters, way in ((validation, args.way), (test, 5), (test, 20)):
             tasks(characters, rng, way)(1)
 
-    train, validation, test = image_sets(a, draw_from)
+    train, validation, test = image_sets(args, draw_from)
     batch = (
-        f"all pairs of {a.classes} characters by {a.drawers} hands"
-        if a.classes
-        else f"{a.pairs} pairs"
+        f"all pairs of {args.classes} characters by {args.drawers} hands"
+        if args.classes
+        else f"{args.pairs} pairs"
     )
     print(
-        f"siamese network on {a.data} ({train}): {a.filters} filters, margin {a.margin}, "
-        f"{batch} a batch, {a.iterations} updates"
+        f"siamese network on {args.data} ({train}): {args.filters} filters, margin {args.margin}, "
+        f"{batch} a batch, {args.iterations} updates"
     )
 
     def distort(x):
-        return tm.data.affine(x[..., 0], train_rng)[..., None] if a.affine else x
+        return tm.data.affine(x[..., 0], train_rng)[..., None] if args.affine else x
 
     def sample(k):
-        if a.classes:
+        if args.classes:
             x, y = draw_group(train, train_rng)
             return tm.Batch(distort(x), y)
-        pairs = draw(train, train_rng, a.pairs, a.rotations)
+        pairs = draw(train, train_rng, args.pairs, args.rotations)
         return pairs._replace(a=distort(pairs.a), b=distort(pairs.b))
 
     def frozen(params):
         """Batch norm at the moments of training images: no test image then sees another."""
-        model, params = net.freeze(params, draw(train, np.random.default_rng(a.seed), 512).a)
-        return siamese_network(model, margin=a.margin), model, params
+        model, params = net.freeze(params, draw(train, np.random.default_rng(args.seed), 512).a)
+        return siamese_network(model, margin=args.margin), model, params
 
     def score(params):
-        judge, _, params = frozen(params)
-        return tm.meta.evaluate(judge, params, tasks(validation, validation_rng, a.way), tasks=100)
+        frozen_method, _, params = frozen(params)
+        return tm.meta.evaluate(
+            frozen_method, params, tasks(validation, validation_rng, args.way), tasks=100
+        )
 
-    params = learn(
-        a, method, sample, rngs, name=name, evaluate=score, measure=f"{a.way}-way accuracy"
+    params = train_or_load(
+        args, method, sample, rngs, name=name, evaluate=score, measure=f"{args.way}-way accuracy"
     )
-    judge, model, params = frozen(params)
-    known = draw(validation, validation_rng, 10000)
-    threshold = best_threshold(pair_distances(model, params, known), known.different)
-    asked = draw(test, test_rng, 10000)
-    right = verification_accuracy(pair_distances(model, params, asked), asked.different, threshold)
-    result(
+    frozen_method, model, params = frozen(params)
+    known_pairs = draw(validation, validation_rng, 10000)
+    known_distances = pair_distances(model, params, known_pairs)
+    threshold = best_threshold(known_distances, known_pairs.different)
+    test_pairs = draw(test, test_rng, 10000)
+    test_distances = pair_distances(model, params, test_pairs)
+    accuracy = verification_accuracy(test_distances, test_pairs.different, threshold)
+    print_result(
         f"verification accuracy of 10000 test pairs at D > {threshold:.3f}:",
-        f"{right:.4f}",
-        a.seed,
+        f"{accuracy:.4f}",
+        args.seed,
         start,
     )
     for way, published in ((5, "97.3 %"), (20, "88.2 %")):
-        result(
-            f"{way}-way {a.shot}-shot between-alphabet test accuracy",
-            tm.meta.evaluate(judge, params, tasks(test, test_rng, way), tasks=a.test_tasks),
-            a.seed,
+        print_result(
+            f"{way}-way {args.shot}-shot between-alphabet test accuracy",
+            tm.meta.evaluate(
+                frozen_method, params, tasks(test, test_rng, way), tasks=args.test_tasks
+            ),
+            args.seed,
             start,
-            f"{published}, Vinyals et al. 2016" if a.data == "omniglot" and a.shot == 1 else "",
+            f"{published}, Vinyals et al. 2016"
+            if args.data == "omniglot" and args.shot == 1
+            else "",
         )
-    if a.data == "omniglot":
+    if args.data == "omniglot":
 
-        def distance(asked, seen):
-            return distances(model(params, asked[..., None]), model(params, seen[..., None]))
+        def distance(query, support):
+            return distances(model(params, query[..., None]), model(params, support[..., None]))
 
-        score = oneshot.evaluate(distance, oneshot.all_runs(a.root))
-        result(
+        score = oneshot.evaluate(distance, oneshot.all_runs(args.root))
+        print_result(
             "20-way within-alphabet one-shot error, all_runs:",
             f"{score.mean:.4f} (standard error {score.se:.4f} over {len(score.errors)} runs)",
-            a.seed,
+            args.seed,
             start,
             "0.135 ConvNet, 0.137 ProtoNet; chance 0.95",
         )
-    if not judges(a):
-        draw_neighbours(model, params, test, test_rng, a.out / f"{name}_neighbours.png")
+    if not only_evaluates(args):
+        draw_neighbours(model, params, test, test_rng, args.out / f"{name}_neighbours.png")
 
 
 def draw_neighbours(model, params, characters, rng, path):
@@ -137,10 +149,10 @@ def draw_neighbours(model, params, characters, rng, path):
     images = images[..., None].astype(np.float32)
     labels = np.repeat(np.arange(len(chosen)), 6)
     embedded = np.asarray(model(params, images))
-    asked = np.arange(0, len(labels), len(labels) // 6)[:6]
-    d = distances(embedded[asked], embedded)
+    queries = np.arange(0, len(labels), len(labels) // 6)[:6]
+    d = distances(embedded[queries], embedded)
     figure, axes = plt.subplots(6, 7, figsize=(7, 6.4))
-    for row, i in enumerate(asked):
+    for row, i in enumerate(queries):
         for column, j in enumerate(np.argsort(d[row])[:7]):
             axis = axes[row, column]
             axis.imshow(1 - images[j, ..., 0], cmap="gray", vmin=0, vmax=1)
@@ -158,7 +170,7 @@ def draw_neighbours(model, params, characters, rng, path):
 
 if __name__ == "__main__":
     p = parser(__doc__.splitlines()[0], without=("steps",), iterations=1000)
-    flags_of_images(p, "official", "minimal1", "minimal2")
+    add_image_flags(p, "official", "minimal1", "minimal2")
     p.add_argument("--filters", type=int, default=32, help="channels of each convolution")
     p.add_argument(
         "--pool",
@@ -215,7 +227,7 @@ if __name__ == "__main__":
     p.add_argument(
         "--chunks", type=int, default=2, help="parts of the batch that run on two threads"
     )
-    a = arguments(
+    args = parse_flags(
         p,
         ("drawers", "classes", bool),
         ("alphabets", "classes", bool),
@@ -223,4 +235,4 @@ if __name__ == "__main__":
         ("chunks", "classes", (0).__eq__),
         ("chunks", "no_jit", bool),
     )
-    run(main, a, f"siamese_{a.data}")
+    run_example(main, args, f"siamese_{args.data}")

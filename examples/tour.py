@@ -5,7 +5,7 @@ Read it beside the code and run it: every claim is an assert.      python exampl
 """
 
 import numpy as np
-from ending import script
+from console import script
 
 import tinymeta as tm
 from tinymeta.core.device import find_kernel

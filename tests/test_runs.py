@@ -20,9 +20,9 @@ import tinymeta as tm
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 sys.path.append(str(EXAMPLES))
-import ending  # noqa: E402
-import keeping  # noqa: E402
+import console  # noqa: E402
 import pictures  # noqa: E402
+import run_files  # noqa: E402
 
 pytestmark = pytest.mark.examples
 TINY = ("--iterations", "4", "--tasks", "3", "--test-tasks", "10", "--no-jit")
@@ -137,14 +137,14 @@ def test_what_is_set_aside_is_of_the_name_alone(tmp_path, capsys):
     others = ["lab.lock", "lab_notes.txt", "labour.npz", "other.npz"]
     for name in ours + others:
         (tmp_path / name).write_text(name)
-    keeping.begin_anew(tmp_path, "lab")
+    run_files.back_up_earlier_run(tmp_path, "lab")
     aside = tmp_path / "lab.before-1"
     assert names(aside) == ours and names(tmp_path) == sorted([*others, aside.name])
     (said,) = capsys.readouterr().out.splitlines()
     assert said == (
         f"what an earlier run left is now in {aside}; --out {aside} --resume goes on with it"
     )
-    keeping.begin_anew(tmp_path, "lab")
+    run_files.back_up_earlier_run(tmp_path, "lab")
     assert capsys.readouterr().out == ""
 
 
@@ -170,7 +170,7 @@ def test_tables_of_an_earlier_run_are_kept_too(work, name, flags, start, tmp_pat
 
 
 def test_a_second_run_of_the_name_is_refused_while_the_first_writes(start, tmp_path):
-    with keeping.alone(tmp_path / "out", "maml_sinusoid"):
+    with run_files.exclusive(tmp_path / "out", "maml_sinusoid"):
         end, said, _ = start("maml_sinusoid", *TINY)
         assert (
             end
@@ -187,8 +187,8 @@ def test_a_second_run_of_the_name_is_refused_while_the_first_writes(start, tmp_p
 
 def test_a_killed_process_lets_go_of_its_lock(tmp_path):
     code = (
-        "import pathlib, sys; sys.path.append(sys.argv[1]); import keeping\n"
-        "with keeping.alone(pathlib.Path(sys.argv[2]), 'run'): print('held', flush=True);"
+        "import pathlib, sys; sys.path.append(sys.argv[1]); import run_files\n"
+        "with run_files.exclusive(pathlib.Path(sys.argv[2]), 'run'): print('held', flush=True);"
         " sys.stdin.read()"
     )
     other = subprocess.Popen(
@@ -200,10 +200,10 @@ def test_a_killed_process_lets_go_of_its_lock(tmp_path):
     with other:
         assert other.stdout.readline() == "held\n"
         with pytest.raises(RuntimeError, match="another run of run writes to"):
-            with keeping.alone(tmp_path, "run"):
+            with run_files.exclusive(tmp_path, "run"):
                 pass
         other.kill()
-    with keeping.alone(tmp_path, "run"):
+    with run_files.exclusive(tmp_path, "run"):
         assert names(tmp_path) == ["run.lock"]
     assert names(tmp_path) == []
 
@@ -249,7 +249,7 @@ def test_a_signal_saves_and_says_how_to_go_on(name, start, at_draw, handled, tmp
 def test_a_signal_that_is_ignored_stays_so():
     before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
     try:
-        with ending.signals():
+        with console.signals_as_ctrl_c():
             assert signal.getsignal(signal.SIGTERM) == signal.SIG_IGN
     finally:
         signal.signal(signal.SIGTERM, before)
@@ -257,10 +257,10 @@ def test_a_signal_that_is_ignored_stays_so():
 
 @pytest.mark.skipif(os.name == "nt", reason="another shell quotes in another way")
 def test_the_command_is_quoted_for_a_shell(monkeypatch):
-    from common import command
+    from common import resume_command
 
     monkeypatch.setattr(sys, "argv", ["a run.py", "--out", "it's here", "--resume"])
-    assert command() == """python 'a run.py' --out 'it'"'"'s here' --resume"""
+    assert resume_command() == """python 'a run.py' --out 'it'"'"'s here' --resume"""
 
 
 @pytest.mark.parametrize("name", RUNS)
@@ -285,7 +285,7 @@ def test_ctrl_c_while_the_update_is_compiled_is_a_sentence(start, monkeypatch, t
 
 def test_ctrl_c_while_an_example_is_imported_is_a_sentence(monkeypatch, capsys):
     monkeypatch.setattr(sys, "excepthook", sys.__excepthook__)
-    runpy.run_path(str(EXAMPLES / "ending.py"))
+    runpy.run_path(str(EXAMPLES / "console.py"))
     sys.excepthook(KeyboardInterrupt, KeyboardInterrupt(), None)
     assert capsys.readouterr() == ("", "stopped by Ctrl-C\n")
     sys.excepthook(ValueError, ValueError("a mistake"), None)
@@ -335,7 +335,7 @@ def test_a_run_goes_on_when_nobody_listens(start, closed):
 
 
 def test_a_run_goes_on_when_stdout_is_closed_and_names_its_files(closed, tmp_path, capsys):
-    with closed("stdout"), ending.listening(tmp_path):
+    with closed("stdout"), console.output_may_fail(tmp_path):
         print("one", flush=True)
         print("two", flush=True)
     said = capsys.readouterr().err
@@ -346,7 +346,7 @@ def test_a_full_disk_costs_the_curve_and_not_the_run(start, tmp_path, monkeypatc
     def full(path):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(keeping.disk, "replacing", full)
+    monkeypatch.setattr(run_files.disk, "replacing", full)
     end, said, errors = start("maml_sinusoid", *TINY)
     assert end is None and "result: " in said
     assert f"{tmp_path / 'out' / 'maml_sinusoid.csv'} could not be written ([Errno 28] No" in errors

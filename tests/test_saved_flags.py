@@ -16,22 +16,22 @@ ROOT = Path(__file__).resolve().parent.parent
 def evaluated(tmp_path, monkeypatch):
     """evaluated(config, *flags): the arguments of an example that judges a run with this config."""
     monkeypatch.syspath_prepend(str(ROOT / "examples"))
-    import common
+    import flags as common_flags
     import images
 
-    def arguments(config, *flags):
+    def flags_read(config, *flags):
         file = tmp_path / "run.npz"
         tm.save(file, np.zeros(1), about={"config": config})
         monkeypatch.setattr(sys, "argv", ["example", *flags, "--evaluate", str(file)])
-        p = common.parser("an example", filters=32)
-        images.flags_of_images(p, "random", "vinyals")
+        p = common_flags.parser("an example", filters=32)
+        images.add_image_flags(p, "random", "vinyals")
         p.add_argument("--method", choices=("maml", "anil"), default="maml")
         p.add_argument("--filters", type=int)
         p.add_argument("--chunks", type=int, default=2)
         p.add_argument("--ways", type=int, nargs="+", default=[5])
-        return common.arguments(p), p.parse_args([])
+        return common_flags.parse_flags(p), p.parse_args([])
 
-    return arguments
+    return flags_read
 
 
 def test_what_makes_the_model_and_its_tasks_is_taken_over(evaluated):

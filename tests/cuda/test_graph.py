@@ -21,7 +21,7 @@ def small_net():
         tm.nn.Conv2d(1, 2, stride=2),
         tm.nn.BatchNorm(2),
         tm.relu,
-        tm.nn.SpatialMean(),
+        tm.nn.GlobalAveragePooling(),
         tm.nn.Dense(2, 2),
     )
     model = one if SIMULATED else tm.nn.conv4(5, scale=True)

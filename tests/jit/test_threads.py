@@ -22,7 +22,7 @@ from tinymeta.testing.interpreted import without_compiling
 T = 6
 rng = np.random.default_rng(0)
 MODEL = nn.Sequential(
-    nn.Conv2d(1, 3, stride=2), nn.BatchNorm(3), tm.tanh, nn.SpatialMean(), nn.Dense(3, 4)
+    nn.Conv2d(1, 3, stride=2), nn.BatchNorm(3), tm.tanh, nn.GlobalAveragePooling(), nn.Dense(3, 4)
 )
 PARAMS = tm.tree.map(np.float64, MODEL.init(rng))
 Y = np.tile(np.arange(4), (T, 1))

@@ -13,8 +13,8 @@ def test_the_implicit_gradient(linear):
     """theta' = (H + lambda)^-1 (r + lambda theta); then (I + H / lambda)^-1 grad L(theta')."""
     strength, w, expected = 0.7, linear.w(linear.params), np.zeros(3)
     for (H, r), (B, b) in zip(linear.support, linear.query):
-        own = np.linalg.solve(H + strength * np.eye(3), r + strength * w)
-        expected += np.linalg.solve(np.eye(3) + H / strength, B @ own - b) / 4
+        adapted = np.linalg.solve(H + strength * np.eye(3), r + strength * w)
+        expected += np.linalg.solve(np.eye(3) + H / strength, B @ adapted - b) / 4
     method = imaml(linear.model, linear.loss, lr=0.15, steps=400, strength=strength, cg_steps=3)
     _, grads = method.meta_grad(linear.params, linear.tasks)
     np.testing.assert_allclose(linear.w(grads), expected, rtol=1e-8)
@@ -28,14 +28,14 @@ def test_it_is_the_derivative_of_what_it_minimises(linear):
     def outer(params):
         copies = tm.tree.map(lambda p: tm.broadcast_to(p, (4, *p.shape)), params)
 
-        def held(own, batch):
-            return tm.losses.mse(linear.model(own, batch.x), batch.y) + 0.5 * strength * tm.square(
-                own["w"] - copies["w"]
-            ).sum((-2, -1))
+        def proximal_loss(adapted, batch):
+            return tm.losses.mse(
+                linear.model(adapted, batch.x), batch.y
+            ) + 0.5 * strength * tm.square(adapted["w"] - copies["w"]).sum((-2, -1))
 
-        own = tm.meta.adapt(held, copies, linear.tasks.support, lr=0.15, steps=150)
+        adapted = tm.meta.adapt(proximal_loss, copies, linear.tasks.support, lr=0.15, steps=150)
         query = linear.tasks.query
-        return tm.losses.mse(linear.model(own, query.x), query.y).mean()
+        return tm.losses.mse(linear.model(adapted, query.x), query.y).mean()
 
     _, grads = pulled.meta_grad(linear.params, linear.tasks)
     np.testing.assert_allclose(grads["w"], tm.grad(outer)(linear.params)["w"], rtol=1e-6)

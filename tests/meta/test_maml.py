@@ -10,7 +10,7 @@ import pytest
 import tinymeta as tm
 from tinymeta import nn
 from tinymeta.meta import adapt, maml_loss, rates_except_norm
-from tinymeta.meta.adapt import for_each_task
+from tinymeta.meta.adapt import broadcast_to_tasks
 from tinymeta.testing import check_grads, check_meta_grad
 
 T, D, RATE = 4, 3, 0.1
@@ -63,7 +63,7 @@ def test_quadratic_tasks(steps):
 
 def test_no_steps_is_the_plain_gradient():
     tasks, theta = tasks_of()
-    plain = tm.grad(lambda t: quadratic(for_each_task(t, T), tasks.query).sum())(theta)
+    plain = tm.grad(lambda t: quadratic(broadcast_to_tasks(t, T), tasks.query).sum())(theta)
     np.testing.assert_array_equal(meta_gradient(theta, tasks, steps=0), plain.numpy())
 
 
@@ -145,7 +145,7 @@ def test_the_whole_inner_loop_by_differences(steps):
 def test_a_rate_of_zero_leaves_a_leaf_unadapted_but_meta_learned():
     loss, params, tasks = regression()
     lr = {"w": 0.5, "b": 0}
-    copies = for_each_task(params, T)
+    copies = broadcast_to_tasks(params, T)
     adapted = adapt(loss, copies, tasks.support, lr=lr, steps=2)
     assert adapted["b"] is copies["b"] and (adapted["w"].numpy() != copies["w"].numpy()).all()
 
@@ -172,7 +172,7 @@ def test_rates_are_learned_as_in_meta_sgd():
     def outer(rates, steps):
         return maml_loss(loss, params, tasks, lr=rates, steps=steps).sum()
 
-    copies = for_each_task(params, T)
+    copies = broadcast_to_tasks(params, T)
     inner = tm.grad(lambda p: loss(p, tasks.support).sum())(copies)
     moved = tm.tree.map(lambda p, g, a: p - g * a, copies, inner, rates)
     after = tm.grad(lambda p: loss(p, tasks.query).sum())(moved)
@@ -203,7 +203,7 @@ def small_net(seed=0):
         nn.Conv2d(2, 2, kernel=2, stride=2),
         nn.BatchNorm(2),
         tm.softplus,
-        nn.SpatialMean(),
+        nn.GlobalAveragePooling(),
         nn.Dense(2, 3),
     )
     params = tm.tree.map(lambda p: p + rng.uniform(0.1, 0.4, p.shape), model.init(rng))

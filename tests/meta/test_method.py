@@ -6,7 +6,7 @@ import pytest
 import tinymeta as tm
 from tinymeta import nn
 from tinymeta.meta import Method, accuracy, evaluate, maml
-from tinymeta.meta.method import Score, squared_error
+from tinymeta.meta.evaluation import Score, squared_error
 
 
 def test_measures():
@@ -17,22 +17,22 @@ def test_measures():
 
 def graded(values):
     """A method and a sampler whose tasks are answered with these values, in order."""
-    values, asked = list(values), []
+    values, sizes = list(values), []
 
     def sample(n):
-        asked.append(n)
+        sizes.append(n)
         y = np.array([[[values.pop(0)]] for _ in range(n)])
         return tm.Tasks(tm.Batch(y, y), tm.Batch(y, y))
 
-    return Method(None, None, lambda params, support, x: params * x), sample, asked
+    return Method(None, None, lambda params, support, x: params * x), sample, sizes
 
 
 def test_evaluate_is_a_mean_and_an_interval():
     values = np.random.default_rng(0).normal(size=10)
-    method, sample, asked = graded(values)
+    method, sample, sizes = graded(values)
     score = evaluate(method, 3.0, sample, tasks=10, batch=4, measure=squared_error)
     errors = (3 * values - values) ** 2
-    assert asked == [4, 4, 2] and score.tasks == 10
+    assert sizes == [4, 4, 2] and score.tasks == 10
     np.testing.assert_allclose(score.mean, errors.mean(), rtol=1e-12)
     np.testing.assert_allclose(score.interval, 1.96 * errors.std() / np.sqrt(10), rtol=1e-12)
     assert str(Score(0.98765, 0.00432, 600)) == "0.9877 +- 0.0043 (600 tasks)"

@@ -31,12 +31,12 @@ def params_of(seed=0):
 
 def test_loss_and_predictions_by_hand():
     params, tasks = params_of(), tasks_of()
-    seen, asked = (MODEL(params, x).numpy() for x in (tasks.support.x, tasks.query.x))
+    support, query = (MODEL(params, x).numpy() for x in (tasks.support.x, tasks.query.x))
     logits = np.zeros((2, 9, 3))
     for t in range(2):
         for k in range(3):
-            centre = seen[t][tasks.support.y[t] == k].mean(0)
-            logits[t, :, k] = -((asked[t] - centre) ** 2).sum(-1)
+            centre = support[t][tasks.support.y[t] == k].mean(0)
+            logits[t, :, k] = -((query[t] - centre) ** 2).sum(-1)
     method = prototypical(MODEL, way=3)
     np.testing.assert_allclose(
         method.predict(params, tasks.support, tasks.query.x), logits, rtol=1e-9

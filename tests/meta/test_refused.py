@@ -67,11 +67,11 @@ def test_a_class_may_be_absent(name, way, data):
     metrics, grads = way(method.meta_grad)(params, tasks)
     for leaf in tm.tree.leaves((metrics, grads)):
         assert np.isfinite(np.asarray(leaf)).all()
-    said = np.asarray(way(method.predict)(params, tasks.support, tasks.query.x))
-    assert said.shape == (*tasks.query.y.shape, K) and not np.isnan(said).any()
+    prediction = np.asarray(way(method.predict)(params, tasks.support, tasks.query.x))
+    assert prediction.shape == (*tasks.query.y.shape, K) and not np.isnan(prediction).any()
     if name == "prototypical":
         for t, y in enumerate(tasks.support.y):
-            assert (np.isneginf(said[t]) == ~np.isin(np.arange(K), y)).all()
+            assert (np.isneginf(prediction[t]) == ~np.isin(np.arange(K), y)).all()
 
 
 @EVERY
@@ -123,7 +123,7 @@ def test_support_and_query_of_other_tasks(name, way):
 
 
 @EVERY
-def test_answers_that_are_no_numbers_are_not_scored(name):
+def test_predictions_that_are_nan_are_not_scored(name):
     method, params, tasks = given_to(name, some_tasks())
     params = tm.tree.map(lambda p: np.full_like(p, np.nan), params)
     with pytest.raises(FloatingPointError, match="evaluate: 24 of 24 numbers .* are NaN"):
@@ -171,16 +171,20 @@ def test_a_measure_that_is_not_one_number_for_each_task():
     method, params, tasks = given_to("maml", some_tasks())
     with pytest.raises(ValueError, match=r"evaluate: measure gave \(2, 4\)"):
         evaluate(
-            method, params, lambda n: tasks, tasks=2, measure=lambda said, y: said.argmax(-1) == y
+            method,
+            params,
+            lambda n: tasks,
+            tasks=2,
+            measure=lambda prediction, y: prediction.argmax(-1) == y,
         )
 
 
-@pytest.mark.parametrize("judge", [best_threshold, lambda *a: verification_accuracy(*a, 0.5)])
-def test_distances_that_cannot_be_compared(judge):
+@pytest.mark.parametrize("measure", [best_threshold, lambda *a: verification_accuracy(*a, 0.5)])
+def test_distances_that_cannot_be_compared(measure):
     with pytest.raises(ValueError, match="1 of 3 distances are NaN"):
-        judge(np.array([np.nan, 1.0, 2.0]), np.array([0, 1, 1]))
+        measure(np.array([np.nan, 1.0, 2.0]), np.array([0, 1, 1]))
     with pytest.raises(ValueError, match=r"got \(3,\) and \(2,\)"):
-        judge(np.ones(3), np.array([0, 1]))
+        measure(np.ones(3), np.array([0, 1]))
 
 
 @pytest.mark.parametrize("compiled", [False, True])
@@ -201,9 +205,9 @@ def test_training_looks_at_its_first_batch(compiled):
 
 def test_the_last_class_may_be_absent_of_a_siamese_support_set():
     plane, support = tm.nn.Dense(2, 2, bias=False), tm.Batch(np.eye(2)[None], np.array([[0, 1]]))
-    said = siamese(plane, way=4).predict({"w": np.eye(2)}, support, np.eye(2)[None])
+    prediction = siamese(plane, way=4).predict({"w": np.eye(2)}, support, np.eye(2)[None])
     np.testing.assert_allclose(
-        said[0], [[0, -np.sqrt(2), -np.inf, -np.inf], [-np.sqrt(2), 0, -np.inf, -np.inf]]
+        prediction[0], [[0, -np.sqrt(2), -np.inf, -np.inf], [-np.sqrt(2), 0, -np.inf, -np.inf]]
     )
     for labels in ([0, 4], [-1, 0]):
         with pytest.raises(ValueError, match="nearest: labels must be integers from 0 to 3"):
@@ -211,7 +215,7 @@ def test_the_last_class_may_be_absent_of_a_siamese_support_set():
 
 
 @pytest.mark.parametrize("lead", [(1,), ()])
-def test_siamese_queries_apart_do_not_see_each_other(lead):
+def test_siamese_queries_predicted_one_by_one_are_independent(lead):
     net = tm.nn.mlp(2, 4, 2, norm=True)
     params = tm.tree.map(lambda p: np.asarray(p, float), net.init(np.random.default_rng(0)))
     tasks = tm.tree.map(lambda x: x[:1].reshape(*lead, *x.shape[1:]), some_tasks())

@@ -12,7 +12,7 @@ import pytest
 import tinymeta as tm
 from tinymeta.meta import Checkpoint, Method, Score
 from tinymeta.meta import train as compiled_train
-from tinymeta.meta.aside import set_aside
+from tinymeta.meta.backup import move_to_backup
 
 SCRIPT = """
 import sys, time
@@ -29,10 +29,11 @@ def sample(k):
     return waves.sample(draw, tasks=5)
 def score(params):
     return tm.meta.evaluate(method, params, lambda n: waves.sample(check, tasks=n), tasks=4,
-                            measure=tm.meta.method.squared_error)
-keep = tm.meta.Checkpoint(path, {"net": "8"}, {"draw": draw, "check": check}, every=0.05)
+                            measure=tm.meta.evaluation.squared_error)
+checkpoint = tm.meta.Checkpoint(path, {"net": "8"}, {"draw": draw, "check": check}, every=0.05)
 run = tm.meta.train(method, sample, iterations=60, rng=np.random.default_rng(0), rows=7,
-                    evaluate=score, better="smaller", checkpoint=keep, resume=resume, numbered=True)
+                    evaluate=score, better="smaller", checkpoint=checkpoint, resume=resume,
+                    numbered=True)
 tm.save(path + ".end.npz", [run.params, run.best.params], about={
     "curve": [[row.iteration, row.metrics, list(row.score)] for row in run.curve],
     "best": run.best.iteration})
@@ -57,8 +58,8 @@ def kill(run, after: float):
 
 
 def ended(run):
-    said = run.communicate()[1]
-    assert run.returncode == 0, said
+    error = run.communicate()[1]
+    assert run.returncode == 0, error
 
 
 def check_same_end(ours, theirs, what):
@@ -276,7 +277,7 @@ def test_files_are_set_aside_together(tmp_path):
     (tmp_path / "run.before-1").mkdir()
     for path in files[:2]:
         path.write_text(path.name)
-    folder = set_aside(files, "run")
+    folder = move_to_backup(files, "run")
     assert folder == tmp_path / "run.before-2"
     assert {path.name: path.read_text() for path in folder.iterdir()} == {
         "run.npz": "run.npz",
@@ -324,11 +325,13 @@ def test_more_iterations_go_on_and_fewer_are_refused(tmp_path):
         train(tmp_path / "run.npz", iterations=7, resume=True)
 
 
-def test_going_on_in_another_place_is_said(tmp_path, monkeypatch, capsys):
+def test_going_on_in_another_environment_is_reported(tmp_path, monkeypatch, capsys):
     train(tmp_path / "run.npz", iterations=4)
     train(tmp_path / "run.npz", iterations=6, resume=True)
     assert "bits" not in capsys.readouterr().err
-    monkeypatch.setattr(sys.modules["tinymeta.meta.train"], "place", lambda: "cpu with 96 cores")
+    monkeypatch.setattr(
+        sys.modules["tinymeta.meta.train"], "environment", lambda: "cpu with 96 cores"
+    )
     train(tmp_path / "run.npz", iterations=8, resume=True)
     (line,) = [row for row in capsys.readouterr().err.splitlines() if "bits" in row]
     assert "on cpu with 96 cores, begun on cpu with" in line

@@ -115,11 +115,11 @@ def test_training_pulls_classes_apart():
     held_out, test = pairs(rng, 400), pairs(rng, 400)
     threshold = best_threshold(pair_distances(model, run.params, held_out), held_out.different)
     D = pair_distances(model, run.params, test)
-    judged = verification_accuracy(D, test.different, threshold)
+    verified = verification_accuracy(D, test.different, threshold)
     support = tm.Batch(points(rng, np.arange(6)), np.arange(6))
     truth = np.arange(60) % 6
     found = accuracy(method.predict(run.params, support, points(rng, truth)), truth)
-    assert judged > 0.85 and found > 0.7
+    assert verified > 0.85 and found > 0.7
 
 
 def test_vectors_can_be_paired_as_well_as_images():

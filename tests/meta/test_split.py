@@ -96,11 +96,11 @@ def test_debug_nans_sees_into_the_threads():
 
 @needs_openblas
 def test_blas_has_one_thread_meanwhile_and_its_own_number_after():
-    get, _ = thread_functions()
-    seen = []
+    get, _ = library()
+    observed = []
 
     def meta_grad(params, tasks):
-        seen.append(get())
+        observed.append(get())
         if params == "broken":
             raise ArithmeticError("in a chunk")
         return {"loss": 0.0}, tm.asarray(np.zeros(1))
@@ -111,7 +111,7 @@ def test_blas_has_one_thread_meanwhile_and_its_own_number_after():
         with pytest.raises(ArithmeticError, match="in a chunk"):
             in_chunks(meta_grad, 2)("broken", np.zeros(4))
         assert get() == 2
-    assert set(seen) == {1}
+    assert set(observed) == {1}
 
 
 @pytest.mark.parametrize("chunks, threads", [(0, 1), (1, 0)])

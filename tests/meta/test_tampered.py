@@ -1,4 +1,4 @@
-"""Checkpoints that were tampered with, digest and all: gone on from as they say, or refused in one
+"""Checkpoints that were tampered with, digest and all: resumed as they say, or refused in one
 sentence; a refusal changes neither the file nor a generator.
 """
 
@@ -11,21 +11,21 @@ import pytest
 
 import tinymeta as tm
 from tinymeta.meta import Checkpoint, Method, Score, train
-from tinymeta.meta.checkpoint import Told
-from tinymeta.meta.decoded import decoded
+from tinymeta.meta.checkpoint import Metadata
+from tinymeta.meta.decode import decode
 
 OPTIMIZER = tm.optim.adam(0.1)
 PARAMS = {"b": np.ones(1, np.float32), "w": np.array([[1.0, 2.0]], np.float32)}
 
 
-def kept_at(path):
+def checkpoint_at(path):
     rng = np.random.default_rng(0)
     return Checkpoint(path, {"rate": 0.1, "net": ["small"]}, {"draw": rng}, every=1e9), rng
 
 
 def trained(path, resume=False, until=math.inf):
     """Ten updates with two rows, stopped by Ctrl-C after `until` of them."""
-    keep, rng = kept_at(path)
+    checkpoint, rng = checkpoint_at(path)
 
     def sample(k):
         if k == until:
@@ -42,7 +42,7 @@ def trained(path, resume=False, until=math.inf):
         iterations=10,
         params=PARAMS,
         optimizer=OPTIMIZER,
-        checkpoint=keep,
+        checkpoint=checkpoint,
         resume=resume,
         rows=2,
         evaluate=lambda params: Score(float(params["w"].numpy().sum()), 0.1, 5),
@@ -67,37 +67,46 @@ def resumed(path):
 
 
 def refused(whole, folder, what, changes) -> bool:
-    """Whether `whole`, with these changes, is refused; else it says what is gone on from."""
+    """Whether `whole`, with these changes, is refused; else a second write must be the same."""
     path, other = folder / "run.npz", folder / "again.npz"
     path.write_bytes(whole.read_bytes())
     damage.tampered(path, **changes)
-    data, (keep, rng), (_, untouched) = path.read_bytes(), kept_at(path), kept_at(path)
+    data, (checkpoint, rng), (_, untouched) = (
+        path.read_bytes(),
+        checkpoint_at(path),
+        checkpoint_at(path),
+    )
     state = OPTIMIZER.init(tm.tree.map(tm.tensor, PARAMS))
-    found = damage.outcome(lambda: keep.read(PARAMS, state), path)
+    found = damage.outcome(lambda: checkpoint.read(PARAMS, state), path)
     assert path.read_bytes() == data, what
     if isinstance(found, str):
         assert rng.random() == untouched.random(), what
         assert resumed(path) == found and path.read_bytes() == data, what
         return True
-    keep.path = other  # written again, it tells what the file told
-    keep.write(found)
-    told, again = tm.about(path), tm.about(other)
-    assert {key: repr(told[key]) for key in Told._fields} == {
-        key: repr(again[key]) for key in Told._fields
+    checkpoint.path = other  # written again, it has the same metadata
+    checkpoint.write(found)
+    first, second = tm.about(path), tm.about(other)
+    assert {key: repr(first[key]) for key in Metadata._fields} == {
+        key: repr(second[key]) for key in Metadata._fields
     }, what
     resumed(path)
     return False
 
 
 @pytest.mark.parametrize("count, seed", [(40, 0), pytest.param(300, 1, marks=pytest.mark.slow)])
-def test_a_tampered_checkpoint_says_what_is_gone_on_from_or_is_refused(
-    count, seed, whole, tmp_path
-):
+def test_a_tampered_checkpoint_is_read_as_it_is_or_refused(count, seed, whole, tmp_path):
     tampered = damage.checkpoints(whole, seed, count)
     assert sum(refused(whole, tmp_path, *each) for each in tampered) > count / 2
 
 
-def test_a_checkpoint_that_was_not_changed_is_gone_on_from(whole, tmp_path):
+def test_the_keys_of_the_file_are_those_of_earlier_versions(whole):
+    """A new version reads the checkpoints of an old one: these names must not change."""
+    keys = {"kind", "config", "iteration", "seconds", "curve", "sums", "busy", "count", "draws"}
+    assert set(tm.about(whole)) == keys | {"place", "best", "format"}
+    assert {*Metadata._fields} == keys - {"kind"} | {"place", "best"}
+
+
+def test_a_checkpoint_that_was_not_changed_is_resumed(whole, tmp_path):
     path = tmp_path / "run.npz"
     path.write_bytes(whole.read_bytes())
     damage.tampered(path)
@@ -127,13 +136,13 @@ def test_a_checkpoint_that_was_not_changed_is_gone_on_from(whole, tmp_path):
         ("config", []),
     ],
 )
-def test_what_no_run_could_have_told_is_refused(key, value, whole, tmp_path):
+def test_what_no_run_writes_is_refused(key, value, whole, tmp_path):
     path = tmp_path / "run.npz"
     path.write_bytes(whole.read_bytes())
     damage.tampered(path, about=np.array(json.dumps(tm.about(path) | {key: value})))
-    with pytest.raises(ValueError, match="run.npz is not a checkpoint of a training") as told:
+    with pytest.raises(ValueError, match="run.npz is not a checkpoint of a training") as error:
         trained(path, resume=True)
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize(
@@ -141,11 +150,11 @@ def test_what_no_run_could_have_told_is_refused(key, value, whole, tmp_path):
     [(1, int), (1.5, float), (2, float), ({"a": 1.0}, dict[str, float]), (None, Score | None)],
 )
 def test_what_fits_comes_back_as_it_is(value, kind):
-    assert decoded(value, kind, "it") == value and type(decoded(value, kind, "it")) is type(value)
+    assert decode(value, kind, "it") == value and type(decode(value, kind, "it")) is type(value)
 
 
 @pytest.mark.parametrize(
-    "value, kind, place",
+    "value, kind, path",
     [
         (True, int, "it"),
         (1.0, int, "it"),
@@ -158,7 +167,7 @@ def test_what_fits_comes_back_as_it_is(value, kind):
         (7, Score | None, "it"),
     ],
 )
-def test_what_does_not_fit_is_named_by_its_place(value, kind, place):
-    with pytest.raises(ValueError) as told:
-        decoded(value, kind, "it")
-    assert str(told.value).startswith(f"{place} is ")
+def test_what_does_not_fit_is_named_by_its_path(value, kind, path):
+    with pytest.raises(ValueError) as error:
+        decode(value, kind, "it")
+    assert str(error.value).startswith(f"{path} is ")

@@ -67,12 +67,12 @@ def case(request):
 def test_adapt(case):
     _, _, params, tasks, objective = case
     rng = np.random.default_rng(1)
-    own = tm.tree.map(lambda p: p + rng.uniform(0.1, 0.4, (T, *p.shape)), params)
-    together = adapt(objective, own, tasks.support, lr=0.3, steps=3)
+    adapted = tm.tree.map(lambda p: p + rng.uniform(0.1, 0.4, (T, *p.shape)), params)
+    together = adapt(objective, adapted, tasks.support, lr=0.3, steps=3)
     for t in range(T):
         alone = adapt(
             objective,
-            tm.tree.map(lambda p: p[t], own),
+            tm.tree.map(lambda p: p[t], adapted),
             tm.tree.map(lambda x: x[t], tasks.support),
             lr=0.3,
             steps=3,
@@ -122,7 +122,7 @@ def test_maml_predictions(case):
 
 
 METHODS = {
-    "maml, query images apart": lambda *a: maml(*a, lr=0.3, steps=2, transductive=False),
+    "maml, query images one by one": lambda *a: maml(*a, lr=0.3, steps=2, transductive=False),
     "meta_sgd": lambda *a: meta_sgd(*a, lr=0.3, steps=2),
     "anil": lambda *a: anil(*a, lr=0.3, steps=2),
     "reptile": lambda *a: reptile(*a, lr=0.3, steps=3),
@@ -161,13 +161,13 @@ def test_every_method(name):
         )
 
 
-def test_query_examples_apart_do_not_see_each_other():
+def test_query_examples_predicted_one_by_one_are_independent():
     model, params, tasks = model_and_tasks(tm.losses.cross_entropy)
-    apart, beside = (maml(model, lr=0.3, transductive=flag) for flag in (False, True))
+    one_by_one, together = (maml(model, lr=0.3, transductive=flag) for flag in (False, True))
     x = tasks.query.x.copy()
-    before = [np.asarray(m.predict(params, tasks.support, x)) for m in (apart, beside)]
+    before = [np.asarray(m.predict(params, tasks.support, x)) for m in (one_by_one, together)]
     x[:, 1:] *= 3.0
-    after = [np.asarray(m.predict(params, tasks.support, x)) for m in (apart, beside)]
+    after = [np.asarray(m.predict(params, tasks.support, x)) for m in (one_by_one, together)]
     np.testing.assert_array_equal(before[0][:, 0], after[0][:, 0])
     assert (before[1][:, 0] != after[1][:, 0]).any()
 
@@ -178,13 +178,13 @@ def test_siamese_predictions():
     together = siamese(model).predict(params, support, tasks.query.x)
     assert together.shape == (T, 4, 3)
     for t in range(T):
-        own = tm.Batch(support.x[t], support.y[t])
-        alone = siamese(model).predict(params, own, tasks.query.x[t])
+        adapted = tm.Batch(support.x[t], support.y[t])
+        alone = siamese(model).predict(params, adapted, tasks.query.x[t])
         np.testing.assert_allclose(together[t], alone, rtol=1e-10)
 
 
 def test_siamese_pairs_of_each_task():
-    """Twins with a task axis: batch statistics are a task's own, the loss is the tasks' mean."""
+    """Pairs with a task axis: batch statistics are a task's own, the loss is the tasks' mean."""
     model, params, tasks = model_and_tasks(tm.losses.cross_entropy)
     x, different = tasks.query.x, np.array([[0, 1, 1, 0], [1, 1, 1, 0], [0, 0, 1, 0]], bool)
     pairs = tm.data.Pairs(x, x[:, ::-1] + 0.5, different)

@@ -168,4 +168,4 @@ def test_a_signal_that_interrupts_is_named(capsys):
 
     run = train(downhill(), interrupted, iterations=10, rng=rng())
     assert not run.finished and run.curve == []
-    assert "stopped by SIGTERM" in (said := capsys.readouterr().err) and "kept" not in said
+    assert "stopped by SIGTERM" in (error := capsys.readouterr().err) and "kept" not in error

@@ -33,13 +33,24 @@ def test_conv_adds_its_bias_to_every_place_of_a_channel():
     np.testing.assert_allclose(plain[1, 1, 0], np.einsum("abc,abco->o", window, w), rtol=1e-13)
 
 
+def test_the_former_name_of_global_average_pooling_is_an_alias():
+    assert nn.SpatialMean is nn.GlobalAveragePooling
+
+
 def test_layers_without_parameters():
     x = rng.normal(size=(2, 4, 6, 3))
     np.testing.assert_array_equal(nn.Flatten()(None, x).numpy(), x.reshape(2, 72))
-    np.testing.assert_allclose(nn.SpatialMean()(None, x).numpy(), x.mean((1, 2)), rtol=1e-14)
+    np.testing.assert_allclose(
+        nn.GlobalAveragePooling()(None, x).numpy(), x.mean((1, 2)), rtol=1e-14
+    )
     windows = x.reshape(2, 2, 2, 3, 2, 3)
     np.testing.assert_array_equal(nn.MaxPool2d(2)(None, x).numpy(), windows.max((2, 4)))
-    assert nn.Flatten().init(rng) is nn.SpatialMean().init(rng) is nn.MaxPool2d().init(rng) is None
+    assert (
+        nn.Flatten().init(rng)
+        is nn.GlobalAveragePooling().init(rng)
+        is nn.MaxPool2d().init(rng)
+        is None
+    )
 
 
 def test_sequential_applies_layers_and_functions_in_order():
@@ -144,7 +155,7 @@ def test_errors_say_what_was_given_and_what_is_needed(call, message):
         call()
 
 
-@pytest.mark.parametrize("layer", [nn.Flatten(), nn.SpatialMean(), nn.MaxPool2d()])
+@pytest.mark.parametrize("layer", [nn.Flatten(), nn.GlobalAveragePooling(), nn.MaxPool2d()])
 def test_what_is_no_image_is_refused(layer):
     with pytest.raises(ValueError, match=r"expected images \(.., N, H, W, C\), got shape \(5, 4\)"):
         layer(None, np.ones((5, 4)))

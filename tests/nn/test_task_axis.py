@@ -23,7 +23,7 @@ LAYERS = {
     "max pool": (nn.MaxPool2d(2), (3, 6, 5, 2)),
     "max pool, overlapping": (nn.MaxPool2d(3, stride=2, padding="same"), (3, 6, 5, 2)),
     "flatten": (nn.Flatten(), (3, 4, 5, 2)),
-    "spatial mean": (nn.SpatialMean(), (3, 4, 5, 2)),
+    "global average pooling": (nn.GlobalAveragePooling(), (3, 4, 5, 2)),
     "mlp": (nn.mlp(3, 8, 8, 2, activation=tm.tanh, norm=True), (6, 3)),
     "conv4, strides": (nn.conv4(3, filters=4, scale=True, activation=tm.softplus), (4, 16, 16, 1)),
     "conv4, pools": (

@@ -94,7 +94,7 @@ def forward(network: Network, params, x):
         elif kind == "pool":
             x = nn.MaxPool2d(2)(None, x)
         elif kind == "mean":
-            x = nn.SpatialMean()(None, x)
+            x = nn.GlobalAveragePooling()(None, x)
         else:
             x = relu(x) if kind == "relu" else getattr(tm, kind)(x)
     return x

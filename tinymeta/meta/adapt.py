@@ -1,22 +1,42 @@
-"""The inner loop: theta' <- theta - alpha grad L(theta), `steps` times, for all tasks at once.
+"""The inner loop: gradient descent on the support set, for all tasks at once.
 
-Everything here is a differentiable computation, the gradient included. Tasks don't meet, so the
-gradient of the sum over tasks is every task's own gradient.
+    theta_0 = theta,    theta_{k+1} = theta_k - alpha grad L(theta_k; support),    theta' = theta_K
+
+(Finn, Abbeel & Levine 2017, equation 1, repeated K = `steps` times.) Two things make it short.
+
+It is an ordinary computation. Its gradient is made of operations like all others, so theta' is a
+differentiable function of theta, and a `grad` outside passes through the steps by itself.
+For one step, with H the Hessian of L at theta, the chain rule multiplies the outer gradient by
+
+    d theta' / d theta = I - alpha H.
+
+That is the second derivative in MAML. With first_order the gradient is a constant to the outer
+derivative, and I is left of it.
+
+All tasks are one computation. Each task i has a copy theta_i of the parameters, a slice of a tree
+of (T, ...), and its loss L_i depends on no other copy. So the gradient of the sum of the losses,
+
+    d (L_1 + .. + L_T) / d theta_i = d L_i / d theta_i,
+
+is each task's own gradient, in its slice: one backward pass and no loop over tasks.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 from .. import ops
 from ..core import tree
 from ..core.checks import flag, function, whole
 from ..core.grad import grad, stop_gradient
 from ..core.scope import scope
-from ..core.tensor import asarray
-from ..nn.optim import rates
+from ..core.tensor import Tensor, asarray
+from ..nn.optim import rate_tree
 
 
-def adapt(loss: Callable, params, support, *, lr, steps: int, first_order: bool = False):
-    """Parameters after `steps` gradient steps on the support set.
+def adapt(
+    loss: Callable, params: Any, support: Any, *, lr: Any, steps: int, first_order: bool = False
+) -> Any:
+    """Parameters after `steps` gradient steps on the support set, a tree like `params`.
 
     loss(params, batch) -> (T,), or a scalar without a task axis.
     params: a tree of (T, ...), or without T.
@@ -28,53 +48,40 @@ def adapt(loss: Callable, params, support, *, lr, steps: int, first_order: bool 
     function("adapt", loss=loss)
     whole("adapt", 0, steps=steps)
     flag("adapt", first_order=first_order)
-    rate = rates(lr, params)
+    rates = rate_tree(lr, params)
+
+    def total_loss(params):
+        losses = asarray(loss(params, support))  # (T,), or a scalar
+        _check_one_loss_per_task(losses, params, support)
+        return losses.sum()
+
     for k in range(steps):
         with scope(f"inner {k + 1}"):
-            g = grad(lambda p: of_tasks(loss(p, support), p, support).sum())(params)
-            g = stop_gradient(g) if first_order else g
-            params = tree.map(
-                lambda p, g, a: p if type(a) is int and a == 0 else asarray(p) - a * g,
-                params,
-                g,
-                rate,
-            )
+            gradient = grad(total_loss)(params)
+            if first_order:
+                gradient = stop_gradient(gradient)
+            params = tree.map(_descend, params, gradient, rates)
     return params
 
 
-def of_tasks(losses, params, batch):
-    """The losses, if they are one for each task or, without a task axis, one number.
+def adapt_each_task(loss: Callable, params: Any, support: Any, **inner_loop: Any) -> Any:
+    """One set of parameters (...) adapted to each of T tasks by itself: theta'_i, (T, ...).
 
-    There is a task axis if all parameters and all parts of the batch are of one leading size; a
-    single parameter could be so by chance, and then the batch has to have a third axis, too.
-    Raises ValueError for another shape.
+    inner_loop: lr, steps and first_order, see `adapt`.
     """
-    losses = asarray(losses)
-    theirs, given = (
-        [asarray(leaf).shape for leaf in tree.leaves(part)] for part in (params, batch)
-    )
-    leading = {shape[0] if shape else None for shape in (*theirs, *given)}
-    aligned = len(leading) == 1 and None not in leading
-    sure = len(theirs) > 1 or max((len(shape) for shape in given), default=0) > 2
-    if (
-        losses.shape == ()
-        and not (aligned and sure and leading != {1})
-        or aligned
-        and losses.shape == (*leading,)
-    ):
-        return losses
-    wanted = (
-        f"({min(leading)},), one number for each task"
-        if aligned
-        else "(T,) where parameters and batch have a task axis T first, and one number where not"
-    )
-    raise ValueError(
-        f"adapt: the loss has the shape {losses.shape} and must have {wanted}: "
-        "take the mean over examples and features, and not over tasks"
-    )
+    copies = broadcast_to_tasks(params, count_tasks(support))
+    return adapt(loss, copies, support, **inner_loop)
 
 
-def count_tasks(*batches) -> int:
+def broadcast_to_tasks(params: Any, tasks: int) -> Any:
+    """A copy of the parameters for each task: a tree of (...) -> (T, ...).
+
+    Its derivative adds up over the tasks: this is where sum_i in the meta-gradient comes from.
+    """
+    return tree.map(lambda p: ops.broadcast_to(p, (tasks, *asarray(p).shape)), params)
+
+
+def count_tasks(*batches: Any) -> int:
     """T, the leading size of all arrays in the trees. Raises ValueError if they differ or T = 0."""
     sizes = {len(leaf) for leaf in tree.leaves(batches)}
     if len(sizes) != 1 or not min(sizes):
@@ -85,21 +92,49 @@ def count_tasks(*batches) -> int:
     return sizes.pop()
 
 
-def for_each_task(params, count: int):
-    """Every task its own copy: a tree of (...) -> (T, ...). The gradient sums over the copies."""
-    return tree.map(lambda p: ops.broadcast_to(p, (count, *asarray(p).shape)), params)
-
-
-def adapted_to_each(loss: Callable, params, support, **inner):
-    """The copies (T, ...), each adapted to its support set; inner: as of `adapt`."""
-    return adapt(loss, for_each_task(params, count_tasks(support)), support, **inner)
-
-
-def rates_except_norm(params, lr):
-    """`lr` for every leaf but the offsets and scales of normalisation layers, which get 0.
+def rates_except_norm(params: Any, lr: Any) -> Any:
+    """`lr` for every leaf of `params` but the offsets and scales of normalisation, which get 0.
 
     They are meta-learned and not adapted, as in the code of Finn et al. 2017.
     """
-    flat, rebuild = tree.flatten(params)
-    norms = [path.endswith(("['offset']", "['scale']")) for path in tree.paths(params)]
-    return rebuild([0 if norm else lr for norm in norms])
+    leaves, rebuild = tree.flatten(params)
+    rates = [lr] * len(leaves)
+    for k, path in enumerate(tree.paths(params)):
+        if path.endswith(("['offset']", "['scale']")):
+            rates[k] = 0
+    return rebuild(rates)
+
+
+def _descend(p: Any, gradient: Any, rate: Any) -> Any:
+    """p - rate * gradient; with a Python 0 for the rate, p itself."""
+    if type(rate) is int and rate == 0:
+        return p
+    return asarray(p) - rate * gradient
+
+
+def _check_one_loss_per_task(losses: Tensor, params: Any, batch: Any) -> None:
+    """Raise ValueError unless the losses are (T,) or, without a task axis, one number.
+
+    There is a task axis if all arrays of parameters and batch have one leading size. They could
+    have it by chance: a single parameter (3, 1) and a batch of 3 examples, say. So that is certain
+    only of several parameters, or if the batch has a third axis; else one number is accepted, too.
+    """
+    param_shapes = [asarray(leaf).shape for leaf in tree.leaves(params)]
+    batch_shapes = [asarray(leaf).shape for leaf in tree.leaves(batch)]
+    leading = {shape[:1] for shape in (*param_shapes, *batch_shapes)}  # (T,), or () of a number
+    aligned = len(leading) == 1 and () not in leading
+    most_axes = max([len(shape) for shape in batch_shapes], default=0)
+    certain = len(param_shapes) > 1 or most_axes > 2
+
+    if aligned and losses.shape in leading:
+        return
+    several_tasks = aligned and certain and leading != {(1,)}
+    if losses.shape == () and not several_tasks:
+        return
+    wanted = "(T,) where parameters and batch have a task axis T first, and one number where not"
+    if aligned:
+        wanted = f"{min(leading)}, one number for each task"
+    raise ValueError(
+        f"adapt: the loss has the shape {losses.shape} and must have {wanted}: "
+        "take the mean over examples and features, and not over tasks"
+    )

@@ -9,20 +9,21 @@ all of it, exactly as in MAML.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 from ..core.checks import flag
 from ..data import Batch
 from ..nn.layers import Sequential
 from ..nn.losses import cross_entropy
-from .adapt import adapted_to_each
-from .method import Method, by_adapting, check_method, objective_of
+from .adapt import adapt_each_task
+from .method import Method, check_method, method_of_inner_loop, objective_of
 
 
 def anil(
     model: Sequential,
     loss: Callable = cross_entropy,
     *,
-    lr,
+    lr: Any,
     steps: int = 1,
     test_steps: int | None = None,
     first_order: bool = False,
@@ -30,7 +31,8 @@ def anil(
 ) -> Method:
     """ANIL of a Sequential, whose last layer is the head; the arguments are those of `maml`.
 
-    Raises TypeError for another model: which part of it would be the head is not known.
+    lr: a number, or a tree like the head's parameters. Raises TypeError for another model: which
+    part of it would be the head is not known; ValueError for one without a layer.
     """
     if not isinstance(model, Sequential):
         raise TypeError(
@@ -41,21 +43,28 @@ def anil(
     flag("anil", first_order=first_order)
     if not model.layers:
         raise ValueError("anil: the model has no layer, and its last one is the head")
-    *layers, head = model.layers
-    body, objective = Sequential(*layers), objective_of(head, loss)
+    *body_layers, head = model.layers
+    body = Sequential(*body_layers)
+    head_objective = objective_of(head, loss)
 
-    def adapted(params, support, steps):
-        features = Batch(body(params[:-1], support.x), support.y)  # (T, N, D)
-        own = adapted_to_each(
-            objective, params[-1], features, lr=lr, steps=steps, first_order=first_order
+    def inner_loop(params, support, steps):
+        *body_params, head_params = params
+        features = body(body_params, support.x)  # (T, N, D), computed once for all steps
+        adapted_head = adapt_each_task(
+            head_objective,
+            head_params,
+            Batch(features, support.y),
+            lr=lr,
+            steps=steps,
+            first_order=first_order,
         )
-        return [*params[:-1], own]  # a body for all, a head (T, ..) for each
+        return [*body_params, adapted_head]  # one body for all tasks, a head (T, ..) for each
 
-    return by_adapting(
+    return method_of_inner_loop(
         model.init,
         model,
         loss,
-        adapted,
+        inner_loop,
         steps=steps,
         test_steps=test_steps,
         transductive=transductive,

@@ -1,22 +1,23 @@
-"""Checkpoints: all that a training needs to go on, bit for bit, in one file written every minutes.
+"""Checkpoints: all that a training needs to resume, bit for bit, in one file.
 
 It holds the parameters, the optimizer's state, the best parameters so far, the states of the random
-generators, the curve, and the configuration of the run, which has to be the same to go on.
+generators, the curve, and the configuration of the run, which has to be the same to resume. The
+arrays are an archive of `tm.save`; the rest is JSON in it, the fields of `Metadata`.
 """
 
 import time
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..core import tree
-from ..core.unzip import naming_the_file, one_line
-from ..io import match_structure, read, save
-from .aside import set_aside
-from .decoded import decoded
-from .method import Score
-from .place import place
+from ..core.unzip import blaming, one_line
+from ..io import fitted, read, save
+from .backup import move_to_backup
+from .decode import decode
+from .environment import environment
+from .evaluation import Score
 
 KIND = "checkpoint of a training"
 
@@ -35,33 +36,35 @@ class Row(NamedTuple):
 class Best(NamedTuple):
     """The parameters with the best score so far."""
 
-    params: object
+    params: Any
     iteration: int
-    score: object
-
-
-class Scored(NamedTuple):
-    iteration: int
-    score: Score
+    score: Any
 
 
 class Progress(NamedTuple):
-    """A training after `iteration` updates; immutable, so any of them can be gone back to."""
+    """The state of a training after `iteration` updates, immutable."""
 
-    params: object
-    state: object  # of the optimizer
+    params: Any
+    state: Any  # of the optimizer
     best: Best | None
     iteration: int
     seconds: float
     curve: tuple  # of Rows
     sums: dict  # of the metrics since the last row
     busy: float  # seconds spent in updates since then
-    count: int  # updates since then
-    draws: dict  # the generators' states
+    count: int  # type: ignore[assignment]  # updates since then; tuple has a method of this name
+    generator_states: dict  # of each random generator, by name
 
 
-class Told(NamedTuple):
-    """What a file tells of a Progress, beside its trees; best: (iteration, score)."""
+class Scored(NamedTuple):
+    """When a score was reached: how the file holds `Best`, whose parameters are an array in it."""
+
+    iteration: int
+    score: Score
+
+
+class Metadata(NamedTuple):
+    """What is in the file beside the arrays. The names are the keys of the file's JSON."""
 
     config: dict
     iteration: int
@@ -69,54 +72,64 @@ class Told(NamedTuple):
     curve: tuple[Row, ...]
     sums: dict[str, float]
     busy: float
-    count: int
-    draws: dict
+    count: int  # type: ignore[assignment]  # tuple has a method of this name
+    draws: dict  # generator_states
     best: Scored | None
-    place: str  # where it was computed
+    place: str  # the environment it was computed in
 
 
 class Checkpoint:
-    """Where a training is kept.
+    """The file that a training is resumed from, and when to write it.
 
     path: a .npz file; config: what a run must have in common with the one it continues, for JSON;
     generators: every random generator the run draws from, by name; every: seconds between writes.
-    `made_on` tells where what was read was computed, which its bits depend on.
+    `made_on` is the environment in which what was read was computed, which its bits depend on.
     """
 
     def __init__(
-        self, path, config: dict, generators: dict[str, np.random.Generator], every: float = 120.0
-    ):
-        self.path, self.config, self.generators, self.every = Path(path), config, generators, every
-        self.written, self.made_on = time.perf_counter(), place()
+        self,
+        path: Any,
+        config: dict,
+        generators: dict[str, np.random.Generator],
+        every: float = 120.0,
+    ) -> None:
+        self.path = Path(path)
+        self.config = config
+        self.generators = generators
+        self.every = every
+        self.written = time.perf_counter()  # when the file was last, or this object made
+        self.made_on = environment()
 
-    def draws(self) -> dict:
-        """Where each generator stands, by name."""
+    def generator_states(self) -> dict:
+        """The state of each generator, by name."""
         return {name: rng.bit_generator.state for name, rng in self.generators.items()}
 
     def due(self) -> bool:
         """Is it time to write one?"""
         return time.perf_counter() - self.written >= self.every
 
-    def write(self, at: Progress) -> None:
-        """Keep this progress in place of what was kept, or raise OSError and leave that as it was."""
-        best = at.best
-        arrays = {"params": at.params, "state": at.state, "best": best and best.params}
-        curve = [(*row[:3], row.score and list(row.score), *row[4:]) for row in at.curve]
-        told = {
+    def write(self, progress: Progress) -> None:
+        """Replace the file by one with this `progress`.
+
+        Raises OSError where it cannot be written; the file is then as it was.
+        """
+        best = progress.best
+        arrays = {"params": progress.params, "state": progress.state, "best": best and best.params}
+        about = {
             "kind": KIND,
             "config": self.config,
-            "iteration": at.iteration,
-            "seconds": at.seconds,
-            "curve": curve,
-            "sums": at.sums,
-            "busy": at.busy,
-            "count": at.count,
-            "draws": at.draws,
-            "place": place(),
+            "iteration": progress.iteration,
+            "seconds": progress.seconds,
+            "curve": [_row_to_json(row) for row in progress.curve],
+            "sums": progress.sums,
+            "busy": progress.busy,
+            "count": progress.count,
+            "draws": progress.generator_states,
+            "place": environment(),
             "best": best and [best.iteration, list(best.score)],
         }
         try:
-            save(self.path, arrays, about=told)
+            save(self.path, arrays, about=about)
         except OSError as error:
             raise OSError(
                 f"the checkpoint {self.path} could not be written ({error}): the one "
@@ -124,99 +137,109 @@ class Checkpoint:
             ) from None
         self.written = time.perf_counter()
 
-    def read(self, params, state) -> Progress:
-        """The progress that was written, and the generators set to where they were then.
+    def read(self, params: Any, state: Any) -> Progress:
+        """The progress in the file; the generators are set to their states in it.
 
         params, state: trees like those it must hold.
-        Raises FileNotFoundError where nothing was kept; ValueError for a file that is damaged, was
+        Raises FileNotFoundError where there is no file; ValueError for one that is damaged, was
         changed, is no checkpoint, or is of a run with another configuration.
         """
         if not self.path.exists():
             raise FileNotFoundError(f"there is no checkpoint {self.path}: begin without resuming")
-        arrays, about = read(self.path)
-        with naming_the_file(self.path, f"a {KIND}"):
-            kept = told_by(about)
-        self.compare(kept.config)
-        best = kept.best
-        arrays = match_structure(
-            arrays, {"params": params, "state": state, "best": params if best else None}, self.path
-        )
-        with naming_the_file(self.path, f"a {KIND}"):
-            self.restore(kept.draws)
-        self.written, self.made_on = time.perf_counter(), kept.place
+        found, about = read(self.path)
+        with blaming(self.path, f"a {KIND}"):
+            metadata = _metadata_of(about)
+        self.compare(metadata.config)
+        expected = {"params": params, "state": state, "best": params if metadata.best else None}
+        arrays: Any = fitted(found, expected, self.path)
+        best = None
+        if metadata.best:
+            best = Best(arrays["best"], metadata.best.iteration, metadata.best.score)
+        with blaming(self.path, f"a {KIND}"):
+            self.restore(metadata.draws)
+        self.written = time.perf_counter()
+        self.made_on = metadata.place
         return Progress(
-            arrays["params"],
-            arrays["state"],
-            best and Best(arrays["best"], *best),
-            kept.iteration,
-            kept.seconds,
-            kept.curve,
-            kept.sums,
-            kept.busy,
-            kept.count,
-            kept.draws,
+            params=arrays["params"],
+            state=arrays["state"],
+            best=best,
+            iteration=metadata.iteration,
+            seconds=metadata.seconds,
+            curve=metadata.curve,
+            sums=metadata.sums,
+            busy=metadata.busy,
+            count=metadata.count,
+            generator_states=metadata.draws,
         )
 
-    def restore(self, draws: dict) -> None:
+    def restore(self, states: dict) -> None:
         """Set the generators to these states, or raise what NumPy does and leave them all."""
-        before = self.draws()
+        before = self.generator_states()
         try:
-            self.set_draws(draws)
-            if self.draws() != draws:
+            self._set_generators(states)
+            if self.generator_states() != states:
                 raise ValueError("a state of its generators is none")
         except Exception:
-            self.set_draws(before)
+            self._set_generators(before)
             raise
 
-    def set_draws(self, draws: dict) -> None:
-        """Set the generators to these states, by their names; NumPy's errors for what is none."""
+    def _set_generators(self, states: dict) -> None:
+        """Set the generators to these states, by name; raises what NumPy does for what is none."""
         for name, rng in self.generators.items():
-            rng.bit_generator.state = draws[name]
+            rng.bit_generator.state = states[name]
 
     def compare(self, config: dict) -> None:
         """Raise ValueError, naming each difference, unless `config` is this run's."""
         missing = "absent"
-        differ = [
-            f"{key} was {config.get(key, missing)!r} and is {self.config.get(key, missing)!r}"
-            for key in sorted({*config, *self.config})
-            if config.get(key, missing) != self.config.get(key, missing)
-        ]
-        if differ:
-            more = [f"and {len(differ) - 5} more"] if len(differ) > 5 else []
-            told = ", ".join([*map(one_line, differ[:5]), *more])
+        differences = []
+        for key in sorted({*config, *self.config}):
+            was, now = config.get(key, missing), self.config.get(key, missing)
+            if was != now:
+                differences.append(f"{key} was {was!r} and is {now!r}")
+        if differences:
+            shown = [one_line(difference) for difference in differences[:5]]
+            if len(differences) > 5:
+                shown.append(f"and {len(differences) - 5} more")
             raise ValueError(
-                f"{self.path} is of another run: {told}; give what it was begun with, "
+                f"{self.path} is of another run: {', '.join(shown)}; give what it was begun with, "
                 "or another place to keep this one"
             )
 
     def set_aside(self) -> Path | None:
-        """Move what is there out of the way of a new run: its new path, or None."""
-        folder = set_aside([self.path], self.path.stem)
+        """Move the file into a backup folder, out of a new run's way: its new path, or None."""
+        folder = move_to_backup([self.path], self.path.stem)
         return folder and folder / self.path.name
 
 
-def told_by(about: dict) -> Told:
-    """What a file tells, after a look at whether a run can have told it.
+def finite(*trees: Any) -> bool:
+    """Whether every number in the trees is finite."""
+    return all(np.isfinite(np.asarray(leaf)).all() for leaf in tree.leaves(trees))
+
+
+def _row_to_json(row: Row) -> list:
+    """The fields of a Row, as `decode` reads them."""
+    score = row.score and list(row.score)
+    return [row.iteration, row.seconds, row.metrics, score, row.pace, row.memory]
+
+
+def _metadata_of(about: dict) -> Metadata:
+    """The metadata in a file, checked: no run writes counters that contradict each other.
 
     Raises KeyError and ValueError: to be called under `naming_the_file`.
     """
     if about["kind"] != KIND:
         raise ValueError("it is of another kind")
     about = {"place": "a place not noted", **about}  # by earlier versions
-    told = decoded([about[name] for name in Told._fields], Told, "about")
-    counters = (told.iteration, told.seconds, told.busy, told.count)
-    since = told.curve[-1].iteration if told.curve else 0
-    if (
-        not all(0 <= number < float("inf") for number in counters)
-        or told.iteration != since + told.count
-    ):
+    fields = [about[name] for name in Metadata._fields]
+    metadata = decode(fields, Metadata, "about")
+    counters = (metadata.iteration, metadata.seconds, metadata.busy, metadata.count)
+    last_row = metadata.curve[-1].iteration if metadata.curve else 0
+    in_range = all(0 <= number < float("inf") for number in counters)
+    if not in_range or metadata.iteration != last_row + metadata.count:
         raise ValueError("its counters do not add up")
-    means = [*(row.metrics for row in told.curve), *[told.sums] * (told.count > 0)]
+    means = [row.metrics for row in metadata.curve]
+    if metadata.count > 0:
+        means.append(metadata.sums)
     if not all("loss" in metrics for metrics in means):
         raise ValueError("it lacks a loss")
-    return told
-
-
-def finite(*trees) -> bool:
-    """Whether every number in the trees is one."""
-    return all(np.isfinite(np.asarray(leaf)).all() for leaf in tree.leaves(trees))
+    return metadata

@@ -6,18 +6,21 @@
 One small LSTM m serves all coordinates, each with a state h of its own, so that it can optimize
 anything. The paper holds grad f(theta_k) constant when it differentiates by phi; exactly, that
 gradient depends on theta_k, hence on phi, and its derivative is a second one. `first_order` is the
-paper's, a `stop_gradient` one can see; without it the meta-gradient is exact.
+paper's, by a `stop_gradient` in `unroll`; without it the meta-gradient is exact.
+
+Shapes: T tasks, D coordinates (all numbers of theta), H hidden units, C inputs of a cell.
 """
 
 from collections.abc import Callable, Iterator
 from math import prod
+from typing import Any
 
 import numpy as np
 
 from .. import ops
 from ..core import tree
 from ..core.grad import stop_gradient, value_and_grad
-from ..core.tensor import asarray
+from ..core.tensor import Tensor, asarray
 from ..nn.init import glorot_uniform, normal
 from ..nn.optim import Optimizer
 from .adapt import count_tasks
@@ -38,7 +41,8 @@ def learned_optimizer(
     """An optimizer as a Method; tasks are Problems(start, data).
 
     objective(theta, data) -> (T,), of theta like `start`; steps: of an episode; truncate: the
-    gradient reaches back so many steps at most (None: all); hidden, layers: the LSTM's.
+    gradient reaches back so many steps at most (None: all); hidden, layers: the LSTM's;
+    scale: multiplies its output; preprocessed: whether gradients pass `preprocess` first.
     `meta_grad` sums f over the steps 1 .. steps and averages over tasks; its loss is the mean over
     both. `predict(phi, problems, None)` -> f at each step, (T, 1 + steps).
     Raises ValueError if steps or truncate < 1.
@@ -49,33 +53,43 @@ def learned_optimizer(
         )
 
     def init(rng):
-        sizes = [(2 if preprocessed else 1, hidden), *[(hidden, hidden)] * (layers - 1)]
-        cells = [
-            {
-                "x": glorot_uniform(rng, (n, 4 * m)),
-                "h": glorot_uniform(rng, (m, 4 * m)),
-                "b": np.zeros(4 * m, np.float32),
+        cells = []
+        first_inputs = 2 if preprocessed else 1
+        for inputs in [first_inputs, *[hidden] * (layers - 1)]:
+            cell = {
+                "x": glorot_uniform(rng, (inputs, 4 * hidden)),
+                "h": glorot_uniform(rng, (hidden, 4 * hidden)),
+                "b": np.zeros(4 * hidden, np.float32),
             }
-            for n, m in sizes
-        ]
+            cells.append(cell)
         return {"cells": cells, "out": normal(0.01)(rng, (hidden, 1))}
 
-    def along(phi, problems, truncate, first_order):
+    def objective_values(phi, problems, truncate, first_order):
+        """f at theta_0, theta_1 .. theta_steps, an iterator of (T,)."""
         optimizer = lstm_optimizer(phi, scale=scale, preprocessed=preprocessed)
+        start, data = problems
         return unroll(
-            optimizer, objective, *problems, steps=steps, truncate=truncate, first_order=first_order
+            optimizer,
+            objective,
+            start,
+            data,
+            steps=steps,
+            truncate=truncate,
+            first_order=first_order,
         )
 
     def meta_grad(phi, problems):
-        def total(phi):
-            _, *values = along(phi, problems, truncate, first_order)
+        def total_loss(phi):
+            _, *values = objective_values(phi, problems, truncate, first_order)
             return sum(ops.mean(value) for value in values)
 
-        value, grads = value_and_grad(total)(phi)
-        return {"loss": value / steps}, grads
+        total, grads = value_and_grad(total_loss)(phi)
+        return {"loss": total / steps}, grads
 
     def predict(phi, problems, x=None):
-        return ops.stack(list(along(phi, problems, 1, True)), 1)
+        # Nothing is differentiated by phi, so the path is cut after each step: it needs no memory.
+        values = objective_values(phi, problems, truncate=1, first_order=True)
+        return ops.stack(list(values), 1)
 
     return Method(init, meta_grad, predict)
 
@@ -83,21 +97,24 @@ def learned_optimizer(
 def unroll(
     optimizer: Optimizer,
     objective: Callable,
-    theta,
-    data,
+    theta: Any,
+    data: Any,
     *,
     steps: int,
     truncate: int | None = None,
     first_order: bool = True,
-) -> Iterator:
+) -> Iterator[Tensor]:
     """f (T,) at theta_0, theta_1 .. theta_steps, where any optimizer takes the steps.
 
+    objective(theta, data) -> (T,); theta: theta_0, a tree of (T, ..).
     After every `truncate` steps the path is cut: later values are not differentiated through it.
+    first_order: grad f(theta_k) is a constant to an outer derivative.
     Raises ValueError for an objective of another shape.
     """
 
-    def total(theta):
-        values, tasks = asarray(objective(theta, data)), count_tasks(theta)  # (T,)
+    def total_objective(theta):
+        values = asarray(objective(theta, data))  # (T,)
+        tasks = count_tasks(theta)
         if values.shape != (tasks,):
             raise ValueError(
                 f"unroll: the objective has the shape {values.shape} and must have "
@@ -107,81 +124,93 @@ def unroll(
 
     state = optimizer.init(theta)
     for k in range(steps + 1):
-        (_, values), g = value_and_grad(total, has_aux=True)(theta)
+        (_, values), gradient = value_and_grad(total_objective, has_aux=True)(theta)
         yield values
         if k == steps:
             return
-        g = stop_gradient(g) if first_order else g
+        if first_order:
+            gradient = stop_gradient(gradient)
         if truncate and k and k % truncate == 0:
-            theta, state, g = stop_gradient((theta, state, g))
-        theta, state = optimizer.update(g, state, theta)
+            theta, state, gradient = stop_gradient((theta, state, gradient))
+        theta, state = optimizer.update(gradient, state, theta)
 
 
-def lstm_optimizer(phi, *, scale: float = 1.0, preprocessed: bool = False) -> Optimizer:
-    """The optimizer that the weights `phi` are, for trees of (T, ..)."""
+def lstm_optimizer(phi: Any, *, scale: float = 1.0, preprocessed: bool = False) -> Optimizer:
+    """The optimizer whose weights are `phi`, for trees of (T, ..)."""
 
     def init(params):
         out = asarray(phi["out"])
-        none = ops.zeros((*shape_of_coordinates(params), out.shape[0]), out.dtype)  # (T, D, H)
-        return [(none, none) for _ in phi["cells"]]
+        tasks, coordinates = _coordinates_shape(params)
+        zeros = ops.zeros((tasks, coordinates, out.shape[0]), out.dtype)  # (T, D, H)
+        return [(zeros, zeros) for _ in phi["cells"]]
 
     def update(grads, state, params):
-        x = coordinates(grads)  # (T, D, 1)
-        x = preprocess(x) if preprocessed else x
-        new = []
+        x = _flatten_coordinates(grads)  # (T, D, 1)
+        if preprocessed:
+            x = preprocess(x)
+        new_state = []
         for cell, (h, c) in zip(phi["cells"], state):
-            x, c = lstm(cell, x, h, c)
-            new.append((x, c))
+            h, c = _lstm_cell(cell, x, h, c)
+            new_state.append((h, c))
+            x = h
         step = scale * (x @ phi["out"])  # (T, D, 1)
-        return tree.map(lambda p, s: asarray(p) + s, params, as_tree(step, params)), new
+        steps = _unflatten_coordinates(step, params)
+        return tree.map(lambda p, s: asarray(p) + s, params, steps), new_state
 
     return Optimizer(init, update)
 
 
-def lstm(cell, x, h, c):
-    """(h, c) (.., D, H) after the input x (.., D, C) (Hochreiter & Schmidhuber 1997, with a forget
-    gate)."""
-    size = h.shape[-1]
-    z = x @ cell["x"] + h @ cell["h"] + cell["b"]  # (.., D, 4 H)
-    into, forget, out, new = (z[..., k * size : (k + 1) * size] for k in range(4))
-    c = ops.sigmoid(forget + 1.0) * c + ops.sigmoid(into) * ops.tanh(new)
-    return ops.sigmoid(out) * ops.tanh(c), c
-
-
-def preprocess(g, p: float = 10.0):
+def preprocess(g: Any, p: float = 10.0) -> Tensor:
     """Gradients (.., 1) of any size as (.., 2) inputs near one: (log|g| / p, sign g), or
     (-1, e^p g) where |g| < e^-p (appendix A of the paper)."""
-    size = ops.abs(g)
+    size: Any = ops.abs(g)
     large = size >= float(np.exp(-p))
+    # The logarithm is taken of 1 where it is not used: of 0 its derivative would be infinite.
     safe = ops.where(large, size, ops.ones_like(size))
-    return ops.concatenate(
-        [
-            ops.where(large, ops.log(safe) / p, -ops.ones_like(size)),
-            ops.where(large, ops.sign(g), float(np.exp(p)) * g),
-        ],
-        -1,
-    )
+    scaled_log = ops.log(safe) / p
+    one: Any = ops.ones_like(size)
+    magnitude = ops.where(large, scaled_log, -one)
+    direction = ops.where(large, ops.sign(g), float(np.exp(p)) * g)
+    return ops.concatenate([magnitude, direction], -1)
 
 
-def shape_of_coordinates(params) -> tuple[int, int]:
+def _lstm_cell(cell: Any, x: Any, h: Any, c: Any) -> tuple[Any, Any]:
+    """(h, c) (.., D, H) after the input x (.., D, C): Hochreiter & Schmidhuber 1997.
+
+    With a forget gate (Gers, Schmidhuber & Cummins 2000), whose bias begins at 1.
+    """
+    size = h.shape[-1]
+    z = x @ cell["x"] + h @ cell["h"] + cell["b"]  # (.., D, 4 H)
+    input_gate = z[..., :size]
+    forget_gate = z[..., size : 2 * size]
+    output_gate = z[..., 2 * size : 3 * size]
+    candidate = z[..., 3 * size : 4 * size]
+    c = ops.sigmoid(forget_gate + 1.0) * c + ops.sigmoid(input_gate) * ops.tanh(candidate)
+    return ops.sigmoid(output_gate) * ops.tanh(c), c
+
+
+def _coordinates_shape(params: Any) -> tuple[int, int]:
     """(T, D): tasks, and numbers in the tree for each."""
     shapes = [asarray(leaf).shape for leaf in tree.leaves(params)]
-    return shapes[0][0], sum(prod(shape[1:]) for shape in shapes)
+    tasks = shapes[0][0]
+    return tasks, sum(prod(shape[1:]) for shape in shapes)
 
 
-def coordinates(params):
+def _flatten_coordinates(params: Any) -> Tensor:
     """A tree of (T, ..) as (T, D, 1), leaf after leaf."""
-    flat = [asarray(leaf).reshape(len(leaf), -1, 1) for leaf in tree.leaves(params)]
+    leaves: list[Any] = [asarray(leaf) for leaf in tree.leaves(params)]
+    flat = [leaf.reshape(len(leaf), -1, 1) for leaf in leaves]
     return ops.concatenate(flat, 1)
 
 
-def as_tree(flat, like):
-    """(T, D, 1) cut into a tree like `like`."""
+def _unflatten_coordinates(flat: Any, like: Any) -> Any:
+    """(T, D, 1) as a tree like `like`."""
     leaves, rebuild = tree.flatten(like)
-    ends = np.cumsum([prod(asarray(leaf).shape[1:]) for leaf in leaves]).tolist()
-    return rebuild(
-        [
-            flat[:, lo:hi, 0].reshape(asarray(leaf).shape)
-            for leaf, lo, hi in zip(leaves, [0, *ends], ends)
-        ]
-    )
+    parts = []
+    start = 0
+    for leaf in leaves:
+        shape = asarray(leaf).shape
+        end = start + prod(shape[1:])
+        parts.append(flat[:, start:end, 0].reshape(shape))
+        start = end
+    return rebuild(parts)

@@ -3,30 +3,37 @@
     theta'_i = theta - alpha grad L_i(theta; support)             one or many inner steps
     theta   <- theta - beta grad_theta sum_i L_i(theta'_i; query)
 
-The outer gradient passes through the inner ones: it holds second derivatives of L_i. Nothing here
-asks for them; they come because `adapt` is an ordinary computation. With first_order they are
-stopped, visibly. With support = query this is, literally,
+The outer gradient passes through the inner ones. After one inner step the chain rule says
 
-    theta <- theta - beta sum_i grad L_i(theta - alpha grad L_i(theta)).
+    grad_theta L_i(theta'_i; query) = (I - alpha H_i) g'_i,
+
+with H_i the Hessian of L_i(.; support) at theta and g'_i the gradient of L_i(.; query) at theta'_i.
+So second derivatives are needed, and yet nothing here computes or mentions them: `adapt` is an
+ordinary computation with a gradient in it, and the gradient of that is another. With first_order
+the factor is I alone: FOMAML (section 5.2 there).
+
+`maml_loss` is the paper's objective as a function. `maml` makes a Method of it, for `train`.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 from ..core.checks import flag, function, instance, one_of, whole
 from ..core.tensor import Tensor
 from ..data import Tasks
 from ..nn.losses import cross_entropy
-from .adapt import adapted_to_each, count_tasks
-from .method import Method, by_adapting, check_method, objective_of
+from .adapt import adapt_each_task, count_tasks
+from .method import Method, check_method, method_of_inner_loop, objective_of
 
 
 def maml_loss(
-    loss: Callable, params, tasks, *, lr, steps: int, first_order: bool = False
+    loss: Callable, params: Any, tasks: Tasks, *, lr: Any, steps: int, first_order: bool = False
 ) -> Tensor:
-    """Each task's query loss after adapting to its support set, (T,).
+    """Each task's query loss after adapting to its support set: L_i(theta'_i; query), (T,).
 
-    loss(params (T, ...), batch) -> (T,); tasks: Tasks(support, query), task axis first;
-    lr, steps: see `adapt`.
+    loss(params (T, ...), batch) -> (T,); params: theta, a tree of (...) without a task axis;
+    tasks: Tasks(support, query), task axis first; lr, steps, first_order: see `adapt`.
+    The gradient of its sum by `params` is the meta-gradient.
     Raises ValueError if support and query are not of the same tasks.
     """
     function("maml_loss", loss=loss)
@@ -34,45 +41,48 @@ def maml_loss(
     flag("maml_loss", first_order=first_order)
     instance("maml_loss", Tasks, "of a support and a query set", tasks=tasks)
     count_tasks(tasks.support, tasks.query)
-    adapted = adapted_to_each(
+    adapted = adapt_each_task(
         loss, params, tasks.support, lr=lr, steps=steps, first_order=first_order
     )
     return loss(adapted, tasks.query)
 
 
 def maml(
-    model,
+    model: Any,
     loss: Callable = cross_entropy,
     *,
-    lr,
+    lr: Any,
     steps: int = 1,
     test_steps: int | None = None,
     first_order: bool = False,
     over_tasks: str = "mean",
     transductive: bool = True,
 ) -> Method:
-    """MAML of `model` as a Method.
+    """MAML of `model`, a layer or Sequential, as a Method.
 
     loss(prediction, y) -> (T,); lr: inner learning rate, a number or a tree like the parameters;
-    test_steps: inner steps in `predict` (default: steps);
+    steps: inner steps in training; test_steps: those in `predict` (default: steps);
+    first_order: see `adapt`;
     over_tasks: "mean" or "sum" of the tasks' losses is what is differentiated;
-    transductive: see `answers`.
+    transductive: whether the examples of a query batch share batch statistics, see
+    `query_predictor`.
     """
     check_method("maml", model, loss, transductive=transductive, steps=steps, test_steps=test_steps)
     flag("maml", first_order=first_order)
     one_of("maml", ("mean", "sum"), over_tasks=over_tasks)
-    objective = objective_of(model, loss)
+    objective = objective_of(model, loss)  # L(theta; batch)
 
-    def adapted(params, support, steps):
-        return adapted_to_each(
+    def inner_loop(params, support, steps):  # theta -> theta'_i
+        return adapt_each_task(
             objective, params, support, lr=lr, steps=steps, first_order=first_order
         )
 
-    return by_adapting(
+    # The outer step differentiates the query loss through it.
+    return method_of_inner_loop(
         model.init,
         model,
         loss,
-        adapted,
+        inner_loop,
         steps=steps,
         over_tasks=over_tasks,
         test_steps=test_steps,

@@ -1,15 +1,15 @@
-"""MAML++ (Antoniou, Edwards & Storkey 2019): every inner step is judged, and has its own rates.
+"""MAML++ (Antoniou, Edwards & Storkey 2019): every inner step has a loss and rates of its own.
 
     theta_{k+1}  = theta_k - alpha_k grad L(theta_k; support)       alpha_k: a number per layer
     (theta, alpha) <- (theta, alpha) - beta grad sum_i sum_k w_k L_i(theta_k; query)   (equation 4)
 
 The weights w begin alike, which keeps the gradient of a long inner loop in bounds, and move to the
-last step, which is all that MAML looks at. Batch norm uses the batch at hand, as in `maml`; the
-paper's running moments for each step are not here, its falling rate is `tm.optim.cosine`.
+last step, which is the only one in MAML's loss. Batch norm uses the batch at hand, as in `maml`;
+the paper's running moments for each step are not here, its falling rate is `tm.optim.cosine`.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,29 +19,33 @@ from ..core.checks import real, whole
 from ..core.tensor import asarray
 from ..data import Tasks
 from ..nn.losses import cross_entropy
-from .adapt import adapt, count_tasks, for_each_task
-from .method import Method, answers, check_method, objective_of, one_per_task, query_grad
+from .adapt import adapt, broadcast_to_tasks, count_tasks
+from .method import Method, check_method, checked_loss, meta_grad_of, objective_of, query_predictor
 
 
 class Weighted(NamedTuple):
-    """Tasks and the weights (steps,) of their inner steps; x, y as in Tasks."""
+    """Tasks and the weights (steps,) of their inner steps; support, query as in Tasks."""
 
-    support: object
-    query: object
+    support: Any
+    query: Any
     weights: np.ndarray
 
 
 def step_weights(progress: float, steps: int) -> np.ndarray:
-    """The weights (steps,) from all alike, at progress 0, to the last alone, from progress 1 on."""
+    """The weights w, (steps,) float32: all alike at progress 0, the last alone from progress 1 on.
+
+    They sum to 1 and move linearly. Raises ValueError if steps < 1.
+    """
     whole("step_weights", steps=steps)
     real("step_weights", progress=progress)
     last = np.eye(steps)[-1]
     share = min(max(progress, 0.0), 1.0)
-    return ((1 - share) / steps + share * last).astype(np.float32)
+    weights = (1 - share) / steps + share * last
+    return weights.astype(np.float32)
 
 
 def maml_plus(
-    model,
+    model: Any,
     loss: Callable = cross_entropy,
     *,
     lr: float = 0.1,
@@ -50,34 +54,35 @@ def maml_plus(
 ) -> Method:
     """MAML++ of `model`; its parameters are {"theta": .., "rates": ..}, the rates (steps,) each.
 
-    lr: every rate's first value. `meta_grad` takes Weighted tasks, and of plain Tasks judges the
-    last step alone. The other arguments are those of `maml`. Raises ValueError if steps < 1.
+    lr: every rate's first value. `meta_grad` takes Weighted tasks; of plain Tasks the last step
+    alone counts. The other arguments are those of `maml`. Raises ValueError if steps < 1.
     """
     check_method("maml_plus", model, loss, transductive=transductive, steps=steps)
     real("maml_plus", lr=lr)
     if steps < 1:
         raise ValueError(f"maml_plus: steps must be at least 1, got {steps}")
-    loss = one_per_task(loss)
-    objective, answer = objective_of(model, loss), answers(model, transductive)
+    loss = checked_loss(loss)
+    objective = objective_of(model, loss)
+    predict_query = query_predictor(model, transductive)
 
     def init(rng):
         theta = model.init(rng)
         rates = tree.map(lambda p: np.full(steps, lr, np.asarray(p).dtype), theta)
         return {"theta": theta, "rates": rates}
 
-    def path(params, support):
-        """The adapted parameters after each inner step."""
-        own = for_each_task(params["theta"], count_tasks(support))
+    def inner_steps(params, support):
+        """The adapted parameters theta_k, (T, ..), after each inner step k = 1 .. steps."""
+        theta = broadcast_to_tasks(params["theta"], count_tasks(support))
         for k in range(steps):
             lr = tree.map(lambda rates: asarray(rates)[k], params["rates"])
-            own = adapt(objective, own, support, lr=lr, steps=1)
-            yield own
+            theta = adapt(objective, theta, support, lr=lr, steps=1)
+            yield theta
 
-    def judged(params, tasks):
+    def outer_loss(params, tasks):
         if isinstance(tasks, Tasks):
             tasks = Weighted(*tasks, step_weights(1.0, steps))
         count_tasks(tasks.support, tasks.query)
-        predictions = [model(own, tasks.query.x) for own in path(params, tasks.support)]
+        predictions = [model(theta, tasks.query.x) for theta in inner_steps(params, tasks.support)]
         losses = [loss(prediction, tasks.query.y) for prediction in predictions]
         weights = ops.astype(tasks.weights, losses[0].dtype)
         if weights.shape != (steps,):
@@ -85,10 +90,11 @@ def maml_plus(
                 f"maml_plus: weights {weights.shape} must be ({steps},), one number "
                 "for each inner step, as step_weights makes them"
             )
-        return sum(weights[k] * losses[k] for k in range(steps)), predictions[-1]
+        weighted = sum(weights[k] * losses[k] for k in range(steps))
+        return weighted, predictions[-1]
 
     def predict(params, support, x):
-        *_, own = path(params, support)
-        return answer(own, support, x)
+        *_, adapted = inner_steps(params, support)
+        return predict_query(adapted, support, x)
 
-    return Method(init, query_grad(judged), predict)
+    return Method(init, meta_grad_of(outer_loss), predict)

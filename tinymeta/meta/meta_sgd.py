@@ -7,18 +7,19 @@ The rates alpha may turn negative: then a step climbs, and the learner has learn
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from ..core import tree
 from ..core.checks import real
 from ..nn.losses import cross_entropy
-from .adapt import adapted_to_each
-from .method import Method, by_adapting, check_method, objective_of
+from .adapt import adapt_each_task
+from .method import Method, check_method, method_of_inner_loop, objective_of
 
 
 def meta_sgd(
-    model,
+    model: Any,
     loss: Callable = cross_entropy,
     *,
     lr: float = 0.01,
@@ -38,11 +39,13 @@ def meta_sgd(
 
     def init(rng):
         theta = model.init(rng)
-        return {"theta": theta, "rates": tree.map(lambda p: np.full_like(p, lr), theta)}
+        rates = tree.map(lambda p: np.full_like(p, lr), theta)
+        return {"theta": theta, "rates": rates}
 
-    def adapted(params, support, steps):
-        return adapted_to_each(objective, params["theta"], support, lr=params["rates"], steps=steps)
+    def inner_loop(params, support, steps):
+        theta, rates = params["theta"], params["rates"]
+        return adapt_each_task(objective, theta, support, lr=rates, steps=steps)
 
-    return by_adapting(
-        init, model, loss, adapted, steps=steps, test_steps=test_steps, transductive=transductive
+    return method_of_inner_loop(
+        init, model, loss, inner_loop, steps=steps, test_steps=test_steps, transductive=transductive
     )

@@ -7,16 +7,18 @@ Nothing adapts but the prototypes: what is learned, as in a Siamese network, is 
 so little is enough.
 """
 
+from typing import Any
+
 import numpy as np
 
 from .. import ops
 from ..core.checks import whole
 from ..core.tensor import Tensor
 from ..nn.losses import cross_entropy, squared_distances
-from .method import Method, answers, check_method, query_grad
+from .method import Method, check_method, meta_grad_of, query_predictor
 
 
-def prototypical(model, *, way: int, transductive: bool = True) -> Method:
+def prototypical(model: Any, *, way: int, transductive: bool = True) -> Method:
     """A prototypical network as a Method; the model embeds x (.., N, ..) as (.., N, D).
 
     way: the classes of a task, labels 0 .. way - 1. A class without a support example cannot be
@@ -27,34 +29,40 @@ def prototypical(model, *, way: int, transductive: bool = True) -> Method:
     whole("prototypical", 0, way=way)
     if way < 2:
         raise ValueError(f"prototypical: a task needs at least 2 classes, got way={way}")
-    answer = answers(model, transductive)
+    embed_query = query_predictor(model, transductive)
 
-    def judged(params, tasks):
-        seen, asked = model(params, tasks.support.x), model(params, tasks.query.x)
-        logits = nearness(asked, seen, tasks.support.y, way)
+    def outer_loss(params, tasks):
+        support = model(params, tasks.support.x)
+        query = model(params, tasks.query.x)
+        logits = _logits(query, support, tasks.support.y, way)
         return cross_entropy(logits, tasks.query.y), logits
 
     def predict(params, support, x):
-        return nearness(answer(params, support, x), model(params, support.x), support.y, way)
+        query = embed_query(params, support, x)
+        return _logits(query, model(params, support.x), support.y, way)
 
-    return Method(model.init, query_grad(judged), predict)
+    return Method(model.init, meta_grad_of(outer_loss), predict)
 
 
-def nearness(asked, seen, labels, way: int) -> Tensor:
+def prototypes(embedded: Any, member: Any) -> Tensor:
+    """The mean embedding of each class, 0 of one that is absent.
+
+    embedded (.., N, D), member (.., N, K): 1 where the example is of the class, else 0
+    -> (.., K, D).
+    """
+    sums = ops.swapaxes(member, -1, -2) @ embedded  # (.., K, D)
+    counts: Any = ops.maximum(ops.sum(member, -2), 1.0)  # (.., K)
+    return sums / counts[..., None]
+
+
+def _logits(query: Any, support: Any, labels: Any, way: int) -> Tensor:
     """Minus the squared distance to each prototype, -inf to that of a class that is absent.
 
     Embeddings (.., Q, D) and (.., N, D), labels (.., N) of the latter -> (.., Q, K).
     """
-    member = ops.one_hot(labels, way, seen.dtype)  # (.., N, K)
-    there = (ops.sum(member, -2) > 0)[..., None, :]  # (.., 1, K)
-    squared = squared_distances(asked, prototypes(seen, member))
-    return ops.where(there, -squared, -np.inf)
-
-
-def prototypes(embedded, member) -> Tensor:
-    """The mean embedding of each class, 0 of one that is absent.
-
-    (.., N, D) and who is in which class, 0 or 1 (.., N, K) -> (.., K, D).
-    """
-    sums = ops.swapaxes(member, -1, -2) @ embedded  # (.., K, D)
-    return sums / ops.maximum(ops.sum(member, -2), 1.0)[..., None]
+    member = ops.one_hot(labels, way, support.dtype)  # (.., N, K)
+    examples: Any = ops.sum(member, -2)  # of each class (.., K)
+    present: Any = examples > 0
+    present = present[..., None, :]  # (.., 1, K)
+    squared: Any = squared_distances(query, prototypes(support, member))
+    return ops.where(present, -squared, -np.inf)

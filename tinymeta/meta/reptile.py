@@ -9,6 +9,7 @@ minibatches (section 5.1 there); with k = 1 it is the gradient of plain joint tr
 """
 
 from collections.abc import Callable
+from typing import Any
 
 from .. import ops
 from ..core import tree
@@ -16,12 +17,12 @@ from ..core.checks import real
 from ..core.grad import stop_gradient
 from ..core.tensor import asarray
 from ..nn.losses import cross_entropy
-from .adapt import adapt, adapted_to_each, count_tasks, for_each_task
-from .method import Method, check_method, metrics_of, objective_of, one_per_task, predicting
+from .adapt import adapt, adapt_each_task, broadcast_to_tasks, count_tasks
+from .method import Method, check_method, checked_loss, metrics_of, objective_of, predict_after
 
 
 def reptile(
-    model,
+    model: Any,
     loss: Callable = cross_entropy,
     *,
     lr: float,
@@ -29,7 +30,7 @@ def reptile(
     test_steps: int | None = None,
     transductive: bool = True,
 ) -> Method:
-    """Reptile of `model`; its `meta_grad` is (theta - theta') / (lr steps), meaned over tasks.
+    """Reptile of `model`; its `meta_grad` is (theta - theta') / (lr steps), averaged over tasks.
 
     The minibatches are the support set, the query set, the support set ... in turn; the loss
     reported is that of the query set at theta'. The other arguments are those of `maml`.
@@ -43,23 +44,28 @@ def reptile(
         raise ValueError(f"reptile: steps must be at least 1, got {steps}")
     if not lr > 0:
         raise ValueError(f"reptile: lr must be above 0, got {lr}")
-    loss = one_per_task(loss)
+    loss = checked_loss(loss)
     objective = objective_of(model, loss)
 
     def meta_grad(params, tasks):
-        start = own = for_each_task(params, count_tasks(tasks.support, tasks.query))
+        start = broadcast_to_tasks(params, count_tasks(tasks.support, tasks.query))
+        adapted = start
         for k in range(steps):
-            own = stop_gradient(adapt(objective, own, tasks[k % 2], lr=lr, steps=1))
-        grads = tree.map(lambda p, q: ops.mean(asarray(p) - q, 0) / (lr * steps), start, own)
-        prediction = model(own, tasks.query.x)
+            minibatch = tasks[k % 2]
+            adapted = stop_gradient(adapt(objective, adapted, minibatch, lr=lr, steps=1))
+
+        def mean_direction(p, q):
+            return ops.mean(asarray(p) - q, 0) / (lr * steps)
+
+        grads = tree.map(mean_direction, start, adapted)
+        prediction = model(adapted, tasks.query.x)
         value = ops.mean(loss(prediction, tasks.query.y))
         return metrics_of(value, prediction, tasks.query.y), grads
 
-    def adapted(params, support, steps):
-        return adapted_to_each(objective, params, support, lr=lr, steps=steps)
+    def inner_loop(params, support, steps):
+        return adapt_each_task(objective, params, support, lr=lr, steps=steps)
 
-    return Method(
-        model.init,
-        meta_grad,
-        predicting(model, adapted, steps=steps, test_steps=test_steps, transductive=transductive),
+    predict = predict_after(
+        inner_loop, model, steps=steps, test_steps=test_steps, transductive=transductive
     )
+    return Method(model.init, meta_grad, predict)

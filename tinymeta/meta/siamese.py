@@ -9,7 +9,12 @@ It is trained so that distance means difference.
 A pair is one sample from each of two tasks, the classes; `different` says whether the tasks differ.
 Each class is a tiny task of its own, "is this another of the same?", and what is learned, the
 metric, serves classes never seen.
+
+`siamese` is the method. Below it, for scoring: distances as NumPy arrays, and verification, which
+calls a pair different if D is above a threshold.
 """
+
+from typing import Any
 
 import numpy as np
 
@@ -17,13 +22,13 @@ from .. import ops
 from ..core.checks import real, share, whole
 from ..core.grad import value_and_grad
 from ..core.tensor import asarray
-from ..data import Batch
+from ..data import Batch, Pairs
 from ..nn.losses import contrastive, contrastive_among, squared_distances
-from .method import Method, answers, check_method
+from .method import Method, check_method, query_predictor
 
 
 def siamese(
-    model,
+    model: Any,
     *,
     margin: float = 1.0,
     different: float = 0.5,
@@ -37,8 +42,8 @@ def siamese(
     model(params, x) embeds x (.., N, ..) as (.., N, D). `predict` returns minus the distance to
     each class's nearest support example, (T, N, K): the largest is the nearest neighbour's class,
     and a class without an example is at -inf.
-    way: K; by default the largest label of the support sets and one, which is too few where the
-    last classes are absent. transductive: see `answers`.
+    margin: m. way: K; by default the largest label of the support sets plus one, which is too few
+    where the last classes are absent. transductive: see `query_predictor`.
     Raises ValueError for a label outside 0 .. K - 1 in `predict`.
     """
     check_method("siamese", model, transductive=transductive)
@@ -46,113 +51,138 @@ def siamese(
         whole("siamese", way=way)
     real("siamese", margin=margin)
     share("siamese", different=different)
-    answer = answers(model, transductive)
+    embed_query = query_predictor(model, transductive)
 
-    def of_pairs(params, pairs):
+    def called_right(distance, is_different):
+        """1 of a pair that half the margin, as a threshold on D, puts on its side, else 0."""
+        called_different = distance > margin / 2
+        return ops.astype(called_different == is_different, np.float32)
+
+    def pairs_loss(params, pairs):
+        """The loss of given pairs, and the accuracy."""
         pair_axis = asarray(pairs.different).ndim - 1
-        twins = ops.concatenate([pairs.a, pairs.b], pair_axis)  # (.., 2 P, ..)
-        embedded = model(params, twins)  # twins share batch statistics
-        half = embedded.shape[-2] // 2
-        a, b = embedded[..., :half, :], embedded[..., half:, :]
-        right = judged_rightly(ops.norm(a - b, -1), asarray(pairs.different) != 0)
-        return ops.mean(contrastive(a, b, pairs.different, margin)), ops.mean(right)
+        both = ops.concatenate([pairs.a, pairs.b], pair_axis)  # (.., 2 P, ..)
+        embedded = model(params, both)  # one batch, so a and b share batch statistics
+        count = embedded.shape[-2] // 2
+        a = embedded[..., :count, :]
+        b = embedded[..., count:, :]
+        right = called_right(ops.norm(a - b, -1), asarray(pairs.different) != 0)  # (.., P)
+        loss = contrastive(a, b, pairs.different, margin)
+        return ops.mean(loss), ops.mean(right)
 
-    def of_all_pairs(params, batch):
-        embedded, y = model(params, batch.x), asarray(batch.y)
+    def all_pairs_loss(params, batch):
+        """The loss of all pairs in a labelled batch, and the accuracy."""
+        embedded = model(params, batch.x)
+        y = asarray(batch.y)
         distance = ops.sqrt(squared_distances(embedded, embedded))  # (.., N, N)
-        right = judged_rightly(distance, y[..., :, None] != y[..., None, :])
+        right = called_right(distance, y[..., :, None] != y[..., None, :])  # (.., N, N)
         loss = contrastive_among(embedded, batch.y, margin, different)
         return ops.mean(loss), ops.mean(right)
 
-    def judged_rightly(distance, y):
-        return ops.astype((distance > margin / 2) == y, np.float32)
-
     def meta_grad(params, batch):
-        loss = of_all_pairs if isinstance(batch, Batch) else of_pairs
-        (value, accuracy), grads = value_and_grad(loss, has_aux=True)(params, batch)
-        return {"loss": value, "accuracy": accuracy}, grads
+        outer_loss = all_pairs_loss if isinstance(batch, Batch) else pairs_loss
+        (loss, accuracy), grads = value_and_grad(outer_loss, has_aux=True)(params, batch)
+        return {"loss": loss, "accuracy": accuracy}, grads
 
     def predict(params, support, x):
         if asarray(support.y).ndim == 1:  # one task, without an axis for it
-            support = Batch(*(asarray(part)[None] for part in support))
-            return predict(params, support, asarray(x)[None])[0]
-        asked, seen = answer(params, support, x), model(params, support.x)
-        return -nearest(distances(asked, seen), support.y, way)
+            one_task = Batch(asarray(support.x)[None], asarray(support.y)[None])
+            return predict(params, one_task, asarray(x)[None])[0]
+        query = embed_query(params, support, x)
+        distance = distances(query, model(params, support.x))
+        return -nearest(distance, support.y, way)
 
     return Method(model.init, meta_grad, predict)
 
 
-def distances(a, b) -> np.ndarray:
+def distances(a: Any, b: Any) -> np.ndarray:
     """Euclidean distances between embeddings: (.., N, D) and (.., M, D) -> (.., N, M)."""
-    a, b = np.asarray(a)[..., :, None, :], np.asarray(b)[..., None, :, :]
-    return np.sqrt(((a - b) ** 2).sum(-1))
+    a, b = np.asarray(a), np.asarray(b)
+    differences = a[..., :, None, :] - b[..., None, :, :]  # (.., N, M, D)
+    return np.sqrt((differences**2).sum(-1))
 
 
-def nearest(distance: np.ndarray, labels, way: int | None = None) -> np.ndarray:
+def nearest(distance: np.ndarray, labels: Any, way: int | None = None) -> np.ndarray:
     """The distance to the nearest example of each class, inf where there is none.
 
-    (.., N, M), labels (.., M) -> (.., N, K), K = `way` or the largest label and one.
+    distance (.., N, M), labels (.., M) -> (.., N, K), K = `way` or the largest label plus one.
     Raises ValueError if there are no labels or they are not integers from 0 to K - 1.
     """
-    labels = np.asarray(labels)[..., None, :]  # (.., 1, M)
+    labels = np.asarray(labels)
     if not labels.size or labels.dtype.kind not in "iu":
         raise ValueError(
             f"nearest: needs integer labels of at least one example, got "
-            f"{labels.dtype} of shape {labels[..., 0, :].shape}"
+            f"{labels.dtype} of shape {labels.shape}"
         )
-    way = int(labels.max()) + 1 if way is None else way
+    if way is None:
+        way = int(labels.max()) + 1
     if labels.min() < 0 or labels.max() >= way:
         raise ValueError(
             f"nearest: labels must be integers from 0 to {way - 1}, "
             f"got {labels.min()} to {labels.max()}"
         )
-    return np.stack([np.where(labels == k, distance, np.inf).min(-1) for k in range(way)], -1)
+    labels = labels[..., None, :]  # (.., 1, M)
+    of_classes = []
+    for k in range(way):
+        to_class = np.where(labels == k, distance, np.inf)  # (.., N, M)
+        of_classes.append(to_class.min(-1))
+    return np.stack(of_classes, -1)
 
 
-def pair_distances(model, params, pairs, batch: int = 500) -> np.ndarray:
-    """D of each of the pairs, (P,), embedded `batch` at a time."""
+def pair_distances(model: Any, params: Any, pairs: Pairs, batch: int = 500) -> np.ndarray:
+    """D of each of the pairs, (P,), embedded `batch` at a time by model(params, x)."""
     parts = []
     for start in range(0, len(pairs.a), batch):
-        a, b = (np.asarray(model(params, x[start : start + batch])) for x in (pairs.a, pairs.b))
+        part = slice(start, start + batch)
+        a = np.asarray(model(params, pairs.a[part]))
+        b = np.asarray(model(params, pairs.b[part]))
         parts.append(np.sqrt(((a - b) ** 2).sum(-1)))
     return np.concatenate(parts)
 
 
 def best_threshold(distance: np.ndarray, different: np.ndarray) -> float:
-    """The threshold on D under which most pairs are judged rightly.
+    """The threshold on D with the highest verification accuracy; distance, different (P,).
 
     Choose it on pairs that are not tested. Raises ValueError if there are none, or for distances
     that are NaN.
+
+    With the pairs in order of distance, a threshold between the k-th and the next one calls the
+    first k the same and the others different. Two running counts give the right ones for all k at
+    once: O(P log P), by the sort, where trying each threshold on all pairs is O(P^2).
     """
-    comparable("best_threshold", distance, different)
+    _check_pairs("best_threshold", distance, different)
     order = np.argsort(distance, axis=None)
-    d, y = distance.ravel()[order], np.asarray(different, bool).ravel()[order]
-    right = np.concatenate([[0], np.cumsum(~y)]) + np.concatenate([np.cumsum(y[::-1])[::-1], [0]])
-    edges = np.concatenate([[d[0] - 1], d, [d[-1] + 1]])
-    right[edges[1:] == edges[:-1]] = -1  # no threshold parts equal distances
-    k = int(np.argmax(right))  # the k nearest pairs are called "same"
+    d = distance.ravel()[order]
+    y = np.asarray(different, bool).ravel()[order]
+    same_below = np.concatenate([[0], np.cumsum(~y)])  # among the first k, (P + 1,)
+    different_above = np.concatenate([np.cumsum(y[::-1])[::-1], [0]])  # among the others
+    right = same_below + different_above
+    edges = np.concatenate([[d[0] - 1], d, [d[-1] + 1]])  # the k-th gap is edges[k] to edges[k + 1]
+    right[edges[1:] == edges[:-1]] = -1  # no threshold lies between equal distances
+    k = int(np.argmax(right))
     return float((edges[k] + edges[k + 1]) / 2)
 
 
 def verification_accuracy(distance: np.ndarray, different: np.ndarray, threshold: float) -> float:
-    """The share of pairs judged rightly, "different" being D > threshold.
+    """The share of pairs that are called right, "different" being D > threshold.
 
-    Raises ValueError if there are none, or for distances that are NaN.
+    distance, different (P,). Raises ValueError if there are none, or for distances that are NaN.
     """
-    comparable("verification_accuracy", distance, different)
-    return float(((distance > threshold) == np.asarray(different, bool)).mean())
+    _check_pairs("verification_accuracy", distance, different)
+    right = (distance > threshold) == np.asarray(different, bool)
+    return float(right.mean())
 
 
-def comparable(name: str, distance, different) -> None:
-    """Raise ValueError unless there are pairs, a distance and a label for each, none of them NaN."""
+def _check_pairs(caller: str, distance: Any, different: Any) -> None:
+    """Raise ValueError unless there are pairs, with a label and a distance for each, none NaN."""
     distance, different = np.asarray(distance), np.asarray(different)
     if not distance.size or distance.shape != different.shape:
         raise ValueError(
-            f"{name}: needs at least one pair, with a distance and a label for each, "
+            f"{caller}: needs at least one pair, with a distance and a label for each, "
             f"got {distance.shape} and {different.shape}"
         )
     if np.isnan(distance).any():
         raise ValueError(
-            f"{name}: {np.isnan(distance).sum()} of {distance.size} distances are NaN, "
+            f"{caller}: {np.isnan(distance).sum()} of {distance.size} distances are NaN, "
             "which cannot be compared: look for the embedding that is no number"
         )

@@ -1,13 +1,15 @@
 """A meta-batch in chunks of tasks, on threads.
 
 The chunks' gradients, averaged (or added up) in fixed order, are the batch's.
-Tasks don't meet before the mean, so this changes nothing but time and memory: a chunk's activations
-stay in the cache, and NumPy and the kernels let go of Python's lock while they work. The order of
-additions is fixed, so the same number of chunks gives the same bits on any number of threads.
+The loss is a mean over tasks that do not depend on each other, so this changes nothing but time and
+memory: a chunk's activations stay in the cache, and NumPy and the kernels release Python's lock
+while they work. The order of additions is fixed, so the same number of chunks gives the same bits
+on any number of threads.
 """
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 
@@ -31,33 +33,41 @@ def in_chunks(
         raise ValueError(f"in_chunks: over_tasks {over_tasks!r} is not 'mean' or 'sum'")
     pool = ThreadPoolExecutor(threads)
 
-    def whole(params, tasks):
+    def chunked_meta_grad(params, tasks):
         count = len(tree.leaves(tasks)[0])
         if count < chunks:
             raise ValueError(
                 f"in_chunks: {count} tasks cannot be cut into {chunks} chunks: use fewer chunks"
             )
         edges = [count * k // chunks for k in range(chunks + 1)]
-        parts = [tree.map(lambda x: x[lo:hi], tasks) for lo, hi in zip(edges, edges[1:])]
+        parts = [_tasks_between(tasks, start, end) for start, end in zip(edges, edges[1:])]
+        # The state is each thread's own: debug_nans and the device must hold in those, too.
         here = {name: getattr(state, name) for name in ("interpreter", "device", "path")}
 
-        def one(part):
-            with setting(**here):  # debug_nans and the device hold there, too
+        def of_part(part):
+            with setting(**here):
                 return meta_grad(params, part)
 
         with blas_threads(1):
-            results = list(pool.map(one, parts))
-        means = (np.diff(edges) / count).tolist()
-        weights = means if over_tasks == "mean" else [1.0] * chunks
-        metrics = {
-            name: sum(
-                w * m[name] for w, (m, _) in zip(weights if name == "loss" else means, results)
-            )
-            for name in results[0][0]
-        }
-        grads = tree.map(
-            lambda *gs: sum(w * g for w, g in zip(weights, gs)), *(g for _, g in results)
-        )
-        return metrics, grads
+            results = list(pool.map(of_part, parts))
+        metrics = [metrics for metrics, _ in results]
+        grads = [grads for _, grads in results]
 
-    return whole
+        shares = (np.diff(edges) / count).tolist()  # of the tasks, for each chunk
+        weights = shares if over_tasks == "mean" else [1.0] * chunks
+        total_metrics = {}
+        for name in metrics[0]:
+            of_metric = weights if name == "loss" else shares
+            total_metrics[name] = _weighted_sum(of_metric, [m[name] for m in metrics])
+        total_grads = tree.map(lambda *leaves: _weighted_sum(weights, leaves), *grads)
+        return total_metrics, total_grads
+
+    return chunked_meta_grad
+
+
+def _tasks_between(tasks: Any, start: int, end: int) -> Any:
+    return tree.map(lambda x: x[start:end], tasks)
+
+
+def _weighted_sum(weights, values):
+    return sum(w * value for w, value in zip(weights, values))

@@ -1,11 +1,14 @@
 """The one training loop: any Method, any sampler; progress, evaluation, checkpoints, a curve.
 
-theta <- update(grad of the method on a batch of tasks, theta)
+    theta <- update(grad of the method on a batch of tasks, theta)
+
+A training after k updates is a Progress, which is immutable: each update makes a new one. So what
+is reported, written or gone back to is always a whole state and never half of the next.
 """
 
 import time
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 
@@ -18,12 +21,15 @@ from ..jit import jit
 from ..nn.optim import Optimizer, adam
 from ..progress import progress
 from .checkpoint import Best, Checkpoint, Progress, Row, finite
+from .environment import environment
+from .evaluation import Score
 from .method import Method
-from .place import place
 
 
 class Run(NamedTuple):
-    params: object  # after the last update
+    """The result of a training."""
+
+    params: Any  # after the last update
     curve: list[Row]
     best: Best | None  # where the score was best, if there was one
     finished: bool  # False after Ctrl-C
@@ -34,9 +40,9 @@ def train(
     sample: Callable,
     *,
     iterations: int,
-    rng=None,
+    rng: np.random.Generator | None = None,
     optimizer: Optimizer = adam(1e-3),
-    params=None,
+    params: Any = None,
     evaluate: Callable | None = None,
     better: str = "larger",
     rows: int = 20,
@@ -54,17 +60,17 @@ def train(
     sample(k) for update k, from 0 on, and may change as training proceeds;
     rng draws the initial parameters if none are given;
     evaluate(params) -> a Score, called `rows` times; better: "larger" or "smaller" ones;
-    save(params, curve), called as often, keeps what there is;
-    checkpoint: where all is kept every few minutes, and with `resume` gone on from: the run is
-    then, bit for bit, the one that was not interrupted, here or, with more iterations, beyond its
-    end; on another machine or number of cores it says that the bits may be others;
-    begun() is called once, after the first update and before anything is written: the place to
-    move away what an earlier run left, since by now all arguments are known to fit;
+    save(params, curve) is called as often;
+    checkpoint: written every few minutes; with `resume` the training continues from it and is then,
+    bit for bit, the one that was not interrupted, also beyond its end, with more iterations. On
+    another machine or number of cores the bits may differ, and a note says so;
+    begun() is called once, after the first update and before anything is written: the time to move
+    an earlier run's files away, since by now all arguments are known to fit;
     compiled: the whole update, gradient and optimizer, is traced once and replayed; so
     `method.meta_grad` has to be what its name says, a function of its arguments alone.
 
-    All randomness is the caller's generators': the same seeds give the same run. Ctrl-C ends it
-    early, with what was reached, and so does a signal whose handler raises KeyboardInterrupt(name).
+    All randomness is the caller's generators': the same seeds give the same run. Ctrl-C, or a
+    signal whose handler raises KeyboardInterrupt(name), ends it early, with the updates made.
     Raises ValueError if iterations is no whole number from 1 on, or below what a checkpoint has
     reached, or if there are neither params nor rng; FloatingPointError when the first batch holds a
     NaN or an infinity, and when a loss or a parameter is no longer a number: it names the
@@ -72,107 +78,131 @@ def train(
     """
     whole("train", iterations=iterations)
     one_of("train", ("larger", "smaller"), better=better)
-    if resume and not checkpoint:
+    if resume and checkpoint is None:
         raise ValueError("train: to resume, give the checkpoint that the run was kept in")
-    draws = checkpoint.draws if checkpoint else dict
-    params = tree.map(tensor, drawn(method, rng) if params is None else params)
-    at = Progress(params, optimizer.init(params), None, 0, 0.0, (), {}, 0.0, 0, draws())
-    if resume:
-        at = checkpoint.read(at.params, at.state)
-        if at.iteration > iterations:
+    generator_states: Callable = checkpoint.generator_states if checkpoint else dict
+    if params is None:
+        params = _initial_params(method, rng)
+    params = tree.map(tensor, params)
+    now = Progress(
+        params=params,
+        state=optimizer.init(params),
+        best=None,
+        iteration=0,
+        seconds=0.0,
+        curve=(),
+        sums={},
+        busy=0.0,
+        count=0,
+        generator_states=generator_states(),
+    )
+    if resume and checkpoint:
+        now = checkpoint.read(now.params, now.state)
+        if now.iteration > iterations:
             raise ValueError(
-                f"train: {checkpoint.path} has {at.iteration} updates behind it, and "
+                f"train: {checkpoint.path} has {now.iteration} updates behind it, and "
                 f"iterations={iterations}: give as many or more"
             )
-    first = at.iteration
-    marks = {iterations * (k + 1) // rows for k in range(rows)} | {iterations}
-    start = time.perf_counter() - at.seconds
+    first = now.iteration
+    row_iterations = {iterations * (k + 1) // rows for k in range(rows)} | {iterations}
+    start = time.perf_counter() - now.seconds
 
-    def by_hand(params, state, batch):
+    def meta_update(params, state, batch):
         metrics, grads = method.meta_grad(params, batch)
         return metrics, *optimizer.update(grads, state, params)
 
-    update = jit(by_hand) if compiled else by_hand
+    update = jit(meta_update) if compiled else meta_update
 
-    def advance(at: Progress, batch) -> Progress:
-        begun = time.perf_counter()
-        metrics, params, state = update(at.params, at.state, batch)
-        metrics = {key: float(metrics[key]) for key in sorted(metrics, key=lambda k: k != "loss")}
-        now = time.perf_counter()
+    def advance(now: Progress, batch: Any) -> Progress:
+        """One update."""
+        update_start = time.perf_counter()
+        metrics, params, state = update(now.params, now.state, batch)
+        loss_first = sorted(metrics, key=lambda key: key != "loss")
+        metrics = {key: float(metrics[key]) for key in loss_first}
+        end = time.perf_counter()
         bar.step(**metrics)
-        return at._replace(
+        return now._replace(
             params=params,
             state=state,
-            iteration=at.iteration + 1,
-            seconds=now - start,
-            sums={key: at.sums.get(key, 0.0) + value for key, value in metrics.items()},
-            busy=at.busy + now - begun,
-            count=at.count + 1,
-            draws=draws(),
+            iteration=now.iteration + 1,
+            seconds=end - start,
+            sums={key: now.sums.get(key, 0.0) + value for key, value in metrics.items()},
+            busy=now.busy + end - update_start,
+            count=now.count + 1,
+            generator_states=generator_states(),
         )
 
-    def with_row(at: Progress, score) -> Progress:
-        means = {key: total / at.count for key, total in at.sums.items()}
-        row = Row(at.iteration, at.seconds, means, score, 1e3 * at.busy / at.count, peak_memory())
-        best = at.best
-        sign = 1 if better == "larger" else -1
-        if score is not None and (best is None or sign * (score.mean - best.score.mean) > 0):
-            best = Best(at.params, at.iteration, score)
-        at = at._replace(
-            curve=(*at.curve, row), best=best, sums={}, busy=0.0, count=0, draws=draws()
+    def with_row(now: Progress, score: Score | None) -> Progress:
+        """A row added to the curve, the best parameters brought up to date; both are reported."""
+        means = {key: total / now.count for key, total in now.sums.items()}
+        pace = 1e3 * now.busy / now.count
+        row = Row(now.iteration, now.seconds, means, score, pace, peak_memory())
+        best = now.best
+        if score is not None and (best is None or _is_better(score, best.score, better)):
+            best = Best(now.params, now.iteration, score)
+        now = now._replace(
+            curve=(*now.curve, row),
+            best=best,
+            sums={},
+            busy=0.0,
+            count=0,
+            generator_states=generator_states(),  # the evaluation may have drawn
         )
         if save:
-            save(at.params, list(at.curve))
-        bar.note(**means, **({} if score is None else {"score": score}), ms=row.pace, MB=row.memory)
-        return at
+            save(now.params, list(now.curve))
+        scored = {} if score is None else {"score": score}
+        bar.note(**means, **scored, ms=row.pace, MB=row.memory)
+        return now
 
-    def keep(at: Progress) -> None:
-        if at.iteration > first:  # else nothing was added to what is kept
+    def write_checkpoint(now: Progress) -> None:
+        """To the file, unless it would hold nothing new."""
+        if checkpoint and now.iteration > first:
             checkpoint.path.parent.mkdir(parents=True, exist_ok=True)  # removed meanwhile?
-            checkpoint.write(at)
+            checkpoint.write(now)
 
-    with progress(iterations, name, at.iteration) as bar:
-        if resume and checkpoint.made_on != place():
+    with progress(iterations, name, now.iteration) as bar:
+        if resume and checkpoint and checkpoint.made_on != environment():
             bar.note(
-                resumed=f"on {place()}, begun on {checkpoint.made_on}: the bits may differ "
+                resumed=f"on {environment()}, begun on {checkpoint.made_on}: the bits may differ "
                 "from those of a run in one place"
             )
-        good, batch = at, None  # the progress before, and what led here
+        before, batch = now, None  # the progress before the last update, and the batch of that
         try:
-            while at.iteration < iterations:
-                new_batch = sample(at.iteration) if numbered else sample()
+            while now.iteration < iterations:
+                next_batch = sample(now.iteration) if numbered else sample()
                 if batch is None:
-                    look_at(new_batch)
-                new = advance(at, new_batch)
-                row = new.iteration in marks
-                due = checkpoint and (checkpoint.due() or new.iteration == iterations)
-                if (
-                    not abs(new.sums["loss"]) < float("inf")
-                    or (row or due)
-                    and not finite(new.params, new.state)
-                ):
-                    diverged(by_hand, checkpoint, keep, [(good, batch), (at, new_batch)], new)
+                    _check_batch(next_batch)
+                new = advance(now, next_batch)
+                is_row = new.iteration in row_iterations
+                is_last = new.iteration == iterations
+                is_due = checkpoint is not None and (checkpoint.due() or is_last)
+                # Of the loss always, of the parameters before they are evaluated or written:
+                # to look at them all takes time.
+                diverged = not _is_finite(new.sums["loss"])
+                if is_row or is_due:
+                    diverged = diverged or not finite(new.params, new.state)
+                if diverged:
+                    updates = [(before, batch), (now, next_batch)]
+                    _raise_diverged(meta_update, checkpoint, write_checkpoint, updates, new)
                 if begun and new.iteration == first + 1:
                     begun()
-                if row:
+                if is_row:
                     new = with_row(new, evaluate(new.params) if evaluate else None)
-                good, batch, at = at, new_batch, new
-                if due:
-                    keep(at)
+                before, batch, now = now, next_batch, new
+                if is_due:
+                    write_checkpoint(now)
         except KeyboardInterrupt as stop:
-            if checkpoint:
-                keep(at)
-            if at.count:
-                at = with_row(at, None)
-            bar.note(
-                stopped=f"by {stop.args[0] if stop.args else 'Ctrl-C'}"
-                + "; what was learned so far is kept" * (at.iteration > 0)
-            )
-    return Run(at.params, list(at.curve), at.best, at.iteration == iterations)
+            write_checkpoint(now)
+            if now.count:
+                now = with_row(now, None)
+            signal = stop.args[0] if stop.args else "Ctrl-C"
+            learned = "; what was learned so far is kept" if now.iteration > 0 else ""
+            bar.note(stopped=f"by {signal}{learned}")
+    return Run(now.params, list(now.curve), now.best, now.iteration == iterations)
 
 
-def drawn(method: Method, rng):
-    """The initial parameters; raises ValueError where `rng` is no generator and one is needed."""
+def _initial_params(method: Method, rng: Any) -> Any:
+    """method.init(rng); ValueError where that needs a generator and `rng` is none."""
     try:
         return method.init(rng)
     except (AttributeError, TypeError):
@@ -184,8 +214,17 @@ def drawn(method: Method, rng):
         ) from None
 
 
-def look_at(batch) -> None:
-    """Raise FloatingPointError, naming the part, if a number of the batch is none, or infinite."""
+def _is_better(score: Score, best: Score, better: str) -> bool:
+    sign = 1 if better == "larger" else -1
+    return sign * (score.mean - best.mean) > 0
+
+
+def _is_finite(number: float) -> bool:
+    return abs(number) < float("inf")
+
+
+def _check_batch(batch: Any) -> None:
+    """Raise FloatingPointError, with its path, for a part that holds a NaN or an infinity."""
     for path, leaf in zip(tree.paths(batch), tree.leaves(batch)):
         if not finite(asarray(leaf)):
             raise FloatingPointError(
@@ -194,32 +233,34 @@ def look_at(batch) -> None:
             )
 
 
-def diverged(
-    update: Callable, checkpoint: Checkpoint | None, keep: Callable, before: list, now: Progress
-):
-    """Raise FloatingPointError: what happened, where, and what is left.
+def _raise_diverged(
+    meta_update: Callable,
+    checkpoint: Checkpoint | None,
+    write_checkpoint: Callable,
+    updates: list,
+    now: Progress,
+) -> NoReturn:
+    """Raise FloatingPointError: what happened, in which operation, and which state is left.
 
-    keep(progress) writes the checkpoint; before: the last two (progress, batch): the update of the
-    first may have spoilt the parameters that the second began with.
+    updates: the last two (progress before it, batch), which led to `now`. The first may have
+    spoilt the parameters that the second began with; parameters are not looked at each time. The
+    one that did it is repeated, uncompiled, under `debug_nans`, which names the operation.
     """
-    (good, batch), (last, last_batch) = before
+    (good, batch), (last, last_batch) = updates
     if finite(last.params, last.state) or batch is None:
         good, batch = last, last_batch
     reason = "no operation made a NaN: some number grew too large for its type"
     try:
         with debug_nans():
-            update(good.params, good.state, batch)
+            meta_update(good.params, good.state, batch)
     except FloatingPointError as error:
         reason = str(error)
     kept = ""
     if checkpoint and good.iteration:
-        keep(good)
+        write_checkpoint(good)
         kept = f" (the last good state, after {good.iteration} updates, is in {checkpoint.path})"
-    what = (
-        "the loss became {}".format(now.sums["loss"])
-        if not abs(now.sums["loss"]) < float("inf")
-        else "a parameter is no longer a number"
-    )
+    loss = now.sums["loss"]
+    what = "a parameter is no longer a number" if _is_finite(loss) else f"the loss became {loss}"
     raise FloatingPointError(
         f"train: {what} at iteration {now.iteration}{kept}: {reason}; lower "
         "the learning rates, or look closer with tm.debug_nans()"

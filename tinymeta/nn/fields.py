@@ -1,7 +1,9 @@
-"""What a layer is made of, its fields and its parameters: checked by their names, made, aligned."""
+"""Checks of a layer's fields and parameters, and how a parameter is aligned with activations."""
 
+from collections.abc import Callable
 from dataclasses import fields
 from functools import partial
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -10,8 +12,16 @@ from ..core.naming import with_error_prefix
 from ..core.tensor import Tensor, asarray
 from ..ops.conv import padding_of, pair_of
 
-FIELDS = {
-    **dict.fromkeys(["inputs", "outputs", "kernel", "channels", "features"], whole),
+Layer = TypeVar("Layer", bound=type)
+
+# What a field must be, by its name, which is the same in all layers.
+# Each check is called as check(name of the layer, field=value).
+FIELD_CHECKS: dict[str, Callable] = {
+    "inputs": whole,
+    "outputs": whole,
+    "kernel": whole,
+    "channels": whole,
+    "features": whole,
     "spatial": partial(whole, least=0),
     "bias": flag,
     "scale": flag,
@@ -23,42 +33,51 @@ FIELDS = {
 }
 
 
-def check_fields(layer) -> None:
-    """Raise ValueError or TypeError for a field that is not what its name says."""
+def check_fields(layer: Any) -> None:
+    """Raise ValueError or TypeError for a field of a dataclass that is not what its name says."""
     for field in fields(layer):
         value = getattr(layer, field.name)
-        if field.name in FIELDS and not (value is None and field.default is None):
-            FIELDS[field.name](type(layer).__name__, **{field.name: value})
+        left_out = value is None and field.default is None
+        if field.name in FIELD_CHECKS and not left_out:
+            check = FIELD_CHECKS[field.name]
+            check(type(layer).__name__, **{field.name: value})
 
 
-def params_of(who: str, params, *names: str) -> list:
-    """The named parameters of a layer. Raises TypeError for another tree."""
+def check_params(layer: str, params: Any, names: list[str]) -> None:
+    """Raise TypeError unless `params` is a dict with these names; layer: its name, for the text."""
     if not isinstance(params, dict) or not {*names} <= {*params}:
         raise TypeError(
-            f"{who}: its parameters are a dict of {', '.join(names)}, as init(rng) "
+            f"{layer}: its parameters are a dict of {', '.join(names)}, as init(rng) "
             f"makes them, got {shown(params)}"
         )
-    return [params[name] for name in names]
 
 
-def speaks(layer: type) -> type:
-    """A decorator of a layer, whose errors then begin with its name."""
-    for name in {"init", "freeze", "__call__"} & {*dir(layer)}:
-        setattr(layer, name, with_error_prefix(layer.__name__, getattr(layer, name)))
+def named_errors(layer: Layer) -> Layer:
+    """Class decorator: the errors that a layer's methods raise begin with the layer's name."""
+    for name in ("init", "freeze", "__call__"):
+        if hasattr(layer, name):
+            method = getattr(layer, name)
+            setattr(layer, name, speaking(layer.__name__, method))
     return layer
 
 
-def beside(p: Tensor, spatial: int) -> Tensor:
-    """A parameter (.., C), aligned with activations.
+def align_channels(p: Any, spatial: int) -> Tensor:
+    """A parameter (.., C) with axes of size 1 put before C, so that it broadcasts.
 
-    These are (.., N, H, W, C) or, for spatial = 0, (.., N, C).
+    (.., 1, 1, 1, C), for activations (.., N, H, W, C), if spatial = 2;
+    (.., 1, C), for activations (.., N, C), if spatial = 0.
     """
-    return asarray(p)[(..., *[None] * (1 + spatial), slice(None))]
+    p = asarray(p)
+    new_axes = [None] * (1 + spatial)
+    index = (..., *new_axes, slice(None))
+    return p[index]
 
 
 def zeros(n: int) -> np.ndarray:
+    """(n,) float32."""
     return np.zeros(n, np.float32)
 
 
 def ones(n: int) -> np.ndarray:
+    """(n,) float32."""
     return np.ones(n, np.float32)

@@ -1,10 +1,12 @@
-"""Initial values: each scheme is a function (rng, shape) -> array.
+"""Initial values: a scheme is a function (rng, shape) -> float32 array.
 
-The last two axes of a weight are in, out.
+The last two axes of a weight are inputs and outputs: (C, O) of a dense layer, (h, w, C, O) of a
+convolution.
 """
 
 from collections.abc import Callable
 from math import prod
+from typing import Any
 
 import numpy as np
 
@@ -13,50 +15,31 @@ from ..core.checks import generator, is_whole, real, shown
 Init = Callable[[np.random.Generator, tuple], np.ndarray]
 
 
-def check(who: str, rng, shape, axes: int = 0) -> None:
-    """Raise TypeError for what draws no numbers, ValueError for what is no shape.
-
-    axes: how many it has at least; if any, no size is 0.
-    """
-    generator(who, rng)
-    least = 1 if axes else 0
-    sizes = isinstance(shape, tuple) and all(is_whole(n) and n >= least for n in shape)
-    if not sizes or len(shape) < axes:
-        raise ValueError(
-            f"{who}: the shape must be a tuple of {axes} sizes >= {least} or more, "
-            f"got {shown(shape)}"
-        )
-
-
-def fans(shape: tuple) -> tuple[int, int]:
-    """Inputs and outputs of one unit, by the shape of its weights.
-
-    (C, O) of a dense weight (C, O), (h w C, h w O) of a kernel (h, w, C, O).
-    """
-    window = prod(shape[:-2])
-    return window * shape[-2], window * shape[-1]
-
-
 def normal(std: float) -> Init:
-    """The scheme N(0, std^2)."""
+    """The scheme N(0, std^2). Raises ValueError for a std that is negative or not finite."""
     real("normal", 0, std=std)
 
     def draw(rng, shape):
-        check("normal", rng, shape)
+        _check_draw("normal", rng, shape)
         return rng.normal(0.0, std, shape).astype(np.float32)
 
     return draw
 
 
 def truncated_normal(std: float) -> Init:
-    """The scheme N(0, std^2), drawn again where it lies beyond two standard deviations."""
+    """The scheme N(0, std^2), drawn again where it lies beyond two standard deviations.
+
+    Raises ValueError for a std that is negative or not finite.
+    """
     real("truncated_normal", 0, std=std)
 
     def draw(rng, shape):
-        check("truncated_normal", rng, shape)
+        _check_draw("truncated_normal", rng, shape)
         x = rng.normal(0.0, 1.0, shape)
-        while (far := np.abs(x) > 2).any():
-            x[far] = rng.normal(0.0, 1.0, int(far.sum()))
+        beyond = np.abs(x) > 2
+        while beyond.any():
+            x[beyond] = rng.normal(0.0, 1.0, int(beyond.sum()))
+            beyond = np.abs(x) > 2
         return (std * x).astype(np.float32)
 
     return draw
@@ -65,14 +48,42 @@ def truncated_normal(std: float) -> Init:
 def glorot_uniform(rng: np.random.Generator, shape: tuple) -> np.ndarray:
     """U[-a, a], a = sqrt(6 / (fan_in + fan_out)): Glorot & Bengio 2010, equation 16.
 
-    shape: (.., C, O); the fans follow from it.
+    shape: (.., C, O), which the fans follow from. float32.
     """
-    check("glorot_uniform", rng, shape, 2)
-    bound = np.sqrt(6.0 / sum(fans(shape)))
+    _check_draw("glorot_uniform", rng, shape, axes=2)
+    fan_in, fan_out = fans(shape)
+    bound = np.sqrt(6.0 / (fan_in + fan_out))
     return rng.uniform(-bound, bound, shape).astype(np.float32)
 
 
 def he_normal(rng: np.random.Generator, shape: tuple) -> np.ndarray:
-    """N(0, 2 / fan_in), for ReLU: He et al. 2015, equation 10. shape: (.., C, O)."""
-    check("he_normal", rng, shape, 2)
-    return normal(np.sqrt(2.0 / fans(shape)[0]))(rng, shape)
+    """N(0, 2 / fan_in), for ReLU: He et al. 2015, equation 10. shape: (.., C, O); float32."""
+    _check_draw("he_normal", rng, shape, axes=2)
+    fan_in, _ = fans(shape)
+    draw = normal(np.sqrt(2.0 / fan_in))
+    return draw(rng, shape)
+
+
+def fans(shape: tuple) -> tuple[int, int]:
+    """(fan_in, fan_out): how many inputs and outputs one unit has, by the shape of the weights.
+
+    (C, O) of a dense weight (C, O), (h w C, h w O) of a kernel (h, w, C, O).
+    """
+    *window, inputs, outputs = shape
+    positions = prod(window)
+    return positions * inputs, positions * outputs
+
+
+def _check_draw(scheme: str, rng: Any, shape: Any, axes: int = 0) -> None:
+    """Raise TypeError unless rng is a generator, ValueError unless shape is a tuple of sizes.
+
+    axes: how many there must be at least; where a number is asked for, no size may be 0.
+    """
+    generator(scheme, rng)
+    least = 1 if axes else 0
+    sizes = isinstance(shape, tuple) and all(is_whole(n) and n >= least for n in shape)
+    if not sizes or len(shape) < axes:
+        raise ValueError(
+            f"{scheme}: the shape must be a tuple of {axes} sizes >= {least} or more, "
+            f"got {shown(shape)}"
+        )

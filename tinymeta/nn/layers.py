@@ -1,28 +1,32 @@
 """Layers: `init(rng)` makes parameters without a task axis, `layer(params, x)` applies them.
 
-Everything works on trailing axes, so a task axis rides along: x (T, N, ..) with parameters (T, ..)
-gives every task its own layer, x (T, N, ..) with parameters (..) one layer for all, x (N, ..) is a
-plain batch. Parameters align by inserting axes: a bias (T, O) is b[..., None, :] beside (T, N, O).
+A layer is a frozen dataclass of its settings and holds no parameters: it is a pure function of
+(params, x). All of them broadcast over leading axes, a task axis among them: see `nn/__init__.py`.
+Parameters and activations are float32 or float64, alike.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import prod
+from typing import Any
+
+import numpy as np
 
 from .. import ops
 from ..core.checks import function, shown
-from ..core.tensor import asarray
+from ..core.tensor import Tensor, asarray
 from ..ops.pool import as_image
-from .fields import beside, check_fields, params_of, speaks, zeros
+from .fields import align_channels, check_fields, check_params, named_errors, zeros
 from .init import glorot_uniform
 
 
-@speaks
+@named_errors
 @dataclass(frozen=True)
 class Dense:
     """y = x w + b:  x (.., N, C), w (.., C, O), b (.., O) -> (.., N, O).
 
-    C: inputs, O: outputs. bias: whether there is a b. scheme: draws w, as those of `nn.init`.
+    inputs: C. outputs: O. bias: whether there is a b. scheme: draws w, as those of `nn.init` do.
+    A call raises ValueError for x of another shape, TypeError for another tree of parameters.
     """
 
     inputs: int
@@ -30,32 +34,38 @@ class Dense:
     bias: bool = True
     scheme: Callable = glorot_uniform
 
-    __post_init__ = check_fields
+    def __post_init__(self) -> None:
+        check_fields(self)
 
-    def init(self, rng):
+    def init(self, rng: np.random.Generator) -> dict:
         """{"w": (C, O), "b": (O,)}, float32; b begins at zero."""
-        w = self.scheme(rng, (self.inputs, self.outputs))
-        return {"w": w, "b": zeros(self.outputs)} if self.bias else {"w": w}
+        params = {"w": self.scheme(rng, (self.inputs, self.outputs))}
+        if self.bias:
+            params["b"] = zeros(self.outputs)
+        return params
 
-    def __call__(self, params, x):
+    def __call__(self, params: Any, x: Any) -> Tensor:
         x = asarray(x)
         if x.ndim < 2 or x.shape[-1] != self.inputs:
             raise ValueError(
                 f"Dense({self.inputs}, {self.outputs}) needs x "
                 f"(.., N, {self.inputs}), got {x.shape}"
             )
-        w, *b = params_of("Dense", params, "w", *["b"] * self.bias)
-        y = x @ w  # (.., N, O)
-        return y + beside(b[0], 0) if b else y
+        check_params("Dense", params, ["w", "b"] if self.bias else ["w"])
+        y = x @ params["w"]  # (.., N, O)
+        if self.bias:
+            y = y + align_channels(params["b"], spatial=0)  # (.., 1, O)
+        return y
 
 
-@speaks
+@named_errors
 @dataclass(frozen=True)
 class Conv2d:
-    """2-D convolution; see ops.conv2d.
+    """Two-dimensional convolution, see `tm.conv2d`, and a bias.
 
     x (.., N, H, W, C), w (.., h, w, C, O), b (.., O) -> (.., N, H', W', O).
-    C: inputs, O: outputs, h = w: kernel. bias, scheme: as those of `Dense`.
+    inputs: C. outputs: O. kernel: h = w. stride, padding: as in `tm.conv2d`. bias, scheme: as those
+    of `Dense`. A call raises as that of `Dense` does.
     """
 
     inputs: int
@@ -66,29 +76,35 @@ class Conv2d:
     bias: bool = True
     scheme: Callable = glorot_uniform
 
-    __post_init__ = check_fields
+    def __post_init__(self) -> None:
+        check_fields(self)
 
-    def init(self, rng):
+    def init(self, rng: np.random.Generator) -> dict:
         """{"w": (h, w, C, O), "b": (O,)}, float32; b begins at zero."""
-        w = self.scheme(rng, (self.kernel, self.kernel, self.inputs, self.outputs))
-        return {"w": w, "b": zeros(self.outputs)} if self.bias else {"w": w}
+        shape = (self.kernel, self.kernel, self.inputs, self.outputs)
+        params = {"w": self.scheme(rng, shape)}
+        if self.bias:
+            params["b"] = zeros(self.outputs)
+        return params
 
-    def __call__(self, params, x):
-        w, *b = params_of("Conv2d", params, "w", *["b"] * self.bias)
-        y = ops.conv2d(x, w, stride=self.stride, padding=self.padding)  # (.., N, H', W', O)
-        return y + beside(b[0], 2) if b else y
+    def __call__(self, params: Any, x: Any) -> Tensor:
+        check_params("Conv2d", params, ["w", "b"] if self.bias else ["w"])
+        y: Any = ops.conv2d(x, params["w"], stride=self.stride, padding=self.padding)
+        if self.bias:
+            y = y + align_channels(params["b"], spatial=2)  # (.., 1, 1, 1, O)
+        return y
 
 
-class Fixed:
-    """A layer without parameters."""
+class _WithoutParameters:
+    """A layer that has nothing to learn."""
 
-    def init(self, rng):
+    def init(self, rng: np.random.Generator) -> None:
         """None: there are no parameters."""
 
 
-@speaks
+@named_errors
 @dataclass(frozen=True)
-class MaxPool2d(Fixed):
+class MaxPool2d(_WithoutParameters):
     """The largest value of each window: (.., N, H, W, C) -> (.., N, H', W', C).
 
     window, stride, padding: as in `tm.max_pool2d`.
@@ -98,29 +114,38 @@ class MaxPool2d(Fixed):
     stride: int | None = None
     padding: object = "valid"
 
-    __post_init__ = check_fields
+    def __post_init__(self) -> None:
+        check_fields(self)
 
-    def __call__(self, params, x):
+    def __call__(self, params: None, x: Any) -> Tensor:
         return ops.max_pool2d(x, self.window, stride=self.stride, padding=self.padding)
 
 
-@speaks
+@named_errors
 @dataclass(frozen=True)
-class Flatten(Fixed):
+class Flatten(_WithoutParameters):
     """Each image as one row: (.., N, H, W, C) -> (.., N, H W C)."""
 
-    def __call__(self, params, x):
+    def __call__(self, params: None, x: Any) -> Tensor:
         x = as_image("Flatten", x)
-        return x.reshape(*x.shape[:-3], prod(x.shape[-3:]))
+        *leading, height, width, channels = x.shape
+        return x.reshape(*leading, prod((height, width, channels)))
 
 
-@speaks
+@named_errors
 @dataclass(frozen=True)
-class SpatialMean(Fixed):
-    """The mean over the map: (.., N, H, W, C) -> (.., N, C)."""
+class GlobalAveragePooling(_WithoutParameters):
+    """The mean of each channel over the image: (.., N, H, W, C) -> (.., N, C).
 
-    def __call__(self, params, x):
-        return ops.mean(as_image("SpatialMean", x), (-3, -2))
+    Lin, Chen & Yan 2014, section 3.2. Raises ValueError for x with fewer than four axes.
+    """
+
+    def __call__(self, params: None, x: Any) -> Tensor:
+        x = as_image("GlobalAveragePooling", x)
+        return ops.mean(x, (-3, -2))
+
+
+SpatialMean = GlobalAveragePooling  # its name until now; the alias stays for one release
 
 
 class Sequential:
@@ -130,40 +155,52 @@ class Sequential:
     without parameters. Parameters are a list, one entry a layer, None for such a function.
     """
 
-    def __init__(self, *layers):
-        function("Sequential", **{f"layer {k}": layer for k, layer in enumerate(layers)})
+    def __init__(self, *layers: Any) -> None:
+        numbered = {f"layer {k}": layer for k, layer in enumerate(layers)}
+        function("Sequential", **numbered)
         self.layers = layers
 
-    def init(self, rng):
+    def init(self, rng: np.random.Generator) -> list:
         """The list of the layers' parameters, drawn in their order from `rng`."""
-        return [layer.init(rng) if hasattr(layer, "init") else None for layer in self.layers]
+        params = []
+        for layer in self.layers:
+            has_params = hasattr(layer, "init")
+            params.append(layer.init(rng) if has_params else None)
+        return params
 
-    def __call__(self, params, x):
+    def __call__(self, params: Any, x: Any) -> Tensor:
         count = len(params) if isinstance(params, (list, tuple)) else shown(params)
         if count != len(self.layers):
             raise ValueError(
                 f"Sequential of {len(self.layers)} layers got parameters "
                 f"for {count}: use its own init(rng), or a tree like it"
             )
-        for layer, p in zip(self.layers, params):
-            x = layer(p, x) if hasattr(layer, "init") else layer(x)
+        for layer, layer_params in zip(self.layers, params):
+            x = _apply(layer, layer_params, x)
         return x
 
-    def freeze(self, params, x):
-        """(model, params) with every batch norm frozen.
+    def freeze(self, params: Any, x: Any) -> tuple["Sequential", list]:
+        """(model, params) in which every batch norm uses constant moments, see `BatchNorm.freeze`.
 
-        Each is frozen at the moments it sees when the batch `x` passes through.
+        Each gets the moments of its own input when the batch `x` passes through the layers.
         """
-        layers, frozen = [], []
-        for layer, p in zip(self.layers, params):
-            after = layer(p, x) if hasattr(layer, "init") else layer(x)
+        layers, frozen_params = [], []
+        for layer, layer_params in zip(self.layers, params):
+            output = _apply(layer, layer_params, x)
             if hasattr(layer, "freeze"):
-                layer, p = layer.freeze(p, x)
+                layer, layer_params = layer.freeze(layer_params, x)
             layers.append(layer)
-            frozen.append(p)
-            x = after
-        return Sequential(*layers), frozen
+            frozen_params.append(layer_params)
+            x = output
+        return Sequential(*layers), frozen_params
 
-    def __repr__(self):
-        names = (getattr(layer, "__name__", None) or repr(layer) for layer in self.layers)
+    def __repr__(self) -> str:
+        names = [getattr(layer, "__name__", None) or repr(layer) for layer in self.layers]
         return f"Sequential({', '.join(names)})"
+
+
+def _apply(layer: Any, params: Any, x: Any) -> Any:
+    """layer(params, x), or function(x) of a plain function."""
+    if hasattr(layer, "init"):
+        return layer(params, x)
+    return layer(x)

@@ -1,7 +1,12 @@
-"""Losses average over examples (or pairs) and keep what leads.
+"""Losses: the mean over examples, or pairs, of one task; a task axis is kept.
 
-(T, N, ..) -> (T,), (N, ..) -> 0-d.
+(T, N, ..) -> (T,),  (N, ..) -> 0-d. Arguments are tensors, arrays or lists; embeddings, predictions
+and logits are float32 or float64, and so is the loss.
 """
+
+from typing import Any
+
+import numpy as np
 
 from .. import ops
 from ..core.checks import shown
@@ -13,48 +18,7 @@ from ..ops.create import is_class
 __all__ = ["contrastive", "contrastive_among", "cross_entropy", "mse", "squared_distances"]
 
 
-def not_empty(name: str, x: Tensor) -> None:
-    if not x.size:
-        raise ValueError(f"{name}: {x.shape} holds no example, and the mean of nothing is no loss")
-
-
-def came(value):
-    """An array in a few words, a single number as it is."""
-    return shown(value) if value.shape else value
-
-
-def check_margin(name: str, margin) -> None:
-    """Raise ValueError unless margin > 0: without one nothing is ever pushed apart."""
-
-    def above_zero(value):
-        if not (value > 0).all():
-            raise ValueError(f"{name}: margin must be above 0, got {came(value)}")
-
-    require(asarray(margin), above_zero)
-
-
-def check_different(different: Tensor) -> None:
-    """Raise ValueError for a pair that is neither 0, of one class, nor 1, of two."""
-
-    def zero_or_one(values):
-        wrong = values[(values != 0) & (values != 1)]
-        if wrong.size:
-            raise ValueError(
-                f"contrastive: different must be 0 (one class) or 1 (two), got {wrong[0]}"
-            )
-
-    require(different, zero_or_one)
-
-
-def check_share(different) -> None:
-    if different.shape or not 0 <= different <= 1:
-        raise ValueError(
-            f"contrastive_among: different={came(different)} must be a share of the "
-            "pairs, between 0 and 1"
-        )
-
-
-def mse(prediction, target) -> Tensor:
+def mse(prediction: Any, target: Any) -> Tensor:
     """The mean squared error over examples and features: both (.., N, D) -> (..).
 
     Raises ValueError if the shapes of prediction and target differ.
@@ -65,11 +29,11 @@ def mse(prediction, target) -> Tensor:
             f"mse: prediction {prediction.shape} and target {target.shape} "
             "must have one shape (.., N, D)"
         )
-    not_empty("mse", prediction)
+    _check_not_empty("mse", prediction)
     return ops.mean(ops.square(prediction - target), (-2, -1))
 
 
-def cross_entropy(logits, labels) -> Tensor:
+def cross_entropy(logits: Any, labels: Any) -> Tensor:
     """The mean over examples of -log softmax(logits)[label].
 
     logits (.., N, K), integer labels (.., N) -> (..). A logit of -inf masks a class that cannot be
@@ -82,13 +46,15 @@ def cross_entropy(logits, labels) -> Tensor:
             f"cross_entropy: logits {logits.shape} and labels {labels.shape} "
             "do not fit: expected (.., N, K) and (.., N)"
         )
-    not_empty("cross_entropy", logits)
-    hits = is_class("cross_entropy", labels, logits.shape[-1])  # (.., N, K)
-    chosen = ops.where(hits, ops.log_softmax(logits), 0.0)  # a product: 0 * -inf is NaN
-    return -ops.mean(ops.sum(chosen, -1), -1)
+    _check_not_empty("cross_entropy", logits)
+    is_label = is_class("cross_entropy", labels, logits.shape[-1])  # (.., N, K)
+    # Selected and not multiplied by 0 and 1: 0 * -inf, of a masked class, would be NaN.
+    selected = ops.where(is_label, ops.log_softmax(logits), 0.0)
+    log_likelihood: Any = ops.mean(ops.sum(selected, -1), -1)
+    return -log_likelihood
 
 
-def contrastive(a, b, different, margin: float = 1.0) -> Tensor:
+def contrastive(a: Any, b: Any, different: Any, margin: float = 1.0) -> Tensor:
     """The mean over pairs of (1 - y) D^2 + y max(0, m - D)^2.
 
     Here D = ||a - b|| and y = `different`.
@@ -106,26 +72,30 @@ def contrastive(a, b, different, margin: float = 1.0) -> Tensor:
             f"contrastive: embeddings {a.shape} and {b.shape} must be "
             f"one shape (.., P, D) and different {different.shape} its (.., P)"
         )
-    not_empty("contrastive", different)
-    check_different(different)
-    check_margin("contrastive", margin)
-    y = ops.astype(different, a.dtype)
-    squared = ops.sum(ops.square(a - b), -1)  # (.., P)
+    _check_not_empty("contrastive", different)
+    _check_different(different)
+    _check_margin("contrastive", margin)
+    y: Any = ops.astype(different, a.dtype)
+    squared: Any = ops.sum(ops.square(a - b), -1)  # D^2 (.., P)
     hinge = ops.relu(margin - ops.sqrt(squared))
-    return ops.mean((1.0 - y) * squared + y * ops.square(hinge), -1)
+    same_term = (1.0 - y) * squared
+    different_term = y * ops.square(hinge)
+    return ops.mean(same_term + different_term, -1)
 
 
-def contrastive_among(embedded, labels, margin: float = 1.0, different: float = 0.5) -> Tensor:
+def contrastive_among(
+    embedded: Any, labels: Any, margin: float = 1.0, different: float = 0.5
+) -> Tensor:
     """The contrastive loss of all pairs among N examples, weighed as if a share `different` of them
     were of different classes.
 
     (1 - different) times the mean of D^2 over the pairs of one class, plus `different` times the
     mean of max(0, m - D)^2 over the others; embedded (.., N, D), integer labels (.., N) -> (..).
-    Of a kind without a pair, where there is one class or where all differ, nothing is asked: its
-    part is 0. Whoever must find one class among K meets K - 1 different pairs for each same one: a
-    share of 1 - 1 / K. Raises ValueError for another share and unless margin > 0.
+    Where there is no pair of a kind, because there is one class only or all classes differ, its
+    term is 0. To find one class among K is to compare with K - 1 different ones for each same one:
+    the share that fits is 1 - 1 / K. Raises ValueError for another share and unless margin > 0.
     """
-    require(asarray(different), check_share)
+    require(asarray(different), _check_share)
     z, labels = asarray(embedded), asarray(labels)
     if z.ndim < 2 or labels.shape != z.shape[:-1]:
         raise ValueError(
@@ -134,29 +104,84 @@ def contrastive_among(embedded, labels, margin: float = 1.0, different: float = 
         )
     if labels.dtype.kind not in "iub":
         raise ValueError(f"contrastive_among: labels must be integers, got {labels.dtype}")
-    not_empty("contrastive_among", labels)
-    check_margin("contrastive_among", margin)
-    same = ops.astype(labels[..., :, None] == labels[..., None, :], z.dtype)  # (.., N, N)
-    others, twins = 1.0 - same, same - ops.eye(z.shape[-2], dtype=z.dtype)
+    _check_not_empty("contrastive_among", labels)
+    _check_margin("contrastive_among", margin)
+    same_class: Any = ops.astype(
+        labels[..., :, None] == labels[..., None, :], z.dtype
+    )  # (.., N, N)
+    different_pairs = 1.0 - same_class
+    same_pairs = same_class - ops.eye(
+        z.shape[-2], dtype=z.dtype
+    )  # an example is no pair with itself
     squared = squared_distances(z, z)
     hinge = ops.relu(margin - ops.sqrt(squared))
-
-    def mean(x, weights):
-        count = ops.sum(weights, (-2, -1))
-        return ops.sum(x * weights, (-2, -1)) / ops.maximum(count, 1.0)
-
-    return (1 - different) * mean(squared, twins) + different * mean(ops.square(hinge), others)
+    same_term = (1 - different) * _weighted_mean(squared, same_pairs)
+    different_term = different * _weighted_mean(ops.square(hinge), different_pairs)
+    return same_term + different_term
 
 
-def squared_distances(a, b) -> Tensor:
+def squared_distances(a: Any, b: Any) -> Tensor:
     """|a_i - b_j|^2: (.., N, D) and (.., K, D) -> (.., N, K).
 
     Of the differences themselves: |a|^2 - 2 a.b + |b|^2 needs no (.., N, K, D), but loses small
     distances between points that are far from 0. It is never negative, and 0 of equal points.
     """
     a, b = asarray(a), asarray(b)
-    return ops.sum(ops.square(a[..., :, None, :] - b[..., None, :, :]), -1)
+    differences = a[..., :, None, :] - b[..., None, :, :]  # (.., N, K, D)
+    return ops.sum(ops.square(differences), -1)
 
 
+def _weighted_mean(x: Any, weights: Any) -> Any:
+    """The mean of x where the weights are 1, not 0: both (.., N, N) -> (..); 0 if none is."""
+    count = ops.sum(weights, (-2, -1))
+    total: Any = ops.sum(x * weights, (-2, -1))
+    return total / ops.maximum(count, 1.0)
+
+
+def _check_not_empty(loss: str, x: Tensor) -> None:
+    if not x.size:
+        raise ValueError(f"{loss}: {x.shape} holds no example, and the mean of nothing is no loss")
+
+
+# A value is not known while a program is traced. `require` then checks it when the program runs.
+
+
+def _check_margin(loss: str, margin: Any) -> None:
+    """Raise ValueError unless margin > 0: without one nothing is ever pushed apart."""
+
+    def above_zero(value: np.ndarray) -> None:
+        if not (value > 0).all():
+            raise ValueError(f"{loss}: margin must be above 0, got {_brief(value)}")
+
+    require(asarray(margin), above_zero)
+
+
+def _check_different(different: Tensor) -> None:
+    """Raise ValueError for a pair that is neither 0, of one class, nor 1, of two."""
+
+    def zero_or_one(values: np.ndarray) -> None:
+        wrong = values[(values != 0) & (values != 1)]
+        if wrong.size:
+            raise ValueError(
+                f"contrastive: different must be 0 (one class) or 1 (two), got {wrong[0]}"
+            )
+
+    require(different, zero_or_one)
+
+
+def _check_share(different: np.ndarray) -> None:
+    if different.shape or not 0 <= different <= 1:
+        raise ValueError(
+            f"contrastive_among: different={_brief(different)} must be a share of the "
+            "pairs, between 0 and 1"
+        )
+
+
+def _brief(value: np.ndarray) -> Any:
+    """For an error: an array by its dtype and shape, a single number as it is."""
+    return shown(value) if value.shape else value
+
+
+# An error of an operation inside begins with the name of the loss that was called.
 for _name in __all__:
     globals()[_name] = with_error_prefix(_name, globals()[_name])

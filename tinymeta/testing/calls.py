@@ -62,7 +62,7 @@ METHODS = {
     "tm.nn.LayerNorm(3)": "LayerNorm",
     "tm.nn.MaxPool2d()": "MaxPool2d",
     "tm.nn.Flatten()": "Flatten",
-    "tm.nn.SpatialMean()": "SpatialMean",
+    "tm.nn.GlobalAveragePooling()": "GlobalAveragePooling",
     "tm.nn.Sequential(tm.nn.Dense(3, 4), tm.relu)": "Sequential|Dense",
     **{
         f"tm.nn.init.{name}": name
@@ -152,7 +152,7 @@ RIGHT = {
     "Conv2d.x": IMAGES,
     "MaxPool2d.x": IMAGES,
     "Flatten.x": IMAGES,
-    "SpatialMean.x": IMAGES,
+    "GlobalAveragePooling.x": IMAGES,
     "BatchNorm.x": IMAGES,
     **dict.fromkeys(
         ["inputs", "outputs", "kernel", "channels", "features", "filters", "sizes"], WHOLE
@@ -176,7 +176,7 @@ RIGHT = {
     "Conv2d.params": ["tm.nn.Conv2d(1, 2).init(np.random.default_rng(0))"],
     "LayerNorm.params": ["{'scale': np.ones(3, np.float32), 'offset': np.zeros(3, np.float32)}"],
     "BatchNorm.params": ["tm.nn.BatchNorm(1).init(None)"],
-    **{f"{name}.params": ["None"] for name in ("MaxPool2d", "Flatten", "SpatialMean")},
+    **{f"{name}.params": ["None"] for name in ("MaxPool2d", "Flatten", "GlobalAveragePooling")},
     "logits": ["np.ones((2, 3), np.float32)"],
     "different": ["np.array([0, 1])", "0.5"],
     "margin": SCALARS,

@@ -145,10 +145,11 @@ def networks(
         layers.append(draw(st.sampled_from(activations)))
         channels = outputs
     if images:
-        mean = nn.SpatialMean()
-        pools = [mean] if smooth else [mean, nn.MaxPool2d(1)]
+        pools = (
+            [nn.GlobalAveragePooling()] if smooth else [nn.GlobalAveragePooling(), nn.MaxPool2d(1)]
+        )
         pool = draw(st.sampled_from(pools))
-        layers += [mean] if pool is mean else [pool, mean]
+        layers += [pool] if pool == pools[0] else [pool, nn.GlobalAveragePooling()]
     model = nn.Sequential(*layers, nn.Dense(channels, draw(width)))
 
     rng = np.random.default_rng(seed)

@@ -1,0 +1,202 @@
+"""The flags that the examples share: how they are declared, parsed and checked."""
+
+import argparse
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from saved_flags import flags_of_run
+
+COMMON_FLAGS = {
+    "way": dict(type=int, default=5, help="classes in a task"),
+    "shot": dict(
+        type=int, default=1, help="labelled examples of a class (sinusoid: points) to learn from"
+    ),
+    "iterations": dict(type=int, default=1000, help="meta-updates"),
+    "beta": dict(type=float, default=1e-3, help="learning rate of Adam"),
+    "seed": dict(type=int, default=0, help="seed of all random generators"),
+    "device": dict(choices=("cpu", "cuda"), default="cpu", help="device that computes"),
+    "out": dict(type=Path, default=Path("out"), help="folder for curves, pictures and parameters"),
+}
+TRAINING_FLAGS = {
+    "steps": dict(type=int, default=1, help="inner gradient steps in training"),
+    "decay": dict(action="store_true", help="let beta fall to zero along half a cosine"),
+    "select": dict(
+        choices=("best", "last"),
+        default="last",
+        help="test the parameters that were best in validation, or the last ones",
+    ),
+    "every": dict(type=float, default=120.0, help="seconds between checkpoints"),
+    "resume": dict(
+        action="store_true",
+        help="go on from the checkpoint in --out, which ends as if nothing had happened"
+        "; more --iterations make it longer",
+    ),
+    "load": dict(
+        type=Path,
+        metavar="FILE",
+        help="begin with parameters saved before (with another --seed, on other tasks); "
+        "--resume has its own",
+    ),
+    "evaluate": dict(
+        type=Path,
+        metavar="FILE",
+        help="only test parameters saved before; the flags of their run are taken "
+        "over, and nothing is written",
+    ),
+    "test-tasks": dict(type=int, default=600, help="tasks of the test"),
+    "no-jit": dict(
+        action="store_true",
+        help="run every operation by itself instead of a compiled program, to compare",
+    ),
+}
+
+
+# Flags that may differ between a run and the one that resumes or tests it.
+MAY_DIFFER = {
+    "root",
+    "out",
+    "every",
+    "resume",
+    "evaluate",
+    "test_tasks",
+    "test_steps",
+    "select",
+    "load",
+}
+# How a run is computed: it may be tested in another way.
+EXECUTION = {"device", "no_jit", "chunks"}
+
+# The least value of each flag that is a number. A confidence interval needs two tasks.
+MINIMUM = {
+    "way": 1,
+    "shot": 1,
+    "iterations": 0,
+    "seed": 0,
+    "steps": 0,
+    "every": 0,
+    "test_tasks": 2,
+    "tasks": 1,
+    "validation_tasks": 2,
+    "test_steps": 0,
+    "train_shot": 1,
+    "query": 1,
+    "test_query": 1,
+    "test_ways": 1,
+    "glyph_alphabets": 1,
+    "glyph_iterations": 1,
+    "chunks": 1,
+    "classes": 0,
+    "drawers": 1,
+    "alphabets": 1,
+    "pairs": 1,
+    "features": 0,
+    "truncate": 0,
+    "hidden": 1,
+    "inner": 1,
+    "repeats": 1,
+    "alpha": 0,
+    "beta": 0,
+    "lr": 0,
+    "margin": 0,
+}
+
+# (flag, another, condition): the first has no effect unless the condition holds for the other.
+NEEDS = (
+    ("resume", "evaluate", lambda file: not file),
+    ("load", "evaluate", lambda file: not file),
+    ("resume", "iterations", bool),
+    ("root", "data", "omniglot".__eq__),
+    ("split", "data", "omniglot".__eq__),
+    ("glyph_alphabets", "data", "glyphs".__eq__),
+)
+
+
+def parser(
+    description: str, training: bool = True, without: Iterable[str] = (), **defaults: Any
+) -> argparse.ArgumentParser:
+    """A parser with the shared flags, and an example's own defaults.
+
+    training: with the flags of `train_or_load`; without: flags that the example has no use for.
+    """
+    p = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    flags = {**COMMON_FLAGS, **TRAINING_FLAGS} if training else COMMON_FLAGS
+    for flag, settings in flags.items():
+        if flag not in without:
+            p.add_argument(f"--{flag}", **settings)
+    p.set_defaults(**defaults)
+    return p
+
+
+def parse_flags(p: argparse.ArgumentParser, *needs: tuple) -> argparse.Namespace:
+    """The parsed flags; with --evaluate, those not given are the ones of the run it names.
+
+    needs: of this example, as NEEDS. A mistake ends the program with one sentence.
+    """
+    args = p.parse_args()
+    try:
+        if vars(args).get("evaluate"):
+            saved = flags_of_run(args.evaluate, p, never=MAY_DIFFER | EXECUTION)
+            args = p.parse_args([*saved, *sys.argv[1:]])
+        _check_minima(args)
+        _check_needs(p, args, (*NEEDS, *needs))
+    except (OSError, ValueError) as error:
+        sys.exit(f"error: {error}")
+    return args
+
+
+def _check_minima(args: argparse.Namespace) -> None:
+    """Raise ValueError for a number that is too small."""
+    for name in MINIMUM.keys() & vars(args).keys():
+        for number in np.ravel(getattr(args, name)):
+            if number < MINIMUM[name]:
+                raise ValueError(
+                    f"{_flag_name(name)} {number} is too small: give at least {MINIMUM[name]}"
+                )
+
+
+def _check_needs(p: argparse.ArgumentParser, args: argparse.Namespace, needs: tuple) -> None:
+    """Raise ValueError for a flag that was given and would have no effect."""
+    # Parsed into a namespace in which all is unset: what is then set was given.
+    unset = object()
+    given = p.parse_args(namespace=argparse.Namespace(**dict.fromkeys(vars(args), unset)))
+    for name, other, fits in needs:
+        if getattr(given, name, unset) is unset:
+            continue
+        value = getattr(args, other)
+        if fits(value):
+            continue
+        how = f"with {_flag_name(other)} {value}"
+        if value is False:
+            how = f"without {_flag_name(other)}"
+        raise ValueError(f"{_flag_name(name)} has no effect {how}: leave it out, or change that")
+
+
+def _flag_name(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def config(args: argparse.Namespace) -> dict:
+    """The flags that make a run what it is."""
+    return {key: value for key, value in vars(args).items() if key not in MAY_DIFFER}
+
+
+def config_to_resume(args: argparse.Namespace) -> dict:
+    """The flags that a run and the one that resumes it have in common.
+
+    A run may be made longer, unless its updates depend on where it ends.
+    """
+    flags = config(args)
+    knows_its_end = args.decay or vars(args).get("method") == "maml++"
+    if not knows_its_end:
+        del flags["iterations"]
+    return flags
+
+
+def only_evaluates(args: argparse.Namespace) -> bool:
+    """Whether nothing is trained, but parameters tested: then no file is written."""
+    return bool(args.evaluate) or not args.iterations

@@ -1,0 +1,33 @@
+"""From JSON to typed values, by their annotations: what does not fit is named by its path."""
+
+import types
+from typing import Any, get_args, get_origin, get_type_hints
+
+
+def decode(value: Any, kind: Any, path: str) -> Any:
+    """What json.loads returned, as a value of the type `kind`.
+
+    kind: int, float (an int is one, too), dict, or made of such: a NamedTuple, written as the list
+    of its fields, tuple[X, ...], dict[str, X] and X | None.
+    path: where the value is, for the ValueError that is raised if it is not of that type.
+    """
+    origin = get_origin(kind) or kind
+    args = get_args(kind)
+    if origin is types.UnionType:  # X | None
+        return None if value is None else decode(value, args[0], path)
+    if origin is float and type(value) is int:
+        return value
+    if type(value) is origin and not args:
+        return value
+    if origin is dict and type(value) is dict:
+        of_values = args[1]
+        return {key: decode(part, of_values, f"{path}[{key!r}]") for key, part in value.items()}
+    if origin is tuple and type(value) is list:
+        of_items = args[0]
+        return tuple(decode(part, of_items, f"{path}[{k}]") for k, part in enumerate(value))
+    fields = getattr(origin, "_fields", ())
+    if fields and type(value) is list and len(value) == len(fields):
+        hints = get_type_hints(origin)
+        parts = [decode(part, hints[name], f"{path}.{name}") for name, part in zip(fields, value)]
+        return origin(*parts)
+    raise ValueError(f"{path} is {value!r:.50}, which is no {getattr(kind, '__name__', kind)}")

@@ -1,0 +1,20 @@
+"""The machine and the libraries that a training computes with.
+
+Its bits depend on them, and on the seed and the configuration: on how many cores work is chunked
+for, and on the instructions that kernels are compiled to.
+"""
+
+import llvmlite.binding
+import numba
+import numpy as np
+
+from ..core.scope import state
+from ..core.system import cores
+
+
+def environment() -> str:
+    """The device, the number of cores, the processor, and the versions of NumPy and Numba."""
+    return (
+        f"{state.device} with {cores()} core(s) of {llvmlite.binding.get_host_cpu_name()}, "
+        f"NumPy {np.__version__}, Numba {numba.__version__}"
+    )

@@ -1,0 +1,108 @@
+"""How any method is scored: adapt to many fresh tasks and measure the predictions on their queries.
+
+A Score is a mean over tasks with its 95 % confidence interval.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..core.checks import function, instance, whole
+from ..core.naming import speaking
+from ..core.tensor import asarray
+from ..data import Tasks
+from .method import Method
+
+
+class Score(NamedTuple):
+    """A mean over tasks, and the half-width of its 95 % interval, 1.96 std / sqrt(tasks)."""
+
+    mean: float
+    interval: float
+    tasks: int
+
+    def __str__(self) -> str:
+        return f"{self.mean:.4g} +- {self.interval:.2g} ({self.tasks} tasks)"
+
+
+def accuracy(logits: Any, labels: Any) -> np.ndarray:
+    """The share of examples whose largest logit is the label, (.., N, K) and (.., N) -> (..).
+
+    Raises ValueError for labels that are not integers from 0 to K - 1, one for each example, and
+    FloatingPointError for logits that are NaN, of which none is the largest.
+    """
+    logits, labels = asarray(logits).numpy(), asarray(labels).numpy()
+    fit = logits.ndim >= 2 and logits.shape[:-1] == labels.shape
+    if not fit or not logits.size or labels.dtype.kind not in "iu":
+        raise ValueError(
+            f"accuracy: logits {logits.shape} and {labels.dtype} labels "
+            f"{labels.shape} must be (.., N, K) and integers (.., N), N and K not 0"
+        )
+    if labels.min() < 0 or labels.max() >= logits.shape[-1]:
+        raise ValueError(
+            f"accuracy: labels must be from 0 to {logits.shape[-1] - 1}, the classes "
+            f"of the logits, got {labels.min()} to {labels.max()}"
+        )
+    _check_no_nan("accuracy", logits)
+    correct = np.argmax(logits, -1) == labels
+    return correct.mean(-1)
+
+
+accuracy = speaking("accuracy", accuracy)
+
+
+def squared_error(prediction: Any, target: Any) -> np.ndarray:
+    """The mean squared error, both (.., N, D) -> (..)."""
+    error = np.asarray(prediction) - np.asarray(target)
+    return (error**2).mean((-2, -1))
+
+
+def evaluate(
+    method: Method,
+    params: Any,
+    sample: Callable,
+    *,
+    tasks: int = 600,
+    batch: int = 25,
+    measure: Callable = accuracy,
+) -> Score:
+    """Adapt to `tasks` fresh tasks and measure the predictions on their query sets.
+
+    sample(n) -> Tasks of n tasks; batch: how many are sampled and adapted to at a time;
+    measure(prediction, y) -> (n,) numbers.
+    Raises ValueError if tasks < 2 or for measures of another shape; FloatingPointError for a
+    prediction with a NaN in it.
+    """
+    instance("evaluate", Method, "such as tm.meta.maml makes", method=method)
+    function("evaluate", sample=sample, measure=measure)
+    whole("evaluate", tasks=tasks, batch=batch)
+    if tasks < 2:
+        raise ValueError(f"evaluate: an interval needs at least 2 tasks, got {tasks}")
+    measured = []
+    for start in range(0, tasks, batch):
+        drawn = sample(min(batch, tasks - start))
+        instance("evaluate", Tasks, "as sample(n) has to return it", drawn=drawn)
+        support, query = drawn
+        prediction = np.asarray(method.predict(params, support, query.x))
+        _check_no_nan("evaluate", prediction)
+        values = np.asarray(measure(prediction, query.y))
+        if values.shape != prediction.shape[:1]:
+            raise ValueError(
+                f"evaluate: measure gave {values.shape} for predictions "
+                f"{prediction.shape} and must give (T,), one number for each task"
+            )
+        measured.append(values)
+    every = np.concatenate(measured)
+    interval = 1.96 * every.std() / np.sqrt(len(every))
+    return Score(float(every.mean()), float(interval), len(every))
+
+
+def _check_no_nan(caller: str, prediction: np.ndarray) -> None:
+    """Raise FloatingPointError if a number of the prediction is NaN."""
+    count = np.isnan(prediction).sum()
+    if count:
+        raise FloatingPointError(
+            f"{caller}: {count} of {prediction.size} numbers of the prediction "
+            "are NaN: the parameters or the inputs are no longer numbers"
+        )
