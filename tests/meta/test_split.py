@@ -96,7 +96,7 @@ def test_debug_nans_sees_into_the_threads():
 
 @needs_openblas
 def test_blas_has_one_thread_meanwhile_and_its_own_number_after():
-    get, _ = library()
+    get, _ = thread_functions()
     observed = []
 
     def meta_grad(params, tasks):

@@ -103,5 +103,7 @@ def expression(eqn: Equation, inputs: list[str]) -> str:
     if eqn.op == "astype":
         return f"{DTYPES[eqn.dtype]}({inputs[0]})"
     computed_in = DTYPES[eqn.dtype if eqn.dtype != bool else eqn.inputs[0].dtype]
-    text = in_loop(registry[eqn.op].text, dict(zip("abc", inputs)), computed_in, eqn.static)
+    scalar_text = registry[eqn.op].text
+    assert scalar_text is not None, f"{eqn.op} is not elementwise"
+    text = in_loop(scalar_text, dict(zip("abc", inputs)), computed_in, eqn.static)
     return text if eqn.dtype.kind == "f" else f"{DTYPES[eqn.dtype]}({text})"

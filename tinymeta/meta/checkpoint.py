@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..core import tree
-from ..core.unzip import blaming, one_line
-from ..io import fitted, read, save
+from ..core.unzip import naming_the_file, one_line
+from ..io import match_structure, read, save
 from .backup import move_to_backup
 from .decode import decode
 from .environment import environment
@@ -147,15 +147,15 @@ class Checkpoint:
         if not self.path.exists():
             raise FileNotFoundError(f"there is no checkpoint {self.path}: begin without resuming")
         found, about = read(self.path)
-        with blaming(self.path, f"a {KIND}"):
+        with naming_the_file(self.path, f"a {KIND}"):
             metadata = _metadata_of(about)
         self.compare(metadata.config)
         expected = {"params": params, "state": state, "best": params if metadata.best else None}
-        arrays: Any = fitted(found, expected, self.path)
+        arrays: Any = match_structure(found, expected, self.path)
         best = None
         if metadata.best:
             best = Best(arrays["best"], metadata.best.iteration, metadata.best.score)
-        with blaming(self.path, f"a {KIND}"):
+        with naming_the_file(self.path, f"a {KIND}"):
             self.restore(metadata.draws)
         self.written = time.perf_counter()
         self.made_on = metadata.place

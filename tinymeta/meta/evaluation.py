@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..core.checks import function, instance, whole
-from ..core.naming import speaking
+from ..core.naming import with_error_prefix
 from ..core.tensor import asarray
 from ..data import Tasks
 from .method import Method
@@ -49,7 +49,7 @@ def accuracy(logits: Any, labels: Any) -> np.ndarray:
     return correct.mean(-1)
 
 
-accuracy = speaking("accuracy", accuracy)
+accuracy = with_error_prefix("accuracy", accuracy)
 
 
 def squared_error(prediction: Any, target: Any) -> np.ndarray:

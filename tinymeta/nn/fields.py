@@ -57,7 +57,7 @@ def named_errors(layer: Layer) -> Layer:
     for name in ("init", "freeze", "__call__"):
         if hasattr(layer, name):
             method = getattr(layer, name)
-            setattr(layer, name, speaking(layer.__name__, method))
+            setattr(layer, name, with_error_prefix(layer.__name__, method))
     return layer
 
 

@@ -98,8 +98,9 @@ def mutants(op: Primitive | str) -> list[Mutant]:
     """Every fault in every rule of an operation, by itself or its name."""
     op = registry[op] if isinstance(op, str) else op
     any_number = callable(op.vjps)  # one rule for any number of inputs
-    places = [0] if any_number else [i for i, rule in enumerate(op.vjps) if rule]
-    arity = 1 if any_number else len(op.vjps)
+    rules = (op.vjps,) if callable(op.vjps) else op.vjps
+    places = [i for i, rule in enumerate(rules) if rule]
+    arity = len(rules)
     found = []
     for i in places:
         terms = TERMS if _has_a_sum(op, i) else ()
@@ -123,6 +124,7 @@ def _has_a_sum(op: Primitive, i: int) -> bool:
     inputs = [asarray(x) for x in case.inputs]
     y = op(*inputs, **case.static)
     rule = partial(op.vjps, i) if callable(op.vjps) else op.vjps[i]
+    assert rule is not None, f"{op.name} has no rule {i}"
     with setting(interpreter=record):
         rule(asarray(np.ones(y.shape)), y, *inputs, **case.static)
     return not called.isdisjoint(("add", "sub"))
