@@ -213,7 +213,7 @@ def test_a_killed_process_lets_go_of_its_lock(tmp_path):
 
 @pytest.fixture
 def handled():
-    """handled(number): the signal is handled as by default, which nohup or a shell may have changed."""
+    """handled(number): that signal is handled as by default, which nohup may have changed."""
     before = {}
 
     def default(number):
@@ -234,7 +234,7 @@ def test_a_signal_saves_and_says_how_to_go_on(name, start, at_draw, handled, tmp
     at_draw(5, lambda: os.kill(os.getpid(), number))
     end, _, said = start("maml_sinusoid", *TINY)
     assert re.fullmatch(
-        "stopped after 1 updates and saved; to go on: python .*maml_sinusoid.py "
+        "stopped after 1 updates and saved; to go on: python .*maml_sinusoid.py'? "
         f".* --out {re.escape(str(tmp_path / 'out'))} --resume",
         end,
     )

@@ -18,22 +18,22 @@ INTEGERS = (2, 3, 20, 120)  # the square of 20 does not fit into eight bits, nor
 
 def arguments():
     """(function, name of a parameter) of all that take an integer, by what is right for them."""
-    for function in calls.public():
-        for p in calls.parameters(function):
+    for function in calls.public_callables():
+        for p in calls.parameters_of(function):
             if p.kind is not p.VAR_KEYWORD:
-                texts = calls.right(function, p.name)
-                if any(type(calls.value(text)) is int for text in texts):
+                texts = calls.right_texts(function, p.name)
+                if any(type(calls.eval_text(text)) is int for text in texts):
                     yield function, p.name
 
 
 def given(function: str, name: str, value) -> tuple[list, dict]:
     """The first right value for what must be given, and this one for the parameter `name`."""
     args, kwargs = [], {}
-    for p in calls.parameters(function):
+    for p in calls.parameters_of(function):
         wanted = p.default is p.empty and p.kind is not p.VAR_KEYWORD
         found = value if p.name == name else None
         if found is None and wanted:
-            found = calls.value(calls.right(function, p.name)[0])
+            found = calls.eval_text(calls.right_texts(function, p.name)[0])
         if found is None:
             continue
         if p.kind in (p.KEYWORD_ONLY,) or p.default is not p.empty:
@@ -67,7 +67,7 @@ def outcome(function: str, name: str, value):
     """The content of what the call returns, or its error's type."""
     args, kwargs = given(function, name, value)
     try:
-        return content(calls.value(function)(*args, **kwargs))
+        return content(calls.eval_text(function)(*args, **kwargs))
     except (ValueError, TypeError, IndexError) as error:
         return type(error).__name__
 

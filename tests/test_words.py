@@ -10,9 +10,10 @@ ROOT = Path(__file__).resolve().parent.parent
 GLOSSARY = ROOT / "examples" / "GLOSSARY.md"
 # Identifiers that had a standard term (as English words they may stand in sentences).
 RETIRED = """
-    Line Lines Own OWN Walk walk lies walked settled Mixed Room room lined_up Desk desk Crew crew
-    Helper mail LETTERS bed LOOKS seen exchanged counted sliced joined wins gate widen cut spread
-    judged answers held draws told felt shaken spared Unfit Shorter rebuilt
+    Line Lines Own OWN Walk walks lies walked settled Mixed Room lined_up Desk desk Crew crew Helper
+    mail LETTERS bed LOOKS exchanged joined wins gate widen spread pull_back lines_between
+    judged held told felt shaken spared Unfit Shorter rebuilt Told blaming speaking WEAK Unknown
+    Planned Parallel made_ready kept_strides line_of paper
 """.split()
 
 

@@ -6,6 +6,7 @@ are given by keyword, so that it can name them.
 
 import math
 import reprlib
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -51,6 +52,17 @@ def whole(caller: str, least: int = 1, **numbers: Any) -> list[int]:
         if not integer or number < least:
             raise ValueError(f"{caller}: {name}={shown(number)} must be a whole number >= {least}")
     return [int(number) for number in numbers.values()]
+
+
+def plain_integers(dataclass: Any) -> None:
+    """Make the integers of NumPy among the fields of a frozen dataclass Python's, in place.
+
+    Products of narrow ones would wrap around: a uint8 ends at 255.
+    """
+    for field in fields(dataclass):
+        value = getattr(dataclass, field.name)
+        if isinstance(value, np.integer):
+            object.__setattr__(dataclass, field.name, int(value))
 
 
 def real(caller: str, least: float = -math.inf, **numbers: Any) -> None:

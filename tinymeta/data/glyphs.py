@@ -11,7 +11,7 @@ from math import ceil
 
 import numpy as np
 
-from ..core.checks import whole
+from ..core.checks import plain_integers, whole
 from .characters import Characters
 from .strokes import Alphabet, PlacedStroke, character_points, draw_alphabet, draw_character
 
@@ -39,6 +39,7 @@ class Glyphs:
         whole("Glyphs", 0, seed=self.seed)
         whole("Glyphs", 8, size=self.size)
         whole("Glyphs", drawers=self.drawers)
+        plain_integers(self)
 
     def characters(
         self, alphabets: int = 30, *, first: int = 0, per_alphabet: int = 20

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..core.checks import flag, generator, whole
+from ..core.checks import flag, generator, plain_integers, whole
 from .episodes import Batch
 
 
@@ -34,6 +34,7 @@ class Quadratics:
     def __post_init__(self) -> None:
         whole("Quadratics", size=self.size)
         flag("Quadratics", uniform=self.uniform)
+        plain_integers(self)
 
     def sample(self, rng: np.random.Generator, *, tasks: int = 128) -> Problems:
         """Draw T problems, all float32: data.x = W (T, D, D), data.y = y (T, D), and start (T, D),

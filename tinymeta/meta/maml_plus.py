@@ -36,7 +36,7 @@ def step_weights(progress: float, steps: int) -> np.ndarray:
 
     They sum to 1 and move linearly. Raises ValueError if steps < 1.
     """
-    whole("step_weights", steps=steps)
+    (steps,) = whole("step_weights", steps=steps)
     real("step_weights", progress=progress)
     last = np.eye(steps)[-1]
     share = min(max(progress, 0.0), 1.0)

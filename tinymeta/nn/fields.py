@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from ..core.checks import flag, function, real, shown, whole
+from ..core.checks import flag, function, plain_integers, real, shown, whole
 from ..core.naming import with_error_prefix
 from ..core.tensor import Tensor, asarray
 from ..ops.conv import padding_of, pair_of
@@ -34,13 +34,17 @@ FIELD_CHECKS: dict[str, Callable] = {
 
 
 def check_fields(layer: Any) -> None:
-    """Raise ValueError or TypeError for a field of a dataclass that is not what its name says."""
+    """Raise ValueError or TypeError for a field of a dataclass that is not what its name says.
+
+    Integers of NumPy become Python's, in place.
+    """
     for field in fields(layer):
         value = getattr(layer, field.name)
         left_out = value is None and field.default is None
         if field.name in FIELD_CHECKS and not left_out:
             check = FIELD_CHECKS[field.name]
             check(type(layer).__name__, **{field.name: value})
+    plain_integers(layer)
 
 
 def check_params(layer: str, params: Any, names: list[str]) -> None:

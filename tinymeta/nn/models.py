@@ -27,7 +27,7 @@ def mlp(
     """
     if len(sizes) < 2:
         raise ValueError(f"mlp needs at least an input and an output size, got {shown(sizes)}")
-    whole("mlp", **{f"size {k}": size for k, size in enumerate(sizes)})
+    sizes = tuple(whole("mlp", **{f"size {k}": size for k, size in enumerate(sizes)}))
     function("mlp", activation=activation, scheme=scheme)
     flag("mlp", norm=norm)
     *hidden, outputs = sizes[1:]
@@ -68,9 +68,9 @@ def conv4(
     """
     one_of("conv4", ("stride", "max"), pool=pool)
     one_of("conv4", ("mean", "flatten"), head=head)
-    whole("conv4", channels=channels, filters=filters, size=size)
+    channels, filters, size = whole("conv4", channels=channels, filters=filters, size=size)
     if outputs is not None:
-        whole("conv4", outputs=outputs)
+        (outputs,) = whole("conv4", outputs=outputs)
     function("conv4", activation=activation)
     flag("conv4", scale=scale)
     strided = pool == "stride"

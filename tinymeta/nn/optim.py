@@ -124,7 +124,7 @@ def cosine(lr: float, updates: int, least: float = 0.0) -> Callable:
     k = updates on: Loshchilov & Hutter 2017, equation 5, without restarts.
     Raises ValueError if updates < 1.
     """
-    whole("cosine", 0, updates=updates)
+    (updates,) = whole("cosine", 0, updates=updates)
     if updates < 1:
         raise ValueError(f"cosine: a schedule needs at least 1 update, got {updates}")
 

@@ -239,21 +239,22 @@ def differentiable() -> list[str]:
     return sorted(name for name, op in registry.items() if callable(op.vjps) or any(op.vjps))
 
 
-def _all_tables(names: list[str]) -> str:
+def _print_tables(names: list[str]) -> None:
     """The faults in the rules of these operations; without names all rules, passes and kernels."""
     every, alive = [], []
     for name in names or differentiable():
         every += mutants(name)
         alive += survivors(name)
-    lines = [table(every, alive), "not detected (to stop what a rule does not read is no fault):"]
+    print(table(every, alive))
+    print("not detected (to stop what a rule does not read is no fault):")
     for name, group in groupby(alive, lambda mutant: mutant.op):
-        lines.append(f"    {name}: " + ", ".join(f"rule {m.rule} {m.fault}" for m in group))
+        print(f"    {name}: " + ", ".join(f"rule {m.rule} {m.fault}" for m in group), flush=True)
     if not names:
         from . import kernelfaults, passfaults  # they take minutes: only when asked for
 
-        lines += ["", passfaults.table(), "", kernelfaults.table()]
-    return "\n".join(lines)
+        print(f"\n{kernelfaults.table()}\n", flush=True)
+        print(passfaults.table())
 
 
 if __name__ == "__main__":
-    print(_all_tables(sys.argv[1:]))
+    _print_tables(sys.argv[1:])

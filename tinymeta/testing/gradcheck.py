@@ -74,8 +74,8 @@ def check_grads(
         start = Point(subject.function, subject.inputs, subject.names)
         rows: list[Row] = []
         moves = False
-        # Invariant: `points` are F_k, once for each way to take the k-1 derivatives before, and each
-        # of them twice: in float64, and in the dtypes of the caller.
+        # Invariant: `points` are F_k, once for each way to take the k-1 derivatives before, each of
+        # them twice: in float64, and in the dtypes of the caller.
         points = [(start, start._replace(xs=subject.originals))]
         for k in range(1, order + 1):
             derivatives = []

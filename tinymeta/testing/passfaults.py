@@ -36,6 +36,9 @@ from ..jit import (
 from .compiled import survey
 
 EXAMPLES = 400  # the budget within which a fault has to be noticed
+GUARD = (
+    2**24
+)  # unused bytes on both sides of an arena; as no page of them is touched, they are free
 
 
 class Fault(NamedTuple):
@@ -391,8 +394,22 @@ def _(right):
 
 def noticed(fault: Fault, examples: int = EXAMPLES, seed: int = 0) -> bool:
     """Does one of so many random steps fail, with the fault in the compiler?"""
-    with fault.planted():
+    with patch.object(replay.Arena, "__init__", _guarded_arena), fault.planted():
         return survey(shrink=False).round(examples, seed).error is not None
+
+
+def _guarded_arena(arena: replay.Arena, memory: Any) -> None:
+    """Make an arena with a guard on both sides.
+
+    What a fault reads or writes outside of its block makes a result wrong, as it should. It must
+    not damage the memory of this process, which would end before the fault is counted.
+    """
+    _plain_arena(arena, memory._replace(size=memory.size + 2 * GUARD))
+    arena.block = arena.block[GUARD:]
+    arena.address = arena.block.ctypes.data
+
+
+_plain_arena = replay.Arena.__init__
 
 
 def survivors(examples: int = EXAMPLES, faults: list[Fault] = FAULTS) -> list[Fault]:
