@@ -37,11 +37,11 @@ def is_whole(value: Any) -> bool:
 
 def is_number(value: Any) -> bool:
     """Is it a finite float of Python's or NumPy's, or an integer as above?"""
-    real = isinstance(value, (float, np.floating))
-    return is_whole(value) or real and bool(abs(value) < math.inf)
+    is_real = isinstance(value, (float, np.floating))
+    return is_whole(value) or is_real and bool(abs(value) < math.inf)
 
 
-def whole(caller: str, least: int = 1, **numbers: Any) -> list[int]:
+def check_whole(caller: str, least: int = 1, **numbers: Any) -> list[int]:
     """The numbers as Python ints, which do not wrap around (a uint8 of NumPy's ends at 255).
 
     Raises ValueError for one that is not a whole number, or below `least`.
@@ -65,7 +65,7 @@ def plain_integers(dataclass: Any) -> None:
             object.__setattr__(dataclass, field.name, int(value))
 
 
-def real(caller: str, least: float = -math.inf, **numbers: Any) -> None:
+def check_real(caller: str, least: float = -math.inf, **numbers: Any) -> None:
     """Raise ValueError for what is no finite number, or one below `least`."""
     for name, number in numbers.items():
         if not is_number(number) or number < least:
@@ -73,14 +73,14 @@ def real(caller: str, least: float = -math.inf, **numbers: Any) -> None:
             raise ValueError(f"{caller}: {name}={shown(number)} must be a finite number{at_least}")
 
 
-def share(caller: str, **numbers: Any) -> None:
+def check_share(caller: str, **numbers: Any) -> None:
     """Raise ValueError for a number that is not from 0 to 1."""
     for name, number in numbers.items():
         if not is_number(number) or not 0 <= number <= 1:
             raise ValueError(f"{caller}: {name}={shown(number)} must be a share between 0 and 1")
 
 
-def one_of(caller: str, choices: tuple[str, ...], **values: Any) -> None:
+def check_one_of(caller: str, choices: tuple[str, ...], **values: Any) -> None:
     """Raise ValueError for what is none of `choices`."""
     for name, value in values.items():
         if not isinstance(value, str) or value not in choices:
@@ -88,21 +88,21 @@ def one_of(caller: str, choices: tuple[str, ...], **values: Any) -> None:
             raise ValueError(f"{caller}: {name} {shown(value)} is not {wanted}")
 
 
-def flag(caller: str, **values: Any) -> None:
+def check_flag(caller: str, **values: Any) -> None:
     """Raise TypeError for what is not True or False (or 1 or 0)."""
     for name, value in values.items():
         if not isinstance(value, (bool, np.bool_)) and not (is_whole(value) and value in (0, 1)):
             raise TypeError(f"{caller}: {name}={shown(value)} must be True or False")
 
 
-def function(caller: str, **values: Any) -> None:
+def check_function(caller: str, **values: Any) -> None:
     """Raise TypeError for what cannot be called."""
     for name, value in values.items():
         if not callable(value):
             raise TypeError(f"{caller}: {name} must be a function, got {shown(value)}")
 
 
-def instance(caller: str, kinds: Any, how: str, **values: Any) -> None:
+def check_instance(caller: str, kinds: Any, how: str, **values: Any) -> None:
     """Raise TypeError for what is of none of these types; how: words on what they are."""
     for name, value in values.items():
         if not isinstance(value, kinds):
@@ -110,9 +110,9 @@ def instance(caller: str, kinds: Any, how: str, **values: Any) -> None:
             raise TypeError(f"{caller}: {name} must be a {words}, {how}, got {shown(value)}")
 
 
-def generator(caller: str, rng: Any) -> None:
+def check_generator(caller: str, rng: Any) -> None:
     """Raise TypeError for what is no NumPy random generator."""
-    instance(caller, np.random.Generator, "such as np.random.default_rng(0)", rng=rng)
+    check_instance(caller, np.random.Generator, "such as np.random.default_rng(0)", rng=rng)
 
 
 def as_dtype(dtype: Any) -> np.dtype:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from inspect import Parameter, Signature
 from typing import Any
 
-from .checks import function
+from .checks import check_function
 
 
 def checked_rules(name: str, vjps: Any) -> tuple[Callable | None, ...] | Callable:
@@ -41,7 +41,7 @@ def call_signature(name: str, shape: Callable, vjps: Any, result: type) -> Signa
     The parameters are those of its shape rule; the first are arrays, one for each derivative rule.
     Raises TypeError if `shape` is no function.
     """
-    function(name, shape=shape)
+    check_function(name, shape=shape)
     parameters = list(inspect.signature(shape).parameters.values())
     if not callable(vjps):
         arrays = len(vjps)
@@ -62,7 +62,7 @@ def checked_kernel(name: str, where: str, kernel: Callable) -> Callable:
 
     That is anything but None or, as a NumPy ufunc does, `out`. where: the device.
     """
-    function(name, **{f"its {where} kernel": kernel})
+    check_function(name, **{f"its {where} kernel": kernel})
 
     def checked(out: Any, *arrays: Any, **static: Any) -> None:
         result = kernel(out, *arrays, **static)

@@ -32,7 +32,7 @@ import numpy as np
 
 from . import tree
 from .argnums import chosen_argnums, of_chosen_arguments
-from .checks import flag, function
+from .checks import check_flag, check_function
 from .scope import setting, state
 from .tape import backward_pass, fresh_leaf, tape_between
 from .tensor import Tensor, asarray, serials
@@ -120,8 +120,8 @@ def value_and_grad(
     Raises ValueError if `f` returns anything but one floating scalar, TypeError if a leaf is
     not floating.
     """
-    function("value_and_grad", f=f)
-    flag("value_and_grad", has_aux=has_aux)
+    check_function("value_and_grad", f=f)
+    check_flag("value_and_grad", has_aux=has_aux)
 
     def wrapped(*args: Any, **kwargs: Any) -> tuple:
         argnums = chosen_argnums(argnum, len(args))
@@ -149,8 +149,8 @@ def grad(f: Callable, argnum: int | tuple[int, ...] = 0, has_aux: bool = False) 
 
     See `value_and_grad`.
     """
-    function("grad", f=f)
-    flag("grad", has_aux=has_aux)
+    check_function("grad", f=f)
+    check_flag("grad", has_aux=has_aux)
     both = value_and_grad(f, argnum, has_aux)
 
     def wrapped(*args: Any, **kwargs: Any) -> Any:
@@ -169,8 +169,8 @@ def vjp(f: Callable, *args: Any, has_aux: bool = False) -> tuple:
     Raises ValueError if a cotangent differs from the output in structure, shape or dtype; integers
     become floats, as where they meet them.
     """
-    function("vjp", f=f)
-    flag("vjp", has_aux=has_aux)
+    check_function("vjp", f=f)
+    check_flag("vjp", has_aux=has_aux)
     value, aux, pull = _record(f, args, has_aux)
 
     def checked_pull(cotangent: Any) -> Any:

@@ -8,7 +8,7 @@ drawn with probability one half and left out otherwise. Points are (row, column)
 
 import numpy as np
 
-from ..core.checks import generator, instance, real, shown
+from ..core.checks import check_generator, check_instance, check_real, shown
 
 
 def affine(
@@ -29,9 +29,9 @@ def affine(
     Raises TypeError where images is no NumPy array or rng no Generator, ValueError for images that
     are not numbers of two dimensions or more, and for a negative bound.
     """
-    generator("affine", rng)
-    real("affine", 0, angle=angle, shear=shear, scale=scale, shift=shift)
-    instance("affine", np.ndarray, "of NumPy", images=images)
+    check_generator("affine", rng)
+    check_real("affine", 0, angle=angle, shear=shear, scale=scale, shift=shift)
+    check_instance("affine", np.ndarray, "of NumPy", images=images)
     if images.ndim < 2 or images.dtype.kind not in "biuf":
         raise ValueError(f"affine: images must be numbers (.., H, W), got {shown(images)}")
     images = images.astype(np.float32)

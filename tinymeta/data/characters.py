@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..core.checks import instance
+from ..core.checks import check_instance
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,10 @@ class Characters:
     names: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        instance("Characters", np.ndarray, "of NumPy", images=self.images, alphabet=self.alphabet)
-        instance("Characters", tuple, "of one for each class", names=self.names)
+        check_instance(
+            "Characters", np.ndarray, "of NumPy", images=self.images, alphabet=self.alphabet
+        )
+        check_instance("Characters", tuple, "of one for each class", names=self.names)
         one_length = len(self.images) == len(self.alphabet) == len(self.names)
         if self.images.ndim != 4 or self.alphabet.ndim != 1 or not one_length:
             raise ValueError(
@@ -69,7 +71,7 @@ def join(*sets: Characters) -> Characters:
     ValueError where the sets differ in image size or in their number of drawers.
     """
     for k, characters in enumerate(sets):
-        instance("join", Characters, "a set of classes", **{f"set {k + 1}": characters})
+        check_instance("join", Characters, "a set of classes", **{f"set {k + 1}": characters})
     shapes = {characters.images.shape[1:] for characters in sets}
     if len(shapes) != 1:
         raise ValueError(f"join: all sets must have one (drawers, H, W), got {sorted(shapes)}")

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..core.checks import flag, generator, instance, share, whole
+from ..core.checks import check_flag, check_generator, check_instance, check_share, check_whole
 from .characters import Characters
 
 
@@ -57,7 +57,7 @@ def episodes(
     Raises ValueError when there are fewer characters than ways or fewer drawers than shot + query,
     and where images that are not square are to be rotated.
     """
-    way, shot, query, tasks = whole("episodes", way=way, shot=shot, query=query, tasks=tasks)
+    way, shot, query, tasks = check_whole("episodes", way=way, shot=shot, query=query, tasks=tasks)
     _check_arguments("episodes", characters, rng, rotations)
     classes, drawers = characters.images.shape[:2]
     if way > classes:
@@ -109,8 +109,8 @@ def pairs(
 
     Raises ValueError for shares outside [0, 1] and where the set cannot give what a share asks for.
     """
-    (count,) = whole("pairs", count=count)
-    share("pairs", within=within, same=same)
+    (count,) = check_whole("pairs", count=count)
+    check_share("pairs", within=within, same=same)
     _check_arguments("pairs", characters, rng, rotations)
     n_same = round(count * same)
     n_within = round((count - n_same) * within)
@@ -189,7 +189,7 @@ def groups(
 
     Raises ValueError where the set has too few drawers, or too few alphabets that are large enough.
     """
-    classes, drawers, alphabets = whole(
+    classes, drawers, alphabets = check_whole(
         "groups", classes=classes, drawers=drawers, alphabets=alphabets
     )
     _check_arguments("groups", characters, rng, rotations)
@@ -238,9 +238,9 @@ def _check_arguments(
     caller: str, characters: Characters, rng: np.random.Generator, rotations: bool
 ) -> None:
     """Raise TypeError for what is no set of characters, no Generator or no bool."""
-    instance(caller, Characters, "a set of classes", characters=characters)
-    generator(caller, rng)
-    flag(caller, rotations=rotations)
+    check_instance(caller, Characters, "a set of classes", characters=characters)
+    check_generator(caller, rng)
+    check_flag(caller, rotations=rotations)
 
 
 def _distinct(rng: np.random.Generator, rows: int, n: int, k: int) -> np.ndarray:

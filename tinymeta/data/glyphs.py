@@ -11,7 +11,7 @@ from math import ceil
 
 import numpy as np
 
-from ..core.checks import plain_integers, whole
+from ..core.checks import check_whole, plain_integers
 from .characters import Characters
 from .strokes import Alphabet, PlacedStroke, character_points, draw_alphabet, draw_character
 
@@ -36,9 +36,9 @@ class Glyphs:
     drawers: int = 20
 
     def __post_init__(self) -> None:
-        whole("Glyphs", 0, seed=self.seed)
-        whole("Glyphs", 8, size=self.size)
-        whole("Glyphs", drawers=self.drawers)
+        check_whole("Glyphs", 0, seed=self.seed)
+        check_whole("Glyphs", 8, size=self.size)
+        check_whole("Glyphs", drawers=self.drawers)
         plain_integers(self)
 
     def characters(
@@ -50,10 +50,10 @@ class Glyphs:
         Training and test sets must not share alphabets: characters(30), say, and
         characters(10, first=30). Raises ValueError for counts that are not whole numbers.
         """
-        alphabets, per_alphabet = whole(
+        alphabets, per_alphabet = check_whole(
             "Glyphs.characters", alphabets=alphabets, per_alphabet=per_alphabet
         )
-        (first,) = whole("Glyphs.characters", 0, first=first)
+        (first,) = check_whole("Glyphs.characters", 0, first=first)
         numbers = range(first, first + alphabets)
         images = np.concatenate([self._draw_alphabet(number, per_alphabet) for number in numbers])
         names = tuple(

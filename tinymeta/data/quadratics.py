@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..core.checks import flag, generator, plain_integers, whole
+from ..core.checks import check_flag, check_generator, check_whole, plain_integers
 from .episodes import Batch
 
 
@@ -32,8 +32,8 @@ class Quadratics:
     uniform: bool = False
 
     def __post_init__(self) -> None:
-        whole("Quadratics", size=self.size)
-        flag("Quadratics", uniform=self.uniform)
+        check_whole("Quadratics", size=self.size)
+        check_flag("Quadratics", uniform=self.uniform)
         plain_integers(self)
 
     def sample(self, rng: np.random.Generator, *, tasks: int = 128) -> Problems:
@@ -42,8 +42,8 @@ class Quadratics:
 
         Raises ValueError when `tasks` is not a whole number of 1 or more.
         """
-        (tasks,) = whole("Quadratics.sample", tasks=tasks)
-        generator("Quadratics.sample", rng)
+        (tasks,) = check_whole("Quadratics.sample", tasks=tasks)
+        check_generator("Quadratics.sample", rng)
         draw = rng.random if self.uniform else rng.standard_normal
         w = draw((tasks, self.size, self.size))
         y = draw((tasks, self.size))

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..core.checks import generator, instance, is_number, shown, whole
+from ..core.checks import check_generator, check_instance, check_whole, is_number, shown
 from .episodes import Batch, Tasks
 
 
@@ -53,8 +53,8 @@ class Sinusoids:
 
     def draw(self, rng: np.random.Generator, tasks: int) -> Waves:
         """Draw `tasks` waves; for plots, and for an oracle that knows amplitude and phase."""
-        (tasks,) = whole("Sinusoids.draw", tasks=tasks)
-        generator("Sinusoids.draw", rng)
+        (tasks,) = check_whole("Sinusoids.draw", tasks=tasks)
+        check_generator("Sinusoids.draw", rng)
         amplitude = rng.uniform(*self.amplitude, tasks)
         phase = rng.uniform(*self.phase, tasks)
         return Waves(amplitude, phase)
@@ -74,13 +74,13 @@ class Sinusoids:
         Raises ValueError when a count is not a whole number of 1 or more, TypeError where rng is
         no Generator or waves no Waves.
         """
-        shot, query = whole("Sinusoids.sample", shot=shot, query=query)
+        shot, query = check_whole("Sinusoids.sample", shot=shot, query=query)
         if waves is None:
-            whole("Sinusoids.sample", tasks=tasks)
-        generator("Sinusoids.sample", rng)
+            check_whole("Sinusoids.sample", tasks=tasks)
+        check_generator("Sinusoids.sample", rng)
         if waves is None:
             waves = self.draw(rng, tasks)
-        instance("Sinusoids.sample", Waves, "or None", waves=waves)
+        check_instance("Sinusoids.sample", Waves, "or None", waves=waves)
         points = (len(waves.phase), shot + query, 1)  # (T, S+Q, 1)
         x = rng.uniform(*self.x, points).astype(np.float32)
         y = waves(x)

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..core import tree
-from ..core.checks import function
+from ..core.checks import check_function
 from ..core.device import move
 from ..core.primitive import replaced
 from ..core.scope import state
@@ -96,7 +96,7 @@ def jit(f: Callable) -> Callable:
     Raises `Unreadable`, a TypeError, if `f` reads a value; TypeError for a random generator among
     the arguments, and for an argument that may change without notice, such as a bytearray.
     """
-    function("jit", f=f)
+    check_function("jit", f=f)
     cache = _ProgramCache(f)
 
     @wraps(f)

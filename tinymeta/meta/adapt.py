@@ -26,7 +26,7 @@ from typing import Any
 
 from .. import ops
 from ..core import tree
-from ..core.checks import flag, function, whole
+from ..core.checks import check_flag, check_function, check_whole
 from ..core.grad import grad, stop_gradient
 from ..core.scope import scope
 from ..core.tensor import Tensor, asarray
@@ -45,9 +45,9 @@ def adapt(
     Raises ValueError if steps < 0, and for a loss of another shape, which would change the rate:
     a mean over T tasks divides it by T, losses of N examples multiply it by N.
     """
-    function("adapt", loss=loss)
-    whole("adapt", 0, steps=steps)
-    flag("adapt", first_order=first_order)
+    check_function("adapt", loss=loss)
+    check_whole("adapt", 0, steps=steps)
+    check_flag("adapt", first_order=first_order)
     rates = rate_tree(lr, params)
 
     def total_loss(params):

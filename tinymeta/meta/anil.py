@@ -11,7 +11,7 @@ all of it, exactly as in MAML.
 from collections.abc import Callable
 from typing import Any
 
-from ..core.checks import flag
+from ..core.checks import check_flag
 from ..data import Batch
 from ..nn.layers import Sequential
 from ..nn.losses import cross_entropy
@@ -40,7 +40,7 @@ def anil(
             f"got {type(model).__name__}"
         )
     check_method("anil", model, loss, transductive=transductive, steps=steps, test_steps=test_steps)
-    flag("anil", first_order=first_order)
+    check_flag("anil", first_order=first_order)
     if not model.layers:
         raise ValueError("anil: the model has no layer, and its last one is the head")
     *body_layers, head = model.layers

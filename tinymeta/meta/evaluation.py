@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..core.checks import function, instance, whole
+from ..core.checks import check_function, check_instance, check_whole
 from ..core.naming import with_error_prefix
 from ..core.tensor import asarray
 from ..data import Tasks
@@ -74,15 +74,15 @@ def evaluate(
     Raises ValueError if tasks < 2 or for measures of another shape; FloatingPointError for a
     prediction with a NaN in it.
     """
-    instance("evaluate", Method, "such as tm.meta.maml makes", method=method)
-    function("evaluate", sample=sample, measure=measure)
-    whole("evaluate", tasks=tasks, batch=batch)
+    check_instance("evaluate", Method, "such as tm.meta.maml makes", method=method)
+    check_function("evaluate", sample=sample, measure=measure)
+    check_whole("evaluate", tasks=tasks, batch=batch)
     if tasks < 2:
         raise ValueError(f"evaluate: an interval needs at least 2 tasks, got {tasks}")
     measured = []
     for start in range(0, tasks, batch):
         drawn = sample(min(batch, tasks - start))
-        instance("evaluate", Tasks, "as sample(n) has to return it", drawn=drawn)
+        check_instance("evaluate", Tasks, "as sample(n) has to return it", drawn=drawn)
         support, query = drawn
         prediction = np.asarray(method.predict(params, support, query.x))
         _check_no_nan("evaluate", prediction)

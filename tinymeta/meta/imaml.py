@@ -15,7 +15,7 @@ import numpy as np
 
 from .. import ops
 from ..core import tree
-from ..core.checks import real, whole
+from ..core.checks import check_real, check_whole
 from ..core.grad import stop_gradient, value_and_grad
 from ..core.primitive import require
 from ..core.tensor import asarray
@@ -46,10 +46,10 @@ def imaml(
     check_method(
         "imaml", model, loss, transductive=transductive, steps=steps, test_steps=test_steps
     )
-    real("imaml", strength=strength)
+    check_real("imaml", strength=strength)
     if not strength > 0:
         raise ValueError(f"imaml: strength must be above 0, got {strength}")
-    whole("imaml", cg_steps=cg_steps)
+    check_whole("imaml", cg_steps=cg_steps)
     loss = checked_loss(loss)
     objective = objective_of(model, loss)
 

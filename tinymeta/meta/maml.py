@@ -18,7 +18,7 @@ the factor is I alone: FOMAML (section 5.2 there).
 from collections.abc import Callable
 from typing import Any
 
-from ..core.checks import flag, function, instance, one_of, whole
+from ..core.checks import check_flag, check_function, check_instance, check_one_of, check_whole
 from ..core.tensor import Tensor
 from ..data import Tasks
 from ..nn.losses import cross_entropy
@@ -36,10 +36,10 @@ def maml_loss(
     The gradient of its sum by `params` is the meta-gradient.
     Raises ValueError if support and query are not of the same tasks.
     """
-    function("maml_loss", loss=loss)
-    whole("maml_loss", 0, steps=steps)
-    flag("maml_loss", first_order=first_order)
-    instance("maml_loss", Tasks, "of a support and a query set", tasks=tasks)
+    check_function("maml_loss", loss=loss)
+    check_whole("maml_loss", 0, steps=steps)
+    check_flag("maml_loss", first_order=first_order)
+    check_instance("maml_loss", Tasks, "of a support and a query set", tasks=tasks)
     count_tasks(tasks.support, tasks.query)
     adapted = adapt_each_task(
         loss, params, tasks.support, lr=lr, steps=steps, first_order=first_order
@@ -68,8 +68,8 @@ def maml(
     `query_predictor`.
     """
     check_method("maml", model, loss, transductive=transductive, steps=steps, test_steps=test_steps)
-    flag("maml", first_order=first_order)
-    one_of("maml", ("mean", "sum"), over_tasks=over_tasks)
+    check_flag("maml", first_order=first_order)
+    check_one_of("maml", ("mean", "sum"), over_tasks=over_tasks)
     objective = objective_of(model, loss)  # L(theta; batch)
 
     def inner_loop(params, support, steps):  # theta -> theta'_i

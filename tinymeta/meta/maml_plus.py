@@ -15,7 +15,7 @@ import numpy as np
 
 from .. import ops
 from ..core import tree
-from ..core.checks import real, whole
+from ..core.checks import check_real, check_whole
 from ..core.tensor import asarray
 from ..data import Tasks
 from ..nn.losses import cross_entropy
@@ -36,8 +36,8 @@ def step_weights(progress: float, steps: int) -> np.ndarray:
 
     They sum to 1 and move linearly. Raises ValueError if steps < 1.
     """
-    (steps,) = whole("step_weights", steps=steps)
-    real("step_weights", progress=progress)
+    (steps,) = check_whole("step_weights", steps=steps)
+    check_real("step_weights", progress=progress)
     last = np.eye(steps)[-1]
     share = min(max(progress, 0.0), 1.0)
     weights = (1 - share) / steps + share * last
@@ -58,7 +58,7 @@ def maml_plus(
     alone counts. The other arguments are those of `maml`. Raises ValueError if steps < 1.
     """
     check_method("maml_plus", model, loss, transductive=transductive, steps=steps)
-    real("maml_plus", lr=lr)
+    check_real("maml_plus", lr=lr)
     if steps < 1:
         raise ValueError(f"maml_plus: steps must be at least 1, got {steps}")
     loss = checked_loss(loss)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..core import tree
-from ..core.checks import real
+from ..core.checks import check_real
 from ..nn.losses import cross_entropy
 from .adapt import adapt_each_task
 from .method import Method, check_method, method_of_inner_loop, objective_of
@@ -34,7 +34,7 @@ def meta_sgd(
     check_method(
         "meta_sgd", model, loss, transductive=transductive, steps=steps, test_steps=test_steps
     )
-    real("meta_sgd", lr=lr)
+    check_real("meta_sgd", lr=lr)
     objective = objective_of(model, loss)
 
     def init(rng):

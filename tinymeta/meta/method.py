@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import ops
-from ..core.checks import flag, function, one_of, shown, whole
+from ..core.checks import check_flag, check_function, check_one_of, check_whole, shown
 from ..core.grad import value_and_grad
 from ..core.tensor import Tensor, asarray
 from ..nn.losses import cross_entropy
@@ -48,15 +48,15 @@ def check_method(
 
     counts: of inner steps and the like; test_steps is one, too, unless it is None.
     """
-    function(caller, loss=loss)
+    check_function(caller, loss=loss)
     if not callable(model) or not hasattr(model, "init"):
         raise TypeError(
             f"{caller}: model must be a layer, with init(rng) and a call, got {shown(model)}"
         )
-    flag(caller, transductive=transductive)
+    check_flag(caller, transductive=transductive)
     if test_steps is not None:
         counts["test_steps"] = test_steps
-    whole(caller, 0, **counts)
+    check_whole(caller, 0, **counts)
 
 
 def objective_of(model: Any, loss: Callable) -> Callable:
@@ -90,7 +90,7 @@ def meta_grad_of(outer_loss: Callable, over_tasks: str = "mean") -> Callable:
     outer_loss: see above; over_tasks: whether their "mean" or "sum" is differentiated. Where labels
     are classes, the accuracy is among the metrics, too.
     """
-    one_of("meta_grad_of", ("mean", "sum"), over_tasks=over_tasks)
+    check_one_of("meta_grad_of", ("mean", "sum"), over_tasks=over_tasks)
 
     def reduced_loss(params, tasks):
         losses, prediction = outer_loss(params, tasks)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from .. import ops
-from ..core.checks import whole
+from ..core.checks import check_whole
 from ..core.tensor import Tensor
 from ..nn.losses import cross_entropy, squared_distances
 from .method import Method, check_method, meta_grad_of, query_predictor
@@ -26,7 +26,7 @@ def prototypical(model: Any, *, way: int, transductive: bool = True) -> Method:
     an absent class costs inf. Raises ValueError if way < 2.
     """
     check_method("prototypical", model, transductive=transductive)
-    whole("prototypical", 0, way=way)
+    check_whole("prototypical", 0, way=way)
     if way < 2:
         raise ValueError(f"prototypical: a task needs at least 2 classes, got way={way}")
     embed_query = query_predictor(model, transductive)

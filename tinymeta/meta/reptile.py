@@ -13,7 +13,7 @@ from typing import Any
 
 from .. import ops
 from ..core import tree
-from ..core.checks import real
+from ..core.checks import check_real
 from ..core.grad import stop_gradient
 from ..core.tensor import asarray
 from ..nn.losses import cross_entropy
@@ -39,7 +39,7 @@ def reptile(
     check_method(
         "reptile", model, loss, transductive=transductive, steps=steps, test_steps=test_steps
     )
-    real("reptile", lr=lr)
+    check_real("reptile", lr=lr)
     if steps < 1:
         raise ValueError(f"reptile: steps must be at least 1, got {steps}")
     if not lr > 0:

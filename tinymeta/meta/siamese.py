@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from .. import ops
-from ..core.checks import real, share, whole
+from ..core.checks import check_real, check_share, check_whole
 from ..core.grad import value_and_grad
 from ..core.tensor import asarray
 from ..data import Batch, Pairs
@@ -48,9 +48,9 @@ def siamese(
     """
     check_method("siamese", model, transductive=transductive)
     if way is not None:
-        whole("siamese", way=way)
-    real("siamese", margin=margin)
-    share("siamese", different=different)
+        check_whole("siamese", way=way)
+    check_real("siamese", margin=margin)
+    check_share("siamese", different=different)
     embed_query = query_predictor(model, transductive)
 
     def called_right(distance, is_different):

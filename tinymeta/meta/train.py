@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, NoReturn
 import numpy as np
 
 from ..core import tree
-from ..core.checks import one_of, whole
+from ..core.checks import check_one_of, check_whole
 from ..core.nans import debug_nans
 from ..core.system import peak_memory
 from ..core.tensor import asarray, tensor
@@ -76,8 +76,8 @@ def train(
     NaN or an infinity, and when a loss or a parameter is no longer a number: it names the
     operation, and the last good state is kept.
     """
-    whole("train", iterations=iterations)
-    one_of("train", ("larger", "smaller"), better=better)
+    check_whole("train", iterations=iterations)
+    check_one_of("train", ("larger", "smaller"), better=better)
     if resume and checkpoint is None:
         raise ValueError("train: to resume, give the checkpoint that the run was kept in")
     generator_states: Callable = checkpoint.generator_states if checkpoint else dict

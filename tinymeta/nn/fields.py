@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from ..core.checks import flag, function, plain_integers, real, shown, whole
+from ..core.checks import check_flag, check_function, check_real, check_whole, plain_integers, shown
 from ..core.naming import with_error_prefix
 from ..core.tensor import Tensor, asarray
 from ..ops.conv import padding_of, pair_of
@@ -17,16 +17,16 @@ Layer = TypeVar("Layer", bound=type)
 # What a field must be, by its name, which is the same in all layers.
 # Each check is called as check(name of the layer, field=value).
 FIELD_CHECKS: dict[str, Callable] = {
-    "inputs": whole,
-    "outputs": whole,
-    "kernel": whole,
-    "channels": whole,
-    "features": whole,
-    "spatial": partial(whole, least=0),
-    "bias": flag,
-    "scale": flag,
-    "scheme": function,
-    "eps": partial(real, least=0),
+    "inputs": check_whole,
+    "outputs": check_whole,
+    "kernel": check_whole,
+    "channels": check_whole,
+    "features": check_whole,
+    "spatial": partial(check_whole, least=0),
+    "bias": check_flag,
+    "scale": check_flag,
+    "scheme": check_function,
+    "eps": partial(check_real, least=0),
     "padding": padding_of,
     "window": partial(pair_of, least=1),
     "stride": partial(pair_of, least=1),

@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from ..core.checks import generator, is_whole, real, shown
+from ..core.checks import check_generator, check_real, is_whole, shown
 
 Init = Callable[[np.random.Generator, tuple], np.ndarray]
 
 
 def normal(std: float) -> Init:
     """The scheme N(0, std^2). Raises ValueError for a std that is negative or not finite."""
-    real("normal", 0, std=std)
+    check_real("normal", 0, std=std)
 
     def draw(rng, shape):
         _check_draw("normal", rng, shape)
@@ -31,7 +31,7 @@ def truncated_normal(std: float) -> Init:
 
     Raises ValueError for a std that is negative or not finite.
     """
-    real("truncated_normal", 0, std=std)
+    check_real("truncated_normal", 0, std=std)
 
     def draw(rng, shape):
         _check_draw("truncated_normal", rng, shape)
@@ -79,7 +79,7 @@ def _check_draw(scheme: str, rng: Any, shape: Any, axes: int = 0) -> None:
 
     axes: how many there must be at least; where a number is asked for, no size may be 0.
     """
-    generator(scheme, rng)
+    check_generator(scheme, rng)
     least = 1 if axes else 0
     sizes = isinstance(shape, tuple) and all(is_whole(n) and n >= least for n in shape)
     if not sizes or len(shape) < axes:

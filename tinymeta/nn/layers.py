@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from .. import ops
-from ..core.checks import function, shown
+from ..core.checks import check_function, shown
 from ..core.tensor import Tensor, asarray
 from ..ops.pool import as_image
 from .fields import align_channels, check_fields, check_params, named_errors, zeros
@@ -157,7 +157,7 @@ class Sequential:
 
     def __init__(self, *layers: Any) -> None:
         numbered = {f"layer {k}": layer for k, layer in enumerate(layers)}
-        function("Sequential", **numbered)
+        check_function("Sequential", **numbered)
         self.layers = layers
 
     def init(self, rng: np.random.Generator) -> list:

@@ -6,7 +6,7 @@ Both are `Sequential`s, so a task axis broadcasts: see `nn/__init__.py`.
 from collections.abc import Callable
 
 from .. import ops
-from ..core.checks import flag, function, one_of, shown, whole
+from ..core.checks import check_flag, check_function, check_one_of, check_whole, shown
 from .init import glorot_uniform, normal
 from .layers import Conv2d, Dense, Flatten, GlobalAveragePooling, MaxPool2d, Sequential
 from .norms import BatchNorm
@@ -27,9 +27,9 @@ def mlp(
     """
     if len(sizes) < 2:
         raise ValueError(f"mlp needs at least an input and an output size, got {shown(sizes)}")
-    sizes = tuple(whole("mlp", **{f"size {k}": size for k, size in enumerate(sizes)}))
-    function("mlp", activation=activation, scheme=scheme)
-    flag("mlp", norm=norm)
+    sizes = tuple(check_whole("mlp", **{f"size {k}": size for k, size in enumerate(sizes)}))
+    check_function("mlp", activation=activation, scheme=scheme)
+    check_flag("mlp", norm=norm)
     *hidden, outputs = sizes[1:]
     inputs = sizes[0]
     layers: list = []
@@ -66,13 +66,13 @@ def conv4(
     1) as in the paper's code for "mean", Glorot for "flatten".
     Raises ValueError if nothing is left of an image after four halvings.
     """
-    one_of("conv4", ("stride", "max"), pool=pool)
-    one_of("conv4", ("mean", "flatten"), head=head)
-    channels, filters, size = whole("conv4", channels=channels, filters=filters, size=size)
+    check_one_of("conv4", ("stride", "max"), pool=pool)
+    check_one_of("conv4", ("mean", "flatten"), head=head)
+    channels, filters, size = check_whole("conv4", channels=channels, filters=filters, size=size)
     if outputs is not None:
-        (outputs,) = whole("conv4", outputs=outputs)
-    function("conv4", activation=activation)
-    flag("conv4", scale=scale)
+        (outputs,) = check_whole("conv4", outputs=outputs)
+    check_function("conv4", activation=activation)
+    check_flag("conv4", scale=scale)
     strided = pool == "stride"
     layers: list = []
     inputs = channels

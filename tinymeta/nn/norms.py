@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from .. import ops
-from ..core.checks import one_of
+from ..core.checks import check_one_of
 from ..core.grad import stop_gradient
 from ..core.tensor import Tensor, asarray
 from .fields import align_channels, check_fields, check_params, named_errors, ones, zeros
@@ -41,7 +41,7 @@ class BatchNorm:
 
     def __post_init__(self) -> None:
         check_fields(self)
-        one_of("BatchNorm", ("batch", "frozen"), mode=self.mode)
+        check_one_of("BatchNorm", ("batch", "frozen"), mode=self.mode)
 
     def init(self, rng: np.random.Generator) -> dict:
         """{"offset", "scale"}, and "mean", "var" of a frozen one: each (C,), float32."""

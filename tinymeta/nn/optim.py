@@ -14,7 +14,7 @@ import numpy as np
 
 from .. import ops
 from ..core import tree
-from ..core.checks import flag, whole
+from ..core.checks import check_flag, check_whole
 from ..core.tensor import Tensor, asarray
 
 __all__ = ["AdamState", "Optimizer", "adam", "cosine", "momentum", "sgd"]
@@ -60,7 +60,7 @@ def momentum(lr: Any, beta: float = 0.9, nesterov: bool = False) -> Optimizer:
     nesterov: theta <- theta - lr (g + beta v), the step that looks ahead (Sutskever et al. 2013).
     lr: as that of `sgd`.
     """
-    flag("momentum", nesterov=nesterov)
+    check_flag("momentum", nesterov=nesterov)
 
     def update(grads, velocity, params):
         velocity = tree.map(lambda v, g: beta * v + g, velocity, grads)
@@ -124,7 +124,7 @@ def cosine(lr: float, updates: int, least: float = 0.0) -> Callable:
     k = updates on: Loshchilov & Hutter 2017, equation 5, without restarts.
     Raises ValueError if updates < 1.
     """
-    (updates,) = whole("cosine", 0, updates=updates)
+    (updates,) = check_whole("cosine", 0, updates=updates)
     if updates < 1:
         raise ValueError(f"cosine: a schedule needs at least 1 update, got {updates}")
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..core import tree
-from ..core.checks import function
+from ..core.checks import check_function
 from ..core.scope import setting, state
 from ..core.tape import backward_pass, fresh_leaf, tape_between
 from ..core.tensor import Tensor, asarray, serials
@@ -51,7 +51,7 @@ def checkpoint(f: Callable) -> Callable:
     `f` takes and returns trees of tensors, and must do the same each time it is called with the
     same values.
     """
-    function("checkpoint", f=f)
+    check_function("checkpoint", f=f)
 
     def wrapped(*args: Any) -> Any:
         flat, rebuild = tree.flatten(args)

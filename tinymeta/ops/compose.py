@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.checks import flag
+from ..core.checks import check_flag
 from ..core.grad import stop_gradient
 from ..core.tensor import Tensor, asarray
 from . import reduce
@@ -80,7 +80,7 @@ def logsumexp(x: Any, axis: Axes = None, keepdims: bool = False) -> Tensor:
     at the last two, where it does not exist.
     """
     x = _as_float(x)
-    flag("logsumexp", keepdims=keepdims)
+    check_flag("logsumexp", keepdims=keepdims)
     axes = as_axes("logsumexp", axis, x.ndim)
     shift = _max_as_constant(x, axes)
     is_finite = abs(shift) < np.inf

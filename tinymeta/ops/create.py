@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.checks import as_dtype, is_number, shown, whole
+from ..core.checks import as_dtype, check_whole, is_number, shown
 from ..core.primitive import require
 from ..core.tensor import Tensor, asarray
 from .broadcast import broadcast_to
@@ -85,7 +85,7 @@ def one_hot(labels: Any, classes: int, dtype: Any = np.float32) -> Tensor:
 def is_class(name: str, labels: Any, classes: int) -> Tensor:
     """`one_hot` as bools; name: the function that errors speak of."""
     labels = asarray(labels)
-    whole(name, 0, classes=classes)
+    check_whole(name, 0, classes=classes)
 
     def check(values: np.ndarray) -> None:
         is_empty = not values.size

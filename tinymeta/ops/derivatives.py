@@ -7,7 +7,7 @@ import numpy as np
 
 from ..core import tree
 from ..core.argnums import chosen_argnums, of_chosen_arguments
-from ..core.checks import function, instance
+from ..core.checks import check_function, check_instance
 from ..core.grad import as_cotangent, detach, grad, vjp
 from ..core.tape import tape_between
 from ..core.tensor import Tensor, asarray, serials
@@ -22,8 +22,8 @@ def jvp(f: Callable, primals: tuple, tangents: tuple) -> tuple:
     The pullback u -> J^T u is linear, so its own pullback is J: forward mode as reverse mode,
     twice. Raises ValueError if a tangent differs from its primal in structure, shape or dtype.
     """
-    function("jvp", f=f)
-    instance("jvp", (tuple, list), "of arguments", primals=primals, tangents=tangents)
+    check_function("jvp", f=f)
+    check_instance("jvp", (tuple, list), "of arguments", primals=primals, tangents=tangents)
     first_serial = next(serials)
     value, pull = vjp(f, *primals)
     tangents = tree.map(_as_tangent, tuple(primals), tuple(tangents))
@@ -45,7 +45,7 @@ def hvp(f: Callable, x: Any, v: Any) -> Any:
 
     It is the gradient of <grad f(x), v>. Raises ValueError if v differs from x.
     """
-    function("hvp", f=f)
+    check_function("hvp", f=f)
     v = tree.map(_as_tangent, x, v)
 
     def slope(x: Any) -> Any:
@@ -62,7 +62,7 @@ def jacobian(f: Callable, argnum: int | tuple[int, ...] = 0) -> Callable:
     leaf.shape; a tuple of such trees if `argnum` is a tuple. Raises what `grad` raises for argnum,
     and ValueError for a result that is not floating.
     """
-    function("jacobian", f=f)
+    check_function("jacobian", f=f)
 
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         argnums = chosen_argnums(argnum, len(args))
@@ -108,5 +108,5 @@ def hessian(f: Callable, argnum: int | tuple[int, ...] = 0) -> Callable:
     Of one tensor of shape s, the matrix s + s. Of a tree, a tree like it, whose leaves are trees
     like it again: the block of leaves a and b has the shape a.shape + b.shape.
     """
-    function("hessian", f=f)
+    check_function("hessian", f=f)
     return jacobian(grad(f, argnum), argnum)

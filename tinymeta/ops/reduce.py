@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.checks import flag
+from ..core.checks import check_flag
 from ..core.grad import stop_gradient
 from ..core.primitive import Primitive
 from ..core.tensor import Tensor, asarray
@@ -63,7 +63,7 @@ def _reduced(primitive: Primitive, x: Any, axis: Axes, keepdims: bool) -> Tensor
     """The primitive over `axis` as a caller writes it; with keepdims these have size 1."""
     x = asarray(x)
     if keepdims is not False:
-        flag(primitive.name, keepdims=keepdims)
+        check_flag(primitive.name, keepdims=keepdims)
     axes = as_axes(primitive.name, axis, x.ndim)
     y = primitive(x, axes=axes)
     return reshape(y, with_ones(x.shape, axes)) if keepdims else y
