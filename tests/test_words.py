@@ -47,3 +47,26 @@ def test_a_term_of_the_glossary_is_used_in_its_file(term, meaning, path):
 )
 def test_no_identifier_is_a_retired_one(path):
     assert not identifiers(path) & set(RETIRED)
+
+
+def reading_table() -> list[tuple[int, list[Path]]]:
+    """(lines, files) of each row of the README's reading order."""
+    found = []
+    for line in (ROOT / "README.md").read_text().splitlines():
+        row = re.fullmatch(r"\| (\d+) \| \d+ \| (`[^|]+`) \| [^|]+ \|", line)
+        if row:
+            names = re.findall("`([^`]+)`", row[2])
+            inside = [ROOT / "tinymeta" / name for name in names]
+            paths = [path if path.exists() else ROOT / name for path, name in zip(inside, names)]
+            found.append((int(row[1]), paths))
+    return found
+
+
+def test_the_reading_table_says_how_much_there_is_to_read():
+    assert len(reading_table()) > 10
+    for lines, paths in reading_table():
+        files = [
+            file for path in paths for file in (path.glob("*.py") if path.is_dir() else [path])
+        ]
+        found = sum(len(file.read_text().splitlines()) for file in files)
+        assert abs(found - lines) < 0.1 * found, f"{paths[0].name} and so on have {found} lines"
