@@ -1,4 +1,4 @@
-"""How the time to compile grows with the lines of a program, from 10 to 20,000.
+"""How the time to compile grows with the equations of a program, from 10 to 20,000.
 
     python -m benchmarks compile_time
 
@@ -19,12 +19,12 @@ from tinymeta.core.disk import replacing
 
 from .timing import machine, write
 
-LINES = [10, 30, 100, 300, 1000, 3000, 10_000, 20_000]
+EQUATIONS = [10, 30, 100, 300, 1000, 3000, 10_000, 20_000]
 KINDS = {
     "unrolled loop": ("x - 0.01 * x * x", 3),
     "its gradient": ("x - 0.01 * x * x", 9),
     "layers and their gradient": ("tm.tanh(x @ w)", 6),
-}  # a step, the lines it makes
+}  # a step, the equations it makes
 PROGRAM = """
 import json, time
 import numpy as np
@@ -48,12 +48,14 @@ print(json.dumps([len(found.traced.program.equations), seconds]))
 def compile_time(out: Path) -> None:
     """Time all programs, write compile_time.json and, where matplotlib is installed, the plot."""
     found = {}
-    for kind, (step, lines_of_a_step) in KINDS.items():
+    for kind, (step, equations_of_a_step) in KINDS.items():
         found[kind] = [
-            _compile_alone(step, max(n // lines_of_a_step, 1), kind != "unrolled loop")
-            for n in LINES
+            _compile_alone(step, max(n // equations_of_a_step, 1), kind != "unrolled loop")
+            for n in EQUATIONS
         ]
-        print(f"{kind}: " + ", ".join(f"{n} lines {s:.2f} s" for n, s in found[kind]), flush=True)
+        print(
+            f"{kind}: " + ", ".join(f"{n} equations {s:.2f} s" for n, s in found[kind]), flush=True
+        )
     report = {"machine": machine(), "found": found}
     write(out / "compile_time.json", json.dumps(report, indent=1) + "\n")
     if find_spec("matplotlib"):
@@ -61,7 +63,7 @@ def compile_time(out: Path) -> None:
 
 
 def _compile_alone(step: str, steps: int, gradient: bool) -> tuple[int, float]:
-    """(lines of the traced program, seconds) in a process of its own with an empty cache."""
+    """(equations of the traced program, seconds) in a process of its own with an empty cache."""
     with tempfile.TemporaryDirectory() as folder:
         process = subprocess.run(
             [sys.executable, "-c", PROGRAM.format(step=step, steps=steps, gradient=gradient)],
@@ -83,7 +85,7 @@ def _draw(found: dict, path: Path) -> None:
     figure, plot = plt.subplots(figsize=(5, 3.4), layout="constrained")
     for kind, points in found.items():
         plot.loglog(*zip(*points), marker="o", label=kind)
-    plot.set(xlabel="lines of the program", ylabel="seconds until it can run")
+    plot.set(xlabel="equations of the program", ylabel="seconds until it can run")
     plot.legend(fontsize=8, frameon=False)
     figure.suptitle("Compiling, with no kernel on disk", fontsize=10)
     with replacing(path) as file:
