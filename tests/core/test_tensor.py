@@ -255,3 +255,11 @@ def test_what_names_no_device(name):
             call(name)
     with pytest.raises(TypeError, match="scope: name must be a text, got 3"):
         tm.scope(3)
+
+
+def test_to_a_device_that_is_missing_says_what_to_do():
+    reason = tm.devices()["cuda"]
+    if reason is True:
+        pytest.skip("there is a GPU here")
+    with pytest.raises((OSError, RuntimeError), match="no NVIDIA driver|CUDA|driver"):
+        tm.zeros(3).to("cuda")

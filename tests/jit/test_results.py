@@ -245,3 +245,10 @@ def test_a_number_that_decides_is_refused_in_a_sentence():
     for read in (lambda n: W * n if n > 0.5 else W, lambda n: W * float(n), lambda n: f"{n:.2f}"):
         with pytest.raises(Unreadable, match="was asked for while the function is traced"):
             tm.jit(read)(0.3)
+
+
+def test_a_masked_array_is_refused_compiled_as_eagerly():
+    x = np.ma.masked_array([1.0, 2.0], [False, True])
+    for f in (tm.exp, tm.jit(tm.exp)):
+        with pytest.raises(TypeError, match="masked array, whose mask would be lost"):
+            f(x)

@@ -349,3 +349,37 @@ def test_a_folder_that_was_removed_meanwhile_is_made_again(tmp_path):
     (tmp_path / "out").mkdir()
     run, _ = train(tmp_path / "out" / "run.npz", sample=removing)
     assert run.finished and tm.about(tmp_path / "out" / "run.npz")["iteration"] == 10
+
+
+@pytest.mark.parametrize("kind", ["MT19937", "Philox", "SFC64", "PCG64", "PCG64DXSM"])
+def test_every_generator_of_numpy_can_be_kept(kind, tmp_path):
+    rng = np.random.Generator(getattr(np.random, kind)(3))
+    rng.random(5)
+    params = {"w": tm.zeros(2)}
+
+    def sample(k):
+        if k == 2:
+            raise KeyboardInterrupt
+        return np.float32(rng.random())
+
+    def meta_grad(theta, batch):
+        return {"loss": tm.square(theta["w"]).sum() + batch}, theta
+
+    def run(resume):
+        compiled_train(
+            Method(lambda rng: params, meta_grad, None),
+            sample,
+            numbered=True,
+            iterations=4,
+            params=params,
+            optimizer=tm.optim.sgd(0.1),
+            checkpoint=Checkpoint(tmp_path / "run.npz", {}, {"draw": rng}, every=1e9),
+            resume=resume,
+            compiled=False,
+        )
+
+    run(resume=False)
+    expected = rng.random(3)
+    rng.bit_generator.state = type(rng.bit_generator)(9).state
+    Checkpoint(tmp_path / "run.npz", {}, {"draw": rng}).read(params, tm.optim.sgd(0.1).init(params))
+    np.testing.assert_array_equal(rng.random(3), expected)

@@ -26,6 +26,7 @@ NON_BLOCKING = 1  # a stream that does not wait for the default one
 THREAD_LOCAL = 1  # capture: other threads may go on as they like
 MAJOR, MINOR = 75, 76  # attributes of a device: its compute capability
 INT32_LIMIT = 2**31  # kernels count elements in 32 bits
+NO_DRIVER = "no NVIDIA driver was found (libcuda): install one, or use --device cpu"
 Address = ctypes.c_uint64
 
 
@@ -44,7 +45,10 @@ class Driver:
     """
 
     def __init__(self) -> None:
-        self.library = ctypes.CDLL(_library_name())
+        try:
+            self.library = ctypes.CDLL(_library_name())
+        except OSError as error:
+            raise OSError(NO_DRIVER) from error
         self.threads = threading.local()  # has_context: whether this thread uses our context
         self.context: c_void_p | None = None
         self.call("cuInit", c_uint(0))
@@ -239,8 +243,8 @@ def usable() -> bool | str:
         return True
     try:
         current()
-    except OSError:
-        return "no NVIDIA driver was found (libcuda): install one, or use --device cpu"
+    except OSError as error:
+        return str(error)
     except DriverError as error:
         return f"the NVIDIA driver finds no device it can use: {error}"
     return has_compiler()

@@ -154,8 +154,12 @@ def _same_bytes(array: np.ndarray, copy: np.ndarray) -> bool:
 
 
 def as_own_array(x: Any) -> Any:
-    """An array of another library as a Tensor, which may share its memory; all else as it is."""
-    foreign = hasattr(x, "__dlpack__") and not isinstance(x, (Tensor, np.ndarray))
+    """An array of another library as a Tensor, which may share its memory; all else as it is.
+
+    Raises TypeError for a masked array, whose mask would be lost.
+    """
+    ours = isinstance(x, (Tensor, np.ndarray)) and not isinstance(x, np.ma.MaskedArray)
+    foreign = hasattr(x, "__dlpack__") and not ours
     return asarray(x) if foreign else x
 
 

@@ -101,8 +101,9 @@ class Checkpoint:
         self.made_on = environment()
 
     def generator_states(self) -> dict:
-        """The state of each generator, by name."""
-        return {name: rng.bit_generator.state for name, rng in self.generators.items()}
+        """The state of each generator, by name, as JSON holds it: arrays as lists."""
+        states = {name: rng.bit_generator.state for name, rng in self.generators.items()}
+        return tree.map(lambda x: x.tolist() if isinstance(x, np.ndarray) else x, states)
 
     def due(self) -> bool:
         """Is it time to write one?"""
