@@ -5,7 +5,7 @@ sizes 0 and 1.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from hypothesis import strategies as st
@@ -14,7 +14,7 @@ from hypothesis.extra import numpy as hnp
 STEP = 1 / 8  # between two values
 NEAR = 1 / 16  # what is nearer to a kink than this is not drawn
 
-ArrayStrategy = st.SearchStrategy[np.ndarray]
+ArrayStrategy: TypeAlias = st.SearchStrategy[np.ndarray]
 Shape = int | tuple[int, ...]
 
 
