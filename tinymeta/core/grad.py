@@ -11,7 +11,8 @@ An example before the mechanism: grad(grad(f))(2.0) for f(x) = x ** 3, which is 
         m = mul(3, s)                      12    s
         d = product_or_zero(1, m)          12    m (1 * m; it is the cotangent of b, f'(2) = 3 b^2)
     outer backward pass, d to a, over d m s b: the cotangent of d is 1, so that of m is 1, of s 3,
-    of b 3 * 2 b = 12, of a 12. Nothing is made from a tensor older than a: nothing is recorded.
+    of b 3 * 2 b = 12, of a 12. Nothing here depends on a tensor older than a, so this pass itself
+    is not recorded. (y is not on this tape: the result is made of d alone.)
 
 So there is one mechanism. `grad` gives each argument a fresh leaf and runs the function; `bind`
 (primitive.py) records the operations on tracked tensors. The tape (tape.py) is the nodes from the
@@ -20,9 +21,9 @@ it from the newest node to the oldest and calls the derivative rule of each. Rul
 operations like all others, which `bind` runs: if somebody outside is differentiating as well, they
 are recorded in turn, and grad of grad needs nothing more.
 
-Whether somebody is, the data tell: then a leaf, a node or a cotangent is made from a tracked tensor
-that is older than the leaves. If none is, the backward pass records nothing and no result has a
-history, so a loop of a million steps holds the tape of one step.
+Somebody outside is differentiating exactly if a leaf, a node or a cotangent depends on a tracked
+tensor that was made before our leaves. If nobody is, the backward pass records nothing and no
+result has a history, so a loop of a million steps holds the tape of one step.
 """
 
 from collections.abc import Callable
@@ -166,8 +167,8 @@ def vjp(f: Callable, *args: Any, has_aux: bool = False) -> tuple:
     `pull(cotangent)` is a tuple of vector-Jacobian products, one tree for each argument. It may be
     called late, repeatedly, and be differentiated itself.
 
-    Raises ValueError if a cotangent differs from the output in structure, shape or dtype; integers
-    become floats, as where they meet them.
+    Raises ValueError if a cotangent differs from the output in structure, shape or dtype; one of
+    integers is cast to the output's dtype.
     """
     check_function("vjp", f=f)
     check_flag("vjp", has_aux=has_aux)
@@ -182,7 +183,7 @@ def vjp(f: Callable, *args: Any, has_aux: bool = False) -> tuple:
 def as_cotangent(y: Tensor, g: Any) -> Tensor:
     """`g` as a cotangent (or tangent) for `y`: numbers and integers in the dtype of `y`.
 
-    Raises ValueError if the shape is another, or a float's dtype.
+    Raises ValueError if the shape differs, or if it is floating and of another dtype.
     """
     g = asarray(g, y.dtype if not isinstance(g, (Tensor, np.ndarray)) else None)
     if g.dtype.kind in "biu" and y.dtype.kind == "f":

@@ -2,10 +2,11 @@
 
 Every primitive is run by `bind`, in two steps that know nothing of each other:
 
-1. The current interpreter (`state.interpreter`) is dispatched to for the value. There are three:
-   eager     `run_eagerly`, the default: fill fresh memory by the kernel of the inputs' device, now
+1. The current interpreter (`state.interpreter`) computes the value. There are two, and wrappers:
+   eager     `run_eagerly`, the default: the kernel of the inputs' device fills fresh memory, or
+             returns a view, now
    tracing   jit/trace.py: compute nothing, append an equation to a program that is run later
-   watching  around one of these two: `debug_nans` (nans.py) looks for a NaN, testing/kinks.py
+   wrappers  around one of these: `debug_nans` (nans.py) looks for a NaN, testing/kinks.py
              notes which smooth piece each operation was on
 2. The result is recorded: it keeps the primitive, the inputs and the metadata if one of the inputs
    is tracked (tensor.py) and `state.recording` holds. This makes the tape (tape.py).
@@ -27,7 +28,7 @@ from .scope import state
 from .tensor import Tensor, asarray, serials
 
 registry: dict[str, "Primitive"] = {}
-replaced: list["Primitive"] = []  # in order; what `jit` compiled with one is compiled again
+replaced: list["Primitive"] = []  # oldest first; `jit` compiles again what used one
 
 
 class Primitive:
@@ -127,10 +128,10 @@ def run_eagerly(primitive: Primitive, values: Sequence, static: dict[str, Any]) 
 
 
 def require(x: Any, test: Callable[[np.ndarray], None]) -> bool:
-    """Have `test` look at the array in the tensor `x`, or at a number: it raises what is wrong.
+    """Run `test` on the array in the tensor `x`, or on a number; it raises for a bad value.
 
-    It looks now; at an argument of a traced function, before each run of the program.
-    False if it cannot: the values are made by the program itself, or lie on a GPU.
+    Now if the value is known; before each run of the program if x is an argument of a traced
+    function. Returns False if neither is possible: the program itself makes it, or a GPU has it.
     """
     value = x.value if isinstance(x, Tensor) else x
     if isinstance(value, (np.ndarray, np.generic, float, int)):
@@ -183,7 +184,7 @@ def _check_name_is_free(name: str, replace: bool | None) -> None:
 
 
 def _give_up_name(old: Primitive) -> None:
-    """Register a primitive by another name; an equation that holds it still finds it by that."""
+    """Rename a primitive; equations that were traced with it find it in the registry by that."""
     replaced.append(old)
     old.name = f"{old.name}, replaced {len(replaced)}"
     registry[old.name] = old

@@ -13,7 +13,7 @@ from .tensor import Tensor, serials
 
 
 class _Leaf:
-    """The provenance of a leaf: for the derivatives outside, the identity function of its input."""
+    """The provenance of a leaf: to an enclosing derivative it is the identity of its input."""
 
     name = "leaf"
 
@@ -33,7 +33,7 @@ class Tape(NamedTuple):
 
     nodes: list[Tensor]  # on a path from a leaf to an output, oldest first; without the leaves
     active: set[int]  # serial numbers of the nodes and of the leaves
-    older_tracked: list[Tensor]  # tracked before the leaves were made, and used by the outputs
+    older_tracked: list[Tensor]  # used by the outputs; an enclosing derivative may be of these
 
 
 def tape_between(outputs: list[Tensor], leaves: list[Tensor], first_serial: int) -> Tape:
@@ -66,11 +66,12 @@ def tape_between(outputs: list[Tensor], leaves: list[Tensor], first_serial: int)
 
 
 def backward_pass(nodes: list[Tensor], active: set[int], cotangents: dict) -> dict:
-    """Carry cotangents from the outputs to the leaves. Returns those of the leaves, by serial.
+    """Carry cotangents from the outputs to the leaves, in place. Returns `cotangents`.
 
-    cotangents: those of the outputs, by serial; it is changed. nodes and active: as of a Tape;
-    `nodes` is emptied, which frees memory on the way. Invariant: when a node is popped, all nodes
-    that use it have been, so its cotangent is complete. Each derivative rule is called once.
+    cotangents: by serial number, first those of the outputs, in the end those of the leaves. nodes
+    and active: the fields of a Tape; `nodes` is emptied, which frees memory on the way.
+    Invariant: when a node is popped, all nodes that use it have been, so its cotangent is complete.
+    Each derivative rule is called once.
     Raises TypeError or ValueError for a rule that returns no Tensor or one unlike its input.
     """
     while nodes:
@@ -78,7 +79,7 @@ def backward_pass(nodes: list[Tensor], active: set[int], cotangents: dict) -> di
         g = cotangents.pop(y.serial, None)
         if g is None:
             continue
-        state.order = y.order + 1
+        state.order = y.order + 1  # how deep in derivatives its rule is; the caller restores it
         wanted = [i for i, x in enumerate(y.inputs) if x.serial in active]
         for i, share in zip(wanted, y.primitive.pull(g, y, wanted)):
             if share is None:

@@ -2,7 +2,7 @@
 
 In: a program with legal layouts. Out: a `Materialization`.
 
-    v1 = exp(v0)                     v1   computed in the loop of v2 and v4
+    v1 = neg(v0)                     v1   computed in the loop of v2 and v4: it is cheap
     v2 = mul(v1, v0)                 v2   stored: the product needs it in memory
     v3 = matmul(v2, w)               v3   stored: no loop computes it
     v4 = sum(v1, axes=(0,))          v4   stored: an output
@@ -10,13 +10,14 @@ In: a program with legal layouts. Out: a `Materialization`.
 A value is stored if something needs it in memory (a loop over another space, a product, the
 caller), if it has several readers and is not cheap to compute again, or if its body, which is what
 is computed on the way to it, becomes too long. All others are computed where they are read, and
-never exist as arrays.
+never exist as arrays. A stored value that a loop computes is a root of that loop (loops.py).
 
 Invariant: a value is stored as soon as its body has more than MAX_BODY equations or reads more than
-MAX_OPERANDS / 2 stored values. Its readers' bodies then begin at it, and operations have up to
-three operands, so no body has more than 3 * MAX_BODY + 1 equations. Cost: O(n), as bodies are
-bounded. Storing every value costs a pass over memory for each; storing as few as possible computes
-values with many readers many times, exponentially often in a chain of them.
+MAX_OPERANDS / 2 operands: stored values, inputs, constants. Its readers' bodies then
+begin at it, and operations have up to three operands, so no body has more than 3 * MAX_BODY + 1
+equations. Cost: O(n), as bodies are bounded. Storing every value costs a pass over memory for each;
+storing as few as possible computes values with many readers many times, exponentially often in a
+chain of them.
 """
 
 from collections import defaultdict
@@ -26,8 +27,8 @@ from .loops import can_loop, is_elementwise, is_expensive
 from .program import Equation, Program
 from .views import VIEWS, changes_unit_axes_only, source
 
-FREE_LEAVES = 2  # large operands up to which a cheap value with several readers is computed again
-MAX_OPERANDS = 20  # of a loop, where roots join it; a value is stored from half of it on
+FREE_OPERANDS = 2  # large operands up to which a cheap value with several readers is computed again
+MAX_OPERANDS = 20  # of a loop; a value that reads more than half as many is stored
 MAX_BODY = 64  # equations; the value of a longer body is stored
 
 
@@ -45,7 +46,7 @@ def choose_materialized(program: Program) -> Materialization:
     compute again, and any value whose body would become too long. So bodies stay bounded.
     """
     materialized, readers = _needed_in_memory(program)
-    leaves_of: dict[Equation, frozenset] = {}  # the stored values that a value is computed from
+    operands_of: dict[Equation, frozenset] = {}  # the stored values that a value is computed from
     bodies: dict[Equation, frozenset] = {}
     for eqn in program.equations:
         if eqn.op in VIEWS:
@@ -53,16 +54,16 @@ def choose_materialized(program: Program) -> Materialization:
         sources = [source(x)[0] for x in eqn.inputs]
         inside = [x for x in sources if x not in materialized and is_elementwise(x)]
         outside = [x for x in sources if x in materialized or not is_elementwise(x)]
-        leaves = frozenset(outside).union(*(leaves_of[x] for x in inside))
+        reads = frozenset(outside).union(*(operands_of[x] for x in inside))
         body = frozenset([eqn]).union(*(bodies[x] for x in inside))
-        leaves_of[eqn], bodies[eqn] = leaves, body
+        operands_of[eqn], bodies[eqn] = reads, body
         if not is_elementwise(eqn):
             materialized.add(eqn)
         elif eqn not in materialized:
-            large_leaves = sum(x.size >= eqn.size for x in leaves)
-            costly = large_leaves > FREE_LEAVES or any(map(is_expensive, body))
+            large_operands = sum(x.size >= eqn.size for x in reads)
+            costly = large_operands > FREE_OPERANDS or any(map(is_expensive, body))
             computed_again = len(readers[eqn]) > 1 and costly
-            too_long = len(leaves) > MAX_OPERANDS // 2 or len(body) > MAX_BODY
+            too_long = len(reads) > MAX_OPERANDS // 2 or len(body) > MAX_BODY
             if computed_again or too_long:
                 materialized.add(eqn)
     return Materialization(materialized, bodies)
@@ -83,9 +84,11 @@ def _needed_in_memory(program: Program) -> tuple[set[Equation], dict[Equation, s
         for x in eqn.inputs:
             base, chain = source(x)
             readers[base].add(eqn)
+            # Through a broadcast, its reader would compute it again for each repetition.
             repeated = any(view.size > base.size for view in chain) and base.size > 1
             if not can_loop(eqn) or repeated:
                 needed.add(base)
+            # A number that a larger loop reads is computed once, before that loop.
             if base.size == 1 and max(eqn.size, x.size) > 1:
                 needed.add(base)
     return needed, readers

@@ -1,7 +1,9 @@
-"""Splitting: the tasks of a batch in chunks that threads can take; found in any program.
+"""Splitting: a leading axis along which a program can be cut into independent chunks, for threads.
 
 In: a simplified program. Out: a `Split`, three programs, or None. Tasks are a leading axis that
-nothing mixes until a sum over it. So equations are of three kinds:
+nothing mixes until a sum over it; after a reshape (T, N, ..) -> (T N, ..) it may be a multiple of
+T. The number of tasks is guessed from the leading sizes of the inputs and then verified, equation
+by equation. Equations are of three kinds:
 
     before   independent of the tasks                w2 = exp(w)
     along    one value for each task                 y = tanh(x @ w2)      (tasks, ..)
@@ -16,9 +18,9 @@ reduces is added up over the chunks. What it takes and gives:
     concatenated   results with a task axis: put together, task by task
 
 Invariants: the sums over chunks are taken in the order of the chunks, so results depend on the
-chunks and not on threads. A program in which any equation mixes tasks (a mean that goes on along
-the tasks, a flip of the task axis) is not split. Cost: O(n) to follow the tasks, for each candidate
-axis length, and O(n r) to build a chunk, for r values that are handed over.
+chunks and not on threads. A program in which any equation mixes tasks (a mean over them that each
+task then uses, a flip of the task axis) is not split. Cost: O(n) to follow the tasks, for each
+candidate axis length, and O(n r) to build a chunk, for r values that are handed over.
 
 Why look at the program, and not ask the user for a batched axis: `meta_grad` sums over the tasks in
 the middle of its body, and its inputs are trees of which some leaves have tasks. A chunk takes
@@ -64,6 +66,7 @@ class Split(NamedTuple):
             return resized(x) if x in self.mapped else x.shape
 
         def static(eqn: Equation) -> dict:
+            # A sum over the tasks has the same shape for any number of them.
             if "shape" in eqn.static and eqn not in self.reduced:
                 return {**eqn.static, "shape": resized(eqn)}
             return eqn.static
@@ -100,7 +103,7 @@ def _subprogram(
 
 
 def split(program: Program) -> Split | None:
-    """The program split along that length of leading axes along which the most work is done.
+    """The program split by the candidate number of tasks that puts the most work into the middle.
 
     None if that is less than half of the work.
     """
@@ -236,7 +239,7 @@ def _broadcasts_over_tasks(eqn: Equation, tasks: int) -> bool:
 
 
 def has_task_axis(eqn: Equation, x: Equation, along: Equation) -> bool:
-    """Has an operand that depends on no task a leading axis of tasks all the same?"""
+    """Is `x`, computed from no task, as long as the tasks? Then a chunk gets its part of it."""
     return eqn.op != "broadcast_to" and bool(x.shape) and x.shape[0] == along.shape[0]
 
 

@@ -39,11 +39,12 @@ def adapt(
     """Parameters after `steps` gradient steps on the support set, a tree like `params`.
 
     loss(params, batch) -> (T,), or a scalar without a task axis.
-    params: a tree of (T, ...), or without T.
-    lr: a number or tensor, or a tree of them like params; a Python 0 leaves that leaf unadapted.
+    params: a tree of (T, ...), T the number of tasks, or without T. support: a batch for the loss.
+    lr: a number or tensor, or a tree of them like params; the int 0 leaves that leaf unadapted.
     first_order treats each gradient as a constant, which drops the second derivatives.
-    Raises ValueError if steps < 0, and for a loss of another shape, which would change the rate:
-    a mean over T tasks divides it by T, losses of N examples multiply it by N.
+    Raises ValueError if steps < 0, and for a loss of another shape, as their
+    sum is differentiated: a mean over T tasks would divide the rate by T, losses of N examples
+    multiply it by N.
     """
     check_function("adapt", loss=loss)
     check_whole("adapt", 0, steps=steps)
@@ -86,7 +87,7 @@ def count_tasks(*batches: Any) -> int:
     sizes = {len(leaf) for leaf in tree.leaves(batches)}
     if len(sizes) != 1 or not min(sizes):
         raise ValueError(
-            "support and query must be of the same tasks, at least one, x and y with "
+            "all arrays must be of the same tasks, at least one, x and y with "
             f"the task axis first, got leading sizes {sorted(sizes)}"
         )
     return sizes.pop()
@@ -115,9 +116,10 @@ def _descend(p: Any, gradient: Any, rate: Any) -> Any:
 def _check_one_loss_per_task(losses: Tensor, params: Any, batch: Any) -> None:
     """Raise ValueError unless the losses are (T,) or, without a task axis, one number.
 
-    There is a task axis if all arrays of parameters and batch have one leading size. They could
-    have it by chance: a single parameter (3, 1) and a batch of 3 examples, say. So that is certain
-    only of several parameters, or if the batch has a third axis; else one number is accepted, too.
+    A heuristic: there is a task axis if all arrays of parameters and batch have one leading size.
+    With a single parameter that may be chance, (3, 1) and a batch of 3 examples, say. So only of
+    several parameters, or of a batch with a third axis, (T,) is demanded; else, and for T = 1, one
+    number is accepted, too.
     """
     param_shapes = [asarray(leaf).shape for leaf in tree.leaves(params)]
     batch_shapes = [asarray(leaf).shape for leaf in tree.leaves(batch)]

@@ -8,11 +8,12 @@ The outer gradient passes through the inner ones. After one inner step the chain
     grad_theta L_i(theta'_i; query) = (I - alpha H_i) g'_i,
 
 with H_i the Hessian of L_i(.; support) at theta and g'_i the gradient of L_i(.; query) at theta'_i.
-So second derivatives are needed, and yet nothing here computes or mentions them: `adapt` is an
-ordinary computation with a gradient in it, and the gradient of that is another. With first_order
-the factor is I alone: FOMAML (section 5.2 there).
+So second derivatives are needed, and yet no code here is about them: the inner gradient is made of
+recorded operations, so the outer gradient differentiates it like any other computation. With
+first_order the factor is I alone: FOMAML (section 5.2 there).
 
-`maml_loss` is the paper's objective as a function. `maml` makes a Method of it, for `train`.
+`maml_loss` is the paper's objective as a function. `maml` makes of it a Method (method.py), which
+`train` runs; by default it takes the mean over the tasks, 1 / T times the sum above.
 """
 
 from collections.abc import Callable
@@ -63,7 +64,7 @@ def maml(
     loss(prediction, y) -> (T,); lr: inner learning rate, a number or a tree like the parameters;
     steps: inner steps in training; test_steps: those in `predict` (default: steps);
     first_order: see `adapt`;
-    over_tasks: "mean" or "sum" of the tasks' losses is what is differentiated;
+    over_tasks: the objective is the "mean" or, as in the paper, the "sum" of the tasks' losses;
     transductive: whether the examples of a query batch share batch statistics, see
     `query_predictor`.
     """
@@ -77,7 +78,7 @@ def maml(
             objective, params, support, lr=lr, steps=steps, first_order=first_order
         )
 
-    # The outer step differentiates the query loss through it.
+    # The meta-gradient is that of the query loss, through the inner loop.
     return method_of_inner_loop(
         model.init,
         model,

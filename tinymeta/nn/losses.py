@@ -64,7 +64,7 @@ def contrastive(a: Any, b: Any, different: Any, margin: float = 1.0) -> Tensor:
     Hadsell, Chopra & LeCun 2006, equation 4, times two. The first term is the squared distance
     itself, so its Hessian at D = 0 is 2 I; D appears only in the hinge, whose gradient is taken as
     0 at D = 0 and is 0 from D = m on.
-    Raises ValueError for another `different` and unless margin > 0.
+    Raises ValueError if `different` has other values than 0 and 1, or margin <= 0.
     """
     a, b, different = asarray(a), asarray(b), asarray(different)
     if a.shape != b.shape or a.ndim < 2 or different.shape != a.shape[:-1]:
@@ -86,14 +86,14 @@ def contrastive(a: Any, b: Any, different: Any, margin: float = 1.0) -> Tensor:
 def contrastive_among(
     embedded: Any, labels: Any, margin: float = 1.0, different: float = 0.5
 ) -> Tensor:
-    """The contrastive loss of all pairs among N examples, weighed as if a share `different` of them
-    were of different classes.
+    """The contrastive loss of all pairs among N examples, the two kinds of pairs weighted apart.
 
     (1 - different) times the mean of D^2 over the pairs of one class, plus `different` times the
     mean of max(0, m - D)^2 over the others; embedded (.., N, D), integer labels (.., N) -> (..).
     Where there is no pair of a kind, because there is one class only or all classes differ, its
-    term is 0. To find one class among K is to compare with K - 1 different ones for each same one:
-    the share that fits is 1 - 1 / K. Raises ValueError for another share and unless margin > 0.
+    term is 0. Finding one class among K compares an example with K - 1 different ones and one of
+    its own: the weight that fits is 1 - 1 / K. Raises ValueError if `different` is not from 0 to 1,
+    or margin <= 0.
     """
     require(asarray(different), _check_share)
     z, labels = asarray(embedded), asarray(labels)
@@ -123,8 +123,8 @@ def contrastive_among(
 def squared_distances(a: Any, b: Any) -> Tensor:
     """|a_i - b_j|^2: (.., N, D) and (.., K, D) -> (.., N, K).
 
-    Of the differences themselves: |a|^2 - 2 a.b + |b|^2 needs no (.., N, K, D), but loses small
-    distances between points that are far from 0. It is never negative, and 0 of equal points.
+    Computed from the differences: |a|^2 - 2 a.b + |b|^2 would need no (.., N, K, D), but small
+    distances between points far from 0 would cancel. It is never negative, and 0 of equal points.
     """
     a, b = asarray(a), asarray(b)
     differences = a[..., :, None, :] - b[..., None, :, :]  # (.., N, K, D)
@@ -132,7 +132,7 @@ def squared_distances(a: Any, b: Any) -> Tensor:
 
 
 def _weighted_mean(x: Any, weights: Any) -> Any:
-    """The mean of x where the weights are 1, not 0: both (.., N, N) -> (..); 0 if none is."""
+    """The mean of x where the weights are 1, not 0: both (.., N, N) -> (..); 0 if all are 0."""
     count = ops.sum(weights, (-2, -1))
     total: Any = ops.sum(x * weights, (-2, -1))
     return total / ops.maximum(count, 1.0)

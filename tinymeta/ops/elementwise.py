@@ -6,8 +6,8 @@ CPU kernel, pasted into a loop it is a statement of a compiled one. Its rules (g
 cotangents of a and b, given the cotangent g of the result y. They are operations of this table
 again, so they have derivatives too.
 
-Calling an operation brings its inputs to one dtype and one shape first (promote.py); so a rule
-meets equal shapes, or a 0-d constant, whose rule is never called.
+Calling an operation brings its inputs to one dtype and one shape first (promote.py); so in
+a rule all inputs have one shape, but for 0-d constants, whose cotangent nobody asks for.
 """
 
 from collections.abc import Callable
@@ -123,7 +123,7 @@ def elementwise(
 
 
 # fmt: off
-# Declared first, as rules name them before they are assigned.
+# For type checkers: rules name these before they are assigned.
 cos: Elementwise
 product_or_zero: Elementwise
 relu_gradient: Elementwise
@@ -156,13 +156,13 @@ rsqrt = _smooth("rsqrt", "1 / sqrt(a)",    lambda g, y, a: g * (-0.5 * (y * y * 
 sin   = _smooth("sin",   "sin(a)",         lambda g, y, a: g * cos(a))
 cos   = _smooth("cos",   "cos(a)",         lambda g, y, a: -g * sin(a))
 tanh  = _smooth("tanh",  "tanh(a)",        lambda g, y, a: g - g * (y * y))
-# Both halves of the real line without overflow: exp(a) / (1 + exp(a)) where a < 0,
-# 1 / (1 + exp(-a)) elsewhere.
+# Without overflow on either side of 0: sigmoid is exp(a) / (1 + exp(a)) where a < 0 and
+# 1 / (1 + exp(-a)) elsewhere; softplus, log(1 + exp(a)), is a + log(1 + exp(-a)) where a > 0.
 sigmoid  = _smooth("sigmoid",  "exp(minimum(a, 0)) / (1 + exp(-absolute(a)))",      lambda g, y, a: g * (y - y * y))
 softplus = _smooth("softplus", "maximum(a, 0) + log1p(exp(-absolute(a)))",          lambda g, y, a: g * sigmoid(a))
 
-# a * b where 0 times anything is 0, infinity and NaN too: in a rule, what was not selected (slope 0)
-# and what is not used (cotangent 0) give exactly 0.
+# a * b where 0 times anything is 0, infinity and NaN too. Rules that call it give exactly 0 for
+# what was not selected (slope 0) and for what is not used (cotangent 0).
 product_or_zero = Elementwise("product_or_zero", "where(b == 0, 0, a) * where(a == 0, 0, b)",
                               (lambda g, y, a, b: product_or_zero(g, b),
                                lambda g, y, a, b: product_or_zero(g, a)))
@@ -174,7 +174,7 @@ reciprocal_or_zero = _smooth("reciprocal_or_zero", "1 / where(a == 0, inf, a)",
                             lambda g, y, a: -g * (y * y))
 sqrt = _smooth("sqrt", "sqrt(a)", lambda g, y, a: product_or_zero(g, 0.5 * reciprocal_or_zero(y)))
 
-# ---- kinks: a mask decides, and a mask has no derivative ----------------------------------------
+# ---- comparisons, which have no derivative, and functions with kinks ----------------------------------------
 
 
 def _compare(name: str, text: str) -> Elementwise:
@@ -189,8 +189,8 @@ less_equal    = _compare("less_equal",    "a <= b")
 greater       = _compare("greater",       "a > b")
 greater_equal = _compare("greater_equal", "a >= b")
 
-# g where a > 0, else 0: the derivative of relu with relu'(0) = 0, linear in g and flat in a. It is a
-# select: as a product, 0 * inf = NaN would reach the gradient of log(relu(a)).
+# relu_gradient(g, a) is g where a > 0, else 0 (in its text g is called a, and a is b): relu'(0) = 0.
+# It is linear in g and flat in a. It is a select: as a product, 0 * inf = NaN would reach the gradient of log(relu(a)).
 relu_gradient = Elementwise("relu_gradient", "where(b > 0, a, 0)",
                             (lambda u, y, g, a: relu_gradient(u, a), None), branch=lambda g, a: a > 0)
 relu = Elementwise("relu", "maximum(a, 0)", (lambda g, y, a: relu_gradient(g, a),), branch=lambda a: np.sign(a))
@@ -236,12 +236,12 @@ def clip(x: Any, min: Any = None, max: Any = None) -> Tensor:
 # ---- powers -------------------------------------------------------------------------------------
 
 # fmt: off
-# A Python exponent is static; its rule stops at 0,
-# so that x**2 and x**3 are right at 0 to any order.
+# A Python exponent is static. Each derivative lowers it by 1 until `power` returns 1 for the exponent
+# 0, so that no negative power arises and x**2 and x**3 are right at 0 to any order.
 static_power = Elementwise("static_power", "power(a, exponent)", (
     lambda g, y, a, exponent: product_or_zero(g, exponent * power(a, exponent - 1)),))
 
-# Of a tensor, the rule does not stop at 0, where the slope b a^(b-1) of 0^0 would be 0 * inf.
+# With a tensor as exponent b = 0, the slope b a^(b-1) at a = 0 is 0 * inf: product_or_zero makes it 0.
 power_p = Elementwise("power", "power(a, b)", (
     lambda g, y, a, b: product_or_zero(g, product_or_zero(_exponent_as_slope(a, b), power_p(a, b - 1.0))),
     lambda g, y, a, b: product_or_zero(g, product_or_zero(y, _log_or_zero(a)))), floating=True)

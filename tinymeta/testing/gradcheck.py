@@ -42,15 +42,16 @@ def check_grads(
 
     for `n_dirs` random pairs (the dot product test: Griewank & Walther 2008, ch. 3). Mode "fwd"
     takes J_k(x) v instead, as the pullback of the pullback; two modes are mixed in every way. What
-    truncation and rounding can do to the right side is the tolerance. At last the pullback is asked
-    in other ways (consistency.py): for one output alone, late, elsewhere, with strides.
+    truncation and rounding can do to the right side is the tolerance. Finally the pullback
+    is checked for consistency (consistency.py): for one output at a time, called later, at a second
+    point, with strided arrays.
 
     `f` takes and returns trees of tensors; functions of other arrays come as a `Foreign`. Floating
     leaves are checked in float64. For a float32 leaf, what the engine makes of it in float32 is
     compared with that difference in float64, too. All other leaves stay as they are.
     kinks: "skip" comparisons that meet one, and fail if they are more than a fifth (a `Skip` counts
-    over many checks); "raise"; or "one-sided", where a first derivative between the slopes on the
-    two sides is right, term by term, and higher orders are skipped.
+    over many checks); "raise"; or "one-sided": a first derivative passes if each term lies
+    between the slopes on the two sides; at higher orders kinks are skipped.
     seed: an int, or a `numpy.random.Generator` to draw directions and cotangents from.
 
     A comparison takes at least 8 evaluations of F_k (differences.py), and there are `n_dirs` for
@@ -90,7 +91,7 @@ def check_grads(
                         rows.append(row)
                         if _passes(row, policy):
                             continue
-                        if k > 1 and not moves:  # the derivative of rounding is no derivative
+                        if k > 1 and not moves:  # f is constant but for rounding
                             raise vacuous_error("check_grads", subject.name)
                         diagnosis = _diagnosis(doubles, row, us, vs, rng)
                         raise _failure(subject.name, rows, diagnosis)
@@ -163,7 +164,7 @@ def _with_kinks(
 ) -> Row:
     """The row, with what has a kink between the points compared.
 
-    Looked for only where the verdict depends on it: a right row needs no excuse.
+    They are looked for only in rows that failed, or in all under "raise".
     """
     row = with_shorter_step(row, *along)
     if row.verdict == "not finite" or row.verdict == "right" and policy != "raise":
