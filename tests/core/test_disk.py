@@ -1,7 +1,6 @@
 """A file is written whole or not at all, whoever else writes it, whatever happens meanwhile."""
 
 import os
-import resource
 import threading
 
 import pytest
@@ -42,6 +41,7 @@ def test_writers_and_readers_of_one_path_see_whole_files(tmp_path):
 @pytest.fixture
 def little_room():
     """No file may grow beyond 1000 bytes, as on a disk that is full."""
+    resource = pytest.importorskip("resource")
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
     yield
