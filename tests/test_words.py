@@ -12,7 +12,7 @@ GLOSSARY = ROOT / "examples" / "GLOSSARY.md"
 RETIRED = """
     Line Lines Own OWN Walk walks lies walked settled Mixed Room lined_up Desk desk Crew crew Helper
     mail LETTERS bed LOOKS exchanged joined wins gate widen spread pull_back lines_between
-    judged held told felt shaken spared Unfit Shorter rebuilt Told blaming speaking WEAK Unknown
+    judged held told felt shaken Unfit Shorter rebuilt Told blaming speaking WEAK Unknown
     Planned Parallel made_ready kept_strides line_of paper
 """.split()
 

@@ -4,6 +4,7 @@
 """
 
 import inspect
+import sys
 import types
 from collections.abc import Iterator
 
@@ -79,4 +80,7 @@ def _summary(value: object) -> str:
 
 
 if __name__ == "__main__":
-    print(page(), end="")
+    try:
+        print(page(), end="")
+    except ModuleNotFoundError as error:  # hypothesis, which tm.testing needs for its strategies
+        sys.exit(f"the page needs {error.name}: pip install 'tinymeta[test]'")
