@@ -5,6 +5,7 @@ with NumPy's narrow ones.
 """
 
 import dataclasses
+import inspect
 
 import numpy as np
 import pytest
@@ -44,13 +45,19 @@ def given(function: str, name: str, value) -> tuple[list, dict]:
 
 
 def content(result):
-    """What can be compared: arrays by their bytes, layers and methods by what they initialise."""
+    """What can be compared: arrays by their bytes; of what computes, what it computes."""
     if dataclasses.is_dataclass(result):
         fields = {f.name: getattr(result, f.name) for f in dataclasses.fields(result)}
         made = [result.init(np.random.default_rng(0))] if hasattr(result, "init") else []
         return [type(result).__name__, content(list(fields.values())), content(made)]
-    if callable(getattr(result, "init", None)) and isinstance(result, tuple):  # a Method
-        return "a method"
+    if isinstance(result, tm.meta.Method):
+        params = result.init(np.random.default_rng(0))
+        labelled = calls.eval_text(calls.LABELLED)
+        takes_tasks = result.meta_grad.__module__ != "tinymeta.meta.siamese"
+        data = tm.Tasks(labelled, labelled) if takes_tasks else labelled
+        return content(result.meta_grad(params, data))
+    if inspect.isfunction(result):
+        return content(result(1.0))
     if isinstance(result, (tm.Tensor, np.ndarray)):
         array = np.asarray(result)
         return [array.shape, str(array.dtype), array.tobytes()]
