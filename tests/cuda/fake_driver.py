@@ -13,7 +13,7 @@ class FakeDriver:
     capability: of the GPU that it stands for. texts: the PTX of each kernel, by its name in it.
     """
 
-    name, stream = "fake driver", driver.c_void_p(0)
+    name, number, stream = "fake driver", 0, driver.c_void_p(0)
 
     def __init__(self, capability):
         self.capability, self.texts, self.last = capability, {}, 0
@@ -35,7 +35,7 @@ class FakeDriver:
         packed = driver.pack_arguments(args)
         given = ["u64" if isinstance(a, driver.Address) else "u32" for a in packed]
         assert wanted == given, "packed as the kernel reads them"
-        return lambda: None
+        return lambda stream=None: None
 
     def capture_graph(self, launches):
         return lambda: None
@@ -46,7 +46,10 @@ class FakeDriver:
     def download(self, array, address):
         array[...] = 0
 
-    free = upload = copy = synchronize = nothing
+    free = upload = copy = synchronize = let_go = nothing
+
+    def retire(self, release, lent=False):
+        release()
 
 
 def fresh_kernels():

@@ -1,4 +1,4 @@
-"""The driver's C interface, called as on a GPU, with a libcuda that is 30 lines long."""
+"""The driver's C interface, called as on a GPU, with a libcuda that is a fake."""
 
 import os
 import shutil
@@ -19,24 +19,25 @@ import tinymeta as tm
 from tinymeta.cuda.array import allocate, move
 from tinymeta.cuda.driver import current
 from tinymeta.cuda.launch import record_launches
-from tinymeta.cuda.memory import memory_pool
 from tinymeta.cuda.movement import copy
 
-assert tm.devices()["cuda"] is True
+assert tm.devices() == {"cpu": True, "cuda": True, "cuda:1": True}
 driver = current()
 assert (driver.name, driver.capability) == ("fake driver", (9, 0))
 count = lambda name: ctypes.c_int.in_dll(driver.library, name).value
 host = np.arange(600, dtype=np.float32)
 x, out = move(host, "cuda"), allocate((600,), np.float32)
-with record_launches() as recording:
-    copy(out, x)
+copy(out, x)
 assert count("launches") == 1 and np.array_equal(move(out, "cpu"), host)
 copy(out.view((3,), (1,), 5), x.view((3,), (1,), 7))            # addresses count in bytes
 assert move(out, "cpu")[5:8].tolist() == [7, 8, 9]
+with record_launches() as recording:
+    copy(out, x)
+assert count("launches") == 2                                   # recorded and not run
 replay = driver.capture_graph(recording.launches)
-assert count("launches") == 3
 replay(); replay()
 assert count("graphs") == 2 and count("launches") == 3
+assert np.array_equal(move(out, "cpu"), host)
 try:
     allocate((1 << 30,), np.float64)
 except MemoryError as error:
@@ -50,10 +51,6 @@ except RuntimeError as error:
     assert str(error) == "CUDA: cuDeviceGetAttribute failed: of the fake driver (1)"
 else:
     raise AssertionError
-class Newer:                                                    # than the driver
-    def ptx(self, kinds, capability):
-        return ".version 99.0\\n.target sm_90\\n.visible .entry newer("
-driver.load(Newer(), ())
 with tm.device("cuda"):
     compiled = tm.jit(lambda x: -x)
     for _ in range(2):
@@ -62,24 +59,67 @@ with tm.device("cuda"):
     assert program.replay.graph
 print("held")
 """
+# What is alive at the end of the interpreter, in places that are cleared early and late.
+KEPT = """
+import sys, types
+import numpy as np
+import tinymeta as tm
+from tinymeta.cuda.array import allocate, move
+from tinymeta.cuda.launch import record_launches
+from tinymeta.cuda.movement import copy
+
+x = move(np.ones(3, np.float32), "cuda")
+lent = move(np.ones(3, np.float32), "cuda")
+capsule = lent.__dlpack__()
+class Theirs:
+    __cuda_array_interface__ = x.__cuda_array_interface__
+with tm.device("cuda"):
+    compiled = tm.jit(lambda x: -x)
+    compiled(np.ones(3, np.float32))
+cycle = [x, lent, move(Theirs(), "cuda"), compiled, allocate((9,), np.float32)]
+cycle.append(cycle)
+sys.modules["zzz"] = types.ModuleType("zzz")
+sys.modules["zzz"].kept = sys.kept = np.kept = cycle
+"""
 
 
-@pytest.mark.ptx
-def test_libcuda_is_called_as_it_wants_to_be(tmp_path):
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory):
+    """The variables of a process that finds the fake driver."""
     compiler = shutil.which("cc") or shutil.which("gcc")
     if compiler is None or not sys.platform.startswith("linux"):
         pytest.skip("a C compiler on Linux is needed")
     if target.SIMULATED or driver.has_compiler() is not True:
         pytest.skip(f"kernels cannot be compiled here: {driver.has_compiler()}")
-    source, library = str(HERE / "libcuda.c"), str(tmp_path / "libcuda.so.1")
+    folder = tmp_path_factory.mktemp("driver")
+    source, library = str(HERE / "libcuda.c"), str(folder / "libcuda.so.1")
     subprocess.run([compiler, "-shared", "-fPIC", "-w", source, "-o", library], check=True)
-    done = subprocess.run(
-        [sys.executable, "-c", SCRIPT],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "LD_LIBRARY_PATH": str(tmp_path)},
-    )
+    return {**os.environ, "LD_LIBRARY_PATH": str(folder)}
+
+
+def run(environment, *arguments):
+    command = [sys.executable, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, env=environment)
+
+
+@pytest.mark.ptx
+def test_libcuda_is_called_as_it_wants_to_be(environment):
+    done = run(environment, "-c", SCRIPT)
     assert done.stdout.strip() == "held", done.stderr
+
+
+@pytest.mark.ptx
+def test_everybody_waits_for_whom_they_have_to(environment):
+    tests = str(HERE / "test_streams.py")
+    done = run(environment, "-m", "pytest", "-q", "-p", "no:xdist", "-m", "cuda", "-rs", tests)
+    assert done.returncode == 0, done.stdout
+    assert "skipped" not in done.stdout.splitlines()[-1], done.stdout
+
+
+@pytest.mark.ptx
+def test_the_interpreter_ends_quietly(environment):
+    done = run(environment, "-c", KEPT)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 def test_a_machine_without_a_gpu_says_what_is_missing():

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from .checks import shown
-from .device import device_of, move
+from .device import device_of, move, share
 from .interop import Readable
 
 _DLPACK_CUDA = 2  # that standard's number for such a device
@@ -58,7 +58,7 @@ def scalar_dtypes(data: list | tuple) -> Iterator[np.dtype]:
 def on_gpu(data: Any) -> bool:
     """Is it in a GPU's memory: a Tensor or another library's array?"""
     if isinstance(data, Readable):
-        return device_of(data.value) == "cuda"
+        return device_of(data.value) != "cpu"
     if isinstance(data, _HOST_DATA):
         return False
     if hasattr(data, "__cuda_array_interface__"):
@@ -68,9 +68,9 @@ def on_gpu(data: Any) -> bool:
 
 def share_on_gpu(data: Any, dtype: np.dtype | None) -> Any:
     """The array of a GPU's memory that `data` is, not copied unless it is cast."""
-    value = move(data.value if isinstance(data, Readable) else data, "cuda")
+    value = data.value if isinstance(data, Readable) else share(data)
     if dtype not in (None, value.dtype):
-        value = move(move(value, "cpu").astype(dtype), "cuda")
+        value = move(move(value, "cpu").astype(dtype), value.device)
     return value
 
 
@@ -86,7 +86,7 @@ def as_host_array(data: Any, dtype: np.dtype | None) -> np.ndarray:
     if isinstance(data, Readable):
         return data.numpy()
     if on_gpu(data):
-        return move(move(data, "cuda"), "cpu")
+        return move(share(data), "cpu")
     if not isinstance(data, (np.ndarray, np.generic)) and hasattr(data, "__dlpack__"):
         return np.from_dlpack(data)
     array = _numeric_array(data)

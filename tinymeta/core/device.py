@@ -4,8 +4,10 @@ The one place that looks upwards, by name and lazily: a primitive of family "con
 "conv_input" has its kernel in `tinymeta.<device>.conv.conv_input`.
 """
 
+import functools
 import importlib
 import importlib.util
+import re
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
@@ -21,29 +23,58 @@ DEVICES = ("cpu", "cuda")
 def device(name: str) -> AbstractContextManager[None]:
     """`with tm.device("cuda"):` new tensors are made on that device, for this thread.
 
-    Raises ValueError for an unknown name, RuntimeError if the device is not usable here.
+    name: "cpu", "cuda" (the first GPU) or "cuda:1" (the second), and so on. Raises ValueError for
+    an unknown name, RuntimeError if the device is not usable here.
     """
-    check_device_name(name)
+    name = checked_device_name(name)
     available = devices()
-    if available[name] is not True:
-        raise RuntimeError(f"device {name!r} is not usable: {available[name]}")
+    usable = available.get(name, f"there are {', '.join(available)}")
+    if usable is not True:
+        raise RuntimeError(f"device {name!r} is not usable: {usable}")
     return setting(device=name)
 
 
-def check_device_name(name: str) -> None:
-    """Raise ValueError for what names no device."""
-    if not isinstance(name, str) or name not in DEVICES:
-        raise ValueError(f"unknown device {shown(name)}: choose one of {', '.join(DEVICES)}")
+def checked_device_name(name: str) -> str:
+    """The name of a device as it is compared: "cuda:0" is "cuda". ValueError if it names none."""
+    if not isinstance(name, str) or not re.fullmatch(r"cpu|cuda(:\d+)?", name):
+        raise ValueError(
+            f"unknown device {shown(name)}: choose one of {', '.join(DEVICES)}, or cuda:1, cuda:2, "
+            "... for further GPUs"
+        )
+    kind, _, number = name.partition(":")
+    return f"{kind}:{int(number)}" if int(number or 0) else kind
 
 
 def devices() -> dict[str, bool | str]:
-    """Each known device: True if it can be used, else one sentence that says why not."""
-    return {"cpu": True, "cuda": importlib.import_module("tinymeta.cuda").usable()}
+    """Each known device: True if it can be used, else one sentence that says why not.
+
+    "cuda" is the first GPU, "cuda:1" the second.
+    """
+    cuda = _gpus()
+    found = {"cpu": True, "cuda": cuda.usable()}
+    further = range(1, cuda.count()) if found["cuda"] is True else ()
+    return found | {cuda.device_name(number): True for number in further}
+
+
+def kind_of(name: str) -> str:
+    """The room of a device's kernels: that of "cuda:1" is "cuda"."""
+    return name.partition(":")[0]
+
+
+def working_on(name: str) -> AbstractContextManager[None]:
+    """Kernels that are launched in a `with` block run on the device `name`."""
+    cuda = _gpus()
+    return cuda.using(cuda.device_number(name))
+
+
+def _gpus() -> Any:
+    """The room of the GPU's kernels: numba.cuda is slow to import."""
+    return importlib.import_module("tinymeta.cuda")
 
 
 def device_of(value: Any) -> str:
-    """The device that an array (or what stands in for one) is on: "cpu" or "cuda"."""
-    return "cuda" if hasattr(value, "__cuda_array_interface__") else "cpu"
+    """The device that an array (or what stands in for one) is on: "cpu", "cuda", "cuda:1", .."""
+    return "cpu" if isinstance(value, np.ndarray) else getattr(value, "device", "cpu")
 
 
 def on_one_device(name: str, values: Sequence) -> tuple[str, Sequence]:
@@ -59,7 +90,8 @@ def on_one_device(name: str, values: Sequence) -> tuple[str, Sequence]:
     found = [device_of(v) for v in values]
     if len({*found}) == 1:
         return found[0], values
-    of_arrays = {where for where, v in zip(found, values) if v.shape} or {"cuda"}
+    gpus = sorted({*found} - {"cpu"})
+    of_arrays = {where for where, v in zip(found, values) if v.shape} or {gpus[0]}
     if len(of_arrays) > 1:
         placed = " and ".join(f"{v.shape} on {where}" for v, where in zip(values, found))
         raise ValueError(f"{name}: its inputs lie on two devices, {placed}: move one with .to(...)")
@@ -71,14 +103,20 @@ def move(value: Any, name: str) -> Any:
     """`value` on that device: the array itself if it is there already."""
     if name == "cpu" and device_of(value) == name:
         return value
-    return importlib.import_module("tinymeta.cuda").move(value, name)
+    return _gpus().move(value, name)
+
+
+def share(value: Any) -> Any:
+    """Another library's array in a GPU's memory, where it is and not copied."""
+    return _gpus().share(value)
 
 
 def allocate(name: str, shape: tuple[int, ...], dtype: Any) -> Any:
     """Fresh memory with any content, as an array of that device."""
     if name == "cpu":
         return np.empty(shape, dtype)
-    return importlib.import_module("tinymeta.cuda").allocate(shape, dtype)
+    with working_on(name):
+        return _gpus().allocate(shape, dtype)
 
 
 def find_kernel(primitive: Any, name: str) -> Callable:
@@ -87,6 +125,9 @@ def find_kernel(primitive: Any, name: str) -> Callable:
     It is kept in `primitive.kernels`. Raises NotImplementedError if there is none.
     """
     if name in primitive.kernels:
+        return primitive.kernels[name]
+    if kind_of(name) != name:
+        primitive.kernels[name] = _on_gpu(name, find_kernel(primitive, kind_of(name)))
         return primitive.kernels[name]
     path = f"tinymeta.{name}.{primitive.family}"
     module = importlib.import_module(path) if importlib.util.find_spec(path) else None
@@ -101,3 +142,14 @@ def find_kernel(primitive: Any, name: str) -> Callable:
         )
     primitive.kernels[name] = kernel
     return kernel
+
+
+def _on_gpu(name: str, kernel: Callable) -> Callable:
+    """The kernel of the first GPU, launched on another."""
+
+    @functools.wraps(kernel)
+    def on_gpu(*arrays: Any, **static: Any) -> Any:
+        with working_on(name):
+            return kernel(*arrays, **static)
+
+    return on_gpu

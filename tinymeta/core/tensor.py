@@ -30,7 +30,7 @@ from .convert import (
     on_gpu,
     share_on_gpu,
 )
-from .device import check_device_name, device_of, move
+from .device import checked_device_name, device_of, move
 from .interop import Readable
 from .scope import state
 
@@ -87,7 +87,7 @@ class Tensor(Readable):
     dtype = property(lambda self: self.value.dtype, doc="The NumPy dtype of its elements.")
     ndim = property(lambda self: len(self.value.shape), doc="How many axes it has; 0 of a number.")
     size = property(lambda self: math.prod(self.value.shape), doc="How many elements it has.")
-    device = property(lambda self: device_of(self.value), doc='Where it lies: "cpu" or "cuda".')
+    device = property(lambda self: device_of(self.value), doc='Where it lies: "cpu", "cuda", ..')
 
     def numpy(self) -> np.ndarray:
         """The value as a read-only NumPy view (on a GPU: a copy on the host)."""
@@ -102,9 +102,11 @@ class Tensor(Readable):
         return self.numpy().item()
 
     def to(self, device: str) -> "Tensor":
-        """The same value on "cpu" or "cuda", as a constant: no gradient flows between devices."""
-        check_device_name(device)
-        return Tensor(move(self.value, device))
+        """The same value on "cpu", "cuda" or "cuda:1", a constant: no gradient flows between them.
+
+        Raises ValueError for an unknown name.
+        """
+        return Tensor(move(self.value, checked_device_name(device)))
 
     def __bool__(self) -> bool:
         return bool(self.item())
@@ -156,7 +158,7 @@ def tensor(data: Any, dtype: Any = None) -> Tensor:
     if type(data) is Tensor and hasattr(data.value, "require"):  # what stands in for an array
         return Tensor(asarray(data, dtype).value)
     copy = np.array(as_host_array(data, dtype), dtype=dtype, order="C")
-    device = "cuda" if on_gpu(data) else state.device
+    device = share_on_gpu(data, None).device if on_gpu(data) else state.device
     return Tensor(move(in_native_byte_order(copy), device))
 
 

@@ -1,7 +1,8 @@
 """
 Here     the twins of cpu/ on a GPU: the same files and names, `kernel(out, *arrays, **static)`;
-         below them target (Numba as a compiler), driver, memory, array, launch, and loops, the
-         template of all elementwise kernels and reductions.
+         below them target (Numba as a compiler); driver, the GPU as one object, made of context,
+         stream, module, graph and staging; memory, array, launch; and loops, the template of all
+         elementwise kernels and reductions.
 Imports  core
 Never    needs a GPU to be imported, knows a Tensor, launches by way of Numba, touches numba.cuda
          outside target.py
@@ -10,7 +11,17 @@ Add one  a function of the primitive's name in the file of its family; what runs
 Tests    tests/cuda/: in Numba's simulator, and compiled for sm_80 and sm_90 without a GPU
 """
 
-from .array import Array, allocate, move
-from .driver import usable
+from .array import Array, allocate, device_name, device_number, move, share
+from .driver import count, usable, using
 
-__all__ = ["Array", "allocate", "move", "usable"]
+__all__ = [
+    "Array",
+    "allocate",
+    "count",
+    "device_name",
+    "device_number",
+    "move",
+    "share",
+    "usable",
+    "using",
+]

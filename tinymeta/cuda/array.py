@@ -1,7 +1,10 @@
 """An array in the GPU's memory: where it begins and how its elements lie, like NumPy's.
 
 It knows no arithmetic: operations are kernels, found by name. Other libraries read it, and are
-read, without a copy by `__cuda_array_interface__` and DLPack.
+read, without a copy by DLPack and `__cuda_array_interface__`. Their work is queued on streams of
+their own, so each hand-over says who waits for whom. DLPack does: its consumer names a stream, and
+the producer makes that wait. The interface may name none, and PyTorch neither names nor reads one:
+then the host waits.
 """
 
 from math import prod
@@ -11,7 +14,7 @@ import numpy as np
 
 from ..core.strides import dense, evenly_strided
 from . import dlpack
-from .driver import INT32_LIMIT, current
+from .driver import INT32_LIMIT, LEGACY_DEFAULT, current, using
 from .memory import Block, ForeignBlock
 
 DTYPES = {
@@ -49,6 +52,7 @@ class Array:
     size = property(lambda self: prod(self.shape))
     nbytes = property(lambda self: self.size * self.dtype.itemsize)
     address = property(lambda self: self.block.address + self.offset * self.dtype.itemsize)
+    device = property(lambda self: device_name(self.block.driver.number))
 
     @property
     def is_dense(self) -> bool:
@@ -72,26 +76,38 @@ class Array:
         return Array(self.block, self.offset + offset, shape, strides, self.dtype)
 
     def __repr__(self):
-        return f"<{self.dtype}{self.shape} on cuda>"
+        return f"<{self.dtype}{self.shape} on {self.device}>"
 
     # ---- for other libraries ---------------------------------------------------------------------
 
     @property
     def __cuda_array_interface__(self) -> dict:
+        """For any stream to read at once, as the host waits here for what writes to it."""
+        self.block.lent = True
+        self.block.driver.synchronize()
         return {
             "shape": self.shape,
             "typestr": self.dtype.str,
             "version": 3,
             "strides": tuple(s * self.dtype.itemsize for s in self.strides),
             "data": (self.address if self.size else 0, False),
-            "stream": current().stream.value or None,
+            "stream": None,
         }
 
     def __dlpack_device__(self) -> tuple[int, int]:
-        return dlpack.dlpack_device()
+        return dlpack.dlpack_device(self.block.driver.number)
 
-    def __dlpack__(self, *, stream: Any = None, **options: Any) -> Any:
-        current().synchronize()  # simpler than to wait on the consumer's stream, and as right
+    def __dlpack__(self, *, stream: int | None = None, **options: Any) -> Any:
+        """A capsule; what is queued on the consumer's stream afterwards may read it.
+
+        stream: its handle; None: the default one, -1: nobody has to wait. Raises ValueError for 0,
+        which may mean two streams.
+        """
+        if stream == 0:
+            raise ValueError("__dlpack__: stream 0 is ambiguous: pass 1, 2 or a stream's handle")
+        if stream != -1:
+            self.block.driver.precede(LEGACY_DEFAULT if stream is None else stream)
+        self.block.lent = True
         return dlpack.export(self)
 
 
@@ -105,23 +121,53 @@ def allocate(shape: tuple, dtype: Any) -> Array:
 # ---- between devices and libraries ---------------------------------------------------------------
 
 
+def device_name(number: int) -> str:
+    """ "cuda" for the first GPU, "cuda:1" for the second."""
+    return f"cuda:{number}" if number else "cuda"
+
+
+def device_number(name: str) -> int:
+    """The number of the GPU with this name."""
+    return int(name.partition(":")[2] or 0)
+
+
 def move(value: Any, name: str) -> Any:
-    """An array on the device `name`: an Array on "cuda", NumPy's on "cpu".
+    """An array on the device `name`: an Array on "cuda" or "cuda:1", NumPy's on "cpu".
 
-    Another library's array in the GPU's memory is not copied. Raises TypeError for what neither
-    NumPy nor `__cuda_array_interface__` can describe.
+    Another library's array in that GPU's memory is not copied; between two GPUs it goes by way of
+    the host. Raises TypeError for what neither NumPy nor `__cuda_array_interface__` can describe.
     """
-    return _to_gpu(value) if name == "cuda" else _download(_to_gpu(value))
-
-
-def _to_gpu(value: Any) -> Array:
     if isinstance(value, Array):
-        return value
-    if hasattr(value, "__cuda_array_interface__"):
+        if value.device == name:
+            return value
+        with using(value.block.driver.number):
+            value = _download(value)
+        return value if name == "cpu" else move(value, name)
+    if name == "cpu":
+        return move(share(value), "cpu")
+    with using(device_number(name)):
+        return _share(value) if _lies_here(value) else _upload(value)
+
+
+def share(value: Any) -> Array:
+    """Another library's array in a GPU's memory, where it is, without a copy."""
+    with using(_gpu_by_dlpack(value) or 0):
+        return _share(value)
+
+
+def _lies_here(value: Any) -> bool:
+    """Is it another library's array in the memory of this thread's GPU?"""
+    number = _gpu_by_dlpack(value)
+    if number is None:  # the interface does not say on which GPU: on this one, then
+        return hasattr(value, "__cuda_array_interface__")
+    return number == current().number
+
+
+def _share(value: Any) -> Array:
+    """DLPack first: its two sides order their streams, where the interface may name none."""
+    if _gpu_by_dlpack(value) is None:
         return _from_cuda_array_interface(value)
-    if _dlpack_device_of(value) == dlpack.dlpack_device():
-        return _from_dlpack(value)
-    return _upload(value)
+    return _from_dlpack(value)
 
 
 def _upload(value: Any) -> Array:
@@ -142,12 +188,12 @@ def _download(value: Array) -> np.ndarray:
     return array
 
 
-def _dlpack_device_of(value: Any) -> tuple[int, int] | None:
-    """DLPack's (type, number) of where a value lies, if it has one; NumPy's are the host's."""
+def _gpu_by_dlpack(value: Any) -> int | None:
+    """The number of the GPU where a value is, if DLPack can hand it over from there."""
     if isinstance(value, np.ndarray) or not hasattr(value, "__dlpack_device__"):
         return None
     kind, number = value.__dlpack_device__()
-    return int(kind), int(number)
+    return int(number) if kind == dlpack.CUDA else None
 
 
 def _from_dlpack(value: Any) -> Array:
@@ -159,7 +205,10 @@ def _from_dlpack(value: Any) -> Array:
 
 
 def _from_cuda_array_interface(value: Any) -> Array:
-    """Another library's array, without a copy, when its stream is done with it."""
+    """Another library's array, without a copy; our work follows what its stream holds now.
+
+    If it names no stream, the host waits for all of them.
+    """
     interface = value.__cuda_array_interface__
     dtype, shape = np.dtype(interface["typestr"]), tuple(interface["shape"])
     if dtype.kind not in "biuf":
@@ -171,7 +220,9 @@ def _from_cuda_array_interface(value: Any) -> Array:
         strides = dense(shape)
     else:
         strides = tuple(s // dtype.itemsize for s in byte_strides)
-    if interface.get("stream") is not None:
-        current().synchronize(interface["stream"])
+    if interface.get("stream") is None:
+        current().synchronize_all()
+    else:
+        current().follow(interface["stream"])
     block = ForeignBlock(interface["data"][0], value)
     return Array(block, 0, shape, strides, dtype)

@@ -64,9 +64,9 @@ _pointer_of_dying = ctypes.cast(
 )
 
 
-def dlpack_device() -> tuple[int, int]:
-    """(type, number) of the device where our arrays are."""
-    return (CPU if target.SIMULATED else CUDA), 0
+def dlpack_device(number: int) -> tuple[int, int]:
+    """(type, number) of the GPU of this number."""
+    return (CPU, 0) if target.SIMULATED else (CUDA, number)
 
 
 # ---- to another library --------------------------------------------------------------------------
@@ -81,7 +81,7 @@ def export(array: Any) -> Any:
     strides = (c_int64 * array.ndim)(*array.strides)
     tensor = DLTensor(
         data=_host_address(array) if array.size else 0,
-        device=dlpack_device(),
+        device=dlpack_device(array.block.driver.number),
         ndim=array.ndim,
         code=CODES[array.dtype.kind],
         bits=8 * array.dtype.itemsize,
@@ -100,7 +100,7 @@ def _host_address(array: Any) -> int:
     """Where the first element is: in the simulator, in the memory of the CPU."""
     if not target.SIMULATED:
         return array.address
-    buffer, place = current().locate(array.address)
+    buffer, place = array.block.driver.locate(array.address)
     return buffer.ctypes.data + place
 
 
@@ -115,6 +115,11 @@ def _destroy_capsule(capsule):
     """Called by Python; a capsule that still has its first name was never consumed."""
     if _python.PyCapsule_IsValid(capsule, NAME):
         exported.pop(_pointer_of_dying(capsule, NAME), None)
+
+
+# Capsules and other libraries have their addresses: they outlive this module's end.
+for _callback in (_release, _destroy_capsule):
+    _python.Py_IncRef(ctypes.py_object(_callback))
 
 
 # ---- from another library ------------------------------------------------------------------------

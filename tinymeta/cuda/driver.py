@@ -2,86 +2,68 @@
 
 Why not Numba's launcher: it takes 30 to 60 microseconds a time, as it looks at every argument
 again. Here an argument is packed once and a launch is one call of libcuda; a whole recorded list of
-launches is captured into a CUDA graph, which one call replays. All work is queued on one stream, so
-it runs in the order in which it was queued.
+launches is captured into a CUDA graph, which one call replays. All work of a GPU is queued on one
+stream, so it runs in the order in which it was queued.
 
-`current()` is the driver of this machine or, with NUMBA_ENABLE_CUDASIM=1, its stand-in on the CPU,
-simulator.SimulatedDriver, with the same methods.
+`current()` is the driver of the GPU that this thread works on or, with NUMBA_ENABLE_CUDASIM=1, its
+stand-in on the CPU, simulator.SimulatedDriver, with the same methods.
 """
 
 import ctypes
 import functools
-import re
 import threading
-from collections.abc import Callable
-from ctypes import byref, c_char_p, c_int, c_size_t, c_uint, c_void_p
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from ctypes import byref, c_int, c_size_t, c_uint, c_void_p
 from typing import Any
 
 import numpy as np
 
 from . import target
+from .context import NO_DRIVER, NOT_SUPPORTED, OUT_OF_MEMORY, Context, DriverError, gpu_count
+from .graph import Graph, Launch
+from .module import LoadedKernel, entry_name, load_kernel, with_older_version
+from .staging import PinnedPages
+from .stream import LEGACY_DEFAULT, Retired, create_stream, order
 
-OUT_OF_MEMORY, PTX_TOO_NEW = 2, 222  # the driver's codes
-NON_BLOCKING = 1  # a stream that does not wait for the default one
-THREAD_LOCAL = 1  # capture: other threads may go on as they like
-MAJOR, MINOR = 75, 76  # attributes of a device: its compute capability
+__all__ = [
+    "LEGACY_DEFAULT",
+    "NOT_SUPPORTED",
+    "NO_DRIVER",
+    "OUT_OF_MEMORY",
+    "Driver",
+    "DriverError",
+    "current",
+    "entry_name",
+    "has_compiler",
+    "pack_arguments",
+    "usable",
+    "using",
+    "with_older_version",
+]
+
 INT32_LIMIT = 2**31  # kernels count elements in 32 bits
-NO_DRIVER = "no NVIDIA driver was found (libcuda): install one, or use --device cpu"
 Address = ctypes.c_uint64
 
 
-class DriverError(RuntimeError):
-    """The CUDA driver refused a call; code: its number of the error."""
-
-    def __init__(self, message: str, code: int):
-        super().__init__(message)
-        self.code = code
-
-
 class Driver:
-    """libcuda, the first device's context, and one stream.
+    """A GPU: its context, the stream of all its work, and one that is only captured.
 
     Addresses are ints, sizes are in bytes. Every method raises DriverError where libcuda does.
     """
 
-    def __init__(self) -> None:
-        try:
-            self.library = ctypes.CDLL(_library_name())
-        except OSError as error:
-            raise OSError(NO_DRIVER) from error
-        self.threads = threading.local()  # has_context: whether this thread uses our context
-        self.context: c_void_p | None = None
-        self.call("cuInit", c_uint(0))
-        device, context = c_int(), c_void_p()
-        self.call("cuDeviceGet", byref(device), c_int(0))
-        self.call("cuDevicePrimaryCtxRetain", byref(context), device)
-        self.context = context
-        major, minor = c_int(), c_int()
-        self.call("cuDeviceGetAttribute", byref(major), c_int(MAJOR), device)
-        self.call("cuDeviceGetAttribute", byref(minor), c_int(MINOR), device)
-        self.capability = major.value, minor.value
-        name = ctypes.create_string_buffer(100)
-        self.call("cuDeviceGetName", name, c_int(100), device)
-        self.name = name.value.decode()
-        self.stream = c_void_p()
-        self.call("cuStreamCreate", byref(self.stream), c_uint(NON_BLOCKING))
-
-    def call(self, name: str, *arguments: Any) -> None:
-        """Call a function of libcuda. Raises DriverError with the driver's own text."""
-        self.use_context()
-        code = getattr(self.library, name)(*arguments)
-        if code:
-            text = c_char_p()
-            self.library.cuGetErrorString(c_int(code), byref(text))
-            reason = text.value.decode() if text.value else "no text"
-            raise DriverError(f"CUDA: {name} failed: {reason} ({code})", code)
-
-    def use_context(self) -> None:
-        """Make the context this thread's, once for each thread."""
-        if self.context is None or getattr(self.threads, "has_context", False):
-            return
-        self.threads.has_context = True  # before the call, which comes back here
-        self.call("cuCtxSetCurrent", self.context)
+    def __init__(self, number: int = 0) -> None:
+        self.number = number
+        self.context = Context(number)
+        self.library, self.call = self.context.library, self.context.call
+        self.name, self.capability = self.context.name, self.context.capability
+        self.stream = create_stream(self.context)
+        self.capture_stream = create_stream(self.context)
+        # Held while it captures: a context with a stream that captures cannot be waited for.
+        self.capturing = threading.Lock()
+        self.retired = Retired(self.context, self.stream, self.synchronize_all)
+        self.pinned = PinnedPages(self.context, self.stream)
+        self.retire, self.let_go = self.retired.add, self.retired.let_go
 
     # ---- memory ----------------------------------------------------------------------------------
 
@@ -96,8 +78,7 @@ class Driver:
 
     def upload(self, address: int, array: np.ndarray) -> None:
         """From a contiguous array of the host, which may be changed as soon as this returns."""
-        source, size = c_void_p(array.ctypes.data), c_size_t(array.nbytes)
-        self.call("cuMemcpyHtoDAsync_v2", Address(address), source, size, self.stream)
+        self.pinned.upload(address, array)
 
     def download(self, array: np.ndarray, address: int) -> None:
         """Into a contiguous array of the host, when all that was queued before is done."""
@@ -110,74 +91,65 @@ class Driver:
         target, source = Address(to), Address(address)
         self.call("cuMemcpyDtoDAsync_v2", target, source, c_size_t(size), self.stream)
 
-    def synchronize(self, stream: int | None = None) -> None:
-        """Wait for what is queued, here or on another library's stream."""
-        self.call("cuStreamSynchronize", self.stream if stream is None else c_void_p(stream))
-
     def free_memory(self) -> tuple[int, int]:
         """Bytes that are free on the device, and all it has."""
         free, total = c_size_t(), c_size_t()
         self.call("cuMemGetInfo_v2", byref(free), byref(total))
         return free.value, total.value
 
+    # ---- order -----------------------------------------------------------------------------------
+
+    def synchronize(self) -> None:
+        """Wait for what is queued here."""
+        self.let_go()  # puts an event behind what was dropped ..
+        self.call("cuStreamSynchronize", self.stream)
+        self.let_go()  # .. and finds it done
+
+    def synchronize_all(self) -> None:
+        """Wait for what is queued on this GPU by anybody in this process."""
+        with self.capturing:
+            self.call("cuCtxSynchronize")
+
+    def follow(self, stream: int) -> None:
+        """What is queued here from now on comes after what is queued on another stream now."""
+        order(self.context, c_void_p(stream), self.stream)
+
+    def precede(self, stream: int) -> None:
+        """What is queued on another stream from now on comes after what is queued here now."""
+        order(self.context, self.stream, c_void_p(stream))
+
     # ---- kernels ---------------------------------------------------------------------------------
 
-    def load(self, kernel: Any, kinds: tuple) -> c_void_p:
+    def load(self, kernel: Any, kinds: tuple) -> LoadedKernel:
         """A launch.GpuKernel for arguments of some kinds: the driver translates its PTX."""
         text = kernel.ptx(kinds, self.capability)
-        try:
-            module = self._load_module(text)
-        except DriverError as error:
-            if error.code != PTX_TOO_NEW:
-                raise
-            module = self._load_module(with_older_version(text, self.capability))
-        function = c_void_p()
-        name = c_char_p(entry_name(text).encode())
-        self.call("cuModuleGetFunction", byref(function), module, name)
-        return function
-
-    def _load_module(self, text: str) -> c_void_p:
-        module = c_void_p()
-        self.call("cuModuleLoadData", byref(module), c_char_p(text.encode()))
-        return module
+        return load_kernel(self.context, self.retired, text, self.capability)
 
     def prepare_launch(
-        self, function: c_void_p, grid: tuple, block: tuple, args: tuple
-    ) -> Callable[[], None]:
-        """A launch with its arguments packed; it may be called any number of times."""
+        self, kernel: LoadedKernel, grid: tuple, block: tuple, args: tuple
+    ) -> Launch:
+        """A launch with its arguments packed; it may be called any number of times.
+
+        It takes the stream to be queued on; None: the one of all work.
+        """
         values = pack_arguments(args)
         pointers = (c_void_p * len(values))(*(ctypes.addressof(v) for v in values))
-        launch, stream = self.library.cuLaunchKernel, self.stream
+        launch, context = self.context.function("cuLaunchKernel"), self.context
         sizes = [c_uint(n) for n in (*grid, *block, 0)]  # 0: bytes of dynamic shared memory
 
-        def run(keep_alive=values):  # libcuda reads them at each launch, through `pointers`
-            self.use_context()
-            code = launch(function, *sizes, stream, pointers, None)
+        def run(stream: c_void_p | None = None, keep_alive: Any = values) -> None:
+            # libcuda reads `values` at each launch, through `pointers`
+            stream = self.stream if stream is None else stream
+            code = context.run(launch, kernel.handle, *sizes, stream, pointers, None)
             if code:
-                raise DriverError(
-                    f"CUDA: a launch of {grid} blocks of {block} threads failed ({code})", code
-                )
+                context.check(code, f"a launch of {grid} blocks of {block} threads")
 
         return run
 
-    def capture_graph(self, launches: list[Callable[[], None]]) -> Callable[[], None]:
+    def capture_graph(self, launches: Sequence[Launch]) -> Callable[[], None]:
         """The launches as a CUDA graph: a function that replays them with one call."""
-        self.synchronize()
-        graph, executable = c_void_p(), c_void_p()
-        self.call("cuStreamBeginCapture_v2", self.stream, c_int(THREAD_LOCAL))
-        try:
-            for launch in launches:  # the stream notes them down, and runs none
-                launch()
-        finally:
-            self.call("cuStreamEndCapture", self.stream, byref(graph))
-        no_flags = ctypes.c_ulonglong(0)
-        self.call("cuGraphInstantiateWithFlags", byref(executable), graph, no_flags)
-        self.call("cuGraphDestroy", graph)
-
-        def replay():
-            self.call("cuGraphLaunch", executable, self.stream)
-
-        return replay
+        with self.capturing:
+            return Graph(self.context, self.capture_stream, self.stream, self.retired, launches)
 
 
 def pack_arguments(args: tuple) -> list:
@@ -201,38 +173,43 @@ def _as_int32(n: int) -> c_int:
     return c_int(n)
 
 
-def entry_name(text: str) -> str:
-    """The name of the kernel in some PTX."""
-    found = re.search(r"\.visible \.entry (\w+)", text)
-    assert found, "PTX without a kernel"
-    return found.group(1)
-
-
-def with_older_version(text: str, capability: tuple[int, int]) -> str:
-    """PTX that says it is of an older version, which a driver older than the compiler accepts.
-
-    Our kernels use nothing of the newer ones.
-    """
-    known = "8.8" if capability > (9, 0) else "7.8"  # the first that have these GPUs
-    return re.sub(r"(?m)^\.version .*$", f".version {known}", text, count=1)
-
-
-def _library_name() -> str:
-    return "nvcuda.dll" if hasattr(ctypes, "WinDLL") else "libcuda.so.1"
-
-
 # ---- which driver --------------------------------------------------------------------------------
 
-open_drivers: list = []  # the one driver, once it has been asked for
+open_drivers: list = []  # by the GPU's number: its driver, or None before it is asked for
+_opening = threading.Lock()
+_thread = threading.local()  # number: of the GPU that this thread works on, if it is not the first
 
 
 def current() -> Any:
-    """The driver, opened at first need. Raises OSError or DriverError where there is none."""
-    if not open_drivers:
-        from .simulator import SimulatedDriver
+    """The driver of this thread's GPU. Raises OSError or DriverError where there is none."""
+    number = getattr(_thread, "number", 0)
+    if number < len(open_drivers) and open_drivers[number]:
+        return open_drivers[number]
+    from .simulator import SimulatedDriver
 
-        open_drivers.append(SimulatedDriver() if target.SIMULATED else Driver())
-    return open_drivers[0]
+    with _opening:
+        open_drivers.extend([None] * (number + 1 - len(open_drivers)))
+        if open_drivers[number] is None:
+            open_drivers[number] = (SimulatedDriver if target.SIMULATED else Driver)(number)
+    return open_drivers[number]
+
+
+@contextmanager
+def using(number: int) -> Iterator[None]:
+    """This thread works on the GPU `number` in a `with` block."""
+    before = getattr(_thread, "number", 0)
+    _thread.number = number
+    try:
+        yield
+    finally:
+        _thread.number = before
+
+
+def count() -> int:
+    """How many GPUs there are. Raises OSError or DriverError where there is no driver."""
+    from .simulator import SimulatedDriver
+
+    return SimulatedDriver.count if target.SIMULATED else gpu_count()
 
 
 def usable() -> bool | str:

@@ -1,7 +1,7 @@
 """Launching a kernel: compiled when it is first met with arguments of such types, then one call.
 
-`with record_launches() as recording:` also keeps the launches, so that a program can be replayed
-without Python's looking at it again.
+In `with record_launches() as recording:` launches are kept instead of queued, so that a program can
+be replayed without Python's looking at it again.
 """
 
 import threading
@@ -10,8 +10,9 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from . import target
-from .array import Array
+from .array import Array, device_name
 from .driver import current
+from .graph import Launch
 
 # Threads in a block, of kernels with a thread for each element: eight warps, as eight blocks then
 # fill a multiprocessor, and a block ends soon enough to make way. Few in the simulator, as each is
@@ -27,7 +28,7 @@ def block_count(threads: int) -> int:
 class LaunchRecording(NamedTuple):
     """What `record_launches` has kept."""
 
-    launches: list[Callable[[], None]]  # in order, their arguments packed
+    launches: list[Launch]  # in order, their arguments packed
     blocks: list  # the memory that they read and write
 
 
@@ -42,22 +43,32 @@ class GpuKernel:
 
     def __init__(self, function: Callable, identity: str = ""):
         self.function, self.identity = function, identity
-        self.loaded: dict[tuple, Any] = {}  # kinds of arguments -> the driver's function
+        # (the GPU's number, kinds of arguments) -> the kernel in that GPU
+        self.loaded: dict[tuple, Any] = {}
 
     def __call__(self, grid: int | tuple, block: int | tuple, *args: Any) -> None:
-        """Queue it. grid, block: how many blocks, and threads in each, along up to three axes."""
+        """Queue it. grid, block: how many blocks, and threads in each, along up to three axes.
+
+        Raises ValueError for an array that is on another GPU than this thread works on.
+        """
         grid, block = _on_three_axes(grid), _on_three_axes(block)
         if 0 in grid:
             return
+        driver, arrays = current(), [a for a in args if isinstance(a, Array)]
+        for a in arrays:
+            if a.block.driver is not driver:
+                raise ValueError(f"{a} met work on {device_name(driver.number)}: move one")
         kinds = tuple(_kind_of(a) for a in args)
-        if kinds not in self.loaded:
-            self.loaded[kinds] = current().load(self, kinds)
-        launch = current().prepare_launch(self.loaded[kinds], grid, block, args)
-        launch()
+        key = driver.number, kinds
+        if key not in self.loaded:
+            self.loaded[key] = driver.load(self, kinds)
+        launch = driver.prepare_launch(self.loaded[key], grid, block, args)
         recording = getattr(_thread, "recording", None)
-        if recording is not None:
+        if recording is None:
+            launch()
+        else:
             recording.launches.append(launch)
-            recording.blocks.extend(a.block for a in args if isinstance(a, Array))
+            recording.blocks.extend(a.block for a in arrays)
 
     def ptx(self, kinds: tuple, capability: tuple[int, int]) -> str:
         """The PTX for arguments of these kinds, for a GPU of this compute capability."""
@@ -89,7 +100,10 @@ def _numba_type(kind: str | int | None) -> Any:
 
 @contextmanager
 def record_launches() -> Iterator[LaunchRecording]:
-    """The launches of a `with` block, by this thread; what they read and write stays allocated."""
+    """The launches of a `with` block, by this thread, none of which is run.
+
+    What they read and write stays allocated as long as the recording.
+    """
     outer = getattr(_thread, "recording", None)
     recording = _thread.recording = LaunchRecording([], [])
     try:

@@ -2,14 +2,17 @@
 
 Asking the driver takes far longer than most kernels and may wait for all of them. As everything is
 queued on one stream, a block can be given away while a kernel that reads it is still to run: the
-next owner's kernels come after it.
+next owner's kernels come after it. Not so a block that another library has seen, whose kernels are
+queued elsewhere, nor another library's memory, which that library may give away: these wait until
+the GPU is past their use (stream.Retired).
 
 Sizes are rounded up to few different ones, so that a freed block often fits; at most an eighth of
 it is wasted. Free blocks are kept by size: taking one and giving one back are O(1).
 """
 
+import functools
 import threading
-from collections import defaultdict
+from collections import defaultdict, deque
 from typing import Any
 
 from .driver import OUT_OF_MEMORY, DriverError, current
@@ -18,23 +21,41 @@ SMALLEST = 512  # bytes; the driver hands out no less
 
 
 class MemoryPool:
-    """The blocks of this process: those in use, in bytes, and the free ones, by size."""
+    """A GPU's blocks: those in use, in bytes, and the free ones, by size."""
 
     def __init__(self) -> None:
         self.free_blocks: defaultdict[int, list[int]] = defaultdict(list)  # size -> addresses
-        self.used = 0  # bytes
-        self.lock = threading.RLock()  # a block may be dropped while another is taken
+        self.in_use = 0  # bytes, those in `returned` included
+        self.lock = threading.RLock()
+        # (address, size) of what destructors gave back: they may run anywhere, so take no lock.
+        self.returned: deque[tuple[int, int]] = deque()
+
+    @property
+    def used(self) -> int:
+        """Bytes that are in use."""
+        with self.lock:
+            self._take_back()
+            return self.in_use
 
     def allocate(self, size: int) -> tuple[int, int]:
         """(address, size) of at least so many bytes. Raises MemoryError."""
         size = rounded_size(size)
         with self.lock:
+            self._take_back()
             if self.free_blocks[size]:
                 address = self.free_blocks[size].pop()
             else:
                 address = self._allocate_new(size)
-            self.used += size
+            self.in_use += size
         return address, size
+
+    def _take_back(self) -> None:
+        """Put what was given back among the free blocks."""
+        current().let_go()
+        while self.returned:
+            address, size = self.returned.popleft()
+            self.in_use -= size
+            self.free_blocks[size].append(address)
 
     def _allocate_new(self, size: int) -> int:
         """From the driver; if it has none left, once more after the free blocks are given back."""
@@ -49,25 +70,20 @@ class MemoryPool:
     def _out_of_memory(self, size: int) -> str:
         free, total = current().free_memory()
         return (
-            f"CUDA: no room for {size:,} bytes: {self.used:,} are in use here, {free:,} of "
+            f"CUDA: no room for {size:,} bytes: {self.in_use:,} are in use here, {free:,} of "
             f"{total:,} are free on {current().name}: use fewer tasks at a time, tm.checkpoint "
             "on the inner steps, or let go of results that are not needed"
         )
 
-    def free(self, address: int, size: int) -> None:
-        """Keep a block for the next allocation of its size."""
-        with self.lock:
-            self.used -= size
-            self.free_blocks[size].append(address)
-
     def release(self) -> None:
         """Give every free block back to the driver."""
         with self.lock:
-            current().synchronize()
-            for addresses in self.free_blocks.values():
+            self._take_back()
+            current().synchronize()  # those that come back meanwhile may still be read
+            blocks, self.free_blocks = self.free_blocks, defaultdict(list)
+            for addresses in blocks.values():
                 for address in addresses:
                     current().free(address)
-            self.free_blocks.clear()
 
 
 def rounded_size(size: int) -> int:
@@ -88,24 +104,49 @@ def _ask_driver(size: int) -> int | None:
         return None
 
 
-class Block:
-    """Memory from the pool, given back when nothing refers to it. size: in bytes."""
+_pools: dict[int, MemoryPool] = {}  # by the GPU's number
 
-    __slots__ = ("address", "size", "__weakref__")
+
+def memory_pool() -> MemoryPool:
+    """The pool of the GPU that this thread works on."""
+    number = current().number
+    return _pools[number] if number in _pools else _pools.setdefault(number, MemoryPool())
+
+
+class Block:
+    """Memory of this thread's GPU, given back when nothing refers to it. size: in bytes.
+
+    lent: whether another library has seen its address.
+    """
+
+    __slots__ = ("driver", "pool", "address", "size", "lent", "__weakref__")
 
     def __init__(self, size: int):
-        self.address, self.size = memory_pool.allocate(size)
+        self.driver, self.pool, self.lent = current(), memory_pool(), False
+        self.address, self.size = self.pool.allocate(size)
 
-    def __del__(self):
-        if hasattr(self, "size"):  # not if there was no memory
-            memory_pool.free(self.address, self.size)
+    def __del__(self) -> None:
+        if not hasattr(self, "size"):  # there was no memory
+            return
+        if self.lent:
+            self.driver.retire(self._give_back, lent=True)  # which revives it until then
+        else:
+            self._give_back()
+
+    def _give_back(self) -> None:
+        self.pool.returned.append((self.address, self.size))
 
 
 class ForeignBlock:
     """Memory of another library; owner: the object that keeps it allocated."""
 
     def __init__(self, address: int, owner: Any):
-        self.address, self.owner = address, owner
+        self.driver, self.lent, self.address = current(), False, address
+        self.release = functools.partial(_let_go_of, owner)
+
+    def __del__(self) -> None:
+        self.driver.retire(self.release, self.lent)
 
 
-memory_pool = MemoryPool()
+def _let_go_of(owner: Any) -> None:
+    """Nothing; but whoever is to call it keeps the owner until then."""

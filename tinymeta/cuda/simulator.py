@@ -5,23 +5,32 @@ the GPU's. It shows that a kernel's results are right; of its speed it shows not
 """
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from ctypes import c_void_p
 from typing import Any
 
 import numpy as np
 
 from . import target
+from .context import NO_SUCH_DEVICE, DriverError
+from .graph import Launch
 
 ADDRESS_BITS = 40  # of an address: the place in a buffer; those above are the buffer's number
 
 
 class SimulatedDriver:
-    """The methods of driver.Driver, on the CPU; a module or stream is nothing here."""
+    """The methods of driver.Driver, on the CPU; a module or stream is nothing here.
+
+    Work is done when the call that queues it returns, so there is nothing to wait for.
+    """
 
     name, capability, stream = "Numba's simulator", (9, 0), c_void_p(0)
+    count = 2  # GPUs
 
-    def __init__(self) -> None:
+    def __init__(self, number: int) -> None:
+        if number >= self.count:
+            raise DriverError(f"the simulator has no GPU of number {number}", NO_SUCH_DEVICE)
+        self.number = number
         self.buffers: dict[int, np.ndarray] = {}  # by the address where it begins
         self.last = 0  # the latest address; none is used twice
 
@@ -52,8 +61,18 @@ class SimulatedDriver:
         buffer, place = self.locate(address)
         target_buffer[target_place : target_place + size] = buffer[place : place + size]
 
-    def synchronize(self, stream: int | None = None) -> None:
+    def synchronize(self) -> None:
         pass
+
+    synchronize_all = let_go = synchronize
+
+    def follow(self, stream: int) -> None:
+        pass
+
+    precede = follow
+
+    def retire(self, release: Callable[[], object], lent: bool = False) -> None:
+        release()
 
     def free_memory(self) -> tuple[int, int]:
         return 1 << 34, 1 << 34
@@ -62,12 +81,10 @@ class SimulatedDriver:
         """A launch.GpuKernel as a kernel of the simulator, which takes arguments of all kinds."""
         return target.cuda.jit(kernel.function)
 
-    def prepare_launch(
-        self, function: Any, grid: tuple, block: tuple, args: tuple
-    ) -> Callable[[], None]:
+    def prepare_launch(self, function: Any, grid: tuple, block: tuple, args: tuple) -> Launch:
         arguments = [self._argument(value) for value in args]
 
-        def run():
+        def run(stream: c_void_p | None = None) -> None:
             with warnings.catch_warnings():  # a GPU says nothing of log(-1), NumPy does
                 warnings.simplefilter("ignore", RuntimeWarning)
                 function[grid, block](*arguments)
@@ -80,8 +97,8 @@ class SimulatedDriver:
             return value
         return SimulatedPointer(*self.locate(value.address), value.dtype)
 
-    def capture_graph(self, launches: list[Callable[[], None]]) -> Callable[[], None]:
-        def replay():
+    def capture_graph(self, launches: Sequence[Launch]) -> Callable[[], None]:
+        def replay() -> None:
             for launch in launches:
                 launch()
 

@@ -20,7 +20,7 @@ import numpy as np
 
 from ..core import tree
 from ..core.checks import check_function
-from ..core.device import move
+from ..core.device import kind_of, move
 from ..core.primitive import replaced
 from ..core.scope import state
 from ..core.tensor import Tensor
@@ -59,7 +59,7 @@ def run_passes(program: Program) -> Iterator[tuple[str, Program]]:
     """("trace", the program), then (name, program) after each pass for this thread's device."""
     program = checked(program, "trace")
     yield "trace", program
-    for run_pass in PASSES[state.device]:
+    for run_pass in PASSES[kind_of(state.device)]:
         program = checked(run_pass(program), run_pass.__name__)
         yield run_pass.__name__, program
 
@@ -73,7 +73,7 @@ def compile_for(f: Callable, args: tuple, kwargs: dict) -> CompiledProgram | Non
     if traced.needs_outer_gradient:
         return None
     *_, (_, program) = run_passes(traced.program)
-    if state.device == "cuda":
+    if state.device != "cpu":
         from .graph import Launches  # numba.cuda is slow to import
 
         return CompiledProgram(traced, program, Launches(program))

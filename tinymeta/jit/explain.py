@@ -156,7 +156,7 @@ def warmup(f: Callable, *args: Any, **kwargs: Any) -> str:
 def _kernels_built() -> tuple[int, int]:
     """Kernels compiled so far, and loaded from the disk, on this thread's device."""
     counts = cache.counts
-    if state.device == "cuda":
+    if state.device != "cpu":
         from ..cuda.target import kernel_counts as counts  # numba.cuda is slow to import
     return counts["compiled"], counts["loaded"]
 

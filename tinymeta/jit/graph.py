@@ -5,11 +5,11 @@ things: windows are read where they are (cuda/conv.py), and tasks are not split,
 all of them at once. Every step is a kernel that eager mode could launch, too, on views of one
 arena.
 
-So building is running the program once, while the launches are recorded with their arguments.
-Invariant: their addresses stay valid, as the arena and what the kernels allocate is kept with the
-recording. Afterwards no Python stands between the launches; one by one from Python they would cost
-more than most of them take. Cost of a call: a copy of inputs and outputs, and one launch of the
-graph.
+So building is eager mode's way through the steps, with each launch recorded instead of run.
+Invariant: the addresses in them stay valid, as the arena and what the kernels allocate is kept with
+the recording. Afterwards no Python stands between the launches; one by one from Python they would
+cost more than most of them take. Cost of a call: a copy of inputs and outputs, and one launch of
+the graph.
 """
 
 import threading
@@ -19,11 +19,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..core.device import find_kernel
+from ..core.device import find_kernel, working_on
 from ..core.primitive import registry
+from ..core.scope import state
 from ..cuda import loops
 from ..cuda.array import Array, allocate
-from ..cuda.driver import DriverError, current
+from ..cuda.driver import NOT_SUPPORTED, DriverError, current
 from ..cuda.launch import record_launches
 from ..cuda.memory import Block
 from ..cuda.movement import contiguous, copy
@@ -44,15 +45,21 @@ _KINDS = {
 
 
 class Launches(ExecutionPlan):
-    """A program ready to run on the GPU: arrays in, arrays out.
+    """A program ready to run on this thread's device, a GPU: arrays in, arrays out.
 
-    graph: is it a CUDA graph? Else the launches are replayed one by one. kinds: of each step, what
-    runs it. recording: the launches.
+    device: that GPU's name. graph: is it a CUDA graph? Else the launches are replayed one by one.
+    kinds: of each step, what runs it. recording: the launches.
     """
 
     def __init__(self, program: Program):
         super().__init__(program, workspace_size=_no_workspace)
-        self.arena = Block(self.memory.size)
+        self.device = state.device
+        with working_on(self.device):
+            self._prepare()
+
+    def _prepare(self) -> None:
+        """Record the launches and make the graph of them."""
+        self.driver, self.arena = current(), Block(self.memory.size)
         self.one_at_a_time = threading.Lock()  # all calls share the arena
         self.inputs = [self.view(x) for x in self.program.inputs]
         self.outputs = [self.view(y) for y in self.program.outputs]
@@ -95,13 +102,15 @@ class Launches(ExecutionPlan):
         """(how to replay, is it a graph): the launches one by one where graphs are missing."""
         launches = self.recording.launches
         try:
-            return current().capture_graph(launches), True
-        except (DriverError, AttributeError):
+            return self.driver.capture_graph(launches), True
+        except DriverError as error:
+            if error.code != NOT_SUPPORTED:
+                raise
             return lambda: [launch() for launch in launches], False
 
     def __call__(self, arrays: list) -> list[Array]:
         """The program's outputs, new arrays, for these inputs."""
-        with self.one_at_a_time:
+        with self.one_at_a_time, working_on(self.device):
             for place, array in zip(self.inputs, arrays):
                 _write(place, array)
             self.replay()
@@ -113,7 +122,8 @@ class Launches(ExecutionPlan):
     def where(self) -> str:
         """The device, and how launches are replayed."""
         how = "one graph" if self.graph else "plain launches: graphs are missing here"
-        return f"on cuda ({current().name}), {len(self.recording.launches)} launches as {how}"
+        launches = len(self.recording.launches)
+        return f"on {self.device} ({self.driver.name}), {launches} launches as {how}"
 
     def sources(self) -> list[str]:
         """The source of each loop's kernels."""
@@ -129,13 +139,13 @@ class Launches(ExecutionPlan):
     def step_calls(self) -> Iterator[tuple[str, Callable[[], Any]]]:
         """(kind, function that launches it by itself and waits for it) of each step, in order."""
         for kind, step in zip(self.kinds, self.steps):
-            with record_launches() as recording:
+            with working_on(self.device), record_launches() as recording:
                 self.launch(step)
 
             def launch_and_wait() -> None:
                 for launch in recording.launches:
                     launch()
-                current().synchronize()
+                self.driver.synchronize()
 
             yield kind, launch_and_wait
 

@@ -1,0 +1,359 @@
+"""Who waits for whom: capture beside other threads, other libraries' streams, uploads, destructors.
+
+Their kernels only copy: so the tests run on a GPU, and in test_driver.py on the fake driver, which
+does what is queued as late as it may. Another library is played by raw calls on streams of its own.
+"""
+
+import gc
+import threading
+import weakref
+from ctypes import byref, c_int, c_size_t, c_uint, c_void_p
+
+import numpy as np
+import pytest
+
+import tinymeta as tm
+from tinymeta.cuda import dlpack, loops, staging
+from tinymeta.cuda.array import allocate, move
+from tinymeta.cuda.driver import NOT_SUPPORTED, Address, DriverError, current, using
+from tinymeta.cuda.launch import record_launches
+from tinymeta.cuda.memory import memory_pool
+from tinymeta.cuda.movement import copy
+from tinymeta.cuda.target import SIMULATED
+
+pytestmark = [
+    pytest.mark.cuda,
+    pytest.mark.skipif(SIMULATED, reason="the simulator has no streams"),
+]
+F32 = np.float32
+N = 1000
+
+
+@pytest.fixture
+def fake():
+    if current().name != "fake driver":
+        pytest.skip("asks the fake driver")
+    return lambda name: c_int.in_dll(current().library, name)
+
+
+class TheirStream:
+    """Another library's stream, on which it copies arrays."""
+
+    def __init__(self):
+        self.handle = c_void_p()
+        current().call("cuStreamCreate", byref(self.handle), c_uint(1))
+
+    def copy(self, to, x):
+        """Queue a copy of a dense array to a dense one of that size."""
+        arguments = Address(to.address), Address(x.address), c_size_t(x.nbytes), self.handle
+        current().call("cuMemcpyDtoDAsync_v2", *arguments)
+
+    def synchronize(self):
+        current().call("cuStreamSynchronize", self.handle)
+
+
+class Theirs:
+    """Another library's array, in version 2 of the interface, which has no stream, or with one."""
+
+    def __init__(self, array, stream=None):
+        self.__cuda_array_interface__ = {
+            "shape": array.shape,
+            "typestr": array.dtype.str,
+            "data": (array.address, False),
+            "version": 2 if stream is None else 3,
+        } | ({} if stream is None else {"stream": stream})
+        self.array = array
+
+
+def numbers(k=0):
+    return move(np.arange(k, k + N, dtype=F32), "cuda")
+
+
+def is_numbers(x, k=0):
+    return np.array_equal(move(x, "cpu"), np.arange(k, k + N, dtype=F32))
+
+
+# ---- capture -------------------------------------------------------------------------------------
+
+
+def test_another_threads_work_stays_out_of_a_capture():
+    """It works between the first and the second launch of the graph."""
+    x, out = numbers(), allocate((N,), F32)
+    with record_launches() as recording:
+        copy(out, x)
+    inside, done, found = threading.Event(), threading.Event(), []
+
+    def stop(*stream):
+        inside.set()
+        done.wait(20)
+        recording.launches[0](*stream)
+
+    def other():
+        inside.wait(20)
+        try:
+            y = allocate((N,), F32)
+            copy(y, numbers(7))
+            found.append(is_numbers(y, 7))
+        finally:
+            done.set()
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    replay = current().capture_graph([stop])
+    thread.join()
+    assert found == [True]
+    replay()
+    assert is_numbers(out)
+    if current().name == "fake driver":
+        assert c_int.in_dll(current().library, "intruders").value == 0
+
+
+def test_a_launch_that_fails_in_a_capture_is_what_is_told():
+    def refused(*stream):
+        raise DriverError("refused", 1)
+
+    for _ in range(2):  # and the stream captures no more
+        with pytest.raises(DriverError, match="^refused$"):
+            current().capture_graph([refused])
+    test_another_threads_work_stays_out_of_a_capture()
+
+
+def test_only_a_driver_without_graphs_is_said_to_have_none(monkeypatch):
+    def failing(code):
+        def capture_graph(launches):
+            raise DriverError("no", code)
+
+        return capture_graph
+
+    with tm.device("cuda"):
+        monkeypatch.setattr(current(), "capture_graph", failing(NOT_SUPPORTED))
+        assert "plain launches" in str(tm.explain(lambda x: -x, np.ones(N, F32)))
+        monkeypatch.setattr(current(), "capture_graph", failing(700))
+        with pytest.raises(DriverError, match="^no$"):
+            tm.jit(lambda x: -x)(np.ones(N, F32))
+
+
+def test_a_broken_context_is_called_one(fake):
+    x, out = numbers(), allocate((N,), F32)
+    copy(out, x)
+    fake("broken").value = 700
+    try:
+        for call in (lambda: copy(out, x), current().synchronize, lambda: allocate((9,), F32)):
+            with pytest.raises(DriverError, match=r"\(700\).*in this process any more") as caught:
+                call()
+            assert caught.value.code == 700
+        with tm.device("cuda"), pytest.raises(DriverError, match=r"\(700\)"):
+            tm.jit(lambda x: -x)(np.ones(N, F32))
+    finally:
+        fake("broken").value = 0
+
+
+# ---- the context ---------------------------------------------------------------------------------
+
+
+def test_another_library_may_change_the_context_and_finds_its_own_again():
+    library, before, after = current().library, c_void_p(), c_void_p()
+    library.cuCtxGetCurrent(byref(before))
+    try:
+        library.cuCtxSetCurrent(None)
+        x = numbers()
+        y = allocate((N,), F32)
+        copy(y, x)
+        assert is_numbers(y)
+        library.cuCtxGetCurrent(byref(after))
+        assert after.value is None
+    finally:
+        library.cuCtxSetCurrent(before)
+
+
+# ---- another library's arrays --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("how", ["no stream", "a stream", "the default stream"])
+def test_work_follows_what_another_library_has_queued(how):
+    x, out, stream = allocate((N,), F32), allocate((N,), F32), TheirStream()
+    if how == "the default stream":
+        stream.handle = c_void_p(1)
+    source = numbers()
+    current().synchronize()
+    stream.copy(x, source)
+    named = {"no stream": None}.get(how, stream.handle.value)
+    copy(out, move(Theirs(x, named), "cuda"))
+    assert is_numbers(out)
+
+
+def test_dlpack_is_preferred_and_told_our_stream():
+    x, streams = numbers(), []
+
+    class WithBoth:
+        @property
+        def __cuda_array_interface__(self):
+            raise RuntimeError("it names no stream")
+
+        def __dlpack_device__(self):
+            return x.__dlpack_device__()
+
+        def __dlpack__(self, stream):
+            streams.append(stream)
+            return dlpack.export(x)
+
+    shared = move(WithBoth(), "cuda")
+    assert streams == [current().stream.value] and shared.address == x.address
+    assert is_numbers(shared)
+    copy(numbers(), shared)
+    del shared
+    gc.collect()
+    current().synchronize()
+    assert not dlpack.exported, "its producer has it again"
+
+
+@pytest.mark.parametrize("how", ["dlpack", "dlpack, default stream", "interface"])
+def test_another_librarys_work_follows_ours(how):
+    x, seen, stream = allocate((N,), F32), allocate((N,), F32), TheirStream()
+    source = numbers()
+    current().synchronize()
+    copy(x, source)
+    if how == "interface":
+        x.__cuda_array_interface__
+    elif how == "dlpack":
+        x.__dlpack__(stream=stream.handle.value)
+    else:
+        stream.handle = c_void_p(1)
+        x.__dlpack__()
+    stream.copy(seen, x)
+    stream.synchronize()
+    assert is_numbers(seen)
+    with pytest.raises(ValueError, match="stream 0 is ambiguous"):
+        x.__dlpack__(stream=0)
+
+
+@pytest.mark.parametrize("how", ["dlpack", "interface"])
+def test_a_block_that_was_lent_is_not_reused_while_it_is_read(how):
+    x, seen, stream = numbers(), allocate((N,), F32), TheirStream()
+    if how == "interface":
+        x.__cuda_array_interface__
+    else:
+        x.__dlpack__(stream=stream.handle.value)
+    stream.copy(seen, x)
+    address = x.address
+    del x
+    gc.collect()
+    others = [numbers(99) for _ in range(3)]
+    current().synchronize()
+    stream.synchronize()
+    assert is_numbers(seen)
+    del others
+    gc.collect()
+    blocks = [allocate((N,), F32) for _ in range(9)]
+    assert address in {x.address for x in blocks}, "it comes back to the pool"
+
+
+def test_another_librarys_memory_is_kept_until_kernels_have_read_it(fake):
+    x, out = numbers(), allocate((N,), F32)
+    theirs = Theirs(x)
+    alive = weakref.ref(theirs)
+    copy(out, move(theirs, "cuda"))
+    del theirs
+    gc.collect()
+    allocate((N,), F32)
+    assert alive(), "the copy is still queued"
+    assert is_numbers(out)
+    assert not alive()
+
+
+# ---- uploads -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("count", [1, N, staging.PAGE // 4 + 5, staging.PAGE])
+def test_an_array_may_be_changed_as_soon_as_its_upload_returns(count):
+    uploads = []
+    for k in range(5):
+        x = np.arange(k, k + count, dtype=F32)
+        uploads.append(move(x, "cuda"))
+        x[:] = -1
+    for k, y in enumerate(uploads):
+        np.testing.assert_array_equal(move(y, "cpu"), np.arange(k, k + count, dtype=F32))
+
+
+# ---- what is not needed any more -----------------------------------------------------------------
+
+
+def test_graphs_and_modules_are_freed(fake):
+    with tm.device("cuda"):
+        compiled = tm.jit(lambda x: -x)
+        compiled(np.ones(N, F32))
+    loops.loop_kernel.cache_clear()
+    current().synchronize()
+    gc.collect()
+    current().synchronize()
+    graphs, modules = fake("graphs_alive").value, fake("modules_alive").value
+    assert graphs and modules
+    del compiled
+    gc.collect()
+    current().synchronize()
+    assert fake("graphs_alive").value < graphs and fake("modules_alive").value < modules
+
+
+def test_threads_may_take_give_back_and_release_memory():
+    errors, stop = [], threading.Event()
+
+    def work(k):
+        try:
+            while not stop.is_set():
+                x, out = numbers(k), allocate((N,), F32)
+                copy(out, x)
+                assert is_numbers(out, k)
+        except Exception as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=work, args=(k,)) for k in range(3)]
+    for thread in threads:
+        thread.start()
+    for _ in range(50):
+        memory_pool().release()
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert not errors
+
+
+# ---- loading -------------------------------------------------------------------------------------
+
+
+class Text:
+    """A kernel that is PTX already."""
+
+    def __init__(self, text):
+        self.text = text
+
+    def ptx(self, kinds, capability):
+        return self.text
+
+
+def test_the_drivers_words_about_ptx_are_told(fake):
+    with pytest.raises(DriverError, match=r"\(218\); kernel wrong; the driver says: line 1: no"):
+        current().load(Text(".visible .entry wrong("), ())
+
+
+@pytest.mark.parametrize("version", ["99.0", "98.0"], ids=["as it is loaded", "lazily"])
+def test_a_newer_compilers_ptx_is_loaded_as_an_older_ones(fake, version):
+    current().load(Text(f".version {version}\n.target sm_90\n.visible .entry newer("), ())
+
+
+# ---- two GPUs ------------------------------------------------------------------------------------
+
+
+def test_a_second_gpu():
+    if "cuda:1" not in tm.devices():
+        pytest.skip("there is one GPU")
+    x = np.arange(N, dtype=F32)
+    with tm.device("cuda:1"):
+        t = tm.tensor(x)
+        results = [-t, tm.jit(lambda x: -x)(x)]
+        assert [y.device for y in (t, *results)] == ["cuda:1"] * 3
+    first = t.to("cuda:0")
+    assert first.device == "cuda" and np.array_equal(first.numpy(), x)
+    with using(1):
+        assert memory_pool().used and memory_pool().used != 0
+    with pytest.raises(ValueError, match="two devices"):
+        first + t
