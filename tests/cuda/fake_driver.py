@@ -29,7 +29,7 @@ class FakeDriver:
         return name
 
     def prepare_launch(self, name, grid, block, args):
-        assert max(grid[1:]) < 2**16 and np.prod(block) <= 1024
+        assert grid[0] < 2**31 and max(grid[1:]) < 2**16 and np.prod(block) <= 1024, grid
         parameters = re.search(r"\.entry \w+\((.*?)\)", self.texts[name], re.DOTALL).group(1)
         wanted = re.findall(r"\.param \.(\w+)", parameters)
         packed = driver.pack_arguments(args)

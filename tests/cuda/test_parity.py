@@ -11,9 +11,9 @@ import tinymeta as tm
 from tinymeta.core.device import move
 from tinymeta.core.primitive import registry
 from tinymeta.core.text import FUNCTIONS, names, parsed
-from tinymeta.cuda import matmul
+from tinymeta.cuda import loops, matmul
 from tinymeta.cuda.array import allocate
-from tinymeta.cuda.launch import GpuKernel
+from tinymeta.cuda.launch import THREADS, GpuKernel
 from tinymeta.cuda.target import SIMULATED
 from tinymeta.testing.cases import TABLE
 from tinymeta.testing.primitives import check_kernel, on_cases
@@ -119,8 +119,21 @@ def test_any_axes_are_reduced(shape, axes, how, on_gpu):
     np.testing.assert_allclose(y.numpy(), getattr(np, how)(x, axis=axes), rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.parametrize("dtype", ["bool", "int8", "uint8", "int64"])
+@pytest.mark.parametrize("how", ["sum", "max", "min", "argmax"])
+def test_what_is_no_float_is_reduced(dtype, how, on_gpu):
+    x = rng.integers(0, 2, (4, 40)).astype(dtype)
+    x[0], x[1] = 0, 1
+    expected = getattr(x, how)(1)
+    for f in (getattr(tm, how), tm.jit(lambda x: getattr(tm, how)(x, 1))):
+        y = f(x, 1) if f is getattr(tm, how) else f(x)
+        np.testing.assert_array_equal(y.numpy(), expected)
+        assert y.dtype == expected.dtype
+
+
 def test_a_few_long_sums_are_cut_in_parts(on_gpu, monkeypatch):
-    x = rng.normal(size=(2, 3000)).astype(np.float32)
+    count = 2 * THREADS * loops.ROWS_ENOUGH + 3  # for two parts, on a GPU as in the simulator
+    x = rng.normal(size=(2, count)).astype(np.float32)
     kernels = recorded_kernels(monkeypatch)
     y = tm.sum(x, 1)
     assert len(kernels) == 2, "one for the parts, one for their sum"
@@ -174,7 +187,7 @@ def test_a_product_in_registers_of_any_shape_and_layout(tile, m, n, k, transpose
         layouts.append((task, column, row) if name in transposed else (task, row, column))
     tile_m, tile_n, _, share_m, share_n = tile
     read, out = matmul.read_strided, allocate((2, m, n), np.float64)
-    grid = -(-m // tile_m), -(-n // tile_n), 2
+    grid = -(-m // tile_m) * -(-n // tile_n), 1, 2
     threads = tile_m // share_m * (tile_n // share_n)
     by_row = [int(layout[-1] != 1) for layout in layouts]
     kernel = matmul.register_tile_kernel(read, read, *tile, "float64")
@@ -186,9 +199,9 @@ def test_a_product_in_registers_of_any_shape_and_layout(tile, m, n, k, transpose
 def test_a_product_in_shared_memory_of_any_shape(m, n, k):
     x, y = rng.normal(size=(m, k)), rng.normal(size=(k, n))
     read, out = matmul.read_strided, allocate((1, m, n), np.float64)
-    grid, sizes, layouts = (-(-m // 4), -(-n // 4)), (m, n, k, 0, 0, 0), ((0, k, 1), (0, n, 1))
+    tiles, sizes, layouts = -(-m // 4) * -(-n // 4), (m, n, k, 0, 0, 0), ((0, k, 1), (0, n, 1))
     kernel = matmul.shared_tile_kernel(read, read, 4, "float64")
-    kernel(grid, (4, 4), out, up(x), up(y), sizes, *layouts)
+    kernel(tiles, (4, 4), out, up(x), up(y), sizes, *layouts)
     np.testing.assert_allclose(down(out)[0], x @ y, rtol=1e-12, atol=1e-12)
 
 
@@ -196,6 +209,14 @@ def test_more_tasks_than_a_grid_has_room_for(on_gpu, monkeypatch):
     monkeypatch.setattr(matmul, "MAX_GRID_Z", 2)
     x, y = rng.normal(size=(5, 3, 2)), rng.normal(size=(5, 2, 3))
     np.testing.assert_allclose((tm.asarray(x) @ tm.asarray(y)).numpy(), x @ y, rtol=1e-12)
+
+
+@pytest.mark.skipif(SIMULATED, reason="millions of threads, each of them Python's")
+@pytest.mark.parametrize("m, n", [(2, 1_048_577), (1_048_577, 2)])
+def test_more_rows_or_columns_than_an_axis_of_a_grid_has_room_for(m, n, on_gpu):
+    x, y = np.arange(m, dtype=np.float32).reshape(m, 1), np.ones((1, n), np.float32)
+    product = (tm.asarray(x) @ tm.asarray(y)).numpy()
+    np.testing.assert_array_equal(product, np.broadcast_to(x, (m, n)))
 
 
 def test_tasks_share_or_have_their_own_weights(on_gpu):

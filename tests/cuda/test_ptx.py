@@ -18,7 +18,7 @@ from tinymeta.core.kernel_folder import load_kernel
 from tinymeta.core.primitive import registry
 from tinymeta.core.scope import setting
 from tinymeta.core.text import FUNCTIONS
-from tinymeta.cuda import driver, elementwise, matmul, target
+from tinymeta.cuda import driver, elementwise, matmul, reduce, target
 from tinymeta.cuda.array import allocate
 
 pytestmark = pytest.mark.ptx
@@ -139,6 +139,22 @@ def test_products(fake, sizes, kernel, dtype):
     if dtype == "float32" and kernel > 16:
         assert "ld.shared.v4.f32" in text, "four at a time from shared memory"
         assert not re.search(r"\b[ls][dt]\.local", text), "the sums stay in registers"
+
+
+@pytest.mark.parametrize("sizes", [(2, 1_048_577), (1_048_577, 2), (40, 4_200_000), (4_200_000, 40)])
+def test_a_product_of_any_size_is_within_a_grid(fake, sizes):
+    m, n = sizes
+    arrays = [allocate(shape, "float32") for shape in ((m, n), (m, 1), (1, n))]
+    matmul.matmul(*arrays)  # the fake driver refuses a larger one
+    check(fake)
+
+
+@pytest.mark.parametrize("how", ["sum", "max", "argmax"])
+@pytest.mark.parametrize("dtype", ["bool", "uint8", "int64", "float32"])
+def test_reductions_of_every_kind_of_dtype(fake, how, dtype):
+    out = {"sum": "float32" if dtype == "float32" else "int64", "max": dtype, "argmax": "int64"}
+    getattr(reduce, how)(allocate((3,), out[how]), allocate((3, 5000), dtype), axes=(1,))
+    check(fake, dtype == "float32")
 
 
 def test_the_conv4_meta_step(fake):

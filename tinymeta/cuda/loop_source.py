@@ -143,8 +143,7 @@ def _body_lines(body: LoopBody, elements: list[str]) -> list[str]:
     lines += [f"{name} = {expression}" for name, expression in body.statements]
     for result, element in zip(body.results, results):
         if not result.reduce:
-            dtype = "uint8" if result.dtype == "bool" else result.dtype
-            lines.append(f"{element} = {dtype}({result.value})")
+            lines.append(f"{element} = {_stored_dtype(result)}({result.value})")
     return lines
 
 
@@ -154,7 +153,7 @@ def _reduction_parts(reductions: list[tuple[str, LoopResult]], width: int) -> di
     for k, (y, result) in enumerate(reductions):
         total, mine = f"t_{y}", f"tile[{k * THREADS} + t]"
         theirs = f"tile[{k * THREADS} + t + half]"
-        begin.append(f"{total} = {result.dtype}({_neutral(result)})")
+        begin.append(f"{total} = {_stored_dtype(result)}({_neutral(result)})")
         combine.append(f"{total} = {_combined(result, total, result.value)}")
         put.append(f"{mine} = {total}")
         combine_halves.append(f"{mine} = {_combined(result, mine, theirs)}")
@@ -164,7 +163,7 @@ def _reduction_parts(reductions: list[tuple[str, LoopResult]], width: int) -> di
         "rows": THREADS // width,
         "half": THREADS // 2,
         "tile_size": THREADS * len(reductions),
-        "dtype": reductions[0][1].dtype,
+        "dtype": _stored_dtype(reductions[0][1]),
         "begin": _indented(begin, 1),
         "combine": _indented(combine, 3),
         "put": _indented(put, 1),
@@ -173,16 +172,24 @@ def _reduction_parts(reductions: list[tuple[str, LoopResult]], width: int) -> di
     }
 
 
+def _stored_dtype(result: LoopResult) -> str:
+    """The dtype of a result in memory, where bools are bytes."""
+    return "uint8" if result.dtype == "bool" else result.dtype
+
+
 def _combined(result: LoopResult, a: str, b: str) -> str:
     """Two partial results as one, in the dtype of the result."""
-    return f"{result.dtype}({a} + {b})" if result.reduce == "sum" else f"maximum({a}, {b})"
+    if result.reduce == "sum":
+        return f"{result.dtype}({a} + {b})"
+    return f"maximum({a}, {_stored_dtype(result)}({b}))"
 
 
 def _neutral(result: LoopResult) -> str:
     """The number that changes nothing when it is combined with another."""
     if result.reduce == "sum":
         return "0"
-    return "-inf" if np.dtype(result.dtype).kind == "f" else str(np.iinfo(result.dtype).min)
+    dtype = np.dtype(_stored_dtype(result))
+    return "-inf" if dtype.kind == "f" else str(np.iinfo(dtype).min)
 
 
 def _element(name: str, k: int, pattern: tuple) -> str:

@@ -1,7 +1,7 @@
 """Matrix products: tiles in shared memory, then tiles in registers.
 
-    out[t, m, n] = sum_k x[t, m, k] y[t, k, n]          a block for each tile of out: its rows,
-                                                        columns and task are the grid's three axes
+    out[t, m, n] = sum_k x[t, m, k] y[t, k, n]          a block for each tile of out, along the first
+                                                        axis of the grid, and task, along its third
 
 A thread that computes one element alone reads 2 K numbers from memory for K multiplications.
 `shared_tile_kernel`: the 16 x 16 threads of a block read a tile of x and one of y together, once,
@@ -36,10 +36,19 @@ from typing import Any, NamedTuple
 from .array import Array, allocate
 from .launch import GpuKernel
 from .movement import contiguous, copy
-from .target import SIMULATED, cuda, device_function, int32, shared_array, types
+from .target import (
+    SIMULATED,
+    cuda,
+    device_function,
+    int32,
+    quotient,
+    remainder,
+    shared_array,
+    types,
+)
 
 EDGE = 16  # of the tiles of `shared_tile_kernel`
-MAX_GRID_Z = 65535  # blocks along the third axis of a grid
+MAX_GRID_Z = 65535  # blocks along the second and third axis of a grid; 2^31 along the first
 
 
 def matmul(out: Array, x: Array, w: Array) -> None:
@@ -88,7 +97,7 @@ def run_product(
     # Along which axis neighbouring threads read a tile, so that they read neighbours.
     x_by_row, y_by_row = int(x_layout[-1] != 1), int(y_layout[-1] != 1)
     for first in range(0, tasks, MAX_GRID_Z):
-        grid = rows, columns, min(tasks - first, MAX_GRID_Z)
+        grid = rows * columns, 1, min(tasks - first, MAX_GRID_Z)
         numbers = m, n, k, x_by_row, y_by_row, first
         choice.kernel(grid, choice.block, out, x, y, numbers, x_layout, y_layout)
 
@@ -120,6 +129,13 @@ def choose_kernel(read_x: Callable, read_y: Callable, m: int, n: int, dtype: str
     return KernelChoice(kernel, 64, 64, 256)
 
 
+@device_function
+def _tile_corner(tile, m, tile_m, tile_n):
+    """(first row, first column) of a tile of the m rows; tiles are counted down each column."""
+    rows = quotient(m + tile_m - 1, tile_m)
+    return int32(remainder(tile, rows) * tile_m), int32(quotient(tile, rows) * tile_n)
+
+
 @functools.cache
 def shared_tile_kernel(read_x: Callable, read_y: Callable, edge: int, dtype: str) -> GpuKernel:
     """One element for each thread; a block of edge x edge threads shares its two tiles."""
@@ -128,7 +144,8 @@ def shared_tile_kernel(read_x: Callable, read_y: Callable, edge: int, dtype: str
     def kernel(out, x, y, sizes, x_layout, y_layout):
         m, n, count, first_task = sizes[0], sizes[1], sizes[2], sizes[5]
         i, j, t = cuda.threadIdx.y, cuda.threadIdx.x, cuda.blockIdx.z + first_task
-        row, column = cuda.blockIdx.x * edge + i, cuda.blockIdx.y * edge + j
+        first_row, first_column = _tile_corner(cuda.blockIdx.x, m, edge, edge)
+        row, column = first_row + i, first_column + j
         tiles = shared_array(tile_size, scalar)  # x's, then y's
         total = scalar(0)
         for k in range(0, count, edge):
@@ -184,7 +201,7 @@ def register_tile_kernel(
     def kernel(out, x, y, sizes, x_layout, y_layout):
         m, n, count, x_by_row, y_by_row, first_task = sizes
         me, t = int32(cuda.threadIdx.x), int32(cuda.blockIdx.z + first_task)
-        first_row, first_column = int32(cuda.blockIdx.x * tile_m), int32(cuda.blockIdx.y * tile_n)
+        first_row, first_column = _tile_corner(cuda.blockIdx.x, m, tile_m, tile_n)
         my_row, my_column = int32(me // threads_n * 4), int32(me % threads_n * 4)
         tiles = shared_array(tiles_size, scalar)  # x's, transposed, then y's
         # The loops over these have constant bounds: unrolled, the arrays become registers.
