@@ -15,6 +15,7 @@ Tests    tests/peers/test_benchmarks.py, tests/test_faults.py, tests/test_densit
     python -m benchmarks density [FOLDER ...]       # how dense code is to read, by counts
     python -m benchmarks.faults                     # faults of all kinds: one table of their ends
     python -m benchmarks.gpu                        # all there is to know about a GPU
+    python -m benchmarks.gpu_kernels                # its kernels, compiled without one
 """
 
 __all__: list[str] = []  # commands, not names to import

@@ -1,12 +1,14 @@
 """`python -m benchmarks.gpu`: all there is to know about a GPU, in one command and under 8 minutes.
 
-First trust: the parity suite on the device, in float32 and float64, eager and compiled. Then speed:
-meta-steps beside PyTorch and JAX where these are installed with CUDA, products beside cuBLAS,
-convolutions beside products. Last a short training on images. A summary is printed at the end and
-results/gpu.json is written after each part, so that a run cut short leaves what it had.
+Its parts are in the order of their worth. The kernels are compiled, in a process for each core.
+Meta-steps are timed beside PyTorch and JAX where these are installed with CUDA, each after a check
+in float64 that all compute the same; products are timed beside cuBLAS, convolutions beside
+products. Then trust in the rest: the parity suite on the device, in float32 and float64, eager and
+compiled. Last a short training on images. results/gpu.json is written after each result, so that a
+run cut short leaves what it had; a part that fails is noted there, and the next one begins.
 
-With NUMBA_ENABLE_CUDASIM=1 it rehearses itself, without the training, on sizes that the simulator
-can run: no figure of that means anything.
+With NUMBA_ENABLE_CUDASIM=1 it rehearses itself, without kernels and training, on sizes that the
+simulator can run: no figure of that means anything.
 """
 
 import argparse
@@ -15,7 +17,8 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+import traceback
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -23,13 +26,15 @@ from typing import Any
 import numpy as np
 
 import tinymeta as tm
+from tinymeta.core.system import cores
 
 from . import work
+from .gpu_kernels import WORKS, compile_in_processes
+from .gpu_rates import rates, torch_on_gpu
 from .timing import alternate, disagreement, machine, seconds, table, write
 
 ROOT = Path(__file__).parent.parent
-# Products: M, N, K and how many at a time.
-SIZES = [(2048, 2048, 2048, 1), (4096, 4096, 4096, 1), (1024, 1024, 1024, 8), (980, 64, 576, 32)]
+Results = Iterator[tuple[str, Any]]  # of a part: name, what was found, as they come
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -43,16 +48,31 @@ def main(arguments: list[str] | None = None) -> None:
     report: dict = {"device": current().name, "machine": machine(), "simulated": SIMULATED}
     facts = {"device": report["device"], **report["machine"]}
     print("  ".join(f"{key} {value}" for key, value in facts.items()))
-    parts = {"parity": parity, "steps": steps, "products": products, "training": training}
-    for name, part in parts.items():
-        if name in options.skip or (SIMULATED and part is training):
-            continue
-        print(f"\n== {name}", flush=True)
-        start = time.perf_counter()
-        report[name] = part(options, SIMULATED)
-        report[name]["seconds"] = time.perf_counter() - start
-        write(options.out, json.dumps(report, indent=1) + "\n")
+    for name, part in PARTS.items():
+        if name not in options.skip and not (SIMULATED and name in NOT_REHEARSED):
+            run_part(name, part, options, report)
     print(f"\n== summary\n{summary(report)}\nwritten to {options.out}")
+    if any("error" in report[name] for name in PARTS if name in report):
+        raise SystemExit(1)
+
+
+def run_part(name: str, part: Callable, options: argparse.Namespace, report: dict) -> None:
+    """A part, into report[name], which is written after each of its results."""
+    print(f"\n== {name}", flush=True)
+    start, found = time.perf_counter(), report.setdefault(name, {})
+
+    def save() -> None:
+        found["seconds"] = time.perf_counter() - start
+        write(options.out, json.dumps(report, indent=1) + "\n")
+
+    try:
+        for key, value in part(options, report["simulated"]):
+            found[key] = value
+            save()
+    except Exception as error:
+        traceback.print_exc()
+        found["error"] = f"{type(error).__name__}: {error}"
+        save()
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -68,9 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument(
         "--compile", action="store_true", help="torch.compile with CUDA graphs, too: minutes"
     )
-    p.add_argument(
-        "--skip", nargs="+", default=[], choices=("parity", "steps", "products", "training")
-    )
+    p.add_argument("--skip", nargs="+", default=[], choices=tuple(PARTS))
     p.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "gpu.json")
     return p
 
@@ -78,38 +96,47 @@ def _parser() -> argparse.ArgumentParser:
 # ---- trust ---------------------------------------------------------------------------------------
 
 
-def parity(options: argparse.Namespace, small: bool) -> dict:
+def parity(options: argparse.Namespace, small: bool) -> Results:
     """tests/cuda on this device; compiled twice and replayed twice give the same bits."""
     tests = "tests/cuda/test_device.py" if small else "tests/cuda"
     command = [sys.executable, "-m", "pytest", "-q", "-m", "cuda", tests]
+    if find_spec("xdist"):  # to compile in parallel; the GPU has room for some processes
+        command += ["-n", str(min(cores(), 8))]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     print(done.stdout[-3000:], done.stderr[-1000:])
     last_line = (done.stdout.strip() or "?").splitlines()[-1]
-    return {"passed": done.returncode == 0, "last line": last_line}
+    yield "last line", last_line
+    yield "passed", done.returncode == 0
 
 
 # ---- speed ---------------------------------------------------------------------------------------
 
 
-def steps(options: argparse.Namespace, small: bool) -> dict:
+def kernels(options: argparse.Namespace, small: bool) -> Results:
+    """How many kernels each process has compiled."""
+    from tinymeta.cuda.driver import current
+
+    yield from compile_in_processes(current().capability)
+
+
+def steps(options: argparse.Namespace, small: bool) -> Results:
     """Meta-steps: a gradient, from data on the device to its numbers on the host."""
-    found = {}
-    names = ("conv4", "conv4-5-steps", "sinusoid", "siamese")
-    jobs = {"rehearsal": rehearsal} if small else {name: work.WORKS[name] for name in names}
+    jobs = {"rehearsal": rehearsal} if small else {name: work.WORKS[name] for name in WORKS}
     rounds = 1 if small else options.rounds
     for name, build in jobs.items():
         contenders, measure_device = ours(build())
+        first = seconds(contenders["tinymeta, jit"])
+        found = {"first": first, **measure_device()}
+        yield name, found
         double = work.in_double(build())
         in_float64 = ours(double)[0] | rivals_on_gpu(double, compiled=False)
-        difference = disagreement(in_float64)
-        first = seconds(contenders["tinymeta, jit"])
+        found["agreement"] = difference = disagreement(in_float64)
+        yield name, found
         times = alternate(contenders | rivals_on_gpu(build(), options.compile), rounds)
-        on_device = measure_device()
-        times["tinymeta, jit"] |= {"first": first, "peak": on_device["arena"]}
+        times["tinymeta, jit"] |= {"first": first, "peak": found["arena"]}
         print(f"{name}: results agree to {difference:.1e} in float64")
-        print(f"{table(times)}\n{on_device}", flush=True)
-        found[name] = {"agreement": difference, "contenders": times, **on_device}
-    return found
+        print(f"{table(times)}\n{found}", flush=True)
+        yield name, found | {"contenders": times}
 
 
 def rehearsal() -> work.Work:
@@ -180,102 +207,15 @@ def rivals_on_gpu(job: work.Work, compiled: bool) -> dict[str, Callable]:
     return found
 
 
-def torch_on_gpu() -> Any:
-    """The module, if it is installed and finds a GPU, or None."""
-    if not find_spec("torch"):
-        return None
-    import torch
-
-    return torch if torch.cuda.is_available() else None
-
-
-def products(options: argparse.Namespace, small: bool) -> dict:
-    """Tera-operations a second of the product in registers, of the convolutions, and of cuBLAS."""
-    found = matrix_products(small) | convolutions(small)
-    for name, rates in found.items():
-        mine, theirs = rates["tinymeta"], rates.get("cuBLAS")
-        beside = f"   cuBLAS {theirs:8.2f}   {100 * mine / theirs:.0f} %" if theirs else ""
-        print(f"{name:36} {mine:8.2f} TFLOP/s{beside}")
-    return found
-
-
-def matrix_products(small: bool) -> dict:
-    from tinymeta.cuda.array import allocate
-
-    found = {}
-    for m, n, k, tasks in [(16, 16, 16, 1)] if small else SIZES:
-        out, x, y = (allocate((tasks, *shape), np.float32) for shape in ((m, n), (m, k), (k, n)))
-        operations = 2 * m * n * k * tasks
-        found[f"product {tasks} x {m} x {n} x {k}"] = {
-            "tinymeta": kernel_rate("matmul", out, (x, y), operations, small),
-            "cuBLAS": cublas_rate(m, n, k, tasks),
-        }
-    return found
-
-
-def convolutions(small: bool) -> dict:
-    """A convolution of the second layer of conv4, and its two derivatives."""
-    from tinymeta.cuda.array import allocate
-    from tinymeta.ops.conv import geometry_of
-
-    tasks, images, size, channels = (1, 1, 4, 2) if small else (32, 5, 14, 64)
-    geometry = geometry_of("conv", (size, size), (3, 3), 2, "same")
-    places = geometry.result[0]
-    x = allocate((tasks, images, size, size, channels), np.float32)
-    w = allocate((tasks, 3, 3, channels, channels), np.float32)
-    g = allocate((tasks, images, places, places, channels), np.float32)
-    operations = 2 * tasks * images * places**2 * 9 * channels**2
-    calls = {"conv": (g, x, w), "conv_weight": (w, x, g), "conv_input": (x, g, w)}
-    found = {}
-    for name, (out, *arrays) in calls.items():
-        rate = kernel_rate(name, out, arrays, operations, small, geometry=geometry)
-        found[f"{name}, layer 2"] = {"tinymeta": rate}
-    return found
-
-
-def kernel_rate(
-    name: str, out: Any, arrays: Any, operations: int, small: bool, **static: Any
-) -> float:
-    """Tera-operations a second of a primitive's kernel, launched many times without waiting."""
-    from tinymeta.core.device import find_kernel
-    from tinymeta.core.primitive import registry
-    from tinymeta.cuda.driver import current
-    from tinymeta.cuda.launch import record_launches
-
-    with record_launches() as recording:
-        find_kernel(registry[name], "cuda")(out, *arrays, **static)
-    count = 1 if small else 20
-
-    def many_launches():
-        for _ in range(count):
-            for launch in recording.launches:
-                launch()
-        current().synchronize()
-
-    many_launches()
-    return operations * count / min(seconds(many_launches) for _ in range(3)) / 1e12
-
-
-def cublas_rate(m: int, n: int, k: int, tasks: int) -> float | None:
-    """Tera-operations a second of the same product by PyTorch, which calls cuBLAS."""
-    torch = torch_on_gpu()
-    if torch is None:
-        return None
-    x, y = torch.zeros((tasks, m, k), device="cuda"), torch.zeros((tasks, k, n), device="cuda")
-
-    def many_products():
-        for _ in range(20):
-            torch.matmul(x, y)
-        torch.cuda.synchronize()
-
-    many_products()
-    return 2 * m * n * k * tasks * 20 / min(seconds(many_products) for _ in range(3)) / 1e12
+def products(options: argparse.Namespace, small: bool) -> Results:
+    """Tera-operations a second of products, of the convolutions, and of cuBLAS."""
+    return rates(small)
 
 
 # ---- training ------------------------------------------------------------------------------------
 
 
-def training(options: argparse.Namespace, small: bool) -> dict:
+def training(options: argparse.Namespace, small: bool) -> Results:
     """MAML on images, briefly: does it learn there?"""
     flags = {
         "--device": "cuda",
@@ -294,7 +234,19 @@ def training(options: argparse.Namespace, small: bool) -> dict:
     )
     print(done.stdout[-2000:], done.stderr[-1000:])
     results = [line for line in done.stdout.splitlines() if line.startswith("result")]
-    return {"passed": done.returncode == 0, "results": results}
+    yield "results", results
+    yield "passed", done.returncode == 0
+
+
+# By worth: what comes first is there when a run is cut short.
+PARTS = {
+    "kernels": kernels,
+    "steps": steps,
+    "products": products,
+    "parity": parity,
+    "training": training,
+}
+NOT_REHEARSED = ("kernels", "training")
 
 
 # ---- what is printed at the end ------------------------------------------------------------------
@@ -303,15 +255,18 @@ def training(options: argparse.Namespace, small: bool) -> dict:
 def summary(report: dict) -> str:
     """A line for each part, meta-step and product of the report."""
     lines = [f"device: {report['device']}"]
+    lines += [
+        f"{name}: {report[name]['error']}" for name in PARTS if "error" in report.get(name, {})
+    ]
     for name in ("parity", "training"):
-        if name in report:
+        if "passed" in report.get(name, {}):
             lines.append(_verdict(name, report[name]))
     for name, found in report.get("steps", {}).items():
-        if name != "seconds":
+        if isinstance(found, dict) and "contenders" in found:
             lines.append(_step_line(name, found))
-    for name, rates in report.get("products", {}).items():
-        if name != "seconds":
-            mine, theirs = rates["tinymeta"], rates.get("cuBLAS")
+    for name, found in report.get("products", {}).items():
+        if isinstance(found, dict):
+            mine, theirs = found["tinymeta"], found["cuBLAS"]
             share = f", {100 * mine / theirs:.0f} % of cuBLAS" if theirs else ""
             lines.append(f"{name}: {mine:.2f} TFLOP/s{share}")
     return "\n".join(lines)

@@ -141,7 +141,9 @@ def test_products(fake, sizes, kernel, dtype):
         assert not re.search(r"\b[ls][dt]\.local", text), "the sums stay in registers"
 
 
-@pytest.mark.parametrize("sizes", [(2, 1_048_577), (1_048_577, 2), (40, 4_200_000), (4_200_000, 40)])
+@pytest.mark.parametrize(
+    "sizes", [(2, 1_048_577), (1_048_577, 2), (40, 4_200_000), (4_200_000, 40)]
+)
 def test_a_product_of_any_size_is_within_a_grid(fake, sizes):
     m, n = sizes
     arrays = [allocate(shape, "float32") for shape in ((m, n), (m, 1), (1, n))]

@@ -1,7 +1,7 @@
 """Matrix products: tiles in shared memory, then tiles in registers.
 
-    out[t, m, n] = sum_k x[t, m, k] y[t, k, n]          a block for each tile of out, along the first
-                                                        axis of the grid, and task, along its third
+    out[t, m, n] = sum_k x[t, m, k] y[t, k, n]          a block for each tile of out: along the
+                                                        first axis of the grid; tasks: the third
 
 A thread that computes one element alone reads 2 K numbers from memory for K multiplications.
 `shared_tile_kernel`: the 16 x 16 threads of a block read a tile of x and one of y together, once,
