@@ -80,7 +80,7 @@ def _numbers(geometry: Any) -> tuple[int, ...]:
     return (*geometry.result, *geometry.kernel, *geometry.stride, top, left)
 
 
-@native()
+@native
 def im2col(cols, x, places_h, places_w, h, w, stride_h, stride_w, top, left):
     """for t, n, i, j, a, b:
     cols[t, (n i j), (a b :)] = x[t, n, i sh + a - top, j sw + b - left, :], or 0 outside
@@ -109,7 +109,7 @@ def im2col(cols, x, places_h, places_w, h, w, stride_h, stride_w, top, left):
                     row += 1
 
 
-@native()
+@native
 def col2im(out, cols, places_h, places_w, h, w, stride_h, stride_w, top, left):
     """out = 0;  for t, n, i, j, a, b:
     out[t, n, i sh + a - top, j sw + b - left, :] += cols[t, (n i j), (a b :)]

@@ -21,7 +21,7 @@ def take(out: np.ndarray, x: np.ndarray, i: np.ndarray) -> None:
     _take(out, np.ascontiguousarray(x), np.ascontiguousarray(i))
 
 
-@native()
+@native
 def _take(out, x, i):
     for a in range(out.shape[0]):
         for j in range(out.shape[1]):
@@ -37,7 +37,7 @@ def scatter_add(out: np.ndarray, g: np.ndarray, i: np.ndarray, *, size: int) -> 
     _scatter_add(out, np.ascontiguousarray(g), np.ascontiguousarray(i))
 
 
-@native()
+@native
 def _scatter_add(out, g, i):
     out[:] = 0
     for a in range(g.shape[0]):
@@ -54,7 +54,7 @@ def take_along(out: np.ndarray, x: np.ndarray, i: np.ndarray) -> None:
     _take_along(out, np.ascontiguousarray(x), np.ascontiguousarray(i))
 
 
-@native()
+@native
 def _take_along(out, x, i):
     for a in range(out.shape[0]):
         for j in range(out.shape[1]):
@@ -70,7 +70,7 @@ def scatter_add_along(out: np.ndarray, g: np.ndarray, i: np.ndarray, *, size: in
     _scatter_add_along(out, np.ascontiguousarray(g), np.ascontiguousarray(i))
 
 
-@native()
+@native
 def _scatter_add_along(out, g, i):
     out[:] = 0
     for a in range(g.shape[0]):

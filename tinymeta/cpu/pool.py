@@ -28,7 +28,7 @@ def window_argmax(out: np.ndarray, x: np.ndarray, *, geometry: Any) -> None:
     _window_argmax(places, images, *geometry.kernel, *geometry.stride, top, left)
 
 
-@native()
+@native
 def _window_argmax(out, x, h, w, stride_h, stride_w, top, left):
     height, width = x.shape[1:3]
     for n in range(out.shape[0]):

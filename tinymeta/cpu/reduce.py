@@ -58,7 +58,7 @@ def _sum_rows(out: np.ndarray, x: np.ndarray) -> None:
     out += np.add.reduce(x[:, full:], axis=1)
 
 
-@native()
+@native
 def _sum_columns(out, x):
     """for a, b:  out[a, b] = sum_j x[a, j, b], added up in float64
 

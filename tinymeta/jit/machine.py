@@ -103,7 +103,7 @@ def _call_kernel(typing, address, arena, args):
     return types.void(address, arena, args), code
 
 
-@native("void(int64[::1], int64[::1], int64, int64, int64)")
+@native
 def run_kernels(kernels, args_addresses, arena, first, last):
     """Run the kernels first..last-1, given their addresses and those of their arguments."""
     for k in range(first, last):
@@ -159,7 +159,7 @@ def _copy(typing, to, source, count):
     return types.void(to, source, count), code
 
 
-@native("void(int64)")
+@native
 def take_chunks(job_address):
     """Take chunks until none is left; of each: copy in, run its kernels, copy out.
 
@@ -185,7 +185,7 @@ def take_chunks(job_address):
         _fetch_add(at(counters, 1))
 
 
-@native("boolean(int64, int64, int64)")
+@native
 def spin_until(address, number, spin_limit):
     """Read the counter at an address until it is at least `number`; False after spin_limit reads.
 
@@ -198,13 +198,13 @@ def spin_until(address, number, spin_limit):
     return False
 
 
-@native("int64(int64, int64)")
+@native
 def exchange_flag(address, value):
     """`_atomic_exchange` for Python: store a value at an address; returns the value before."""
     return _atomic_exchange(_as_args(address), value)
 
 
-@native("boolean(int64, int64)")
+@native
 def serve(flags_address, spin_limit):
     """A worker's loop: wait for a request, take the chunks of its job, and wait again.
 
