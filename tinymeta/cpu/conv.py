@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from .native import native
+from .native import as_bits, native
 from .workspace import workspace
 
 
@@ -70,7 +70,7 @@ def _windows(x: np.ndarray, geometry: Any) -> np.ndarray:
     tasks, count, _, _, channels = images.shape
     shape = (tasks, count * prod(geometry.result), prod(geometry.kernel) * channels)
     windows = workspace("windows", shape, x.dtype)
-    im2col(windows, np.ascontiguousarray(images), *_numbers(geometry))
+    im2col(as_bits(windows), as_bits(np.ascontiguousarray(images)), *_numbers(geometry))
     return windows
 
 

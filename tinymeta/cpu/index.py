@@ -4,13 +4,14 @@ The loops are serial and run over j in order, so that two runs add in the same o
 the bit; atomic additions from several threads would not. b is innermost, as neighbours along it lie
 side by side. Cost: one read and one write for each element that is moved.
 
-They are compiled for arrays that are contiguous, once for each dtype; others are copied first.
-Indices are int64, are not negative and are smaller than n.
+They are compiled for arrays that are contiguous; others are copied first. What adds is compiled
+once for each dtype, what only moves once for each size of an element. Indices are int64, are not
+negative and are smaller than n.
 """
 
 import numpy as np
 
-from .native import native
+from .native import as_bits, native
 
 
 def take(out: np.ndarray, x: np.ndarray, i: np.ndarray) -> None:
@@ -18,7 +19,7 @@ def take(out: np.ndarray, x: np.ndarray, i: np.ndarray) -> None:
 
     out (A, m, B), x (A, n, B), i (m).
     """
-    _take(out, np.ascontiguousarray(x), np.ascontiguousarray(i))
+    _take(as_bits(out), as_bits(np.ascontiguousarray(x)), np.ascontiguousarray(i))
 
 
 @native
@@ -51,7 +52,7 @@ def take_along(out: np.ndarray, x: np.ndarray, i: np.ndarray) -> None:
 
     out and i (A, m, B), x (A, n, B).
     """
-    _take_along(out, np.ascontiguousarray(x), np.ascontiguousarray(i))
+    _take_along(as_bits(out), as_bits(np.ascontiguousarray(x)), np.ascontiguousarray(i))
 
 
 @native

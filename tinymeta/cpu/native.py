@@ -95,6 +95,14 @@ def native(function: Callable) -> Any:
 inlined = njit(inline="always")
 
 
+def as_bits(x: np.ndarray) -> np.ndarray:
+    """The elements as unsigned integers of their size, a view.
+
+    A function that only moves them is then compiled for four sizes, not for a dozen dtypes.
+    """
+    return x.view(f"u{x.itemsize}") if x.itemsize <= 8 else x
+
+
 def callback(
     function: Callable, signature: Any, options: dict, cache: MachineCodeCache | None = None
 ) -> CFunc:

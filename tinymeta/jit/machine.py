@@ -63,7 +63,7 @@ _NAMES = (
     "uint64",
 )
 POINTERS = {f"{name}_at": _pointer_to(getattr(types, name)) for name in _NAMES}
-float32_at = POINTERS["float32_at"]
+float32_at, uint32_at = POINTERS["float32_at"], POINTERS["uint32_at"]
 # The name of a dtype in a kernel's source; bools are bytes in memory.
 DTYPES = {np.dtype(name): name for name in _NAMES}
 DTYPES[np.dtype(bool)] = "bool"
@@ -267,9 +267,12 @@ def multiply(arena, args):
 
 @LazyKernel
 def to_cols(arena, args):
-    """Windows of images as rows of a matrix. args: as `step_kernels.window_args` has them."""
-    x = carray(float32_at(arena, args[1]), (args[2], args[3], args[4], args[5], args[6]))
-    cols = carray(float32_at(arena, args[0]), (args[2], args[7], args[8]))
+    """Windows of images as rows of a matrix. args: as `step_kernels.window_args` has them.
+
+    The numbers are moved as bits, by the function that eager mode has compiled for 4 bytes.
+    """
+    x = carray(uint32_at(arena, args[1]), (args[2], args[3], args[4], args[5], args[6]))
+    cols = carray(uint32_at(arena, args[0]), (args[2], args[7], args[8]))
     conv_kernels.im2col(
         cols, x, args[9], args[10], args[11], args[12], args[13], args[14], args[15], args[16]
     )
