@@ -4,6 +4,8 @@ import ast
 import importlib
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -66,6 +68,18 @@ def test_every_function_that_is_kept_is_kept_in_this_way():
         if p.parent.name != "cuda" and re.search(r"^@(native|LazyKernel)", text, re.MULTILINE)
     }
     assert with_some == {*KEPT}
+
+
+def test_importing_compiles_and_loads_nothing():
+    """Numba takes longer to get ready for the first function than all else of an import."""
+    code = (
+        "import tinymeta, sys; from numba.core.dispatcher import Dispatcher; "
+        "own = [x for name, m in sys.modules.items() if name.startswith('tinymeta') "
+        "for x in vars(m).values() if isinstance(x, Dispatcher)]; "
+        "print(len(own) > 10, [f for f in own if f.signatures])"
+    )
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert process.stdout == "True []\n", process.stderr
 
 
 @pytest.mark.parametrize("name", [*KEPT, *CALLED])
