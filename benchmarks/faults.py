@@ -186,7 +186,7 @@ class _FaultKind(NamedTuple):
 
 
 KINDS = {
-    "killed": _FaultKind(killed_runs, 200),  # kills
+    "killed": _FaultKind(killed_runs, 1000),  # kills, 200 of each example
     "kernels": _FaultKind(_damaged_kernels, 200),  # bits
     "archives": _FaultKind(_damaged_archives, 500),
     "Omniglot's archives": _FaultKind(_damaged_omniglot, 100),
