@@ -25,11 +25,11 @@ def window_argmax(out: np.ndarray, x: np.ndarray, *, geometry: Any) -> None:
     images = x.reshape(prod(x.shape[:-3]), height, width, channels)
     top, left = geometry.pads[0][0], geometry.pads[1][0]
     images = np.ascontiguousarray(images)
-    _window_argmax(places, images, *geometry.kernel, *geometry.stride, top, left)
+    window_argmax_contiguous(places, images, *geometry.kernel, *geometry.stride, top, left)
 
 
 @native()
-def _window_argmax(out, x, h, w, stride_h, stride_w, top, left):
+def window_argmax_contiguous(out, x, h, w, stride_h, stride_w, top, left):
     height, width = x.shape[1:3]
     for n in range(out.shape[0]):
         for i in range(out.shape[1]):

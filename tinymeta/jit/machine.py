@@ -18,11 +18,10 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import carray, types
+from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from ..cpu import conv as conv_kernels
 from ..cpu.gemm import at, product
 from ..cpu.native import callback, native
 
@@ -63,7 +62,7 @@ _NAMES = (
     "uint64",
 )
 POINTERS = {f"{name}_at": _pointer_to(getattr(types, name)) for name in _NAMES}
-float32_at = POINTERS["float32_at"]
+float32_at, uint8_at = POINTERS["float32_at"], POINTERS["uint8_at"]
 # The name of a dtype in a kernel's source; bools are bytes in memory.
 DTYPES = {np.dtype(name): name for name in _NAMES}
 DTYPES[np.dtype(bool)] = "bool"
@@ -266,20 +265,23 @@ def multiply(arena, args):
 
 
 @LazyKernel
-def to_cols(arena, args):
-    """Windows of images as rows of a matrix. args: as `step_kernels.window_args` has them."""
-    x = carray(float32_at(arena, args[1]), (args[2], args[3], args[4], args[5], args[6]))
-    cols = carray(float32_at(arena, args[0]), (args[2], args[7], args[8]))
-    conv_kernels.im2col(
-        cols, x, args[9], args[10], args[11], args[12], args[13], args[14], args[15], args[16]
-    )
+def assemble(arena, args):
+    """out (A, w) = 0;  for each part x (A, n, r), a, i, c:  out[a, first + i step + c] = x[a, i, c]
 
-
-@LazyKernel
-def from_cols(arena, args):
-    """The transpose of `to_cols`: each pixel the sum of its copies. args: the same."""
-    x = carray(float32_at(arena, args[0]), (args[2], args[3], args[4], args[5], args[6]))
-    cols = carray(float32_at(arena, args[1]), (args[2], args[7], args[8]))
-    conv_kernels.col2im(
-        x, cols, args[9], args[10], args[11], args[12], args[13], args[14], args[15], args[16]
-    )
+    All is in bytes, so one kernel serves every dtype. args: as `step_kernels.assemble_args` has
+    them: byte of out, A, w, is it to be cleared, how many parts; of each: byte, first, n, r, step.
+    """
+    rows, width = args[1], args[2]
+    out = uint8_at(arena, args[0])
+    if args[3]:
+        for c in range(rows * width):
+            out[c] = 0
+    for k in range(args[4]):
+        part = at(args, 5 + 5 * k)
+        x, first, count, run, step = part[0], part[1], part[2], part[3], part[4]
+        for a in range(rows):
+            for i in range(count):
+                target = at(out, a * width + first + i * step)
+                source = uint8_at(arena, x + (a * count + i) * run)
+                for c in range(run):
+                    target[c] = source[c]
