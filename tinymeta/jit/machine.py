@@ -91,6 +91,12 @@ def _as_args(typing, address):
 
 
 @intrinsic
+def _address(typing, pointer):
+    """A pointer as an integer address."""
+    return types.int64(pointer), lambda c, b, s, args: b.ptrtoint(args[0], ir.IntType(64))
+
+
+@intrinsic
 def _call_kernel(typing, address, arena, args):
     """Call the kernel at an address."""
 
@@ -278,10 +284,9 @@ def assemble(arena, args):
             out[c] = 0
     for k in range(args[4]):
         part = at(args, 5 + 5 * k)
-        x, first, count, run, step = part[0], part[1], part[2], part[3], part[4]
+        first, count, run, step = part[1], part[2], part[3], part[4]
+        source = uint8_at(arena, part[0])
         for a in range(rows):
             for i in range(count):
                 target = at(out, a * width + first + i * step)
-                source = uint8_at(arena, x + (a * count + i) * run)
-                for c in range(run):
-                    target[c] = source[c]
+                _copy(_address(target), _address(at(source, (a * count + i) * run)), run)
