@@ -18,11 +18,10 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import carray, types
+from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from ..cpu import conv as conv_kernels
 from ..cpu.gemm import at, product
 from ..cpu.native import callback, native
 
@@ -63,7 +62,7 @@ _NAMES = (
     "uint64",
 )
 POINTERS = {f"{name}_at": _pointer_to(getattr(types, name)) for name in _NAMES}
-float32_at, uint32_at = POINTERS["float32_at"], POINTERS["uint32_at"]
+float32_at, uint8_at = POINTERS["float32_at"], POINTERS["uint8_at"]
 # The name of a dtype in a kernel's source; bools are bytes in memory.
 DTYPES = {np.dtype(name): name for name in _NAMES}
 DTYPES[np.dtype(bool)] = "bool"
@@ -89,6 +88,12 @@ def _as_arena(typing, address):
 def _as_args(typing, address):
     """An integer address as a pointer to int64: kernel arguments, flags, or a table of numbers."""
     return ARGS(address), lambda c, b, s, args: b.inttoptr(args[0], c.get_value_type(ARGS))
+
+
+@intrinsic
+def _address(typing, pointer):
+    """A pointer as an integer address."""
+    return types.int64(pointer), lambda c, b, s, args: b.ptrtoint(args[0], ir.IntType(64))
 
 
 @intrinsic
@@ -266,23 +271,22 @@ def multiply(arena, args):
 
 
 @LazyKernel
-def to_cols(arena, args):
-    """Windows of images as rows of a matrix. args: as `step_kernels.window_args` has them.
+def assemble(arena, args):
+    """out (A, w) = 0;  for each part x (A, n, r), a, i, c:  out[a, first + i step + c] = x[a, i, c]
 
-    The numbers are moved as bits, by the function that eager mode has compiled for 4 bytes.
+    All is in bytes, so one kernel serves every dtype. args: as `step_kernels.assemble_args` has
+    them: byte of out, A, w, is it to be cleared, how many parts; of each: byte, first, n, r, step.
     """
-    x = carray(uint32_at(arena, args[1]), (args[2], args[3], args[4], args[5], args[6]))
-    cols = carray(uint32_at(arena, args[0]), (args[2], args[7], args[8]))
-    conv_kernels.im2col(
-        cols, x, args[9], args[10], args[11], args[12], args[13], args[14], args[15], args[16]
-    )
-
-
-@LazyKernel
-def from_cols(arena, args):
-    """The transpose of `to_cols`: each pixel the sum of its copies. args: the same."""
-    x = carray(float32_at(arena, args[0]), (args[2], args[3], args[4], args[5], args[6]))
-    cols = carray(float32_at(arena, args[1]), (args[2], args[7], args[8]))
-    conv_kernels.col2im(
-        x, cols, args[9], args[10], args[11], args[12], args[13], args[14], args[15], args[16]
-    )
+    rows, width = args[1], args[2]
+    out = uint8_at(arena, args[0])
+    if args[3]:
+        for c in range(rows * width):
+            out[c] = 0
+    for k in range(args[4]):
+        part = at(args, 5 + 5 * k)
+        first, count, run, step = part[1], part[2], part[3], part[4]
+        source = uint8_at(arena, part[0])
+        for a in range(rows):
+            for i in range(count):
+                target = at(out, a * width + first + i * step)
+                _copy(_address(target), _address(at(source, (a * count + i) * run)), run)
