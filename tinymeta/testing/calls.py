@@ -14,7 +14,7 @@ import numpy as np
 
 import tinymeta as tm
 
-from ..ops.elementwise import Elementwise
+from ..ops.from_text import Elementwise
 
 ROOMS = {
     "tm": tm,

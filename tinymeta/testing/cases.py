@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from ..core.primitive import Primitive, registry
 from ..ops.conv import Geometry, geometry_of
-from ..ops.elementwise import Elementwise
+from ..ops.from_text import Elementwise
 from .arrays import bools, distinct, integers, off_kinks, positive, shapes, tensors
 
 
