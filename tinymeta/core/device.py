@@ -61,8 +61,9 @@ def on_one_device(name: str, values: Sequence) -> tuple[str, Sequence]:
         return found[0], values
     of_arrays = {where for where, v in zip(found, values) if v.shape} or {"cuda"}
     if len(of_arrays) > 1:
-        placed = " and ".join(f"{v.shape} on {where}" for v, where in zip(values, found))
-        raise ValueError(f"{name}: its inputs lie on two devices, {placed}: move one with .to(...)")
+        placed = [f"{v.shape} on {where}" for v, where in zip(values, found)]
+        listed = " and ".join(placed)
+        raise ValueError(f"{name}: its inputs lie on two devices, {listed}: move one with .to(...)")
     (target,) = of_arrays
     return target, [move(v, target) for v in values]
 

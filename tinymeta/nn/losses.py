@@ -66,8 +66,10 @@ def contrastive(a: Any, b: Any, different: Any, margin: float = 1.0) -> Tensor:
     0 at D = 0 and is 0 from D = m on.
     Raises ValueError if `different` has other values than 0 and 1, or margin <= 0.
     """
-    a, b, different = asarray(a), asarray(b), asarray(different)
-    if a.shape != b.shape or a.ndim < 2 or different.shape != a.shape[:-1]:
+    a, b = asarray(a), asarray(b)
+    different = asarray(different)
+    pairs = a.shape[:-1]
+    if a.shape != b.shape or a.ndim < 2 or different.shape != pairs:
         raise ValueError(
             f"contrastive: embeddings {a.shape} and {b.shape} must be "
             f"one shape (.., P, D) and different {different.shape} its (.., P)"
@@ -90,12 +92,14 @@ def contrastive_among(
 
     (1 - different) times the mean of D^2 over the pairs of one class, plus `different` times the
     mean of max(0, m - D)^2 over the others; embedded (.., N, D), integer labels (.., N) -> (..).
-    Where there is no pair of a kind, because there is one class only or all classes differ, its
-    term is 0. Finding one class among K compares an example with K - 1 different ones and one of
-    its own: the weight that fits is 1 - 1 / K. Raises ValueError if `different` is not from 0 to 1,
-    or margin <= 0.
+    So `different` is a number here, the share of the different pairs, and no array as in
+    `contrastive`. Where there is no pair of a kind, because there is one class only or all classes
+    differ, its term is 0. Finding one class among K compares an example with K - 1 different ones
+    and one of its own: the weight that fits is 1 - 1 / K. Raises ValueError if `different` is not
+    from 0 to 1, or margin <= 0.
     """
-    require(asarray(different), _check_share)
+    share_of_different = different
+    require(asarray(share_of_different), _check_share)
     z, labels = asarray(embedded), asarray(labels)
     if z.ndim < 2 or labels.shape != z.shape[:-1]:
         raise ValueError(
@@ -106,17 +110,15 @@ def contrastive_among(
         raise ValueError(f"contrastive_among: labels must be integers, got {labels.dtype}")
     _check_not_empty("contrastive_among", labels)
     _check_margin("contrastive_among", margin)
-    same_class: Any = ops.astype(
-        labels[..., :, None] == labels[..., None, :], z.dtype
-    )  # (.., N, N)
+    is_same = labels[..., :, None] == labels[..., None, :]  # (.., N, N)
+    same_class: Any = ops.astype(is_same, z.dtype)
+    itself = ops.eye(z.shape[-2], dtype=z.dtype)
     different_pairs = 1.0 - same_class
-    same_pairs = same_class - ops.eye(
-        z.shape[-2], dtype=z.dtype
-    )  # an example is no pair with itself
+    same_pairs = same_class - itself  # an example is no pair with itself
     squared = squared_distances(z, z)
     hinge = ops.relu(margin - ops.sqrt(squared))
-    same_term = (1 - different) * _weighted_mean(squared, same_pairs)
-    different_term = different * _weighted_mean(ops.square(hinge), different_pairs)
+    same_term = (1 - share_of_different) * _weighted_mean(squared, same_pairs)
+    different_term = share_of_different * _weighted_mean(ops.square(hinge), different_pairs)
     return same_term + different_term
 
 
@@ -169,10 +171,10 @@ def _check_different(different: Tensor) -> None:
     require(different, zero_or_one)
 
 
-def _check_share(different: np.ndarray) -> None:
-    if different.shape or not 0 <= different <= 1:
+def _check_share(share: np.ndarray) -> None:
+    if share.shape or not 0 <= share <= 1:
         raise ValueError(
-            f"contrastive_among: different={_brief(different)} must be a share of the "
+            f"contrastive_among: different={_brief(share)} must be a share of the "
             "pairs, between 0 and 1"
         )
 

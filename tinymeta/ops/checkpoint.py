@@ -33,7 +33,7 @@ class _Call:
     def __init__(self, run: Callable, arguments: int):
         self.run, self.arguments = run, arguments
 
-    def pull(self, g: Tensor, y: Tensor, wanted: list[int]) -> list[Tensor | None]:
+    def input_cotangents(self, g: Tensor, y: Tensor, wanted: list[int]) -> list[Tensor | None]:
         first_serial = next(serials)
         arguments = y.inputs[: self.arguments]
         leaves = [fresh_leaf(x) for x in arguments]
