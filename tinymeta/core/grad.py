@@ -176,8 +176,8 @@ def grad(f: Callable, argnum: int | tuple[int, ...] = 0, has_aux: bool = False) 
 def vjp(f: Callable, *args: Any, has_aux: bool = False) -> tuple:
     """`(f(*args), pull)`, and aux as a third with has_aux.
 
-    `pull(cotangent)` is a tuple of vector-Jacobian products, one tree for each argument. It may be
-    called late, repeatedly, and be differentiated itself.
+    `pull` is the pullback: `pull(cotangent)` is a tuple of vector-Jacobian products, one tree for
+    each argument. It may be called late, repeatedly, and be differentiated itself.
 
     Raises ValueError if a cotangent differs from the output in structure, shape or dtype; one of
     integers is cast to the output's dtype.
