@@ -94,7 +94,7 @@ class Primitive:
         return [rule and rule(g, y, *y.inputs, **y.static) for rule in rules]
 
     def __call__(self, *inputs: Any, **static: Any) -> Tensor:
-        for x in inputs:
+        for x in inputs:  # a loop, as any() would make a generator for each operation
             if type(x) is not Tensor:
                 inputs = tuple(map(asarray, inputs))
                 break

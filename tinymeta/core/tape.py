@@ -58,7 +58,7 @@ def tape_between(outputs: list[Tensor], leaves: list[Tensor], first_serial: int)
         found[t.serial] = t
         to_visit.extend(t.inputs)
     nodes = []
-    for serial in sorted(found):
+    for serial in sorted(found):  # inputs come first, so theirs is known when a node is asked for
         if any(x.serial in active for x in found[serial].inputs):
             active.add(serial)
             nodes.append(found[serial])

@@ -14,7 +14,7 @@ def children(node: Any) -> tuple[Any, Any, Callable] | None:
     """(labels, subtrees, rebuild) of an inner node, or None for a leaf."""
     kind = type(node)
     if kind is dict:
-        keys = sorted(node, key=str)
+        keys = sorted(node, key=str)  # keys of two types have no order of their own
         values = [node[k] for k in keys]
         return keys, values, lambda parts: dict(zip(keys, parts))
     if kind is list:

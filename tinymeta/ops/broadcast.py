@@ -40,7 +40,7 @@ def _sum_to(x: Tensor, shape: Shape) -> Tensor:
             repeated.append(i)
     if repeated:
         x = sum_p(x, axes=tuple(repeated))
-    return reshape(x, shape)
+    return reshape(x, shape)  # the sum has dropped the axes of size 1 that were repeated, too
 
 
 # fmt: off

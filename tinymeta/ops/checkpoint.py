@@ -87,6 +87,7 @@ def checkpoint(f: Callable) -> Callable:
         with setting(recording=False):
             value = pack(outputs).value
         this_call = _Call(packed_call, arguments=len(floating))
+        # A node has one output, and f may have several: so they are packed into one vector.
         packed = Tensor(value, this_call, inputs, {}, next(serials), state.order)
         without_history = [Tensor(t.value) for t in outputs]
         return rebuild_outputs(unpack(packed, without_history))

@@ -12,6 +12,7 @@ from ..core.grad import as_cotangent, detach, grad, vjp
 from ..core.tape import tape_between
 from ..core.tensor import Tensor, asarray, serials
 from . import reduce
+from .create import zeros, zeros_like
 from .join import stack
 from .movement import reshape
 
@@ -28,7 +29,7 @@ def jvp(f: Callable, primals: tuple, tangents: tuple) -> tuple:
     value, pull = vjp(f, *primals)
     tangents = tree.map(_as_tangent, tuple(primals), tuple(tangents))
     # As J^T u is linear in u, it does not matter at which u its pullback is taken.
-    any_cotangent = tree.map(_zeros_like, value)
+    any_cotangent = tree.map(zeros_like, value)
     _, push = vjp(pull, any_cotangent)
     (pushed,) = push(tangents)
     # J is made of the primals; unless these are tracked themselves, nobody needs its history.
@@ -36,10 +37,6 @@ def jvp(f: Callable, primals: tuple, tangents: tuple) -> tuple:
     if not tape.older_tracked:
         pushed = tree.map(detach, pushed)
     return value, pushed
-
-
-def _zeros_like(y: Tensor) -> Tensor:
-    return asarray(np.zeros(y.shape, y.dtype))
 
 
 def _as_tangent(x: Any, v: Any) -> Tensor:
@@ -100,24 +97,23 @@ def _jacobian_of_leaf(pull: Callable, rebuild: Callable, flat: list[Tensor], k: 
     A tuple of trees like the arguments. flat, rebuild: the leaves of the result, and their tree.
     """
     y = flat[k]
-    zeros = [_zeros_like(x) for x in flat]
+    no_cotangents = [zeros_like(x) for x in flat]
     rows = []
     for unit in np.eye(y.size, dtype=y.dtype):
-        cotangents = list(zeros)
+        cotangents = list(no_cotangents)
         cotangents[k] = asarray(unit.reshape(y.shape))
         row = pull(rebuild(cotangents))
         rows.append(row)
 
     def without_rows(g: Tensor) -> Tensor:
-        shape = (*y.shape, *g.shape)
-        return asarray(np.zeros(shape, g.dtype))
+        return zeros((*y.shape, *g.shape), g.dtype)
 
     def of_rows(*parts: Tensor) -> Tensor:
         shape = (*y.shape, *parts[0].shape)
         return reshape(stack(parts), shape)
 
     if not rows:  # the leaf has no elements: a derivative without elements, of the right shape
-        like = pull(rebuild(zeros))
+        like = pull(rebuild(no_cotangents))
         return tree.map(without_rows, like)
     return tree.map(of_rows, *rows)
 

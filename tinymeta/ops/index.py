@@ -84,7 +84,7 @@ def _checked_indices(name: str, indices: Any, n: int) -> Tensor:
         positions = np.where(values < 0, values + n, values)
         return asarray(positions)
     traced_positions = where(indices < 0, indices + n, indices)
-    return clip(traced_positions, 0, n - 1)
+    return clip(traced_positions, 0, n - 1)  # a kernel that reads outside would read other memory
 
 
 @float16_by_float32("take")

@@ -33,7 +33,7 @@ def padded_shape(shape: Shape, widths: tuple) -> Shape:
     sizes = []
     for n, width in zip(shape, widths):
         before, after, gap = width
-        between = (n - 1) * gap if n else 0
+        between = (n - 1) * gap if n else 0  # an empty axis has no elements to be between
         sizes.append(before + n + between + after)
     return tuple(sizes)
 

@@ -40,8 +40,10 @@ def promote(name: str, inputs: tuple, floating: bool = False) -> tuple[Tensor, .
                 break
         else:
             return inputs
-    strong: list[np.dtype] = []
-    weak: set[np.dtype] = set()
+    strong: list[np.dtype] = []  # of tensors and arrays, which decide
+    weak: set[np.dtype] = (
+        set()
+    )  # of numbers: of these only the kind matters where there is a tensor
     for x in inputs:
         if _is_weak(x):
             weak.update(map(np.dtype, _number_types(x)))
@@ -51,7 +53,7 @@ def promote(name: str, inputs: tuple, floating: bool = False) -> tuple[Tensor, .
     dtype = _common_dtype(name, strong) if strong else _dtype_of_numbers(inputs, weak)
     if (floating or "f" in weak_kinds) and dtype.kind != "f":
         dtype = np.dtype(np.float32)
-    if dtype.kind == "b" and weak_kinds & {"i", "u"}:
+    if dtype.kind == "b" and weak_kinds & {"i", "u"}:  # True + 1 counts: it is 2
         dtype = np.dtype(np.int64)
     if dtype.kind == "b" and name in _INSTEAD_OF_BOOLS:
         raise TypeError(f"{name} has no meaning for bools: {_INSTEAD_OF_BOOLS[name]}")
