@@ -23,20 +23,23 @@ def decode(value: Any, kind: Any, path: str) -> Any:
         of_values = args[1]
         decoded = {}
         for key, part in value.items():
-            decoded[key] = decode(part, of_values, f"{path}[{key!r}]")
+            place = f"{path}[{key!r}]"
+            decoded[key] = decode(part, of_values, place)
         return decoded
     if origin is tuple and type(value) is list:
         of_items = args[0]
         items = []
         for k, part in enumerate(value):
-            items.append(decode(part, of_items, f"{path}[{k}]"))
+            place = f"{path}[{k}]"
+            items.append(decode(part, of_items, place))
         return tuple(items)
     fields = getattr(origin, "_fields", ())  # of a NamedTuple, which JSON has as a list
     if fields and type(value) is list and len(value) == len(fields):
         hints = get_type_hints(origin)
         parts = []
         for name, part in zip(fields, value):
-            parts.append(decode(part, hints[name], f"{path}.{name}"))
+            place = f"{path}.{name}"
+            parts.append(decode(part, hints[name], place))
         return origin(*parts)
     kind_name = getattr(kind, "__name__", kind)
     raise ValueError(f"{path} is {value!r:.50}, which is no {kind_name}")

@@ -92,9 +92,11 @@ def siamese(
 
     def predict(params, support, x):
         if asarray(support.y).ndim == 1:  # one task, without an axis for it
-            support_x, support_y, query_x = map(asarray, (support.x, support.y, x))
+            support_x = asarray(support.x)
+            support_y = asarray(support.y)
             one_task = Batch(support_x[None], support_y[None])
-            return predict(params, one_task, query_x[None])[0]
+            predicted = predict(params, one_task, asarray(x)[None])
+            return predicted[0]
         query = embed_query(params, support, x)
         examples = model(params, support.x)
         distance = distances(query, examples)
@@ -105,8 +107,9 @@ def siamese(
 
 def distances(a: Any, b: Any) -> np.ndarray:
     """Euclidean distances between embeddings: (.., N, D) and (.., M, D) -> (.., N, M)."""
-    a, b = np.asarray(a), np.asarray(b)
-    differences = a[..., :, None, :] - b[..., None, :, :]  # (.., N, M, D)
+    rows = np.asarray(a)[..., :, None, :]  # (.., N, 1, D)
+    columns = np.asarray(b)[..., None, :, :]  # (.., 1, M, D)
+    differences = rows - columns  # (.., N, M, D)
     return _lengths(differences)
 
 
@@ -168,10 +171,11 @@ def best_threshold(distance: np.ndarray, different: np.ndarray) -> float:
     d = distance.ravel()[order]
     y = np.asarray(different, bool).ravel()[order]
     same_below = np.concatenate([[0], np.cumsum(~y)])  # among the first k, (P + 1,)
-    all_different = np.count_nonzero(y)
-    different_above = all_different - np.concatenate([[0], np.cumsum(y)])  # among the others
+    different_below = np.concatenate([[0], np.cumsum(y)])
+    different_above = np.count_nonzero(y) - different_below  # among the others
     right = same_below + different_above
-    below_all, above_all = d[0] - 1, d[-1] + 1
+    below_all = d[0] - 1
+    above_all = d[-1] + 1
     lower = np.concatenate([[below_all], d])  # the k-th gap is from lower[k] to upper[k]
     upper = np.concatenate([d, [above_all]])
     right[lower == upper] = -1  # no threshold lies between equal distances

@@ -30,7 +30,8 @@ def mse(prediction: Any, target: Any) -> Tensor:
             "must have one shape (.., N, D)"
         )
     _check_not_empty("mse", prediction)
-    return ops.mean(ops.square(prediction - target), (-2, -1))
+    errors = ops.square(prediction - target)
+    return ops.mean(errors, (-2, -1))
 
 
 def cross_entropy(logits: Any, labels: Any) -> Tensor:
@@ -41,7 +42,8 @@ def cross_entropy(logits: Any, labels: Any) -> Tensor:
     outside 0 .. K - 1 (see `one_hot` for when they are looked at).
     """
     logits, labels = asarray(logits), asarray(labels)
-    if logits.ndim < 2 or logits.shape[:-1] != labels.shape:
+    examples = logits.shape[:-1]
+    if logits.ndim < 2 or examples != labels.shape:
         raise ValueError(
             f"cross_entropy: logits {logits.shape} and labels {labels.shape} "
             "do not fit: expected (.., N, K) and (.., N)"
@@ -50,7 +52,8 @@ def cross_entropy(logits: Any, labels: Any) -> Tensor:
     is_label = is_class("cross_entropy", labels, logits.shape[-1])  # (.., N, K)
     # Selected and not multiplied by 0 and 1: 0 * -inf, of a masked class, would be NaN.
     selected = ops.where(is_label, ops.log_softmax(logits), 0.0)
-    log_likelihood: Any = ops.mean(ops.sum(selected, -1), -1)
+    of_examples = ops.sum(selected, -1)  # (.., N), as all but one are 0
+    log_likelihood: Any = ops.mean(of_examples, -1)
     return -log_likelihood
 
 
@@ -78,7 +81,8 @@ def contrastive(a: Any, b: Any, different: Any, margin: float = 1.0) -> Tensor:
     _check_different(different)
     _check_margin("contrastive", margin)
     y: Any = ops.astype(different, a.dtype)
-    squared: Any = ops.sum(ops.square(a - b), -1)  # D^2 (.., P)
+    squares = ops.square(a - b)
+    squared: Any = ops.sum(squares, -1)  # D^2 (.., P)
     hinge = ops.relu(margin - ops.sqrt(squared))
     same_term = (1.0 - y) * squared
     different_term = y * ops.square(hinge)
@@ -101,7 +105,8 @@ def contrastive_among(
     share_of_different = different
     require(asarray(share_of_different), _check_share)
     z, labels = asarray(embedded), asarray(labels)
-    if z.ndim < 2 or labels.shape != z.shape[:-1]:
+    examples = z.shape[:-1]
+    if z.ndim < 2 or labels.shape != examples:
         raise ValueError(
             f"contrastive_among: embeddings {z.shape} must be (.., N, D) "
             f"and labels {labels.shape} their (.., N)"
@@ -136,8 +141,9 @@ def squared_distances(a: Any, b: Any) -> Tensor:
 def _weighted_mean(x: Any, weights: Any) -> Any:
     """The mean of x where the weights are 1, not 0: both (.., N, N) -> (..); 0 if all are 0."""
     count = ops.sum(weights, (-2, -1))
-    total: Any = ops.sum(x * weights, (-2, -1))
-    return total / ops.maximum(count, 1.0)
+    chosen = x * weights
+    total: Any = ops.sum(chosen, (-2, -1))
+    return total / ops.maximum(count, 1.0)  # 0 / 1 where there is none
 
 
 def _check_not_empty(loss: str, x: Tensor) -> None:
