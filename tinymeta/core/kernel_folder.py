@@ -50,9 +50,11 @@ def folder() -> Path:
     """Where kernels are kept: $TINYMETA_CACHE, or the user's cache, or else a temporary folder."""
     try:
         own = os.environ.get("TINYMETA_CACHE")
-        of_all_programs = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-        found = Path(own) if own else Path(of_all_programs, "tinymeta", "kernels")
-        found = found.absolute()
+        if own:  # then nobody needs a home
+            found = Path(own).absolute()
+        else:
+            of_all_programs = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+            found = Path(of_all_programs, "tinymeta", "kernels").absolute()
     except (OSError, RuntimeError):  # no home, or a current folder that is gone
         return temporary()
     return found if usable(found) else temporary()
