@@ -15,9 +15,10 @@ from .kinks import Kink, Skip, branches
 from .metagrad import MetaReport, check_meta_grad
 from .program import RandomProgram
 from .programcheck import check_program
+from .remainders import Remainders
 from .report import Report, Row, Undecided
 from .subject import NoRule, Vacuous
-from .taylor import Remainders, check_taylor
+from .taylor import check_taylor
 
 Program = RandomProgram  # the former name, kept for a release
 
@@ -34,8 +35,8 @@ LAZY = {
     "without_compiling": "interpreted",
     "interpreted_jit": "interpreted",
     "check_call": "arguments",
-    "Mutant": "faults",
-    "mutants": "faults",
+    "Mutant": "mutation",
+    "mutants": "mutation",
     "survivors": "faults",
 }
 
