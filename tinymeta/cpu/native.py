@@ -85,7 +85,7 @@ def native(function: Callable) -> Any:
 
     It runs without Python's lock.
     """
-    compiled = njit(nogil=True)(function)
+    compiled: Any = njit(nogil=True)(function)
     compiled._cache = _cache_of(function)
     return compiled
 

@@ -49,13 +49,13 @@ def sum_of_pads(
         return None
     left, right = inputs if end == other_begin else reversed(inputs)
     parts = tuple(_plus_zero(simplifier, x.inputs[0], like) for x in (left, right))
-    joined = simplifier.build("concatenate", parts, {"axis": axis}, like)
+    concatenated = simplifier.build("concatenate", parts, {"axis": axis}, like)
     size = inputs[0].shape[axis]
     around = min(begin, other_begin), size - max(end, other_end), 0
     if not any(around):
-        return joined
-    widths = tuple(around if k == axis else (0, 0, 0) for k in range(joined.ndim))
-    return simplifier.build("pad", (joined,), {"widths": widths}, like)
+        return concatenated
+    widths = tuple(around if k == axis else (0, 0, 0) for k in range(concatenated.ndim))
+    return simplifier.build("pad", (concatenated,), {"widths": widths}, like)
 
 
 def _padded_along(x: Equation) -> tuple[int, int, int] | None:
