@@ -5,16 +5,16 @@ Never    a derivative rule: gradients arrive here as ordinary equations.
 Add one  a pass: a file with a function Program -> Program, and a line in compile.py
 Tests    tests/jit/
 
-    f(params, tasks)                                 a Conv-4 MAML step of 8 tasks
+    f(params, state, tasks)                          an update of examples/maml_images.py
         | trace.py        f runs once on equations
-    Program                                          1279 equations
-        | lower.py        convolutions: products     1474
-        | simplify.py     fewer equations            1092
+    Program                                          1473 equations
+        | lower.py        what has a kernel          1668
+        | simplify.py     fewer equations            1196
         | split.py        tasks in chunks            2 chunks of 4 tasks; of each
-        | legalize.py, materialize.py, fuse.py       299 steps, 222 of them loops
-        | memory.py       a place for each value     4.1 MB for 12.2 MB of values
+        | legalize.py, materialize.py, fuse.py       287 steps, 209 of them loops
+        | memory.py       a place for each value     8.4 MB for 25.6 MB of values
     ExecutionPlan
-        | codegen.py      the source of each loop    62 sources
+        | codegen.py, array_kernels.py               67 sources, 64 of them loops
         | cache.py        machine code, on disk
     Replay, ChunkedReplay                            arrays -> arrays
 
@@ -26,14 +26,15 @@ kernel args    the int64s that a kernel is called with: places in the arena, siz
 
 In reading order, with their lines:
     compile.py 221     jit itself: signatures, the passes in order
-    program.py 278     Equation, Program, Builder;  then trace.py 196, scalar.py 129
-    lower.py 117       and simplify.py 259: Program -> Program
+    program.py 278     Equation, Program, Builder;  then trace.py 200, scalar.py 130
+    lower.py 163       and simplify.py 263, joins.py 85: Program -> Program
     views.py 96        strided layouts;  then legalize.py 85
-    loops.py 86        what a loop can compute;  then materialize.py 108, fuse.py 127
-    loop_body.py 107   and codegen.py 266: a loop as source text;  then cache.py 130
+    loops.py 86        what a loop can compute;  then materialize.py 111, fuse.py 127
+    loop_body.py 109   and codegen.py 273: a loop as source text
+    array_kernels.py 130  windows, indices, argmax as source text;  then cache.py 136
     memory.py 141      and plan.py 54: the arena
-    replay.py 198      a call;  then step_kernels.py 125, machine.py 285
-    split.py 267       chunks of tasks;  then chunks.py 129, work_buffers.py 208, threads.py 155
+    replay.py 199      a call;  then step_kernels.py 150, machine.py 292
+    split.py 270       chunks of tasks;  then chunks.py 129, work_buffers.py 208, threads.py 155
     explain.py 176     shows all of it;  timing.py 24
     graph.py 209       the same plan on a GPU
 """
