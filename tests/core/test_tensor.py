@@ -202,7 +202,7 @@ def test_division_and_functions_of_integers_are_float32():
 
 def test_devices_tell_what_is_usable():
     devices = tm.devices()
-    assert set(devices) == {"cpu", "cuda"} and devices["cpu"] is True
+    assert list(devices)[:2] == ["cpu", "cuda"] and devices["cpu"] is True
     assert devices["cuda"] is True or isinstance(devices["cuda"], str)
     with tm.device("cpu"):
         assert tm.ones(2).device == "cpu"
@@ -251,7 +251,9 @@ def test_tensors_have_the_byte_order_of_the_machine(dtype):
 @pytest.mark.parametrize("name", ["gpu", None, 3, np.array(["cpu", "cuda"])], ids=str)
 def test_what_names_no_device(name):
     for call in (tm.ones(2).to, tm.device):
-        with pytest.raises(ValueError, match="unknown device .*: choose one of cpu, cuda$"):
+        with pytest.raises(
+            ValueError, match="unknown device .*: choose one of cpu, cuda, or cuda:1"
+        ):
             call(name)
     with pytest.raises(TypeError, match="scope: name must be a text, got 3"):
         tm.scope(3)

@@ -37,9 +37,9 @@ def device(name: str) -> AbstractContextManager[None]:
 def checked_device_name(name: str) -> str:
     """The name of a device as it is compared: "cuda:0" is "cuda". ValueError if it names none."""
     if not isinstance(name, str) or not re.fullmatch(r"cpu|cuda(:\d+)?", name):
+        known = ", ".join(DEVICES)
         raise ValueError(
-            f"unknown device {shown(name)}: choose one of {', '.join(DEVICES)}, or cuda:1, cuda:2, "
-            "... for further GPUs"
+            f"unknown device {shown(name)}: choose one of {known}, or cuda:1 and so on"
         )
     kind, _, number = name.partition(":")
     return f"{kind}:{int(number)}" if int(number or 0) else kind
