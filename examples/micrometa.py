@@ -18,8 +18,8 @@ import numpy as np
 class Tensor:
     """An array, and its parents: pairs of a tensor that it was made from and a rule.
 
-    The rule takes g, the gradient with respect to this tensor, and returns the parent's share of
-    it. Both are Tensors: what a rule computes is remembered like all else. This is the one idea.
+    A rule takes g, the gradient of a result with respect to this tensor, and returns the parent's
+    share. Both are Tensors: what a rule computes is remembered like all else. This is the idea.
     """
 
     clock = itertools.count()
@@ -41,7 +41,7 @@ class Tensor:
         return Tensor(a.value @ b.value, (a, lambda g: g @ b.T), (b, lambda g: a.T @ g))
 
     def __pow__(a, n):
-        # 0 to a negative power is set to 0: then a ** 0.5 has the slope 0 where it has none.
+        # 0 to a negative power is set to 0: so a ** 0.5 has the slope 0 at 0, where it has none.
         value = np.power(a.value, n, where=(a.value != 0) | (n >= 0), out=np.zeros_like(a.value))
         return Tensor(value, (a, lambda g: g * n * a ** (n - 1)))
 
@@ -73,11 +73,11 @@ def broadcast(*operands):  # as tensors of one shape; numbers and arrays become 
 
 
 # ---- 2. The gradient: from the youngest tensor back to the oldest --------------------------------
-def gradients(f, theta, *args, **flags):
+def gradients(f, theta, *args, **options):
     """[df/dp for each tensor p in theta], where f(theta, ..) is a single number."""
-    # Fresh leaves, as a gradient around this one may be by p, too. To that one, a leaf is p.
+    # Fresh leaves are variables of our own. A gradient around this one sees through them, to theta.
     leaves = [Tensor(p.value, (p, lambda g: g)) for p in theta]
-    y = f(leaves, *args, **flags)
+    y = f(leaves, *args, **options)
     assert y.value.shape == (), "only a single number has a gradient: take its sum()"
     totals = {leaf: Tensor(np.zeros_like(leaf.value)) for leaf in leaves}
     totals[y] = Tensor(1.0)  # dy/dy
@@ -85,7 +85,7 @@ def gradients(f, theta, *args, **flags):
     while (youngest := max(totals, key=lambda t: t.born)) not in leaves:
         g = totals.pop(youngest)
         for parent, rule in youngest.parents:
-            if parent.parents and parent.born >= leaves[0].born:  # else a constant to us
+            if parent.parents:  # a constant needs no gradient
                 totals[parent] = totals[parent] + rule(g) if parent in totals else rule(g)
     return [totals[leaf] for leaf in leaves]
 
@@ -98,8 +98,8 @@ def dot(us, vs):
     return sum((u * v).sum() for u, v in zip(us, vs))
 
 
-def hvp(f, theta, vs, *args, **flags):  # Hessian times vs: the gradient of <gradient, vs>
-    return gradients(lambda theta: dot(gradients(f, theta, *args, **flags), vs), theta)
+def hvp(f, theta, vs, *args, **options):  # Hessian times vs: the gradient of <gradient, vs>
+    return gradients(lambda theta: dot(gradients(f, theta, *args, **options), vs), theta)
 
 
 # ---- 3. A network and two losses -----------------------------------------------------------------
@@ -128,7 +128,7 @@ def contrastive(a, b, y, margin=1.0):
     return ((1 - y) * squared + y * hinge**2).sum() * (1 / len(a.value))
 
 
-# ---- 4. MAML: learn to fit a new wave to ten points, in one step ---------------------------------
+# ---- 4. MAML: learn to fit a new wave from ten points, in one step -------------------------------
 ALPHA, BETA = 0.01, 0.1  # the inner learning rate, the length of an outer step
 
 
@@ -142,12 +142,12 @@ def adapt(theta, x, y, steps=1, first_order=False):
     return theta
 
 
-def maml_loss(theta, support, query, **how):
+def maml_loss(theta, support, query, **options):
     """The mean over T tasks of the error on the query after adapting to the support."""
-    # Each task has a copy of theta. They do not meet, so one gradient is that of each by itself.
+    # Each task has its own copy of theta, in no other's loss: one gradient adapts them all.
     tasks = len(support[0].value)
     copies = [p.expand((tasks, *p.value.shape)) for p in theta]
-    return mse(adapt(copies, *support, **how), *query) * (1 / tasks)
+    return mse(adapt(copies, *support, **options), *query) * (1 / tasks)
 
 
 def sinusoids(rng, tasks, n=10):  # support and query, x and y each (T, N, 1)
@@ -157,10 +157,10 @@ def sinusoids(rng, tasks, n=10):  # support and query, x and y each (T, N, 1)
     return [(Tensor(x), Tensor(amplitude * np.sin(x - phase))) for x in xs]
 
 
-def train(theta, rng, **how):  # yields theta before each update
+def train(theta, rng, **options):  # yields theta before each update, without its past
     while True:
         yield theta
-        gs = gradients(maml_loss, theta, *sinusoids(rng, tasks=25), **how)
+        gs = gradients(maml_loss, theta, *sinusoids(rng, tasks=25), **options)
         length = dot(gs, gs).value ** 0.5
         theta = [Tensor(p.value - BETA * g.value / length) for p, g in zip(theta, gs)]
 
