@@ -37,7 +37,7 @@ class Tensor:
         a, b = broadcast(a, b)
         return Tensor(a.value * b.value, (a, lambda g: g * b), (b, lambda g: g * a))
 
-    def __matmul__(a, b):  # (.., N, C) @ (.., C, O) -> (.., N, O)
+    def __matmul__(a, b):  # (.., N, C) @ (.., C, O) -> (.., N, O), the .. alike
         return Tensor(a.value @ b.value, (a, lambda g: g @ b.T), (b, lambda g: a.T @ g))
 
     def __pow__(a, n):
