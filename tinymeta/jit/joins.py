@@ -41,21 +41,21 @@ def sum_of_pads(
     simplifier: "Simplifier", inputs: tuple, static: dict, like: Equation | None
 ) -> Equation | None:
     """Two pads of one axis whose contents lie side by side: the pad of a concatenate."""
-    contents = [_padded_along(x) for x in inputs]
-    if None in contents:
+    spans = [_padded_along(x) for x in inputs]
+    if None in spans:
         return None
-    (axis, begin, end), (other_axis, other_begin, other_end) = contents  # type: ignore[misc]
+    (axis, begin, end), (other_axis, other_begin, other_end) = spans  # type: ignore[misc]
     if axis != other_axis or (end != other_begin and other_end != begin):
         return None
     left, right = inputs if end == other_begin else reversed(inputs)
     parts = tuple(_plus_zero(simplifier, x.inputs[0], like) for x in (left, right))
-    joined = simplifier.build("concatenate", parts, {"axis": axis}, like)
+    found = simplifier.build("concatenate", parts, {"axis": axis}, like)
     size = inputs[0].shape[axis]
     around = min(begin, other_begin), size - max(end, other_end), 0
     if not any(around):
-        return joined
-    widths = tuple(around if k == axis else (0, 0, 0) for k in range(joined.ndim))
-    return simplifier.build("pad", (joined,), {"widths": widths}, like)
+        return found
+    widths = tuple(around if k == axis else (0, 0, 0) for k in range(found.ndim))
+    return simplifier.build("pad", (found,), {"widths": widths}, like)
 
 
 def _padded_along(x: Equation) -> tuple[int, int, int] | None:
