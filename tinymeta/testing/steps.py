@@ -196,6 +196,7 @@ def _gradient_of_slices(y: Any) -> Any:
 _KINDS = [  # of `StepCase.values`
     "argument",
     "view",
+    "view",
     "gradient",
     "choice",
     "slices",
