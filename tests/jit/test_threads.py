@@ -166,10 +166,7 @@ def test_chunks_are_a_power_of_two_whatever_the_threads():
     found = split(program)
     assert chunk_count(found) == 1  # too little work
     for limit, count in ((1e9, 1), (most_live_bytes(found) / 2.5, 4), (1e3, 8)):
-        with (
-            patch.object(count_module, "CHUNK_BYTES", limit),
-            patch.object(count_module, "WORTH_SPLITTING", 0.0),
-        ):
+        with patch.object(count_module, "CHUNK_BYTES", limit):
             assert chunk_count(found) == count
     assert chunk_bounds(6, 8) == [0, 0, 1, 2, 3, 3, 4, 5, 6]
     assert [group_count(32, threads) for threads in (1, 2, 3, 16)] == [1, 8, 16, 32]

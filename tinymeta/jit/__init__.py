@@ -10,7 +10,7 @@ Tests    tests/jit/
     Program                                          1279 equations
         | lower.py        convolutions: products     1474
         | simplify.py     fewer equations            1092
-        | split.py        tasks in chunks            2 chunks of 4 tasks; of each
+        | split.py        tasks in chunks            8 chunks of a task; of each
         | legalize.py, materialize.py, fuse.py       299 steps, 222 of them loops
         | memory.py       a place for each value     4.1 MB for 12.2 MB of values
     ExecutionPlan
@@ -27,14 +27,16 @@ kernel args    the int64s that a kernel is called with: places in the arena, siz
 In reading order, with their lines:
     compile.py 221     jit itself: signatures, the passes in order
     program.py 278     Equation, Program, Builder;  then trace.py 196, scalar.py 129
-    lower.py 117       and simplify.py 259: Program -> Program
+    lower.py 117       and simplify.py 261, joins.py 136: Program -> Program
     views.py 96        strided layouts;  then legalize.py 85
     loops.py 86        what a loop can compute;  then materialize.py 108, fuse.py 127
     loop_body.py 107   and codegen.py 266: a loop as source text;  then cache.py 130
     memory.py 141      and plan.py 54: the arena
-    replay.py 198      a call;  then step_kernels.py 125, machine.py 285
-    split.py 267       chunks of tasks;  then chunks.py 129, work_buffers.py 208, threads.py 155
-    explain.py 176     shows all of it;  timing.py 24
+    replay.py 198      a call;  then step_kernels.py 125, machine.py 288
+    task_roles.py 243  what depends on one task alone;  then split.py 161, chunk_count.py 64
+    chunks.py 174      runs them;  then tree_sum.py 109, work_buffers.py 163, job_tables.py 191
+    threads.py 156     workers
+    explain.py 179     shows all of it;  timing.py 24
     graph.py 209       the same plan on a GPU
 """
 

@@ -20,14 +20,11 @@ from .views import VIEWS, source
 CHUNK_BYTES = 2e6  # of values that live at once; more leaves the second cache of most processors
 CHUNK_SECONDS = 1e-4  # of work, below which a chunk is not cut further for the sake of threads
 FOR_THREADS = 16  # chunks, of which that much work is made if there is enough
-WORTH_SPLITTING = 1e-4  # seconds of work below which a program is run whole
 
 
 def chunk_count(split: Split) -> int:
     """The number of chunks of a split program: 1, 2, 4, .. up to twice the tasks."""
     seconds = sum(map(estimated_seconds, split.middle))
-    if seconds < WORTH_SPLITTING:
-        return 1
     for_cache = most_live_bytes(split) / CHUNK_BYTES
     for_threads = min(seconds / CHUNK_SECONDS, FOR_THREADS)
     count = 1

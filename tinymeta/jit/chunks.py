@@ -13,12 +13,13 @@ Python, threads take turns at Python's lock between steps.
 
 import itertools
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
 from ..core.system import cores
 from ..cpu.blas import blas_threads
-from .chunk_count import WORTH_SPLITTING, chunk_count
+from .chunk_count import chunk_count
 from .program import Program
 from .replay import Replay, take_idle
 from .split import Split, split
@@ -27,31 +28,50 @@ from .threads import pool
 from .tree_sum import LEAF
 from .work_buffers import WorkBuffers
 
+WORTH_SPLITTING = 1e-4  # seconds of work below which a program is run whole
 GROUPS_OF_A_THREAD = 4  # chunks are taken in so many groups, that fast threads may take more
-_NOTABLE = 0.1  # of the work, before and after the chunks, that is worth a word
+NOTABLE_SHARE = 0.1  # of the work, before and after the chunks, that is worth a word
 
 
-def build_replay(program: Program, threads: int | None = None) -> tuple[Callable, str]:
-    """(the program as a function of arrays, in words how it is run).
+class Execution(NamedTuple):
+    """How a program is run, in words.
+
+    how: in how many chunks, or whole; serial: why much of the work is not cut up for threads, "" if
+    it is, or if it is little.
+    """
+
+    how: str
+    serial: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.how}: {self.serial}" if self.serial else self.how
+
+
+_SMALL = Execution("whole: too little work for chunks")
+
+
+def build_replay(program: Program, threads: int | None = None) -> tuple[Callable, Execution]:
+    """(the program as a function of arrays, how it is run): in chunks where that is worth it.
 
     threads: by default as many as there are cores.
     """
     threads = cores() if threads is None else threads
     seconds = sum(map(estimated_seconds, program.equations))
     if seconds < WORTH_SPLITTING:
-        return Replay(program, blas_threads=threads), "whole: too little work for chunks"
+        return Replay(program, blas_threads=threads), _SMALL
     found = split(program)
     if isinstance(found, str):
-        how = f"whole, not in chunks of tasks: {found}"
-        return Replay(program, blas_threads=threads), how
+        execution = Execution("whole, not in chunks of tasks", found)
+        return Replay(program, blas_threads=threads), execution
     count = chunk_count(found)
     if count == 1:
-        return Replay(program, blas_threads=threads), "whole: too little work for chunks"
-    how = f"in {count} chunks of {found.tasks} tasks"
+        return Replay(program, blas_threads=threads), _SMALL
+    serial = ""
     outside = 1 - sum(map(estimated_seconds, found.middle)) / seconds
-    if outside > _NOTABLE:
-        how += f"; {100 * outside:.0f} % of the work is before and after them, on one thread"
-    return ChunkedReplay(found, threads, chunk_bounds(found.tasks, count)), how
+    if outside > NOTABLE_SHARE:
+        serial = f"{100 * outside:.0f} % of the work depends on no task, or on sums over all"
+    execution = Execution(f"{found.tasks} tasks in {count} chunks", serial)
+    return ChunkedReplay(found, threads, chunk_bounds(found.tasks, count)), execution
 
 
 def chunk_bounds(tasks: int, count: int) -> list[int]:

@@ -24,7 +24,7 @@ from ..core.device import move
 from ..core.primitive import replaced
 from ..core.scope import state
 from ..core.tensor import Tensor
-from .chunks import build_replay
+from .chunks import Execution, build_replay
 from .lower import lower
 from .program import Program, checked
 from .simplify import simplify
@@ -42,7 +42,7 @@ class CompiledProgram(NamedTuple):
     traced: Traced
     program: Program  # after all passes
     replay: Callable  # arrays -> arrays
-    how: str  # it is run, in words: in how many chunks, or why in none
+    execution: Execution  # how it is run, in words
 
     def __call__(self, leaves: list) -> Any:
         """The function's result; leaves: of the arguments, in their order."""
@@ -76,7 +76,7 @@ def compile_for(f: Callable, args: tuple, kwargs: dict) -> CompiledProgram | Non
     if state.device == "cuda":
         from .graph import Launches  # numba.cuda is slow to import
 
-        return CompiledProgram(traced, program, Launches(program), "whole, on a GPU")
+        return CompiledProgram(traced, program, Launches(program), Execution("whole"))
     return CompiledProgram(traced, program, *build_replay(program))
 
 

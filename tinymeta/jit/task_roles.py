@@ -35,7 +35,7 @@ _LINEAR = {"add", "sub", "neg"}  # of partial sums they are partial sums, and no
 
 
 class NotSeparable(Exception):
-    """The tasks are not independent; the message is a reason, a clause without a subject before it.
+    """The tasks are not independent; the message is the reason, a clause.
 
     seconds: the work that would have been done task by task.
     """
@@ -53,10 +53,11 @@ class _Contradiction(NamedTuple):
 
 
 def estimated_seconds(eqn: Equation) -> float:
-    """About how long an equation takes, from its operations and its bytes."""
+    """About how long an equation takes, from its operations and its bytes; inputs are there."""
+    if eqn.op in VIEWS or eqn.op in ("input", "constant"):
+        return 0.0
     operations = 2 * eqn.size * eqn.inputs[0].shape[-1] if eqn.op == "matmul" else 0
-    written = 0 if eqn.op in VIEWS else eqn.nbytes
-    return operations / _PRODUCT_RATE + written / _LOOP_RATE
+    return operations / _PRODUCT_RATE + eqn.nbytes / _LOOP_RATE
 
 
 def follow_tasks(program: Program, tasks: int) -> "TaskRoles":
@@ -64,26 +65,26 @@ def follow_tasks(program: Program, tasks: int) -> "TaskRoles":
     seeds = _inputs_with_tasks(program, tasks)
     if not seeds:
         raise NotSeparable(f"no input has {tasks} tasks")
-    while True:
-        roles = TaskRoles(program, tasks, seeds)
-        if not roles.contradictions:
-            return roles
+    first = roles = TaskRoles(program, tasks, seeds)
+    while roles.contradictions:
         wrong = roles.least_guesses()
-        if wrong >= seeds:
-            seconds = sum(map(estimated_seconds, roles.along))
+        if wrong >= roles.seeds:
+            hoped_for = first.along.keys() | first.impossible
+            seconds = sum(map(estimated_seconds, hoped_for))
             raise NotSeparable(roles.contradictions[0].reason, seconds)
-        seeds = seeds - wrong
+        roles = TaskRoles(program, tasks, roles.seeds - wrong)
+    return roles
 
 
 def _inputs_with_tasks(program: Program, tasks: int) -> frozenset[Equation]:
     """Inputs whose leading axis has this length and is not broadcast to more axes."""
-    spread = {
+    read_whole = {
         eqn.inputs[0]
         for eqn in program.equations
         if eqn.op == "broadcast_to" and eqn.ndim > eqn.inputs[0].ndim
     }
     long = [x for x in program.inputs if x.shape and x.shape[0] == tasks]
-    return frozenset(x for x in long if x not in spread)
+    return frozenset(x for x in long if x not in read_whole)
 
 
 class TaskRoles:
@@ -92,7 +93,7 @@ class TaskRoles:
     along, after: by equation, the seeds that it depends on. repeated, partial: sets of equations.
     pulled: the repeated equations that equations along the tasks read.
     mapped, broadcast: what both kinds read of the others, by rows and whole.
-    contradictions: empty if the seeds can be right.
+    contradictions: empty if the seeds can be right. impossible: equations in one, or made of such.
     """
 
     def __init__(self, program: Program, tasks: int, seeds: frozenset[Equation]):
@@ -105,7 +106,7 @@ class TaskRoles:
         self.mapped: dict[Equation, None] = {}
         self.broadcast: dict[Equation, None] = {}
         self.contradictions: list[_Contradiction] = []
-        self._impossible: set[Equation] = set()  # in a contradiction, or computed from such
+        self.impossible: set[Equation] = set()
         for eqn in program.equations:
             if eqn not in seeds and eqn.op not in ("input", "constant"):
                 self._classify(eqn)
@@ -129,8 +130,8 @@ class TaskRoles:
         """Find the role of an equation from those of its inputs."""
         along = [x for x in eqn.inputs if x in self.along]
         after = [x for x in eqn.inputs if x in self.after]
-        if any(x in self._impossible for x in eqn.inputs):
-            self._impossible.add(eqn)
+        if any(x in self.impossible for x in eqn.inputs):
+            self.impossible.add(eqn)
         elif along and after:
             guesses = [_union(self.along, along), _union(self.after, after)]
             self._contradict(eqn, "needs a sum over them first", guesses)
@@ -150,7 +151,7 @@ class TaskRoles:
             self.repeated.add(eqn)
 
     def _contradict(self, eqn: Equation, what: str, guesses: list[frozenset[Equation]]) -> None:
-        self._impossible.add(eqn)
+        self.impossible.add(eqn)
         place = f" ({eqn.location})" if eqn.location else ""
         reason = f"{eqn.op} -> {eqn.dtype}{eqn.shape}{place} {what}"
         self.contradictions.append(_Contradiction(reason, guesses))

@@ -77,12 +77,13 @@ def plan_subtree(present: Sequence[bool]) -> SubtreePlan:
 
 def tree_sum(parts: Sequence[np.ndarray | None]) -> np.ndarray:
     """The sum of the arrays that are there, along a binary tree over all places; a new array."""
-    level = list(parts)
+    level: list[np.ndarray | None] = list(parts)
     with np.errstate(all="ignore"):
         while len(level) > 1:
             level = [_added(a, b) for a, b in zip(level[::2], level[1::2])]
-    assert level[0] is not None, "nothing to add"
-    return level[0].copy() if level[0] is parts[0] else level[0]
+    (total,) = level
+    assert total is not None, "nothing to add"
+    return total.copy() if any(total is part for part in parts) else total
 
 
 def _added(a: np.ndarray | None, b: np.ndarray | None) -> np.ndarray | None:
