@@ -208,16 +208,23 @@ def _(right):
     return lambda parts: right([*parts[:-1], None] if len(parts) > 1 else parts)
 
 
-@fault("joins", "a slice of a part begins where the whole does", joins, "_slice_within")
+@fault("joins", "a slice of a joined part is one of another of its shape", joins, "_slice_of_part")
 def _(right):
-    def slice_within(simplifier, part, slices, like):
-        found = right(simplifier, part, slices, like)
-        cut = slices[part.axis]
-        if found is None or cut.stop > part.content.shape[part.axis]:
-            return found
-        return simplifier.build("slice", (part.content,), {"slices": slices}, like)
+    def slice_of_part(simplifier, x, slices, like):
+        found = right(simplifier, x, slices, like)
+        like_found = [part for part in x.inputs if found is not None and part.shape == found.shape]
+        return like_found[0] if like_found else found
 
-    return slice_within
+    return slice_of_part
+
+
+@fault("joins", "the last of several padded parts is left out", joins, "_padded_terms")
+def _(right):
+    def padded_terms(x):
+        terms = right(x)
+        return terms[:-1] if len(terms) > 1 else terms
+
+    return padded_terms
 
 
 @fault("work buffers", "chunks begin one task late", work_buffers.WorkBuffers, "chunk_rows")

@@ -110,6 +110,7 @@ class StepCase(NamedTuple):
             "number": [number, number * 2, 1 - number],
             "view": [v for y in [*floats, *gradients] for v in _views(asarray(y))],
             "cast": [_cast_twice(y) for y in floats],
+            "joined": _joined(floats) + _joined(gradients),
             "choice": [choice for x in xs for choice in _integers(asarray(x))],
         }
 
@@ -169,6 +170,24 @@ def _views(y: Any) -> list:
     return found
 
 
+def _joined(values: list) -> list:
+    """Each value, cut out of a vector of all of them, and the gradients of what is made of that."""
+    arrays: list[Any] = [asarray(y) for y in values]
+    if not arrays:
+        return []
+
+    def cut_out(arrays: list) -> list:
+        packed = ops.concatenate([ops.reshape(y, -1) for y in arrays])
+        ends = np.cumsum([y.size for y in arrays]).tolist()
+        return [packed[end - y.size : end] for y, end in zip(arrays, ends)]
+
+    def kept(arrays: list) -> list:
+        return [ops.tanh(y) for y in arrays]
+
+    total = grad(lambda arrays: sum(ops.sum(y * y) for y in ops.checkpoint(kept)(arrays)))
+    return [*cut_out(arrays), *(total(arrays) if all(y.dtype.kind == "f" for y in arrays) else [])]
+
+
 def _integers(x: Any) -> list:
     """Ints and bools computed from x, exact in any dtype."""
     mask = x > 0.3
@@ -186,6 +205,7 @@ _KINDS = [  # of `StepCase.values`
     "view",
     "gradient",
     "moment",
+    "joined",
     "choice",
     "after",
     "updated",
