@@ -27,7 +27,7 @@ kernel args    the int64s that a kernel is called with: places in the arena, siz
 In reading order, with their lines:
     compile.py 221     jit itself: signatures, the passes in order
     program.py 278     Equation, Program, Builder;  then trace.py 196, scalar.py 129
-    lower.py 117       and simplify.py 261, joins.py 136: Program -> Program
+    lower.py 117       and simplify.py 261, cuts.py 136: Program -> Program
     views.py 96        strided layouts;  then legalize.py 85
     loops.py 86        what a loop can compute;  then materialize.py 108, fuse.py 127
     loop_body.py 107   and codegen.py 266: a loop as source text;  then cache.py 130

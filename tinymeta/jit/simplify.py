@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 
 from ..core.primitive import registry
-from .joins import slice_rule
+from .cuts import slice_rule
 from .program import Builder, Equation, Program, rewrite
 
 NARROW = 16  # columns that do not fill a register

@@ -18,8 +18,8 @@ from ..jit import (
     chunks,
     codegen,
     compile,
+    cuts,
     fuse,
-    joins,
     legalize,
     loop_body,
     memory,
@@ -208,7 +208,7 @@ def _(right):
     return lambda parts: right([*parts[:-1], None] if len(parts) > 1 else parts)
 
 
-@fault("joins", "a slice of a joined part is one of another of its shape", joins, "_slice_of_part")
+@fault("cuts", "a slice of a joined part is one of another of its shape", cuts, "_slice_of_part")
 def _(right):
     def slice_of_part(simplifier, x, slices, like):
         found = right(simplifier, x, slices, like)
@@ -218,7 +218,7 @@ def _(right):
     return slice_of_part
 
 
-@fault("joins", "the last of several padded parts is left out", joins, "_padded_terms")
+@fault("cuts", "the last of several padded parts is left out", cuts, "_padded_terms")
 def _(right):
     def padded_terms(x):
         terms = right(x)
