@@ -58,6 +58,9 @@ def parser() -> argparse.ArgumentParser:
         choices=work.WORKS,
         help="torch.compile, too, for these: minutes to start where convolutions are",
     )
+    p.add_argument(
+        "--no-tables", action="store_true", help="of density: leave out tables aligned by hand"
+    )
     p.add_argument("--no-loops", action="store_true", help="not one task after another")
     p.add_argument(
         "--no-memory",
@@ -76,11 +79,11 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: list[str] | None = None) -> None:
     """Run the command; SystemExit with a message for names that it does not have."""
     p = parser()
-    options = p.parse_args(arguments)
+    options = p.parse_intermixed_args(arguments)  # names may stand behind options
     first, *others = options.names
     if first == "density":
         try:
-            print(density(others or ["tinymeta"]))
+            print(density(others or ["tinymeta"], tables=not options.no_tables))
         except FileNotFoundError as error:
             p.error(str(error))
         return

@@ -2,6 +2,7 @@
 
     python -m benchmarks density                        # tinymeta, room by room
     python -m benchmarks density FOLDER [FOLDER ...]    # any other code, to compare with
+    python -m benchmarks density --no-tables            # without what is aligned by hand
 
 It reads source and runs none of it. Per room, that is, per folder directly below the one given
 (`.` are the files of that folder itself, `all` is everything in it), of all its .py files:
@@ -18,7 +19,9 @@ name length    the mean length of the names that a file defines, each once a fil
 public         functions, classes and variables that a file's top level defines without a leading
                underscore; not those that it imports or defines inside `if`, `try` or `with`
 
-Files that are no Python of this version are left out, and listed.
+Files that are no Python of this version are left out, and listed. A table, such as that of the
+derivative rules, is what stands between `# fmt: off` and `# fmt: on`: one entry a line is how it
+is read, however many nodes that has.
 """
 
 import ast
@@ -127,9 +130,23 @@ def _public_names(tree: ast.Module) -> set[str]:
     return {name for name in names if not name.startswith("_")}
 
 
-def count_rooms(folder: Path) -> tuple[dict[str, Counts], list[Path]]:
+def without_tables(text: str) -> str:
+    """The text without the lines from `# fmt: off` to `# fmt: on`, these two included."""
+    kept = []
+    in_table = False
+    for line in text.splitlines(keepends=True):
+        mark = line.strip()
+        in_table = in_table or mark == "# fmt: off"
+        if not in_table:
+            kept.append(line)
+        in_table = in_table and mark != "# fmt: on"
+    return "".join(kept)
+
+
+def count_rooms(folder: Path, tables: bool = True) -> tuple[dict[str, Counts], list[Path]]:
     """The counts of each room of a folder and of "all", and the files that could not be read.
 
+    tables: whether those aligned by hand are counted, too.
     Raises FileNotFoundError where there is no file of Python.
     """
     rooms: dict[str, Counts] = {}
@@ -137,7 +154,8 @@ def count_rooms(folder: Path) -> tuple[dict[str, Counts], list[Path]]:
     for path in sorted(folder.rglob("*.py")):
         try:
             with tokenize.open(path) as file:  # decodes as the file declares
-                found = count(file.read())
+                text = file.read()
+            found = count(text if tables else without_tables(text))
         except (SyntaxError, ValueError, tokenize.TokenError):
             left_out.append(path)
             continue
@@ -154,14 +172,17 @@ def _add(one: Counts, other: Counts) -> Counts:
     return Counts(*(a + b for a, b in zip(one, other)))
 
 
-def density(folders: list[str]) -> str:
-    """The tables of these folders. Raises FileNotFoundError for one that has no file of Python."""
-    return "\n\n".join("\n".join(_table(Path(folder))) for folder in folders)
+def density(folders: list[str], tables: bool = True) -> str:
+    """What was counted in these folders, a table of each; tables: see `count_rooms`.
+
+    Raises FileNotFoundError for a folder that has no file of Python.
+    """
+    return "\n\n".join("\n".join(_table(Path(folder), tables)) for folder in folders)
 
 
-def _table(folder: Path) -> Iterator[str]:
+def _table(folder: Path, tables: bool) -> Iterator[str]:
     """The lines of one folder's table."""
-    rooms, left_out = count_rooms(folder)
+    rooms, left_out = count_rooms(folder, tables)
     width = max(len(str(folder)), *map(len, rooms))
     yield f"{folder!s:{width}}" + "".join(f"  {column:>12}" for column in COLUMNS)
     for room, counts in rooms.items():

@@ -30,7 +30,8 @@ from typing import NamedTuple
 import numpy as np
 
 import tinymeta as tm
-from tinymeta.data import Characters, omniglot
+from tinymeta.data import Characters, omniglot_files
+from tinymeta.data.archive import read_characters
 
 from . import work
 from .interrupted import full_disks, killed_runs, second_runs
@@ -84,7 +85,7 @@ def _damaged_omniglot(count: int, rng: random.Random, folder: Path) -> Iterator[
         raise _Unavailable("$TINYMETA_DATA has no Omniglot")
 
     def read(path: Path) -> Characters:
-        return omniglot.check(omniglot.read_characters(path), "evaluation", path)
+        return omniglot_files.check(read_characters(path), "evaluation", path)
 
     whole = read(source)
 
@@ -186,7 +187,7 @@ class _FaultKind(NamedTuple):
 
 
 KINDS = {
-    "killed": _FaultKind(killed_runs, 200),  # kills
+    "killed": _FaultKind(killed_runs, 1000),  # kills, 200 of each example
     "kernels": _FaultKind(_damaged_kernels, 200),  # bits
     "archives": _FaultKind(_damaged_archives, 500),
     "Omniglot's archives": _FaultKind(_damaged_omniglot, 100),

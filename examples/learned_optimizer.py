@@ -141,7 +141,6 @@ def draw_descent(found, path, tasks: int):
     axis.set(yscale="log", xlabel="step", ylabel=f"f, mean of {tasks} fresh problems")
     axis.legend()
     save_figure(figure, path)
-    plt.close(figure)
 
 
 if __name__ == "__main__":

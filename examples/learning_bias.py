@@ -158,7 +158,6 @@ def draw_waves(predictions, truth, support, grid, path):
                 axis.set_title(name)
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="upper center", ncol=5)
     save_figure(figure, path)
-    plt.close(figure)
 
 
 def draw_beliefs(maml, params, path):
@@ -178,7 +177,6 @@ def draw_beliefs(maml, params, path):
             axis.plot(-1.5, height, "o", color=plt.cm.coolwarm((height + 4) / 8), markersize=4)
         axis.set(title=f"{name}: 3 steps on one point", ylim=(-6, 6))
     save_figure(figure, path)
-    plt.close(figure)
 
 
 # Glyphs: one example of each class; the query is the same picture, changed more and more.
@@ -289,7 +287,6 @@ def draw_changes(rows, chance: float, path):
     axes[0].set_ylabel("share of right answers")
     axes[0].legend(fontsize=7)
     save_figure(figure, path)
-    plt.close(figure)
 
 
 if __name__ == "__main__":

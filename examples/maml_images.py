@@ -143,7 +143,6 @@ def draw_task(method, params, task, path):
     axes[0, 0].set_ylabel("seen", fontsize=8)
     axes[1, 0].set_ylabel("asked", fontsize=8)
     save_figure(figure, path)
-    plt.close(figure)
 
 
 if __name__ == "__main__":

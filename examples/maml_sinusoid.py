@@ -98,7 +98,6 @@ def draw_adaptation(method, params, waves, args, rng):
         axis.plot(px, py, "o", color="black", label="points seen")
     axes[0].legend(fontsize=7)
     save_figure(figure, args.out / f"{args.method}_sinusoid_waves.png")
-    plt.close(figure)
 
 
 if __name__ == "__main__":

@@ -130,7 +130,6 @@ def draw(rows, path):
     axes[3].set(ylim=(0, None))
     axes[0].legend(fontsize=7)
     save_figure(figure, path)
-    plt.close(figure)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,9 @@ def pyplot():
 
 
 def save_figure(figure, path: Path):
+    """Write the figure as a PNG, and close it: pyplot would keep all figures in memory else."""
     write_file(path, lambda file: figure.savefig(file, dpi=120, bbox_inches="tight", format="png"))
+    pyplot().close(figure)
 
 
 def draw_curve(curve, path: Path, measure: str):
@@ -47,4 +49,3 @@ def draw_curve(curve, path: Path, measure: str):
         )
         right.set_ylabel(f"validation {measure}", color="tab:blue")
     save_figure(figure, path)
-    plt.close(figure)

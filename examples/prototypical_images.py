@@ -105,7 +105,6 @@ def draw_space(net, params, task, path):
         axis.scatter(*prototype, color=colour, s=220, marker="*", edgecolor="black")
     axis.set(xticks=[], yticks=[], title="stars: prototypes; dots: what is asked")
     save_figure(figure, path)
-    plt.close(figure)
 
 
 if __name__ == "__main__":

@@ -165,7 +165,6 @@ def draw_neighbours(model, params, characters, rng, path):
     axes[0, 1].set_title("nearest", fontsize=8)
     figure.subplots_adjust(hspace=0.5)
     save_figure(figure, path)
-    plt.close(figure)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import pytest
 
 sys.path.append(str(Path(__file__).resolve().parent.parent))
 from benchmarks import __main__ as command
-from benchmarks.density import COLUMNS, Counts, count, count_rooms, density
+from benchmarks.density import COLUMNS, Counts, count, count_rooms, density, without_tables
 
 TEXT = '''"""A docstring
 of two lines."""
@@ -97,6 +97,18 @@ def test_rooms_are_folders_and_what_is_no_python_is_left_out(tmp_path):
     assert {room: counts.lines for room, counts in rooms.items()} == {"one": 3, ".": 1, "all": 4}
     assert list(rooms)[-1] == "all" and left_out == [tmp_path / "one" / "old.py"]
     assert "left out" in density([str(tmp_path)])
+
+
+def test_tables_can_be_left_out(tmp_path, capsys):
+    around = "before = 1\n", "after = 2\n"
+    table = "# fmt: off\nadd = rule(1),  rule(2)\nmul = rule(3),  rule(4)\n# fmt: on\n"
+    assert without_tables(table.join(around)) == "".join(around)
+    unended = table.removesuffix("# fmt: on\n")
+    assert without_tables(around[0] + unended) == around[0]
+    (tmp_path / "a.py").write_text(table.join(around))
+    for options, lines in (([], "4"), (["--no-tables"], "2")):
+        command.main(["density", *options, str(tmp_path)])
+        assert capsys.readouterr().out.splitlines()[-1].split()[1] == lines
 
 
 def test_the_command_prints_a_table_for_each_folder(tmp_path, capsys):

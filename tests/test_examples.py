@@ -213,7 +213,7 @@ def test_every_method_learns_a_few_steps(name, method, example, tmp_path):
         ),
         (
             "learning_bias",
-            ["--iterations", "2", "--glyph-iterations", "2", "--test-tasks", "5"],
+            ["--iterations", "1", "--glyph-iterations", "1", "--test-tasks", "2", "--way", "2"],
             "learning_bias_glyphs.csv",
         ),
     ],
@@ -221,7 +221,7 @@ def test_every_method_learns_a_few_steps(name, method, example, tmp_path):
 def test_the_other_examples_write_what_they_say(
     name, flags, written, example, tmp_path, monkeypatch
 ):
-    if name == "learning_bias":  # two updates are not worth a hundred kernels
+    if name == "learning_bias":  # an update is not worth a hundred kernels
         monkeypatch.setattr(sys.modules["tinymeta.meta.train"], "jit", lambda f: f)
     with without_compiling() if name == "metagradient_lab" else nullcontext():
         done = example(name, *flags, out=tmp_path)

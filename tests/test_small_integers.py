@@ -12,6 +12,7 @@ import pytest
 
 import tinymeta as tm
 from tinymeta.testing import calls
+from tinymeta.testing.argument_texts import LABELLED, eval_text
 
 NARROW = [np.uint8, np.int8]
 INTEGERS = (2, 3, 20, 120)  # the square of 20 does not fit into eight bits, nor twice 120
@@ -23,7 +24,7 @@ def arguments():
         for p in calls.parameters_of(function):
             if p.kind is not p.VAR_KEYWORD:
                 texts = calls.right_texts(function, p.name)
-                if any(type(calls.eval_text(text)) is int for text in texts):
+                if any(type(eval_text(text)) is int for text in texts):
                     yield function, p.name
 
 
@@ -34,7 +35,7 @@ def given(function: str, name: str, value) -> tuple[list, dict]:
         wanted = p.default is p.empty and p.kind is not p.VAR_KEYWORD
         found = value if p.name == name else None
         if found is None and wanted:
-            found = calls.eval_text(calls.right_texts(function, p.name)[0])
+            found = eval_text(calls.right_texts(function, p.name)[0])
         if found is None:
             continue
         if p.kind in (p.KEYWORD_ONLY,) or p.default is not p.empty:
@@ -52,7 +53,7 @@ def content(result):
         return [type(result).__name__, content(list(fields.values())), content(made)]
     if isinstance(result, tm.meta.Method):
         params = result.init(np.random.default_rng(0))
-        labelled = calls.eval_text(calls.LABELLED)
+        labelled = eval_text(LABELLED)
         takes_tasks = result.meta_grad.__module__ != "tinymeta.meta.siamese"
         data = tm.Tasks(labelled, labelled) if takes_tasks else labelled
         return content(result.meta_grad(params, data))
@@ -74,7 +75,7 @@ def outcome(function: str, name: str, value):
     """The content of what the call returns, or its error's type."""
     args, kwargs = given(function, name, value)
     try:
-        return content(calls.eval_text(function)(*args, **kwargs))
+        return content(eval_text(function)(*args, **kwargs))
     except (ValueError, TypeError, IndexError) as error:
         return type(error).__name__
 

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic
 
 from tinymeta.cpu.gemm import MIN_ROWS_TO_PACK, product, transpose_into, workspace_size
+from tinymeta.cpu.native import native
 from tinymeta.cpu.simd import LANES, TILE_VECTORS
 
 rng = np.random.default_rng(0)
@@ -29,31 +30,31 @@ UNTOUCHED = np.float32(-77)
 
 
 @intrinsic
-def pointer_of(typing, array):
-    """To the first element of an array."""
+def pointer_to(typing, address):
+    """An address as a pointer: so one machine code serves arrays of all layouts."""
+    pointer = types.CPointer(types.float32)
 
     def code(context, b, signature, args):
-        return context.make_array(signature.args[0])(context, b, args[0]).data
+        return b.inttoptr(args[0], context.get_value_type(pointer))
 
-    return types.CPointer(types.float32)(array), code
+    return pointer(address), code
 
 
-@njit
-def multiply_with(workspace, out, x, y):
-    (m, count), n = x.shape, y.shape[1]
+@native
+def multiply_at(out, x, y, workspace, m, n, count, out_m, x_m, x_k, y_k, y_n):
     product(
-        pointer_of(out),
-        pointer_of(x),
-        pointer_of(y),
-        pointer_of(workspace),
+        pointer_to(out),
+        pointer_to(x),
+        pointer_to(y),
+        pointer_to(workspace),
         m,
         n,
         count,
-        out.strides[0] // 4,
-        x.strides[0] // 4,
-        x.strides[1] // 4,
-        y.strides[0] // 4,
-        y.strides[1] // 4,
+        out_m,
+        x_m,
+        x_k,
+        y_k,
+        y_n,
     )
 
 
@@ -61,13 +62,16 @@ def multiply(out, x, y):
     """out = x @ y, with a workspace as large as is asked for, and not one element more."""
     size = workspace_size(y.shape[1], y.shape[0])
     surroundings = np.full(size + 8, UNTOUCHED)
-    multiply_with(surroundings[4 : 4 + size], out, x, y)
+    addresses = [a.ctypes.data for a in (out, x, y, surroundings[4:])]
+    (m, count), n = x.shape, y.shape[1]
+    strides = [s // 4 for s in (out.strides[0], *x.strides, *y.strides)]
+    multiply_at(*addresses, m, n, count, *strides)
     assert (surroundings[:4] == UNTOUCHED).all() and (surroundings[4 + size :] == UNTOUCHED).all()
 
 
-@njit
-def transpose(out, y):
-    transpose_into(pointer_of(out), pointer_of(y), y.shape[0], y.shape[1], y.strides[0] // 4)
+@native
+def transpose_at(out, y, n, count, y_n):
+    transpose_into(pointer_to(out), pointer_to(y), n, count, y_n)
 
 
 def untouched_around(rows: int, columns: int):
@@ -116,7 +120,7 @@ def test_strides(m, n, count, x_transposed, y_transposed):
 def test_a_transpose_to_the_bit(n, count, gap):
     y = draw(n, count + gap)[:, :count]
     surroundings = np.full(n * count + 8, UNTOUCHED)
-    transpose(surroundings[4:-4], y)
+    transpose_at(surroundings[4:].ctypes.data, y.ctypes.data, n, count, y.strides[0] // 4)
     np.testing.assert_array_equal(surroundings[4:-4].reshape(count, n), y.T)
     assert (surroundings[:4] == UNTOUCHED).all() and (surroundings[-4:] == UNTOUCHED).all()
 

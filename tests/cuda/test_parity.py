@@ -16,7 +16,8 @@ from tinymeta.cuda.array import allocate
 from tinymeta.cuda.launch import GpuKernel
 from tinymeta.cuda.target import SIMULATED
 from tinymeta.testing.cases import TABLE
-from tinymeta.testing.primitives import check_kernel, on_cases
+from tinymeta.testing.kernelcheck import check_kernel
+from tinymeta.testing.primitives import on_cases
 
 pytestmark = pytest.mark.cuda
 EXAMPLES = 3 if SIMULATED else 25

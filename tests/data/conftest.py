@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tinymeta.core import disk
-from tinymeta.data import Characters, omniglot
+from tinymeta.data import Characters, omniglot, omniglot_files
 
 
 @pytest.fixture(autouse=True)
@@ -97,7 +97,9 @@ def tiny(tmp_path, monkeypatch):
     tiny = Tiny(tmp_path / "root")
     for name, characters in tiny.sets.items():
         monkeypatch.setitem(
-            omniglot.CONTENTS, name, omniglot.Contents(2, 6, omniglot.digest(characters))
+            omniglot_files.CONTENTS,
+            name,
+            omniglot_files.Contents(2, 6, omniglot_files.digest(characters)),
         )
     return tiny
 

@@ -11,7 +11,7 @@ import damage
 import numpy as np
 import pytest
 
-from tinymeta.data import Omniglot, archive, omniglot
+from tinymeta.data import Omniglot, archive, omniglot, omniglot_files
 from tinymeta.data.archive import decode, read_characters
 
 
@@ -237,7 +237,7 @@ def test_a_damaged_set_is_read_right_or_refused_in_a_sentence(count, seed, tiny,
     whole, path = tiny.path("background").read_bytes(), tmp_path / "damaged.zip"
 
     def read(path):
-        return omniglot.check(read_characters(path), "background", path)
+        return omniglot_files.check(read_characters(path), "background", path)
 
     def check(found):
         assert equal(found, tiny.sets["background"])

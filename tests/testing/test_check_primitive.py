@@ -316,7 +316,7 @@ def test_a_device_is_checked_with_its_own_kernel(a_product, monkeypatch):
     monkeypatch.setattr("tinymeta.core.device.DEVICES", (*both,))
     for module in ("core.device", "testing.primitives"):
         monkeypatch.setattr(f"tinymeta.{module}.devices", lambda: both)
-    monkeypatch.setattr("tinymeta.testing.primitives.move", lambda value, name: value)
+    monkeypatch.setattr("tinymeta.testing.kernelcheck.move", lambda value, name: value)
     kernel = dict(cpu=fill, other=lambda out, a, b: fill(out, a, b + 1))
     with pytest.raises(AssertionError, match="my product does not fill all of out"):
         check_primitive(a_product(kernels=kernel), examples=4)
@@ -330,7 +330,7 @@ def test_a_device_that_differs_from_the_cpu_is_red(a_product, monkeypatch):
     monkeypatch.setattr("tinymeta.core.device.DEVICES", (*both,))
     for module in ("core.device", "testing.primitives"):
         monkeypatch.setattr(f"tinymeta.{module}.devices", lambda: both)
-    monkeypatch.setattr("tinymeta.testing.primitives.move", lambda value, name: value)
+    monkeypatch.setattr("tinymeta.testing.kernelcheck.move", lambda value, name: value)
     monkeypatch.setattr(
         "tinymeta.core.primitive.on_one_device", lambda name, xs: (state.device, xs)
     )

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import tinymeta as tm
-from tinymeta.testing import calls
+from tinymeta.testing import argument_texts, calls
+from tinymeta.testing.argument_texts import eval_text
 from tinymeta.testing.arguments import Call, check_call, main, survey
 
 
@@ -20,13 +21,13 @@ def test_values_are_known_for_every_parameter():
         for p in calls.parameters_of(callee):
             if p.kind is not p.VAR_KEYWORD:
                 for text in calls.right_texts(callee, p.name):
-                    calls.eval_text(text)
-    for text in calls.WRONG + calls.HUGE:
-        calls.eval_text(text)
+                    eval_text(text)
+    for text in argument_texts.WRONG + argument_texts.HUGE:
+        eval_text(text)
 
 
 def test_what_is_left_out_is_there():
-    assert all(callable(calls.eval_text(name)) for name in calls.LEFT_OUT)
+    assert all(callable(eval_text(name)) for name in calls.LEFT_OUT)
     assert not {*calls.LEFT_OUT} & {*calls.public_callables()}
 
 

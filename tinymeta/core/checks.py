@@ -4,6 +4,7 @@
 are given by keyword, so that it can name them.
 """
 
+import contextlib
 import math
 import reprlib
 from dataclasses import fields
@@ -21,7 +22,8 @@ def shown(value: Any) -> str:
 
 def is_array(value: Any) -> bool:
     """Is it an array, a tensor, or one of NumPy's numbers?"""
-    dtype, shape = getattr(value, "dtype", None), getattr(value, "shape", None)
+    dtype = getattr(value, "dtype", None)
+    shape = getattr(value, "shape", None)
     return isinstance(dtype, np.dtype) and isinstance(shape, tuple)
 
 
@@ -37,8 +39,9 @@ def is_whole(value: Any) -> bool:
 
 def is_number(value: Any) -> bool:
     """Is it a finite float of Python's or NumPy's, or an integer as above?"""
-    is_real = isinstance(value, (float, np.floating))
-    return is_whole(value) or is_real and bool(abs(value) < math.inf)
+    if isinstance(value, (float, np.floating)):
+        return bool(abs(value) < math.inf)  # not for a NaN either
+    return is_whole(value)
 
 
 def check_whole(caller: str, least: int = 1, **numbers: Any) -> list[int]:
@@ -91,7 +94,9 @@ def check_one_of(caller: str, choices: tuple[str, ...], **values: Any) -> None:
 def check_flag(caller: str, **values: Any) -> None:
     """Raise TypeError for what is not True or False (or 1 or 0)."""
     for name, value in values.items():
-        if not isinstance(value, (bool, np.bool_)) and not (is_whole(value) and value in (0, 1)):
+        is_bool = isinstance(value, (bool, np.bool_))
+        is_bit = is_whole(value) and value in (0, 1)
+        if not is_bool and not is_bit:
             raise TypeError(f"{caller}: {name}={shown(value)} must be True or False")
 
 
@@ -117,12 +122,11 @@ def check_generator(caller: str, rng: Any) -> None:
 
 def as_dtype(dtype: Any) -> np.dtype:
     """A dtype that tensors have, in the machine's byte order. Raises TypeError for another one."""
-    found: np.dtype | None
-    try:
-        found = np.dtype(dtype)
-    except (TypeError, ValueError):
-        found = None
-    if found is None or dtype is None or found.kind not in "biuf":
+    found: np.dtype | None = None
+    if dtype is not None:  # which NumPy takes for float64
+        with contextlib.suppress(TypeError, ValueError):
+            found = np.dtype(dtype)
+    if found is None or found.kind not in "biuf":
         raise TypeError(
             f"tensors hold bools, integers and floats, not {found or shown(dtype)}: "
             "dtype is such as 'float32', np.int64 or bool"

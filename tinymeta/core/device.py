@@ -59,10 +59,13 @@ def on_one_device(name: str, values: Sequence) -> tuple[str, Sequence]:
     found = [device_of(v) for v in values]
     if len({*found}) == 1:
         return found[0], values
-    of_arrays = {where for where, v in zip(found, values) if v.shape} or {"cuda"}
+    of_arrays = {where for where, v in zip(found, values) if v.shape}
+    if not of_arrays:  # only numbers, some on the GPU: its result stays there
+        of_arrays = {"cuda"}
     if len(of_arrays) > 1:
-        placed = " and ".join(f"{v.shape} on {where}" for v, where in zip(values, found))
-        raise ValueError(f"{name}: its inputs lie on two devices, {placed}: move one with .to(...)")
+        placed = [f"{v.shape} on {where}" for v, where in zip(values, found)]
+        listed = " and ".join(placed)
+        raise ValueError(f"{name}: its inputs lie on two devices, {listed}: move one with .to(...)")
     (target,) = of_arrays
     return target, [move(v, target) for v in values]
 

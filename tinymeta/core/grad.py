@@ -58,18 +58,20 @@ def _fresh_leaves(args: tuple) -> tuple[list[Tensor], Callable]:
 
 def detach(x: Any) -> Any:
     """The tensor without its history; anything that is not a Tensor as it is."""
-    return Tensor(x.value) if type(x) is Tensor and x.serial else x
+    is_tracked = type(x) is Tensor and x.serial
+    return Tensor(x.value) if is_tracked else x
 
 
 def _zeros_like(t: Tensor) -> Tensor:
-    return asarray(np.zeros(t.shape, t.dtype)).to(t.device)
+    zeros = np.zeros(t.shape, t.dtype)
+    return asarray(zeros).to(t.device)
 
 
 def _record(f: Callable, args: tuple, has_aux: bool = False) -> tuple[Any, Any, Callable]:
-    """Run `f` on fresh leaves. Returns (outputs as a tree, aux, pull).
+    """Run `f` on fresh leaves. Returns (outputs as a tree, aux, backward).
 
-    `pull(cotangents, once)` maps a tree like the outputs to a tuple like `args`; once: it will not
-    be called again, and the tape is freed on the way.
+    `backward(cotangents, once)` maps a tree like the outputs to a tuple like `args`; once: it will
+    not be called again, and the tape is freed on the way.
     """
     was_recording = state.recording
     first_serial = next(serials)
@@ -81,6 +83,7 @@ def _record(f: Callable, args: tuple, has_aux: bool = False) -> tuple[Any, Any, 
 
     outputs = tree.leaves(value)
     output_serials = [t.serial for t in outputs]
+    # No gradient goes back through aux, but whether it depends on somebody outside matters below.
     aux_tensors = [t for t in tree.leaves(aux) if type(t) is Tensor]
     tape = tape_between(outputs + aux_tensors, leaves, first_serial)
     nodes, active = tape.nodes, tape.active
@@ -88,23 +91,30 @@ def _record(f: Callable, args: tuple, has_aux: bool = False) -> tuple[Any, Any, 
     uses_older = bool(tape.older_tracked) or any(leaf.inputs for leaf in leaves)
     differentiated_outside = was_recording and uses_older
     if not differentiated_outside:  # then nobody needs the history of the results
-        value, aux = tree.map(detach, value), tree.map(detach, aux)
+        value = tree.map(detach, value)
+        aux = tree.map(detach, aux)
 
-    def pull(cotangents: Any, once: bool = False) -> Any:
+    def backward(cotangents: Any, once: bool = False) -> Any:
         given = tree.leaves(cotangents)
         tracked_given = any(g.serial for g in given)
         recording = state.recording and (differentiated_outside or tracked_given)
         sums: dict[int, Tensor] = {}
         with setting(recording=recording, order=state.order):
             for serial, g in zip(output_serials, given):
-                if serial in active:  # one tensor may be several of the outputs
-                    sums[serial] = sums[serial] + g if serial in sums else g
+                if serial in sums:  # one tensor may be several of the outputs
+                    g = sums[serial] + g
+                if serial in active:  # else it does not depend on a leaf
+                    sums[serial] = g
             backward_pass(nodes if once else list(nodes), active, sums)
-        grads = [sums.get(leaf.serial) for leaf in leaves]
-        grads = [_zeros_like(leaf) if g is None else g for g, leaf in zip(grads, leaves)]
-        return rebuild(grads if recording else [detach(g) for g in grads])
+        grads = []
+        for leaf in leaves:
+            g = sums.get(leaf.serial)
+            grads.append(_zeros_like(leaf) if g is None else g)
+        if not recording:
+            grads = [detach(g) for g in grads]  # a rule may have returned a tracked tensor as it is
+        return rebuild(grads)
 
-    return value, aux, pull
+    return value, aux, backward
 
 
 # ---- the public functions -----------------------------------------------------------------------
@@ -127,9 +137,10 @@ def value_and_grad(
     def wrapped(*args: Any, **kwargs: Any) -> tuple:
         argnums = chosen_argnums(argnum, len(args))
         f_of_chosen = of_chosen_arguments(f, argnums, args, kwargs)
-        value, aux, pull = _record(f_of_chosen, tuple(args[n] for n in argnums), has_aux)
+        chosen = tuple(args[n] for n in argnums)
+        value, aux, backward = _record(f_of_chosen, chosen, has_aux)
         one_tensor = isinstance(value, Tensor)
-        if not (one_tensor and value.shape == () and np.dtype(value.dtype).kind == "f"):
+        if not one_tensor or value.shape != () or value.dtype.kind != "f":
             found = f"{value.dtype}{value.shape}" if one_tensor else type(value).__name__
             raise ValueError(
                 f"grad needs a function that returns one floating scalar, got {found}"
@@ -137,10 +148,11 @@ def value_and_grad(
                 "or use vjp or jacobian"
             )
         one = asarray(np.ones((), value.dtype)).to(value.device)
-        grads = pull(one, once=True)
+        grads = backward(one, once=True)
         if not isinstance(argnum, tuple):
             grads = grads[0]
-        return ((value, aux) if has_aux else value), grads
+        result = (value, aux) if has_aux else value
+        return result, grads
 
     return wrapped
 
@@ -164,20 +176,20 @@ def grad(f: Callable, argnum: int | tuple[int, ...] = 0, has_aux: bool = False) 
 def vjp(f: Callable, *args: Any, has_aux: bool = False) -> tuple:
     """`(f(*args), pull)`, and aux as a third with has_aux.
 
-    `pull(cotangent)` is a tuple of vector-Jacobian products, one tree for each argument. It may be
-    called late, repeatedly, and be differentiated itself.
+    `pull` is the pullback: `pull(cotangent)` is a tuple of vector-Jacobian products, one tree for
+    each argument. It may be called late, repeatedly, and be differentiated itself.
 
     Raises ValueError if a cotangent differs from the output in structure, shape or dtype; one of
     integers is cast to the output's dtype.
     """
     check_function("vjp", f=f)
     check_flag("vjp", has_aux=has_aux)
-    value, aux, pull = _record(f, args, has_aux)
+    value, aux, backward = _record(f, args, has_aux)
 
-    def checked_pull(cotangent: Any) -> Any:
-        return pull(tree.map(as_cotangent, value, cotangent))
+    def pull(cotangent: Any) -> Any:
+        return backward(tree.map(as_cotangent, value, cotangent))
 
-    return (value, checked_pull, aux) if has_aux else (value, checked_pull)
+    return (value, pull, aux) if has_aux else (value, pull)
 
 
 def as_cotangent(y: Tensor, g: Any) -> Tensor:
@@ -185,7 +197,8 @@ def as_cotangent(y: Tensor, g: Any) -> Tensor:
 
     Raises ValueError if the shape differs, or if it is floating and of another dtype.
     """
-    g = asarray(g, y.dtype if not isinstance(g, (Tensor, np.ndarray)) else None)
+    has_dtype = isinstance(g, (Tensor, np.ndarray))
+    g = asarray(g, None if has_dtype else y.dtype)
     if g.dtype.kind in "biu" and y.dtype.kind == "f":
         g = g.astype(y.dtype)
     if g.shape != y.shape or g.dtype != y.dtype:

@@ -23,7 +23,7 @@ _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 
 def save_kernel(name: str, content: bytes) -> None:
-    """Write a file; not, and without an error, if the disk is full or the name is a folder's."""
+    """Write a file. Where that fails, as on a full disk, nothing is raised: it can be made anew."""
     with contextlib.suppress(OSError), replacing(folder() / name, durable=False) as file:
         file.write(_digest(name, content) + b"\n" + content)
 
@@ -34,8 +34,9 @@ def load_kernel(name: str) -> bytes | None:
         found = (folder() / name).read_bytes()
     except OSError:
         return None
-    content = found[_DIGEST + 1 :]
-    return content if found[: _DIGEST + 1] == _digest(name, content) + b"\n" else None
+    heading, content = found[: _DIGEST + 1], found[_DIGEST + 1 :]
+    is_whole = heading == _digest(name, content) + b"\n"
+    return content if is_whole else None
 
 
 def _digest(name: str, content: bytes) -> bytes:
@@ -49,8 +50,11 @@ def folder() -> Path:
     """Where kernels are kept: $TINYMETA_CACHE, or the user's cache, or else a temporary folder."""
     try:
         own = os.environ.get("TINYMETA_CACHE")
-        base = own or os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-        found = (Path(base) if own else Path(base, "tinymeta", "kernels")).absolute()
+        if own:  # then nobody needs a home
+            found = Path(own).absolute()
+        else:
+            of_all_programs = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+            found = Path(of_all_programs, "tinymeta", "kernels").absolute()
     except (OSError, RuntimeError):  # no home, or a current folder that is gone
         return temporary()
     return found if usable(found) else temporary()
@@ -88,11 +92,14 @@ def _threat(path: Path) -> str:
         return f"{path} is owned by another user"
     if found.st_mode & _OTHERS_WRITE:
         return f"others may write to {path}"
+    # Who may write to a folder above can put another one in its place. Behind a symbolic link there
+    # are two paths, and either will do. In a sticky folder, as /tmp is, only owners rename.
     for step in {*path.parents, *path.resolve().parents}:
         found = step.stat()
         if found.st_uid not in (me, 0):
             return f"{step} is owned by another user"
-        if found.st_mode & stat.S_IWOTH and not found.st_mode & stat.S_ISVTX:
+        is_sticky = found.st_mode & stat.S_ISVTX
+        if found.st_mode & stat.S_IWOTH and not is_sticky:
             return f"others may write to {step}"
     return ""
 

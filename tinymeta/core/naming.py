@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 ARGUMENT_ERRORS = (ValueError, TypeError, IndexError, OverflowError)
-_PREFIX = re.compile(r"\w+: ")
+_PREFIX = re.compile(r"\A\w+: ")  # what a function inside has put in front
 
 
 def with_error_prefix(name: str, function: Callable) -> Callable:
@@ -31,5 +31,5 @@ def prefix_error(error: Exception, name: str) -> None:
     """Have an error begin with the name; subclasses of ARGUMENT_ERRORS are left as they are."""
     text = str(error)
     if type(error) in ARGUMENT_ERRORS and not text.startswith(name):
-        without_prefix = _PREFIX.sub("", text, count=1) if _PREFIX.match(text) else text
+        without_prefix = _PREFIX.sub("", text)
         error.args = (f"{name}: {without_prefix}",)

@@ -78,7 +78,7 @@ class Primitive:
             _give_up_name(registry[name])
         registry[name] = self
 
-    def pull(self, g: Tensor, y: Tensor, wanted: list[int]) -> list[Tensor | None]:
+    def input_cotangents(self, g: Tensor, y: Tensor, wanted: list[int]) -> list[Tensor | None]:
         """The cotangents of the inputs in `wanted`, given the cotangent `g` of the output `y`.
 
         None: no derivative. Raises ValueError if there is not a rule for each input.
@@ -94,7 +94,7 @@ class Primitive:
         return [rule and rule(g, y, *y.inputs, **y.static) for rule in rules]
 
     def __call__(self, *inputs: Any, **static: Any) -> Tensor:
-        for x in inputs:
+        for x in inputs:  # a loop, as any() would make a generator for each operation
             if type(x) is not Tensor:
                 inputs = tuple(map(asarray, inputs))
                 break

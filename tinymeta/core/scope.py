@@ -45,7 +45,10 @@ def setting(**values: Any) -> Iterator[None]:
 
 
 def scope(name: str) -> AbstractContextManager[None]:
-    """`with tm.scope(name):` names a part of a computation, for errors to say where they are."""
+    """`with tm.scope(name):` names a part of a computation, for errors to say where they are.
+
+    Raises TypeError for a name that is no text.
+    """
     if not isinstance(name, str):
         raise TypeError(f"scope: name must be a text, got {shown(name)}")
     return setting(path=(*state.path, name))

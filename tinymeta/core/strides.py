@@ -6,8 +6,10 @@ those of the array, so views of views are computed here without touching an elem
 
 from collections.abc import Sequence
 
+Sizes = tuple[int, ...]
 
-def dense(shape: tuple) -> tuple[int, ...]:
+
+def dense(shape: tuple) -> Sizes:
     """The strides of an array whose elements lie one after another; 0 along axes of size 1."""
     strides: list[int] = []
     step = 1
@@ -17,32 +19,42 @@ def dense(shape: tuple) -> tuple[int, ...]:
     return tuple(reversed(strides))
 
 
-def broadcast(shape: tuple, strides: tuple, target: tuple) -> tuple[int, ...]:
+def broadcast(shape: tuple, strides: tuple, target: tuple) -> Sizes:
     """The strides of `shape` seen as the larger `target`: 0 along what is repeated."""
     new = len(target) - len(shape)
-    return (0,) * new + tuple(s if n == m else 0 for s, n, m in zip(strides, shape, target[new:]))
+    found = [0] * new
+    for n, m, stride in zip(shape, target[new:], strides):
+        found.append(stride if n == m else 0)
+    return tuple(found)
 
 
-def flipped(shape: tuple, strides: tuple, axes: tuple) -> tuple[int, tuple[int, ...]]:
+def flipped(shape: tuple, strides: tuple, axes: tuple) -> tuple[int, Sizes]:
     """(offset, strides) of a view that runs backwards along `axes`; offset: its first element."""
-    offset = sum((shape[i] - 1) * strides[i] for i in axes if shape[i])
-    return offset, tuple(-s if i in axes else s for i, s in enumerate(strides))
+    offset = 0
+    found = list(strides)
+    for i in axes:
+        if shape[i]:
+            offset += (shape[i] - 1) * strides[i]
+        found[i] = -strides[i]
+    return offset, tuple(found)
 
 
-def sliced(
-    shape: tuple, strides: tuple, slices: tuple
-) -> tuple[int, tuple[int, ...], tuple[int, ...]]:
+def sliced(shape: tuple, strides: tuple, slices: tuple) -> tuple[int, Sizes, Sizes]:
     """(offset, shape, strides) of a view through one slice for each axis."""
-    ranges = [range(*c.indices(n)) for c, n in zip(slices, shape)]
-    offset = sum(r.start * s for r, s in zip(ranges, strides) if len(r))
-    return (
-        offset,
-        tuple(map(len, ranges)),
-        tuple(r.step * s if len(r) > 1 else 0 for r, s in zip(ranges, strides)),
-    )
+    offset = 0
+    sizes = []
+    found = []
+    for n, stride, part in zip(shape, strides, slices):
+        chosen = range(*part.indices(n))
+        count = len(chosen)
+        if count:
+            offset += chosen.start * stride
+        sizes.append(count)
+        found.append(chosen.step * stride if count > 1 else 0)
+    return offset, tuple(sizes), tuple(found)
 
 
-def reshaped(shape: tuple, strides: tuple, target: tuple) -> tuple[int, ...] | None:
+def reshaped(shape: tuple, strides: tuple, target: tuple) -> Sizes | None:
     """The strides of a reshape, or None where an axis would have no single stride: it needs a copy.
 
     From the right, a group of axes of the source is matched with a group of axes of the target of
@@ -96,10 +108,11 @@ def collapsed(space: tuple, strides: list[tuple]) -> tuple[tuple, list[tuple]]:
         if n == 1:
             continue
         inner = [s[i] for s in strides]
-        if axes and all(outer == n * stride for outer, stride in zip(axes[-1][1], inner)):
-            axes[-1] = [axes[-1][0] * n, inner]
-        else:
-            axes.append([n, inner])
-    axes = axes or [[1, [0] * len(strides)]]
-    sizes = tuple(n for n, _ in axes)
-    return sizes, list(zip(*(s for _, s in axes)))
+        through_both = [n * stride for stride in inner]  # of the axis outside, if they are as one
+        if axes and axes[-1][1] == through_both:
+            n *= axes.pop()[0]
+        axes.append([n, inner])
+    if not axes:
+        axes = [[1, [0] * len(strides)]]
+    sizes, strides_of_axes = zip(*axes)
+    return sizes, list(zip(*strides_of_axes))

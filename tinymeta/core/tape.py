@@ -18,7 +18,7 @@ class _Leaf:
     name = "leaf"
 
     @staticmethod
-    def pull(g: Tensor, y: Tensor, wanted: list[int]) -> list[Tensor]:
+    def input_cotangents(g: Tensor, y: Tensor, wanted: list[int]) -> list[Tensor]:
         return [g for _ in wanted]
 
 
@@ -58,7 +58,7 @@ def tape_between(outputs: list[Tensor], leaves: list[Tensor], first_serial: int)
         found[t.serial] = t
         to_visit.extend(t.inputs)
     nodes = []
-    for serial in sorted(found):
+    for serial in sorted(found):  # inputs come first, so theirs is known when a node is asked for
         if any(x.serial in active for x in found[serial].inputs):
             active.add(serial)
             nodes.append(found[serial])
@@ -81,7 +81,8 @@ def backward_pass(nodes: list[Tensor], active: set[int], cotangents: dict) -> di
             continue
         state.order = y.order + 1  # how deep in derivatives its rule is; the caller restores it
         wanted = [i for i, x in enumerate(y.inputs) if x.serial in active]
-        for i, share in zip(wanted, y.primitive.pull(g, y, wanted)):
+        shares = y.primitive.input_cotangents(g, y, wanted)
+        for i, share in zip(wanted, shares):
             if share is None:
                 continue
             x = y.inputs[i]
@@ -99,7 +100,7 @@ def _check_share(name: str, i: int, x: Tensor, share: Any) -> None:
             f"a {type(share).__name__}: write it with tinymeta's operations, "
             "so that it can be differentiated in turn"
         )
-    if share.value.shape != x.value.shape or share.value.dtype != x.value.dtype:
+    if share.shape != x.shape or share.dtype != x.dtype:
         raise ValueError(
             f"the derivative rule of {name} for input {i} "
             f"returned {share.dtype}{share.shape}, its input is "

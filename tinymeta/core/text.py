@@ -98,7 +98,9 @@ def _as_call(node: ast.expr) -> Any:
 
 def _int_or_float(value: int | float) -> int | float:
     """A number as it is, if it is a float or 64 bits hold it, else as a float."""
-    return value if isinstance(value, float) or -(2**63) <= value < 2**63 else float(value)
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        return float(value)
+    return value
 
 
 def _not_in_grammar(node: ast.expr) -> ValueError:

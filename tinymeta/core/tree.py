@@ -14,8 +14,9 @@ def children(node: Any) -> tuple[Any, Any, Callable] | None:
     """(labels, subtrees, rebuild) of an inner node, or None for a leaf."""
     kind = type(node)
     if kind is dict:
-        keys = sorted(node, key=str)
-        return keys, [node[k] for k in keys], lambda parts: dict(zip(keys, parts))
+        keys = sorted(node, key=str)  # keys of two types have no order of their own
+        values = [node[k] for k in keys]
+        return keys, values, lambda parts: dict(zip(keys, parts))
     if kind is list:
         return range(len(node)), node, list
     if isinstance(node, tuple):
@@ -87,10 +88,11 @@ def _map(function: Callable, trees: tuple, path: str) -> Any:
     if parts is None:
         return function(*trees)
     labels, first, rebuild = parts
+    kind = type(trees[0])
     children_of_each = [first]
     for other in trees[1:]:
-        theirs = children(other)
-        if theirs is None or type(other) is not type(trees[0]) or list(theirs[0]) != list(labels):
+        theirs = children(other) if type(other) is kind else None
+        if theirs is None or list(theirs[0]) != list(labels):
             raise ValueError(
                 f"the trees differ at {path or 'the root'}: {_describe(trees[0])} "
                 f"against {_describe(other)}; give trees of one structure"
@@ -98,11 +100,14 @@ def _map(function: Callable, trees: tuple, path: str) -> Any:
         children_of_each.append(theirs[1])
     mapped = []
     for label, *subtrees in zip(labels, *children_of_each):
-        mapped.append(_map(function, tuple(subtrees), f"{path}[{label!r}]"))
+        place = f"{path}[{label!r}]"
+        mapped.append(_map(function, tuple(subtrees), place))
     return rebuild(mapped)
 
 
 def _describe(node: Any) -> str:
     parts = children(node)
     kind = type(node).__name__
-    return f"a leaf ({kind})" if parts is None else f"{kind} of {list(parts[0])}"
+    if parts is None:
+        return f"a leaf ({kind})"
+    return f"{kind} of {list(parts[0])}"

@@ -4,7 +4,7 @@ Imports  core
 Never    a Tensor, a derivative, memory it returns (a workspace is fine);
          a kernel zeroes what it adds into.
 Add one  a function of the primitive's name in the file of its family;
-         state the loop nest in its docstring. Loops in Python are `@native()` (native.py).
+         state the loop nest in its docstring. Loops in Python are `@native` (native.py).
 Tests    tests/cpu/ and, through the registry, tests/testing/
 """
 

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from .native import native
+from .native import as_bits, native
 from .workspace import workspace
 
 
@@ -70,7 +70,7 @@ def _windows(x: np.ndarray, geometry: Any) -> np.ndarray:
     tasks, count, _, _, channels = images.shape
     shape = (tasks, count * prod(geometry.result), prod(geometry.kernel) * channels)
     windows = workspace("windows", shape, x.dtype)
-    im2col(windows, np.ascontiguousarray(images), *_numbers(geometry))
+    im2col(as_bits(windows), as_bits(np.ascontiguousarray(images)), *_numbers(geometry))
     return windows
 
 
@@ -80,7 +80,7 @@ def _numbers(geometry: Any) -> tuple[int, ...]:
     return (*geometry.result, *geometry.kernel, *geometry.stride, top, left)
 
 
-@native()
+@native
 def im2col(cols, x, places_h, places_w, h, w, stride_h, stride_w, top, left):
     """for t, n, i, j, a, b:
     cols[t, (n i j), (a b :)] = x[t, n, i sh + a - top, j sw + b - left, :], or 0 outside
@@ -109,7 +109,7 @@ def im2col(cols, x, places_h, places_w, h, w, stride_h, stride_w, top, left):
                     row += 1
 
 
-@native()
+@native
 def col2im(out, cols, places_h, places_w, h, w, stride_h, stride_w, top, left):
     """out = 0;  for t, n, i, j, a, b:
     out[t, n, i sh + a - top, j sw + b - left, :] += cols[t, (n i j), (a b :)]

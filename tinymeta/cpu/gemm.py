@@ -16,14 +16,14 @@ this machine.
 Cost: 2 m n k operations. x is read once for each strip of columns, y once for each 6 rows of x.
 """
 
-from .native import native
+from .native import inlined, native
 from .simd import LANES, TILE_VECTORS, at, multiply_strip, transpose_8x8
 
-HALF, QUARTER = LANES // 2, LANES // 4
+WIDEST, HALF, QUARTER = TILE_VECTORS * LANES, LANES // 2, LANES // 4  # strips of columns
 MIN_ROWS_TO_PACK = 48  # rows of x: at 20 packing y gains nothing, at 80 it does
 
 
-@native()
+@inlined
 def product(out, x, y, workspace, m, n, count, out_m, x_m, x_k, y_k, y_n):
     """out (m, n) = x (m, count) @ y (count, n)
 
@@ -31,43 +31,51 @@ def product(out, x, y, workspace, m, n, count, out_m, x_m, x_k, y_k, y_n):
     so that x or y may be a transpose: one of y's is 1, `out` is contiguous along n. The workspace
     is of `workspace_size(n, count)` elements.
 
-    Strips of columns, the widest first. They are written one by one, as the width of a strip has to
-    be a literal: it chooses the instructions.
+    Strips of columns, the widest first. `multiply_strip` is called for each width by itself, as the
+    width of a strip has to be a literal: it chooses the instructions.
     """
     j = 0
-    while n - j >= TILE_VECTORS * LANES:
-        width = TILE_VECTORS * LANES
+    while j < n:
+        width = _strip_width(n - j)
         strip, row = packed(workspace, at(y, j * y_n), width, m, count, y_k, y_n)
-        multiply_strip(TILE_VECTORS, LANES, at(out, j), x, strip, m, count, out_m, x_m, x_k, row)
+        place = at(out, j)
+        if width == WIDEST:
+            multiply_strip(TILE_VECTORS, LANES, place, x, strip, m, count, out_m, x_m, x_k, row)
+        elif width == 2 * LANES:
+            multiply_strip(2, LANES, place, x, strip, m, count, out_m, x_m, x_k, row)
+        elif width == LANES:
+            multiply_strip(1, LANES, place, x, strip, m, count, out_m, x_m, x_k, row)
+        elif width == HALF:
+            multiply_strip(1, HALF, place, x, strip, m, count, out_m, x_m, x_k, row)
+        elif width == QUARTER:
+            multiply_strip(1, QUARTER, place, x, strip, m, count, out_m, x_m, x_k, row)
+        else:
+            multiply_strip(1, 1, place, x, strip, m, count, out_m, x_m, x_k, row)
         j += width
-    while n - j >= 2 * LANES:
-        strip, row = packed(workspace, at(y, j * y_n), 2 * LANES, m, count, y_k, y_n)
-        multiply_strip(2, LANES, at(out, j), x, strip, m, count, out_m, x_m, x_k, row)
-        j += 2 * LANES
-    while n - j >= LANES:
-        strip, row = packed(workspace, at(y, j * y_n), LANES, m, count, y_k, y_n)
-        multiply_strip(1, LANES, at(out, j), x, strip, m, count, out_m, x_m, x_k, row)
-        j += LANES
-    while n - j >= HALF:
-        strip, row = packed(workspace, at(y, j * y_n), HALF, m, count, y_k, y_n)
-        multiply_strip(1, HALF, at(out, j), x, strip, m, count, out_m, x_m, x_k, row)
-        j += HALF
-    while n - j >= QUARTER:
-        strip, row = packed(workspace, at(y, j * y_n), QUARTER, m, count, y_k, y_n)
-        multiply_strip(1, QUARTER, at(out, j), x, strip, m, count, out_m, x_m, x_k, row)
-        j += QUARTER
-    while n - j >= 1:
-        strip, row = packed(workspace, at(y, j * y_n), 1, m, count, y_k, y_n)
-        multiply_strip(1, 1, at(out, j), x, strip, m, count, out_m, x_m, x_k, row)
-        j += 1
+
+
+@inlined
+def _strip_width(left):
+    """The width of the widest strip that fits into the columns that are left."""
+    if left >= WIDEST:
+        return WIDEST
+    if left >= 2 * LANES:
+        return 2 * LANES
+    if left >= LANES:
+        return LANES
+    if left >= HALF:
+        return HALF
+    if left >= QUARTER:
+        return QUARTER
+    return 1
 
 
 def workspace_size(n: int, count: int) -> int:
     """How many elements of workspace a product needs: the widest strip of y."""
-    return min(n, TILE_VECTORS * LANES) * count
+    return min(n, WIDEST) * count
 
 
-@native()
+@inlined
 def packed(workspace, y, width, m, count, y_k, y_n):
     """(pointer, row stride) of y (count, width): where it lies, or copied into the workspace.
 
@@ -87,7 +95,7 @@ def packed(workspace, y, width, m, count, y_k, y_n):
     return workspace, width
 
 
-@native()
+@native
 def transpose_into(out, y, n, count, y_n):
     """for k < count, j < n:  out[k, j] = y[j, k]
 

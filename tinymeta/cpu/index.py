@@ -4,13 +4,15 @@ The loops are serial and run over j in order, so that two runs add in the same o
 the bit; atomic additions from several threads would not. b is innermost, as neighbours along it lie
 side by side. Cost: one read and one write for each element that is moved.
 
-They are compiled for arrays that are contiguous, once for each dtype; others are copied first.
-Indices are int64, are not negative and are smaller than n.
+They are compiled for arrays that are contiguous; others are copied first. What adds is compiled
+once for each dtype, what only moves once for each size of an element. What is called `_contiguous`
+copies none, and is what compiled programs call (jit/array_kernels.py). Indices are int64, are not
+negative and are smaller than n.
 """
 
 import numpy as np
 
-from .native import native
+from .native import as_bits, native
 
 
 def take(out: np.ndarray, x: np.ndarray, i: np.ndarray) -> None:
@@ -18,11 +20,11 @@ def take(out: np.ndarray, x: np.ndarray, i: np.ndarray) -> None:
 
     out (A, m, B), x (A, n, B), i (m).
     """
-    _take(out, np.ascontiguousarray(x), np.ascontiguousarray(i))
+    take_contiguous(as_bits(out), as_bits(np.ascontiguousarray(x)), np.ascontiguousarray(i))
 
 
-@native()
-def _take(out, x, i):
+@native
+def take_contiguous(out, x, i):
     for a in range(out.shape[0]):
         for j in range(out.shape[1]):
             for b in range(out.shape[2]):
@@ -34,11 +36,11 @@ def scatter_add(out: np.ndarray, g: np.ndarray, i: np.ndarray, *, size: int) -> 
 
     out (A, size, B), g (A, m, B), i (m).
     """
-    _scatter_add(out, np.ascontiguousarray(g), np.ascontiguousarray(i))
+    scatter_add_contiguous(out, np.ascontiguousarray(g), np.ascontiguousarray(i))
 
 
-@native()
-def _scatter_add(out, g, i):
+@native
+def scatter_add_contiguous(out, g, i):
     out[:] = 0
     for a in range(g.shape[0]):
         for j in range(g.shape[1]):
@@ -51,11 +53,12 @@ def take_along(out: np.ndarray, x: np.ndarray, i: np.ndarray) -> None:
 
     out and i (A, m, B), x (A, n, B).
     """
-    _take_along(out, np.ascontiguousarray(x), np.ascontiguousarray(i))
+    x = as_bits(np.ascontiguousarray(x))
+    take_along_contiguous(as_bits(out), x, np.ascontiguousarray(i))
 
 
-@native()
-def _take_along(out, x, i):
+@native
+def take_along_contiguous(out, x, i):
     for a in range(out.shape[0]):
         for j in range(out.shape[1]):
             for b in range(out.shape[2]):
@@ -67,11 +70,11 @@ def scatter_add_along(out: np.ndarray, g: np.ndarray, i: np.ndarray, *, size: in
 
     out (A, size, B), g and i (A, m, B).
     """
-    _scatter_add_along(out, np.ascontiguousarray(g), np.ascontiguousarray(i))
+    scatter_add_along_contiguous(out, np.ascontiguousarray(g), np.ascontiguousarray(i))
 
 
-@native()
-def _scatter_add_along(out, g, i):
+@native
+def scatter_add_along_contiguous(out, g, i):
     out[:] = 0
     for a in range(g.shape[0]):
         for j in range(g.shape[1]):

@@ -58,7 +58,7 @@ def _sum_rows(out: np.ndarray, x: np.ndarray) -> None:
     out += np.add.reduce(x[:, full:], axis=1)
 
 
-@native()
+@native
 def _sum_columns(out, x):
     """for a, b:  out[a, b] = sum_j x[a, j, b], added up in float64
 
@@ -82,3 +82,18 @@ def max(out: np.ndarray, x: np.ndarray, *, axes: tuple[int, ...]) -> None:
 def argmax(out: np.ndarray, x: np.ndarray, *, axes: tuple[int, ...]) -> None:
     """for each kept index:  out = the first place along the one axis that holds the largest"""
     np.argmax(x, axis=axes[0], out=out)
+
+
+@native
+def argmax_contiguous(out, x):
+    """for a, b:  out[a, b] = the first j that maximises x[a, j, b]; a NaN is the largest
+
+    out (A, B) int64, x (A, n, B). For compiled programs: NumPy's argmax is called from Python.
+    """
+    out[:] = 0
+    for a in range(x.shape[0]):
+        for j in range(1, x.shape[1]):
+            for b in range(x.shape[2]):
+                value, best = x[a, j, b], x[a, out[a, b], b]
+                if value > best or (value != value and best == best):
+                    out[a, b] = j

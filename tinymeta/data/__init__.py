@@ -9,8 +9,9 @@ Tests    tests/data/
 
 from .affine import affine
 from .characters import Characters, join
-from .episodes import Batch, Pairs, Tasks, episodes, groups, pairs
+from .episodes import Batch, Tasks, episodes
 from .glyphs import Glyphs
+from .pairs import Pairs, groups, pairs
 from .quadratics import Problems, Quadratics
 from .sinusoid import Sinusoids, Waves
 

@@ -15,6 +15,7 @@ from http.client import HTTPException
 from pathlib import Path
 
 from ..core.disk import replacing
+from .omniglot_files import find_root
 
 URL = "https://raw.githubusercontent.com/brendenlake/omniglot/master/python"
 CHECKSUMS = {  # path below URL: (algorithm, digest of the zip)
@@ -76,8 +77,6 @@ def main(arguments: list[str] | None = None) -> None:
 
     Ends in SystemExit with a message of one line where a file can't be fetched or written.
     """
-    from .omniglot import find_root
-
     parser = argparse.ArgumentParser(
         prog="python -m tinymeta.data.omniglot",
         description="Download Omniglot: 16 MB, MIT licence, (c) 2015 Brenden Lake.",

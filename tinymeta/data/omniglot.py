@@ -1,34 +1,24 @@
 """Omniglot: 1623 handwritten characters of 50 alphabets, each drawn once by 20 people, at 28x28.
 
 Lake, Salakhutdinov, Tenenbaum 2015, Science 350:1332. Get it by `python -m tinymeta.data.omniglot`.
-Decoded pictures are checked against a digest, so that a figure measured here was measured on
-Omniglot, whoever packed the zips; they are then kept as bits in the user's cache, about 1 MB.
+Decoded pictures are checked against a digest (omniglot_files.py), so that a figure measured here
+was measured on Omniglot, whoever packed the zips; they are then kept as bits in the user's cache,
+about 1 MB.
 """
 
-import hashlib
-import io
 import os
 import warnings
 from collections.abc import Sequence
 from functools import cached_property
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from ..core.disk import replacing
-from ..core.unzip import arrays
-from .archive import LIMIT, read_characters
+from .archive import read_characters
 from .characters import Characters, join
 from .download import main
-
-
-class Contents(NamedTuple):
-    """What a set must hold: how many alphabets and characters, and `digest(characters)`."""
-
-    alphabets: int
-    characters: int
-    digest: str
+from .omniglot_files import check, find_root, find_set, from_npz, to_npz, user_cache
 
 
 class Split(NamedTuple):
@@ -39,14 +29,6 @@ class Split(NamedTuple):
     test: Characters
 
 
-CONTENTS = {
-    "background": Contents(
-        30, 964, "b812ae7ad39c1220b03a806ed86c0b871d74178314b299d6c6ccfd064a44b3e1"
-    ),
-    "evaluation": Contents(
-        20, 659, "f62156f63895b3c6bee1be1d7e70024f0a9db3a0f529360acfdd474095c249b3"
-    ),
-}
 SMALL1 = ("Balinese", "Early_Aramaic", "Greek", "Korean", "Latin")
 SMALL2 = ("Greek", "Japanese_(katakana)", "Latin", "Sanskrit", "Tagalog")
 
@@ -154,16 +136,16 @@ class Omniglot:
     def _load(self, name: str) -> Characters:
         """The set `name`, from the cache if it is there, else from the PNGs, and then cached."""
         source = find_set(self.root, f"images_{name}")
-        cache = _user_cache() / f"{name}-28.npz"
+        cache = user_cache() / f"{name}-28.npz"
         try:
-            return check(_from_npz(cache), name, cache)
+            return check(from_npz(cache), name, cache)
         except Exception:  # no cache yet, or one damaged in whatever way: decode the PNGs
             pass
         characters = check(read_characters(source), name, source)
         try:
             cache.parent.mkdir(parents=True, exist_ok=True)
             with replacing(cache) as file:
-                file.write(_to_npz(characters))
+                file.write(to_npz(characters))
         except OSError as error:
             warnings.warn(
                 f"Omniglot is read, but could not be kept in {cache} ({error}); it will "
@@ -171,55 +153,6 @@ class Omniglot:
                 stacklevel=4,  # the line that asks for .background or .evaluation
             )
         return characters
-
-
-def _user_cache() -> Path:
-    """The folder for data where none is given: in the user's cache, after the XDG convention."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
-    return cache / "tinymeta" / "omniglot"
-
-
-def find_root(root: str | os.PathLike | None = None) -> Path:
-    """The folder given, else $TINYMETA_DATA, else the user's cache."""
-    return Path(root or os.environ.get("TINYMETA_DATA") or _user_cache()).expanduser()
-
-
-def find_set(root: Path, name: str) -> Path:
-    """The path of the zip `name`.zip in root, or else of the folder `name`.
-
-    Raises FileNotFoundError when there is neither.
-    """
-    for source in (root / f"{name}.zip", root / name):
-        if source.exists():
-            return source
-    raise FileNotFoundError(
-        f"{root / name}.zip is missing, and so is the folder {name}; get it "
-        f"by `python -m tinymeta.data.omniglot --root {root}`"
-    )
-
-
-def digest(characters: Characters) -> str:
-    """sha256 of the names and of all pixels as bits."""
-    content = hashlib.sha256("\n".join(characters.names).encode())
-    content.update(np.packbits(characters.images).tobytes())
-    return content.hexdigest()
-
-
-def check(characters: Characters, name: str, source: Path) -> Characters:
-    """Return the characters if they are Omniglot's set `name`; raise ValueError if not."""
-    expected = CONTENTS[name]
-    count, alphabets = len(characters), len(characters.alphabets)
-    if (count, alphabets) != (expected.characters, expected.alphabets):
-        raise ValueError(
-            f"{source} holds {count} characters of {alphabets} alphabets, but Omniglot's {name} "
-            f"set has {expected.characters} of {expected.alphabets}; download it again"
-        )
-    if digest(characters) != expected.digest:
-        raise ValueError(
-            f"{source} has the size of Omniglot's {name} set but other names or "
-            f"pixels; download it again"
-        )
-    return characters
 
 
 def _only(alphabets: Sequence[str] | np.ndarray, characters: Characters) -> Characters:
@@ -236,27 +169,6 @@ def _belongs(characters: Characters, alphabets: Sequence[str] | np.ndarray) -> n
     """(C,) bool: whether each character is of one of these alphabets."""
     names = np.array(characters.alphabets)[characters.alphabet]  # (C,)
     return np.isin(names, alphabets)
-
-
-def _to_npz(characters: Characters) -> bytes:
-    """The bytes of a compressed .npz file of the characters, 8 pixels a byte."""
-    file = io.BytesIO()
-    np.savez_compressed(
-        file,
-        bits=np.packbits(characters.images),
-        shape=characters.images.shape,
-        alphabet=characters.alphabet,
-        names=np.array(characters.names),
-    )
-    return file.getvalue()
-
-
-def _from_npz(path: Path) -> Characters:
-    """The characters in a file that `_to_npz` made."""
-    stored = arrays(path, lambda name: True, LIMIT)
-    shape = tuple(stored["shape"])
-    pixels = np.unpackbits(stored["bits"])[: np.prod(shape)]
-    return Characters(pixels.reshape(shape), stored["alphabet"], tuple(stored["names"].tolist()))
 
 
 if __name__ == "__main__":

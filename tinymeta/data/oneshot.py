@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .archive import SIDE, decode, read_files, shrink
-from .omniglot import find_root, find_set
+from .omniglot_files import find_root, find_set
 
 RUNS = WAY = 20
 PART = re.compile(r"run\d\d/.+$")  # in whatever folder the runs lie

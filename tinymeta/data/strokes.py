@@ -100,10 +100,10 @@ def stroke_steps(pieces: list[Piece]) -> tuple[np.ndarray, np.ndarray]:
 def draw_alphabet(rng: np.random.Generator) -> Alphabet:
     """A new alphabet, whose strokes are angular, round, or a mixture: 5 to 7 of them, or 8."""
     roundness = rng.uniform()
-    kinds = [STRAIGHT[0]]
+    kinds = [STRAIGHT[0]]  # stroke 0 is a bar in every alphabet: see `stem`
     for _ in range(rng.integers(4, 7)):
         family = ROUND if rng.random() < roundness else STRAIGHT
-        kinds.append(family[rng.integers(7)])
+        kinds.append(family[rng.integers(7)])  # each family has 7 kinds
     strokes = [stroke_steps(kind(rng.uniform)) for kind in kinds]
     if rng.random() < 0.3:
         strokes.append(stroke_steps(DOT))

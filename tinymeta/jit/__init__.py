@@ -5,16 +5,16 @@ Never    a derivative rule: gradients arrive here as ordinary equations.
 Add one  a pass: a file with a function Program -> Program, and a line in compile.py
 Tests    tests/jit/
 
-    f(params, tasks)                                 a Conv-4 MAML step of 8 tasks
+    f(params, state, tasks)                          an update of examples/maml_images.py
         | trace.py        f runs once on equations
-    Program                                          1279 equations
-        | lower.py        convolutions: products     1474
-        | simplify.py     fewer equations            1092
+    Program                                          1473 equations
+        | lower.py        what has a kernel          1668
+        | simplify.py     fewer equations            1196
         | split.py        tasks in chunks            8 chunks of a task; of each
-        | legalize.py, materialize.py, fuse.py       299 steps, 222 of them loops
-        | memory.py       a place for each value     4.1 MB for 12.2 MB of values
+        | legalize.py, materialize.py, fuse.py       287 steps, 209 of them loops
+        | memory.py       a place for each value     8.4 MB for 25.6 MB of values
     ExecutionPlan
-        | codegen.py      the source of each loop    62 sources
+        | codegen.py, array_kernels.py               67 sources, 64 of them loops
         | cache.py        machine code, on disk
     Replay, ChunkedReplay                            arrays -> arrays
 
@@ -26,15 +26,16 @@ kernel args    the int64s that a kernel is called with: places in the arena, siz
 
 In reading order, with their lines:
     compile.py 221     jit itself: signatures, the passes in order
-    program.py 278     Equation, Program, Builder;  then trace.py 196, scalar.py 129
-    lower.py 117       and simplify.py 261, cuts.py 136: Program -> Program
+    program.py 278     Equation, Program, Builder;  then trace.py 200, scalar.py 130
+    lower.py 163       and simplify.py 265, joins.py 85, cuts.py 136: Program -> Program
     views.py 96        strided layouts;  then legalize.py 85
-    loops.py 86        what a loop can compute;  then materialize.py 108, fuse.py 127
-    loop_body.py 107   and codegen.py 266: a loop as source text;  then cache.py 130
+    loops.py 86        what a loop can compute;  then materialize.py 111, fuse.py 127
+    loop_body.py 109   and codegen.py 273: a loop as source text
+    array_kernels.py 133  windows, indices, argmax as source text;  then cache.py 136
     memory.py 141      and plan.py 54: the arena
-    replay.py 198      a call;  then step_kernels.py 125, machine.py 288
+    replay.py 199      a call;  then step_kernels.py 150, machine.py 295
     task_roles.py 243  what depends on one task alone;  then split.py 161, chunk_count.py 64
-    chunks.py 174      runs them;  then tree_sum.py 109, work_buffers.py 163, job_tables.py 191
+    chunks.py 176      runs them;  then tree_sum.py 109, work_buffers.py 163, job_tables.py 191
     threads.py 156     workers
     explain.py 179     shows all of it;  timing.py 24
     graph.py 209       the same plan on a GPU

@@ -1,7 +1,7 @@
 """Generated kernels as machine code: compiled once, and kept on disk.
 
-In: the source of a kernel (codegen.py). Out: a Numba cfunc with an `address`, loaded from disk or
-compiled and kept there.
+In: the source of a kernel (codegen.py, array_kernels.py). Out: a Numba cfunc with an `address`,
+loaded from disk or compiled and kept there.
 
 Invariant: a kernel's name on disk is a hash of its source and of all that its meaning depends on,
 so a file is never changed and never stale (`core/kernel_folder.py`, `cpu/native.py`). Numba's own
@@ -29,8 +29,14 @@ from . import machine
 from .machine import OPTIONS, SIGNATURE
 
 HEADER = """
+from numba import carray
 from numba import float32, float64, int8, int16, int32, int64, uint8, uint16, uint32, uint64
+from tinymeta.cpu.conv import col2im, im2col
 from tinymeta.cpu.gemm import at
+from tinymeta.cpu.index import scatter_add_along_contiguous, scatter_add_contiguous
+from tinymeta.cpu.index import take_along_contiguous, take_contiguous
+from tinymeta.cpu.pool import window_argmax_contiguous
+from tinymeta.cpu.reduce import argmax_contiguous
 from tinymeta.cpu.scalar import FUNCTIONS
 from tinymeta.jit.machine import POINTERS, added
 
@@ -61,7 +67,7 @@ def load_or_compile(source: str) -> Any:
     digest = hashlib.sha256(text.encode()).hexdigest()[:24]
     module = ModuleType(f"tinymeta_kernel_{digest}")
     sys.modules[module.__name__] = module  # Numba looks for it there, by name
-    exec(text, vars(module))  # what codegen.py has written
+    exec(text, vars(module))  # written by this package
     kernel = callback(module.kernel, SIGNATURE, OPTIONS, _kept(source))
     loaded = kernel.cache_hits and source not in compiled_elsewhere
     counts["loaded" if loaded else "compiled"] += 1

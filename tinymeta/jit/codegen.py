@@ -219,9 +219,9 @@ class _KernelWriter:
         return f"args[{self.sizes_place + self.roots.index(root)}]"
 
     def begin_reductions(self) -> None:
-        """What is added into begins at 0, what maxima go into at -inf."""
+        """What is added into begins at 0, what maxima go into at the least number."""
         for y, root in self.reduced:
-            begin = "0" if root.op == "sum" else "-inf"
+            begin = "0" if root.op == "sum" else least_number(root.dtype)
             self.lines.append(f"for i in range({self.result_size(root)}):")
             self.lines.append(f"{INDENT}{y.name}_0[i] = {y.dtype}({begin})")
 
@@ -256,11 +256,18 @@ class _KernelWriter:
             self.lines.append(f"{INDENT}{y.name}_end[i] = float32({y.name}_0[i])")
 
 
+def least_number(dtype: np.dtype) -> str:
+    """What no number of a dtype is less than."""
+    return "-inf" if dtype.kind == "f" else str(np.iinfo(dtype).min)
+
+
 def store_statement(y: _OperandPointer, root: Equation, value: str) -> str:
     """The statement that stores a value, or combines it with what is there."""
     if root.op not in REDUCTIONS:
         return f"{y.element} = " + (f"uint8({value})" if y.dtype == "bool" else value)
     target = f"t_{y.name}" if y.is_still else y.element
-    if root.op == "sum":
+    if root.op == "sum" and root.dtype.kind == "f":
         return f"{target} = added({target}, {y.dtype}({value}))"
+    if root.op == "sum":
+        return f"{target} = {y.dtype}({target} + {value})"
     return f"{target} = maximum({target}, {value})"

@@ -1,4 +1,4 @@
-"""What a loop can compute: elementwise equations, and sums and maxima of floats.
+"""What a loop can compute: elementwise equations, and sums and maxima of numbers.
 
 A loop runs over a space, a shape. It computes roots: values that are stored, over that space, or
 reductions of values over that space.
@@ -55,10 +55,10 @@ def is_elementwise(eqn: Equation) -> bool:
 
 
 def can_loop(eqn: Equation) -> bool:
-    """Can a loop compute it: elementwise, or a reduction of floats?"""
+    """Can a loop compute it: elementwise, or a reduction of numbers?"""
     if is_elementwise(eqn):
         return True
-    return eqn.op in REDUCTIONS and eqn.dtype.kind == "f" and _has_kernel_dtypes(eqn)
+    return eqn.op in REDUCTIONS and eqn.dtype != bool and _has_kernel_dtypes(eqn)
 
 
 def _has_kernel_dtypes(eqn: Equation) -> bool:

@@ -1,6 +1,7 @@
-"""Lowering: a convolution becomes a matrix product of the windows of its image.
+"""Lowering: what has no kernel becomes equations that have one.
 
-In: the traced program. Out: the same without conv, conv_weight and conv_input.
+In: the traced program. Out: the same without conv, conv_weight and conv_input, which become matrix
+products of the windows of images.
 
     v2 = conv(v0, v1, geometry)      v2 = reshape(v0)               # (T, N, H, W, C)
                                      v3 = to_cols(v2, geometry)     # (T, N H' W', h w C)
@@ -10,6 +11,9 @@ In: the traced program. Out: the same without conv, conv_weight and conv_input.
 
     conv_weight(x, g)   to_cols(x)^T @ g
     conv_input(g, w)    from_cols(g @ w^T)      from_cols is the transpose of to_cols
+
+Besides, a pad of several axes becomes pads of one axis each, a product of integers a sum of
+products, a maximum of bools one of bytes.
 
 Invariant: each equation is replaced by equations of the same value; all others stay. Cost: O(n), a
 few equations for each convolution. The windows take h w times the memory of the image. Why then not
@@ -21,6 +25,8 @@ reads windows where they are instead (cuda/conv.py), so this pass is the CPU's a
 from collections.abc import Callable
 from math import prod
 from typing import Any
+
+import numpy as np
 
 from ..cpu import conv as kernels
 from .program import INTERNAL, Builder, Equation, Internal, Program, rewrite
@@ -66,10 +72,50 @@ def _conv_input(builder: Builder, eqn: Equation, inputs: tuple) -> Equation:
     return builder.build("reshape", (x,), {"shape": eqn.shape}, eqn)
 
 
+def padded_axis(widths: tuple) -> int:
+    """The last axis that a pad makes longer; 0 if there is none."""
+    return max((k for k, width in enumerate(widths) if any(width)), default=0)
+
+
+def _pad(builder: Builder, eqn: Equation, inputs: tuple) -> Equation:
+    """One pad for each axis that becomes longer."""
+    (x,), none = inputs, (0, 0, 0)
+    for axis, width in enumerate(eqn.static["widths"]):
+        if tuple(width) != none:
+            widths = tuple(width if k == axis else none for k in range(eqn.ndim))
+            x = builder.build("pad", (x,), {"widths": widths}, eqn)
+    return x
+
+
+def _max(builder: Builder, eqn: Equation, inputs: tuple) -> Equation:
+    """Of bools: the maximum of bytes that are 0 or 1."""
+    if eqn.dtype != bool:
+        return builder.build("max", inputs, eqn.static, eqn)
+    in_bytes = builder.build("astype", inputs, {"dtype": np.dtype(np.uint8)}, eqn)
+    largest = builder.build("max", (in_bytes,), eqn.static, eqn)
+    return builder.build("astype", (largest,), {"dtype": eqn.dtype}, eqn)
+
+
+def _matmul(builder: Builder, eqn: Equation, inputs: tuple) -> Equation:
+    """Of integers: sum over k of x[.., m, k, 1] * y[.., 1, k, n], which one loop computes."""
+    if eqn.dtype.kind not in "iu":
+        return builder.build("matmul", inputs, {}, eqn)
+    (*lead, m, count), n = inputs[0].shape, eqn.shape[-1]
+    operands = []
+    for x, shape in zip(inputs, ((*lead, m, count, 1), (*lead, 1, count, n))):
+        x = builder.build("reshape", (x,), {"shape": shape}, eqn)
+        operands.append(builder.build("broadcast_to", (x,), {"shape": (*lead, m, count, n)}, eqn))
+    products = builder.build("mul", tuple(operands), {}, eqn)
+    return builder.build("sum", (products,), {"axes": (eqn.ndim - 1,)}, eqn)
+
+
 _LOWERINGS: dict[str, Callable] = {
     "conv": _conv,
     "conv_weight": _conv_weight,
     "conv_input": _conv_input,
+    "pad": _pad,
+    "max": _max,
+    "matmul": _matmul,
 }
 
 

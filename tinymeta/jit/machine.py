@@ -18,11 +18,10 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import carray, types
+from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from ..cpu import conv as conv_kernels
 from ..cpu.gemm import at, product
 from ..cpu.native import callback, native
 
@@ -63,7 +62,7 @@ _NAMES = (
     "uint64",
 )
 POINTERS = {f"{name}_at": _pointer_to(getattr(types, name)) for name in _NAMES}
-float32_at = POINTERS["float32_at"]
+float32_at, uint8_at = POINTERS["float32_at"], POINTERS["uint8_at"]
 # The name of a dtype in a kernel's source; bools are bytes in memory.
 DTYPES = {np.dtype(name): name for name in _NAMES}
 DTYPES[np.dtype(bool)] = "bool"
@@ -92,6 +91,12 @@ def _as_args(typing, address):
 
 
 @intrinsic
+def _address(typing, pointer):
+    """A pointer as an integer address."""
+    return types.int64(pointer), lambda c, b, s, args: b.ptrtoint(args[0], ir.IntType(64))
+
+
+@intrinsic
 def _call_kernel(typing, address, arena, args):
     """Call the kernel at an address."""
 
@@ -103,7 +108,7 @@ def _call_kernel(typing, address, arena, args):
     return types.void(address, arena, args), code
 
 
-@native("void(int64[::1], int64[::1], int64, int64, int64)")
+@native
 def run_kernels(kernels, args_addresses, arena, first, last):
     """Run the kernels first..last-1, given their addresses and those of their arguments."""
     for k in range(first, last):
@@ -160,7 +165,7 @@ def _copy(typing, to, source, count):
     return types.void(to, source, count), code
 
 
-@native("void(int64)")
+@native
 def take_chunks(job_address):
     """Take groups of chunks until none is left; of each chunk: copy in, run its kernels, copy out.
 
@@ -188,7 +193,7 @@ def take_chunks(job_address):
         _fetch_add(at(counters, 1))
 
 
-@native("boolean(int64, int64, int64)")
+@native
 def spin_until(address, number, spin_limit):
     """Read the counter at an address until it is at least `number`; False after spin_limit reads.
 
@@ -201,13 +206,13 @@ def spin_until(address, number, spin_limit):
     return False
 
 
-@native("int64(int64, int64)")
+@native
 def exchange_flag(address, value):
     """`_atomic_exchange` for Python: store a value at an address; returns the value before."""
     return _atomic_exchange(_as_args(address), value)
 
 
-@native("boolean(int64, int64)")
+@native
 def serve(flags_address, spin_limit):
     """A worker's loop: wait for a request, take the chunks of its job, and wait again.
 
@@ -269,20 +274,22 @@ def multiply(arena, args):
 
 
 @LazyKernel
-def to_cols(arena, args):
-    """Windows of images as rows of a matrix. args: as `step_kernels.window_args` has them."""
-    x = carray(float32_at(arena, args[1]), (args[2], args[3], args[4], args[5], args[6]))
-    cols = carray(float32_at(arena, args[0]), (args[2], args[7], args[8]))
-    conv_kernels.im2col(
-        cols, x, args[9], args[10], args[11], args[12], args[13], args[14], args[15], args[16]
-    )
+def assemble(arena, args):
+    """out (A, w) = 0;  for each part x (A, n, r), a, i, c:  out[a, first + i step + c] = x[a, i, c]
 
-
-@LazyKernel
-def from_cols(arena, args):
-    """The transpose of `to_cols`: each pixel the sum of its copies. args: the same."""
-    x = carray(float32_at(arena, args[0]), (args[2], args[3], args[4], args[5], args[6]))
-    cols = carray(float32_at(arena, args[1]), (args[2], args[7], args[8]))
-    conv_kernels.col2im(
-        x, cols, args[9], args[10], args[11], args[12], args[13], args[14], args[15], args[16]
-    )
+    All is in bytes, so one kernel serves every dtype. args: as `step_kernels.assemble_args` has
+    them: byte of out, A, w, is it to be cleared, how many parts; of each: byte, first, n, r, step.
+    """
+    rows, width = args[1], args[2]
+    out = uint8_at(arena, args[0])
+    if args[3]:
+        for c in range(rows * width):
+            out[c] = 0
+    for k in range(args[4]):
+        part = at(args, 5 + 5 * k)
+        first, count, run, step = part[1], part[2], part[3], part[4]
+        source = uint8_at(arena, part[0])
+        for a in range(rows):
+            for i in range(count):
+                target = at(out, a * width + first + i * step)
+                _copy(_address(target), _address(at(source, (a * count + i) * run)), run)

@@ -24,12 +24,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import machine
+from .array_kernels import ArrayKernel
 from .cache import compile_missing, load_or_compile
-from .codegen import LoopKernel, kernel_of
+from .codegen import LoopKernel
 from .memory import ALIGNMENT, Memory
 from .plan import ExecutionPlan
 from .program import Equation, Program
-from .step_kernels import machine_call, python_step, step_kind
+from .step_kernels import generated_kernel, machine_call, python_step, step_kind
 from .views import StridedLayout, stored_layout
 
 
@@ -71,13 +72,13 @@ class Replay(ExecutionPlan):
 
     def build_steps(self) -> tuple[list[int], list[np.ndarray]]:
         """(addresses of the kernels, their arguments); fills `kinds` and `schedule`."""
-        loop_kernels = self.loop_kernels()
-        compile_missing([kernel.source for kernel in loop_kernels.values()])
+        generated = self.generated_kernels()
+        compile_missing([kernel.source for kernel in generated.values()])
         addresses: list[int] = []
         args: list[np.ndarray] = []
         for k, step in enumerate(self.steps):
-            if k in loop_kernels:
-                call = self.loop_call(k, loop_kernels[k])
+            if k in generated:
+                call = self.generated_call(k, generated[k])
             else:
                 call = machine_call(self, k, self.blas_threads)
             self.kinds.append(step_kind(step, needs_python=call is None))
@@ -90,16 +91,16 @@ class Replay(ExecutionPlan):
             self.extend_stretch(len(args))
         return addresses, args
 
-    def loop_kernels(self) -> dict[int, LoopKernel]:
-        """The generated kernel of each step that is a loop."""
-        return {
-            k: kernel_of(step.loop, self.materialized)
-            for k, step in enumerate(self.steps)
-            if step.loop
-        }
+    def generated_kernels(self) -> dict[int, LoopKernel | ArrayKernel]:
+        """The generated kernel of each step that has one."""
+        found = {}
+        for k, step in enumerate(self.steps):
+            if kernel := generated_kernel(step, self.materialized):
+                found[k] = kernel
+        return found
 
-    def loop_call(self, k: int, kernel: LoopKernel) -> Any:
-        """(compiled kernel, arguments) of step k, a loop."""
+    def generated_call(self, k: int, kernel: LoopKernel | ArrayKernel) -> Any:
+        """(compiled kernel, arguments) of step k."""
         workspace = self.memory.workspaces.get(k, 0)
         numbers = kernel.args(self.memory.offsets.__getitem__, workspace)
         return load_or_compile(kernel.source), numbers
@@ -148,8 +149,8 @@ class Replay(ExecutionPlan):
     # ---- for explain -----------------------------------------------------------------------------
 
     def sources(self) -> list[str]:
-        """The source of each loop's kernel."""
-        return [kernel.source for kernel in self.loop_kernels().values()]
+        """The source of each generated kernel."""
+        return [kernel.source for kernel in self.generated_kernels().values()]
 
     def step_calls(self) -> Iterator[tuple[str, Callable[[], Any]]]:
         """(kind, function that runs it by itself) of each step, in order."""

@@ -30,6 +30,7 @@ import numpy as np
 
 from ..core.primitive import registry
 from .cuts import slice_rule
+from .joins import concatenate_rule, sum_of_pads
 from .program import Builder, Equation, Program, rewrite
 
 NARROW = 16  # columns that do not fill a register
@@ -186,8 +187,10 @@ def _product_or_zero(simplifier: Simplifier, inputs: tuple, static: dict, like: 
 
 
 def _add(simplifier: Simplifier, inputs: tuple, static: dict, like: _Maybe) -> _Maybe:
-    """x + -0 is x. x + 0 is x for integers only: -0 + 0 is 0."""
+    """x + -0 is x. x + 0 is x for integers only: -0 + 0 is 0. Pads side by side are joined."""
     shorter = _without_neutral(inputs, -0.0 if inputs[0].dtype.kind == "f" else 0)
+    if shorter is None:
+        shorter = sum_of_pads(simplifier, inputs, static, like)
     if shorter is not None:
         return shorter
     return _before_broadcast("add", simplifier, inputs, static, like)
@@ -258,4 +261,5 @@ REWRITES |= {
     "astype": _astype,
     "matmul": _matmul,
     "slice": slice_rule,
+    "concatenate": concatenate_rule,
 }

@@ -1,18 +1,25 @@
-"""Steps that are no loops: products and windows by kernels of ours, by BLAS, or by eager kernels.
+"""What runs a step: a kernel that is generated, one that is written in machine.py, BLAS, or Python.
 
-In: a step's equation and its plan. Out: a kernel with its arguments, for what runs without Python,
-or a function of the arena.
+In: a step and its plan. Out: a kernel with its arguments, for what runs without Python, or a
+function of the arena.
 
-    equation                       runs on
+    step                           runs on
+    a loop                         the kernel that codegen.py generates
+    windows, indices, argmax       the kernel that array_kernels.py generates
+    pad, concatenate               machine.assemble
     matmul float32                 machine.multiply; BLAS where that is faster (see `_goes_to_blas`)
-    to_cols, from_cols float32     machine.to_cols, machine.from_cols
     anything else                  its eager kernel, on views of the arena
+
+What else there is: operations of the user's own, which are Python; floats of 16 and of more than 64
+bits; floats that become integers, of which C leaves open what happens to those that do not fit;
+products of float64, which are BLAS's.
 
 Invariant: with blas_threads = 0 a float32 product never needs Python, so chunks of a split program
 can run without Python's lock.
 """
 
 from collections.abc import Callable
+from math import prod
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,8 +27,10 @@ import numpy as np
 from ..core.device import find_kernel
 from ..core.primitive import registry
 from . import machine
+from .array_kernels import ArrayKernel, array_kernel_of
+from .codegen import LoopKernel, kernel_of
 from .fuse import Step
-from .lower import geometry_numbers
+from .lower import padded_axis
 from .plan import ExecutionPlan
 from .program import INTERNAL, Equation
 from .views import stored_layout
@@ -33,21 +42,22 @@ FOR_BLAS = 1e7  # multiplications from which two threads of BLAS beat one of our
 BEYOND_CACHE = 2e6  # numbers in x, y and their product from which one thread of BLAS does
 
 
+def generated_kernel(step: Step, materialized: set[Equation]) -> LoopKernel | ArrayKernel | None:
+    """The kernel that is generated for a step; None if there is none."""
+    if step.loop:
+        return kernel_of(step.loop, materialized)
+    return array_kernel_of(step.results[0])
+
+
 def machine_call(
     plan: ExecutionPlan, k: int, blas_threads: int
 ) -> tuple[machine.LazyKernel, list[int]] | None:
-    """(kernel, arguments) of step k, which is no loop; None if it needs Python."""
+    """(kernel, arguments) of step k, for which none is generated; None if it needs Python."""
     eqn = plan.steps[k].results[0]
-    if eqn.dtype != np.float32:
-        return None
-    if eqn.op == "matmul":
-        if _goes_to_blas(eqn, blas_threads):
-            return None
+    if eqn.op in ("pad", "concatenate"):
+        return machine.assemble, assemble_args(plan, eqn)
+    if eqn.op == "matmul" and eqn.dtype == np.float32 and not _goes_to_blas(eqn, blas_threads):
         return machine.multiply, product_args(plan, k, eqn)
-    if eqn.op == "to_cols":
-        return machine.to_cols, window_args(plan, eqn, images=eqn.inputs[0], cols=eqn)
-    if eqn.op == "from_cols":
-        return machine.from_cols, window_args(plan, eqn, images=eqn, cols=eqn.inputs[0])
     return None
 
 
@@ -90,14 +100,23 @@ def matrix_strides(x: Equation) -> tuple[int, int, int]:
     return task, rows if m > 1 else n, columns if n > 1 else 1
 
 
-def window_args(plan: ExecutionPlan, eqn: Equation, images: Equation, cols: Equation) -> list[int]:
-    """The arguments of `machine.to_cols` and `from_cols`.
+def assemble_args(plan: ExecutionPlan, eqn: Equation) -> list[int]:
+    """The arguments of `machine.assemble` for a pad of one axis or a concatenate.
 
-    Bytes of result and operand, T N H W C, rows and columns of the windows, the geometry.
+    An array is (A, n, B), the axis in the middle, and B counts bytes. Without gaps between its rows
+    a part is one run of n B bytes.
     """
-    places = [plan.address(eqn), plan.address(eqn.inputs[0])]
-    numbers = geometry_numbers(eqn.static["geometry"])
-    return [*places, *images.shape, *cols.shape[1:], *numbers]
+    is_pad = eqn.op == "pad"
+    axis = padded_axis(eqn.static["widths"]) if is_pad else eqn.static["axis"]
+    before, gap = eqn.static["widths"][axis][::2] if is_pad else (0, 0)
+    row = prod(eqn.shape[axis + 1 :]) * eqn.dtype.itemsize
+    numbers = [prod(eqn.shape[:axis]), eqn.shape[axis] * row, int(is_pad), len(eqn.inputs)]
+    for x in eqn.inputs:
+        count = x.shape[axis]
+        runs = (count, row) if gap else (1, count * row)
+        numbers += [plan.address(x), before * row, *runs, (gap + 1) * row]
+        before += count
+    return [plan.address(eqn), *numbers]
 
 
 def python_step(eqn: Equation) -> Callable[["Arena"], None]:
@@ -115,11 +134,17 @@ def python_step(eqn: Equation) -> Callable[["Arena"], None]:
     return run_eager_kernel
 
 
+_KINDS = {
+    "matmul": "products",
+    "to_cols": "windows",
+    "from_cols": "windows",
+    "window_argmax": "windows",
+}
+
+
 def step_kind(step: Step, needs_python: bool) -> str:
     """What runs a step, in a word for `explain`."""
     op = step.results[0].op
     if needs_python:
         return "BLAS" if op == "matmul" else "Python"
-    if step.loop:
-        return "loops"
-    return "products" if op == "matmul" else "windows"
+    return "loops" if step.loop else _KINDS.get(op, "others")

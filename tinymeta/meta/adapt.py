@@ -38,7 +38,8 @@ def adapt(
 ) -> Any:
     """Parameters after `steps` gradient steps on the support set, a tree like `params`.
 
-    loss(params, batch) -> (T,), or a scalar without a task axis.
+    loss(params, batch) -> (T,), or a scalar without a task axis: not a loss of predictions, as
+    methods take it, but the objective that `objective_of` makes of one.
     params: a tree of (T, ...), T the number of tasks, or without T. support: a batch for the loss.
     lr: a number or tensor, or a tree of them like params; the int 0 leaves that leaf unadapted.
     first_order treats each gradient as a constant, which drops the second derivatives.
@@ -65,13 +66,13 @@ def adapt(
     return params
 
 
-def adapt_each_task(loss: Callable, params: Any, support: Any, **inner_loop: Any) -> Any:
+def adapt_each_task(objective: Callable, params: Any, support: Any, **inner_loop: Any) -> Any:
     """One set of parameters (...) adapted to each of T tasks by itself: theta'_i, (T, ...).
 
-    inner_loop: lr, steps and first_order, see `adapt`.
+    objective: the `loss` of `adapt`; inner_loop: its lr, steps and first_order.
     """
     copies = broadcast_to_tasks(params, count_tasks(support))
-    return adapt(loss, copies, support, **inner_loop)
+    return adapt(objective, copies, support, **inner_loop)
 
 
 def broadcast_to_tasks(params: Any, tasks: int) -> Any:

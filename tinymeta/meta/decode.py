@@ -11,7 +11,7 @@ def decode(value: Any, kind: Any, path: str) -> Any:
     of its fields, tuple[X, ...], dict[str, X] and X | None.
     path: where the value is, for the ValueError that is raised if it is not of that type.
     """
-    origin = get_origin(kind) or kind
+    origin = get_origin(kind) or kind  # of tuple[int, ...] the class tuple, and args (int, ...)
     args = get_args(kind)
     if origin is types.UnionType:  # X | None
         return None if value is None else decode(value, args[0], path)
@@ -21,13 +21,25 @@ def decode(value: Any, kind: Any, path: str) -> Any:
         return value
     if origin is dict and type(value) is dict:
         of_values = args[1]
-        return {key: decode(part, of_values, f"{path}[{key!r}]") for key, part in value.items()}
+        decoded = {}
+        for key, part in value.items():
+            place = f"{path}[{key!r}]"
+            decoded[key] = decode(part, of_values, place)
+        return decoded
     if origin is tuple and type(value) is list:
         of_items = args[0]
-        return tuple(decode(part, of_items, f"{path}[{k}]") for k, part in enumerate(value))
-    fields = getattr(origin, "_fields", ())
+        items = []
+        for k, part in enumerate(value):
+            place = f"{path}[{k}]"
+            items.append(decode(part, of_items, place))
+        return tuple(items)
+    fields = getattr(origin, "_fields", ())  # of a NamedTuple, which JSON has as a list
     if fields and type(value) is list and len(value) == len(fields):
         hints = get_type_hints(origin)
-        parts = [decode(part, hints[name], f"{path}.{name}") for name, part in zip(fields, value)]
+        parts = []
+        for name, part in zip(fields, value):
+            place = f"{path}.{name}"
+            parts.append(decode(part, hints[name], place))
         return origin(*parts)
-    raise ValueError(f"{path} is {value!r:.50}, which is no {getattr(kind, '__name__', kind)}")
+    kind_name = getattr(kind, "__name__", kind)
+    raise ValueError(f"{path} is {value!r:.50}, which is no {kind_name}")

@@ -58,8 +58,8 @@ def imaml(
 
         def proximal_loss(theta, batch):  # (T,)
             difference = tree.map(lambda p, q: asarray(p) - q, theta, start)
-            loss = objective(theta, batch)
-            return loss + 0.5 * strength * _inner_product(difference, difference)
+            losses = objective(theta, batch)
+            return losses + 0.5 * strength * _inner_product(difference, difference)
 
         return adapt(proximal_loss, start, support, lr=lr, steps=steps, first_order=True)
 

@@ -60,7 +60,10 @@ def check_method(
 
 
 def objective_of(model: Any, loss: Callable) -> Callable:
-    """The loss of a batch as a function of the parameters: (params, batch) -> (T,)."""
+    """The objective, the loss of a batch as a function of the parameters: (params, batch) -> (T,).
+
+    loss(prediction, y) -> (T,), as the functions of `tm.losses`.
+    """
 
     def objective(params: Any, batch: Any) -> Any:
         return loss(model(params, batch.x), batch.y)

@@ -39,7 +39,8 @@ def prototypical(model: Any, *, way: int, transductive: bool = True) -> Method:
 
     def predict(params, support, x):
         query = embed_query(params, support, x)
-        return _logits(query, model(params, support.x), support.y, way)
+        examples = model(params, support.x)
+        return _logits(query, examples, support.y, way)
 
     return Method(model.init, meta_grad_of(outer_loss), predict)
 
@@ -51,7 +52,8 @@ def prototypes(embedded: Any, member: Any) -> Tensor:
     -> (.., K, D).
     """
     sums = ops.swapaxes(member, -1, -2) @ embedded  # (.., K, D)
-    counts: Any = ops.maximum(ops.sum(member, -2), 1.0)  # (.., K)
+    examples = ops.sum(member, -2)  # of each class (.., K)
+    counts: Any = ops.maximum(examples, 1.0)  # 0 / 1 of an absent class, not 0 / 0
     return sums / counts[..., None]
 
 
@@ -64,5 +66,6 @@ def _logits(query: Any, support: Any, labels: Any, way: int) -> Tensor:
     examples: Any = ops.sum(member, -2)  # of each class (.., K)
     present: Any = examples > 0
     present = present[..., None, :]  # (.., 1, K)
-    squared: Any = squared_distances(query, prototypes(support, member))
+    means = prototypes(support, member)
+    squared: Any = squared_distances(query, means)
     return ops.where(present, -squared, -np.inf)

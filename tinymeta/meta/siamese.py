@@ -38,7 +38,7 @@ def siamese(
     """The contrastive siamese network as a Method.
 
     Its `meta_grad` takes Pairs(a, b, different), or a labelled Batch, all of whose pairs count, the
-    different ones together as a share `different` of them.
+    different ones together as a share of them: the number `different`.
     model(params, x) embeds x (.., N, ..) as (.., N, D). `predict` returns minus the distance to
     each class's nearest support example, (T, N, K): the largest is the nearest neighbour's class,
     and a class without an example is at -inf.
@@ -51,6 +51,7 @@ def siamese(
         check_whole("siamese", way=way)
     check_real("siamese", margin=margin)
     check_share("siamese", different=different)
+    share_of_different = different
     embed_query = query_predictor(model, transductive)
 
     def called_right(distance, is_different):
@@ -60,36 +61,45 @@ def siamese(
 
     def pairs_loss(params, pairs):
         """The loss of given pairs, and the accuracy."""
-        pair_axis = asarray(pairs.different).ndim - 1
+        y = asarray(pairs.different)  # (.., P)
+        pair_axis = y.ndim - 1
         both = ops.concatenate([pairs.a, pairs.b], pair_axis)  # (.., 2 P, ..)
         embedded = model(params, both)  # one batch, so a and b share batch statistics
         count = embedded.shape[-2] // 2
         a = embedded[..., :count, :]
         b = embedded[..., count:, :]
-        right = called_right(ops.norm(a - b, -1), asarray(pairs.different) != 0)  # (.., P)
+        distance = ops.norm(a - b, -1)  # (.., P)
+        right = called_right(distance, y != 0)
         loss = contrastive(a, b, pairs.different, margin)
         return ops.mean(loss), ops.mean(right)
 
     def all_pairs_loss(params, batch):
         """The loss of all pairs in a labelled batch, and the accuracy."""
         embedded = model(params, batch.x)
+        squared = squared_distances(embedded, embedded)
+        distance = ops.sqrt(squared)
         y = asarray(batch.y)
-        distance = ops.sqrt(squared_distances(embedded, embedded))  # (.., N, N)
-        right = called_right(distance, y[..., :, None] != y[..., None, :])  # (.., N, N)
-        loss = contrastive_among(embedded, batch.y, margin, different)
+        is_different = y[..., :, None] != y[..., None, :]  # (.., N, N)
+        right = called_right(distance, is_different)  # an example with itself, too: always right
+        loss = contrastive_among(embedded, batch.y, margin, share_of_different)
         return ops.mean(loss), ops.mean(right)
 
     def meta_grad(params, batch):
         outer_loss = all_pairs_loss if isinstance(batch, Batch) else pairs_loss
-        (loss, accuracy), grads = value_and_grad(outer_loss, has_aux=True)(params, batch)
+        loss_and_grads = value_and_grad(outer_loss, has_aux=True)
+        (loss, accuracy), grads = loss_and_grads(params, batch)
         return {"loss": loss, "accuracy": accuracy}, grads
 
     def predict(params, support, x):
         if asarray(support.y).ndim == 1:  # one task, without an axis for it
-            one_task = Batch(asarray(support.x)[None], asarray(support.y)[None])
-            return predict(params, one_task, asarray(x)[None])[0]
+            support_x = asarray(support.x)
+            support_y = asarray(support.y)
+            one_task = Batch(support_x[None], support_y[None])
+            predicted = predict(params, one_task, asarray(x)[None])
+            return predicted[0]
         query = embed_query(params, support, x)
-        distance = distances(query, model(params, support.x))
+        examples = model(params, support.x)
+        distance = distances(query, examples)
         return -nearest(distance, support.y, way)
 
     return Method(model.init, meta_grad, predict)
@@ -97,9 +107,15 @@ def siamese(
 
 def distances(a: Any, b: Any) -> np.ndarray:
     """Euclidean distances between embeddings: (.., N, D) and (.., M, D) -> (.., N, M)."""
-    a, b = np.asarray(a), np.asarray(b)
-    differences = a[..., :, None, :] - b[..., None, :, :]  # (.., N, M, D)
-    return np.sqrt((differences**2).sum(-1))
+    rows = np.asarray(a)[..., :, None, :]  # (.., N, 1, D)
+    columns = np.asarray(b)[..., None, :, :]  # (.., 1, M, D)
+    differences = rows - columns  # (.., N, M, D)
+    return _lengths(differences)
+
+
+def _lengths(vectors: np.ndarray) -> np.ndarray:
+    """Euclidean: (.., D) -> (..)."""
+    return np.sqrt((vectors**2).sum(-1))
 
 
 def nearest(distance: np.ndarray, labels: Any, way: int | None = None) -> np.ndarray:
@@ -136,7 +152,7 @@ def pair_distances(model: Any, params: Any, pairs: Pairs, batch: int = 500) -> n
         part = slice(start, start + batch)
         a = np.asarray(model(params, pairs.a[part]))
         b = np.asarray(model(params, pairs.b[part]))
-        parts.append(np.sqrt(((a - b) ** 2).sum(-1)))
+        parts.append(_lengths(a - b))
     return np.concatenate(parts)
 
 
@@ -155,12 +171,16 @@ def best_threshold(distance: np.ndarray, different: np.ndarray) -> float:
     d = distance.ravel()[order]
     y = np.asarray(different, bool).ravel()[order]
     same_below = np.concatenate([[0], np.cumsum(~y)])  # among the first k, (P + 1,)
-    different_above = np.concatenate([np.cumsum(y[::-1])[::-1], [0]])  # among the others
+    different_below = np.concatenate([[0], np.cumsum(y)])
+    different_above = np.count_nonzero(y) - different_below  # among the others
     right = same_below + different_above
-    edges = np.concatenate([[d[0] - 1], d, [d[-1] + 1]])  # the k-th gap is edges[k] to edges[k + 1]
-    right[edges[1:] == edges[:-1]] = -1  # no threshold lies between equal distances
+    below_all = d[0] - 1
+    above_all = d[-1] + 1
+    lower = np.concatenate([[below_all], d])  # the k-th gap is from lower[k] to upper[k]
+    upper = np.concatenate([d, [above_all]])
+    right[lower == upper] = -1  # no threshold lies between equal distances
     k = int(np.argmax(right))
-    return float((edges[k] + edges[k + 1]) / 2)
+    return float((lower[k] + upper[k]) / 2)
 
 
 def verification_accuracy(distance: np.ndarray, different: np.ndarray, threshold: float) -> float:
@@ -175,7 +195,8 @@ def verification_accuracy(distance: np.ndarray, different: np.ndarray, threshold
 
 def _check_pairs(caller: str, distance: Any, different: Any) -> None:
     """Raise ValueError unless there are pairs, with a label and a distance for each, none NaN."""
-    distance, different = np.asarray(distance), np.asarray(different)
+    distance = np.asarray(distance)
+    different = np.asarray(different)
     if not distance.size or distance.shape != different.shape:
         raise ValueError(
             f"{caller}: needs at least one pair, with a distance and a label for each, "

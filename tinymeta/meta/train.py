@@ -8,19 +8,19 @@ is reported, written or gone back to is always a whole state and never half of t
 
 import time
 from collections.abc import Callable
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..core import tree
 from ..core.checks import check_one_of, check_whole
-from ..core.nans import debug_nans
 from ..core.system import peak_memory
-from ..core.tensor import asarray, tensor
+from ..core.tensor import tensor
 from ..jit import jit
 from ..nn.optim import Optimizer, adam
 from ..progress import ProgressBar, progress
 from .checkpoint import Best, Checkpoint, Progress, Row, finite
+from .divergence import check_batch, is_finite, raise_diverged
 from .environment import environment
 from .evaluation import Score
 from .method import Method
@@ -172,7 +172,7 @@ def train(
             while now.iteration < iterations:
                 next_batch = sample(now.iteration) if numbered else sample()
                 if batch is None:
-                    _check_batch(next_batch)
+                    check_batch(next_batch)
                 new = advance(now, next_batch)
                 if batch is None:
                     _note_serial(update, bar)
@@ -181,12 +181,12 @@ def train(
                 is_due = checkpoint is not None and (checkpoint.due() or is_last)
                 # Of the loss always, of the parameters before they are evaluated or written:
                 # to look at them all takes time.
-                diverged = not _is_finite(new.sums["loss"])
+                diverged = not is_finite(new.sums["loss"])
                 if is_row or is_due:
                     diverged = diverged or not finite(new.params, new.state)
                 if diverged:
                     updates = [(before, batch), (now, next_batch)]
-                    _raise_diverged(meta_update, checkpoint, write_checkpoint, updates, new)
+                    raise_diverged(meta_update, checkpoint, write_checkpoint, updates, new)
                 if begun and new.iteration == first + 1:
                     begun()
                 if is_row:
@@ -220,54 +220,6 @@ def _initial_params(method: Method, rng: Any) -> Any:
 def _is_better(score: Score, best: Score, better: str) -> bool:
     sign = 1 if better == "larger" else -1
     return sign * (score.mean - best.mean) > 0
-
-
-def _is_finite(number: float) -> bool:
-    return abs(number) < float("inf")
-
-
-def _check_batch(batch: Any) -> None:
-    """Raise FloatingPointError, with its path, for a part that holds a NaN or an infinity."""
-    for path, leaf in zip(tree.paths(batch), tree.leaves(batch)):
-        if not finite(asarray(leaf)):
-            raise FloatingPointError(
-                f"train: the first batch holds a NaN or an infinity in {path}: "
-                "look at what `sample` returns"
-            )
-
-
-def _raise_diverged(
-    meta_update: Callable,
-    checkpoint: Checkpoint | None,
-    write_checkpoint: Callable,
-    updates: list,
-    now: Progress,
-) -> NoReturn:
-    """Raise FloatingPointError: what happened, in which operation, and which state is left.
-
-    updates: the last two (progress before it, batch), which led to `now`. The first may have
-    spoilt the parameters that the second began with; parameters are not looked at each time. The
-    one that did it is repeated, uncompiled, under `debug_nans`, which names the operation.
-    """
-    (good, batch), (last, last_batch) = updates
-    if finite(last.params, last.state) or batch is None:
-        good, batch = last, last_batch
-    reason = "no operation made a NaN: some number grew too large for its type"
-    try:
-        with debug_nans():
-            meta_update(good.params, good.state, batch)
-    except FloatingPointError as error:
-        reason = str(error)
-    kept = ""
-    if checkpoint and good.iteration:
-        write_checkpoint(good)
-        kept = f" (the last good state, after {good.iteration} updates, is in {checkpoint.path})"
-    loss = now.sums["loss"]
-    what = "a parameter is no longer a number" if _is_finite(loss) else f"the loss became {loss}"
-    raise FloatingPointError(
-        f"train: {what} at iteration {now.iteration}{kept}: {reason}; lower "
-        "the learning rates, or look closer with tm.debug_nans()"
-    ) from None
 
 
 def _note_serial(update: Callable, bar: ProgressBar) -> None:

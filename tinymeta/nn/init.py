@@ -35,7 +35,7 @@ def truncated_normal(std: float) -> Init:
 
     def draw(rng, shape):
         _check_draw("truncated_normal", rng, shape)
-        x = rng.normal(0.0, 1.0, shape)
+        x = rng.normal(0.0, 1.0, shape)  # in units of std: what is beyond 2 is drawn again
         beyond = np.abs(x) > 2
         while beyond.any():
             x[beyond] = rng.normal(0.0, 1.0, int(beyond.sum()))
@@ -81,8 +81,8 @@ def _check_draw(scheme: str, rng: Any, shape: Any, axes: int = 0) -> None:
     """
     check_generator(scheme, rng)
     least = 1 if axes else 0
-    sizes = isinstance(shape, tuple) and all(is_whole(n) and n >= least for n in shape)
-    if not sizes or len(shape) < axes:
+    are_sizes = isinstance(shape, tuple) and all(is_whole(n) and n >= least for n in shape)
+    if not are_sizes or len(shape) < axes:
         raise ValueError(
             f"{scheme}: the shape must be a tuple of {axes} sizes >= {least} or more, "
             f"got {shown(shape)}"

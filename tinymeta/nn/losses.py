@@ -30,7 +30,8 @@ def mse(prediction: Any, target: Any) -> Tensor:
             "must have one shape (.., N, D)"
         )
     _check_not_empty("mse", prediction)
-    return ops.mean(ops.square(prediction - target), (-2, -1))
+    errors = ops.square(prediction - target)
+    return ops.mean(errors, (-2, -1))
 
 
 def cross_entropy(logits: Any, labels: Any) -> Tensor:
@@ -41,7 +42,8 @@ def cross_entropy(logits: Any, labels: Any) -> Tensor:
     outside 0 .. K - 1 (see `one_hot` for when they are looked at).
     """
     logits, labels = asarray(logits), asarray(labels)
-    if logits.ndim < 2 or logits.shape[:-1] != labels.shape:
+    examples = logits.shape[:-1]
+    if logits.ndim < 2 or examples != labels.shape:
         raise ValueError(
             f"cross_entropy: logits {logits.shape} and labels {labels.shape} "
             "do not fit: expected (.., N, K) and (.., N)"
@@ -50,7 +52,8 @@ def cross_entropy(logits: Any, labels: Any) -> Tensor:
     is_label = is_class("cross_entropy", labels, logits.shape[-1])  # (.., N, K)
     # Selected and not multiplied by 0 and 1: 0 * -inf, of a masked class, would be NaN.
     selected = ops.where(is_label, ops.log_softmax(logits), 0.0)
-    log_likelihood: Any = ops.mean(ops.sum(selected, -1), -1)
+    of_examples = ops.sum(selected, -1)  # (.., N), as all but one are 0
+    log_likelihood: Any = ops.mean(of_examples, -1)
     return -log_likelihood
 
 
@@ -66,8 +69,10 @@ def contrastive(a: Any, b: Any, different: Any, margin: float = 1.0) -> Tensor:
     0 at D = 0 and is 0 from D = m on.
     Raises ValueError if `different` has other values than 0 and 1, or margin <= 0.
     """
-    a, b, different = asarray(a), asarray(b), asarray(different)
-    if a.shape != b.shape or a.ndim < 2 or different.shape != a.shape[:-1]:
+    a, b = asarray(a), asarray(b)
+    different = asarray(different)
+    pairs = a.shape[:-1]
+    if a.shape != b.shape or a.ndim < 2 or different.shape != pairs:
         raise ValueError(
             f"contrastive: embeddings {a.shape} and {b.shape} must be "
             f"one shape (.., P, D) and different {different.shape} its (.., P)"
@@ -76,7 +81,8 @@ def contrastive(a: Any, b: Any, different: Any, margin: float = 1.0) -> Tensor:
     _check_different(different)
     _check_margin("contrastive", margin)
     y: Any = ops.astype(different, a.dtype)
-    squared: Any = ops.sum(ops.square(a - b), -1)  # D^2 (.., P)
+    squares = ops.square(a - b)
+    squared: Any = ops.sum(squares, -1)  # D^2 (.., P)
     hinge = ops.relu(margin - ops.sqrt(squared))
     same_term = (1.0 - y) * squared
     different_term = y * ops.square(hinge)
@@ -90,14 +96,17 @@ def contrastive_among(
 
     (1 - different) times the mean of D^2 over the pairs of one class, plus `different` times the
     mean of max(0, m - D)^2 over the others; embedded (.., N, D), integer labels (.., N) -> (..).
-    Where there is no pair of a kind, because there is one class only or all classes differ, its
-    term is 0. Finding one class among K compares an example with K - 1 different ones and one of
-    its own: the weight that fits is 1 - 1 / K. Raises ValueError if `different` is not from 0 to 1,
-    or margin <= 0.
+    So `different` is a number here, the share of the different pairs, and no array as in
+    `contrastive`. Where there is no pair of a kind, because there is one class only or all classes
+    differ, its term is 0. Finding one class among K compares an example with K - 1 different ones
+    and one of its own: the weight that fits is 1 - 1 / K. Raises ValueError if `different` is not
+    from 0 to 1, or margin <= 0.
     """
-    require(asarray(different), _check_share)
+    share_of_different = different
+    require(asarray(share_of_different), _check_share)
     z, labels = asarray(embedded), asarray(labels)
-    if z.ndim < 2 or labels.shape != z.shape[:-1]:
+    examples = z.shape[:-1]
+    if z.ndim < 2 or labels.shape != examples:
         raise ValueError(
             f"contrastive_among: embeddings {z.shape} must be (.., N, D) "
             f"and labels {labels.shape} their (.., N)"
@@ -106,17 +115,15 @@ def contrastive_among(
         raise ValueError(f"contrastive_among: labels must be integers, got {labels.dtype}")
     _check_not_empty("contrastive_among", labels)
     _check_margin("contrastive_among", margin)
-    same_class: Any = ops.astype(
-        labels[..., :, None] == labels[..., None, :], z.dtype
-    )  # (.., N, N)
+    is_same = labels[..., :, None] == labels[..., None, :]  # (.., N, N)
+    same_class: Any = ops.astype(is_same, z.dtype)
+    itself = ops.eye(z.shape[-2], dtype=z.dtype)
     different_pairs = 1.0 - same_class
-    same_pairs = same_class - ops.eye(
-        z.shape[-2], dtype=z.dtype
-    )  # an example is no pair with itself
+    same_pairs = same_class - itself  # an example is no pair with itself
     squared = squared_distances(z, z)
     hinge = ops.relu(margin - ops.sqrt(squared))
-    same_term = (1 - different) * _weighted_mean(squared, same_pairs)
-    different_term = different * _weighted_mean(ops.square(hinge), different_pairs)
+    same_term = (1 - share_of_different) * _weighted_mean(squared, same_pairs)
+    different_term = share_of_different * _weighted_mean(ops.square(hinge), different_pairs)
     return same_term + different_term
 
 
@@ -134,8 +141,9 @@ def squared_distances(a: Any, b: Any) -> Tensor:
 def _weighted_mean(x: Any, weights: Any) -> Any:
     """The mean of x where the weights are 1, not 0: both (.., N, N) -> (..); 0 if all are 0."""
     count = ops.sum(weights, (-2, -1))
-    total: Any = ops.sum(x * weights, (-2, -1))
-    return total / ops.maximum(count, 1.0)
+    chosen = x * weights
+    total: Any = ops.sum(chosen, (-2, -1))
+    return total / ops.maximum(count, 1.0)  # 0 / 1 where there is none
 
 
 def _check_not_empty(loss: str, x: Tensor) -> None:
@@ -169,10 +177,10 @@ def _check_different(different: Tensor) -> None:
     require(different, zero_or_one)
 
 
-def _check_share(different: np.ndarray) -> None:
-    if different.shape or not 0 <= different <= 1:
+def _check_share(share: np.ndarray) -> None:
+    if share.shape or not 0 <= share <= 1:
         raise ValueError(
-            f"contrastive_among: different={_brief(different)} must be a share of the "
+            f"contrastive_among: different={_brief(share)} must be a share of the "
             "pairs, between 0 and 1"
         )
 

@@ -27,11 +27,11 @@ def mlp(
     """
     if len(sizes) < 2:
         raise ValueError(f"mlp needs at least an input and an output size, got {shown(sizes)}")
-    sizes = tuple(check_whole("mlp", **{f"size {k}": size for k, size in enumerate(sizes)}))
+    numbered = {f"size {k}": size for k, size in enumerate(sizes)}  # so that an error says which
+    checked = check_whole("mlp", **numbered)
     check_function("mlp", activation=activation, scheme=scheme)
     check_flag("mlp", norm=norm)
-    *hidden, outputs = sizes[1:]
-    inputs = sizes[0]
+    inputs, *hidden, outputs = checked
     layers: list = []
     for width in hidden:
         layers.append(Dense(inputs, width, scheme=scheme))

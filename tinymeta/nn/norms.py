@@ -55,8 +55,8 @@ class BatchNorm:
 
     def moments(self, x: Any) -> tuple[Tensor, Tensor]:
         """Mean and variance of a batch `x`, each (.., 1, 1, 1, C), or (.., 1, C)."""
-        first = -2 - self.spatial  # N, and H and W, are all axes from there to before C
-        axes = tuple(range(first, -1))
+        examples = -2 - self.spatial  # the axis N
+        axes = tuple(range(examples, -1))  # N and, of images, H and W: all but the last, C
         mean = ops.mean(x, axes, keepdims=True)
         var = ops.mean(ops.square(x - mean), axes, keepdims=True)
         return mean, var

@@ -40,13 +40,11 @@ from .conv import conv2d
 from .create import arange, eye, full, one_hot, ones, ones_like, zeros, zeros_like
 from .derivatives import hessian, hvp, jacobian, jvp
 from .elementwise import (
-    Elementwise,
     abs,
     add,
     clip,
     cos,
     div,
-    elementwise,
     equal,
     exp,
     expm1,
@@ -74,21 +72,13 @@ from .elementwise import (
     tanh,
     where,
 )
+from .from_text import Elementwise, elementwise
 from .index import take, take_along_axis
+from .indexing import getitem
 from .join import concatenate, pad, stack
 from .logic import invert, logical_and, logical_or, logical_xor
 from .matmul import matmul
-from .movement import (
-    astype,
-    expand_dims,
-    flip,
-    getitem,
-    moveaxis,
-    reshape,
-    squeeze,
-    swapaxes,
-    transpose,
-)
+from .movement import astype, expand_dims, flip, moveaxis, reshape, squeeze, swapaxes, transpose
 from .pool import avg_pool2d, max_pool2d
 from .reduce import argmax, max, min, sum
 

@@ -8,35 +8,39 @@ from typing import Any
 
 from ..core.primitive import Primitive
 from ..core.tensor import Tensor, asarray
-from .checks import Shape, as_shape
+from .checks import AxisTuple, Shape, as_shape
 from .movement import reshape
 
 
-def without(shape: Shape, axes: tuple[int, ...]) -> Shape:
+def without(shape: Shape, axes: AxisTuple) -> Shape:
     """The shape with `axes` left out."""
     return tuple(n for i, n in enumerate(shape) if i not in axes)
 
 
-def with_ones(shape: Shape, axes: tuple[int, ...]) -> Shape:
+def with_ones(shape: Shape, axes: AxisTuple) -> Shape:
     """The shape with `axes` of size 1."""
-    return tuple(1 if i in axes else n for i, n in enumerate(shape))
+    sizes = list(shape)
+    for i in axes:
+        sizes[i] = 1
+    return tuple(sizes)
 
 
-def repeat_along(g: Tensor, shape: Shape, axes: tuple[int, ...]) -> Tensor:
+def repeat_along(g: Tensor, shape: Shape, axes: AxisTuple) -> Tensor:
     """What a reduction over `axes` left, repeated to the `shape` before: the adjoint of a sum."""
-    return broadcast_to_p(reshape(g, with_ones(shape, axes)), shape=shape)
+    kept = reshape(g, with_ones(shape, axes))
+    return broadcast_to_p(kept, shape=shape)
 
 
 def _sum_to(x: Tensor, shape: Shape) -> Tensor:
     """The adjoint of broadcasting `shape` to x.shape: the sum over the axes that were repeated."""
     new = x.ndim - len(shape)
-    repeated = []
-    for i, n in enumerate(x.shape):
-        if i < new or shape[i - new] != n:
+    repeated = list(range(new))
+    for i, n in enumerate(shape, start=new):
+        if n != x.shape[i]:
             repeated.append(i)
     if repeated:
         x = sum_p(x, axes=tuple(repeated))
-    return reshape(x, shape)
+    return reshape(x, shape)  # the sum has dropped the axes of size 1 that were repeated, too
 
 
 # fmt: off
@@ -52,11 +56,13 @@ sum_p = Primitive("sum", family="reduce",  # axes: increasing and non-negative; 
 
 def broadcast_to(x: Any, shape: Any) -> Tensor:
     """`x` repeated along new leading axes and axes of size 1 to `shape`; ValueError if it fails."""
-    x, shape = asarray(x), as_shape("broadcast_to", shape)
+    x = asarray(x)
+    shape = as_shape("broadcast_to", shape)
     if x.shape == shape:
         return x
-    trailing = zip(x.shape[::-1], shape[::-1])
-    if len(x.shape) > len(shape) or any(n not in (1, m) for n, m in trailing):
+    pairs = zip(reversed(x.shape), reversed(shape))
+    fits = all(n in (1, m) for n, m in pairs)
+    if x.ndim > len(shape) or not fits:
         raise ValueError(
             f"broadcast_to: {x.shape} does not broadcast to {shape}: "
             "trailing axes must be equal or 1"

@@ -17,8 +17,9 @@ from ..core.checks import check_function
 from ..core.scope import setting, state
 from ..core.tape import backward_pass, fresh_leaf, tape_between
 from ..core.tensor import Tensor, asarray, serials
+from .indexing import getitem
 from .join import concatenate
-from .movement import astype, getitem, reshape
+from .movement import astype, reshape
 
 
 class _Call:
@@ -32,9 +33,10 @@ class _Call:
     def __init__(self, run: Callable, arguments: int):
         self.run, self.arguments = run, arguments
 
-    def pull(self, g: Tensor, y: Tensor, wanted: list[int]) -> list[Tensor | None]:
+    def input_cotangents(self, g: Tensor, y: Tensor, wanted: list[int]) -> list[Tensor | None]:
         first_serial = next(serials)
-        leaves = [fresh_leaf(x) for x in y.inputs[: self.arguments]]
+        arguments = y.inputs[: self.arguments]
+        leaves = [fresh_leaf(x) for x in arguments]
         with setting(recording=True, region=first_serial):
             again = self.run(leaves)
         leaves += y.inputs[self.arguments :]  # what f closes over has its old identity
@@ -56,28 +58,39 @@ def checkpoint(f: Callable) -> Callable:
     def wrapped(*args: Any) -> Any:
         flat, rebuild = tree.flatten(args)
         flat = [asarray(x) for x in flat]
-        floating = [k for k, x in enumerate(flat) if x.dtype.kind == "f"]
+        places = [k for k, x in enumerate(flat) if x.dtype.kind == "f"]
+        floating = [flat[k] for k in places]
 
         def call(tensors: list[Tensor]) -> Any:
             """f, with these for the floating leaves of its arguments; the others are constants."""
             full = [Tensor(x.value) for x in flat]
-            for k, t in zip(floating, tensors):
+            for k, t in zip(places, tensors):
                 full[k] = t
-            return tree.map(asarray, f(*rebuild(full)))
+            result = f(*rebuild(full))
+            return tree.map(asarray, result)
 
         first_serial = next(serials)
+        constants = [Tensor(x.value) for x in floating]
         with setting(recording=True):  # once with constant arguments: what does f close over?
-            result = call([Tensor(flat[k].value) for k in floating])
+            result = call(constants)
         outputs, rebuild_outputs = tree.flatten(result)
         closed_over = tape_between(outputs, [], first_serial).older_tracked
-        inputs = (*(flat[k] for k in floating), *closed_over)
-        if not (state.recording and any(t.serial for t in inputs)):
+        inputs = (*floating, *closed_over)
+        is_tracked = any(t.serial for t in inputs)
+        if not (state.recording and is_tracked):
             return tree.map(lambda t: Tensor(t.value), result)
+
+        def packed_call(tensors: list[Tensor]) -> Tensor:
+            results = tree.leaves(call(tensors))
+            return pack(results)
+
         with setting(recording=False):
             value = pack(outputs).value
-        this_call = _Call(lambda tensors: pack(tree.leaves(call(tensors))), len(floating))
+        this_call = _Call(packed_call, arguments=len(floating))
+        # A node has one output, and f may have several: so they are packed into one vector.
         packed = Tensor(value, this_call, inputs, {}, next(serials), state.order)
-        return rebuild_outputs(unpack(packed, [Tensor(t.value) for t in outputs]))
+        without_history = [Tensor(t.value) for t in outputs]
+        return rebuild_outputs(unpack(packed, without_history))
 
     return wrapped
 
@@ -88,16 +101,19 @@ def pack(outputs: list[Tensor]) -> Tensor:
     if not floating:
         floating = [asarray(np.zeros(0, np.float32))]
     widest = np.result_type(*(t.dtype for t in floating))
-    return concatenate([reshape(astype(t, widest), -1) for t in floating])
+    vectors = [reshape(astype(t, widest), -1) for t in floating]
+    return concatenate(vectors)
 
 
 def unpack(packed: Tensor, outputs: list[Tensor]) -> list[Tensor]:
     """The outputs again: floating ones as slices of the vector, the others as they are."""
-    parts, start = [], 0
+    parts = []
+    start = 0
     for t in outputs:
         if t.dtype.kind == "f":
-            piece = getitem(packed, slice(start, start + t.size))
-            start += t.size
+            stop = start + t.size
+            piece = getitem(packed, slice(start, stop))
+            start = stop
             t = reshape(astype(piece, t.dtype), t.shape)
         parts.append(t)
     return parts

@@ -8,10 +8,14 @@ import operator
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
+
 from ..core.checks import is_array, is_whole, shown
 
 Shape = tuple[int, ...]
+ShapeDtype = tuple[Shape, np.dtype]  # of a result: what a shape rule returns
 Axes = int | tuple[int, ...] | None  # as callers write them; None: all
+AxisTuple = tuple[int, ...]  # as `as_axes` returns them: increasing, non-negative
 _MOST = 2**59  # elements: no machine has as much memory
 
 
@@ -32,21 +36,22 @@ def as_axis(name: str, axis: int, ndim: int) -> int:
     return operator.index(axis) % ndim
 
 
-def as_axes(name: str, axis: Any, ndim: int) -> tuple[int, ...]:
+def as_axes(name: str, axis: Any, ndim: int) -> AxisTuple:
     """Distinct non-negative axes in increasing order; None means all of them.
 
     Raises ValueError for an axis that is not there, or named twice.
     """
     if axis is None:
         return tuple(range(ndim))
-    axes = axis if isinstance(axis, (tuple, list)) else (axis,)
-    axes = sorted(as_axis(name, a, ndim) for a in axes)
+    is_several = isinstance(axis, (tuple, list))
+    given = axis if is_several else (axis,)
+    axes = sorted(as_axis(name, a, ndim) for a in given)
     if len(set(axes)) < len(axes):
         raise ValueError(f"{name}: axis {shown(axis)} names an axis twice")
     return tuple(axes)
 
 
-def as_sizes(name: str, shape: Any) -> tuple[int, ...]:
+def as_sizes(name: str, shape: Any) -> Shape:
     """A number, or a tuple, list or array of them, as a tuple of ints; they may be negative.
 
     Raises TypeError for anything else.
@@ -59,13 +64,14 @@ def as_sizes(name: str, shape: Any) -> tuple[int, ...]:
             return shape
     if is_whole(shape):
         return (operator.index(shape),)
-    listed = isinstance(shape, (tuple, list)) or is_array(shape) and len(shape.shape) == 1
-    if not listed or not all(map(is_whole, shape)):
+    is_vector = is_array(shape) and len(shape.shape) == 1
+    is_listed = is_vector or isinstance(shape, (tuple, list))
+    if not is_listed or not all(map(is_whole, shape)):
         raise TypeError(f"{name}: whole numbers are needed, such as (2, 3), not {shown(shape)}")
     return tuple([operator.index(n) for n in shape])
 
 
-def as_shape(name: str, shape: Any) -> tuple[int, ...]:
+def as_shape(name: str, shape: Any) -> Shape:
     """A shape as a tuple of ints.
 
     Raises TypeError for what is no shape, ValueError for a negative size, or too large ones.
@@ -78,7 +84,8 @@ def as_shape(name: str, shape: Any) -> tuple[int, ...]:
     return sizes
 
 
-def is_pair(widths: Any) -> bool:
-    """Is it two sizes?"""
-    is_two = isinstance(widths, (tuple, list)) and len(widths) == 2
-    return is_two and all(is_whole(n) and n >= 0 for n in widths)
+def is_pair(value: Any, least: int = 0) -> bool:
+    """Is it two whole numbers, neither below `least`?"""
+    if not isinstance(value, (tuple, list)) or len(value) != 2:
+        return False
+    return all(is_whole(n) and n >= least for n in value)

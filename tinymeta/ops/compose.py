@@ -9,30 +9,38 @@ from ..core.grad import stop_gradient
 from ..core.tensor import Tensor, asarray
 from . import reduce
 from .broadcast import with_ones
-from .checks import Axes, as_axes, size_of
+from .checks import Axes, AxisTuple, Shape, as_axes, size_of
 from .elementwise import abs, exp, log, sqrt, square, where
 from .movement import squeeze
 from .promote import cast
+
+_FLOAT32, _FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
 
 
 def _as_float(x: Any) -> Tensor:
     """`x` as a floating tensor."""
     x = asarray(x)
-    return x if x.dtype.kind == "f" else cast(x, np.dtype(np.float32))
+    return x if x.dtype.kind == "f" else cast(x, _FLOAT32)
 
 
 def _wide_enough(x: Any) -> tuple[Tensor, np.dtype]:
     """`x` in a dtype that can hold a sum of squares, and the dtype that the result is to have."""
     x = asarray(x)
     if x.dtype == np.float16:  # whose largest number is 65504
-        return cast(x, np.dtype(np.float32)), x.dtype
+        return cast(x, _FLOAT32), x.dtype
     if x.dtype.kind != "f":  # float32 does not hold large integers exactly
-        return cast(x, np.dtype(np.float64)), np.dtype(np.float32)
+        return cast(x, _FLOAT64), _FLOAT32
     return x, x.dtype
 
 
+def _size_along(shape: Shape, axes: AxisTuple) -> int:
+    """How many elements a reduction over `axes` makes one of."""
+    return size_of(shape[i] for i in axes)
+
+
 def _average(name: str, x: Tensor, axis: Axes, keepdims: bool) -> Tensor:
-    count = size_of([x.shape[i] for i in as_axes(name, axis, x.ndim)])
+    axes = as_axes(name, axis, x.ndim)
+    count = _size_along(x.shape, axes)
     if count == 0:
         raise ValueError(f"{name}: axis {axis} of {x.shape} is empty and has no {name}")
     return reduce.sum(x, axis, keepdims) / count
@@ -59,18 +67,16 @@ def norm(x: Any, axis: Axes = None, keepdims: bool = False) -> Tensor:
     return sqrt(sum_of_squares).astype(dtype)
 
 
-def _is_empty(x: Tensor, axes: tuple[int, ...]) -> bool:
-    return size_of([x.shape[i] for i in axes]) == 0
-
-
-def _max_as_constant(x: Tensor, axes: tuple[int, ...]) -> Tensor:
+def _max_as_constant(x: Tensor, axes: AxisTuple) -> Tensor:
     """What to subtract before `exp`: the maximum over `axes`, which get size 1.
 
     A shift of all by the same needs no derivative. 0 over an empty axis, which has no maximum.
     """
-    if _is_empty(x, axes):
-        return asarray(np.zeros(with_ones(x.shape, axes), x.dtype))
-    return stop_gradient(reduce.max(x, axes, keepdims=True))
+    if _size_along(x.shape, axes) == 0:
+        zeros = np.zeros(with_ones(x.shape, axes), x.dtype)
+        return asarray(zeros)
+    maximum = reduce.max(x, axes, keepdims=True)
+    return stop_gradient(maximum)
 
 
 def logsumexp(x: Any, axis: Axes = None, keepdims: bool = False) -> Tensor:
@@ -85,9 +91,11 @@ def logsumexp(x: Any, axis: Axes = None, keepdims: bool = False) -> Tensor:
     shift = _max_as_constant(x, axes)
     is_finite = abs(shift) < np.inf
     shift = where(is_finite, shift, 0.0)  # inf - inf is NaN
-    total = reduce.sum(exp(x - shift), axes, keepdims=True)
-    if _is_empty(x, axes):
-        y = asarray(np.full(total.shape, -np.inf, x.dtype))
+    exps = exp(x - shift)
+    total = reduce.sum(exps, axes, keepdims=True)
+    if _size_along(x.shape, axes) == 0:
+        log_of_zero = np.full(total.shape, -np.inf, x.dtype)
+        y = asarray(log_of_zero)
     else:
         y = log(total) + shift
     return y if keepdims else squeeze(y, axes)
@@ -112,5 +120,6 @@ def softmax(x: Any, axis: Axes = -1) -> Tensor:
     """exp(x) / sum(exp(x)) over `axis`; -inf and inf as in `log_softmax`."""
     x = _as_float(x)
     axes = as_axes("softmax", axis, x.ndim)
-    exps = exp(x - _max_as_constant(x, axes))
-    return exps / reduce.sum(exps, axes, keepdims=True)
+    exps = exp(x - _max_as_constant(x, axes))  # at most 1: no overflow
+    total = reduce.sum(exps, axes, keepdims=True)
+    return exps / total

@@ -9,14 +9,15 @@ import operator
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from ..core.checks import is_whole, shown
 from ..core.primitive import Primitive
 from ..core.tensor import Tensor
-from .checks import Shape
+from .checks import ShapeDtype, is_pair
 from .matmul import broadcast_leading_axes
 from .promote import float16_by_float32, promote
+
+Pair = tuple[int, int]
+Pads = tuple[Pair, Pair]  # (before, after) of H, of W
 
 _LARGEST = 2**31  # no image has as many rows
 
@@ -24,30 +25,38 @@ _LARGEST = 2**31  # no image has as many rows
 class Geometry(NamedTuple):
     """The static metadata of the three primitives, in numbers even if it was "same" or "valid"."""
 
-    stride: tuple[int, int]
-    pads: tuple[tuple[int, int], tuple[int, int]]  # (before, after) of H, of W
-    image: tuple[int, int]  # H, W
-    kernel: tuple[int, int]  # h, w
+    stride: Pair
+    pads: Pads
+    image: Pair  # H, W
+    kernel: Pair  # h, w
 
     @property
-    def result(self) -> tuple[int, int]:
+    def result(self) -> Pair:
         """H', W': how many places the kernel takes."""
-        (height, width), (h, w) = self.image, self.kernel
-        rows = (height + sum(self.pads[0]) - h) // self.stride[0] + 1
-        columns = (width + sum(self.pads[1]) - w) // self.stride[1] + 1
+        sizes = []
+        for n, k, pad, stride in zip(self.image, self.kernel, self.pads, self.stride):
+            last_place = n + sum(pad) - k  # where the window still ends inside the padded axis
+            sizes.append(last_place // stride + 1)
+        rows, columns = sizes
         return rows, columns
 
 
-def _conv_shape(x: Any, w: Any, geometry: Geometry) -> tuple[Shape, np.dtype]:
-    return x.shape[:-3] + geometry.result + w.shape[-1:], x.dtype
+def _conv_shape(x: Any, w: Any, geometry: Geometry) -> ShapeDtype:
+    *lead, _, _, _ = x.shape
+    outputs = w.shape[-1]
+    return (*lead, *geometry.result, outputs), x.dtype
 
 
-def _conv_input_shape(g: Any, w: Any, geometry: Geometry) -> tuple[Shape, np.dtype]:
-    return g.shape[:-3] + geometry.image + w.shape[-2:-1], g.dtype
+def _conv_input_shape(g: Any, w: Any, geometry: Geometry) -> ShapeDtype:
+    *lead, _, _, _ = g.shape
+    channels = w.shape[-2]
+    return (*lead, *geometry.image, channels), g.dtype
 
 
-def _conv_weight_shape(x: Any, g: Any, geometry: Geometry) -> tuple[Shape, np.dtype]:
-    return x.shape[:-4] + geometry.kernel + (x.shape[-1], g.shape[-1]), g.dtype
+def _conv_weight_shape(x: Any, g: Any, geometry: Geometry) -> ShapeDtype:
+    *tasks, _, _, _, channels = x.shape
+    outputs = g.shape[-1]
+    return (*tasks, *geometry.kernel, channels, outputs), g.dtype
 
 
 def _primitive(name: str, shape: Callable, first: Callable, second: Callable) -> Primitive:
@@ -89,12 +98,15 @@ def conv2d(x: Any, w: Any, *, stride: Any = 1, padding: Any = "same") -> Tensor:
 
 @float16_by_float32("conv2d")
 def _conv2d(x: Tensor, w: Tensor, stride: Any, padding: Any) -> Tensor:
-    if x.ndim < 4 or w.ndim < 4 or x.shape[-1] != w.shape[-2]:
+    too_few_axes = x.ndim < 4 or w.ndim < 4
+    if too_few_axes or x.shape[-1] != w.shape[-2]:
         raise ValueError(
             f"conv2d: x {x.shape} and w {w.shape} do not fit: "
             "x is (.., N, H, W, C) and w (.., h, w, C, O) with the same C"
         )
-    geometry = geometry_of("conv2d", x.shape[-3:-1], w.shape[-4:-2], stride, padding)
+    image = x.shape[-3:-1]
+    window = w.shape[-4:-2]
+    geometry = geometry_of("conv2d", image, window, stride, padding)
     x, w = broadcast_leading_axes("conv2d", x, w, 4)
     return conv(x, w, geometry=geometry)
 
@@ -104,16 +116,17 @@ def geometry_of(name: str, image: Any, kernel: Any, stride: Any, padding: Any) -
 
     image: (H, W); kernel: (h, w). Raises ValueError for what does not fit.
     """
-    stride, padding = pair_of(name, 1, stride=stride), padding_of(name, padding)
+    stride = pair_of(name, 1, stride=stride)
+    padding = padding_of(name, padding)
     if padding == "same":
-        rows = _same_pad(image[0], kernel[0], stride[0])
-        columns = _same_pad(image[1], kernel[1], stride[1])
-        pads = rows, columns
+        rows, columns = map(_same_pad, image, kernel, stride)
+        pads = (rows, columns)
     elif padding == "valid":
         pads = ((0, 0), (0, 0))
     else:
         pads = padding
-    if max(*stride, *pads[0], *pads[1]) > _LARGEST:
+    rows, columns = pads
+    if max(*stride, *rows, *columns) > _LARGEST:
         raise ValueError(f"{name}: stride {stride} or padding {pads} is larger than any image")
     geometry = Geometry(stride, pads, tuple(image), tuple(kernel))
     if min(geometry.kernel) < 1 or min(geometry.result) < 1:
@@ -125,22 +138,23 @@ def geometry_of(name: str, image: Any, kernel: Any, stride: Any, padding: Any) -
     return geometry
 
 
-def _same_pad(n: int, k: int, stride: int) -> tuple[int, int]:
+def _same_pad(n: int, k: int, stride: int) -> Pair:
     """(before, after) of an axis of size n for ceil(n / stride) places of a kernel of size k."""
-    places = -(-n // stride)
-    total = max((places - 1) * stride + k - n, 0)
-    return total // 2, total - total // 2
+    places = -(-n // stride)  # rounded up
+    covered = (places - 1) * stride + k
+    total = max(covered - n, 0)
+    before = total // 2
+    return before, total - before
 
 
-def pair_of(name: str, least: int, **given: Any) -> tuple[int, int]:
+def pair_of(name: str, least: int, **given: Any) -> Pair:
     """A number or a pair of them, at least `least`, as a pair. Raises ValueError for another one.
 
     given: the argument by its name, for the error.
     """
     ((what, value),) = given.items()
     pair = (value, value) if is_whole(value) else value
-    is_pair = isinstance(pair, (tuple, list)) and len(pair) == 2
-    if not is_pair or not all(is_whole(n) and n >= least for n in pair):
+    if not is_pair(pair, least):
         allowed = ', "same", "valid"' if what == "padding" else ""
         raise ValueError(
             f"{name}: {what} {shown(value)} is not a number >= {least}{allowed} or a pair of them"
@@ -149,12 +163,12 @@ def pair_of(name: str, least: int, **given: Any) -> tuple[int, int]:
     return operator.index(first), operator.index(second)
 
 
-def padding_of(name: str, padding: Any) -> str | tuple[tuple[int, int], tuple[int, int]]:
+def padding_of(name: str, padding: Any) -> str | Pads:
     """ "same", "valid" or ((top, bottom), (left, right)). Raises ValueError for another one."""
     if isinstance(padding, str) and padding in ("same", "valid"):
         return padding
     if isinstance(padding, (tuple, list)) and len(padding) == 2:
-        rows, columns = padding
-        return pair_of(name, 0, padding=rows), pair_of(name, 0, padding=columns)
+        rows, columns = (pair_of(name, 0, padding=pads) for pads in padding)
+        return rows, columns
     both = pair_of(name, 0, padding=padding)
     return both, both

@@ -20,19 +20,23 @@ def full(shape: Any, value: Any, dtype: Any = None) -> Tensor:
     """
     value = asarray(value, dtype)
     repeated = broadcast_to(value, as_shape("full", shape))
-    if value.serial or not isinstance(value.value, np.ndarray):
+    is_known = isinstance(value.value, np.ndarray)
+    if value.serial or not is_known:
         return repeated
-    return asarray(np.array(repeated.value, order="C"))  # in memory of its own
+    in_own_memory = np.array(repeated.value, order="C")
+    return asarray(in_own_memory)
 
 
 def zeros(shape: Any, dtype: Any = np.float32) -> Tensor:
     """A tensor of zeros; shape: an int or a tuple of ints."""
-    return asarray(np.zeros(as_shape("zeros", shape), as_dtype(dtype)))
+    array = np.zeros(as_shape("zeros", shape), as_dtype(dtype))
+    return asarray(array)
 
 
 def ones(shape: Any, dtype: Any = np.float32) -> Tensor:
     """A tensor of ones; shape: an int or a tuple of ints."""
-    return asarray(np.ones(as_shape("ones", shape), as_dtype(dtype)))
+    array = np.ones(as_shape("ones", shape), as_dtype(dtype))
+    return asarray(array)
 
 
 def arange(*bounds: Any, dtype: Any = None) -> Tensor:
@@ -41,7 +45,8 @@ def arange(*bounds: Any, dtype: Any = None) -> Tensor:
     bounds: stop; or start, stop; or start, stop, step. dtype: by default int64 for integers,
     float32 for floats, their own for NumPy's floating scalars.
     """
-    if not 1 <= len(bounds) <= 3 or not all(map(is_number, bounds)) or bounds[2:] == (0,):
+    are_numbers = all(map(is_number, bounds))
+    if not 1 <= len(bounds) <= 3 or not are_numbers or bounds[2:] == (0,):
         raise TypeError(
             f"arange takes 1 to 3 numbers, a step that is not 0 as the third, not {shown(bounds)}"
         )
@@ -52,13 +57,17 @@ def arange(*bounds: Any, dtype: Any = None) -> Tensor:
     elif any(isinstance(b, (float, np.floating)) for b in bounds):
         numpy_floats = [b for b in bounds if isinstance(b, np.floating)]
         dtype = np.result_type(*numpy_floats) if numpy_floats else np.float32
-    return asarray(np.arange(*bounds, dtype=dtype))
+    array = np.arange(*bounds, dtype=dtype)
+    return asarray(array)
 
 
 def eye(n: int, m: int | None = None, dtype: Any = np.float32) -> Tensor:
     """The identity matrix (n, m), ones on its diagonal; m is n by default."""
-    rows, columns = as_shape("eye", (n, n if m is None else m))
-    return asarray(np.eye(rows, columns, dtype=as_dtype(dtype)))
+    if m is None:
+        m = n
+    rows, columns = as_shape("eye", (n, m))
+    array = np.eye(rows, columns, dtype=as_dtype(dtype))
+    return asarray(array)
 
 
 def zeros_like(x: Any) -> Tensor:
@@ -88,15 +97,19 @@ def is_class(name: str, labels: Any, classes: int) -> Tensor:
     check_whole(name, 0, classes=classes)
 
     def check(values: np.ndarray) -> None:
-        is_empty = not values.size
-        inside = is_empty or 0 <= int(values.min()) <= int(values.max()) < classes
-        if values.dtype.kind not in "iu" or not inside:
-            span = "" if is_empty else f" from {values.min()} to {values.max()}"
+        are_inside = True
+        span = ""
+        if values.size:
+            least, largest = values.min(), values.max()
+            are_inside = 0 <= int(least) <= int(largest) < classes
+            span = f" from {least} to {largest}"
+        if values.dtype.kind not in "iu" or not are_inside:
             raise ValueError(
                 f"{name}: labels must be integers from 0 to {classes - 1}, got {values.dtype}{span}"
             )
 
-    check(np.zeros(0, labels.dtype))  # the dtype, if the values are not known yet
+    without_values = np.zeros(0, labels.dtype)
+    check(without_values)  # the dtype, if the values are not known yet
     require(labels, check)
     as_shape(name, (*labels.shape, classes))
     return equal(expand_dims(labels, -1), np.arange(classes))

@@ -12,6 +12,7 @@ from ..core.grad import as_cotangent, detach, grad, vjp
 from ..core.tape import tape_between
 from ..core.tensor import Tensor, asarray, serials
 from . import reduce
+from .create import zeros, zeros_like
 from .join import stack
 from .movement import reshape
 
@@ -27,11 +28,13 @@ def jvp(f: Callable, primals: tuple, tangents: tuple) -> tuple:
     first_serial = next(serials)
     value, pull = vjp(f, *primals)
     tangents = tree.map(_as_tangent, tuple(primals), tuple(tangents))
-    zero = tree.map(lambda y: asarray(np.zeros(y.shape, y.dtype)), value)
-    _, push = vjp(pull, zero)
+    # As J^T u is linear in u, it does not matter at which u its pullback is taken.
+    any_cotangent = tree.map(zeros_like, value)
+    _, push = vjp(pull, any_cotangent)
     (pushed,) = push(tangents)
     # J is made of the primals; unless these are tracked themselves, nobody needs its history.
-    if not tape_between(tree.leaves(pushed), [], first_serial).older_tracked:
+    tape = tape_between(tree.leaves(pushed), [], first_serial)
+    if not tape.older_tracked:
         pushed = tree.map(detach, pushed)
     return value, pushed
 
@@ -49,8 +52,9 @@ def hvp(f: Callable, x: Any, v: Any) -> Any:
     v = tree.map(_as_tangent, x, v)
 
     def slope(x: Any) -> Any:
-        pairs = zip(tree.leaves(grad(f)(x)), tree.leaves(v))
-        return sum(reduce.sum(g * u) for g, u in pairs)
+        grads = tree.leaves(grad(f)(x))
+        products = [g * u for g, u in zip(grads, tree.leaves(v))]
+        return sum(reduce.sum(product) for product in products)
 
     return grad(slope)(x)
 
@@ -67,7 +71,8 @@ def jacobian(f: Callable, argnum: int | tuple[int, ...] = 0) -> Callable:
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         argnums = chosen_argnums(argnum, len(args))
         f_of_chosen = of_chosen_arguments(f, argnums, args, kwargs)
-        value, pull = vjp(f_of_chosen, *(args[n] for n in argnums))
+        chosen = [args[n] for n in argnums]
+        value, pull = vjp(f_of_chosen, *chosen)
         flat, rebuild = tree.flatten(value)
         for y, path in zip(flat, tree.paths(value)):
             if y.dtype.kind != "f":
@@ -78,7 +83,9 @@ def jacobian(f: Callable, argnum: int | tuple[int, ...] = 0) -> Callable:
         leaves = []
         for k in range(len(flat)):
             by_arguments = _jacobian_of_leaf(pull, rebuild, flat, k)
-            leaves.append(by_arguments if isinstance(argnum, tuple) else by_arguments[0])
+            if not isinstance(argnum, tuple):
+                (by_arguments,) = by_arguments
+            leaves.append(by_arguments)
         return rebuild(leaves)
 
     return wrapped
@@ -90,16 +97,25 @@ def _jacobian_of_leaf(pull: Callable, rebuild: Callable, flat: list[Tensor], k: 
     A tuple of trees like the arguments. flat, rebuild: the leaves of the result, and their tree.
     """
     y = flat[k]
-    zeros = [asarray(np.zeros(x.shape, x.dtype)) for x in flat]
+    no_cotangents = [zeros_like(x) for x in flat]
     rows = []
     for unit in np.eye(y.size, dtype=y.dtype):
-        cotangents = list(zeros)
+        cotangents = list(no_cotangents)
         cotangents[k] = asarray(unit.reshape(y.shape))
-        rows.append(pull(rebuild(cotangents)))
+        row = pull(rebuild(cotangents))
+        rows.append(row)
+
+    def without_rows(g: Tensor) -> Tensor:
+        return zeros((*y.shape, *g.shape), g.dtype)
+
+    def of_rows(*parts: Tensor) -> Tensor:
+        shape = (*y.shape, *parts[0].shape)
+        return reshape(stack(parts), shape)
+
     if not rows:  # the leaf has no elements: a derivative without elements, of the right shape
-        like = pull(rebuild(zeros))
-        return tree.map(lambda g: asarray(np.zeros(y.shape + g.shape, g.dtype)), like)
-    return tree.map(lambda *parts: reshape(stack(parts), y.shape + parts[0].shape), *rows)
+        like = pull(rebuild(no_cotangents))
+        return tree.map(without_rows, like)
+    return tree.map(of_rows, *rows)
 
 
 def hessian(f: Callable, argnum: int | tuple[int, ...] = 0) -> Callable:

@@ -2,125 +2,21 @@
 
 A line of the table below is a whole operation. `mul`, say: its text "a * b" is the kernel of every
 device, in NumPy's names (core/text.py), with a, b, c the inputs; evaluated on arrays it is the eager
-CPU kernel, pasted into a loop it is a statement of a compiled one. Its rules (g * b, g * a) are the
-cotangents of a and b, given the cotangent g of the result y. They are operations of this table
-again, so they have derivatives too.
-
-Calling an operation brings its inputs to one dtype and one shape first (promote.py); so in
-a rule all inputs have one shape, but for 0-d constants, whose cotangent nobody asks for.
+CPU kernel, pasted into a loop it is a statement of a compiled one (from_text.py). Its rules (g * b,
+g * a) are the cotangents of a and b, given the cotangent g of the result y. They are operations of
+this table again, so they have derivatives too.
 """
 
 from collections.abc import Callable
-from inspect import Parameter
 from typing import Any
 
 import numpy as np
 
 from ..core.convert import WEAK_SCALARS, TracedScalar
-from ..core.definition import checked_rules, help_heading
-from ..core.naming import ARGUMENT_ERRORS, prefix_error
-from ..core.primitive import Primitive
 from ..core.tensor import Tensor, asarray
-from ..core.text import GRAMMAR, INPUTS, is_mask, names, parsed
 from .broadcast import broadcast_to
-from .described import described
-from .promote import promote, to_common_shape
-
-# ---- what an elementwise operation is -----------------------------------------------------------
-
-
-class Elementwise(Primitive):
-    """A primitive given by a scalar text.
-
-    The result has the inputs' dtype, or `result` if that is given; `floating` operations turn
-    integers into float32; the first `skip` inputs keep a dtype of their own.
-    """
-
-    def __init__(
-        self,
-        name: str,
-        text: str,
-        vjps: Any,
-        *,
-        result: str | None = None,
-        floating: bool = False,
-        skip: int = 0,
-        branch: Callable | None = None,
-        replace: bool | None = None,
-    ):
-        free = sorted(names(parsed(text)))  # a b c, and static metadata
-        self.arity = len({*free} & {*INPUTS})
-        self.result = None if result is None else np.dtype(result)
-        self.floating, self.skip = floating, skip
-        super().__init__(
-            name,
-            shape=self.common_shape,
-            vjps=vjps,
-            family="elementwise",
-            text=text,
-            branch=branch,
-            replace=replace,
-        )
-        parameters = []
-        for x in free:
-            kind = Parameter.POSITIONAL_ONLY if x in INPUTS else Parameter.KEYWORD_ONLY
-            parameters.append(Parameter(x, kind))
-        self.__signature__ = self.__signature__.replace(parameters=parameters)
-        self.__doc__ = f"{help_heading(self)}\n\n{described(self)}"
-
-    def __call__(self, *inputs: Any, **static: Any) -> Tensor:
-        if len(inputs) != self.arity:
-            raise TypeError(f"{self.name} takes {self.arity} inputs, got {len(inputs)}")
-        try:
-            kept = tuple(map(asarray, inputs[: self.skip])) if self.skip else ()
-            tensors = kept + promote(self.name, inputs[self.skip :], self.floating)
-            return super().__call__(*to_common_shape(self.name, tensors), **static)
-        except ARGUMENT_ERRORS as error:
-            prefix_error(error, self.name)
-            raise
-
-    def common_shape(self, *inputs: Any, **static: Any) -> tuple[tuple[int, ...], np.dtype]:
-        """The shape rule: the one shape that all inputs have which are not 0-d, or ()."""
-        shape: tuple[int, ...] = ()
-        for x in inputs:
-            if x.shape and x.shape != shape:
-                if shape:
-                    raise ValueError(
-                        f"{self.name}: the shapes {[x.shape for x in inputs]} differ; "
-                        "primitives do not broadcast: use the operators, "
-                        "or tm.broadcast_to first"
-                    )
-                shape = x.shape
-        return shape, inputs[-1].dtype if self.result is None else self.result
-
-
-def elementwise(
-    text: str, vjps: Any, *, name: str | None = None, replace: bool = False
-) -> Elementwise:
-    """An elementwise operation of your own, from a scalar text such as "a * exp(-b)".
-
-    text: in a, b, c and NumPy's names, those of core/text.py. It computes in floats; a comparison
-    is 1 or 0.
-    vjps: for each input `rule(g, y, *inputs)`, written with tinymeta's operations, or None.
-    replace: put it in the place of one of your own with that name, as in `tm.primitive`.
-    Raises ValueError for a name that is taken, what cannot stand in a text, or too few rules.
-    """
-    tree = parsed(text)
-    inputs = sorted(names(tree))
-    if inputs not in (["a"], ["a", "b"], ["a", "b", "c"]):
-        raise ValueError(
-            f"elementwise: the inputs of {text!r} are {', '.join(inputs) or 'none'}; name "
-            f"them a, then b, then c: {GRAMMAR}"
-        )
-    vjps = checked_rules(name or text, vjps)
-    if not callable(vjps) and len(vjps) != len(inputs):
-        raise ValueError(
-            f"elementwise: the text {text!r} has {len(inputs)} inputs (a, b, c) and "
-            f"there are {len(vjps)} rules: give one, or None, for each input"
-        )
-    counted = f"where({text}, 1, 0)" if is_mask(tree) else text
-    return Elementwise(name or text, counted, vjps, floating=True, replace=replace)
-
+from .from_text import Elementwise
+from .promote import promote
 
 # fmt: off
 # For type checkers: rules name these before they are assigned.
@@ -250,13 +146,15 @@ power_p = Elementwise("power", "power(a, b)", (
 
 def _exponent_as_slope(a: Tensor, b: Tensor) -> Tensor:
     """The factor b of the slope b a^(b-1); 0 for the square root at 0, where that is infinite."""
-    return where(equal(b, 0.5), where(equal(a, 0.0), 0.0, b), b)
+    square_root = where(equal(a, 0.0), 0.0, b)
+    return where(equal(b, 0.5), square_root, b)
 
 
 def _log_or_zero(a: Tensor) -> Tensor:
     """log(a), 0 where a <= 0."""
     positive = greater(a, 0.0)
-    return where(positive, log(where(positive, a, 1.0)), 0.0)
+    safe = where(positive, a, 1.0)  # what is not selected is computed, too: log(0) would be -inf
+    return where(positive, log(safe), 0.0)
 
 
 def power(x: Any, exponent: Any) -> Tensor:
@@ -273,9 +171,12 @@ def power(x: Any, exponent: Any) -> Tensor:
     x, _ = promote("power", (x, exponent), floating=exponent < 0)
     exponent = np.asarray(exponent).item()  # a NumPy scalar is a Python number here, too
     if exponent == 0:
-        return broadcast_to(asarray(np.ones((), x.dtype)), x.shape)
+        one = asarray(np.ones((), x.dtype))
+        return broadcast_to(one, x.shape)
     if exponent == 1:
         return x
     if exponent == 0.5:
         return sqrt(x)
-    return square(x) if exponent == 2 else static_power(x, exponent=exponent)
+    if exponent == 2:
+        return square(x)
+    return static_power(x, exponent=exponent)

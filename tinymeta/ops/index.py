@@ -12,7 +12,7 @@ import numpy as np
 
 from ..core.primitive import Primitive, require
 from ..core.tensor import Tensor, asarray
-from .checks import Shape, as_axis, size_of
+from .checks import Shape, ShapeDtype, as_axis, size_of
 from .elementwise import clip, where
 from .movement import astype, reshape
 from .promote import float16_by_float32
@@ -22,12 +22,19 @@ def _primitive(name: str, shape: Callable, rule: Callable) -> Primitive:
     return Primitive(name, shape=shape, vjps=(rule, None), family="index")
 
 
-def _taken_shape(x: Any, i: Any) -> tuple[Shape, np.dtype]:
-    return (x.shape[0], i.shape[0], x.shape[2]), x.dtype
+def _taken_shape(x: Any, i: Any) -> ShapeDtype:
+    before, _, after = x.shape
+    return (before, *i.shape, after), x.dtype
 
 
-def _scattered_shape(g: Any, i: Any, size: int) -> tuple[Shape, np.dtype]:
-    return (g.shape[0], size, g.shape[2]), g.dtype
+def _scattered_shape(g: Any, i: Any, size: int) -> ShapeDtype:
+    before, _, after = g.shape
+    return (before, size, after), g.dtype
+
+
+def _around(shape: Shape, axis: int) -> tuple[Shape, Shape]:
+    """The sizes before an axis, and those after it."""
+    return shape[:axis], shape[axis + 1 :]
 
 
 # fmt: off
@@ -61,18 +68,23 @@ def _checked_indices(name: str, indices: Any, n: int) -> Tensor:
         raise IndexError(f"{name}: an axis of size 0 has nothing at any index")
 
     def check_range(values: np.ndarray) -> None:
-        if values.size and not -n <= int(values.min()) <= int(values.max()) < n:
+        if not values.size:
+            return
+        # Python's integers: -n would wrap around among unsigned ones.
+        least, largest = int(values.min()), int(values.max())
+        if least < -n or largest >= n:
             raise IndexError(
-                f"{name}: indices from {values.min()} to {values.max()} are out of "
-                f"range for size {n}"
+                f"{name}: indices from {least} to {largest} are out of range for size {n}"
             )
 
     require(indices, check_range)
     indices = astype(indices, np.int64)  # which can hold n
     values = indices.value
     if isinstance(values, np.ndarray):
-        return asarray(np.where(values < 0, values + n, values))
-    return clip(where(indices < 0, indices + n, indices), 0, n - 1)
+        positions = np.where(values < 0, values + n, values)
+        return asarray(positions)
+    traced_positions = where(indices < 0, indices + n, indices)
+    return clip(traced_positions, 0, n - 1)  # a kernel that reads outside would read other memory
 
 
 @float16_by_float32("take")
@@ -83,10 +95,12 @@ def take(x: Any, indices: Any, axis: int = 0) -> Tensor:
     """
     x = asarray(x)
     axis = as_axis("take", axis, x.ndim)
-    before, n, after = x.shape[:axis], x.shape[axis], x.shape[axis + 1 :]
+    before, after = _around(x.shape, axis)
+    n = x.shape[axis]
     indices = _checked_indices("take", indices, n)
     flat = reshape(x, (size_of(before), n, size_of(after)))
-    taken = take_p(flat, reshape(indices, indices.size))
+    flat_indices = reshape(indices, indices.size)
+    taken = take_p(flat, flat_indices)
     return reshape(taken, before + indices.shape + after)
 
 
@@ -96,17 +110,19 @@ def take_along_axis(x: Any, indices: Any, axis: int = -1) -> Tensor:
 
     Raises ValueError if they do not, and what `take` raises.
     """
-    x, indices = asarray(x), asarray(indices)
+    x = asarray(x)
+    indices = asarray(indices)
     axis = as_axis("take_along_axis", axis, x.ndim)
-    before, n, after = x.shape[:axis], x.shape[axis], x.shape[axis + 1 :]
-    others_agree = indices.shape[:axis] == before and indices.shape[axis + 1 :] == after
+    before, after = _around(x.shape, axis)
+    others_agree = _around(indices.shape, axis) == (before, after)
     if indices.ndim != x.ndim or not others_agree:
         raise ValueError(
             f"take_along_axis: indices {indices.shape} must have the shape {x.shape} "
             f"except on axis {axis}"
         )
-    m = indices.shape[axis]
+    n, m = x.shape[axis], indices.shape[axis]
     indices = _checked_indices("take_along_axis", indices, n)
     flat = reshape(x, (size_of(before), n, size_of(after)))
     flat_indices = reshape(indices, (size_of(before), m, size_of(after)))
-    return reshape(take_along_p(flat, flat_indices), before + (m,) + after)
+    taken = take_along_p(flat, flat_indices)
+    return reshape(taken, (*before, m, *after))

@@ -11,19 +11,21 @@ import numpy as np
 from ..core.primitive import Primitive
 from ..core.tensor import Tensor
 from .broadcast import broadcast_to
-from .checks import Shape
+from .checks import ShapeDtype
 from .movement import expand_dims, squeeze, swapaxes
 from .promote import promote
 
 
-def _product_shape(x: Any, w: Any) -> tuple[Shape, np.dtype]:
-    if x.shape[:-2] != w.shape[:-2] or x.shape[-1] != w.shape[-2]:
+def _product_shape(x: Any, w: Any) -> ShapeDtype:
+    *leading, n, k = x.shape
+    *w_leading, w_k, m = w.shape
+    if leading != w_leading or k != w_k:
         raise ValueError(
             f"matmul: {x.shape} @ {w.shape} does not fit: "
             "the last axis of the first must equal the last but one of the second, "
             "and leading axes must be equal"
         )
-    return x.shape[:-1] + w.shape[-1:], x.dtype
+    return (*leading, n, m), x.dtype
 
 
 def _transposed(x: Tensor) -> Tensor:
@@ -47,29 +49,31 @@ def matmul(x: Any, w: Any) -> Tensor:
     x, w = promote("matmul", (x, w))
     if not x.ndim or not w.ndim:
         raise ValueError(f"matmul: {x.shape} @ {w.shape} has a 0-d operand: use * to scale")
-    is_row, is_column = x.ndim == 1, w.ndim == 1
-    if is_row:
+    added_axes = []  # in the result
+    if x.ndim == 1:
         x = expand_dims(x, 0)
-    if is_column:
+        added_axes.append(-2)
+    if w.ndim == 1:
         w = expand_dims(w, -1)
+        added_axes.append(-1)
     x, w = broadcast_leading_axes("matmul", x, w, 2)
     y = matmul_p(x, w)
-    added_axes = (-2,) * is_row + (-1,) * is_column
-    return squeeze(y, added_axes) if added_axes else y
+    return squeeze(y, tuple(added_axes)) if added_axes else y
 
 
 def broadcast_leading_axes(name: str, x: Tensor, w: Tensor, core: int) -> tuple[Tensor, Tensor]:
     """Both with equal leading axes, all but the last `core`; ValueError if these do not fit."""
-    a, b = x.shape[:-core], w.shape[:-core]
-    if a == b:
+    x_leading, x_core = x.shape[:-core], x.shape[-core:]
+    w_leading, w_core = w.shape[:-core], w.shape[-core:]
+    if x_leading == w_leading:
         return x, w
     try:
-        leading = np.broadcast_shapes(a, b)
+        leading = np.broadcast_shapes(x_leading, w_leading)
     except ValueError:
         raise ValueError(
             f"{name}: the leading axes of {x.shape} and {w.shape} do not broadcast: "
             "they must be equal or 1"
         ) from None
-    x = broadcast_to(x, leading + x.shape[-core:])
-    w = broadcast_to(w, leading + w.shape[-core:])
+    x = broadcast_to(x, (*leading, *x_core))
+    w = broadcast_to(w, (*leading, *w_core))
     return x, w

@@ -21,14 +21,19 @@ from .checks import Axes, Shape, as_axes, as_axis, as_sizes, size_of
 
 
 def _sliced_shape(shape: Shape, slices: tuple[slice, ...]) -> Shape:
-    return tuple(len(range(*s.indices(n))) for s, n in zip(slices, shape))
+    sizes = []
+    for s, n in zip(slices, shape):
+        chosen = range(*s.indices(n))
+        sizes.append(len(chosen))
+    return tuple(sizes)
 
 
 def padded_shape(shape: Shape, widths: tuple) -> Shape:
     """widths: for each axis (zeros before, zeros after, zeros between two elements)."""
     sizes = []
-    for n, (before, after, gap) in zip(shape, widths):
-        between = (n - 1) * gap if n else 0
+    for n, width in zip(shape, widths):
+        before, after, gap = width
+        between = (n - 1) * gap if n else 0  # an empty axis has no elements to be between
         sizes.append(before + n + between + after)
     return tuple(sizes)
 
@@ -38,26 +43,41 @@ def _undo_slice(g: Tensor, shape: Shape, slices: tuple[slice, ...]) -> Tensor:
     widths = []
     for n, m, s in zip(shape, g.shape, slices):
         start, _, step = s.indices(n)
-        end = start + (m - 1) * step + 1 if m else start
-        widths.append((start, n - end, step - 1))
+        end = end_of_steps(start, step, m)
+        after = n - end
+        gap = step - 1
+        widths.append((start, after, gap))
     return pad_p(g, widths=tuple(widths))
+
+
+def end_of_steps(start: int, step: int, count: int) -> int:
+    """One more than the last of `count` places, `step` apart, from `start` on; it, if none."""
+    if count == 0:
+        return start
+    return start + (count - 1) * step + 1
 
 
 def _undo_pad(g: Tensor, widths: tuple) -> Tensor:
     """The adjoint of padding: what stands where the elements of x were put."""
     slices = []
-    for n, (before, after, gap) in zip(g.shape, widths):
-        slices.append(slice(before, n - after, gap + 1))
+    for n, width in zip(g.shape, widths):
+        before, after, gap = width
+        end = n - after
+        step = gap + 1
+        slices.append(slice(before, end, step))
     return slice_p(g, slices=tuple(slices))
 
 
-def _undo_transpose(g: Tensor, axes: tuple[int, ...]) -> Tensor:
-    return transpose_p(g, axes=tuple(np.argsort(axes).tolist()))
+def _undo_transpose(g: Tensor, axes: Shape) -> Tensor:
+    inverse = np.argsort(axes)
+    return transpose_p(g, axes=tuple(inverse.tolist()))
 
 
 def _undo_astype(g: Tensor, y: Tensor, x: Tensor) -> Tensor | None:
     """None to or from integers and bools: they have no derivative."""
-    return astype_p(g, dtype=x.dtype) if y.dtype.kind == x.dtype.kind == "f" else None
+    if y.dtype.kind == x.dtype.kind == "f":
+        return astype_p(g, dtype=x.dtype)
+    return None
 
 
 def _primitive(name: str, shape: Callable, rule: Callable, view: bool = True) -> Primitive:
@@ -93,17 +113,26 @@ def reshape(x: Any, *shape: Any) -> Tensor:
     shape: sizes, or a tuple of them. Raises ValueError if they do not multiply to the size of `x`.
     """
     x = asarray(x)
-    asked = as_sizes("reshape", shape[0] if len(shape) == 1 else shape)
+    asked = _one_or_several("reshape", shape)
     sizes = asked
-    known = size_of([n for n in asked if n != -1])
+    known = size_of(n for n in asked if n != -1)
     if asked.count(-1) == 1 and known:
-        sizes = tuple(x.size // known if n == -1 else n for n in asked)
-    if min(sizes, default=0) < 0 or size_of(sizes) != x.size:
+        place = asked.index(-1)
+        rest = x.size // known
+        sizes = (*asked[:place], rest, *asked[place + 1 :])
+    has_unknown = min(sizes, default=0) < 0
+    if has_unknown or size_of(sizes) != x.size:
         raise ValueError(
             f"reshape: {x.shape} has {x.size} elements and does not fit {asked}: "
             "the sizes must multiply to that number, and one of them may be -1"
         )
     return x if sizes == x.shape else reshape_p(x, shape=sizes)
+
+
+def _one_or_several(name: str, given: tuple) -> Shape:
+    """`f(2, 3)` and `f((2, 3))` mean the same."""
+    is_one = len(given) == 1
+    return as_sizes(name, given[0] if is_one else given)
 
 
 def transpose(x: Any, *axes: Any) -> Tensor:
@@ -112,12 +141,13 @@ def transpose(x: Any, *axes: Any) -> Tensor:
     Raises ValueError if one is not, or not there.
     """
     x = asarray(x)
-    order = as_sizes("transpose", axes[0] if len(axes) == 1 else axes)
+    order = _one_or_several("transpose", axes)
+    every_axis = list(range(x.ndim))
     if order:
         order = tuple(as_axis("transpose", a, x.ndim) for a in order)
     else:
-        order = tuple(reversed(range(x.ndim)))
-    if sorted(order) != list(range(x.ndim)):
+        order = tuple(reversed(every_axis))
+    if sorted(order) != every_axis:
         raise ValueError(f"transpose: axes {order} must name each axis of {x.shape} once")
     return transpose_p(x, axes=order)
 
@@ -125,9 +155,11 @@ def transpose(x: Any, *axes: Any) -> Tensor:
 def swapaxes(x: Any, axis1: int, axis2: int) -> Tensor:
     """`x` with axis1 and axis2 exchanged; ValueError for an axis that it has not."""
     x = asarray(x)
+    i = as_axis("swapaxes", axis1, x.ndim)
+    j = as_axis("swapaxes", axis2, x.ndim)
     order = list(range(x.ndim))
-    i, j = as_axis("swapaxes", axis1, x.ndim), as_axis("swapaxes", axis2, x.ndim)
-    order[i], order[j] = order[j], order[i]
+    order[i] = j
+    order[j] = i
     return transpose_p(x, axes=tuple(order))
 
 
@@ -138,8 +170,9 @@ def moveaxis(x: Any, source: int, destination: int) -> Tensor:
     """
     x = asarray(x)
     to = as_axis("moveaxis", destination, x.ndim)
+    moved = as_axis("moveaxis", source, x.ndim)
     order = list(range(x.ndim))
-    moved = order.pop(as_axis("moveaxis", source, x.ndim))
+    order.remove(moved)
     order.insert(to, moved)
     return transpose_p(x, axes=tuple(order))
 
@@ -147,25 +180,28 @@ def moveaxis(x: Any, source: int, destination: int) -> Tensor:
 def expand_dims(x: Any, axis: int | tuple[int, ...]) -> Tensor:
     """`x` with new axes of size 1; axis: their places in the result, an int or a tuple."""
     x = asarray(x)
-    ndim = x.ndim + (len(axis) if isinstance(axis, (tuple, list)) else 1)
-    axes = as_axes("expand_dims", axis, ndim)
-    sizes = iter(x.shape)
-    return reshape(x, tuple(1 if i in axes else next(sizes) for i in range(ndim)))
+    new = len(axis) if isinstance(axis, (tuple, list)) else 1
+    sizes = list(x.shape)
+    for i in as_axes("expand_dims", axis, x.ndim + new):  # from the first on, so places stay right
+        sizes.insert(i, 1)
+    return reshape(x, tuple(sizes))
 
 
 def squeeze(x: Any, axis: Axes = None) -> Tensor:
     """`x` without axes of size 1: all, or those named by `axis`; ValueError for other sizes."""
     x = asarray(x)
     if axis is None:
-        axes = tuple(i for i, n in enumerate(x.shape) if n == 1)
-    else:
-        axes = as_axes("squeeze", axis, x.ndim)
-    for i in axes:
-        if x.shape[i] != 1:
+        return reshape(x, tuple(n for n in x.shape if n != 1))
+    axes = as_axes("squeeze", axis, x.ndim)
+    kept = []
+    for i, n in enumerate(x.shape):
+        if i not in axes:
+            kept.append(n)
+        elif n != 1:
             raise ValueError(
-                f"squeeze: axis {i} of {x.shape} has size {x.shape[i]}, only axes of size 1 can go"
+                f"squeeze: axis {i} of {x.shape} has size {n}, only axes of size 1 can go"
             )
-    return reshape(x, tuple(n for i, n in enumerate(x.shape) if i not in axes))
+    return reshape(x, tuple(kept))
 
 
 def flip(x: Any, axis: Axes = None) -> Tensor:
@@ -179,76 +215,6 @@ def astype(x: Any, dtype: Any) -> Tensor:
 
     Raises TypeError for a dtype that tensors do not have.
     """
-    x, dtype = asarray(x), as_dtype(dtype)
+    x = asarray(x)
+    dtype = as_dtype(dtype)
     return x if x.dtype == dtype else astype_p(x, dtype=dtype)
-
-
-# ---- indexing -----------------------------------------------------------------------------------
-
-
-def getitem(x: Tensor, index: Any) -> Tensor:
-    """Basic indexing with integers, slices, None and `...`.
-
-    For index arrays there are take and take_along_axis. Raises TypeError for those, IndexError for
-    an integer out of range or too many parts.
-    """
-    index = _full_index(x, index if isinstance(index, tuple) else (index,))
-    slices: list[slice] = []  # one for each axis of x, all upwards
-    flips: list[int] = []  # the axes whose slice was downwards
-    shape: list[int] = []  # of the result
-    for part in index:
-        axis = len(slices)
-        if part is None:
-            shape.append(1)
-        elif isinstance(part, slice):
-            upward, is_flipped = _upward(part, x.shape[axis])
-            slices.append(upward)
-            shape.append(len(range(upward.start, upward.stop, upward.step)))
-            if is_flipped:
-                flips.append(axis)
-        else:
-            slices.append(_at_position(part, axis, x.shape))
-    is_whole_axis = [s == slice(0, n, 1) for s, n in zip(slices, x.shape)]
-    if not all(is_whole_axis):
-        x = slice_p(x, slices=tuple(slices))
-    if flips:
-        x = flip_p(x, axes=tuple(flips))
-    return reshape(x, tuple(shape))
-
-
-def _full_index(x: Tensor, index: tuple) -> tuple:
-    """The index with a part for each axis of x: whole slices for `...`, or at the end."""
-    for part in index:
-        basic = part is None or part is Ellipsis or isinstance(part, (slice, int, np.integer))
-        if not basic or isinstance(part, (bool, np.bool_)):
-            raise TypeError(
-                "a tensor is indexed with integers, slices, None and ..., "
-                f"not {type(part).__name__}: use tm.take or tm.take_along_axis "
-                "for index arrays and tm.where for masks"
-            )
-    dots = [k for k, part in enumerate(index) if part is Ellipsis]
-    named = sum(part is not None and part is not Ellipsis for part in index)
-    if named > x.ndim or len(dots) > 1:
-        raise IndexError(f"the index {index} has too many parts for a tensor of shape {x.shape}")
-    place = dots[0] if dots else len(index)
-    return index[:place] + (slice(None),) * (x.ndim - named) + index[place + 1 :]
-
-
-def _upward(part: slice, n: int) -> tuple[slice, bool]:
-    """(slice with numbers and a positive step, whether its elements are then to be flipped)."""
-    start, stop, step = part.indices(n)
-    length = len(range(start, stop, step))
-    is_downward = step < 0
-    if is_downward:
-        start, step = start + (length - 1) * step, -step
-    stop = start + (length - 1) * step + 1 if length else start
-    return slice(start, stop, step), is_downward
-
-
-def _at_position(i: int, axis: int, shape: Shape) -> slice:
-    """The slice of the one element `i`, negative from the end; IndexError if it is not there."""
-    n = shape[axis]
-    if not -n <= i < n:
-        raise IndexError(f"index {i} is out of range for axis {axis} of size {n} (shape {shape})")
-    position = int(i) % n
-    return slice(position, position + 1, 1)

@@ -11,15 +11,16 @@ import numpy as np
 
 from ..core.primitive import Primitive
 from ..core.tensor import Tensor, asarray
-from .checks import Shape, size_of
+from .checks import ShapeDtype, size_of
 from .conv import Geometry, conv2d, geometry_of, pair_of
 from .index import take_along_p
 from .movement import moveaxis, reshape
 from .promote import float16_by_float32, promote
 
 
-def _places_shape(x: Any, geometry: Geometry) -> tuple[Shape, np.dtype]:
-    return x.shape[:-3] + geometry.result + x.shape[-1:], np.dtype(np.int64)
+def _places_shape(x: Any, geometry: Geometry) -> ShapeDtype:
+    *lead, _, _, channels = x.shape
+    return (*lead, *geometry.result, channels), np.dtype(np.int64)
 
 
 # For each window and channel the place of its maximum, as a position in the flattened H * W image.
@@ -46,8 +47,9 @@ def max_pool2d(x: Any, window: Any = 2, *, stride: Any = None, padding: Any = "v
     geometry = _pool_geometry("max_pool2d", x, window, stride, padding)
     *lead, height, width, channels = x.shape
     count = size_of(lead)
+    windows = size_of(geometry.result)
     places = window_argmax(x, geometry=geometry)
-    places = reshape(places, (count, size_of(geometry.result), channels))
+    places = reshape(places, (count, windows, channels))
     pixels = reshape(x, (count, height * width, channels))
     largest = take_along_p(pixels, places)
     return reshape(largest, (*lead, *geometry.result, channels))
@@ -59,14 +61,20 @@ def avg_pool2d(x: Any, window: Any = 2, *, stride: Any = None, padding: Any = "v
 
     Arguments, shapes and errors as in max_pool2d.
     """
-    (x,) = promote("avg_pool2d", (as_image("avg_pool2d", x),), floating=True)
+    x = as_image("avg_pool2d", x)
+    (x,) = promote("avg_pool2d", (x,), floating=True)
     geometry = _pool_geometry("avg_pool2d", x, window, stride, padding)
-    ones = np.ones((*geometry.kernel, 1, 1), x.dtype)
+    window_of_ones = np.ones((*geometry.kernel, 1, 1), x.dtype)
+    image_of_ones = np.ones((1, *geometry.image, 1), x.dtype)
     options = {"stride": geometry.stride, "padding": geometry.pads}
     planes = moveaxis(x, -1, -3)  # (.., N, C, H, W)
-    sums = conv2d(reshape(planes, (-1, *geometry.image, 1)), ones, **options)
-    counts = conv2d(np.ones((1, *geometry.image, 1), x.dtype), ones, **options)
-    means = reshape(sums / counts, (*planes.shape[:-2], *geometry.result))  # (.., N, C, H', W')
+    *lead, _, _ = planes.shape
+    images = reshape(planes, (-1, *geometry.image, 1))  # each channel an image of its own
+    sums = conv2d(images, window_of_ones, **options)
+    counts = conv2d(
+        image_of_ones, window_of_ones, **options
+    )  # less than a window's at a padded edge
+    means = reshape(sums / counts, (*lead, *geometry.result))  # (.., N, C, H', W')
     return moveaxis(means, -3, -1)
 
 
@@ -74,10 +82,12 @@ def _pool_geometry(name: str, x: Tensor, window: Any, stride: Any, padding: Any)
     """The Geometry of a pooling. Raises ValueError for a window that may lie outside the image."""
     window = pair_of(name, 1, window=window)
     stride = window if stride is None else stride
-    geometry = geometry_of(name, x.shape[-3:-1], window, stride, padding)
-    if any(max(pad) >= k for pad, k in zip(geometry.pads, window)):
-        raise ValueError(
-            f"{name}: the padding {geometry.pads} is as wide as the window {window}, "
-            "so that some windows would see nothing: pad less"
-        )
+    image = x.shape[-3:-1]
+    geometry = geometry_of(name, image, window, stride, padding)
+    for pad, k in zip(geometry.pads, window):
+        if max(pad) >= k:
+            raise ValueError(
+                f"{name}: the padding {geometry.pads} is as wide as the window {window}, "
+                "so that some windows would see nothing: pad less"
+            )
     return geometry

@@ -40,18 +40,25 @@ def promote(name: str, inputs: tuple, floating: bool = False) -> tuple[Tensor, .
                 break
         else:
             return inputs
-    strong = [asarray(x).dtype for x in inputs if not _is_weak(x)]
-    weak = {np.dtype(t) for x in inputs if _is_weak(x) for t in _number_types(x)}
+    strong: list[np.dtype] = []  # of tensors and arrays, which decide
+    weak: set[np.dtype] = (
+        set()
+    )  # of numbers: of these only the kind matters where there is a tensor
+    for x in inputs:
+        if _is_weak(x):
+            weak.update(map(np.dtype, _number_types(x)))
+        else:
+            strong.append(asarray(x).dtype)
     weak_kinds = {d.kind for d in weak}
     dtype = _common_dtype(name, strong) if strong else _dtype_of_numbers(inputs, weak)
     if (floating or "f" in weak_kinds) and dtype.kind != "f":
         dtype = np.dtype(np.float32)
-    if dtype.kind == "b" and weak_kinds & {"i", "u"}:
+    if dtype.kind == "b" and weak_kinds & {"i", "u"}:  # True + 1 counts: it is 2
         dtype = np.dtype(np.int64)
     if dtype.kind == "b" and name in _INSTEAD_OF_BOOLS:
         raise TypeError(f"{name} has no meaning for bools: {_INSTEAD_OF_BOOLS[name]}")
     if dtype.kind in "iu" and weak:
-        inputs = tuple(_within_dtype(name, x, dtype) if _is_weak(x) else x for x in inputs)
+        inputs = tuple(_within_dtype(name, x, dtype) for x in inputs)
         if any(isinstance(x, float) for x in inputs):  # an infinity, to compare with
             dtype = np.dtype(np.float32)
     return tuple([cast(x, dtype) for x in inputs])
@@ -62,7 +69,8 @@ def promote_parts(name: str, xs: Any) -> tuple[Tensor, ...]:
 
     Raises TypeError for anything else, and what `promote` raises.
     """
-    if not isinstance(xs, (tuple, list)) and not (is_array(xs) and xs.shape):
+    has_first_axis = is_array(xs) and xs.shape
+    if not isinstance(xs, (tuple, list)) and not has_first_axis:
         raise TypeError(f"{name}: a list or tuple of tensors is needed, got {shown(xs)}")
     return promote(name, tuple(xs)) if len(xs) else ()
 
@@ -101,17 +109,21 @@ def _number_types(x: Any) -> set[type]:
 
 def _dtype_of_numbers(inputs: tuple, weak: set[np.dtype]) -> np.dtype:
     """The dtype of numbers that meet no tensor: NumPy's, of its scalars; else that of lists."""
-    typed = [*scalar_dtypes(inputs)]
-    dtype = np.result_type(*(typed or weak))
-    return dtype if typed or dtype.kind != "f" else np.dtype(np.float32)
+    typed = list(scalar_dtypes(inputs))
+    if typed:
+        return np.result_type(*typed)
+    dtype = np.result_type(*weak)
+    return np.dtype(np.float32) if dtype.kind == "f" else dtype
 
 
 def _within_dtype(name: str, x: Any, dtype: np.dtype) -> Any:
-    """Whole numbers as they are, if an integer dtype can hold them.
+    """Whole numbers as they are, if an integer dtype can hold them; a tensor or array as it is.
 
     One that it cannot hold is larger, or smaller, than all that it can: it compares as an infinity
     does, and never is the smaller, or the larger, of two. Raises ValueError elsewhere.
     """
+    if not _is_weak(x):
+        return x
     info = np.iinfo(dtype)
     for n in map(int, _numbers_in(x)):
         if not info.min <= n <= info.max:
@@ -147,15 +159,17 @@ def float16_by_float32(name: str) -> Callable[[Callable], Callable]:
         @functools.wraps(operation)
         def wrapped(x: Any, *args: Any, **kwargs: Any) -> Tensor:
             x = asarray(x)
-            if x.dtype.kind != "f" or x.dtype in (np.float32, np.float64):
+            has_loop = x.dtype in (np.float32, np.float64)
+            if x.dtype.kind != "f" or has_loop:
                 return operation(x, *args, **kwargs)
             if x.dtype != np.float16:
                 raise TypeError(f"{name} has no loop for {x.dtype}: cast to float64 with astype")
             wide = np.dtype(np.float32)
             wide_args = []
             for a in args:
-                is_half = type(a) is Tensor and a.dtype == x.dtype
-                wide_args.append(cast(a, wide) if is_half else a)
+                if type(a) is Tensor and a.dtype == x.dtype:
+                    a = cast(a, wide)
+                wide_args.append(a)
             result = operation(cast(x, wide), *wide_args, **kwargs)
             return cast(result, x.dtype)
 
@@ -189,6 +203,7 @@ def to_common_shape(name: str, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]
     found = []
     for x in inputs:
         is_scalar_constant = not x.shape and not x.serial
-        stays = x.shape == shape or is_scalar_constant
-        found.append(x if stays else broadcast_to(x, shape))
+        if x.shape != shape and not is_scalar_constant:
+            x = broadcast_to(x, shape)
+        found.append(x)
     return tuple(found)

@@ -14,7 +14,7 @@ from ..core.grad import stop_gradient
 from ..core.primitive import Primitive
 from ..core.tensor import Tensor, asarray
 from .broadcast import repeat_along, sum_p, with_ones, without
-from .checks import Axes, Shape, as_axes, as_axis
+from .checks import Axes, AxisTuple, ShapeDtype, as_axes, as_axis
 from .elementwise import product_or_zero, tie_weight
 from .logic import invert
 from .movement import astype, reshape
@@ -22,29 +22,33 @@ from .movement import astype, reshape
 # ---- the primitives -----------------------------------------------------------------------------
 
 
-def _check_not_empty(name: str, x: Any, axes: tuple[int, ...]) -> None:
+def _check_not_empty(name: str, x: Any, axes: AxisTuple) -> None:
     """Raise ValueError for a reduction that has no value over an axis of size 0."""
     if any(x.shape[i] == 0 for i in axes):
         raise ValueError(f"{name}: axis {axes} of {x.shape} is empty and has no {name}")
 
 
-def _max_shape(x: Any, axes: tuple[int, ...]) -> tuple[Shape, np.dtype]:
+def _max_shape(x: Any, axes: AxisTuple) -> ShapeDtype:
     _check_not_empty("max", x, axes)
     return without(x.shape, axes), x.dtype
 
 
-def _argmax_shape(x: Any, axes: tuple[int, ...]) -> tuple[Shape, np.dtype]:
+def _argmax_shape(x: Any, axes: AxisTuple) -> ShapeDtype:
     _check_not_empty("argmax", x, axes)
-    return without(x.shape, axes), np.dtype(np.int64)
+    index_dtype = np.dtype(np.int64)
+    return without(x.shape, axes), index_dtype
 
 
-def _share_of_max(g: Tensor, y: Tensor, x: Tensor, axes: tuple[int, ...]) -> Tensor:
+def _share_of_max(g: Tensor, y: Tensor, x: Tensor, axes: AxisTuple) -> Tensor:
     """g where x is the maximum y, g/k where k elements tie, 0 elsewhere; a NaN is the largest."""
     g = repeat_along(g, x.shape, axes)
+    # Which elements are the maximum has no derivative, and neither has how many they are.
     x = stop_gradient(x)
-    maximum = repeat_along(stop_gradient(y), x.shape, axes)
+    y = stop_gradient(y)
+    maximum = repeat_along(y, x.shape, axes)
     hits = tie_weight(x, maximum)  # 1/2 where x is the maximum, else 0: none is larger
-    count = repeat_along(sum_p(hits, axes=axes), x.shape, axes)
+    total = sum_p(hits, axes=axes)
+    count = repeat_along(total, x.shape, axes)
     return product_or_zero(g, hits / count)
 
 
@@ -69,13 +73,17 @@ def _reduced(primitive: Primitive, x: Any, axis: Axes, keepdims: bool) -> Tensor
     return reshape(y, with_ones(x.shape, axes)) if keepdims else y
 
 
+# By dtype.kind: what a sum of narrow integers, which would wrap around, is computed in.
+_WIDE_INTEGERS = {"b": np.int64, "i": np.int64, "u": np.uint64}
+
+
 def sum(x: Any, axis: Axes = None, keepdims: bool = False) -> Tensor:
     """The sum over `axis` (an int, a tuple, None for all).
 
     As NumPy has it: integers are added up in int64, unsigned ones in uint64, bools are counted.
     """
     x = asarray(x)
-    wide = {"b": np.int64, "i": np.int64, "u": np.uint64}.get(x.dtype.kind, x.dtype)
+    wide = _WIDE_INTEGERS.get(x.dtype.kind, x.dtype)
     return _reduced(sum_p, astype(x, wide), axis, keepdims)
 
 
@@ -95,12 +103,15 @@ def min(x: Any, axis: Axes = None, keepdims: bool = False) -> Tensor:
     x = asarray(x)
     axes = as_axes("min", axis, x.ndim)
     _check_not_empty("min", x, axes)
-    return _in_reverse_order(max(_in_reverse_order(x), axes, keepdims))
+    largest = max(_in_reverse_order(x), axes, keepdims)
+    return _in_reverse_order(largest)
 
 
 def _in_reverse_order(x: Tensor) -> Tensor:
-    """Each value by one that compares the other way: -x; of integers, where -x may wrap, ~x."""
-    return -x if x.dtype.kind == "f" else invert(x)
+    """Each value by one that compares the other way, and is its own inverse: -x or ~x."""
+    if x.dtype.kind == "f":
+        return -x
+    return invert(x)  # -x would wrap around for the least integer, and for unsigned ones
 
 
 def argmax(x: Any, axis: int | None = None) -> Tensor:
@@ -110,5 +121,7 @@ def argmax(x: Any, axis: int | None = None) -> Tensor:
     """
     x = asarray(x)
     if axis is None:
-        x, axis = reshape(x, -1), 0
-    return argmax_p(x, axes=(as_axis("argmax", axis, x.ndim),))
+        x = reshape(x, -1)
+        axis = 0
+    axis = as_axis("argmax", axis, x.ndim)
+    return argmax_p(x, axes=(axis,))

@@ -1,6 +1,6 @@
 """
 Here     why believe a gradient: checks for any function, and inputs for every primitive.
-Imports  core ops nn data jit
+Imports  core ops nn data cpu jit
 Never    imported by another room; hypothesis is loaded only when a name of LAZY is asked for.
 Add one  a primitive's inputs: a row in the table of cases.py, or `register` for one of yours
 Tests    tests/testing/
@@ -15,9 +15,10 @@ from .kinks import Kink, Skip, branches
 from .metagrad import MetaReport, check_meta_grad
 from .program import RandomProgram
 from .programcheck import check_program
+from .remainders import Remainders
 from .report import Report, Row, Undecided
 from .subject import NoRule, Vacuous
-from .taylor import Remainders, check_taylor
+from .taylor import check_taylor
 
 Program = RandomProgram  # the former name, kept for a release
 
@@ -34,8 +35,8 @@ LAZY = {
     "without_compiling": "interpreted",
     "interpreted_jit": "interpreted",
     "check_call": "arguments",
-    "Mutant": "faults",
-    "mutants": "faults",
+    "Mutant": "mutation",
+    "mutants": "mutation",
     "survivors": "faults",
 }
 

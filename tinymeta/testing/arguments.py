@@ -18,14 +18,8 @@ from typing import NamedTuple
 import numpy as np
 from hypothesis import strategies as st
 
-from .calls import (
-    error_name_pattern,
-    eval_text,
-    parameters_of,
-    public_callables,
-    right_texts,
-    wrong_texts,
-)
+from .argument_texts import eval_text, wrong_texts
+from .calls import error_name_pattern, parameters_of, public_callables, right_texts
 from .survey import Survey, command
 
 PACKAGE = str(Path(__file__).parent.parent)

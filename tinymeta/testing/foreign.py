@@ -98,7 +98,7 @@ class _ForeignCall(NamedTuple):
     def name(self) -> str:
         return self.foreign.__name__
 
-    def pull(self, g: Tensor, y: Tensor, wanted: Sequence[int]) -> list:
+    def input_cotangents(self, g: Tensor, y: Tensor, wanted: Sequence[int]) -> list:
         """The gradients of the inputs at the places `wanted`: what the backward pass asks for."""
         us = [u if _is_floating(u) else None for u in unpack(g, self.outputs)]
         if LAYOUT.get():  # packing has made them contiguous, whatever came in

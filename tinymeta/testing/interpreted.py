@@ -11,11 +11,13 @@ import ctypes
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
+from math import prod
 from typing import Any
 from unittest.mock import patch
 
 import numpy as np
 
+from ..cpu import conv, index, pool, reduce
 from ..jit import replay, tree_sum
 from ..jit.compile import jit
 from ..jit.machine import POINTERS
@@ -48,6 +50,13 @@ class _MemoryPointer:
         return _MemoryPointer(self.dtype, self.address + int(index) * self.size)
 
 
+def _array_at(pointer: _MemoryPointer, shape: tuple) -> np.ndarray:
+    """The interpreted `carray(pointer, shape)`: an array in the memory of an arena."""
+    size = prod(map(int, shape))
+    elements = (pointer.element * max(size, 1)).from_address(pointer.address)
+    return np.ctypeslib.as_array(elements)[:size].reshape(shape)
+
+
 def _pointer_function(name: str) -> Callable:
     """The interpreted `float32_at(arena, byte)`, and its like for other dtypes."""
     dtype = getattr(np, name.removesuffix("_at"))
@@ -70,8 +79,20 @@ _NAMESPACE |= {
     "bool": np.bool_,
     "at": _MemoryPointer.moved,
     "added": np.add,
+    "carray": _array_at,
     "where": lambda c, a, b: a if c else b,
 }
+for _function in (
+    conv.im2col,
+    conv.col2im,
+    index.take_contiguous,
+    index.take_along_contiguous,
+    index.scatter_add_contiguous,
+    index.scatter_add_along_contiguous,
+    pool.window_argmax_contiguous,
+    reduce.argmax_contiguous,
+):
+    _NAMESPACE[_function.__name__] = _function
 
 
 # ---- kernels ------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..core.device import find_kernel
 from ..core.primitive import Primitive, registry
-from .faults import cases_of
+from .mutation import cases_of
 from .primitives import check_primitive
 
 EXAMPLES = 15  # the budget within which a fault has to be noticed

@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..core import tree
-from .differences import slope
 from .kinks import Kink, crossed_kinks
+from .metaslopes import compare, cosine_and_ratio, gradient_in, orthogonal_directions
 from .report import Report, Row, Undecided
 from .subject import Vacuous
 
@@ -93,10 +93,10 @@ def check_meta_grad(
     weight = 1 / count if over_tasks == "mean" else 1.0
     with np.errstate(all="ignore"):  # what is not finite fails, and says so itself
         exact, mistaken = _objectives(loss, adapt, theta, support, query, count)
-        g = _gradient_in(meta_grad(tree.map(np.copy, theta), tasks), theta)
-        vs = _orthogonal_directions(theta, n_dirs, np.random.default_rng(seed))
-        rows = tuple(_compare(exact, weight, theta, g, v, d) for d, v in enumerate(vs, 1))
-        report = MetaReport(rows, *_cosine_and_ratio(rows))
+        g = gradient_in(meta_grad(tree.map(np.copy, theta), tasks), theta)
+        vs = orthogonal_directions(theta, n_dirs, np.random.default_rng(seed))
+        rows = tuple(compare(exact, weight, theta, g, v, d) for d, v in enumerate(vs, 1))
+        report = MetaReport(rows, *cosine_and_ratio(rows))
         if all(row.numeric.size <= row.numeric.tolerance and row.size == 0 for row in rows):
             raise Vacuous(
                 "check_meta_grad: the query losses do not move with the parameters, so "
@@ -174,79 +174,12 @@ def _name_of_fault(
     other_weight = weight * count if weight != 1 else weight / count
     for scale, remark in [(weight, ""), (other_weight, factor), (-weight, NEGATIVE)]:
         for name, objective in known.items():
-            if all(_compare(objective, scale, theta, g, v).verdict == "right" for v in vs):
+            if all(compare(objective, scale, theta, g, v).verdict == "right" for v in vs):
                 return ": " + ", ".join(part for part in (name, remark) if part)
-    rows = [_compare(known[""], weight, theta, g, v) for v in vs]
+    rows = [compare(known[""], weight, theta, g, v) for v in vs]
     if all(row.error < 1e-4 * row.numeric.size for row in rows):
         return ": " + COARSE
     return ""
-
-
-# ---- the two sides of a comparison --------------------------------------------------------------
-
-
-def _gradient_in(result: Any, theta: Any) -> Any:
-    """The tree of arrays in what meta_grad returned: the gradient, or (metrics, gradient)."""
-    if tree.paths(result) != tree.paths(theta) and isinstance(result, tuple) and len(result) == 2:
-        result = result[1]
-    if tree.paths(result) != tree.paths(theta):
-        raise AssertionError(
-            f"check_meta_grad: the gradient has the leaves {tree.paths(result)}, "
-            f"the parameters {tree.paths(theta)}"
-        )
-    gradients = [np.asarray(x, np.float64) for x in tree.leaves(result)]
-    for path, x, g in zip(tree.paths(theta), tree.leaves(theta), gradients):
-        if g.shape != x.shape:
-            raise AssertionError(
-                f"check_meta_grad: the gradient of {path or 'the parameters'} has "
-                f"the shape {g.shape}, the parameter {x.shape}: "
-                "are the tasks' gradients summed?"
-            )
-    return tree.flatten(theta)[1](gradients)
-
-
-def _orthogonal_directions(theta: Any, n: int, rng: np.random.Generator) -> list:
-    """n trees like theta, or as many as there are parameters.
-
-    Orthogonal and of one length, so that the slopes along them are the coordinates of a gradient's
-    projection, and a cosine can be computed of them.
-    """
-    leaves, rebuild = tree.flatten(theta)
-    size = sum(x.size for x in leaves)
-    orthonormal = np.linalg.qr(rng.normal(size=(size, min(n, size))))[0]
-    ends = np.cumsum([x.size for x in leaves])[:-1]
-    found = []
-    for vector in orthonormal.T * np.sqrt(size):
-        parts = np.split(vector, ends)
-        found.append(rebuild([part.reshape(x.shape) for part, x in zip(parts, leaves)]))
-    return found
-
-
-def _compare(
-    objective: Callable, weight: float, theta: Any, g: Any, v: Any, number: int = 1
-) -> Row:
-    """<g, v> against the slope of `weight * objective.sum()` along v."""
-
-    def terms(t: float) -> np.ndarray:
-        losses = objective(tree.map(lambda x, d: x + t * d, theta, v))
-        return weight * np.asarray(losses, np.float64).ravel()
-
-    products = tree.leaves(tree.map(np.multiply, g, v))
-    parts = np.concatenate([x.ravel() for x in products])
-    sensitivities = tree.leaves(tree.map(np.multiply, g, theta))
-    sensitivity = sum(float(np.abs(x).sum()) for x in sensitivities)
-    numeric = slope(terms, float(np.abs(terms(0.0)).sum()) + sensitivity)
-    return Row(1, "rev", number, float(parts.sum()), numeric, float(np.abs(parts).sum()))
-
-
-def _cosine_and_ratio(rows: tuple[Row, ...]) -> tuple[float, float]:
-    """The cosine and the ratio of norms of the two gradients; two zeros count as equal."""
-    analytic = np.array([row.analytic for row in rows])
-    numeric = np.array([row.numeric.value for row in rows])
-    a, b = np.linalg.norm(analytic), np.linalg.norm(numeric)
-    if a == b == 0:
-        return 1.0, 1.0
-    return float(analytic @ numeric / (a * b)), float(a / b)
 
 
 # ---- what a failure says ------------------------------------------------------------------------
@@ -269,7 +202,7 @@ def _worst_leaf(objective: Callable, weight: float, theta: Any, g: Any, v: Any) 
     worst_error = -np.inf
     for k, path in enumerate(tree.paths(v)):
         alone = rebuild([x if i == k else np.zeros_like(x) for i, x in enumerate(leaves)])
-        row = _compare(objective, weight, theta, g, alone)
+        row = compare(objective, weight, theta, g, alone)
         error = row.error if np.isfinite(row.error) else np.inf
         if error > worst_error:
             worst_error, worst_path, worst = error, path, row

@@ -15,6 +15,7 @@ import numpy as np
 
 from ..core import strides as strides_of
 from ..jit import (
+    array_kernels,
     chunks,
     codegen,
     compile,
@@ -155,6 +156,22 @@ def _(right):
         return inputs[0] if floats else right(simplifier, inputs, static, like)
 
     return rule
+
+
+@fault("joins", "pads are joined in the other order", simplify, "sum_of_pads")
+def _(right):
+    def sum_of_pads(simplifier, inputs, static, like):
+        found = right(simplifier, inputs, static, like)
+        if found is None or found.op != "concatenate":
+            return found
+        return simplifier.build("concatenate", found.inputs[::-1], found.static, like)
+
+    return sum_of_pads
+
+
+@fault("step kernels", "a pad is along the first axis", step_kernels, "padded_axis")
+def _(right):
+    return lambda widths: 0
 
 
 # ---- split and chunks ----------------------------------------------------------------------------
@@ -387,6 +404,33 @@ def _(right):
         return (task, columns, rows) if x.shape[-1] == x.shape[-2] else (task, rows, columns)
 
     return matrix_strides
+
+
+@fault(
+    "step kernels", "all parts of a join begin where the first does", step_kernels, "assemble_args"
+)
+def _(right):
+    def assemble_args(plan, eqn):
+        numbers = right(plan, eqn)
+        numbers[6::5] = [0] * len(numbers[6::5])
+        return numbers
+
+    return assemble_args
+
+
+@fault("array kernels", "argmax is along another axis", array_kernels, "ArrayKernel")
+def _(right):
+    def array_kernel(source, arrays, shapes, numbers):
+        if arrays[0].op == "argmax":
+            shapes = (shapes[0][::-1], shapes[1][::-1])
+        return right(source, arrays, shapes, numbers)
+
+    return array_kernel
+
+
+@fault("array kernels", "windows have another stride", array_kernels, "geometry_numbers")
+def _(right):
+    return lambda geometry: (*right(geometry)[:4], 1, 1, *right(geometry)[6:])
 
 
 @fault("replay", "the last step of a stretch is skipped", replay.Replay, "run_stretch")

@@ -1,5 +1,6 @@
 """A function at a point, and <u, J v> there: by the engine, and as values to take differences of.
 
+Letters, each a list like the inputs or the outputs: us cotangents, vs tangents, gs gradients J^T u.
 The function may itself be a derivative, of (x, u) or (x, v), where u is a cotangent and v a tangent
 of the function before. To check it is to check the next order: one comparison serves every order.
 """
@@ -32,22 +33,31 @@ class Point(NamedTuple):
         """A random cotangent and direction: float64, of values that the dtypes here can hold."""
         us = [rng.normal(size=y.shape).astype(y.dtype) for y in self.outputs()]
         vs = random_directions(rng, self.xs)
-        return [np.asarray(u, np.float64) for u in us], [np.asarray(v, np.float64) for v in vs]
+        in_float64 = [np.asarray(u, np.float64) for u in us]
+        return in_float64, [np.asarray(v, np.float64) for v in vs]
 
     def derivative(self, mode: str, order: int, us: Arrays, vs: Arrays) -> "Point":
         """The map (x, u) -> J(x)^T u at `us`, or (x, v) -> J(x) v at `vs`, as the next point."""
-        n, function = len(self.xs), self.function
+        n = len(self.xs)
+        function = self.function
 
         def reverse(*both: Tensor) -> tuple:
-            return vjp(function, *both[:n])[1](both[n:])
+            xs, cotangents = both[:n], both[n:]
+            _, pull = vjp(function, *xs)
+            return pull(cotangents)
 
         def forward(*both: Tensor) -> tuple:
-            return jvp(function, both[:n], both[n:])[1]
+            xs, tangents = both[:n], both[n:]
+            _, pushed = jvp(function, xs, tangents)
+            return pushed
 
+        derivative: Callable
         if mode == "rev":
-            derivative, what, new = reverse, "cotangent", cast_like(us, self.outputs())
+            derivative, what = reverse, "cotangent"
+            new = cast_like(us, self.outputs())
         else:
-            derivative, what, new = forward, "tangent", cast_like(vs, self.xs)
+            derivative, what = forward, "tangent"
+            new = cast_like(vs, self.xs)
         names = [f"{what} {i} of order {order}" for i in range(len(new))]
         return Point(derivative, self.xs + new, self.names + names, self.mode_after(mode))
 
@@ -62,8 +72,9 @@ class Point(NamedTuple):
         """This point with each number moved by up to one rounding."""
         moved = []
         for x in self.xs:
-            eps = np.finfo(x.dtype).eps
-            moved.append(np.asarray(x * (1 + eps * rng.uniform(-1, 1, x.shape)), x.dtype))
+            roundings = rng.uniform(-1, 1, x.shape)
+            factor = 1 + np.finfo(x.dtype).eps * roundings
+            moved.append(np.asarray(x * factor, x.dtype))
         return self._replace(xs=moved)
 
     # ---- by the engine --------------------------------------------------------------------------
@@ -78,9 +89,11 @@ class Point(NamedTuple):
         if mode == "rev":
             factors = zip(self.pullback(us), vs)
         else:
-            pushed = jvp(self.function, tuple(self.xs), tuple(cast_like(vs, self.xs)))[1]
+            tangents = tuple(cast_like(vs, self.xs))
+            _, pushed = jvp(self.function, tuple(self.xs), tangents)
             factors = zip([y.numpy() for y in pushed], us)
-        return np.concatenate([(np.asarray(a, np.float64) * b).ravel() for a, b in factors])
+        terms = [np.asarray(a, np.float64) * b for a, b in factors]
+        return np.concatenate([term.ravel() for term in terms])
 
     # ---- for differences ------------------------------------------------------------------------
 

@@ -1,9 +1,10 @@
 """All that is asked of a primitive, ours or yours, on the cases of its strategy.
 
-It has a derivative rule, or None, for each input. Its kernel fills all of `out` by the shape rule,
-leaves its inputs alone, reads them by their strides and computes the same in every dtype but for
-rounding. Its derivatives are right to third order in every dtype, and made of operations of the
-registry: the set is closed under differentiation, which is why every order comes free.
+It has a derivative rule, or None, for each input. Its kernel (kernelcheck.py) fills all of `out` by
+the shape rule, leaves its inputs alone, reads them by their strides and computes the same in every
+dtype but for rounding. Its derivatives are right to third order in every dtype, and made of
+operations of the registry: the set is closed under differentiation, which is why every order comes
+free.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,22 +16,18 @@ from hypothesis import strategies as st
 from hypothesis.errors import Unsatisfiable
 
 from .. import ops
-from ..core.device import device, devices, find_kernel, move
+from ..core.device import device, devices
 from ..core.grad import grad, vjp
 from ..core.primitive import Primitive, registry, replaced, run_eagerly
 from ..core.scope import setting
-from ..core.tensor import Tensor
 from .cases import Case, strategy_for
 from .gradcheck import check_grads
 from .identities import check_identities
-from .layouts import SAME_ENTRIES, repeated_row
+from .kernelcheck import check_equal_values, check_kernel, in_dtype
 from .report import Undecided
 from .subject import Vacuous
 
-EDGES = np.array([np.nan, np.inf, -np.inf, 0.0, -0.0, 1.0, -2.5])
 SEEDS = st.integers(0, 2**32 - 1)
-ULPS = 64  # how far two computations may be apart, in roundings of the largest
-LONG = 10_001  # entries: more than a block, a chunk or a vector register holds
 
 
 def registry_test(*names: Primitive | str) -> Callable:
@@ -75,7 +72,7 @@ def check_primitive(
         with device(name):
             for dtype in dtypes:
                 on_cases(op, examples, lambda c, seed: check_kernel(op, c, dtype, name, seed))
-                on_cases(op, few, lambda c, seed: _check_equal_values(op, c, dtype, name))
+                on_cases(op, few, lambda c, seed: check_equal_values(op, c, dtype, name))
             if has_rules:
                 on_cases(op, half, lambda c, seed: _check_derivatives(op, c, shortest, order, seed))
                 for dtype in dtypes:
@@ -125,103 +122,6 @@ def on_cases(op: Primitive, examples: int, check_case: Callable) -> None:
         ) from None
 
 
-# ---- what is asked of a kernel ------------------------------------------------------------------
-
-
-def check_kernel(op: Primitive, case: Case, dtype: np.dtype, where: str, seed: int) -> None:
-    """Its kernel keeps to its shape rule, fills all of `out` and writes into no input.
-
-    On any other device it gives what the CPU gives, but for rounding.
-    """
-    arrays = _in_dtype(case, dtype)
-    inputs = [Tensor(move(x.copy(), where)) for x in arrays]
-    kernel = find_kernel(op, where)
-    shape, out_dtype = op.shape(*arrays, **case.static)
-    value, again = (op(*inputs, **case.static).numpy() for _ in range(2))
-    assert (value.shape, value.dtype) == (shape, out_dtype), (
-        f"{op.name} makes {value.dtype}{value.shape}, its shape rule says {out_dtype}{shape}"
-    )
-    if value.dtype.kind == "f" and "dtype" not in case.static:
-        assert value.dtype == dtype, f"{op.name} makes {value.dtype} of {dtype}"
-    for x, y in zip(inputs, arrays):
-        np.testing.assert_array_equal(x.numpy(), y, f"{op.name} writes into an input")
-    np.testing.assert_array_equal(value, again, f"{op.name} gives two values for one input")
-
-    for memory in [] if op.view else _memory_before(shape, value.dtype, seed):
-        out = move(memory, where)
-        kernel(out, *(x.value for x in inputs), **case.static)
-        filled = move(out, "cpu")
-        np.testing.assert_array_equal(filled, value, f"{op.name} does not fill all of out")
-
-    if where != "cpu":
-        with device("cpu"):
-            expected = op(*arrays, **case.static).numpy()
-        _assert_close(value, expected, dtype, f"{op.name} on {where} is not what it is on the CPU")
-
-
-def _memory_before(shape: tuple, dtype: np.dtype, seed: int) -> list[np.ndarray]:
-    """Two arrays of what memory may hold before a kernel fills it, different in every entry.
-
-    NaN and 0, or random bits and their opposites for what is no float: an entry that is not filled
-    cannot be right by chance in both.
-    """
-    if dtype.kind == "f":
-        return [np.full(shape, np.nan, dtype), np.zeros(shape, dtype)]
-    bits = np.random.default_rng(seed).integers(0, 2 if dtype.kind == "b" else 2**62, shape)
-    bits = np.asarray(bits, dtype)  # of a 0-d array NumPy makes a number
-    return [bits, np.asarray(~bits)]
-
-
-def _check_equal_values(op: Primitive, case: Case, dtype: np.dtype, where: str) -> None:
-    """It computes the same in float64, on views with any strides, and on long arrays.
-
-    Long: an elementwise operation has no other axis; of any other, a larger case is its strategy's.
-    """
-
-    def value(arrays: list) -> np.ndarray:
-        return op(*(Tensor(move(x, where)) for x in arrays), **case.static).numpy()
-
-    def same(found: np.ndarray, expected: np.ndarray, what: str) -> None:
-        _assert_close(found, expected, dtype, f"{op.name} {what}")
-
-    arrays = _in_dtype(case, dtype)
-    expected = value(arrays)
-    in_float64 = value(_in_dtype(case, np.dtype(np.float64)))
-    same(expected, in_float64, f"in {dtype} is not what it is in float64")
-
-    if where == "cpu":  # what moves to a device becomes contiguous
-        what = "reads memory, not strides: its inputs"
-        for layout in SAME_ENTRIES:
-            same(value([layout(x) for x in arrays]), expected, f"{what} are {layout.__name__}")
-        repeated = [repeated_row(x) for x in arrays]
-        contiguous = [np.array(x) for x in repeated]
-        same(value(repeated), value(contiguous), f"{what} have an axis of stride 0")
-
-    if op.family != "elementwise":
-        return
-    if all(x.dtype.kind == "f" for x in arrays):
-        edges = [x.ravel() for x in np.meshgrid(*[EDGES] * len(arrays))]
-        with np.errstate(all="ignore"):
-            found, in_float64 = value([x.astype(dtype) for x in edges]), value(edges)
-        what = f"in {dtype} is not what it is in float64, of infinities, NaN and zeros"
-        same(found, in_float64, what)
-    if expected.size:
-        times = -(-LONG // expected.size)
-        found = value([np.tile(x.ravel(), times) for x in arrays])
-        what = f"is another on {times * expected.size} entries than on {expected.size}"
-        same(found, np.tile(expected.ravel(), times), what)
-
-
-def _in_dtype(case: Case, dtype: np.dtype) -> list[np.ndarray]:
-    return [x.astype(dtype) if x.dtype.kind == "f" else x for x in case.inputs]
-
-
-def _assert_close(found: np.ndarray, expected: np.ndarray, dtype: np.dtype, message: str) -> None:
-    """Equal but for the rounding of a computation in `dtype`."""
-    close = ULPS * np.finfo(dtype).eps
-    np.testing.assert_allclose(found, expected, close, close, err_msg=message)
-
-
 # ---- what is asked of its derivative rules ------------------------------------------------------
 
 
@@ -236,13 +136,13 @@ def _check_number_of_rules(op: Primitive, case: Case) -> None:
 def _check_derivatives(op: Primitive, case: Case, dtype: np.dtype, order: int, seed: int) -> None:
     """They agree with differences, from the first to the `order`-th, in float64 and in `dtype`."""
     f = _with_static(op, case)
-    check_grads(f, *_in_dtype(case, dtype), order=order, n_dirs=1, seed=seed)
+    check_grads(f, *in_dtype(case, dtype), order=order, n_dirs=1, seed=seed)
 
 
 def _check_linear(op: Primitive, case: Case, dtype: np.dtype, seed: int) -> None:
     """Its pullback is linear, has the pushforward as its adjoint, and a symmetric Hessian."""
     try:
-        check_identities(_with_static(op, case), *_in_dtype(case, dtype), seed=seed)
+        check_identities(_with_static(op, case), *in_dtype(case, dtype), seed=seed)
     except Undecided:  # a stationary point, where all sides are zero
         assume(False)
 

@@ -111,6 +111,7 @@ class StepCase(NamedTuple):
             "view": [v for y in [*floats, *gradients] for v in _views(asarray(y))],
             "cast": [_cast_twice(y) for y in floats],
             "joined": _joined(floats) + _joined(gradients),
+            "slices": [_gradient_of_slices(asarray(y)) for y in floats if y.ndim],
             "choice": [choice for x in xs for choice in _integers(asarray(x))],
         }
 
@@ -195,7 +196,25 @@ def _integers(x: Any) -> list:
     signed: Any = ops.astype(mask, np.int32)
     small = bytes_ * 200
     found = [mask, small + small, ops.astype(small + small, np.float32), ops.sum(mask), signed - 3]
-    return [*found, ops.argmax(x, -1), ops.sum(mask, 0)] if x.ndim else found
+    if not x.ndim:
+        return found
+    found += [ops.argmax(x, -1), ops.sum(mask, 0), ops.max(mask, -1), ops.min(signed - 3, -1)]
+    found += [ops.argmax(x, x.ndim // 2), ops.pad(mask, 1), ops.concatenate([small, bytes_], -1)]
+    if x.ndim > 1:
+        product: Any = ops.swapaxes(small, -1, -2) @ small
+        found += [product, ops.argmax(mask, 1), ops.take(small, [0, -1], 1)]
+    return found
+
+
+def _gradient_of_slices(y: Any) -> Any:
+    """The derivative of what is made of y in three slices, and of the middle one once more."""
+
+    def loss(y):
+        n = y.shape[-1]
+        left, middle, right = y[..., : n // 3], y[..., n // 3 : n - n // 3], y[..., n - n // 3 :]
+        return sum(ops.sum(ops.sin(part)) for part in (left, middle, right, middle * 0.5))
+
+    return grad(loss)(y)
 
 
 # ---- which results, which chunks ----------------------------------------------------------------
@@ -207,6 +226,7 @@ _KINDS = [  # of `StepCase.values`
     "moment",
     "joined",
     "choice",
+    "slices",
     "after",
     "updated",
     "value",

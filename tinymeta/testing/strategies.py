@@ -14,17 +14,9 @@ from .. import ops
 from ..core.grad import vjp
 from ..core.tensor import Tensor
 from .arrays import bools, broadcastable, distinct, integers, off_kinks, positive, shapes, tensors
-from .cases import (
-    TABLE,
-    Case,
-    conv_cases,
-    geometries,
-    matmul_cases,
-    pool_cases,
-    register,
-    strategy_for,
-)
+from .cases import TABLE, register, strategy_for
 from .learning import Network, episodes, networks, pairs
+from .operands import Case, conv_cases, geometries, matmul_cases, pool_cases
 from .programs import programs
 
 __all__ = [

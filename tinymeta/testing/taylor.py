@@ -5,90 +5,27 @@ as h^3, and as h^2 without the last term; any mistake in J or H makes it h or h^
 doubly logarithmic paper is the verdict: the test of adjoint codes, such as in Farrell, Ham, Funke,
 Rognes 2013 (dolfin-adjoint).
 
-The remainders are taken over steps h = 1/2, 1/4, .., and the slope is fitted to the shortest that
-are above all rounding: longer ones still feel the next term of the series. Only steps on the smooth
-piece of x count (`_smooth_steps`). A difference quotient (gradcheck.py) sees smaller mistakes and
+The remainders are taken over steps h = 1/2, 1/4, .. (remainders.py). Only steps on the smooth piece
+of x count (`_smooth_steps`). A difference quotient (gradcheck.py) sees smaller mistakes and
 asks for fewer values; this test trusts no error bound.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
-from ..core.grad import vjp
-from ..core.tensor import Tensor, asarray
+from ..core.tensor import asarray
 from .consistency import check_consistency, check_second_point
 from .differences import EPS, ROUNDINGS, one_sided_slopes
 from .kinks import UNKNOWN, Kink, crossed_kinks
 from .point import Arrays, Point
+from .remainders import Remainders, abs_inner_product, displaced, remainders_over
 from .report import Undecided
 from .subject import examine, is_constant, random_directions, rule_errors_as_failures, vacuous_error
 
 STEPS = 0.5 ** np.arange(1, 28)
-FITTED = 5  # to how many remainders the slope is fitted
-MARGIN = 0.25  # what the next term of the series and rounding may take off a slope
-THREE_DIGITS = 1e-3  # a mistake of this relative size must not be lost
 ABRUPT = 8  # a remainder so many times what its order explains has met a kink
-
-
-class Remainders(NamedTuple):
-    """Remainders over steps, the longest first; printed as a table."""
-
-    order: int
-    steps: np.ndarray
-    remainders: np.ndarray
-    rounding: np.ndarray  # a remainder below this is rounding alone
-    changes: np.ndarray  # of the value, over each step
-
-    @property
-    def fitted(self) -> np.ndarray:
-        """The places of the shortest steps before the first remainder that is rounding."""
-        rounded = np.flatnonzero(self.remainders <= self.rounding)
-        stop = rounded[0] if len(rounded) else len(self.steps)
-        return np.arange(max(0, stop - FITTED), stop)
-
-    @property
-    def slopes(self) -> np.ndarray:
-        """From each fitted remainder to the next."""
-        h, r = np.log(self.steps[self.fitted]), np.log(self.remainders[self.fitted])
-        return np.diff(r) / np.diff(h)
-
-    @property
-    def slope(self) -> float:
-        """How fast the remainder shrinks: infinitely, if it is rounding all along.
-
-        A median: the last one may be half rounding, the first may see too much of the next term.
-        """
-        if not len(self.fitted):
-            return np.inf
-        return float(np.median(self.slopes)) if len(self.slopes) else np.nan
-
-    @property
-    def conclusive(self) -> bool:
-        """Whether a mistake would have been seen beside the remainder, or beside the rounding."""
-        if not len(self.fitted):
-            return bool((self.rounding <= THREE_DIGITS * self.changes)[:1].any())
-        last = self.fitted[-1]
-        short = self.steps[last] <= THREE_DIGITS
-        small = self.remainders[last] <= THREE_DIGITS * self.changes[last]
-        return bool(short or small)
-
-    @property
-    def verdict(self) -> str:
-        """ "right", "wrong" or "undecided"."""
-        if self.slope >= self.order + 1 - MARGIN:
-            return "right" if self.conclusive else "undecided"
-        bent = not len(self.slopes) or np.ptp(self.slopes) > 2 * MARGIN
-        return "undecided" if bent else "wrong"
-
-    def __str__(self) -> str:
-        lines = [f"{'step':>8}  {'remainder':>11}  {'rounding':>8}"]
-        for k, (h, r, e) in enumerate(zip(self.steps, self.remainders, self.rounding)):
-            mark = "  fitted" if k in self.fitted else ""
-            lines.append(f"{h:8.1e}  {r:11.4e}  {e:8.1e}{mark}")
-        lines.append(f"slope {self.slope:.3f}, should be {self.order + 1}")
-        return "\n".join(lines)
 
 
 def check_taylor(
@@ -125,7 +62,7 @@ def check_taylor(
             raise vacuous_error("check_taylor", name)
         steps, kinks = _smooth_steps(function, xs, us, vs, order)
         with rule_errors_as_failures("check_taylor"):
-            report = _remainders(function, xs, us, vs, order, steps)
+            report = remainders_over(function, xs, us, vs, order, steps)
         verdict = report.verdict
         if verdict == "right":
             check_consistency("check_taylor", name, point, us, vs, rng)
@@ -160,7 +97,7 @@ def _smooth_steps(
     kinks: list[str] = []
     first = len(STEPS)
     while first and not kinks:
-        there = _displaced(xs, vs, STEPS[first - 1])
+        there = displaced(xs, vs, STEPS[first - 1])
         kinks = crossed_kinks(function, here, there)
         ys = [y.numpy() for y in function(*there)]
         if kinks or not all(np.isfinite(y).all() for y in ys):
@@ -168,7 +105,7 @@ def _smooth_steps(
         first -= 1
         terms = [((y - y0) * u).ravel() for y0, y, u in zip(start, ys, us)]
         changes.insert(0, np.concatenate(terms))
-    magnitude = _abs_inner_product(start, us)
+    magnitude = abs_inner_product(start, us)
     crossed = _count_steps_across_a_kink(changes, STEPS[first:], magnitude, order)
     if crossed:
         return STEPS[first + crossed :], [UNKNOWN]
@@ -212,48 +149,3 @@ def _has_kink(point: Point, us: Arrays, vs: Arrays, order: int) -> bool:
     no_change = [np.zeros_like(u) for u in us]
     along = gradient.value_terms(vs, [*vs, *no_change], gradient.xs)
     return one_sided_slopes(*along).kinked
-
-
-# ---- what remains -------------------------------------------------------------------------------
-
-
-def _remainders(
-    function: Callable, xs: Arrays, us: Arrays, vs: Arrays, order: int, steps: np.ndarray
-) -> Remainders:
-    """The remainders over `steps`, by the gradient of <u, f> and the pullback of that gradient."""
-
-    def gradient(*xs: Tensor) -> tuple:
-        return vjp(function, *xs)[1](tuple(us))
-
-    gs, pull_gradient = vjp(gradient, *xs)
-    here = function(*map(asarray, xs))
-    changes = []
-    for h in steps:
-        there = function(*_displaced(xs, vs, h))
-        changes.append(_inner_product([b.numpy() - a.numpy() for a, b in zip(here, there)], us))
-    change = np.array(changes)
-    left = change - steps * _inner_product(gs, vs)
-    magnitude = (
-        _abs_inner_product(here, us)
-        + _abs_inner_product(xs, gs)
-        + steps * _abs_inner_product(gs, vs)
-    )
-    if order == 2:
-        hessian_vs = pull_gradient(tuple(vs))
-        left -= steps**2 / 2 * _inner_product(hessian_vs, vs)
-        magnitude = magnitude + steps**2 / 2 * _abs_inner_product(hessian_vs, vs)
-    return Remainders(order, steps, np.abs(left), ROUNDINGS * EPS * magnitude, np.abs(change))
-
-
-def _displaced(xs: Arrays, vs: Arrays, h: float) -> tuple[Tensor, ...]:
-    """x + h v."""
-    return tuple(asarray(np.asarray(x + h * v)) for x, v in zip(xs, vs))
-
-
-def _inner_product(ys: Iterable, us: Sequence) -> float:
-    return float(sum(np.sum(np.asarray(y) * u) for y, u in zip(ys, us)))
-
-
-def _abs_inner_product(ys: Iterable, us: Iterable) -> float:
-    """The sum of the absolute terms: the magnitude of what is rounded."""
-    return float(sum(np.abs(np.asarray(y) * np.asarray(u)).sum() for y, u in zip(ys, us)))

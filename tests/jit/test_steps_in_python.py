@@ -1,0 +1,113 @@
+"""The examples' training programs, at the sizes of RESULTS.md: none of their steps is in Python."""
+
+import functools
+import runpy
+import sys
+from collections import Counter
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+import tinymeta as tm
+from tinymeta.data import Glyphs
+from tinymeta.jit import replay
+from tinymeta.jit.chunks import ChunkedReplay
+from tinymeta.jit.compile import CompiledProgram, compile_for
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+# As in RESULTS.md, but for the data: that is glyphs, which need no download.
+COMMANDS = [
+    "maml_sinusoid",
+    "maml_sinusoid --train-shot 5 --steps 2",
+    *(
+        f"maml_sinusoid --train-shot 5 --method {method}"
+        for method in ("first-order", "anil", "meta-sgd", "reptile", "imaml", "maml++")
+    ),
+    "maml_images",
+    "maml_images --filters 64 --tasks 16 --alpha 0.4 --beta 1e-3 --decay",
+    "maml_images --net dense --tasks 32 --alpha 0.4 --beta 1e-3",
+    "maml_images --way 20 --filters 32 --tasks 8 --alpha 0.02 --beta 1e-3 --decay",
+    *(
+        f"maml_images --method {method}"
+        for method in ("first-order", "anil", "meta-sgd", "reptile", "imaml", "maml++")
+    ),
+    "prototypical_images --filters 64 --way 60 --pool max --decay",
+    "prototypical_images --filters 64 --decay",
+    "siamese_images",
+    "siamese_images --filters 64 --pool max --features 128 --margin 14 --classes 40 --drawers 3 "
+    "--alphabets 4 --different 0.97 --affine --rotations --decay --beta 3e-3",
+    "siamese_images --filters 64 --margin 1 --classes 0",
+    "learned_optimizer",
+    "learned_optimizer --exact",
+]
+
+
+class _FirstUpdate(BaseException):
+    """Ends an example where it would run its first update; holds the program of that."""
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_compiled(monkeypatch):
+    """Which kernel a step has is known before its machine code is there."""
+    monkeypatch.setattr(replay, "load_or_compile", lambda source: SimpleNamespace(address=0))
+    monkeypatch.setattr(replay, "compile_missing", lambda sources: None)
+
+
+@pytest.fixture
+def program_of_update(monkeypatch, tmp_path):
+    """program_of_update(command): what `tm.meta.train` compiles when the example is run so."""
+
+    def jit_that_stops(f):
+        def stop(*args):
+            raise _FirstUpdate(compile_for(f, args, {}))
+
+        return stop
+
+    monkeypatch.setattr(sys.modules["tinymeta.meta.train"], "jit", jit_that_stops)
+    monkeypatch.setattr(Glyphs, "characters", _drawn_once)
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+
+    def program(command):
+        name, *flags = command.split()
+        monkeypatch.setattr(sys, "argv", [name, *flags, "--out", str(tmp_path)])
+        with pytest.raises(_FirstUpdate) as stopped:
+            runpy.run_path(str(EXAMPLES / f"{name}.py"), run_name="__main__")
+        return stopped.value.args[0]
+
+    return program
+
+
+_drawn_once = functools.cache(Glyphs.characters)
+
+
+def replays(program: CompiledProgram):
+    """Its parts before, within and after the tasks, or the whole."""
+    found = program.replay
+    if isinstance(found, ChunkedReplay):
+        parts = [found.before, *found.chunks.values(), found.after]
+        return [part for part in parts if part]
+    return [found]
+
+
+def steps_in_python(program: CompiledProgram) -> Counter:
+    """The operations of the steps that run in Python. BLAS, which needs it too, is not meant."""
+    return Counter(
+        step.results[0].op
+        for part in replays(program)
+        for step, kind in zip(part.steps, part.kinds)
+        if kind == "Python"
+    )
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_no_step_of_a_training_runs_in_python(command, program_of_update):
+    program = program_of_update(command)
+    assert sum(len(part.steps) for part in replays(program)) > 15
+    assert not steps_in_python(program)
+
+
+def test_a_step_in_python_is_counted():
+    x = np.ones((3, 4), np.float16)
+    assert steps_in_python(compile_for(lambda x: tm.argmax(x * 2, 1), (x,), {}))["argmax"] == 1

@@ -1,0 +1,133 @@
+"""Array kernels: from an equation that moves, picks or compares elements to a kernel of its own.
+
+In: an equation whose function in cpu/ runs on contiguous arrays. Out: an `ArrayKernel`, whose
+source is Python text for Numba, as that of a loop is. For take_along of x (4, 9, 2), float32:
+
+    def kernel(arena, args):
+        a0 = carray(uint32_at(arena, args[0]), (args[1], args[2], args[3]))       the result
+        a1 = carray(uint32_at(arena, args[4]), (args[5], args[6], args[7]))       x
+        a2 = carray(int64_at(arena, args[8]), (args[9], args[10], args[11]))      the indices
+        take_along_contiguous(a0, a1, a2)
+
+So one function of cpu/ serves eager mode and programs, which therefore agree to the bit. Invariant:
+the source depends on the operation and the dtypes alone; sizes, and numbers such as a stride, are
+arguments. Cost: that of the function. A loop of codegen.py could do none of these: it reads what
+its own index says, and here another array says where to read or to write.
+"""
+
+from collections.abc import Callable
+from math import prod
+from typing import NamedTuple
+
+from .codegen import INDENT
+from .lower import geometry_numbers
+from .machine import DTYPES
+from .program import Equation
+from .views import stored_layout
+
+
+class _FunctionCall(NamedTuple):
+    """A function of cpu/ and what it is called with."""
+
+    function: str  # one that cache.py imports for kernels
+    shapes: tuple[tuple[int, ...], ...]  # in which it sees the result, then the operands
+    numbers: tuple[int, ...] = ()  # after the arrays
+
+
+class ArrayKernel(NamedTuple):
+    """The source of a kernel, and what its arguments are made of."""
+
+    source: str
+    arrays: tuple[Equation, ...]  # the result, then the operands
+    shapes: tuple[tuple[int, ...], ...]  # of each as the function sees it
+    numbers: tuple[int, ...]
+
+    def args(self, address: Callable[[Equation], int], workspace: int = 0) -> list[int]:
+        """The kernel arguments: each array's first byte and its sizes; the numbers.
+
+        address(eqn): the byte of the arena where a stored value begins.
+        """
+        found: list[int] = []
+        for x, shape in zip(self.arrays, self.shapes):
+            layout = stored_layout(x)
+            begin = address(layout.base) + layout.offset * x.dtype.itemsize
+            found += [begin, *shape]
+        return [*found, *self.numbers]
+
+
+def array_kernel_of(eqn: Equation) -> ArrayKernel | None:
+    """The kernel of an equation; None if there is none for this operation or these dtypes."""
+    arrays = (eqn, *eqn.inputs)
+    if eqn.op not in _CALLS or any(x.dtype not in DTYPES for x in arrays):
+        return None
+    if eqn.op in _ADDING and eqn.dtype == bool:  # a kernel would count them
+        return None
+    call = _CALLS[eqn.op](eqn)
+    dtypes = [DTYPES[x.dtype] for x in arrays]
+    if eqn.op in _MOVING:  # as bits, as in eager mode: one kernel for each size of an element
+        dtypes[:2] = [f"uint{8 * eqn.dtype.itemsize}"] * 2
+    ranks = [len(shape) for shape in call.shapes]
+    source = _source(call.function, dtypes, ranks, len(call.numbers))
+    return ArrayKernel(source, arrays, call.shapes, call.numbers)
+
+
+def _source(function: str, dtypes: list[str], ranks: list[int], numbers: int) -> str:
+    """The kernel that calls a function with arrays of these dtypes and ranks, then numbers."""
+    lines, operands, place = [], [], 0
+    for k, (dtype, rank) in enumerate(zip(dtypes, ranks)):
+        memory_dtype = "uint8" if dtype == "bool" else dtype
+        sizes = ", ".join(f"args[{place + 1 + axis}]" for axis in range(rank))
+        pointer = f"{memory_dtype}_at(arena, args[{place}])"
+        lines.append(f"a{k} = carray({pointer}, ({sizes},))")
+        operands.append(f"a{k}")
+        place += 1 + rank
+    operands += [f"args[{place + k}]" for k in range(numbers)]
+    lines.append(f"{function}({', '.join(operands)})")
+    return "def kernel(arena, args):\n" + "".join(f"{INDENT}{line}\n" for line in lines)
+
+
+# ---- which function, on which shapes -------------------------------------------------------------
+
+
+def _windows(eqn: Equation) -> _FunctionCall:
+    """From images to matrices of windows, or back."""
+    function = {"to_cols": "im2col", "from_cols": "col2im"}[eqn.op]
+    shapes = (eqn.shape, eqn.inputs[0].shape)
+    return _FunctionCall(function, shapes, geometry_numbers(eqn.static["geometry"]))
+
+
+def _window_argmax(eqn: Equation) -> _FunctionCall:
+    """Leading axes of images are one."""
+    shapes = []
+    for x in (eqn, eqn.inputs[0]):
+        shapes.append((prod(x.shape[:-3]), *x.shape[-3:]))
+    numbers = geometry_numbers(eqn.static["geometry"])[2:]  # H' W' are known from the result
+    return _FunctionCall("window_argmax_contiguous", tuple(shapes), numbers)
+
+
+def _argmax(eqn: Equation) -> _FunctionCall:
+    """The axis is the middle one of three: x (A, n, B), the result (A, B)."""
+    (x,), (axis,) = eqn.inputs, eqn.static["axes"]
+    before, after = prod(x.shape[:axis]), prod(x.shape[axis + 1 :])
+    shapes = ((before, after), (before, x.shape[axis], after))
+    return _FunctionCall("argmax_contiguous", shapes)
+
+
+def _indexing(eqn: Equation) -> _FunctionCall:
+    """Picking and scattering, whose primitives have three axes already."""
+    shapes = tuple(x.shape for x in (eqn, *eqn.inputs))
+    return _FunctionCall(f"{eqn.op}_contiguous", shapes)
+
+
+_CALLS: dict[str, Callable[[Equation], _FunctionCall]] = {
+    "to_cols": _windows,
+    "from_cols": _windows,
+    "window_argmax": _window_argmax,
+    "argmax": _argmax,
+    "take": _indexing,
+    "take_along": _indexing,
+    "scatter_add": _indexing,
+    "scatter_add_along": _indexing,
+}
+_MOVING = {"to_cols", "take", "take_along"}  # the first operand's elements, into the result
+_ADDING = {"from_cols", "scatter_add", "scatter_add_along"}

@@ -1,0 +1,194 @@
+"""Values of parameters, right and wrong, by the parameter's name, as texts.
+
+As text a call that is drawn can be read, and pasted into a session. A new function whose parameters
+have familiar names needs no row here. Which functions there are is in calls.py.
+"""
+
+import functools
+from typing import Any
+
+import numpy as np
+
+import tinymeta as tm
+
+# fmt: off
+FLOATS = [
+    "2.0", "np.float32(0.5)", "np.ones((2, 3), np.float32)", "tm.ones((2, 3))", "np.ones((2, 3))",
+    "np.ones(3, np.float32)", "[1.0, 2.0]", "[[0.5, 1.0], [2.0, -1.0]]", "tm.zeros((0, 3))",
+    "np.ones((2, 1, 3), np.float16)", "np.arange(6).reshape(2, 3)", "np.array([True, False])",
+]
+IMAGES = ["np.ones((2, 6, 6, 1), np.float32)", "tm.ones((3, 2, 5, 4, 1))", "np.ones((1, 4, 4, 1))"]
+LABELS = ["[0, 1]", "np.array([1, 2])", "tm.tensor([0, 0])", "1"]
+WHOLE = ["1", "2", "3", "np.int64(2)"]
+FLAGS = ["True", "False"]
+SCALARS = ["0.5", "1.0", "np.float32(0.25)"]
+DRAWN = ["np.random.default_rng(0)"]
+LOSS = ["tm.losses.mse", "lambda p, b: tm.losses.mse(b.x @ p['w'], b.y)"]
+PARAMS = ["{'w': np.ones((3, 4), np.float32), 'b': np.zeros(4, np.float32)}"]
+BATCH = "tm.Batch(np.ones((2, 5, 3), np.float32), np.ones((2, 5, 4), np.float32))"
+LABELLED = "tm.Batch(np.ones((2, 5, 3), np.float32), np.zeros((2, 5), int))"
+MODEL = ["tm.nn.mlp(3, 4)"]
+CHARACTERS = [
+    "tm.data.Characters(np.zeros((6, 4, 4, 4), np.uint8), np.array([0, 0, 0, 1, 1, 1]), "
+    "('a/0', 'a/1', 'a/2', 'b/0', 'b/1', 'b/2'))"
+]
+
+# Right values of a parameter, by its name; of one function's, by "function.name".
+RIGHT = {
+    **dict.fromkeys(["x", "a", "b", "w", "value", "primals", "tangents", "v"], FLOATS),
+    **dict.fromkeys(["data", "prediction", "target", "embedded"], FLOATS),
+    "axis": ["0", "1", "-1", "None", "(0, 1)"],
+    **dict.fromkeys(["axis1", "axis2", "source", "destination"], ["0", "1", "-1"]),
+    "axes": ["0", "1", "(1, 0)"],
+    "shape": ["3", "(2, 3)", "[3, 2]", "-1", "6", "()"],
+    "dtype": ["np.float64", "'int32'", "bool", "None"],
+    "keepdims": FLAGS,
+    "xs": ["[tm.ones(3), tm.zeros(3)]", "(np.ones((2, 3)), np.ones((2, 3)))", "[1.0, 2.0]"],
+    "indices": LABELS,
+    "labels": LABELS,
+    "classes": WHOLE,
+    "n": WHOLE,
+    "m": WHOLE,
+    "bounds": [*WHOLE, "0.5"],
+    "exponent": ["2", "0.5", "-1", "3.0", "np.ones((2, 3), np.float32)"],
+    "condition": ["np.array([True, False, True])", "tm.ones((2, 3)) > 0", "True"],
+    "widths": ["1", "[(1, 0), (0, 2)]", "[(1, 1)]"],
+    "min": ["0.0", "None"],
+    "max": ["1.0", "None"],
+    "window": ["2", "(2, 1)"],
+    "stride": ["None", "1", "2", "(1, 2)"],
+    "padding": ["'same'", "'valid'", "1"],
+    "index": ["0", "(0, 1)", "slice(1)", "None", "..."],
+    "device": ["'cpu'"],
+    "name": ["'cpu'", "'inner'"],
+    "f": ["lambda *x: tm.sum(tm.asarray(x[0]) ** 2)", "lambda x=1.0, *more: tm.sum(x, *more)"],
+    "argnum": ["0", "(0,)"],
+    "has_aux": FLAGS,
+    "args": FLOATS,
+    "tree": PARAMS,
+    "conv2d.x": IMAGES,
+    "max_pool2d.x": IMAGES,
+    "avg_pool2d.x": IMAGES,
+    "conv2d.w": ["np.ones((3, 3, 1, 2), np.float32)"],
+    "Conv2d.x": IMAGES,
+    "MaxPool2d.x": IMAGES,
+    "Flatten.x": IMAGES,
+    "GlobalAveragePooling.x": IMAGES,
+    "BatchNorm.x": IMAGES,
+    **dict.fromkeys(
+        ["inputs", "outputs", "kernel", "channels", "features", "filters", "sizes"], WHOLE
+    ),
+    "bias": FLAGS,
+    "scale": FLAGS,
+    "spatial": ["0", "2"],
+    "mode": ["'batch'", "'frozen'"],
+    "eps": ["1e-3", "1e-5"],
+    "scheme": ["tm.nn.init.he_normal"],
+    "activation": ["tm.relu", "tm.tanh"],
+    "norm": FLAGS,
+    "pool": ["'stride'", "'max'"],
+    "head": ["'mean'", "'flatten'"],
+    "layers": ["tm.relu", "tm.nn.Flatten()"],
+    "size": ["28", "16"],
+    "rng": DRAWN,
+    "std": SCALARS,
+    "params": PARAMS,
+    "Sequential.params": [f"[{PARAMS[0]}, None]"],
+    "Conv2d.params": ["tm.nn.Conv2d(1, 2).init(np.random.default_rng(0))"],
+    "LayerNorm.params": ["{'scale': np.ones(3, np.float32), 'offset': np.zeros(3, np.float32)}"],
+    "BatchNorm.params": ["tm.nn.BatchNorm(1).init(None)"],
+    **{f"{name}.params": ["None"] for name in ("MaxPool2d", "Flatten", "GlobalAveragePooling")},
+    "logits": ["np.ones((2, 3), np.float32)"],
+    "different": ["np.array([0, 1])", "0.5"],
+    "margin": SCALARS,
+    "lr": ["0.1", "tm.ones(())"],
+    "beta": SCALARS,
+    "beta1": SCALARS,
+    "beta2": SCALARS,
+    "nesterov": FLAGS,
+    "updates": WHOLE,
+    "least": SCALARS,
+    "support": [BATCH],
+    "query": WHOLE,
+    "tasks": WHOLE,
+    "shot": WHOLE,
+    "way": WHOLE,
+    "rotations": FLAGS,
+    "count": WHOLE,
+    "within": ["0.5", "1", "0"],
+    "same": ["0.5", "0"],
+    "drawers": WHOLE,
+    "alphabets": ["1", "2"],
+    "characters": CHARACTERS,
+    "sets": CHARACTERS,
+    "uniform": FLAGS,
+    "amplitude": ["(0.1, 5.0)"],
+    "phase": ["(0.0, 3.0)"],
+    "Sinusoids.x": ["(-5.0, 5.0)"],
+    "waves": ["None"],
+    "seed": ["0", "7"],
+    "first": ["0", "5"],
+    "per_alphabet": ["2"],
+    "Glyphs.size": ["8", "28"],
+    "images": ["np.zeros((2, 5, 5), np.float32)"],
+    "alphabet": ["np.zeros(6, int)"],
+    "names": ["('a/b',)"],
+    "angle": SCALARS,
+    "shear": SCALARS,
+    "affine.scale": SCALARS,
+    "shift": SCALARS,
+    "loss": LOSS,
+    "maml_loss.tasks": [f"tm.Tasks({BATCH}, {BATCH})"],
+    "steps": WHOLE,
+    "test_steps": ["None", "2"],
+    "model": MODEL,
+    "first_order": FLAGS,
+    "over_tasks": ["'mean'", "'sum'"],
+    "transductive": FLAGS,
+    "strength": SCALARS,
+    "cg_steps": WHOLE,
+    "progress": ["0.5", "0.0"],
+    "batch": WHOLE,
+    "method": ["tm.meta.maml(tm.nn.mlp(3, 4), lr=0.1)"],
+    "sample": [f"lambda n: tm.Tasks({LABELLED}, {LABELLED})"],
+    "measure": ["tm.meta.accuracy"],
+    "evaluate.batch": ["2"],
+    "evaluate.tasks": ["2", "4"],
+    "evaluate.params": ["tm.nn.mlp(3, 4).init(np.random.default_rng(0))"],
+}
+HUGE = ["10 ** 30", "-10 ** 30", "2 ** 63", "1e300"]
+WRONG = [
+    "None", "True", "-1", "-7", "0", "5", "2.7", "np.float64(2.5)", "1j", "'23'", "'gpu'",
+    "'same'", "''", "b'x'", "nan", "inf", "-inf", "[]", "()", "{}", "[None]", "['a']", "[1, 'a']",
+    "[[1.0, 2.0], [3.0]]", "[[1], 2]", "(0, 0)", "(1, -1)", "(0, 1, 2)", "((1, 1), (2,))",
+    "[(1, 2, 3)]", "(2.0, 3.0)", "object()", "lambda: 0", "lambda *a: 1 / 0", "complex", "str",
+    "object", "'complex64'", "'M8[D]'", "float", "{1, 2}", "range(3)", "slice(None)", "...",
+    "np.array([1 + 2j])", "np.array(['a', 'b'])", "np.array([None, 1])", "np.zeros(0)",
+    "np.ma.masked_array([1.0, 2.0, 3.0], [True, False, False])", "np.zeros(2, [('a', 'f4')])",
+    "np.array(['2020-01-01'], 'M8[D]')", "np.ones((2, 3, 4))", "np.ones((2, 2))",
+    "np.ones((3, 2), np.int8)", "np.array([np.nan, 1.0])", "np.array([1.5, -1.0])",
+    "np.array([100, -100])", "np.uint8(200)", "np.array(2)", "np.longdouble(2)", "tm.tensor(3)",
+    "tm.tensor([1.0, 2.0])", "tm.ones((2, 3)) > 0", "tm.relu", "iter([1, 2])",
+]
+# Numbers of things that are made or done: so many of them are an honest, endless request.
+ENDLESS = {
+    "steps", "test_steps", "cg_steps", "tasks", "count", "batch", "size", "filters", "channels",
+    "shot", "query", "way", "classes", "drawers", "alphabets", "per_alphabet", "inputs",
+    "outputs", "kernel", "features", "sizes", "n", "m", "bounds", "updates",
+}
+# Any function may be one of these, and what it does is its own affair.
+FUNCTIONS = {"f", "loss", "sample", "measure", "scheme", "activation", "layers"}
+# fmt: on
+
+
+def eval_text(text: str) -> Any:
+    """The object that a text stands for, made anew."""
+    return eval(text, {"tm": tm, "np": np, "nan": float("nan"), "inf": float("inf")})
+
+
+@functools.cache
+def wrong_texts(parameter: str) -> list[str]:
+    """Texts of values that may be wrong for it."""
+    if parameter in FUNCTIONS:
+        return [text for text in WRONG if not callable(eval_text(text))]
+    return WRONG if parameter in ENDLESS else WRONG + HUGE
