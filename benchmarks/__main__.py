@@ -79,7 +79,7 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: list[str] | None = None) -> None:
     """Run the command; SystemExit with a message for names that it does not have."""
     p = parser()
-    options = p.parse_args(arguments)
+    options = p.parse_intermixed_args(arguments)  # names may stand behind options
     first, *others = options.names
     if first == "density":
         try:

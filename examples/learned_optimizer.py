@@ -62,8 +62,10 @@ def main(args, name):
             parts.append(predict(part))
         return np.concatenate(parts)
 
+    predict = method.predict if args.no_jit else tm.jit(method.predict)
+
     def learned(params):
-        return lambda problems: np.asarray(method.predict(params, problems))
+        return lambda problems: np.asarray(predict(params, problems))
 
     def tunable(make):
         """rate -> the descent of the optimizer make(rate), compiled once for all rates."""

@@ -79,7 +79,9 @@ def main(args, name):
     )
 
     def score(method, params, characters, rng, tasks):
-        return tm.meta.evaluate(method, params, sampler(characters, rng), tasks=tasks)
+        return tm.meta.evaluate(
+            method, params, sampler(characters, rng), tasks=tasks, compiled=not args.no_jit
+        )
 
     draw = sampler(train, train_rng)
     params = train_or_load(

@@ -50,6 +50,7 @@ def main(args, name):
             tasks=tasks,
             batch=100,
             measure=squared_error,
+            compiled=not args.no_jit,
         )
 
     params = train_or_load(

@@ -58,7 +58,13 @@ def main(args, name):
 
     def score(params, characters, rng, way, query, tasks, transductive=False):
         method, params = test_method(params, way, transductive)
-        return tm.meta.evaluate(method, params, sampler(characters, rng, way, query), tasks=tasks)
+        return tm.meta.evaluate(
+            method,
+            params,
+            sampler(characters, rng, way, query),
+            tasks=tasks,
+            compiled=not args.no_jit,
+        )
 
     params = train_or_load(
         args,

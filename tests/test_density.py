@@ -107,7 +107,7 @@ def test_tables_can_be_left_out(tmp_path, capsys):
     assert without_tables(around[0] + unended) == around[0]
     (tmp_path / "a.py").write_text(table.join(around))
     for options, lines in (([], "4"), (["--no-tables"], "2")):
-        command.main(["density", str(tmp_path), *options])
+        command.main(["density", *options, str(tmp_path)])
         assert capsys.readouterr().out.splitlines()[-1].split()[1] == lines
 
 

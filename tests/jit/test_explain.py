@@ -36,6 +36,18 @@ def test_a_long_program_is_cut_in_the_middle_and_a_split_is_named():
     assert not found.chunks or f"chunks of {found.chunks} tasks" in str(found)
 
 
+def test_what_is_not_split_says_why_and_where():
+    x = np.ones((8, 400, 100), np.float32)
+    found = tm.explain(lambda x: tm.exp(x - x.mean(0)), x)
+    place = "sub -> float32(8, 400, 100) (test_explain.py:"
+    assert f"runs on the CPU, whole, not in chunks of tasks: {place}" in str(found)
+    assert "needs a sum over them first" in found.execution.serial and not found.chunks
+    found = tm.explain(lambda x: tm.exp(x) - 1.0, x)
+    assert "runs on the CPU, 8 tasks in" in found.summary() and not found.execution.serial
+    half = tm.explain(lambda x, y: (tm.exp(x) * 2.0, tm.exp(y)), x, x.reshape(-1)[: x.size // 4])
+    assert "% of the work depends on no task" in half.execution.serial and half.chunks
+
+
 def test_explaining_what_is_compiled_and_what_cannot_be():
     assert tm.explain(tm.jit(second), X, W).passes["trace"].equations
     with pytest.raises(ValueError, match="depends on something outside that is being differentiat"):

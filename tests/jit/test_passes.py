@@ -12,9 +12,11 @@ from tinymeta.jit.legalize import with_legal_layouts
 from tinymeta.jit.lower import lower
 from tinymeta.jit.materialize import choose_materialized
 from tinymeta.jit.program import Equation, checked, program_of
+from tinymeta.jit.replay import Replay
 from tinymeta.jit.simplify import simplify
 from tinymeta.jit.trace import Traced
 from tinymeta.jit.views import layout_of, source
+from tinymeta.testing.interpreted import without_compiling
 
 X, W = np.ones((4, 3), np.float32), np.ones((3, 5), np.float32)
 
@@ -196,3 +198,38 @@ def test_a_layout_leads_to_the_elements_of_a_view(chain, shape):
         flat = x.reshape(-1)[layout.offset :]
         found = np.lib.stride_tricks.as_strided(flat, y.shape, [8 * s for s in layout.strides])
         np.testing.assert_array_equal(found, expected)
+
+
+# ---- what is joined and cut again ----------------------------------------------------------------
+
+A, B = np.array([-0.0, 1.0, 2.0]), np.array([3.0, -0.0, np.inf, 5.0])
+
+
+def joined(a, b):
+    return tm.concatenate([a, b])
+
+
+def padded(a, b):
+    return tm.pad(a, [(0, 4)]) + tm.pad(b, [(3, 0)]) + tm.pad(a, [(2, 2)])
+
+
+@pytest.mark.parametrize("join", [joined, padded])
+@pytest.mark.parametrize("begin", range(7))
+@pytest.mark.parametrize("end", range(1, 8))
+def test_a_slice_of_what_was_joined_has_the_same_bits(join, begin, end):
+    f = lambda a, b: join(a, b)[begin:end]
+    program = checked(simplify(traced(f, A, B)), "simplify")
+    with without_compiling():
+        (found,) = Replay(program)([A, B])
+    assert found.tobytes() == f(tm.asarray(A), tm.asarray(B)).numpy().tobytes()
+
+
+def test_a_part_that_is_cut_out_again_was_never_joined():
+    assert simple(lambda a, b: joined(a, b)[3:7], A, B) == []
+    assert simple(lambda a, b: joined(a, b)[4:6], A, B) == ["slice"]
+    assert simple(lambda a, b: joined(a, b)[2:4], A, B) == ["concatenate", "slice"]
+    assert simple(lambda a, b: joined(a, b)[::2], A, B) == ["concatenate", "slice"]
+    two_terms = lambda a, b: (tm.pad(a, [(0, 4)]) + tm.pad(b, [(3, 0)]))[3:7]
+    assert simple(two_terms, A, B) == ["add"]  # b + 0
+    rows = lambda x: tm.concatenate([x, x * 2.0], axis=1)[1:, 3:5]
+    assert sorted(simple(rows, X)) == ["mul", "slice"]

@@ -75,7 +75,7 @@ RESULTS = {
 
 
 @pytest.mark.parametrize("name", RESULTS)
-@pytest.mark.parametrize("chunks, threads", [(1, 1), (2, 2), (4, 2), (6, 3)])
+@pytest.mark.parametrize("chunks, threads", [(1, 1), (2, 2), (4, 2), (8, 3)])
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_each_output_is_where_it_belongs(name, chunks, threads, dtype):
     f, w, x = RESULTS[name], W.astype(dtype), X.astype(dtype)

@@ -1,6 +1,7 @@
-"""The examples' training programs, at the sizes of RESULTS.md: none of their steps is in Python."""
+"""No step of the examples' updates and predictions is in Python, at the sizes of RESULTS.md."""
 
 import functools
+import inspect
 import runpy
 import sys
 from collections import Counter
@@ -45,7 +46,7 @@ COMMANDS = [
 
 
 class _FirstUpdate(BaseException):
-    """Ends an example where it would run its first update; holds the program of that."""
+    """Ends an example where it would run its first update; holds (update, its arguments)."""
 
 
 @pytest.fixture(autouse=True)
@@ -56,12 +57,12 @@ def nothing_is_compiled(monkeypatch):
 
 
 @pytest.fixture
-def program_of_update(monkeypatch, tmp_path):
-    """program_of_update(command): what `tm.meta.train` compiles when the example is run so."""
+def first_update(monkeypatch, tmp_path):
+    """first_update(command): (update, arguments) of `tm.meta.train` when the example is run so."""
 
     def jit_that_stops(f):
         def stop(*args):
-            raise _FirstUpdate(compile_for(f, args, {}))
+            raise _FirstUpdate(f, args)
 
         return stop
 
@@ -69,14 +70,14 @@ def program_of_update(monkeypatch, tmp_path):
     monkeypatch.setattr(Glyphs, "characters", _drawn_once)
     monkeypatch.syspath_prepend(str(EXAMPLES))
 
-    def program(command):
+    def of_command(command):
         name, *flags = command.split()
         monkeypatch.setattr(sys, "argv", [name, *flags, "--out", str(tmp_path)])
         with pytest.raises(_FirstUpdate) as stopped:
             runpy.run_path(str(EXAMPLES / f"{name}.py"), run_name="__main__")
-        return stopped.value.args[0]
+        return stopped.value.args
 
-    return program
+    return of_command
 
 
 _drawn_once = functools.cache(Glyphs.characters)
@@ -102,10 +103,18 @@ def steps_in_python(program: CompiledProgram) -> Counter:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_no_step_of_a_training_runs_in_python(command, program_of_update):
-    program = program_of_update(command)
-    assert sum(len(part.steps) for part in replays(program)) > 15
-    assert not steps_in_python(program)
+def test_no_step_of_a_training_runs_in_python(command, first_update):
+    update, arguments = first_update(command)
+    programs = [compile_for(update, arguments, {})]
+    params, _, batch = arguments
+    method = inspect.getclosurevars(update).nonlocals["method"]
+    if hasattr(batch, "support"):
+        programs.append(compile_for(method.predict, (params, batch.support, batch.query.x), {}))
+    elif command.startswith("learned_optimizer"):
+        programs.append(compile_for(method.predict, (params, batch), {}))
+    for program in programs:
+        assert sum(len(part.steps) for part in replays(program)) > 5
+        assert not steps_in_python(program)
 
 
 def test_a_step_in_python_is_counted():

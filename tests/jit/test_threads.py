@@ -4,13 +4,16 @@ import os
 import threading
 import time
 from contextlib import nullcontext
+from importlib import import_module
+from unittest.mock import patch
 
 import numpy as np
 import pytest
 
 import tinymeta as tm
 from tinymeta import nn
-from tinymeta.jit.chunks import ChunkedReplay, build_replay, chunk_bounds
+from tinymeta.jit.chunk_count import chunk_count, most_live_bytes
+from tinymeta.jit.chunks import ChunkedReplay, chunk_bounds, group_count
 from tinymeta.jit.compile import PASSES
 from tinymeta.jit.program import checked
 from tinymeta.jit.replay import Replay
@@ -19,6 +22,8 @@ from tinymeta.jit.threads import ThreadPool
 from tinymeta.jit.trace import Traced
 from tinymeta.testing.interpreted import without_compiling
 
+chunks_module = import_module("tinymeta.jit.chunks")
+count_module = import_module("tinymeta.jit.chunk_count")
 T = 6
 rng = np.random.default_rng(0)
 MODEL = nn.Sequential(
@@ -60,7 +65,7 @@ def arrays(*args):
 def in_chunks(f, args, chunks, threads=1):
     program = lowered(f, *args)
     found = split(program)
-    parallel = ChunkedReplay(found, threads, [found.tasks * k // chunks for k in range(chunks + 1)])
+    parallel = ChunkedReplay(found, threads, chunk_bounds(found.tasks, chunks))
     for n in parallel.chunks:
         checked(found.chunk(n), "chunk")
     return parallel, parallel(arrays(*args))
@@ -71,11 +76,11 @@ def cast(dtype):
     return tm.tree.map(lambda a: a.astype(dtype) if a.dtype.kind == "f" else a, (PARAMS, TASKS))
 
 
-@pytest.mark.parametrize("chunks", [1, 2, 3, 4, T])
+@pytest.mark.parametrize("chunks", [1, 2, 4, 8])
 @pytest.mark.parametrize("dtype, close", [(np.float64, 1e-9), (np.float32, 2e-4)])
 def test_any_chunks_give_what_all_at_once_give(chunks, dtype, close):
     args = cast(dtype)
-    with nullcontext() if chunks == 3 else without_compiling():
+    with nullcontext() if chunks == 4 else without_compiling():
         parallel, found = in_chunks(meta_step, args, chunks, threads=2)
     assert parallel.split.tasks == T and len(parallel.split.concatenated) == 1
     assert parallel.calls_python == (dtype is np.float64)
@@ -84,19 +89,20 @@ def test_any_chunks_give_what_all_at_once_give(chunks, dtype, close):
         np.testing.assert_allclose(a, b, rtol=close, atol=1e-2 * close)
 
 
+@pytest.mark.parametrize("chunks", [4, 8])
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
-def test_threads_change_no_bit(dtype):
+def test_threads_change_no_bit(dtype, chunks):
     args = cast(dtype)
-    _, one = in_chunks(meta_step, args, 3, threads=1)
-    for _ in range(5):
-        _, two = in_chunks(meta_step, args, 3, threads=3)
-        assert all(a.tobytes() == b.tobytes() for a, b in zip(one, two))
+    _, one = in_chunks(meta_step, args, chunks, threads=1)
+    for threads in (2, 3, 4, 2, 3, 4):
+        _, several = in_chunks(meta_step, args, chunks, threads)
+        assert all(a.tobytes() == b.tobytes() for a, b in zip(one, several))
 
 
 def test_workers_that_are_parked_or_late_change_nothing():
     """Calls one after another, some when all workers are parked; other arguments each time."""
     args = cast(np.float32)
-    parallel, _ = in_chunks(meta_step, args, 3, threads=3)
+    parallel, _ = in_chunks(meta_step, args, 4, threads=3)
     whole = Replay(lowered(meta_step, *args))
     for k in range(300):
         if k % 30 == 0:
@@ -117,23 +123,21 @@ def test_the_heavy_equations_are_in_the_middle():
 
 
 X = rng.normal(size=(T, 5, 3))
+MIXERS = {
+    "needs a sum over them first": [lambda x: (x - x.mean(0)) @ np.ones((3, 3))],
+    "max -> float64(5, 3) (test_threads.py:": [lambda x: tm.softmax(x, axis=0).sum()],
+    "transpose -> float64(5, 6, 3)": [lambda x: tm.transpose(x, (1, 0, 2)) @ np.ones((3, 3))],
+    "flip -> float64(6, 5, 3)": [lambda x: tm.flip(x, 0) * x],
+    "slice -> float64(3, 5, 3)": [lambda x: x[::2] @ np.ones((3, 2))],
+    "max -> float64(5, 3)": [lambda x: tm.max(x, axis=0) * 2.0],
+    "concatenate -> ": [lambda x: tm.concatenate([x, x], axis=0) @ np.ones((3, 2))],
+}
 
 
-@pytest.mark.parametrize(
-    "f",
-    [
-        lambda x: (x - x.mean(0)) @ np.ones((3, 3)),  # needs the mean of all, and goes on
-        lambda x: tm.softmax(x, axis=0).sum(),
-        lambda x: tm.transpose(x, (1, 0, 2)) @ np.ones((3, 3)),
-        lambda x: tm.flip(x, 0) * x,
-        lambda x: x[::2] @ np.ones((3, 2)),
-        lambda x: tm.max(x, axis=0) * 2.0,
-        lambda x: tm.concatenate([x, x], axis=0) @ np.ones((3, 2)),
-    ],
-    ids=["mean first", "softmax", "transpose", "flip", "slice", "max", "concatenate"],
-)
-def test_what_mixes_the_tasks_is_run_whole(f):
-    assert split(lowered(f, X)) is None
+@pytest.mark.parametrize("reason", MIXERS)
+def test_what_mixes_the_tasks_is_run_whole_and_says_so(reason):
+    (f,) = MIXERS[reason]
+    assert reason in split(lowered(f, X))
     np.testing.assert_allclose(tm.jit(f)(X).numpy(), f(tm.asarray(X)).numpy(), rtol=1e-12)
 
 
@@ -156,30 +160,34 @@ def test_what_does_not_is_split(f, chunks):
     assert found.shape == expected.shape
 
 
-def test_chunks_are_even_and_as_many_for_each_thread():
-    assert chunk_bounds(32, 160_000_000, 2) == [2 * k for k in range(17)]
-    assert chunk_bounds(25, 10**6, 2) == [0, 12, 25] and chunk_bounds(3, 10**9, 2) == [0, 1, 3]
-    assert chunk_bounds(32, 160_000_000, 1) == [2 * k for k in range(17)] and chunk_bounds(
-        32, 10**6, 1
-    ) == [0, 32]
+def test_chunks_are_a_power_of_two_whatever_the_threads():
+    """From shapes alone; groups of them depend on threads, and no bit depends on groups."""
+    program = lowered(meta_step, *cast(np.float32))
+    found = split(program)
+    assert chunk_count(found) == 1  # too little work
+    for limit, count in ((1e9, 1), (most_live_bytes(found) / 2.5, 4), (1e3, 8)):
+        with patch.object(count_module, "CHUNK_BYTES", limit):
+            assert chunk_count(found) == count
+    assert chunk_bounds(6, 8) == [0, 0, 1, 2, 3, 3, 4, 5, 6]
+    assert [group_count(32, threads) for threads in (1, 2, 3, 16)] == [1, 8, 16, 32]
 
 
-@pytest.mark.parametrize("limit, chunks", [(1e4, T), (1e9, 1)])
-def test_one_thread_has_chunks_where_all_at_once_is_beyond_the_cache(monkeypatch, limit, chunks):
-    args = cast(np.float32)
-    program = lowered(meta_step, *args)
-    for name, value in (
-        ("CHUNK_BYTES", limit),
-        ("WORTH_SPLITTING", 0),
-    ):  # of the module of build_replay
-        monkeypatch.setitem(build_replay.__globals__, name, value)
-    with without_compiling():
-        run = build_replay(program, split(program), threads=1)
-        assert (len(run.bounds) - 1 if isinstance(run, ChunkedReplay) else 1) == chunks
-        found = run(arrays(*args))
-    expected = [y.numpy() for y in tm.tree.leaves(meta_step(*args))]
-    for a, b in zip(found, expected, strict=True):
-        np.testing.assert_allclose(a, b, rtol=2e-3, atol=2e-5)
+@pytest.mark.parametrize("cores", [1, 2, 3, 4])
+def test_a_result_has_the_same_bits_on_any_number_of_cores(cores):
+    """As `jit` builds it, at a size that is split by itself."""
+    net = nn.mlp(1, 40, 40, 1)
+    params = net.init(np.random.default_rng(0))
+    tasks = tm.data.Sinusoids().sample(np.random.default_rng(0), tasks=25, shot=10, query=10)
+    method = tm.meta.maml(net, tm.losses.mse, lr=0.01, steps=2)
+    found = []
+    for count in (1, cores):
+        with patch.object(chunks_module, "cores", lambda count=count: count):
+            compiled = tm.jit(method.meta_grad)
+            found.append(compiled(params, tasks))
+            (program,) = compiled.programs.values()
+        assert isinstance(program.replay, ChunkedReplay) and program.replay.threads == count
+    for a, b in zip(*map(tm.tree.leaves, found), strict=True):
+        assert np.asarray(a).tobytes() == np.asarray(b).tobytes()
 
 
 class Emptied(list):

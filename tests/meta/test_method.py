@@ -7,6 +7,7 @@ import tinymeta as tm
 from tinymeta import nn
 from tinymeta.meta import Method, accuracy, evaluate, maml
 from tinymeta.meta.evaluation import Score, squared_error
+from tinymeta.testing import without_compiling
 
 
 def test_measures():
@@ -42,6 +43,45 @@ def test_evaluate_needs_two_tasks():
     method, sample, _ = graded([1.0])
     with pytest.raises(ValueError, match="at least 2 tasks, got 1"):
         evaluate(method, 1.0, sample, tasks=1)
+
+
+def test_evaluate_compiles_a_method_once_and_scores_it_as_eagerly():
+    waves = tm.data.Sinusoids()
+    calls = []
+    plain = maml(nn.mlp(1, 4, 1), tm.losses.mse, lr=0.01)
+
+    def predict(*args):
+        calls.append(args)
+        return plain.predict(*args)
+
+    def scored(compiled):
+        rng = np.random.default_rng(0)
+        return evaluate(
+            plain._replace(predict=predict),
+            params,
+            lambda n: waves.sample(rng, tasks=n),
+            tasks=6,
+            batch=3,
+            measure=squared_error,
+            compiled=compiled,
+        )
+
+    params = plain.init(np.random.default_rng(1))
+    with without_compiling():
+        first, again = scored(True), scored(True)
+    assert len(calls) == 1 and first == again
+    eager = scored(False)
+    assert len(calls) == 3
+    np.testing.assert_allclose(first[:2], eager[:2], rtol=1e-4)
+
+
+def test_a_prediction_that_reads_values_is_evaluated_uncompiled():
+    method, sample, _ = graded([1.0, 2.0, 3.0, 4.0])
+    method = method._replace(predict=lambda params, support, x: np.asarray(x) * params)
+    with pytest.raises(TypeError, match="evaluate: .* pass compiled=False"):
+        evaluate(method, 1.0, sample, tasks=2, measure=squared_error)
+    score = evaluate(method, 1.0, sample, tasks=2, measure=squared_error, compiled=False)
+    assert score.mean == 0
 
 
 def classes(seed=0):

@@ -169,3 +169,23 @@ def test_a_signal_that_interrupts_is_named(capsys):
     run = train(downhill(), interrupted, iterations=10, rng=rng())
     assert not run.finished and run.curve == []
     assert "stopped by SIGTERM" in (error := capsys.readouterr().err) and "kept" not in error
+
+
+def test_an_update_that_is_not_split_says_why_once(capsys):
+    """Tasks that a mean over all of them mixes: whole, and named. Tasks that keep apart: silent."""
+    x = np.random.default_rng(0).normal(size=(8, 200, 200)).astype(np.float32)
+
+    def method(mixing):
+        def meta_grad(w, x):
+            y = x - x.mean(0) if mixing else x
+            value, grad = tm.value_and_grad(lambda w: tm.square(tm.tanh(y) - w).mean())(w)
+            return {"loss": value}, grad
+
+        return tm.meta.Method(lambda rng: np.zeros(200, np.float32), meta_grad, None)
+
+    for mixing in (True, False):
+        rng = np.random.default_rng(0)
+        tm.meta.train(method(mixing), lambda: x, iterations=4, rng=rng, rows=2)
+        err = capsys.readouterr().err
+        words = "update whole, not in chunks of tasks: sub -> float32(8, 200, 200) (test_train.py:"
+        assert err.count(words) == mixing and err.count("chunks") == mixing

@@ -1,45 +1,91 @@
-"""Running a split program: its chunks on threads, its sums in the order of the chunks.
+"""Running a split program: its chunks on threads, its sums along one binary tree.
 
-In: a program and its `Split`. Out: a function of arrays, a `ChunkedReplay` or, where that is not
-worth it, a `Replay` of the whole.
+In: a program. Out: a function of arrays, a `ChunkedReplay` or, where that is not worth it or cannot
+be, a `Replay` of the whole, and in words which and why.
 
-Invariant: the same chunks give the same bits on any number of threads, whichever thread runs which.
-One thread has chunks, too, where the memory of all tasks together is larger than the cache.
+Invariant: the chunks, and the tree along which their sums are added, depend on shapes alone; so a
+split program gives the same bits on any number of threads, whichever thread runs which. One thread
+has chunks, too, where the memory of all tasks together is larger than the cache.
 
-Cost besides the work: a copy of each chunk's inputs and results. If a step needs Python, threads
-take turns at Python's lock between steps.
+Cost besides the work: a copy of each chunk's inputs, and of each group's results. If a step needs
+Python, threads take turns at Python's lock between steps.
 """
 
 import itertools
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
 from ..core.system import cores
 from ..cpu.blas import blas_threads
-from .plan import ExecutionPlan
+from .chunk_count import chunk_count
 from .program import Program
 from .replay import Replay, take_idle
-from .split import Split, estimated_seconds
+from .split import Split, split
+from .task_roles import estimated_seconds
 from .threads import pool
+from .tree_sum import LEAF
 from .work_buffers import WorkBuffers
 
-CHUNK_BYTES = 10e6  # of an arena: more leaves the cache
 WORTH_SPLITTING = 1e-4  # seconds of work below which a program is run whole
+GROUPS_OF_A_THREAD = 4  # chunks are taken in so many groups, that fast threads may take more
+NOTABLE_SHARE = 0.1  # of the work, before and after the chunks, that is worth a word
 
 
-def build_replay(program: Program, split: Split | None, threads: int | None = None) -> Callable:
-    """The program as a function of arrays: in chunks where that is worth it.
+class Execution(NamedTuple):
+    """How a program is run, in words.
+
+    how: in how many chunks, or whole; serial: why much of the work is not cut up for threads, "" if
+    it is, or if it is little.
+    """
+
+    how: str
+    serial: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.how}: {self.serial}" if self.serial else self.how
+
+
+_SMALL = Execution("whole: too little work for chunks")
+
+
+def build_replay(program: Program, threads: int | None = None) -> tuple[Callable, Execution]:
+    """(the program as a function of arrays, how it is run): in chunks where that is worth it.
 
     threads: by default as many as there are cores.
     """
     threads = cores() if threads is None else threads
-    if split and sum(map(estimated_seconds, program.equations)) >= WORTH_SPLITTING:
-        arena_size = ExecutionPlan(split.whole).memory.size
-        bounds = chunk_bounds(split.tasks, arena_size, threads)
-        if len(bounds) > 2:
-            return ChunkedReplay(split, threads, bounds)
-    return Replay(program, blas_threads=threads)
+    seconds = sum(map(estimated_seconds, program.equations))
+    if seconds < WORTH_SPLITTING:
+        return Replay(program, blas_threads=threads), _SMALL
+    found = split(program)
+    if isinstance(found, str):
+        execution = Execution("whole, not in chunks of tasks", found)
+        return Replay(program, blas_threads=threads), execution
+    count = chunk_count(found)
+    if count == 1:
+        return Replay(program, blas_threads=threads), _SMALL
+    serial = ""
+    outside = 1 - sum(map(estimated_seconds, found.middle)) / seconds
+    if outside > NOTABLE_SHARE:
+        serial = f"{100 * outside:.0f} % of the work depends on no task, or on sums over all"
+    execution = Execution(f"{found.tasks} tasks in {count} chunks", serial)
+    return ChunkedReplay(found, threads, chunk_bounds(found.tasks, count)), execution
+
+
+def chunk_bounds(tasks: int, count: int) -> list[int]:
+    """The task where each chunk begins, and where the last one ends; sizes differ by 1 at most."""
+    return [tasks * k // count for k in range(count + 1)]
+
+
+def group_count(chunks: int, threads: int) -> int:
+    """In how many groups chunks are taken: a power of two, as `chunks` is."""
+    wanted = GROUPS_OF_A_THREAD * threads if threads > 1 else 1
+    count = 1
+    while count < min(wanted, chunks):
+        count *= 2
+    return count
 
 
 class ChunkedReplay:
@@ -50,12 +96,13 @@ class ChunkedReplay:
 
     def __init__(self, split: Split, threads: int, bounds: list[int]):
         self.split, self.threads, self.bounds = split, threads, bounds
-        sizes = {end - begin for begin, end in zip(bounds, bounds[1:])}
+        self.groups = group_count(len(bounds) - 1, threads)
+        sizes = {end - begin for begin, end in zip(bounds, bounds[1:])} - {0}
         self.chunks = {size: Replay(split.chunk(size)) for size in sorted(sizes)}
         self.before = Replay(split.before) if split.before.outputs else None
         self.after = Replay(split.after) if split.after.outputs else None
         self.calls_python = any(chunk.calls_python for chunk in self.chunks.values())
-        self.idle_buffers: list[WorkBuffers] = []  # that no call uses now
+        self.idle_buffers = [self.new_buffers()]  # that no call uses now
 
     def __call__(self, arrays: list[np.ndarray]) -> list[np.ndarray]:
         """The whole program's outputs, new arrays, for these inputs."""
@@ -77,7 +124,7 @@ class ChunkedReplay:
         buffers = take_idle(self.idle_buffers) or self.new_buffers()
         buffers.load(values)
         if self.calls_python:
-            self.run_chunks_in_python(buffers)
+            self.run_groups_in_python(buffers)
         else:
             pool.run_chunks(buffers)
         results = buffers.results()
@@ -86,23 +133,20 @@ class ChunkedReplay:
 
     def new_buffers(self) -> WorkBuffers:
         """Memory for one call."""
-        buffers = WorkBuffers(self.split, self.bounds)
+        buffers = WorkBuffers(self.split, self.bounds, self.groups)
         if not self.calls_python:
             buffers.build_jobs(self.chunks, self.threads)
         return buffers
 
-    def run_chunks_in_python(self, buffers: WorkBuffers) -> None:
+    def run_groups_in_python(self, buffers: WorkBuffers) -> None:
         """Run chunks with steps that need Python; BLAS keeps to one thread meanwhile."""
-        numbers = itertools.count()  # `next` is atomic: each chunk is taken once
+        numbers = itertools.count()  # `next` is atomic: each group is taken once
         errors: list[BaseException] = []
 
         def work() -> None:
             try:
-                while (k := next(numbers)) < buffers.count:
-                    inputs, places = buffers.chunk_arrays(k)
-                    chunk = self.chunks[buffers.sizes[k]]
-                    for place, y in zip(places, chunk(inputs)):
-                        place[...] = y
+                while (g := next(numbers)) < buffers.count:
+                    self.run_group(buffers, g)
             except BaseException as error:
                 errors.append(error)
 
@@ -111,19 +155,22 @@ class ChunkedReplay:
         if errors:
             raise errors[0]
 
-
-def chunk_bounds(tasks: int, arena_size: int, threads: int) -> list[int]:
-    """The task where each chunk begins, and where the last one ends.
-
-    As many chunks for each thread, of one size if that can be, whose arenas are near to CHUNK_BYTES
-    or less. arena_size: bytes of an arena for all tasks.
-    """
-    counts = [*range(threads, tasks + 1, threads)] or [tasks]
-    even_counts = [count for count in counts if tasks % count == 0]
-
-    def excess(count: int) -> float:
-        """How far a chunk's arena is beyond CHUNK_BYTES; 0 if it is not."""
-        return np.log(max(arena_size / count / CHUNK_BYTES, 1.0))
-
-    count = min(even_counts or counts, key=excess)
-    return [tasks * k // count for k in range(count + 1)]
+    def run_group(self, buffers: WorkBuffers, g: int) -> None:
+        """Run the chunks of a group one after another, and add up what they reduce."""
+        subtree, count = buffers.subtrees[g], len(self.split.reduced)
+        sums: dict[int, list[np.ndarray]] = {}  # by slot
+        for k, merges in zip(buffers.chunks_of(g), subtree.merges):
+            if not buffers.sizes[k]:
+                continue
+            results = self.chunks[buffers.sizes[k]](buffers.chunk_inputs(k))
+            buffers.store_concatenated(k, results[count:])
+            sums[LEAF] = results[:count]
+            for slot, source, added in merges:
+                if added:
+                    pairs = zip(sums[slot], sums[source])
+                    with np.errstate(all="ignore"):
+                        sums[slot] = [np.add(a, b) for a, b in pairs]
+                else:
+                    sums[slot] = sums[source]
+        if subtree.root is not None:
+            buffers.store_sums(g, sums[subtree.root])

@@ -24,11 +24,10 @@ from ..core.device import kind_of, move
 from ..core.primitive import replaced
 from ..core.scope import state
 from ..core.tensor import Tensor
-from .chunks import build_replay
+from .chunks import Execution, build_replay
 from .lower import lower
 from .program import Program, checked
 from .simplify import simplify
-from .split import split
 from .trace import Traced, as_own_array, is_array, is_number, leaf_array
 
 # By device; a GPU reads windows where they are, so it needs no lowering.
@@ -43,6 +42,7 @@ class CompiledProgram(NamedTuple):
     traced: Traced
     program: Program  # after all passes
     replay: Callable  # arrays -> arrays
+    execution: Execution  # how it is run, in words
 
     def __call__(self, leaves: list) -> Any:
         """The function's result; leaves: of the arguments, in their order."""
@@ -76,8 +76,8 @@ def compile_for(f: Callable, args: tuple, kwargs: dict) -> CompiledProgram | Non
     if state.device != "cpu":
         from .graph import Launches  # numba.cuda is slow to import
 
-        return CompiledProgram(traced, program, Launches(program))
-    return CompiledProgram(traced, program, build_replay(program, split(program)))
+        return CompiledProgram(traced, program, Launches(program), Execution("whole"))
+    return CompiledProgram(traced, program, *build_replay(program))
 
 
 # ---- jit ----------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..core.scope import state
 from . import cache
-from .chunks import ChunkedReplay
+from .chunks import ChunkedReplay, Execution
 from .compile import compile_for, run_passes
 from .program import Equation, Program
 from .replay import Replay
@@ -25,6 +25,7 @@ class Explained(NamedTuple):
 
     passes: dict[str, Program]  # by name: the program after it
     replay: "Replay | Launches"  # what is run: of a chunk, if the program is split
+    execution: Execution  # in words: how it is run, and why much of it is not cut up, if so
     chunks: list[int]  # how many tasks each chunk has; empty if it is run whole
     seconds: float  # of tracing and compiling
     built: tuple[int, int]  # kernels compiled now, kernels loaded from the disk
@@ -62,7 +63,7 @@ class Explained(NamedTuple):
         return (
             f"equations: {' -> '.join(counts)}\n"
             f"steps: {steps}; {len(self.kernels)} generated kernels\n"
-            f"runs {self.replay.where}\n"
+            f"runs {self.replay.where}, {self.execution}\n"
             f"arena: {memory.size:,} bytes for {value_bytes:,} bytes of values\n"
             f"compiled in {self.seconds:.2f} s: {new} kernels new, {old} from the cache"
         )
@@ -126,11 +127,13 @@ def explain(f: Callable, *args: Any, times: bool = False, **kwargs: Any) -> Expl
     replay: Any = found.replay
     chunks: list[int] = []
     if isinstance(replay, ChunkedReplay):
-        chunks = [end - begin for begin, end in zip(replay.bounds, replay.bounds[1:])]
+        sizes = [end - begin for begin, end in zip(replay.bounds, replay.bounds[1:])]
+        chunks = [size for size in sizes if size]
         replay = replay.chunks[chunks[0]]
     return Explained(
         passes=dict(run_passes(found.traced.program)),
         replay=replay,
+        execution=found.execution,
         chunks=chunks,
         seconds=seconds,
         built=_kernels_built_since(built_before),

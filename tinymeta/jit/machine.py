@@ -121,14 +121,15 @@ def run_kernels(kernels, args_addresses, arena, first, last):
 #   copy    COPY_FIELDS:  array, byte in the array, byte in the arena, count of bytes
 #   chunk   CHUNK_FIELDS: kernels, their arguments, count of kernels,
 #                         copies in, count of copies in, copies out, count of copies out
-#   job     what one thread needs to take chunks: chunks, count of chunks, counters, its arena,
-#           addresses of the arrays
-#   counters  chunks taken, chunks completed
+#   group   GROUP_FIELDS: its first chunk, and the one after its last
+#   job     what one thread needs to take groups: chunks, groups, count of groups, counters,
+#           its arena, addresses of the arrays
+#   counters  groups taken, groups completed
 #
 # FLAGS is the length of the flags that a worker thread shares with the thread that calls it
 # (threads.py). Each of the four flags has a cache line of its own: 8 int64 apart.
 
-CHUNK_FIELDS, COPY_FIELDS = 7, 4
+CHUNK_FIELDS, COPY_FIELDS, GROUP_FIELDS = 7, 4, 2
 REQUESTED, COMPLETED, PARKED, JOB, FLAGS = 0, 8, 16, 24, 32
 
 
@@ -166,27 +167,29 @@ def _copy(typing, to, source, count):
 
 @native
 def take_chunks(job_address):
-    """Take chunks until none is left; of each: copy in, run its kernels, copy out.
+    """Take groups of chunks until none is left; of each chunk: copy in, run its kernels, copy out.
 
-    Each chunk is taken by exactly one thread: the first counter is read and raised in one step.
+    Each group is taken by exactly one thread: the first counter is read and raised in one step.
     """
     job = _as_args(job_address)
-    chunks, count, counters, arena = job[0], job[1], _as_args(job[2]), job[3]
-    arrays = _as_args(job[4])
+    chunks, groups, count, counters = job[0], job[1], job[2], _as_args(job[3])
+    arena, arrays = job[4], _as_args(job[5])
     while True:
-        k = _fetch_add(counters)
-        if k >= count:
+        taken = _fetch_add(counters)
+        if taken >= count:
             return
-        chunk = _as_args(chunks + 8 * CHUNK_FIELDS * k)
-        kernels, args_addresses = _as_args(chunk[0]), _as_args(chunk[1])
-        for m in range(chunk[4]):
-            move = _as_args(chunk[3] + 8 * COPY_FIELDS * m)
-            _copy(arena + move[2], arrays[move[0]] + move[1], move[3])
-        for step in range(chunk[2]):
-            _call_kernel(kernels[step], _as_arena(arena), _as_args(args_addresses[step]))
-        for m in range(chunk[6]):
-            move = _as_args(chunk[5] + 8 * COPY_FIELDS * m)
-            _copy(arrays[move[0]] + move[1], arena + move[2], move[3])
+        group = _as_args(groups + 8 * GROUP_FIELDS * taken)
+        for k in range(group[0], group[1]):
+            chunk = _as_args(chunks + 8 * CHUNK_FIELDS * k)
+            kernels, args_addresses = _as_args(chunk[0]), _as_args(chunk[1])
+            for m in range(chunk[4]):
+                move = _as_args(chunk[3] + 8 * COPY_FIELDS * m)
+                _copy(arena + move[2], arrays[move[0]] + move[1], move[3])
+            for step in range(chunk[2]):
+                _call_kernel(kernels[step], _as_arena(arena), _as_args(args_addresses[step]))
+            for m in range(chunk[6]):
+                move = _as_args(chunk[5] + 8 * COPY_FIELDS * m)
+                _copy(arrays[move[0]] + move[1], arena + move[2], move[3])
         _fetch_add(at(counters, 1))
 
 

@@ -136,9 +136,9 @@ class Replay(ExecutionPlan):
         """Run the kernels first..last-1."""
         machine.run_kernels(self.kernels, self.args_addresses, arena.address, first, last)
 
-    def new_arena(self) -> "Arena":
-        """An arena with the constants in it."""
-        arena = Arena(self.memory)
+    def new_arena(self, size: int = 0) -> "Arena":
+        """An arena with the constants in it; size: more bytes than it needs, if more are wanted."""
+        arena = Arena(self.memory, max(size, self.memory.size))
         arena.inputs = [arena.view(x) for x in self.program.inputs]
         for y, layout in zip(self.program.outputs, self.output_layouts):
             arena.outputs.append(arena.strided_view(layout, y.shape))
@@ -169,10 +169,10 @@ class Replay(ExecutionPlan):
 
 
 class Arena:
-    """The memory of one call; inputs, outputs: views of it."""
+    """The memory of one call, of `size` bytes; inputs, outputs: views of it."""
 
-    def __init__(self, memory: Memory):
-        block = np.empty(memory.size + ALIGNMENT, np.uint8)
+    def __init__(self, memory: Memory, size: int):
+        block = np.empty(size + ALIGNMENT, np.uint8)
         skipped = -block.ctypes.data % ALIGNMENT
         self.block, self.offsets = block[skipped:], memory.offsets
         self.address = self.block.ctypes.data

@@ -29,6 +29,7 @@ from typing import Any
 import numpy as np
 
 from ..core.primitive import registry
+from .cuts import slice_rule
 from .joins import concatenate_rule, sum_of_pads
 from .program import Builder, Equation, Program, rewrite
 
@@ -259,5 +260,6 @@ REWRITES |= {
     "neg": _neg,
     "astype": _astype,
     "matmul": _matmul,
+    "slice": slice_rule,
     "concatenate": concatenate_rule,
 }

@@ -30,6 +30,7 @@ from typing import Any
 
 import numpy as np
 
+from .job_tables import address_of
 from .machine import (
     COMPLETED,
     FLAGS,
@@ -41,7 +42,7 @@ from .machine import (
     spin_until,
     take_chunks,
 )
-from .work_buffers import WorkBuffers, address_of
+from .work_buffers import WorkBuffers
 
 SPIN_LIMIT = 200_000  # reads of a counter before a thread parks: about 0.1 ms
 
@@ -144,7 +145,7 @@ class ThreadPool:
     def run_chunks(self, buffers: WorkBuffers) -> None:
         """Run all chunks, here and on as many workers as there are other jobs."""
         own_job, *other_jobs = buffers.jobs
-        buffers.release_chunks()
+        buffers.release_groups()
         with self.borrow(len(other_jobs)) as workers:
             for worker, job in zip(workers, other_jobs):
                 worker.submit(buffers, job)

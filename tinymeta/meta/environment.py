@@ -1,7 +1,7 @@
 """The machine and the libraries that a training computes with.
 
-Its bits depend on them, and on the seed and the configuration: on how many cores work is chunked
-for, and on the instructions that kernels are compiled to.
+Its bits depend on them, and on the seed and the configuration: on the instructions that kernels are
+compiled to and, of a program that is not split over tasks, on the threads of its BLAS.
 """
 
 import llvmlite.binding

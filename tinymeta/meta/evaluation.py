@@ -4,15 +4,21 @@ A Score is a mean over tasks with its 95 % confidence interval.
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..core.checks import check_function, check_instance, check_whole
+from ..core.checks import check_flag, check_function, check_instance, check_whole
 from ..core.naming import with_error_prefix
 from ..core.tensor import asarray
 from ..data import Tasks
+from ..jit import jit
+from ..jit.program import Unreadable
 from .method import Method
+
+# What `evaluate` has compiled last: a training evaluates its one method again and again.
+_compiled = lru_cache(maxsize=4)(jit)
 
 
 class Score(NamedTuple):
@@ -66,25 +72,32 @@ def evaluate(
     tasks: int = 600,
     batch: int = 25,
     measure: Callable = accuracy,
+    compiled: bool = True,
 ) -> Score:
     """Adapt to `tasks` fresh tasks and measure the predictions on their query sets.
 
     sample(n) -> Tasks of n tasks; batch: how many are sampled and adapted to at a time;
-    measure(prediction, y) -> (n,) numbers.
+    measure(prediction, y) -> (n,) numbers; compiled: `method.predict` is traced for each n and
+    replayed, so it has to be a function of its arguments alone.
     Raises ValueError if tasks < 2 or for measures of another shape; FloatingPointError for a
-    prediction with a NaN in it.
+    prediction with a NaN in it; TypeError if `predict` reads a value, unless `compiled` is False.
     """
     check_instance("evaluate", Method, "such as tm.meta.maml makes", method=method)
     check_function("evaluate", sample=sample, measure=measure)
     check_whole("evaluate", tasks=tasks, batch=batch)
+    check_flag("evaluate", compiled=compiled)
     if tasks < 2:
         raise ValueError(f"evaluate: an interval needs at least 2 tasks, got {tasks}")
+    predict = _compiled(method.predict) if compiled else method.predict
     measured = []
     for start in range(0, tasks, batch):
         drawn = sample(min(batch, tasks - start))
         check_instance("evaluate", Tasks, "as sample(n) has to return it", drawn=drawn)
         support, query = drawn
-        prediction = np.asarray(method.predict(params, support, query.x))
+        try:
+            prediction = np.asarray(predict(params, support, query.x))
+        except Unreadable as error:
+            raise Unreadable(f"evaluate: {error}; or pass compiled=False") from None
         _check_no_nan("evaluate", prediction)
         values = np.asarray(measure(prediction, query.y))
         if values.shape != prediction.shape[:1]:

@@ -18,7 +18,7 @@ from ..core.system import peak_memory
 from ..core.tensor import tensor
 from ..jit import jit
 from ..nn.optim import Optimizer, adam
-from ..progress import progress
+from ..progress import ProgressBar, progress
 from .checkpoint import Best, Checkpoint, Progress, Row, finite
 from .divergence import check_batch, is_finite, raise_diverged
 from .environment import environment
@@ -63,7 +63,8 @@ def train(
     save(params, curve) is called as often;
     checkpoint: written every few minutes; with `resume` the training continues from it and is then,
     bit for bit, the one that was not interrupted, also beyond its end, with more iterations. On
-    another machine or number of cores the bits may differ, and a note says so;
+    another machine the bits may differ, and a note says so; on another number of cores only those
+    of an update that is not split over tasks, which its first line says;
     begun() is called once, after the first update and before anything is written: the time to move
     an earlier run's files away, since by now all arguments are known to fit;
     compiled: the whole update, gradient and optimizer, is traced once and replayed; so
@@ -173,6 +174,8 @@ def train(
                 if batch is None:
                     check_batch(next_batch)
                 new = advance(now, next_batch)
+                if batch is None:
+                    _note_serial(update, bar)
                 is_row = new.iteration in row_iterations
                 is_last = new.iteration == iterations
                 is_due = checkpoint is not None and (checkpoint.due() or is_last)
@@ -217,3 +220,10 @@ def _initial_params(method: Method, rng: Any) -> Any:
 def _is_better(score: Score, best: Score, better: str) -> bool:
     sign = 1 if better == "larger" else -1
     return sign * (score.mean - best.mean) > 0
+
+
+def _note_serial(update: Callable, bar: ProgressBar) -> None:
+    """Say once why much of the compiled update is not cut up for threads, if that is so."""
+    for program in getattr(update, "programs", {}).values():
+        if program and program.execution.serial:
+            bar.note(update=program.execution)

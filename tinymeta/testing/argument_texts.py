@@ -145,6 +145,7 @@ RIGHT = {
     "first_order": FLAGS,
     "over_tasks": ["'mean'", "'sum'"],
     "transductive": FLAGS,
+    "compiled": FLAGS,
     "strength": SCALARS,
     "cg_steps": WHOLE,
     "progress": ["0.5", "0.0"],

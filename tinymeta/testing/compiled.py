@@ -32,12 +32,8 @@ CLOSE = {"float64": 1e-9, "float32": 1e-3}
 def in_chunks(chunks: int, threads: int) -> Iterator[None]:
     """Programs that are built in this block run in so many chunks, where they can be split."""
 
-    def chunk_bounds(tasks: int, arena_size: int, threads: int) -> list[int]:
-        count = min(chunks, tasks)
-        return [tasks * k // count for k in range(count + 1)] if count > 1 else [0, tasks]
-
     with patch.multiple(
-        chunks_module, WORTH_SPLITTING=-1.0, chunk_bounds=chunk_bounds, cores=lambda: threads
+        chunks_module, WORTH_SPLITTING=-1.0, chunk_count=lambda split: chunks, cores=lambda: threads
     ):
         yield
 

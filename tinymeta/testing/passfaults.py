@@ -19,6 +19,7 @@ from ..jit import (
     chunks,
     codegen,
     compile,
+    cuts,
     fuse,
     legalize,
     loop_body,
@@ -29,6 +30,7 @@ from ..jit import (
     simplify,
     split,
     step_kernels,
+    task_roles,
     threads,
     trace,
     views,
@@ -199,26 +201,47 @@ def _(right):
     return call
 
 
-@fault("split", "an operation that mixes the tasks is split", split, "keeps_tasks_apart")
+@fault("split", "an operation that mixes the tasks is split", task_roles, "keeps_tasks_apart")
 def _(right):
     return lambda eqn, tasks: right(eqn, tasks) or eqn.op in ("flip", "slice", "transpose")
 
 
-@fault("split", "what has a task axis is broadcast", split, "has_task_axis")
+@fault("split", "what has a task axis is broadcast", task_roles, "has_task_axis")
 def _(right):
-    return lambda eqn, x, along: False
+    return lambda eqn, x: False
 
 
-@fault(
-    "work buffers", "the last chunk is left out of the sums", work_buffers.WorkBuffers, "results"
-)
+@fault("tree sum", "the last merge of each leaf is left out", work_buffers, "plan_subtree")
 def _(right):
-    def results(self):
-        for table in self.sums:
-            table.rows[-1] = 0
-        return right(self)
+    def plan_subtree(present):
+        found = right(present)
+        return found._replace(merges=[merges[:1] for merges in found.merges])
 
-    return results
+    return plan_subtree
+
+
+@fault("tree sum", "the sums of the last group are left out", work_buffers, "tree_sum")
+def _(right):
+    return lambda parts: right([*parts[:-1], None] if len(parts) > 1 else parts)
+
+
+@fault("cuts", "a slice of a joined part is one of another of its shape", cuts, "_slice_of_part")
+def _(right):
+    def slice_of_part(simplifier, x, slices, like):
+        found = right(simplifier, x, slices, like)
+        like_found = [part for part in x.inputs if found is not None and part.shape == found.shape]
+        return like_found[0] if like_found else found
+
+    return slice_of_part
+
+
+@fault("cuts", "the last of several padded parts is left out", cuts, "_padded_terms")
+def _(right):
+    def padded_terms(x):
+        terms = right(x)
+        return terms[:-1] if len(terms) > 1 else terms
+
+    return padded_terms
 
 
 @fault("work buffers", "chunks begin one task late", work_buffers.WorkBuffers, "chunk_rows")
@@ -442,13 +465,13 @@ def noticed(fault: Fault, examples: int = EXAMPLES, seed: int = 0) -> bool:
         return survey(shrink=False).round(examples, seed).error is not None
 
 
-def _guarded_arena(arena: replay.Arena, memory: Any) -> None:
+def _guarded_arena(arena: replay.Arena, memory: Any, size: int) -> None:
     """Make an arena with a guard on both sides.
 
     What a fault reads or writes outside of its block makes a result wrong, as it should. It must
     not damage the memory of this process, which would end before the fault is counted.
     """
-    _plain_arena(arena, memory._replace(size=memory.size + 2 * GUARD))
+    _plain_arena(arena, memory, size + 2 * GUARD)
     arena.block = arena.block[GUARD:]
     arena.address = arena.block.ctypes.data
 

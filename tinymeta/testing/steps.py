@@ -40,7 +40,10 @@ class StepCase(NamedTuple):
     threads: int
 
     def arguments(self, turn: int = 0, dtype: str | None = None) -> tuple:
-        """(weights, number, inputs); turn: another order of the tasks, another number."""
+        """(weights and moments, number, inputs); turn: another order of the tasks, another number.
+
+        A moment is shaped like its weight; both may be as long as the tasks by chance.
+        """
         dtype = dtype or self.dtype
         xs = [x.astype(dtype) if x.dtype.kind == "f" else x for x in self.program.inputs.values()]
         if self.program.tasks:
@@ -50,18 +53,21 @@ class StepCase(NamedTuple):
             for x in xs
             if x.dtype.kind == "f"
         ]
-        return {"w": weights}, 0.3 * (turn + 1), xs
+        moments = [np.full_like(w, 0.5 + turn) for w in weights]
+        return {"w": weights, "m": moments}, 0.3 * (turn + 1), xs
 
     def step(self, captured: np.ndarray) -> Callable:
         """The function to compile; it closes over `captured`."""
 
         def the_step(weights, number, xs):
-            values = self.values(weights["w"], number, xs, captured)
+            values = self.values(weights["w"], weights["m"], number, xs, captured)
             return tree.map(lambda pick: _picked(values, pick), self.result)
 
         return the_step
 
-    def values(self, ws: list, number: Any, xs: list, captured: np.ndarray) -> dict[str, list]:
+    def values(
+        self, ws: list, moments: list, number: Any, xs: list, captured: np.ndarray
+    ) -> dict[str, list]:
         """All values that a step may return, in lists by kind."""
         program = self.program.astype(np.dtype(ws[0].dtype))
 
@@ -90,11 +96,12 @@ class StepCase(NamedTuple):
         gradients = [g for _, grads in found for g in grads]
         sums = [ops.sum(y, 0) for y in floats if y.ndim]
         return {
-            "argument": [*xs, *ws, number],
+            "argument": [*xs, *ws, *moments, number],
             "value": values,
             "gradient": gradients,
             "loss": [value for (value, _), _ in found],
             "updated": [w - number * g for _, grads in found for w, g in zip(ws, grads)],
+            "moment": [0.9 * m + 0.1 * g for _, grads in found for m, g in zip(moments, grads)],
             "each": [ops.sum(y, tuple(range(1, y.ndim))) for y in floats if y.ndim],
             "total": sums,
             "after": [ops.tanh(total) * number for total in sums],
@@ -103,6 +110,7 @@ class StepCase(NamedTuple):
             "number": [number, number * 2, 1 - number],
             "view": [v for y in [*floats, *gradients] for v in _views(asarray(y))],
             "cast": [_cast_twice(y) for y in floats],
+            "joined": _joined(floats) + _joined(gradients),
             "slices": [_gradient_of_slices(asarray(y)) for y in floats if y.ndim],
             "choice": [choice for x in xs for choice in _integers(asarray(x))],
         }
@@ -163,6 +171,24 @@ def _views(y: Any) -> list:
     return found
 
 
+def _joined(values: list) -> list:
+    """Each value, cut out of a vector of all of them, and the gradients of what is made of that."""
+    arrays: list[Any] = [asarray(y) for y in values]
+    if not arrays:
+        return []
+
+    def cut_out(arrays: list) -> list:
+        packed = ops.concatenate([ops.reshape(y, -1) for y in arrays])
+        ends = np.cumsum([y.size for y in arrays]).tolist()
+        return [packed[end - y.size : end] for y, end in zip(arrays, ends)]
+
+    def kept(arrays: list) -> list:
+        return [ops.tanh(y) for y in arrays]
+
+    total = grad(lambda arrays: sum(ops.sum(y * y) for y in ops.checkpoint(kept)(arrays)))
+    return [*cut_out(arrays), *(total(arrays) if all(y.dtype.kind == "f" for y in arrays) else [])]
+
+
 def _integers(x: Any) -> list:
     """Ints and bools computed from x, exact in any dtype."""
     mask = x > 0.3
@@ -196,7 +222,10 @@ def _gradient_of_slices(y: Any) -> Any:
 _KINDS = [  # of `StepCase.values`
     "argument",
     "view",
+    "view",
     "gradient",
+    "moment",
+    "joined",
     "choice",
     "slices",
     "after",
@@ -228,10 +257,10 @@ def step_cases(max_steps: int = 6) -> st.SearchStrategy[StepCase]:
     """Steps to compile; they shrink to one operation and one leaf, in one chunk."""
     return st.builds(
         StepCase,
-        programs(max_steps, tasks=(None, 2, 3, 3)),
+        programs(max_steps, tasks=(None, 2, 2, 3, 3)),
         st.lists(_results, min_size=2, max_size=4),
         st.sampled_from([1, 1, 2, 3]),
         st.sampled_from(["float32", "float64"]),
-        st.integers(1, 3),
+        st.sampled_from([1, 2, 4, 8]),
         st.integers(1, 3),
     )

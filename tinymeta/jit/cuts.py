@@ -1,0 +1,136 @@
+"""What is joined and cut again: rewrites of a slice, for simplify.py.
+
+    v2 = concatenate(v0, v1)         v0: (3,), v1: (4,)
+    v3 = slice(v2, 3:7)              v3 = v1
+
+    v2 = add(pad(v0, after 4), pad(v1, before 3))
+    v3 = slice(v2, 3:7)              v3 = add(v1, 0)
+
+`tm.checkpoint` packs its results into one vector, as a step of its derivative has one cotangent:
+each result is a slice of a concatenation, and each cotangent one of a sum of padded parts. Here the
+vector vanishes, so nothing is copied, and tasks that it would mix stay apart (split.py).
+
+Invariant: the same values to the bit. Where a padding's zeros were added, one 0 still is: -0 + 0 is
+0. Cost: O(parts) for each slice, so O(parts^2) for the results of one checkpoint.
+"""
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from .program import Equation
+
+if TYPE_CHECKING:
+    from .simplify import Simplifier
+
+
+class _Padded(NamedTuple):
+    """A value with zeros before and after it along one axis."""
+
+    content: Equation
+    axis: int
+    before: int
+
+
+def slice_rule(
+    simplifier: "Simplifier", inputs: tuple, static: dict, like: Equation | None
+) -> Equation | None:
+    """A slice of everything is nothing; one of a part that was joined is one of that part."""
+    (x,), slices = inputs, static["slices"]
+    if all(cut == slice(0, n, 1) for cut, n in zip(slices, x.shape)):
+        return x
+    if x.op == "concatenate":
+        return _slice_of_part(simplifier, x, slices, like)
+    terms = _padded_terms(x)
+    if not terms:
+        return None
+    return _slice_of_terms(simplifier, x, terms, slices, like)
+
+
+def _slice_of_part(
+    simplifier: "Simplifier", x: Equation, slices: tuple, like: Equation | None
+) -> Equation | None:
+    """The slice of the part of a concatenation that it lies in; None if it is in several."""
+    axis = x.static["axis"]
+    begin = 0
+    for part in x.inputs:
+        found = _slice_within(simplifier, _Padded(part, axis, begin), slices, like)
+        if found is not None:
+            return found
+        begin += part.shape[axis]
+    return None
+
+
+def _slice_of_terms(
+    simplifier: "Simplifier",
+    x: Equation,
+    terms: list[_Padded],
+    slices: tuple,
+    like: Equation | None,
+) -> Equation | None:
+    """The sum of the slices of padded terms; None if one is neither within a term nor beside it."""
+    total: Equation | None = None
+    zeros = False  # were any added?
+    for term in terms:
+        if _is_beside(term, slices):
+            zeros = True
+            continue
+        found = _slice_within(simplifier, term, slices, like)
+        if found is None:
+            return None
+        total = found if total is None else simplifier.build("add", (total, found), {}, like)
+    zero = simplifier.number(0, x.dtype)
+    if total is None:
+        shape = tuple(len(range(cut.start, cut.stop, cut.step)) for cut in slices)
+        return simplifier.build("broadcast_to", (zero,), {"shape": shape}, like)
+    return simplifier.build("add", (total, zero), {}, like) if zeros else total
+
+
+def _slice_within(
+    simplifier: "Simplifier", part: _Padded, slices: tuple, like: Equation | None
+) -> Equation | None:
+    """The slice as one of the content; None if it reaches beyond that."""
+    cut = slices[part.axis]
+    begin, end = cut.start - part.before, cut.stop - part.before
+    if cut.step != 1 or begin < 0 or end > part.content.shape[part.axis]:
+        return None
+    moved = list(slices)
+    moved[part.axis] = slice(begin, end, 1)
+    return simplifier.build("slice", (part.content,), {"slices": tuple(moved)}, like)
+
+
+def _is_beside(term: _Padded, slices: tuple) -> bool:
+    """Is the slice of a padded value one of zeros alone?"""
+    cut, end = slices[term.axis], term.before + term.content.shape[term.axis]
+    return cut.step == 1 and (cut.stop <= term.before or cut.start >= end)
+
+
+def _padded_terms(x: Equation) -> list[_Padded]:
+    """The terms of a sum of values that are padded along one axis, in order; [] if it is none."""
+    terms: list[_Padded] = []
+    stack = [x]
+    while stack:
+        term = stack.pop()
+        if term.op == "add":
+            stack.extend(reversed(term.inputs))
+            continue
+        padded = _as_padded(term)
+        if padded is None:
+            return []
+        terms.append(padded)
+    return terms
+
+
+def _as_padded(x: Equation) -> _Padded | None:
+    """A value that is padded along one axis, not between its elements; None for all others."""
+    if x.op != "pad" or not np.issubdtype(x.dtype, np.floating):
+        return None
+    widths = x.static["widths"]
+    padded = [axis for axis, width in enumerate(widths) if tuple(width) != (0, 0, 0)]
+    if len(padded) != 1:
+        return None
+    (axis,) = padded
+    before, after, between = widths[axis]
+    if between or before < 0 or after < 0:
+        return None
+    return _Padded(x.inputs[0], axis, before)
