@@ -1,0 +1,295 @@
+"""One function of PTX as C, an instruction a statement: `fma.rn.f32 %f3, %f1, %f2, %f3;` becomes
+
+    r._f3 = fma_f32(r._f1, r._f2, r._f3);
+
+What an instruction computes is said in C, by a function of its name (integers.h, floats.h,
+approximate.h); here is only which operand has which type, and what jumps, calls and barriers are.
+
+A kernel becomes a function that runs one thread to its next barrier. There it saves the thread's
+registers and says where it stopped; called again, it goes on behind it (grid.c does so for all threads
+of a block in turn). Straight pieces of code count how often they are visited: as it is known what is in
+each, that counts every instruction at the price of one addition a piece.
+"""
+
+from .instruction import Instruction, address, elements
+from .kinds import bytes_of, kind_of
+from .operands import Names, Register, c_name, c_type
+from .parse import SIZES, Function, Statement, Unsupported, Variable, variables_of
+
+SHARED_BASE = 1024  # where shared memory begins, as in grid.c
+_UNSAID = {"rn", "uni"}  # C rounds to the nearest; a uniform jump is a jump
+_IGNORED = (".pragma", ".loc ", ".file", ".section")
+_ENDS_PIECE = {"bra", "ret", "exit", "bar", "barrier"}
+# The types of operands that are not the instruction's own; T: its own, 2T: of twice its width.
+_OPERANDS = {
+    "shl": ("T", "u32"),
+    "shr": ("T", "u32"),
+    "bfi": ("T", "T", "u32", "u32"),
+    "selp": ("T", "T", "pred"),
+    "mad.wide": ("T", "T", "2T"),
+}
+_RESULTS = {"setp": "pred", "clz": "u32", "popc": "u32", "mul.wide": "2T", "mad.wide": "2T"}
+
+
+def layout(variables: list[Variable], begin: int = 0) -> tuple[dict[str, int], int]:
+    """(the offset of each by name, bytes in all) of variables one after another, aligned."""
+    offsets = {}
+    for v in variables:
+        offsets[v.name] = -(-begin // v.align) * v.align
+        begin = offsets[v.name] + v.size
+    return offsets, begin
+
+
+def signature(function: Function, name: str) -> str:
+    """A kernel is given a thread's registers, another function the memory of what is passed."""
+    if function.is_kernel:
+        return f"static int {name}(struct thread *t, void *saved)"
+    passed = [f", u8 *{c_name(v.name)}" for v in (*function.results, *function.parameters)]
+    return f"static void {name}(struct thread *t{''.join(passed)})"
+
+
+class FunctionWriter:
+    """functions: the name in C of each. pieces: what is in each piece of code, of all functions."""
+
+    def __init__(
+        self, function: Function, functions: dict, names: Names, shared: list, pieces: list[dict]
+    ):
+        self.function, self.functions, self.pieces = function, functions, pieces
+        self.name = functions[function.name]
+        self.names = Names()
+        self.names.scopes = [dict(names.scopes[0]), {}]
+        self.registers: list[Register] = []
+        self.local_bytes = self.shared_bytes = self.barriers = 0
+        self.piece: dict | None = None  # that the next instruction is in
+        self._declare(shared)
+        if function.is_kernel:
+            for name, offset in layout(function.parameters)[0].items():
+                self.names.scopes[-1][name] = f"t->parameters + {offset}"
+        else:
+            for v in (*function.results, *function.parameters):
+                self.names.declare_address(v, c_name(v.name))
+
+    def write(self) -> str:
+        """The whole function, and the struct of its registers."""
+        body = [self._statement(s) for s in self.function.body]
+        fields = [f"{r.type} {r.code[2:]};" for r in self.registers]
+        fields.append(f"u8 local[{self.local_bytes or 1}] __attribute__((aligned(16)));")
+        struct, kernel = f"struct registers_{self.name}", self.function.is_kernel
+        begin = f"{struct} r = *({struct} *)saved;" if self.barriers else f"{struct} r = {{0}};"
+        cases = [f"case {k}: goto barrier_{k};" for k in range(1, self.barriers + 1)]
+        jump = f"switch (t->resume) {{ {' '.join(cases)} }}" if cases else ""
+        return "\n".join(
+            [
+                f"{struct} {{ {' '.join(fields)} }};",
+                f"{signature(self.function, self.name)} {{",
+                f"{begin} u32 carry = 0; {jump}",
+                *body,
+                "return DONE; }" if kernel else "return; }",
+            ]
+        )
+
+    # ---- statements ------------------------------------------------------------------------------
+
+    def _statement(self, statement: Statement) -> str:
+        text = statement.text
+        if text == "{":
+            self.names.scopes.append({})
+            return "{"
+        if text == "}":
+            self.names.scopes.pop()
+            return "}"
+        if text.endswith(":"):
+            self.piece = None  # others come here, too
+            return f"label{c_name(text[:-1])}:;"
+        if text.startswith(_IGNORED):
+            return ""
+        if text.startswith(".reg"):
+            return self._declare_registers(text)
+        if text.startswith("."):
+            return self._declare(variables_of(text))
+        return self._instruction(Instruction(statement.line, text))
+
+    def _declare_registers(self, text: str) -> str:
+        """Those of the whole function are kept at a barrier; inner ones are C's variables."""
+        if len(self.names.scopes) == 2:
+            self.registers += self.names.declare_registers(text, "r.")
+            return ""
+        declared = self.names.declare_registers(text, "")
+        return " ".join(f"{r.type} {r.code} = 0;" for r in declared)
+
+    def _declare(self, variables: list[Variable]) -> str:
+        code = ""
+        for v in variables:
+            if v.space == "shared":
+                offsets, self.shared_bytes = layout([v], self.shared_bytes)
+                self.names.declare_address(v, str(SHARED_BASE + offsets[v.name]))
+            elif v.space == "local":
+                offsets, self.local_bytes = layout([v], self.local_bytes)
+                self.names.declare_address(v, str(offsets[v.name]))
+            elif v.space == "param":
+                self.names.declare_address(v, c_name(v.name))
+                code += f"u8 {c_name(v.name)}[{v.size}] __attribute__((aligned(16)));"
+            else:
+                raise Unsupported(f"a variable of {v.space} in a function: {v.name}")
+        return code
+
+    # ---- instructions ----------------------------------------------------------------------------
+
+    def _instruction(self, i: Instruction) -> str:
+        jumps = i.base in _ENDS_PIECE
+        if i.predicate and not jumps:  # it may be skipped: a piece by itself
+            outer, self.piece = self.piece, None
+            code = f"if ({self._condition(i)}) {{ {self._counted(i)} }}"
+            self.piece = outer
+            return code
+        code = self._counted(i)
+        if jumps:
+            self.piece = None
+        return code
+
+    def _condition(self, i: Instruction) -> str:
+        code = self.names.read(i.predicate.lstrip("!"), "pred")
+        return f"!{code}" if i.predicate[0] == "!" else code
+
+    def _counted(self, i: Instruction) -> str:
+        """The code of an instruction, and of the visit where a piece begins."""
+        visit = ""
+        if self.piece is None:
+            visit = f"visits[{len(self.pieces)}]++; "
+            self.piece = {}
+            self.pieces.append(self.piece)
+        for kind, amount in {kind_of(i): 1, **bytes_of(i)}.items():
+            self.piece[kind] = self.piece.get(kind, 0) + amount
+        jumps = i.predicate and i.base in _ENDS_PIECE
+        return visit + (f"if ({self._condition(i)}) {{ {self._code(i)} }}" if jumps else self._code(i))
+
+    def _code(self, i: Instruction) -> str:
+        special = getattr(self, f"_{i.base}", None)
+        return special(i) if special else self._computed(i)
+
+    def _computed(self, i: Instruction) -> str:
+        """An instruction that is a function of its operands."""
+        own = c_type(i.type)
+        form = f"{i.base}.wide" if "wide" in i.modifiers else i.base
+        widths = {"T": own, "2T": f"{own[0]}{2 * 8 * SIZES.get(i.type, 0)}"}
+        result, *operands = i.operands
+        kinds = _OPERANDS.get(form, ("T",) * len(operands))
+        values = [self.names.read(o, widths.get(k, k)) for o, k in zip(operands, kinds)]
+        if i.base == "setp" and len(operands) == 3:
+            return self._combined(i, values)
+        if "cc" in i.modifiers or i.base in ("addc", "subc", "madc"):
+            values.append("&carry")
+        kind = _RESULTS.get(form, "T")
+        return self.names.write(result, f"{_function_name(i)}({', '.join(values)})", widths.get(kind, kind))
+
+    def _combined(self, i: Instruction, values: list[str]) -> str:
+        """setp.lt.and.f32: a comparison, and a predicate."""
+        (how,) = {"and", "or", "xor"} & {*i.modifiers}
+        compared = f"{_function_name(i).replace(f'_{how}', '')}({', '.join(values[:2])})"
+        other = i.operands[3]
+        value = self.names.read(other.lstrip("!"), "pred")
+        value = f"!{value}" if other[0] == "!" else value
+        return self.names.write(i.operands[0], f"{how}_pred({compared}, {value})", "pred")
+
+    # ---- values that move ------------------------------------------------------------------------
+
+    def _mov(self, i: Instruction) -> str:
+        to, source = i.operands
+        kind = c_type(i.type)
+        if to[0] != "{" and source[0] != "{":
+            return self.names.write(to, self.names.read(source, kind), kind)
+        parts = elements(to if to[0] == "{" else source)
+        bits = 8 * SIZES[i.type] // len(parts)
+        if source[0] == "{":  # the first is the lowest
+            values = [f"({kind}){self.names.read(p, f'u{bits}')} << {k * bits}" for k, p in enumerate(parts)]
+            return self.names.write(to, " | ".join(values), kind)
+        value = self.names.read(source, kind)
+        writes = [self.names.write(p, f"(u{bits})(whole >> {k * bits})", f"u{bits}") for k, p in enumerate(parts)]
+        return f"{{ {kind} whole = {value}; {' '.join(writes)} }}"
+
+    def _cvta(self, i: Instruction) -> str:
+        """Between a space's addresses and generic ones, which are the same numbers here."""
+        if "shared" in i.modifiers or "local" in i.modifiers and "to" in i.modifiers:
+            raise Unsupported(f"a generic address of {i.modifiers}")
+        return self.names.write(i.operands[0], self.names.read(i.operands[1], "u64"), "u64")
+
+    def _cvt(self, i: Instruction) -> str:
+        to, source = map(c_type, i.types)
+        value = self.names.read(i.operands[1], source)
+        if "f" in to + source:
+            name = "_".join(("cvt", *i.modifiers))
+            return self.names.write(i.operands[0], f"{name}({value})", to)
+        if len(i.modifiers) > 2:
+            raise Unsupported(f"cvt.{'.'.join(i.modifiers)}")
+        return self.names.write(i.operands[0], f"({to})({value})", to)
+
+    def _ld(self, i: Instruction) -> str:
+        kind, size = c_type(i.type), SIZES[i.type]
+        writes = [
+            self.names.write(name, f"get_{kind}(p, {k * size})", kind)
+            for k, name in enumerate(elements(i.operands[0]))
+        ]
+        return f"{{ const u8 *p = {self._place(i, i.operands[1], 'loaded')}; {' '.join(writes)} }}"
+
+    def _st(self, i: Instruction) -> str:
+        kind, size = c_type(i.type), SIZES[i.type]
+        writes = [
+            f"put_{kind}(p, {k * size}, {self.names.read(name, kind)});"
+            for k, name in enumerate(elements(i.operands[1]))
+        ]
+        return f"{{ u8 *p = {self._place(i, i.operands[0], 'stored')}; {' '.join(writes)} }}"
+
+    def _place(self, i: Instruction, operand: str, how: str) -> str:
+        """C of a pointer to what an instruction loads or stores."""
+        name, offset = address(operand)
+        if i.space == "param":
+            found = self.names.find(name)
+            if not isinstance(found, str):
+                raise Unsupported(f"parameter {name}")
+            return f"(u8 *)({found} + {offset})"
+        place = f"{self.names.read(name, 'u64')} + {offset}"
+        if i.space == "local":
+            return f"local(t, r.local, {self.local_bytes}, {i.line}, {place}, {i.bytes})"
+        memory = "t->shared" if i.space == "shared" else "&machine->global"
+        return f"{how}(t, {memory}, {i.line}, {place}, {SIZES[i.type]}, {i.count})"
+
+    # ---- control ---------------------------------------------------------------------------------
+
+    def _bra(self, i: Instruction) -> str:
+        return f"goto label{c_name(i.operands[0])};"
+
+    def _ret(self, i: Instruction) -> str:
+        return "return DONE;" if self.function.is_kernel else "return;"
+
+    _exit = _ret
+
+    def _bar(self, i: Instruction) -> str:
+        if not self.function.is_kernel or "sync" not in i.modifiers or len(i.operands) > 1:
+            raise Unsupported(f"line {i.line}: only bar.sync of all threads, in a kernel itself")
+        self.barriers += 1
+        save = f"*(struct registers_{self.name} *)saved = r;"
+        return f"{save} return {self.barriers}; barrier_{self.barriers}:;"
+
+    _barrier = _bar
+
+    def _trap(self, i: Instruction) -> str:
+        return f"machine->fault(t, TRAP, {i.line}, 0, 0);"
+
+    def _membar(self, i: Instruction) -> str:
+        return ";"  # threads run in turn: all see what was written
+
+    _fence = _membar
+
+    def _call(self, i: Instruction) -> str:
+        """call (results), name, (parameters): memory is passed, a declared .param each."""
+        name = next(o for o in i.operands if o[0] != "(")
+        passed = [c_name(v) for o in i.operands if o[0] == "(" for v in elements(o)]
+        if name not in self.functions:
+            raise Unsupported(f"a call of {name}")
+        return f"{self.functions[name]}({', '.join(['t', *passed])});"
+
+
+def _function_name(i: Instruction) -> str:
+    """mul.rn.f32 is mul_f32, add.cc.u32 add_cc_u32, selp.b64 selp_u64."""
+    said = [c_type(m) if m in SIZES else m for m in i.modifiers if m not in _UNSAID]
+    return "_".join((i.base, *said))
