@@ -19,7 +19,7 @@ static inline struct mark identity_in(const struct memory *m, const struct threa
 }
 
 /* Where `count` elements of `size` bytes lie that a thread loads. */
-static inline const u8 *loaded(const struct thread *t, struct memory *m, int line, u64 address, u32 size,
+static __attribute__((noinline, unused)) const u8 *loaded(const struct thread *t, struct memory *m, int line, u64 address, u32 size,
                                u32 count) {
     u64 place = address - m->base;
     u32 bytes = size * count;
@@ -36,7 +36,7 @@ static inline const u8 *loaded(const struct thread *t, struct memory *m, int lin
 }
 
 /* Where `count` elements of `size` bytes lie that a thread stores. */
-static inline u8 *stored(const struct thread *t, struct memory *m, int line, u64 address, u32 size, u32 count) {
+static __attribute__((noinline, unused)) u8 *stored(const struct thread *t, struct memory *m, int line, u64 address, u32 size, u32 count) {
     u64 place = address - m->base;
     u32 bytes = size * count;
     if (address % bytes) return refuse(t, MISALIGNED, line, address, bytes);

@@ -1,7 +1,7 @@
 """gcc: C in, a shared library on the disk out, once for each text.
 
-Libraries are kept beside the kernels of the CPU, in a folder that is the user's alone, by a hash of all
-that they were made of. Raises Missing where there is no compiler.
+Libraries are kept beside the kernels of the CPU, in a folder that is the user's alone, by a hash of
+all that they were made of. Raises Missing where there is no compiler.
 """
 
 import functools

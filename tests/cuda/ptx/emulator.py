@@ -7,6 +7,7 @@ how often each kernel ran, and what it did, in `statistics()`.
 
 import ctypes
 import functools
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from ctypes import POINTER, Structure, byref, c_char, c_char_p, c_int, c_uint32, c_uint64, c_void_p
@@ -58,13 +59,14 @@ class _Place(Structure):
 
 class _Fault(Structure):
     _fields_ = [
-        ("kernel", c_char * 200),
+        ("kernel", c_char * 1000),
         ("kind", c_int),
         ("line", c_int),
         ("address", c_uint64),
         ("size", c_uint64),
         ("block", _Place),
         ("thread", c_uint32),
+        ("times", c_uint64),
     ]
 
 
@@ -99,7 +101,7 @@ class KernelCounts(NamedTuple):
 
 
 class Emulator:
-    """Texts: the PTX of each kernel that was loaded, by its name."""
+    """settings: those of DEFAULTS, as they are now."""
 
     def __init__(self) -> None:
         path = str(compiler.library_of_driver())
@@ -109,7 +111,6 @@ class Emulator:
         kind = ctypes.CFUNCTYPE(c_int, c_char_p, POINTER(c_char), ctypes.c_size_t)
         self._translator = kind(self._translate)  # kept, as C calls it
         self.library.emulator_translator(self._translator)
-        self.texts: dict[str, str] = {}
         self.settings = dict(DEFAULTS)
         self.configure()
 
@@ -144,12 +145,10 @@ class Emulator:
     # ---- what it saw -----------------------------------------------------------------------------
 
     def faults(self) -> list[str]:
-        """A sentence for each of the first hundred; they are forgotten, and errors with them."""
+        """A sentence for each kind, kernel and line; they are forgotten, and errors with them."""
         count = c_int()
         found = self.library.emulator_faults(byref(count))
-        sentences = [_sentence(found[k]) for k in range(min(count.value, 100))]
-        if count.value > 100:
-            sentences.append(f"and {count.value - 100} more")
+        sentences = [_sentence(found[k]) for k in range(count.value)]
         self.library.emulator_forget_faults()
         return sentences
 
@@ -172,11 +171,22 @@ class Emulator:
 
 def _sentence(fault: _Fault) -> str:
     what = SENTENCES[fault.kind].format(size=fault.size)
-    where = f", line {fault.line} of its PTX" if fault.line else ""
-    b = fault.block
-    kernel = fault.kernel.decode()
+    kernel, b = readable(fault.kernel.decode()), fault.block
     who = f" by thread {fault.thread} of block ({b.x}, {b.y}, {b.z}) of {kernel}" if kernel else ""
-    return f"{what}{who}{where}, address {fault.address:#x}"
+    where = f", line {fault.line} of its PTX" if fault.line else ""
+    again = f"; {fault.times:,} times" if fault.times > 1 else ""
+    return f"{what}{who}{where}, at {fault.address:#x}{again}"
+
+
+def readable(name: str) -> str:
+    """Of a name that Numba has mangled the parts: tinymeta.cuda.loops.kernel v147."""
+    rest, parts = name.removeprefix("_ZN"), []
+    while rest != name and (found := re.match(r"(\d+)", rest)):
+        end = found.end() + int(found[1])
+        parts.append(rest[found.end() : end])
+        rest = rest[end:]
+    version = re.match(r"B\dv(\d+)", rest)
+    return ".".join(parts[1:]) + (f" v{version[1]}" if version else "") if parts else name
 
 
 def _counted(kernel: _Kernel) -> KernelCounts:

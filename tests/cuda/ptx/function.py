@@ -1,14 +1,15 @@
 """One function of PTX as C, an instruction a statement: `fma.rn.f32 %f3, %f1, %f2, %f3;` becomes
 
-    r._f3 = fma_f32(r._f1, r._f2, r._f3);
+    r->_f3 = fma_f32(r->_f1, r->_f2, r->_f3);
 
 What an instruction computes is said in C, by a function of its name (integers.h, floats.h,
 approximate.h); here is only which operand has which type, and what jumps, calls and barriers are.
 
-A kernel becomes a function that runs one thread to its next barrier. There it saves the thread's
-registers and says where it stopped; called again, it goes on behind it (grid.c does so for all threads
-of a block in turn). Straight pieces of code count how often they are visited: as it is known what is in
-each, that counts every instruction at the price of one addition a piece.
+A kernel becomes a function that runs one thread to its next barrier. There it says where it
+stopped; called again, it goes on behind it (grid.c does so for all threads of a block in turn). So
+a thread's registers are memory that is its own; to make C's variables of them takes gcc five times
+as long, and their code is not faster. Straight pieces of code count how often they are visited: as
+it is known what is in each, that counts every instruction at the price of one addition a piece.
 """
 
 from .instruction import Instruction, address, elements
@@ -72,10 +73,10 @@ class FunctionWriter:
     def write(self) -> str:
         """The whole function, and the struct of its registers."""
         body = [self._statement(s) for s in self.function.body]
-        fields = [f"{r.type} {r.code[2:]};" for r in self.registers]
+        fields = [f"{r.type} {r.code[3:]};" for r in self.registers]
         fields.append(f"u8 local[{self.local_bytes or 1}] __attribute__((aligned(16)));")
         struct, kernel = f"struct registers_{self.name}", self.function.is_kernel
-        begin = f"{struct} r = *({struct} *)saved;" if self.barriers else f"{struct} r = {{0}};"
+        begin = f"{struct} *r = saved;" if kernel else f"{struct} mine = {{0}}, *r = &mine;"
         cases = [f"case {k}: goto barrier_{k};" for k in range(1, self.barriers + 1)]
         jump = f"switch (t->resume) {{ {' '.join(cases)} }}" if cases else ""
         return "\n".join(
@@ -112,7 +113,7 @@ class FunctionWriter:
     def _declare_registers(self, text: str) -> str:
         """Those of the whole function are kept at a barrier; inner ones are C's variables."""
         if len(self.names.scopes) == 2:
-            self.registers += self.names.declare_registers(text, "r.")
+            self.registers += self.names.declare_registers(text, "r->")
             return ""
         declared = self.names.declare_registers(text, "")
         return " ".join(f"{r.type} {r.code} = 0;" for r in declared)
@@ -161,7 +162,9 @@ class FunctionWriter:
         for kind, amount in {kind_of(i): 1, **bytes_of(i)}.items():
             self.piece[kind] = self.piece.get(kind, 0) + amount
         jumps = i.predicate and i.base in _ENDS_PIECE
-        return visit + (f"if ({self._condition(i)}) {{ {self._code(i)} }}" if jumps else self._code(i))
+        return visit + (
+            f"if ({self._condition(i)}) {{ {self._code(i)} }}" if jumps else self._code(i)
+        )
 
     def _code(self, i: Instruction) -> str:
         special = getattr(self, f"_{i.base}", None)
@@ -180,7 +183,9 @@ class FunctionWriter:
         if "cc" in i.modifiers or i.base in ("addc", "subc", "madc"):
             values.append("&carry")
         kind = _RESULTS.get(form, "T")
-        return self.names.write(result, f"{_function_name(i)}({', '.join(values)})", widths.get(kind, kind))
+        return self.names.write(
+            result, f"{_function_name(i)}({', '.join(values)})", widths.get(kind, kind)
+        )
 
     def _combined(self, i: Instruction, values: list[str]) -> str:
         """setp.lt.and.f32: a comparison, and a predicate."""
@@ -201,10 +206,16 @@ class FunctionWriter:
         parts = elements(to if to[0] == "{" else source)
         bits = 8 * SIZES[i.type] // len(parts)
         if source[0] == "{":  # the first is the lowest
-            values = [f"({kind}){self.names.read(p, f'u{bits}')} << {k * bits}" for k, p in enumerate(parts)]
+            values = [
+                f"({kind}){self.names.read(p, f'u{bits}')} << {k * bits}"
+                for k, p in enumerate(parts)
+            ]
             return self.names.write(to, " | ".join(values), kind)
         value = self.names.read(source, kind)
-        writes = [self.names.write(p, f"(u{bits})(whole >> {k * bits})", f"u{bits}") for k, p in enumerate(parts)]
+        writes = [
+            self.names.write(p, f"(u{bits})(whole >> {k * bits})", f"u{bits}")
+            for k, p in enumerate(parts)
+        ]
         return f"{{ {kind} whole = {value}; {' '.join(writes)} }}"
 
     def _cvta(self, i: Instruction) -> str:
@@ -249,7 +260,7 @@ class FunctionWriter:
             return f"(u8 *)({found} + {offset})"
         place = f"{self.names.read(name, 'u64')} + {offset}"
         if i.space == "local":
-            return f"local(t, r.local, {self.local_bytes}, {i.line}, {place}, {i.bytes})"
+            return f"local(t, r->local, {self.local_bytes}, {i.line}, {place}, {i.bytes})"
         memory = "t->shared" if i.space == "shared" else "&machine->global"
         return f"{how}(t, {memory}, {i.line}, {place}, {SIZES[i.type]}, {i.count})"
 
@@ -267,8 +278,7 @@ class FunctionWriter:
         if not self.function.is_kernel or "sync" not in i.modifiers or len(i.operands) > 1:
             raise Unsupported(f"line {i.line}: only bar.sync of all threads, in a kernel itself")
         self.barriers += 1
-        save = f"*(struct registers_{self.name} *)saved = r;"
-        return f"{save} return {self.barriers}; barrier_{self.barriers}:;"
+        return f"return {self.barriers}; barrier_{self.barriers}:;"
 
     _barrier = _bar
 

@@ -1,7 +1,7 @@
 """What is counted: kinds of instructions, and the bytes that a kernel loads and stores.
 
-PTX is not yet what a GPU runs; its assembler takes two instructions together here and makes three of
-one there. But of loops of arithmetic it leaves what they are.
+PTX is not yet what a GPU runs; its assembler takes two instructions together here and makes three
+of one there. But of loops of arithmetic it leaves what they are.
 """
 
 from .instruction import Instruction

@@ -7,21 +7,22 @@
 
 #define BASE 0x7f0000000000u       /* no address of the host: who reads it there is told so */
 #define ROOM (4ull << 30)          /* bytes of the device; an address is given once, never again */
-#define MOST_FAULTS 100
+#define MOST_FAULTS 100    /* different ones: of another kind, kernel or line */
 
 struct fault {
-    char kernel[200];
+    char kernel[1000];
     int kind, line;
-    u64 address, size;
+    u64 address, size;    /* the first time; and by whom */
     dim block;
     u32 thread;
+    u64 times;
 };
 
 struct settings settings;
 pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 int sticky_error;
 static struct fault faults[MOST_FAULTS];
-int fault_count;
+static int fault_count;
 static const char *running = "";
 
 static void kernel_fault(const struct thread *, enum fault_kind, int line, u64 address, u32 size);
@@ -85,11 +86,18 @@ static int error_of(enum fault_kind kind) {
 static void note(const struct thread *t, enum fault_kind kind, const char *kernel, int line, u64 address,
                  u64 size) {
     if (!sticky_error) sticky_error = error_of(kind);
-    if (fault_count++ >= MOST_FAULTS) return;
-    struct fault *f = &faults[fault_count - 1];
-    *f = (struct fault){.kind = kind, .line = line, .address = address, .size = size};
+    for (int k = 0; k < fault_count; k++) {
+        struct fault *f = &faults[k];
+        if (f->kind == (int)kind && f->line == line && !strcmp(f->kernel, kernel)) {
+            f->times++;
+            return;
+        }
+    }
+    if (fault_count == MOST_FAULTS) return;
+    struct fault *f = &faults[fault_count++];
+    *f = (struct fault){.kind = kind, .line = line, .address = address, .size = size, .times = 1};
     if (t) f->block = t->ctaid, f->thread = t->identity.thread;
-    snprintf(f->kernel, sizeof f->kernel, "%s", kernel);
+    snprintf(f->kernel, sizeof f->kernel, "%.999s", kernel);
 }
 
 static void kernel_fault(const struct thread *t, enum fault_kind kind, int line, u64 address, u32 size) {

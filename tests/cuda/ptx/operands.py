@@ -1,7 +1,7 @@
 """The names of a kernel, as C: registers, special registers, numbers, variables.
 
-A register has a type, or is only bits (.b32); an instruction may read it as any type of its size, and
-some read a wider one. `read` and `write` put the conversion around it that PTX means.
+A register has a type, or is only bits (.b32); an instruction may read it as any type of its size,
+and some read a wider one. `read` and `write` put the conversion around it that PTX means.
 """
 
 import re
@@ -10,7 +10,11 @@ from typing import NamedTuple
 from .parse import Unsupported, Variable
 
 SPECIAL = {
-    **{f"%{name}.{axis}": f"t->{name}.{axis}" for name in ("tid", "ntid", "ctaid", "nctaid") for axis in "xyz"},
+    **{
+        f"%{name}.{axis}": f"t->{name}.{axis}"
+        for name in ("tid", "ntid", "ctaid", "nctaid")
+        for axis in "xyz"
+    },
     "%laneid": "t->identity.thread % 32",
     "%warpid": "t->identity.thread / 32",
     "WARP_SZ": "32",
@@ -103,5 +107,4 @@ def _number(text: str, kind: str) -> str:
         return _converted(f"{of}_of_bits(0x{text[2:]}u)", of, kind)
     if not _INTEGER.fullmatch(text):
         raise Unsupported(f"operand {text!r}")
-    value = int(text.rstrip("U"), 0)
-    return f"({kind}){value % 2**64}u" if value >= 0 else f"({kind})(s64){value}"
+    return f"({kind}){int(text.rstrip('U'), 0) % 2**64}u"

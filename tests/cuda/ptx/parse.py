@@ -17,7 +17,7 @@ _VARIABLE = re.compile(
     r"(?:\.ptr\s+(?:\.\w+\s+)?(?:\.align\s+\d+\s+)?)?"
     r"(?P<name>[\w$]+)\s*(?:\[(?P<count>\d+)\])?\s*(?:=\s*\{?(?P<values>[^;}]*)\}?)?"
 )
-# A label, a brace that opens or closes a scope, or what ends in a semicolon, vectors in braces included.
+# A label, a brace that opens or closes a scope, or what ends in a semicolon, vectors included.
 _STATEMENT = re.compile(r"(\s*)(?:([$%\w]+:(?!:))|([{}])|([^;]+);)")
 _FUNCTION = re.compile(r"\.(entry|func)\b")
 
@@ -83,7 +83,9 @@ def variables_of(text: str) -> list[Variable]:
 def _variable(match: re.Match) -> Variable:
     element = SIZES[match["type"]]
     size = element * int(match["count"] or 1)
-    values = [int(v, 0) % 2 ** (8 * element) for v in (match["values"] or "").split(",") if v.strip()]
+    values = [
+        int(v, 0) % 2 ** (8 * element) for v in (match["values"] or "").split(",") if v.strip()
+    ]
     content = b"".join(v.to_bytes(element, "little") for v in values).ljust(size, b"\0")
     return Variable(match["space"], match["name"], size, int(match["align"] or element), content)
 
@@ -96,7 +98,9 @@ def _function(text: str, match: re.Match, begin: int, end: int) -> Function:
     ).groups()
     first_line = text.count("\n", 0, begin + 1) + 1
     body = _statements(text[begin + 1 : end - 1], first_line)
-    return Function(is_kernel, name, variables_of(results or ""), variables_of(parameters or ""), body)
+    return Function(
+        is_kernel, name, variables_of(results or ""), variables_of(parameters or ""), body
+    )
 
 
 def _statements(text: str, line: int) -> list[Statement]:

@@ -14,9 +14,10 @@ static struct stream legacy = {.is_blocking = 1, .end = &legacy.first};    /* of
 
 struct event { struct stream *stream; u64 number; };
 
-/* The stream of a handle that a call is given; NULL if it is none of this context. */
+/* The stream of a handle that a call is given; NULL if it is none of this context. 0 and 1 are the
+   default stream, 2 is each thread's own, for which the same one stands here. */
 struct stream *stream_of(struct stream *handle) {
-    if (!handle) return &legacy;
+    if ((u64)handle <= 2) return &legacy;
     for (int k = 0; k < stream_count; k++)
         if (streams[k] == handle) return handle->context == current_context ? handle : NULL;
     return NULL;

@@ -1,4 +1,4 @@
-"""A module of PTX as C: its variables, its functions, and the tables by which the library finds them.
+"""A module of PTX as C: its variables, its functions, and the tables of them for the library.
 
 In: the text of a module with one kernel. Out: C that includes kernel.h and is compiled by itself.
 Raises Unsupported for what is not known; never guesses.
