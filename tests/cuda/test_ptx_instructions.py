@@ -148,7 +148,9 @@ def test_comparisons_with_nan(kind):
 
 
 def test_the_smaller_of_a_number_and_nan_is_the_number():
-    found = computed("min.f32 %c0, %a0, %a1;", "f32", "f32", [np.nan, 1, np.nan], [2, np.nan, np.nan])
+    found = computed(
+        "min.f32 %c0, %a0, %a1;", "f32", "f32", [np.nan, 1, np.nan], [2, np.nan, np.nan]
+    )
     np.testing.assert_array_equal(found, np.array([2, 1, np.nan], F32))
 
 

@@ -46,6 +46,7 @@ SENTENCES = (
     "work of another thread is captured into a graph",
     "a download of memory that nobody has written",
     "an upload from pageable memory while the stream captures",
+    "a copy of {size} bytes outside of all blocks",
 )
 
 

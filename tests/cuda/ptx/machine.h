@@ -7,7 +7,8 @@
 /* What can be wrong. emulator.py has a sentence for each, in this order. */
 enum fault_kind {
     MISALIGNED, OUT_OF_BOUNDS, UNWRITTEN_LOAD, READ_RACE, WRITE_RACE, OVERWRITE_RACE, PARTED, TRAP,
-    LOCAL_BOUNDS, FOREIGN_CAPTURE, UNWRITTEN_DOWNLOAD, PAGEABLE_CAPTURE
+    LOCAL_BOUNDS, FOREIGN_CAPTURE, UNWRITTEN_DOWNLOAD, PAGEABLE_CAPTURE,
+    COPY_BOUNDS
 };
 
 /* A thread of the GPU while it runs, with the names of PTX's special registers. */

@@ -30,7 +30,7 @@ static u8 *state_of(u64 address) { return machine->global.state + (address - mac
 
 /* A copy's bytes may have gone back to the pool that has them from the driver (watch.py). */
 static void check_inside(u64 address, u64 size) {
-    if (!all_bytes_inside(state_of(address), size)) report(OUT_OF_BOUNDS, "", 0, address, size);
+    if (!all_bytes_inside(state_of(address), size)) report(COPY_BOUNDS, "", 0, address, size);
 }
 
 static void run_operation(struct operation *o) {
