@@ -36,7 +36,7 @@ from tinymeta.cuda.launch import GpuKernel
 from . import work
 
 sys.path.append(str(Path(__file__).resolve().parent.parent / "tests" / "cuda"))
-from ptx import compiler, emulator  # noqa: E402
+from ptx import compiler, emulator
 
 TAKEN_AWAY = ("move", "parameter")  # kinds of instructions that the assembler removes
 
@@ -116,7 +116,7 @@ def _identities() -> Iterator[dict[str, str]]:
 
 def table(kernels: dict[str, emulator.KernelCounts], gpu: Gpu = H100) -> str:
     """A line for each kernel, the one that takes longest first, and one for all of them."""
-    head = f"{'launches':>8} {'blocks':>8} {'instructions':>13} {'FFMA':>6} {'MB':>8} {'us':>8}  kernel"
+    head = "launches   blocks  instructions   FFMA       MB       us  kernel"
     rows = sorted(kernels.items(), key=lambda item: -predicted_seconds(item[1], gpu))
     lines = [head, *(_row(name, [kernel], gpu) for name, kernel in rows)]
     return "\n".join([*lines, _row(f"in all, on {gpu.name}", list(kernels.values()), gpu)])

@@ -81,7 +81,7 @@ def per_ffma(found, useful):
 
 @pytest.mark.parametrize(
     "m, n, k, most",
-    [(256, 256, 256, 1.8), (256, 64, 288, 2.7), (16, 16, 64, 20)],
+    [(256, 256, 256, 1.75), (256, 64, 288, 2.75), (16, 16, 64, 5.8)],
     ids=["128 x 128", "64 x 64", "16 x 16"],
 )
 def test_instructions_of_a_product(m, n, k, most, gpu):
@@ -93,7 +93,7 @@ def test_instructions_of_a_product(m, n, k, most, gpu):
     assert found.counts["bytes loaded"] == 4 * k * (m * -(-n // columns) + n * -(-m // rows))
 
 
-@pytest.mark.parametrize("name, most", [("conv", 3.9), ("conv_weight", 4.6), ("conv_input", 4.5)])
+@pytest.mark.parametrize("name, most", [("conv", 3.6), ("conv_weight", 3.6), ("conv_input", 4.0)])
 def test_instructions_of_a_convolution(name, most, gpu):
     """3 x 3, 64 channels to 64, of 4 images of 16 x 16."""
     x, w, g = (4, 16, 16, 64), (3, 3, 64, 64), (4, 16, 16, 64)

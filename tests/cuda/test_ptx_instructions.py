@@ -1,4 +1,4 @@
-"""What the emulated GPU makes of an instruction, beside NumPy: at the ends of the range, of NaN, by 0.
+"""What the emulated GPU makes of an instruction, beside NumPy: at the range's ends, of NaN, by 0.
 
 Each is a kernel of a few lines of PTX. The instructions that NVVM writes for our kernels are met in
 all the other tests; here are those whose C is not what first comes to mind.

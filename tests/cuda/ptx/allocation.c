@@ -11,9 +11,6 @@ struct block { u64 address, size; struct context *context; struct block *next; }
 static struct block *blocks;
 static u64 last = GAP, in_use;
 
-static u8 *state_of(u64 address) { return machine->global.state + (address - machine->global.base); }
-static u8 *bytes_of(u64 address) { return machine->global.bytes + (address - machine->global.base); }
-
 /* Whether the driver has given these bytes away, in one block. */
 int is_allocated(u64 address, u64 size) {
     for (struct block *b = blocks; b; b = b->next)
@@ -77,7 +74,7 @@ u64 allocate_variable(u64 size, const u8 *content) {
     return code ? 0 : address;
 }
 
-/* ---- of the host --------------------------------------------------------------------------------- */
+/* ---- of the host ----------------------------------------------------------------------------- */
 
 struct pinned { u8 *begin; u64 size; struct pinned *next; };
 static struct pinned *pinned;

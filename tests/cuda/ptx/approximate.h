@@ -1,8 +1,8 @@
 /* PTX's approximate functions: of what a GPU may give, one value.
 
-   A GPU's are tables and a few bits; all that is promised is an error of about two units in the last
-   place, so that far they are moved here, by a rule that looks like chance, if the machine wants it.
-   What a kernel makes of them must not depend on it. "ftz": subnormal numbers are zeros. */
+   A GPU's are tables and a few bits; all that is promised is an error of about two units in the
+   last place, so that far they are moved here, by a rule that looks like chance, if the machine
+   wants it. What a kernel makes of them must not depend on it. "ftz": subnormals are zeros. */
 #ifndef APPROXIMATE_H
 #define APPROXIMATE_H
 #include <float.h>
@@ -20,7 +20,10 @@ static inline f32 flushed(f32 x) { return fabsf(x) < FLT_MIN ? copysignf(0, x) :
 /* exact: a value computed in float64. */
 #define APPROXIMATE(name, exact) \
     static inline f32 name##_approx_f32(f32 x) { return near((f32)(exact)); } \
-    static inline f32 name##_approx_ftz_f32(f32 y) { f32 x = flushed(y); return flushed(near((f32)(exact))); }
+    static inline f32 name##_approx_ftz_f32(f32 y) { \
+        f32 x = flushed(y); \
+        return flushed(near((f32)(exact))); \
+    }
 APPROXIMATE(lg2, log2((f64)x))
 APPROXIMATE(rcp, 1 / (f64)x)
 APPROXIMATE(sqrt, sqrt((f64)x))
@@ -36,7 +39,9 @@ static inline f32 ex2_approx_f32(f32 x) {
 }
 static inline f32 ex2_approx_ftz_f32(f32 x) { return flushed(ex2_approx_f32(flushed(x))); }
 static inline f32 div_approx_f32(f32 a, f32 b) { return near((f32)((f64)a / b)); }
-static inline f32 div_approx_ftz_f32(f32 a, f32 b) { return flushed(div_approx_f32(flushed(a), flushed(b))); }
+static inline f32 div_approx_ftz_f32(f32 a, f32 b) {
+    return flushed(div_approx_f32(flushed(a), flushed(b)));
+}
 
 /* In float64 only the upper 32 bits are computed. */
 static inline f64 upper_half(f64 x) {

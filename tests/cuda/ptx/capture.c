@@ -1,7 +1,7 @@
 /* libcuda: a stream's work captured into a graph, and graphs launched.
 
-   While a stream captures, nothing of it runs. Calls that could wait for it or change memory under it
-   are refused: to every thread in the global mode, to the capturing one in the thread-local mode. */
+   While a stream captures, nothing of it runs. Calls that could wait for it or change memory under
+   it are refused: to every thread in the global mode, to the capturing one in the thread-local. */
 #include <stdlib.h>
 #include "driver.h"
 
@@ -16,7 +16,8 @@ int is_unsafe_now(void) {
     for (int k = 0; k < MOST_CAPTURES; k++) {
         struct stream *s = capturing[k];
         if (!s || s->capture_mode == RELAXED_MODE) continue;
-        if (s->capture_mode == THREAD_MODE && !pthread_equal(s->captured_by, pthread_self())) continue;
+        int is_ours = pthread_equal(s->captured_by, pthread_self());
+        if (s->capture_mode == THREAD_MODE && !is_ours) continue;
         s->is_broken = 1;
         code = CAPTURE_UNSUPPORTED;
     }
@@ -67,7 +68,7 @@ int cuStreamIsCapturing(struct stream *handle, int *status) {
     return *status = s->is_capturing ? 1 + s->is_broken : 0, SUCCESS;
 }
 
-/* ---- graphs -------------------------------------------------------------------------------------- */
+/* ---- graphs ---------------------------------------------------------------------------------- */
 
 static struct operation copy_of(const struct operation *o) {
     struct operation copied = *o;

@@ -24,7 +24,10 @@ int cuInit(unsigned flags) {
     return is_ready = 1, SUCCESS;
 }
 int cuDriverGetVersion(int *version) { return *version = CALL_VERSION, SUCCESS; }
-int cuDeviceGetCount(int *count) { return *count = settings.devices, is_ready ? SUCCESS : NOT_INITIALIZED; }
+int cuDeviceGetCount(int *count) {
+    *count = settings.devices;
+    return is_ready ? SUCCESS : NOT_INITIALIZED;
+}
 int cuDeviceGet(int *device, int number) {
     if (!is_ready) return NOT_INITIALIZED;
     if (number < 0 || number >= settings.devices || number >= 8) return INVALID_DEVICE;
@@ -99,7 +102,8 @@ int cuGetErrorString(int code, const char **text) {
     case MISALIGNED_ADDRESS: *text = "misaligned address"; break;
     case LAUNCH_FAILED: *text = "unspecified launch failure"; break;
     case CAPTURE_UNSUPPORTED: *text = "operation not permitted when stream is capturing"; break;
-    case CAPTURE_INVALIDATED: *text = "operation failed due to a previous error during capture"; break;
+    case CAPTURE_INVALIDATED:
+        *text = "operation failed due to a previous error during capture"; break;
     case CAPTURE_WRONG_THREAD:
         *text = "attempt to terminate a thread-local capture sequence from another thread"; break;
     default: *text = NULL; return INVALID_VALUE;

@@ -8,15 +8,15 @@
 /* The codes of libcuda that it returns. */
 enum {
     SUCCESS = 0, INVALID_VALUE = 1, OUT_OF_MEMORY = 2, NOT_INITIALIZED = 3, INVALID_DEVICE = 101,
-    INVALID_CONTEXT = 201, INVALID_PTX = 218, PTX_TOO_NEW = 222, INVALID_HANDLE = 400, NOT_FOUND = 500,
-    NOT_READY = 600, ILLEGAL_ADDRESS = 700, MISALIGNED_ADDRESS = 716, LAUNCH_FAILED = 719,
-    CAPTURE_UNSUPPORTED = 900, CAPTURE_INVALIDATED = 901, CAPTURE_WRONG_THREAD = 905
+    INVALID_CONTEXT = 201, INVALID_PTX = 218, PTX_TOO_NEW = 222, INVALID_HANDLE = 400,
+    NOT_FOUND = 500, NOT_READY = 600, ILLEGAL_ADDRESS = 700, MISALIGNED_ADDRESS = 716,
+    LAUNCH_FAILED = 719, CAPTURE_UNSUPPORTED = 900, CAPTURE_INVALIDATED = 901, CAPTURE_WRONG_THREAD = 905
 };
 
 /* How the machine behaves; emulator.py has the same fields and says what they are for. */
 struct settings {
-    int thread_order, races, unwritten_allowed, approximate_off, late_uploads, late_refusal, ptx_version,
-        capability, devices, megabytes, dry;
+    int thread_order, races, unwritten_allowed, approximate_off, late_uploads, late_refusal;
+    int ptx_version, capability, devices, megabytes, dry;
 };
 extern struct settings settings;
 
@@ -46,10 +46,10 @@ struct stream {
 
 extern pthread_mutex_t lock;
 extern __thread struct context *current_context;
-extern int sticky_error;          /* of the kernel that failed: every call returns it from then on */
+extern int sticky_error;    /* of the kernel that failed: every call returns it from then on */
 
-int may_call(void);               /* SUCCESS, or why no call is possible in this thread */
-int is_unsafe_now(void);          /* CAPTURE_UNSUPPORTED if a capture forbids such a call, or SUCCESS */
+int may_call(void);         /* SUCCESS, or why no call is possible in this thread */
+int is_unsafe_now(void);    /* CAPTURE_UNSUPPORTED if a capture forbids such a call, or SUCCESS */
 int enqueue(struct stream *stream, struct operation operation);
 void run_until(struct stream *stream, u64 number);
 void run_all_streams(void);
@@ -64,5 +64,18 @@ int is_pinned(const void *address, u64 size);
 #define CHECK(condition) \
     do { int code_ = (condition); if (code_) return code_; } while (0)
 #define LOCKED(result) \
-    do { pthread_mutex_lock(&lock); int code_ = (result); pthread_mutex_unlock(&lock); return code_; } while (0)
+    do { \
+        pthread_mutex_lock(&lock); \
+        int code_ = (result); \
+        pthread_mutex_unlock(&lock); \
+        return code_; \
+    } while (0)
+
+/* What is behind an address of the device. */
+static inline u8 *bytes_of(u64 address) {
+    return machine->global.bytes + (address - machine->global.base);
+}
+static inline u8 *state_of(u64 address) {
+    return machine->global.state + (address - machine->global.base);
+}
 #endif

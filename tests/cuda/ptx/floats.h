@@ -1,5 +1,5 @@
-/* PTX's instructions on floats, each a function of its name: fma.rn.f32 is fma_f32, as .rn is what C
-   rounds by, fma.rz.f32 is fma_rz_f32. */
+/* PTX's instructions on floats, each a function of its name: fma.rn.f32 is fma_f32, as .rn is what
+   C rounds by, fma.rz.f32 is fma_rz_f32. */
 #ifndef FLOATS_H
 #define FLOATS_H
 #include <fenv.h>
@@ -53,7 +53,8 @@ static inline f32 cvt_rn_f32_f64(f64 a) { return (f32)a; }
 /* And back, to the nearest. */
 #define TO_FLOAT(F, T) static inline F cvt_rn_##F##_##T(T a) { return (F)a; }
 #define WITH_INTEGER(T, least, most) \
-    FROM_FLOAT(T, f32, least, most) FROM_FLOAT(T, f64, least, most) TO_FLOAT(f32, T) TO_FLOAT(f64, T)
+    FROM_FLOAT(T, f32, least, most) FROM_FLOAT(T, f64, least, most) \
+    TO_FLOAT(f32, T) TO_FLOAT(f64, T)
 WITH_INTEGER(s8, INT8_MIN, INT8_MAX) WITH_INTEGER(u8, 0, UINT8_MAX)
 WITH_INTEGER(s16, INT16_MIN, INT16_MAX) WITH_INTEGER(u16, 0, UINT16_MAX)
 WITH_INTEGER(s32, INT32_MIN, INT32_MAX) WITH_INTEGER(u32, 0, UINT32_MAX)

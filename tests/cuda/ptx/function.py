@@ -12,24 +12,15 @@ as long, and their code is not faster. Straight pieces of code count how often t
 it is known what is in each, that counts every instruction at the price of one addition a piece.
 """
 
+from .computing import computed
 from .instruction import Instruction, address, elements
 from .kinds import bytes_of, kind_of
 from .operands import Names, Register, c_name, c_type
 from .parse import SIZES, Function, Statement, Unsupported, Variable, variables_of
 
 SHARED_BASE = 1024  # where shared memory begins, as in grid.c
-_UNSAID = {"rn", "uni"}  # C rounds to the nearest; a uniform jump is a jump
 _IGNORED = (".pragma", ".loc ", ".file", ".section")
 _ENDS_PIECE = {"bra", "ret", "exit", "bar", "barrier"}
-# The types of operands that are not the instruction's own; T: its own, 2T: of twice its width.
-_OPERANDS = {
-    "shl": ("T", "u32"),
-    "shr": ("T", "u32"),
-    "bfi": ("T", "T", "u32", "u32"),
-    "selp": ("T", "T", "pred"),
-    "mad.wide": ("T", "T", "2T"),
-}
-_RESULTS = {"setp": "pred", "clz": "u32", "popc": "u32", "mul.wide": "2T", "mad.wide": "2T"}
 
 
 def layout(variables: list[Variable], begin: int = 0) -> tuple[dict[str, int], int]:
@@ -168,71 +159,9 @@ class FunctionWriter:
 
     def _code(self, i: Instruction) -> str:
         special = getattr(self, f"_{i.base}", None)
-        return special(i) if special else self._computed(i)
+        return special(i) if special else computed(self.names, i)
 
-    def _computed(self, i: Instruction) -> str:
-        """An instruction that is a function of its operands."""
-        own = c_type(i.type)
-        form = f"{i.base}.wide" if "wide" in i.modifiers else i.base
-        widths = {"T": own, "2T": f"{own[0]}{2 * 8 * SIZES.get(i.type, 0)}"}
-        result, *operands = i.operands
-        kinds = _OPERANDS.get(form, ("T",) * len(operands))
-        values = [self.names.read(o, widths.get(k, k)) for o, k in zip(operands, kinds)]
-        if i.base == "setp" and len(operands) == 3:
-            return self._combined(i, values)
-        if "cc" in i.modifiers or i.base in ("addc", "subc", "madc"):
-            values.append("&carry")
-        kind = _RESULTS.get(form, "T")
-        return self.names.write(
-            result, f"{_function_name(i)}({', '.join(values)})", widths.get(kind, kind)
-        )
-
-    def _combined(self, i: Instruction, values: list[str]) -> str:
-        """setp.lt.and.f32: a comparison, and a predicate."""
-        (how,) = {"and", "or", "xor"} & {*i.modifiers}
-        compared = f"{_function_name(i).replace(f'_{how}', '')}({', '.join(values[:2])})"
-        other = i.operands[3]
-        value = self.names.read(other.lstrip("!"), "pred")
-        value = f"!{value}" if other[0] == "!" else value
-        return self.names.write(i.operands[0], f"{how}_pred({compared}, {value})", "pred")
-
-    # ---- values that move ------------------------------------------------------------------------
-
-    def _mov(self, i: Instruction) -> str:
-        to, source = i.operands
-        kind = c_type(i.type)
-        if to[0] != "{" and source[0] != "{":
-            return self.names.write(to, self.names.read(source, kind), kind)
-        parts = elements(to if to[0] == "{" else source)
-        bits = 8 * SIZES[i.type] // len(parts)
-        if source[0] == "{":  # the first is the lowest
-            values = [
-                f"({kind}){self.names.read(p, f'u{bits}')} << {k * bits}"
-                for k, p in enumerate(parts)
-            ]
-            return self.names.write(to, " | ".join(values), kind)
-        value = self.names.read(source, kind)
-        writes = [
-            self.names.write(p, f"(u{bits})(whole >> {k * bits})", f"u{bits}")
-            for k, p in enumerate(parts)
-        ]
-        return f"{{ {kind} whole = {value}; {' '.join(writes)} }}"
-
-    def _cvta(self, i: Instruction) -> str:
-        """Between a space's addresses and generic ones, which are the same numbers here."""
-        if "shared" in i.modifiers or "local" in i.modifiers and "to" in i.modifiers:
-            raise Unsupported(f"a generic address of {i.modifiers}")
-        return self.names.write(i.operands[0], self.names.read(i.operands[1], "u64"), "u64")
-
-    def _cvt(self, i: Instruction) -> str:
-        to, source = map(c_type, i.types)
-        value = self.names.read(i.operands[1], source)
-        if "f" in to + source:
-            name = "_".join(("cvt", *i.modifiers))
-            return self.names.write(i.operands[0], f"{name}({value})", to)
-        if len(i.modifiers) > 2:
-            raise Unsupported(f"cvt.{'.'.join(i.modifiers)}")
-        return self.names.write(i.operands[0], f"({to})({value})", to)
+    # ---- memory ----------------------------------------------------------------------------------
 
     def _ld(self, i: Instruction) -> str:
         kind, size = c_type(i.type), SIZES[i.type]
@@ -297,9 +226,3 @@ class FunctionWriter:
         if name not in self.functions:
             raise Unsupported(f"a call of {name}")
         return f"{self.functions[name]}({', '.join(['t', *passed])});"
-
-
-def _function_name(i: Instruction) -> str:
-    """mul.rn.f32 is mul_f32, add.cc.u32 add_cc_u32, selp.b64 selp_u64."""
-    said = [c_type(m) if m in SIZES else m for m in i.modifiers if m not in _UNSAID]
-    return "_".join((i.base, *said))

@@ -1,7 +1,7 @@
 /* A grid of threads, run on the CPU: block after block, and in a block from barrier to barrier.
 
-   A kernel's function runs a thread until its next barrier or its end. So a block is a loop of epochs:
-   in each, all its threads run that far, in any order, for a GPU promises none. */
+   A kernel's function runs a thread until its next barrier or its end. So a block is a loop of
+   epochs: in each, all its threads run that far, in any order, for a GPU promises none. */
 #define _GNU_SOURCE
 #include <stdlib.h>
 #include <string.h>
@@ -63,14 +63,16 @@ static void clear_shared_memory(const struct kernel *kernel) {
     m->size = kernel->shared_bytes;
     memset(m->bytes, 0xff, m->size);
     memset(m->state, UNWRITTEN, m->size);
-    if (settings.races && !m->readers && marks) m->readers = calloc(1, marks), m->writers = calloc(1, marks);
+    if (settings.races && !m->readers && marks)
+        m->readers = calloc(1, marks), m->writers = calloc(1, marks);
     if (!settings.races) free(m->readers), free(m->writers), m->readers = m->writers = NULL;
     if (++m->run <= MOST_RUNS) return;
     m->run = 1;
     if (m->readers) memset(m->readers, 0, marks), memset(m->writers, 0, marks);
 }
 
-static void start_thread(struct thread *t, const u8 *parameters, dim grid, dim block, dim place, u32 k) {
+static void start_thread(struct thread *t, const u8 *parameters, dim grid, dim block, dim place,
+                         u32 k) {
     u64 number = ((u64)place.z * grid.y + place.y) * grid.x + place.x;
     *t = (struct thread){
         .tid = {k % block.x, k / block.x % block.y, k / (block.x * block.y)},
@@ -84,7 +86,8 @@ static void run_block(struct kernel *kernel, const u8 *parameters, dim grid, dim
     u32 count = block.x * block.y * block.z;
     clear_shared_memory(kernel);
     memset(state.registers, 0, (u64)count * kernel->register_bytes);
-    for (u32 k = 0; k < count; k++) start_thread(&state.threads[k], parameters, grid, block, place, k);
+    for (u32 k = 0; k < count; k++)
+        start_thread(&state.threads[k], parameters, grid, block, place, k);
     for (int running = 1, epoch = 0; running; epoch++) {
         int where = START;
         running = 0;

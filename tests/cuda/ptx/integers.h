@@ -45,7 +45,9 @@ UNSIGNED(u16) UNSIGNED(u32) UNSIGNED(u64)
     static inline S neg_##S(S a) { return 0 - (U)a; } \
     static inline S abs_##S(S a) { return a < 0 ? (S)(0 - (U)a) : a; } \
     static inline S shr_##S(S a, u32 n) { return a >> (n < 8 * sizeof a ? n : 8 * sizeof a - 1); } \
-    static inline S div_##S(S a, S b) { return b == 0 ? (S)-1 : b == -1 ? neg_##S(a) : (S)(a / b); } \
+    static inline S div_##S(S a, S b) { \
+        return b == 0 ? (S)-1 : b == -1 ? neg_##S(a) : (S)(a / b); \
+    } \
     static inline S rem_##S(S a, S b) { return b == 0 ? a : b == -1 ? 0 : (S)(a % b); }
 SIGNED(s16, u16) SIGNED(s32, u32) SIGNED(s64, u64)
 

@@ -71,7 +71,7 @@ void begin_launch(const char *name) {
     running = name;
 }
 
-/* ---- what was wrong ------------------------------------------------------------------------------ */
+/* ---- what was wrong -------------------------------------------------------------------------- */
 
 /* What a GPU itself would stop at. */
 static int error_of(enum fault_kind kind) {
@@ -83,8 +83,8 @@ static int error_of(enum fault_kind kind) {
     }
 }
 
-static void note(const struct thread *t, enum fault_kind kind, const char *kernel, int line, u64 address,
-                 u64 size) {
+static void note(const struct thread *t, enum fault_kind kind, const char *kernel, int line,
+                 u64 address, u64 size) {
     if (!sticky_error) sticky_error = error_of(kind);
     for (int k = 0; k < fault_count; k++) {
         struct fault *f = &faults[k];
@@ -100,7 +100,8 @@ static void note(const struct thread *t, enum fault_kind kind, const char *kerne
     snprintf(f->kernel, sizeof f->kernel, "%.999s", kernel);
 }
 
-static void kernel_fault(const struct thread *t, enum fault_kind kind, int line, u64 address, u32 size) {
+static void kernel_fault(const struct thread *t, enum fault_kind kind, int line, u64 address,
+                         u32 size) {
     note(t, kind, running, line, address, size);
 }
 
@@ -108,7 +109,7 @@ void report(enum fault_kind kind, const char *kernel, int line, u64 address, u64
     note(NULL, kind, kernel, line, address, size);
 }
 
-/* ---- for emulator.py ----------------------------------------------------------------------------- */
+/* ---- for emulator.py ------------------------------------------------------------------------- */
 
 void emulator_configure(const struct settings *wanted) { settings = *wanted; }
 const struct fault *emulator_faults(int *count) {

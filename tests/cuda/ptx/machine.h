@@ -23,13 +23,13 @@ enum { DONE = -1 };
 
 struct machine {
     struct memory global;
-    int approximate_off;     /* approximate functions are off by up to two units in the last place */
+    int approximate_off;     /* are approximate functions off by units in the last place? */
     void (*fault)(const struct thread *, enum fault_kind, int line, u64 address, u32 size);
 };
 extern struct machine *machine;
 
-/* A kernel of a module, as the translator writes it down and the library counts its runs. A visit is
-   a thread's passing through a straight piece of code; counts[piece][kind] tells what the piece has. */
+/* A kernel of a module, as the translator writes it down and the library counts its runs. A visit
+   is a thread's passing through a straight piece of code; counts[piece][kind] tells what it has. */
 struct kernel {
     const char *name;
     int (*run)(struct thread *, void *registers);

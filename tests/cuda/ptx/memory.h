@@ -8,8 +8,8 @@
 
 enum { OUTSIDE, UNWRITTEN, WRITTEN };    /* the state of a byte */
 
-/* Who has used an element. Between two barriers of a block there is an epoch; two threads are ordered
-   only if they are of one block and in different epochs. */
+/* Who has used an element. Between two barriers of a block there is an epoch; two threads are
+   ordered only if they are of one block and in different epochs. */
 struct mark {
     u64 run : 16;       /* in which run of the memory: earlier ones are over. 0: never used */
     u64 epoch : 13, block : 24, thread : 11;
@@ -21,7 +21,7 @@ struct mark {
 struct memory {
     u64 base, size;
     u8 *bytes, *state;
-    struct mark *readers, *writers;    /* of the element that begins at a byte; NULL: not looked for */
+    struct mark *readers, *writers;    /* of the element that begins at a byte, or NULL */
     u64 run;
     int unwritten_allowed;
 };

@@ -17,7 +17,8 @@ struct module {
 };
 struct function { struct module *module; struct kernel *kernel; };
 
-/* Of emulator.py: translates a text. Writes the path of a shared library, or an error; returns success. */
+/* Of emulator.py: it translates a text and writes the path of a library, or an error. Returns
+   whether it could. */
 typedef int (*translator)(const char *text, char *answer, size_t room);
 static translator translate;
 void emulator_translator(translator wanted) { translate = wanted; }
@@ -25,7 +26,7 @@ void emulator_translator(translator wanted) { translate = wanted; }
 static struct module *modules[65536];
 static int module_count;
 
-/* ---- loading ------------------------------------------------------------------------------------- */
+/* ---- loading --------------------------------------------------------------------------------- */
 
 static int version_of(const char *text) {
     const char *line = strstr(text, ".version ");
@@ -63,7 +64,7 @@ static int load(struct module **handle, const char *text, char *log, size_t room
     int version = version_of(text), is_too_new = version > settings.ptx_version;
     if (!version) return snprintf(log, room, "no .version"), INVALID_PTX;
     if (is_too_new && !settings.late_refusal)
-        return snprintf(log, room, "Unsupported .version %d.%d", version / 10, version % 10), PTX_TOO_NEW;
+        return snprintf(log, room, "version %d of PTX is too new", version), PTX_TOO_NEW;
     char answer[4096] = "";
     if (!translate || !translate(text, answer, sizeof answer))
         return snprintf(log, room, "%s", answer), INVALID_PTX;
@@ -79,7 +80,8 @@ int cuModuleLoadData(struct module **handle, const char *text) {
     char log[4096];
     return load(handle, text, log, sizeof log);
 }
-int cuModuleLoadDataEx(struct module **handle, const char *text, unsigned count, int *options, void **values) {
+int cuModuleLoadDataEx(struct module **handle, const char *text, unsigned count, int *options,
+                       void **values) {
     char ignored[4096], *log = ignored;
     size_t room = sizeof ignored;
     for (unsigned k = 0; k < count; k++) {
@@ -111,12 +113,13 @@ int cuModuleGetFunction(struct function **handle, struct module *m, const char *
     return NOT_FOUND;
 }
 
-/* ---- launching ----------------------------------------------------------------------------------- */
+/* ---- launching ------------------------------------------------------------------------------- */
 
 static int fits(const struct kernel *kernel, dim grid, dim block, unsigned shared) {
     if (!grid.x || !grid.y || !grid.z || !block.x || !block.y || !block.z) return 0;
     if (grid.x > INT32_MAX || grid.y > UINT16_MAX || grid.z > UINT16_MAX) return 0;
-    return block.z <= 64 && (u64)block.x * block.y * block.z <= 1024 && kernel->shared_bytes + shared <= MOST_SHARED;
+    if (block.z > 64 || (u64)block.x * block.y * block.z > 1024) return 0;
+    return kernel->shared_bytes + shared <= MOST_SHARED;
 }
 
 static int launch(struct kernel *kernel, dim grid, dim block, struct stream *s, void **arguments) {
@@ -127,8 +130,9 @@ static int launch(struct kernel *kernel, dim grid, dim block, struct stream *s, 
         memcpy(o.owned + kernel->parameter_offsets[k], arguments[k], kernel->parameter_sizes[k]);
     return enqueue(s, o);
 }
-int cuLaunchKernel(struct function *f, unsigned gx, unsigned gy, unsigned gz, unsigned x, unsigned y,
-                   unsigned z, unsigned shared, struct stream *handle, void **arguments, void **extra) {
+int cuLaunchKernel(struct function *f, unsigned gx, unsigned gy, unsigned gz, unsigned x,
+                   unsigned y, unsigned z, unsigned shared, struct stream *handle,
+                   void **arguments, void **extra) {
     CHECK(may_call());
     dim grid = {gx, gy, gz}, block = {x, y, z};
     if (!f || !f->module->is_alive || f->module->context != current_context) return INVALID_HANDLE;
@@ -136,7 +140,7 @@ int cuLaunchKernel(struct function *f, unsigned gx, unsigned gy, unsigned gz, un
     LOCKED(launch(f->kernel, grid, block, stream_of(handle), arguments));
 }
 
-/* ---- for emulator.py ----------------------------------------------------------------------------- */
+/* ---- for emulator.py ------------------------------------------------------------------------- */
 
 int emulator_modules(void) { return module_count; }
 struct kernel *emulator_kernels(int module, int *count) {

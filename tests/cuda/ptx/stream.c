@@ -1,7 +1,7 @@
 /* libcuda: streams, what is queued on them, and events.
 
-   A stream runs nothing until somebody waits for it: so whoever reads what another stream is to write,
-   without waiting, reads what was there before. */
+   A stream runs nothing until somebody waits for it: so whoever reads what another stream is to
+   write, without waiting, reads what was there before. */
 #include <stdlib.h>
 #include "driver.h"
 
@@ -23,10 +23,7 @@ struct stream *stream_of(struct stream *handle) {
     return NULL;
 }
 
-/* ---- running ------------------------------------------------------------------------------------- */
-
-static u8 *bytes_of(u64 address) { return machine->global.bytes + (address - machine->global.base); }
-static u8 *state_of(u64 address) { return machine->global.state + (address - machine->global.base); }
+/* ---- running --------------------------------------------------------------------------------- */
 
 /* A copy's bytes may have gone back to the pool that has them from the driver (watch.py). */
 static void check_inside(u64 address, u64 size) {
@@ -108,7 +105,7 @@ int enqueue(struct stream *stream, struct operation o) {
     return SUCCESS;
 }
 
-/* ---- streams ------------------------------------------------------------------------------------- */
+/* ---- streams --------------------------------------------------------------------------------- */
 
 static int create(struct stream **handle, unsigned flags) {
     if (stream_count == MOST_STREAMS) return OUT_OF_MEMORY;
@@ -154,7 +151,7 @@ int cuStreamQuery(struct stream *handle) {
     return s->done < s->queued ? NOT_READY : SUCCESS;
 }
 
-/* ---- copies -------------------------------------------------------------------------------------- */
+/* ---- copies ---------------------------------------------------------------------------------- */
 
 static int upload(u64 to, void *from, u64 size, struct stream *s) {
     if (!s) return INVALID_HANDLE;
@@ -176,7 +173,8 @@ static int download(void *to, u64 from, u64 size, struct stream *s) {
     if (!s) return INVALID_HANDLE;
     if (!is_allocated(from, size)) return INVALID_VALUE;
     CHECK(synchronize(s));
-    if (!settings.unwritten_allowed && !settings.dry && !all_bytes_are(state_of(from), size, WRITTEN))
+    int is_strict = !settings.unwritten_allowed && !settings.dry;
+    if (is_strict && !all_bytes_are(state_of(from), size, WRITTEN))
         report(UNWRITTEN_DOWNLOAD, "", 0, from, size);
     return memcpy(to, bytes_of(from), size), SUCCESS;
 }
@@ -193,14 +191,14 @@ int cuMemcpyDtoDAsync_v2(u64 to, u64 from, size_t size, struct stream *handle) {
     CHECK(may_call());
     LOCKED(copy(to, from, size, stream_of(handle)));
 }
-/* For watch.py, in a thread of any context: from here on in the stream, of these bytes the first `exact`
-   are allocated and unwritten, the others are nobody's. */
+/* For watch.py, in a thread of any context: from here on in the stream, of these bytes the first
+   `exact` are allocated and unwritten, the others are nobody's. */
 int emulator_set_state(u64 address, u64 size, u64 exact, struct stream *s) {
     struct operation o = {.kind = SET_STATE, .to = address, .size = size, .exact = exact};
     LOCKED(s->is_capturing ? SUCCESS : enqueue(s, o));
 }
 
-/* ---- events -------------------------------------------------------------------------------------- */
+/* ---- events ---------------------------------------------------------------------------------- */
 
 int cuEventCreate(struct event **event, unsigned flags) {
     CHECK(may_call());
@@ -213,7 +211,7 @@ int cuEventDestroy_v2(struct event *event) {
 }
 static int record(struct event *event, struct stream *s) {
     if (!event || !s) return INVALID_HANDLE;
-    if (s->is_capturing) return s->is_broken = 1, CAPTURE_UNSUPPORTED;    /* joined captures: not here */
+    if (s->is_capturing) return s->is_broken = 1, CAPTURE_UNSUPPORTED;    /* no joined captures */
     CHECK(enqueue(s, (struct operation){.kind = RECORD}));
     *event = (struct event){s, s->queued};
     return SUCCESS;
@@ -226,7 +224,8 @@ static int wait_for(struct stream *s, struct event *event) {
     if (!event || !s) return INVALID_HANDLE;
     if (s->is_capturing) return s->is_broken = 1, CAPTURE_UNSUPPORTED;
     if (!event->stream || event->stream == s) return SUCCESS;
-    return enqueue(s, (struct operation){.kind = WAIT, .awaited = event->stream, .number = event->number});
+    struct operation o = {.kind = WAIT, .awaited = event->stream, .number = event->number};
+    return enqueue(s, o);
 }
 int cuStreamWaitEvent(struct stream *handle, struct event *event, unsigned flags) {
     CHECK(may_call());
