@@ -21,9 +21,11 @@ F32 = np.float32
 
 
 def code(name, *arguments):
-    """What a call returns."""
-    driver.current().use_context()
-    return getattr(driver.current().library, name)(*arguments)
+    """What a call returns, with the first device's context."""
+    library, context = driver.current().library, c_void_p()
+    assert library.cuDevicePrimaryCtxRetain(byref(context), c_int(0)) == 0
+    assert library.cuCtxSetCurrent(context) == 0
+    return getattr(library, name)(*arguments)
 
 
 def elsewhere(function):

@@ -110,4 +110,3 @@ int cuGetErrorString(int code, const char **text) {
     }
     return SUCCESS;
 }
-int cuGetErrorName(int code, const char **text) { return cuGetErrorString(code, text); }

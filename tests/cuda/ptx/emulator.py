@@ -30,7 +30,6 @@ DEFAULTS = {
     "capability": 90,  # of the GPU, sm_90
     "devices": 1,
     "megabytes": 2048,  # of memory
-    "dry": 0,  # is nothing run?
 }
 # In the order of machine.h's fault_kind.
 SENTENCES = (

@@ -33,7 +33,7 @@ static void check_inside(u64 address, u64 size) {
 static void run_operation(struct operation *o) {
     switch (o->kind) {
     case LAUNCH:
-        if (!settings.dry) run_grid(o->kernel, o->owned, o->grid, o->block);
+        run_grid(o->kernel, o->owned, o->grid, o->block);
         break;
     case UPLOAD:
         check_inside(o->to, o->size);
@@ -173,8 +173,7 @@ static int download(void *to, u64 from, u64 size, struct stream *s) {
     if (!s) return INVALID_HANDLE;
     if (!is_allocated(from, size)) return INVALID_VALUE;
     CHECK(synchronize(s));
-    int is_strict = !settings.unwritten_allowed && !settings.dry;
-    if (is_strict && !all_bytes_are(state_of(from), size, WRITTEN))
+    if (!settings.unwritten_allowed && !all_bytes_are(state_of(from), size, WRITTEN))
         report(UNWRITTEN_DOWNLOAD, "", 0, from, size);
     return memcpy(to, bytes_of(from), size), SUCCESS;
 }
