@@ -156,7 +156,9 @@ def test_a_pinned_upload_is_read_when_it_runs_a_pageable_one_at_once(gpu):
     for host, late in ((np.ones(2, F32), False), (pinned, True), (np.ones(2, F32), True)):
         gpu.configure(late_uploads=int(late and host is not pinned))
         host[:] = 1
-        driver.current().upload(x.address, host)
+        source, stream = c_void_p(host.ctypes.data), driver.current().stream
+        upload = driver.Address(x.address), source, c_size_t(8), stream
+        assert code("cuMemcpyHtoDAsync_v2", *upload) == 0
         host[:] = 2
         assert move(x, "cpu").tolist() == [2 if late else 1] * 2
     assert code("cuMemFreeHost", page) == 0

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import tinymeta as tm
-from tinymeta.cuda import driver, matmul, movement
+from tinymeta.cuda import driver, loops, matmul, movement
 from tinymeta.cuda.array import Array, allocate, move
 from tinymeta.cuda.launch import GpuKernel
 from tinymeta.cuda.memory import ForeignBlock
@@ -24,6 +24,7 @@ def planted(monkeypatch):
     """planted(change): kernels that are loaded from now on have their PTX changed."""
     original = GpuKernel.ptx
     kernels = (matmul.choose_kernel, matmul.shared_tile_kernel, matmul.register_tile_kernel)
+    kernels = (*kernels, loops.loop_kernel)
 
     def forget():
         for function in kernels:
@@ -64,6 +65,15 @@ def test_a_barrier_less(n, barriers, planted, gpu):
         product(n)
         found = gpu.faults()
         assert any("a race" in f or "nobody has written" in f for f in found), found
+
+
+@pytest.mark.parametrize("number", range(8))
+def test_a_barrier_less_of_a_sum(number, planted, gpu):
+    """Of those between its halvings, 256 threads to 1; behind the last none is needed."""
+    planted(lambda text: without(text, r"bar\.sync[^;]*;", number) if "bar.sync" in text else text)
+    with tm.device("cuda"):
+        tm.sum(tm.asarray(np.ones((3, 700), F32)), 1).numpy()
+    assert any("a race" in f for f in gpu.faults())
 
 
 def test_the_product_as_it_is_has_none(planted, gpu):
