@@ -11,9 +11,9 @@ import tinymeta as tm
 from tinymeta.core.device import move
 from tinymeta.core.primitive import registry
 from tinymeta.core.text import FUNCTIONS, names, parsed
-from tinymeta.cuda import matmul
+from tinymeta.cuda import loops, matmul
 from tinymeta.cuda.array import allocate
-from tinymeta.cuda.launch import GpuKernel
+from tinymeta.cuda.launch import THREADS, GpuKernel
 from tinymeta.cuda.target import SIMULATED
 from tinymeta.testing.cases import TABLE
 from tinymeta.testing.primitives import check_kernel, on_cases
@@ -120,7 +120,8 @@ def test_any_axes_are_reduced(shape, axes, how, on_gpu):
 
 
 def test_a_few_long_sums_are_cut_in_parts(on_gpu, monkeypatch):
-    x = rng.normal(size=(2, 3000)).astype(np.float32)
+    count = 2 * THREADS * loops.ROWS_ENOUGH + 3  # for two parts, on a GPU as in the simulator
+    x = rng.normal(size=(2, count)).astype(np.float32)
     kernels = recorded_kernels(monkeypatch)
     y = tm.sum(x, 1)
     assert len(kernels) == 2, "one for the parts, one for their sum"
