@@ -4,7 +4,8 @@ Here     how fast a meta-gradient is: against others, against the machine, and w
 Imports  tinymeta, torch and jax where they are installed; tests/ and, for faults, examples/
 Never    a figure without a check first that all contenders compute the same thing.
 Add one  work in work.py -> the same work in in_torch.py and in_jax.py
-Tests    tests/peers/test_benchmarks.py, tests/test_faults.py, tests/test_density.py
+Tests    tests/peers/test_benchmarks.py, tests/test_faults.py, tests/test_density.py,
+         tests/cuda/test_ptx_counts.py
 
     python -m benchmarks                            # every work against PyTorch and JAX
     python -m benchmarks sinusoid --compile sinusoid
