@@ -1,10 +1,11 @@
 """
 Here     how fast a meta-gradient is: against others, against the machine, and where time goes;
          what becomes of it when disks fill, bits flip and runs are killed; how dense code is.
-Imports  tinymeta, torch and jax where they are installed; for faults, tests/ and examples/
+Imports  tinymeta, torch and jax where they are installed; tests/ and, for faults, examples/
 Never    a figure without a check first that all contenders compute the same thing.
 Add one  work in work.py -> the same work in in_torch.py and in_jax.py
-Tests    tests/peers/test_benchmarks.py, tests/test_faults.py, tests/test_density.py
+Tests    tests/peers/test_benchmarks.py, tests/test_faults.py, tests/test_density.py,
+         tests/cuda/test_ptx_counts.py
 
     python -m benchmarks                            # every work against PyTorch and JAX
     python -m benchmarks sinusoid --compile sinusoid
@@ -16,6 +17,7 @@ Tests    tests/peers/test_benchmarks.py, tests/test_faults.py, tests/test_densit
     python -m benchmarks.faults                     # faults of all kinds: one table of their ends
     python -m benchmarks.gpu                        # all there is to know about a GPU
     python -m benchmarks.gpu_kernels                # its kernels, compiled without one
+    python -m benchmarks.gpu_model                  # what a step does there, counted without one
 """
 
 __all__: list[str] = []  # commands, not names to import

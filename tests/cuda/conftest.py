@@ -1,15 +1,42 @@
-"""Tests of the GPU's kernels: on a GPU, or in Numba's simulator with NUMBA_ENABLE_CUDASIM=1."""
+"""Tests of the GPU's kernels: on a GPU, in Numba's simulator with NUMBA_ENABLE_CUDASIM=1, or, those
+marked ptx_run, as compiled PTX on the CPU (ptx/)."""
+
+import contextlib
 
 import pytest
+from ptx import choose, emulator, watch
 
 import tinymeta as tm
+from tinymeta.cuda import driver
 
 
-def pytest_collection_modifyitems(items):
-    marked = [item for item in items if item.get_closest_marker("cuda")]
-    if marked and (reason := tm.devices()["cuda"]) is not True:
-        for item in marked:
-            item.add_marker(pytest.mark.skip(reason=f"{reason}; or set NUMBA_ENABLE_CUDASIM=1"))
+def pytest_collection_modifyitems(config, items):
+    if choose.is_emulated(config.option.markexpr):
+        wanted, reason = "ptx_run", choose.why_not_emulated()
+    else:
+        wanted, usable = "cuda", tm.devices()["cuda"]
+        reason = "" if usable is True else f"{usable}; or set NUMBA_ENABLE_CUDASIM=1"
+    for item in items:
+        if reason and item.get_closest_marker(wanted):
+            item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.fixture(autouse=True)
+def gpu(request, monkeypatch):
+    """The emulated GPU: a test fails that does what it may not, even if its numbers are right."""
+    emulated = choose.is_emulated(request.config.option.markexpr)
+    if not emulated or not request.node.get_closest_marker("ptx_run"):
+        yield
+        return
+    gpu = emulator.start()
+    gpu.configure(**emulator.DEFAULTS)
+    with monkeypatch.context() as patch:
+        watch.watch_pool(gpu, patch)
+        watch.allow_preparing(gpu, patch)
+        yield gpu
+        with contextlib.suppress(driver.DriverError):  # its cause is among the faults
+            driver.current().synchronize()
+    assert not (found := gpu.faults()), "\n".join(found)
 
 
 @pytest.fixture

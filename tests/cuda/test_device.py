@@ -13,7 +13,7 @@ from tinymeta.cuda.memory import memory_pool, rounded_size
 from tinymeta.cuda.simulator import SimulatedPointer
 from tinymeta.cuda.target import SIMULATED
 
-pytestmark = pytest.mark.cuda
+pytestmark = [pytest.mark.cuda, pytest.mark.ptx_run]
 
 
 @pytest.mark.parametrize("dtype", ["bool", "int64", "float32", "float64", "uint8"])

@@ -10,7 +10,7 @@ from tinymeta.cuda import launch
 from tinymeta.cuda.driver import DriverError, current
 from tinymeta.cuda.target import SIMULATED
 
-pytestmark = pytest.mark.cuda
+pytestmark = [pytest.mark.cuda, pytest.mark.ptx_run]
 rng = np.random.default_rng(0)
 F32 = np.float32
 

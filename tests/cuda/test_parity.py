@@ -19,7 +19,7 @@ from tinymeta.testing.cases import TABLE
 from tinymeta.testing.kernelcheck import check_kernel
 from tinymeta.testing.primitives import on_cases
 
-pytestmark = pytest.mark.cuda
+pytestmark = [pytest.mark.cuda, pytest.mark.ptx_run]
 EXAMPLES = 3 if SIMULATED else 25
 OURS = sorted(name for name, op in registry.items() if name in TABLE or op.family == "elementwise")
 rng = np.random.default_rng(0)

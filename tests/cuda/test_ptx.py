@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from drawn import case_of
 from fake_driver import FakeDriver, fresh_kernels
 
 import tinymeta as tm
@@ -77,19 +78,9 @@ def check_machine_code(entry: str, text: str, target: str, most: int):
 
 def launch_primitive(name: str, dtype: str):
     """The kernel of a primitive, on arrays of the fake driver."""
-    from hypothesis import find, settings
-
-    from tinymeta.testing.cases import strategy_for
-
-    op = registry[name]
-    case = find(
-        strategy_for(op),
-        lambda c: all(x.size > 1 for x in c.inputs),
-        settings=settings(database=None, derandomize=True),
-    )
-    inputs = [x.astype(dtype) if x.dtype.kind == "f" else x for x in case.inputs]
-    arrays = [allocate(x.shape, x.dtype) for x in inputs]
-    shape, out = op.shape(*inputs, **case.static)
+    op, case = registry[name], case_of(name, dtype)
+    arrays = [allocate(x.shape, x.dtype) for x in case.inputs]
+    shape, out = op.shape(*case.inputs, **case.static)
     kernel = find_kernel(op, "cuda")
     kernel(*arrays, **case.static) if op.view else kernel(
         allocate(shape, out), *arrays, **case.static

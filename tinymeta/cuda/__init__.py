@@ -8,7 +8,7 @@ Never    needs a GPU to be imported, knows a Tensor, launches by way of Numba, t
          outside target.py
 Add one  a function of the primitive's name in the file of its family; what runs on the GPU is a
          plain function of pointers and ints, wrapped in `GpuKernel`
-Tests    tests/cuda/: in Numba's simulator, and compiled for sm_80 and sm_90 without a GPU
+Tests    tests/cuda/: in Numba's simulator, compiled for sm_80 and sm_90, and as PTX on the CPU
 """
 
 from .array import Array, allocate, device_name, device_number, move, share

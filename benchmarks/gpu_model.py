@@ -1,0 +1,156 @@
+"""What a step does on a GPU, kernel by kernel, counted without one, and a time that this predicts.
+
+    python -m benchmarks.gpu_model                      # of conv4's step; minutes
+    python -m benchmarks.gpu_model conv --tasks 4       # another work, on few of its tasks
+
+The work is compiled as for a GPU and run once: its PTX, on the CPU, by the emulator of
+tests/cuda/ptx, which counts every instruction and every byte that a thread loads or stores. These
+are facts, the same on each machine. The time is a model's, `predicted_seconds`, for one GPU:
+
+    time of a launch = launch + max(instructions / rate, bytes / bandwidth)
+
+- A multiprocessor begins 128 instructions a clock, for 4 times 32 threads, and never waits: neither
+  for memory nor at a barrier. Blocks are spread evenly; where there are fewer of them than
+  multiprocessors, the others are idle.
+- An instruction of PTX is one of the GPU's, but for moves and reads of parameters, which its
+  assembler takes away. Address arithmetic that it folds into loads is counted too often.
+- All bytes come from the GPU's memory: what caches save is not known. So of a product the bytes
+  are an upper bound.
+- Launches of a kernel are all like their mean, and none overlaps the one before it.
+
+It tells which kernels to look at, and whether a change makes fewer instructions; not what a clock
+would say. Needs gcc and a compiler for GPUs (README.md, "On a GPU").
+"""
+
+import argparse
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import tinymeta as tm
+from tinymeta.cuda import driver
+from tinymeta.cuda.launch import GpuKernel
+
+from . import work
+
+sys.path.append(str(Path(__file__).resolve().parent.parent / "tests" / "cuda"))
+from ptx import compiler, emulator
+
+TAKEN_AWAY = ("move", "parameter")  # kinds of instructions that the assembler removes
+
+
+class Gpu(NamedTuple):
+    """What its data sheet says. clock: of a second; threads: that begin an instruction a clock."""
+
+    name: str
+    multiprocessors: int
+    clock: float
+    threads: int
+    bandwidth: float  # bytes a second
+    launch: float  # seconds, inside of a graph: believed, not on the data sheet
+
+
+H100 = Gpu("H100 SXM", 132, 1.755e9, 128, 3.35e12, 1.5e-6)
+
+
+def issued(kernel: emulator.KernelCounts) -> int:
+    """The instructions of all its threads that the assembler leaves."""
+    return kernel.instructions - sum(kernel.counts[kind] for kind in TAKEN_AWAY)
+
+
+def moved(kernel: emulator.KernelCounts) -> int:
+    """The bytes that its threads load and store."""
+    return kernel.counts["bytes loaded"] + kernel.counts["bytes stored"]
+
+
+def predicted_seconds(kernel: emulator.KernelCounts, gpu: Gpu = H100) -> float:
+    """Of all its launches together, by the model above."""
+    busy = min(kernel.blocks / kernel.launches, gpu.multiprocessors)
+    computing = issued(kernel) / (busy * gpu.threads * gpu.clock)
+    return kernel.launches * gpu.launch + max(computing, moved(kernel) / gpu.bandwidth)
+
+
+def count_step(job: work.Work) -> dict[str, emulator.KernelCounts]:
+    """What each kernel did in one replay of a compiled work, by a name that tells it from others.
+
+    Raises compiler.Missing without gcc, RuntimeError where GPU kernels cannot be compiled.
+    """
+    gpu = emulator.start()
+    if (reason := tm.devices()["cuda"]) is not True:
+        raise RuntimeError(str(reason))
+    gpu.configure(races=0, unwritten_allowed=1, thread_order=emulator.FORWARD)
+    with _identities() as identities, tm.device("cuda"):
+        compiled = tm.jit(job.run)
+        compiled(job.params, job.data)
+        driver.current().synchronize()
+        gpu.forget_statistics()
+        compiled(job.params, job.data)
+        driver.current().synchronize()
+    named = {}
+    for kernel in gpu.statistics():
+        short = emulator.readable(kernel.name).removeprefix("tinymeta.cuda.")
+        short = short.replace("._3clocals_3e.kernel", "")  # the mangled <locals>
+        named[f"{short} {identities.get(kernel.name, '')}".strip()] = kernel
+    return named
+
+
+@contextmanager
+def _identities() -> Iterator[dict[str, str]]:
+    """What tells kernels of one name apart, by their names in PTX; of loops their source does."""
+    found: dict[str, str] = {}
+    original = GpuKernel.ptx
+
+    def recording(self: GpuKernel, *args: object) -> str:
+        text = original(self, *args)
+        found[driver.entry_name(text)] = "" if "\n" in self.identity else self.identity
+        return text
+
+    GpuKernel.ptx = recording
+    try:
+        yield found
+    finally:
+        GpuKernel.ptx = original
+
+
+def table(kernels: dict[str, emulator.KernelCounts], gpu: Gpu = H100) -> str:
+    """A line for each kernel, the one that takes longest first, and one for all of them."""
+    head = "launches   blocks  instructions   FFMA       MB       us  kernel"
+    rows = sorted(kernels.items(), key=lambda item: -predicted_seconds(item[1], gpu))
+    lines = [head, *(_row(name, [kernel], gpu) for name, kernel in rows)]
+    return "\n".join([*lines, _row(f"in all, on {gpu.name}", list(kernels.values()), gpu)])
+
+
+def _row(name: str, kernels: list[emulator.KernelCounts], gpu: Gpu) -> str:
+    instructions = sum(map(issued, kernels))
+    ffma = sum(k.counts["ffma"] for k in kernels)
+    seconds = sum(predicted_seconds(k, gpu) for k in kernels)
+    return (
+        f"{sum(k.launches for k in kernels):>8,} {sum(k.blocks for k in kernels):>8,} "
+        f"{instructions:>13,} {ffma / max(instructions, 1):>6.0%} "
+        f"{sum(map(moved, kernels)) / 1e6:>8.1f} {1e6 * seconds:>8.1f}  {name}"
+    )
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command; SystemExit with a message where nothing can be counted."""
+    p = argparse.ArgumentParser(
+        prog="python -m benchmarks.gpu_model",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    p.add_argument("work", nargs="?", default="conv4", choices=work.WORKS, metavar="work")
+    p.add_argument("--tasks", type=int, help="only so many of its tasks (all)")
+    options = p.parse_args(arguments)
+    job = work.WORKS[options.work]()
+    if options.tasks is not None and isinstance(job.data, tm.Tasks):
+        job = job._replace(data=tm.tree.map(lambda a: a[: options.tasks], job.data))
+    try:
+        print(f"{job.name}\n{table(count_step(job))}")
+    except (compiler.Missing, RuntimeError) as error:
+        p.error(f"nothing can be counted here: {error}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,52 @@
+"""What is counted: kinds of instructions, and the bytes that a kernel loads and stores.
+
+PTX is not yet what a GPU runs; its assembler takes two instructions together here and makes three
+of one there. But of loops of arithmetic it leaves what they are.
+"""
+
+from .instruction import Instruction
+
+INSTRUCTIONS = (
+    *("ffma", "float32", "dfma", "float64", "special", "integer", "division", "select", "convert"),
+    *("move", "branch", "barrier", "parameter", "global load", "global store"),
+    *("shared load", "shared store", "local"),
+)
+KINDS = (*INSTRUCTIONS, "bytes loaded", "bytes stored")
+_SPECIAL = {"ex2", "lg2", "rcp", "rsqrt", "sin", "cos", "tanh"}
+_BASES = {
+    **dict.fromkeys(("bra", "ret", "exit", "call", "trap"), "branch"),
+    **dict.fromkeys(("mov", "cvta"), "move"),
+    **dict.fromkeys(("setp", "selp"), "select"),
+    **dict.fromkeys(("bar", "barrier", "membar", "fence"), "barrier"),
+    "cvt": "convert",
+}
+
+
+def kind_of(instruction: Instruction) -> str:
+    """One of INSTRUCTIONS."""
+    base, modifiers = instruction.base, instruction.modifiers
+    if base in ("ld", "st"):
+        space = instruction.space
+        if space in ("local", "param"):
+            return "local" if space == "local" else "parameter"
+        return f"{space} {'load' if base == 'ld' else 'store'}"
+    if base in _BASES:
+        return _BASES[base]
+    if "approx" in modifiers or base in _SPECIAL:
+        return "special"
+    if base in ("div", "rem", "sqrt"):
+        return "division"
+    bits = {"f32": "32", "f64": "64"}.get(instruction.type)
+    if not bits:
+        return "integer"
+    if base == "fma":
+        return "ffma" if bits == "32" else "dfma"
+    return f"float{bits}"
+
+
+def bytes_of(instruction: Instruction) -> dict[str, int]:
+    """The bytes of global memory that it moves, by kind."""
+    kind = kind_of(instruction)
+    if not kind.startswith("global"):
+        return {}
+    return {f"bytes {'loaded' if kind == 'global load' else 'stored'}": instruction.bytes}

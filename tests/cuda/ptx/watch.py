@@ -1,0 +1,52 @@
+"""The pool's blocks, known to the emulator: to the driver, memory that the pool keeps is in use.
+
+From here on a block is unwritten when it is handed out, ends where its bytes do and not where its
+rounded size does, and is nobody's when it has come back. All in the stream's order: kernels that
+were queued before a block came back may still use it.
+"""
+
+from ctypes import c_uint64
+from typing import Any
+
+from tinymeta.cuda import driver, memory
+from tinymeta.jit import graph
+
+from .emulator import Emulator
+
+
+def watch_pool(emulator: Emulator, monkeypatch: Any) -> None:
+    """Until `monkeypatch` undoes it."""
+    begin, end = memory.Block.__init__, memory.Block.__del__
+
+    def set_state(block: memory.Block, exact: int) -> None:
+        numbers = map(c_uint64, (block.address, block.size, exact))
+        emulator.library.emulator_set_state(*numbers, driver.current().stream)
+
+    def watched_begin(self, size: int) -> None:
+        begin(self, size)
+        set_state(self, size)
+
+    def watched_end(self) -> None:
+        if hasattr(self, "size") and not getattr(
+            self, "lent", False
+        ):  # another library may use it yet
+            set_state(self, 0)
+        end(self)
+
+    monkeypatch.setattr(memory.Block, "__init__", watched_begin)
+    monkeypatch.setattr(memory.Block, "__del__", watched_end)
+
+
+def allow_preparing(emulator: Emulator, monkeypatch: Any) -> None:
+    """A program that is made ready runs once, on an arena whose inputs are not there yet.
+
+    Then, and only then, unwritten memory may be loaded.
+    """
+    prepare = graph.Launches.__init__
+
+    def watched_prepare(self, *args: Any) -> None:
+        with emulator.configured(unwritten_allowed=1):
+            prepare(self, *args)
+            driver.current().synchronize()
+
+    monkeypatch.setattr(graph.Launches, "__init__", watched_prepare)

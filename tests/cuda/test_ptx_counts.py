@@ -1,0 +1,152 @@
+"""What the emulated GPU counts; and how many instructions our products take, which must not grow.
+
+The counts are exact and the same on every machine, for one version of Numba's compiler; the bounds
+leave a tenth for others.
+"""
+
+import numpy as np
+import pytest
+from ptx import compiler, emulator, kinds
+from test_ptx_instructions import KERNEL, Written
+
+from benchmarks import gpu_model, work
+from tinymeta.cuda import conv, driver, matmul
+from tinymeta.cuda.array import allocate, move
+from tinymeta.ops.conv import geometry_of
+
+pytestmark = pytest.mark.ptx_run
+F32 = np.float32
+ADD = KERNEL.format(kind="f32", result="f32", size=4, out_size=4, code="add.f32 %c0, %a0, %a1;")
+HALF = "setp.lt.u32 %p0, %r0, 4; mov.f32 %c0, %a0; @%p0 add.f32 %c0, %a0, %a1;"
+IN_HALF = KERNEL.format(kind="f32", result="f32", size=4, out_size=4, code=HALF)
+LOOP = """mov.u32 %r1, 0; mov.f32 %c0, %a0;
+    again: fma.rn.f32 %c0, %a0, %a1, %c0; add.u32 %r1, %r1, 1; setp.lt.u32 %p0, %r1, 5;
+    @%p0 bra again;"""
+FIVE_TIMES = KERNEL.format(kind="f32", result="f32", size=4, out_size=4, code=LOOP)
+
+
+def counted(gpu, run):
+    """What the one kernel of a function did."""
+    driver.current().synchronize()
+    gpu.forget_statistics()
+    run()
+    driver.current().synchronize()
+    (found,) = gpu.statistics()
+    return found
+
+
+def ones(*shape):
+    return move(np.ones(shape, F32), "cuda")
+
+
+@pytest.mark.parametrize("blocks", [1, 3])
+def test_every_instruction_of_every_thread(blocks, gpu):
+    """Which all write the same elements: a race, but that is not what is asked here."""
+    gpu.configure(races=0)
+    out, x, kernel = allocate((8,), F32), ones(8), Written(ADD)
+    kernel(1, 8, out, x, x)
+    found = counted(gpu, lambda: kernel(blocks, 8, out, x, x))
+    assert (found.launches, found.blocks, found.threads) == (1, blocks, 8 * blocks)
+    each = {kind: n // (8 * blocks) for kind, n in found.counts.items() if n}
+    assert each == {
+        "float32": 1,
+        "integer": 3,
+        "move": 1,
+        "branch": 1,
+        "parameter": 3,
+        "global load": 2,
+        "global store": 1,
+        "bytes loaded": 8,
+        "bytes stored": 4,
+    }
+    assert found.instructions == 12 * 8 * blocks
+
+
+def test_what_is_skipped_is_not_counted_and_a_loop_as_often_as_it_runs(gpu):
+    out, x = allocate((8,), F32), ones(8)
+    half, five_times = Written(IN_HALF), Written(FIVE_TIMES)
+    assert counted(gpu, lambda: half(1, 8, out, x, x)).counts["float32"] == 4
+    found = counted(gpu, lambda: five_times(1, 8, out, x, x))
+    assert found.counts["ffma"] == 5 * 8 and found.counts["branch"] == (5 + 1) * 8
+    assert move(out, "cpu").tolist() == [6] * 8
+
+
+# ---- of our kernels ------------------------------------------------------------------------------
+
+
+def per_ffma(found, useful):
+    """Instructions for each multiplication that the result needs."""
+    return gpu_model.issued(found) / useful
+
+
+@pytest.mark.parametrize(
+    "m, n, k, most",
+    [(256, 256, 256, 1.75), (256, 64, 288, 2.75), (16, 16, 64, 5.8)],
+    ids=["128 x 128", "64 x 64", "16 x 16"],
+)
+def test_instructions_of_a_product(m, n, k, most, gpu):
+    out, x, y = allocate((m, n), F32), ones(m, k), ones(k, n)
+    found = counted(gpu, lambda: matmul.matmul(out, x, y))
+    assert per_ffma(found, m * n * k) < most
+    assert found.counts["bytes stored"] == 4 * m * n
+    rows, columns = (128, 128) if m * n == 256**2 else (64, 64) if m > 16 else (16, 16)
+    assert found.counts["bytes loaded"] == 4 * k * (m * -(-n // columns) + n * -(-m // rows))
+
+
+@pytest.mark.parametrize("name, most", [("conv", 3.6), ("conv_weight", 3.6), ("conv_input", 4.0)])
+def test_instructions_of_a_convolution(name, most, gpu):
+    """3 x 3, 64 channels to 64, of 4 images of 16 x 16."""
+    x, w, g = (4, 16, 16, 64), (3, 3, 64, 64), (4, 16, 16, 64)
+    geometry = geometry_of("conv", (16, 16), (3, 3), 1, "same")
+    shapes = {"conv": (g, x, w), "conv_weight": (w, x, g), "conv_input": (x, g, w)}[name]
+    out = allocate(shapes[0], F32)
+    kernel, operands = getattr(conv, name), [ones(*shape) for shape in shapes[1:]]
+    found = counted(gpu, lambda: kernel(out, *operands, geometry=geometry))
+    assert per_ffma(found, 4 * 16 * 16 * 9 * 64 * 64) < most
+
+
+# ---- the model -----------------------------------------------------------------------------------
+
+
+def test_the_command_prints_a_line_for_each_kernel(capsys):
+    gpu_model.main(["sinusoid", "--tasks", "1"])
+    head, columns, *lines = capsys.readouterr().out.splitlines()
+    assert "sinusoid" in head and columns.split()[:2] == ["launches", "blocks"]
+    assert len(lines) > 10 and "in all, on H100" in lines[-1]
+
+
+def test_the_command_says_what_is_missing(monkeypatch, capsys):
+    def start():
+        raise compiler.Missing("a C compiler on Linux is needed: gcc")
+
+    monkeypatch.setattr(emulator, "start", start)
+    with pytest.raises(SystemExit):
+        gpu_model.main(["sinusoid"])
+    assert "nothing can be counted here: a C compiler" in capsys.readouterr().err
+
+
+def test_the_model_counts_a_step():
+    job = work.sinusoid(tasks=2, shot=3)
+    kernels = gpu_model.count_step(job)
+    text = gpu_model.table(kernels)
+    assert "in all, on H100" in text and "matmul" in text
+    launches = sum(k.launches for k in kernels.values())
+    assert launches > 10
+    seconds = [gpu_model.predicted_seconds(k) for k in kernels.values()]
+    assert launches * gpu_model.H100.launch < sum(seconds) < 1e-3
+
+
+def test_the_prediction_is_what_is_said():
+    """A launch costs itself and the longer of two: beginning instructions, and moving bytes."""
+    gpu = gpu_model.Gpu("one", 10, 1e9, 128, 1e12, 1e-6)
+    counts = dict.fromkeys(kinds.KINDS, 0)
+    computes = emulator.KernelCounts(
+        "", 2, 8, 0, {**counts, "ffma": 128 * 4 * 10**6, "move": 10**9}
+    )
+    assert gpu_model.predicted_seconds(computes, gpu) == pytest.approx(2e-6 + 1e-3)
+    wide = computes._replace(blocks=80)
+    assert gpu_model.predicted_seconds(wide, gpu) == pytest.approx(2e-6 + 0.4e-3)
+    moves = emulator.KernelCounts(
+        "", 1, 8, 0, {**counts, "bytes loaded": 3 * 10**9, "bytes stored": 10**9}
+    )
+    assert gpu_model.predicted_seconds(moves, gpu) == pytest.approx(1e-6 + 4e-3)
