@@ -32,7 +32,6 @@ def gpu(request, monkeypatch):
     gpu.configure(**emulator.DEFAULTS)
     with monkeypatch.context() as patch:
         watch.watch_pool(gpu, patch)
-        watch.allow_preparing(gpu, patch)
         yield gpu
         with contextlib.suppress(driver.DriverError):  # its cause is among the faults
             driver.current().synchronize()

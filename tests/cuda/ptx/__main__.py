@@ -39,7 +39,6 @@ def main(arguments: list[str]) -> int:
     """Run arguments[0] with the others as its own; the exit status."""
     gpu = emulator.start()
     watch.watch_pool(gpu, SimpleNamespace(setattr=setattr))
-    watch.allow_preparing(gpu, SimpleNamespace(setattr=setattr))
     sys.argv = arguments
     sys.path.insert(0, str(Path(arguments[0]).parent))
     runpy.run_path(arguments[0], run_name="__main__")

@@ -35,7 +35,7 @@ static CALLED const u8 *loaded(const struct thread *t, struct memory *m, int lin
     u32 bytes = size * count;
     if (address % bytes) return refuse(t, MISALIGNED, line, address, bytes);
     if (!is_inside(m, place, bytes)) return refuse(t, OUT_OF_BOUNDS, line, address, bytes);
-    if (!m->unwritten_allowed && !all_bytes_are(m->state + place, bytes, WRITTEN))
+    if (!all_bytes_are(m->state + place, bytes, WRITTEN))
         refuse(t, UNWRITTEN_LOAD, line, address, bytes);
     if (m->readers)
         for (u32 k = 0; k < bytes; k += size)

@@ -15,7 +15,7 @@ enum {
 
 /* How the machine behaves; emulator.py has the same fields and says what they are for. */
 struct settings {
-    int thread_order, races, unwritten_allowed, approximate_off, late_uploads, late_refusal;
+    int thread_order, races, approximate_off, late_uploads, late_refusal;
     int ptx_version, capability, devices, megabytes;
 };
 extern struct settings settings;

@@ -22,7 +22,6 @@ FORWARD, BACKWARD, SHUFFLED = range(3)  # the order of threads and blocks
 DEFAULTS = {
     "thread_order": SHUFFLED,
     "races": 1,  # are they looked for?
-    "unwritten_allowed": 0,  # may memory be loaded that nobody has written?
     "approximate_off": 1,  # are approximate functions off by units in the last place?
     "late_uploads": 0,  # is an upload read when it runs, not when it is queued?
     "late_refusal": 0,  # is PTX that is too new refused not before its kernel is asked for?

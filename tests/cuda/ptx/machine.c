@@ -65,7 +65,6 @@ void begin_launch(const char *name) {
     int found = settings.races && readers && writers;
     global->readers = found ? readers : NULL;
     global->writers = found ? writers : NULL;
-    global->unwritten_allowed = settings.unwritten_allowed;
     machine->approximate_off = settings.approximate_off;
     begin_run(global, ROOM);
     running = name;

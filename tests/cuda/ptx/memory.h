@@ -23,7 +23,6 @@ struct memory {
     u8 *bytes, *state;
     struct mark *readers, *writers;    /* of the element that begins at a byte, or NULL */
     u64 run;
-    int unwritten_allowed;
 };
 
 

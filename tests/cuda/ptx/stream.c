@@ -173,7 +173,7 @@ static int download(void *to, u64 from, u64 size, struct stream *s) {
     if (!s) return INVALID_HANDLE;
     if (!is_allocated(from, size)) return INVALID_VALUE;
     CHECK(synchronize(s));
-    if (!settings.unwritten_allowed && !all_bytes_are(state_of(from), size, WRITTEN))
+    if (!all_bytes_are(state_of(from), size, WRITTEN))
         report(UNWRITTEN_DOWNLOAD, "", 0, from, size);
     return memcpy(to, bytes_of(from), size), SUCCESS;
 }

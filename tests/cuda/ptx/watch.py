@@ -9,7 +9,6 @@ from ctypes import c_uint64
 from typing import Any
 
 from tinymeta.cuda import driver, memory
-from tinymeta.jit import graph
 
 from .emulator import Emulator
 
@@ -27,26 +26,10 @@ def watch_pool(emulator: Emulator, monkeypatch: Any) -> None:
         set_state(self, size)
 
     def watched_end(self) -> None:
-        if hasattr(self, "size") and not getattr(
-            self, "lent", False
-        ):  # another library may use it yet
+        lent = getattr(self, "lent", False)  # another library may use it yet
+        if hasattr(self, "size") and not lent:
             set_state(self, 0)
         end(self)
 
     monkeypatch.setattr(memory.Block, "__init__", watched_begin)
     monkeypatch.setattr(memory.Block, "__del__", watched_end)
-
-
-def allow_preparing(emulator: Emulator, monkeypatch: Any) -> None:
-    """A program that is made ready runs once, on an arena whose inputs are not there yet.
-
-    Then, and only then, unwritten memory may be loaded.
-    """
-    prepare = graph.Launches.__init__
-
-    def watched_prepare(self, *args: Any) -> None:
-        with emulator.configured(unwritten_allowed=1):
-            prepare(self, *args)
-            driver.current().synchronize()
-
-    monkeypatch.setattr(graph.Launches, "__init__", watched_prepare)
