@@ -17,7 +17,7 @@ QUICK = [
     "all numbers are one",
     "equations of different static are one",
     "-x is x",
-    "the last chunk is left out of the sums",
+    "the sums of the last group are left out",
     "a flip begins where its source does",
     "a reshape is a dense array",
     "a sum begins with what is there",
