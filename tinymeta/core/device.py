@@ -36,7 +36,8 @@ def device(name: str) -> AbstractContextManager[None]:
 
 def checked_device_name(name: str) -> str:
     """The name of a device as it is compared: "cuda:0" is "cuda". ValueError if it names none."""
-    if not isinstance(name, str) or not re.fullmatch(r"cpu|cuda(:\d+)?", name):
+    names = "|".join((*DEVICES, r"cuda:\d+"))
+    if not isinstance(name, str) or not re.fullmatch(names, name):
         known = ", ".join(DEVICES)
         raise ValueError(
             f"unknown device {shown(name)}: choose one of {known}, or cuda:1 and so on"

@@ -102,9 +102,9 @@ class Tensor(Readable):
         return self.numpy().item()
 
     def to(self, device: str) -> "Tensor":
-        """The same value on "cpu", "cuda" or "cuda:1", a constant: no gradient flows between them.
+        """The same value on another device, a constant: no gradient flows between devices.
 
-        Raises ValueError for an unknown name.
+        device: "cpu", "cuda" (the first GPU), "cuda:1", and so on. ValueError for any other name.
         """
         return Tensor(move(self.value, checked_device_name(device)))
 
