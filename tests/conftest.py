@@ -1,13 +1,27 @@
-"""What the tests of several rooms share: operations that live for one test."""
+"""What the tests of several rooms share."""
 
 import itertools
+import os
 
 import pytest
 
 import tinymeta as tm
 from tinymeta.core.primitive import registry
+from tinymeta.jit import cache
 
 names = (f"for a test, {n}" for n in itertools.count())
+
+
+@pytest.fixture(scope="session", autouse=True)
+def workers_compile_alone():
+    """Several workers fill the cores already; a second process for each would only be in the way.
+
+    What it does is tested in jit/test_kernel_cache.py.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        if "PYTEST_XDIST_WORKER" in os.environ:
+            patch.setattr(cache, "WORTH_A_PROCESS", float("inf"))
+        yield
 
 
 @pytest.fixture

@@ -93,6 +93,8 @@ def test_a_short_run_ends_with_a_result_line_and_keeps_its_curve(example, tmp_pa
         "8",
         "--test-tasks",
         "10",
+        "--glyph-alphabets",
+        "5",
     ]
     done = process("maml_images", *flags, out=tmp_path)
     assert done.returncode == 0, done.stderr

@@ -85,7 +85,7 @@ def picked(x, i):
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_moved_and_picked_to_the_bit(dtype):
     x, i = values(dtype, (2, 3, 4, 5)), np.random.default_rng(1).integers(-5, 5, (2, 3, 4, 2))
-    compiled = dtype in ("float32", "bool", "int8")  # each takes ten seconds
+    compiled = dtype in ("float32", "int8")  # each takes ten seconds
     with nullcontext() if compiled else without_compiling():
         check(lambda x, i: (moved(x), picked(x, i)), x, i)
 
@@ -122,7 +122,8 @@ def test_the_gradients_of_slices_windows_and_picks():
     for dtype in ("float32", "float64"):
         x = (np.arange(2 * 4 * 6 * 3).reshape(2, 4, 6, 3) % 7).astype(dtype)
         i = np.random.default_rng(2).integers(0, 4, (2, 2, 6, 3))
-        check(f, x, i)
+        with nullcontext() if dtype == "float32" else without_compiling():
+            check(f, x, i)
         with in_chunks(2, 2), without_compiling():
             check(f, x, i)
 
