@@ -4,6 +4,8 @@
     python -m benchmarks.faults --scale 0.02        # few faults of each kind
     python -m benchmarks.faults --only killed "full disk" --seed 3
 
+Ctrl-C ends a kind; its row is printed, and the next kind begins.
+
 Prints one table: of each kind, how many faults were injected, how many ended well, and what went
 wrong with the others; the exit status is 1 if anything did. Nothing is timed. A result is right if
 it has the bits that were computed without a fault. The faults are made by functions of the tests,
@@ -209,9 +211,12 @@ def _inject(kind: _FaultKind, scale: float, seed: int) -> tuple[Counter, str]:
     count = max(1, round(kind.amount * scale))
     with tempfile.TemporaryDirectory() as folder, redirect_stderr(io.StringIO()):
         try:
-            ended.update(kind.inject(count, random.Random(seed), Path(folder)))
+            for error in kind.inject(count, random.Random(seed), Path(folder)):
+                ended[error] += 1
         except _Unavailable as reason:
             return ended, f"not here: {reason}"
+        except KeyboardInterrupt:  # hours may have passed: what is known is told
+            return ended, "nothing, until it was interrupted"
         except Exception as error:
             ended[f"the row broke off, {type(error).__name__}: {error}"] += 1
     return ended, ""

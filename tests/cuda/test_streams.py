@@ -1,7 +1,8 @@
 """Who waits for whom: capture beside other threads, other libraries' streams, uploads, destructors.
 
-Their kernels only copy: so the tests run on a GPU, and in test_driver.py on the fake driver, which
-does what is queued as late as it may, and on the emulated GPU. Another library is played by raw calls on streams of its own.
+Their kernels only copy: so the tests run on a GPU, on the emulated GPU and, in test_driver.py, on
+the fake driver, which does what is queued as late as it may. Another library is played by raw calls
+on streams of its own.
 """
 
 import gc
