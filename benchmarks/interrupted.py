@@ -55,6 +55,7 @@ class _ExampleRun:
         self, name: str, out: Path, *flags: str, prepare: Callable[[], None] = lambda: None
     ) -> None:
         self.log = out.with_name(f"{out.name}.{next(log_numbers)}.txt")
+        self.log.touch()  # it may be killed before it could
         words = (*FLAGS[name].split(), *ALWAYS.split(), *flags, "--out", str(out))
         fork = multiprocessing.get_context("fork")
         self.process = fork.Process(target=self._run, args=(name, words, prepare))
