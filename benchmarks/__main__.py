@@ -10,8 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import tinymeta as tm
-from tinymeta.core.system import cores
 from tinymeta.cpu.blas import blas_threads
+from tinymeta.system.resources import cores
 
 from . import __doc__ as description
 from . import work

@@ -15,7 +15,7 @@ import tempfile
 from importlib.util import find_spec
 from pathlib import Path
 
-from tinymeta.core.disk import replacing
+from tinymeta.system.disk import replacing
 
 from .timing import machine, write
 

@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 
 import tinymeta as tm
-from tinymeta.core.system import cores
+from tinymeta.system.resources import cores
 
 from . import work
 from .gpu_kernels import WORKS, compile_in_processes

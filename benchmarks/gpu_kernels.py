@@ -1,7 +1,7 @@
 """`python -m benchmarks.gpu_kernels`: the kernels of the benchmark, compiled by all cores at once.
 
 Compiling them one after another takes minutes, and a GPU is not needed for it: the PTX that comes
-out is kept in a folder (core/kernel_folder.py), which can be filled on one machine and carried to
+out is kept in a folder (system/kernel_folder.py), which can be filled on one machine and carried to
 another with the same versions of Numba and of this code:
 
     TINYMETA_CACHE=kernels python -m benchmarks.gpu_kernels --capability 9 0
@@ -20,13 +20,13 @@ from typing import Any
 
 import tinymeta as tm
 from tinymeta.core.device import find_kernel
-from tinymeta.core.kernel_folder import folder
 from tinymeta.core.primitive import registry
 from tinymeta.core.scope import setting
-from tinymeta.core.system import cores
 from tinymeta.cuda import driver
 from tinymeta.cuda.array import allocate
 from tinymeta.cuda.launch import GpuKernel
+from tinymeta.system.kernel_folder import folder
+from tinymeta.system.resources import cores
 
 from . import gpu_rates, work
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
-from tinymeta.core.disk import replacing
+from tinymeta.system.disk import replacing
 
 from . import work
 from .rivals import rivals

@@ -14,8 +14,8 @@ import numba
 import numpy as np
 
 import tinymeta as tm
-from tinymeta.core import disk, system
 from tinymeta.cpu.blas import thread_functions
+from tinymeta.system import disk, resources
 
 PATIENCE = 15.0  # seconds of timing for each contender
 
@@ -118,8 +118,8 @@ def machine() -> dict:
     """The processor, its load, and the versions: without them a figure means little."""
     facts = {
         "cpu": _cpu_model(),
-        "cores": system.cores(),
-        "load": system.load(),
+        "cores": resources.cores(),
+        "load": resources.load(),
         "python": platform.python_version(),
         "numpy": np.__version__,
         "numba": numba.__version__,

@@ -13,8 +13,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from tinymeta.core import disk
 from tinymeta.meta.backup import move_to_backup
+from tinymeta.system import disk
 
 try:
     import fcntl

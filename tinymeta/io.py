@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 
 from .core import tree as trees
-from .core import unzip
-from .core.disk import replacing
 from .core.tensor import asarray
-from .core.unzip import naming_the_file
+from .system import unzip
+from .system.disk import replacing
+from .system.unzip import naming_the_file
 
 FORMAT = 2  # of the file; 1 had no digest, so that damage could not be noticed: it is not read
 FILE_KIND = "a file that tm.save wrote"  # for messages

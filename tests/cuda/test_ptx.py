@@ -15,12 +15,12 @@ from fake_driver import FakeDriver, fresh_kernels
 
 import tinymeta as tm
 from tinymeta.core.device import find_kernel
-from tinymeta.core.kernel_folder import load_kernel
 from tinymeta.core.primitive import registry
 from tinymeta.core.scope import setting
 from tinymeta.core.text import FUNCTIONS
 from tinymeta.cuda import driver, elementwise, matmul, reduce, target
 from tinymeta.cuda.array import allocate
+from tinymeta.system.kernel_folder import load_kernel
 
 pytestmark = pytest.mark.ptx
 REGISTERS = 168  # of 65,536: 384 threads at once, a block and a half of 256

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tinymeta.core import disk
 from tinymeta.data import Characters, omniglot, omniglot_files
+from tinymeta.system import disk
 
 
 @pytest.fixture(autouse=True)

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 import tinymeta as tm
-from tinymeta.core import kernel_folder
 from tinymeta.jit import cache, replay
+from tinymeta.system import kernel_folder
 from tinymeta.testing.interpreted import without_compiling
 
 ROOT = Path(__file__).parent.parent.parent

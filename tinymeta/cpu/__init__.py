@@ -1,6 +1,6 @@
 """
 Here     kernels on NumPy arrays: `kernel(out, *arrays, **static)` fills `out`; views are returned.
-Imports  core
+Imports  core system
 Never    a Tensor, a derivative, memory it returns (a workspace is fine);
          a kernel zeroes what it adds into.
 Add one  a function of the primitive's name in the file of its family;

@@ -27,7 +27,7 @@ from numba.core.registry import cpu_target
 from numba.core.serialize import dumps
 from numba.core.sigutils import normalize_signature
 
-from ..core.kernel_folder import load_kernel, save_kernel
+from ..system.kernel_folder import load_kernel, save_kernel
 
 CPU_FOLDER = Path(__file__).parent
 

@@ -3,7 +3,7 @@ Here     the twins of cpu/ on a GPU: the same files and names, `kernel(out, *arr
          below them target (Numba as a compiler); driver, the GPU as one object, made of context,
          stream, module, graph and staging; memory, array, launch; and loops, the template of all
          elementwise kernels and reductions.
-Imports  core
+Imports  core system
 Never    needs a GPU to be imported, knows a Tensor, launches by way of Numba, touches numba.cuda
          outside target.py
 Add one  a function of the primitive's name in the file of its family; what runs on the GPU is a

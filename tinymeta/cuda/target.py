@@ -26,7 +26,7 @@ from llvmlite import ir
 from numba.core import cgutils, config, types
 from numba.core.errors import RequireLiteralValue
 
-from ..core.kernel_folder import load_kernel, save_kernel
+from ..system.kernel_folder import load_kernel, save_kernel
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..core.unzip import entries, naming_the_file
+from ..system.unzip import entries, naming_the_file
 from .characters import Characters
 
 SIDE = 105  # pixels

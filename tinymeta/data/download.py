@@ -14,7 +14,7 @@ from functools import partial
 from http.client import HTTPException
 from pathlib import Path
 
-from ..core.disk import replacing
+from ..system.disk import replacing
 from .omniglot_files import find_root
 
 URL = "https://raw.githubusercontent.com/brendenlake/omniglot/master/python"

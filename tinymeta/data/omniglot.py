@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..core.disk import replacing
+from ..system.disk import replacing
 from .archive import read_characters
 from .characters import Characters, join
 from .download import main

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..core.unzip import arrays
+from ..system.unzip import arrays
 from .archive import LIMIT
 from .characters import Characters
 

@@ -1,6 +1,6 @@
 """
 Here     `jit`: a function is traced once, made into a short program, and replayed.
-Imports  core cpu cuda
+Imports  core system cpu cuda
 Never    a derivative rule: gradients arrive here as ordinary equations.
 Add one  a pass: a file with a function Program -> Program, and a line in compile.py
 Tests    tests/jit/

@@ -4,7 +4,7 @@ In: the source of a kernel (codegen.py, array_kernels.py). Out: a Numba cfunc wi
 loaded from disk or compiled and kept there.
 
 Invariant: a kernel's name on disk is a hash of its source and of all that its meaning depends on,
-so a file is never changed and never stale (`core/kernel_folder.py`, `cpu/native.py`). Numba's own
+so a file is never changed and never stale (`system/kernel_folder.py`, `cpu/native.py`). Numba's own
 cache knows a function by its file and line, and a generated function has neither.
 
 Cost: Numba takes some tenths of a second for each kernel, so many that are missing are compiled by
@@ -22,9 +22,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from ..core.kernel_folder import folder
-from ..core.system import cores
 from ..cpu.native import MachineCodeCache, callback
+from ..system.kernel_folder import folder
+from ..system.resources import cores
 from . import machine
 from .machine import OPTIONS, SIGNATURE
 

@@ -17,8 +17,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..core.system import cores
 from ..cpu.blas import blas_threads
+from ..system.resources import cores
 from .chunk_count import chunk_count
 from .program import Program
 from .replay import Replay, take_idle

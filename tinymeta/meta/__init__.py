@@ -1,7 +1,7 @@
 """
 Here     methods that learn to learn: one method, one file, equation and paper on top;
          the one training loop.
-Imports  core ops nn data cpu jit
+Imports  core system ops nn data cpu jit
 Never    kernels, a derivative rule; `train` alone shows progress, `split` alone has threads.
 Add one  a function that returns a `Method` in a file of its own, and a row here
          -> for --method, a row in METHODS of examples/methods.py

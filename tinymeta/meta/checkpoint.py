@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..core import tree
-from ..core.unzip import naming_the_file, one_line
 from ..io import match_structure, read, save
+from ..system.unzip import naming_the_file, one_line
 from .backup import move_to_backup
 from .decode import decode
 from .environment import environment

@@ -9,7 +9,7 @@ import numba
 import numpy as np
 
 from ..core.scope import state
-from ..core.system import cores
+from ..system.resources import cores
 
 
 def environment() -> str:

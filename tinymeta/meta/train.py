@@ -14,11 +14,11 @@ import numpy as np
 
 from ..core import tree
 from ..core.checks import check_one_of, check_whole
-from ..core.system import peak_memory
 from ..core.tensor import tensor
 from ..jit import jit
 from ..nn.optim import Optimizer, adam
 from ..progress import ProgressBar, progress
+from ..system.resources import peak_memory
 from .checkpoint import Best, Checkpoint, Progress, Row, finite
 from .divergence import check_batch, is_finite, raise_diverged
 from .environment import environment

@@ -13,7 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tinymeta.core import kernel_folder
+from tinymeta.system import kernel_folder
 
 from .parse import Unsupported
 

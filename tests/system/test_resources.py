@@ -1,4 +1,4 @@
-"""Systems that lack what Linux has: all works, and nobody asks them but core/system.py."""
+"""Systems that lack what Linux has: all works, and nobody asks them but system/resources.py."""
 
 import math
 import os
@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tinymeta.core import system
 from tinymeta.cpu import native, simd
+from tinymeta.system import resources
 
 ROOT = Path(__file__).parent.parent.parent
 WANTING = """
@@ -50,15 +50,19 @@ def test_what_is_assumed_where_the_system_does_not_say(monkeypatch):
         monkeypatch.delattr(os, name, raising=False)
     monkeypatch.setitem(sys.modules, "resource", None)
     monkeypatch.setattr(os, "cpu_count", lambda: 3)
-    assert system.cores() == 3 and math.isnan(system.load()) and math.isnan(system.peak_memory())
+    assert (
+        resources.cores() == 3
+        and math.isnan(resources.load())
+        and math.isnan(resources.peak_memory())
+    )
     monkeypatch.setattr(os, "cpu_count", lambda: None)
-    assert system.cores() == 1
+    assert resources.cores() == 1
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="of Linux")
 def test_what_linux_says():
-    assert system.cores() == len(os.sched_getaffinity(0)) and system.load() >= 0
-    assert 10 < system.peak_memory() < 1e6
+    assert resources.cores() == len(os.sched_getaffinity(0)) and resources.load() >= 0
+    assert 10 < resources.peak_memory() < 1e6
 
 
 def test_an_unknown_processor_has_no_special_instructions(monkeypatch):
@@ -72,8 +76,8 @@ def test_an_unknown_processor_has_no_special_instructions(monkeypatch):
 @pytest.mark.parametrize(
     "name, place",
     [
-        (r"os\.(sched_getaffinity|getloadavg|cpu_count)", "system.py"),
-        (r"import resource", "system.py"),
+        (r"os\.(sched_getaffinity|getloadavg|cpu_count)", "resources.py"),
+        (r"import resource", "resources.py"),
         (r"get_host_cpu_features", "native.py"),
         (r"os\.(fork|getuid|setsid|mkfifo|uname)\b", None),
     ],

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import tinymeta as tm
-from tinymeta.core.unzip import entries, naming_the_file
+from tinymeta.system.unzip import entries, naming_the_file
 
 LARGE = bytes(6_000_000)
 

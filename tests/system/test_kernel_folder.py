@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tinymeta.core import kernel_folder
-from tinymeta.core.kernel_folder import folder, load_kernel, save_kernel
+from tinymeta.system import kernel_folder
+from tinymeta.system.kernel_folder import folder, load_kernel, save_kernel
 
 CONTENT = bytes(range(256)) * 4
 posix = pytest.mark.skipif(not hasattr(os, "geteuid"), reason="files have no owner here")
@@ -192,9 +192,9 @@ def test_the_temporary_folder_is_left_to_its_process_and_removed_by_it(tmp_path)
     kernel_folder.remove(tmp_path / "folder", os.getpid() + 1)
     assert (tmp_path / "folder" / "a").exists()
     code = (
-        "import sys, types; sys.modules['core'] = core = types.ModuleType('core'); "
-        f"core.__path__ = [{str(Path(kernel_folder.__file__).parent)!r}]; "  # not the package
-        "from core.kernel_folder import load_kernel, save_kernel; "
+        "import sys, types; sys.modules['system'] = system = types.ModuleType('system'); "
+        f"system.__path__ = [{str(Path(kernel_folder.__file__).parent)!r}]; "  # not the package
+        "from system.kernel_folder import load_kernel, save_kernel; "
         "save_kernel('a', b'whole'); assert load_kernel('a') == b'whole'"
     )
     env = {

@@ -5,8 +5,8 @@ import threading
 
 import pytest
 
-from tinymeta.core import disk
-from tinymeta.core.disk import replacing, write
+from tinymeta.system import disk
+from tinymeta.system.disk import replacing, write
 
 LARGE = 1 << 20
 
