@@ -35,7 +35,7 @@ ALWAYS = "--every 0.05 --test-tasks 5"
 FLAGS = {
     "maml_sinusoid": "--iterations 40 --tasks 3",
     "learned_optimizer": "--iterations 20 --tasks 3 --steps 4 --truncate 2 --hidden 3",
-    "maml_images": "--iterations 6 --tasks 2 --validation-tasks 1 --net dense --glyph-alphabets 2",
+    "maml_images": "--iterations 6 --tasks 2 --validation-tasks 2 --net dense --glyph-alphabets 2",
     "prototypical_images": "--iterations 5 --way 5 --filters 4 --glyph-alphabets 2",
     "siamese_images": "--iterations 4 --classes 4 --alphabets 1 --filters 4 --features 8 "
     "--glyph-alphabets 2",
