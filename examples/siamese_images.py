@@ -88,11 +88,7 @@ def main(args, name):
     def score(params):
         frozen_method, _, params = frozen(params)
         return tm.meta.evaluate(
-            frozen_method,
-            params,
-            tasks(validation, validation_rng, args.way),
-            tasks=100,
-            compiled=not args.no_jit,
+            frozen_method, params, tasks(validation, validation_rng, args.way), tasks=100
         )
 
     params = train_or_load(
@@ -115,11 +111,7 @@ def main(args, name):
         print_result(
             f"{way}-way {args.shot}-shot between-alphabet test accuracy",
             tm.meta.evaluate(
-                frozen_method,
-                params,
-                tasks(test, test_rng, way),
-                tasks=args.test_tasks,
-                compiled=not args.no_jit,
+                frozen_method, params, tasks(test, test_rng, way), tasks=args.test_tasks
             ),
             args.seed,
             start,

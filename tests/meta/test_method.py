@@ -79,8 +79,8 @@ def test_a_prediction_that_reads_values_is_evaluated_uncompiled():
     method, sample, _ = graded([1.0, 2.0, 3.0, 4.0])
     method = method._replace(predict=lambda params, support, x: np.asarray(x) * params)
     with pytest.raises(TypeError, match="evaluate: .* pass compiled=False"):
-        evaluate(method, 1.0, sample, tasks=2, measure=squared_error)
-    score = evaluate(method, 1.0, sample, tasks=2, measure=squared_error, compiled=False)
+        evaluate(method, 1.0, sample, tasks=2, measure=squared_error, compiled=True)
+    score = evaluate(method, 1.0, sample, tasks=2, measure=squared_error)
     assert score.mean == 0
 
 
