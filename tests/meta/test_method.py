@@ -97,6 +97,22 @@ def classes(seed=0):
     return tm.Tasks(batch(8), batch(5))
 
 
+def test_a_method_is_evaluated_without_a_word_about_compiling():
+    """Also one whose prediction looks at labels, as that of a siamese network does."""
+    model = nn.mlp(3, 8, 2)
+    params = model.init(np.random.default_rng(0))
+    tasks = tm.tree.map(lambda x: x.astype(np.float32) if x.ndim > 2 else x, classes())
+    methods = [
+        maml(model, lr=0.1),
+        tm.meta.prototypical(model, way=2),
+        tm.meta.siamese(model),
+        tm.meta.siamese(model, way=2),
+    ]
+    for method in methods:
+        score = evaluate(method, params, lambda n: tasks, tasks=6)
+        assert 0 <= score.mean <= 1 and score.tasks == 6
+
+
 def test_maml_reports_loss_and_accuracy():
     model, tasks = nn.mlp(3, 8, 2, activation=tm.tanh), classes()
     method = maml(model, lr=0.5, steps=2)
