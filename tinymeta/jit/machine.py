@@ -116,7 +116,7 @@ def run_kernels(kernels, args_addresses, arena, first, last):
 
 
 # ---- chunks on threads ---------------------------------------------------------------------------
-# Tables of int64 describe the work (work_buffers.py fills them in):
+# Tables of int64 describe the work (job_tables.py fills them in):
 #
 #   copy    COPY_FIELDS:  array, byte in the array, byte in the arena, count of bytes
 #   chunk   CHUNK_FIELDS: kernels, their arguments, count of kernels,
