@@ -14,28 +14,19 @@ Invariant: the same values to the bit. Where a padding's zeros were added, one 0
 0. Cost: O(parts) for each slice, so O(parts^2) for the results of one checkpoint.
 """
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-import numpy as np
-
+from .joins import Padded, as_padded
 from .program import Equation
 
 if TYPE_CHECKING:
     from .simplify import Simplifier
 
 
-class _Padded(NamedTuple):
-    """A value with zeros before and after it along one axis."""
-
-    content: Equation
-    axis: int
-    before: int
-
-
 def slice_rule(
     simplifier: "Simplifier", inputs: tuple, static: dict, like: Equation | None
 ) -> Equation | None:
-    """A slice of everything is nothing; one of a part that was joined is one of that part."""
+    """A slice of everything is the value itself; one within a part that was joined, one of that."""
     (x,), slices = inputs, static["slices"]
     if all(cut == slice(0, n, 1) for cut, n in zip(slices, x.shape)):
         return x
@@ -54,7 +45,7 @@ def _slice_of_part(
     axis = x.static["axis"]
     begin = 0
     for part in x.inputs:
-        found = _slice_within(simplifier, _Padded(part, axis, begin), slices, like)
+        found = _slice_within(simplifier, Padded(part, axis, begin), slices, like)
         if found is not None:
             return found
         begin += part.shape[axis]
@@ -62,11 +53,7 @@ def _slice_of_part(
 
 
 def _slice_of_terms(
-    simplifier: "Simplifier",
-    x: Equation,
-    terms: list[_Padded],
-    slices: tuple,
-    like: Equation | None,
+    simplifier: "Simplifier", x: Equation, terms: list[Padded], slices: tuple, like: Equation | None
 ) -> Equation | None:
     """The sum of the slices of padded terms; None if one is neither within a term nor beside it."""
     total: Equation | None = None
@@ -87,11 +74,11 @@ def _slice_of_terms(
 
 
 def _slice_within(
-    simplifier: "Simplifier", part: _Padded, slices: tuple, like: Equation | None
+    simplifier: "Simplifier", part: Padded, slices: tuple, like: Equation | None
 ) -> Equation | None:
     """The slice as one of the content; None if it reaches beyond that."""
     cut = slices[part.axis]
-    begin, end = cut.start - part.before, cut.stop - part.before
+    begin, end = cut.start - part.begin, cut.stop - part.begin
     if cut.step != 1 or begin < 0 or end > part.content.shape[part.axis]:
         return None
     moved = list(slices)
@@ -99,38 +86,23 @@ def _slice_within(
     return simplifier.build("slice", (part.content,), {"slices": tuple(moved)}, like)
 
 
-def _is_beside(term: _Padded, slices: tuple) -> bool:
+def _is_beside(term: Padded, slices: tuple) -> bool:
     """Is the slice of a padded value one of zeros alone?"""
-    cut, end = slices[term.axis], term.before + term.content.shape[term.axis]
-    return cut.step == 1 and (cut.stop <= term.before or cut.start >= end)
+    cut = slices[term.axis]
+    return cut.step == 1 and (cut.stop <= term.begin or cut.start >= term.end)
 
 
-def _padded_terms(x: Equation) -> list[_Padded]:
+def _padded_terms(x: Equation) -> list[Padded]:
     """The terms of a sum of values that are padded along one axis, in order; [] if it is none."""
-    terms: list[_Padded] = []
+    terms: list[Padded] = []
     stack = [x]
     while stack:
         term = stack.pop()
         if term.op == "add":
             stack.extend(reversed(term.inputs))
             continue
-        padded = _as_padded(term)
-        if padded is None:
+        padded = as_padded(term)
+        if padded is None or term.dtype.kind != "f":
             return []
         terms.append(padded)
     return terms
-
-
-def _as_padded(x: Equation) -> _Padded | None:
-    """A value that is padded along one axis, not between its elements; None for all others."""
-    if x.op != "pad" or not np.issubdtype(x.dtype, np.floating):
-        return None
-    widths = x.static["widths"]
-    padded = [axis for axis, width in enumerate(widths) if tuple(width) != (0, 0, 0)]
-    if len(padded) != 1:
-        return None
-    (axis,) = padded
-    before, after, between = widths[axis]
-    if between or before < 0 or after < 0:
-        return None
-    return _Padded(x.inputs[0], axis, before)

@@ -12,7 +12,7 @@ in the sum. It is computed in the loop that makes the slice's gradient. Cost: O(
 rule, as what it builds is in simplest form.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -20,6 +20,19 @@ from .program import Equation
 
 if TYPE_CHECKING:
     from .simplify import Simplifier
+
+
+class Padded(NamedTuple):
+    """A value with zeros before and after it along one axis; begin: where it begins there."""
+
+    content: Equation
+    axis: int
+    begin: int
+
+    @property
+    def end(self) -> int:
+        """One more than its last place along the axis."""
+        return self.begin + self.content.shape[self.axis]
 
 
 def concatenate_rule(
@@ -41,33 +54,34 @@ def sum_of_pads(
     simplifier: "Simplifier", inputs: tuple, static: dict, like: Equation | None
 ) -> Equation | None:
     """Two pads of one axis whose contents lie side by side: the pad of a concatenate."""
-    contents = [_padded_along(x) for x in inputs]
-    if None in contents:
+    first, second = map(as_padded, inputs)
+    if first is None or second is None or first.axis != second.axis:
         return None
-    (axis, begin, end), (other_axis, other_begin, other_end) = contents  # type: ignore[misc]
-    if axis != other_axis or (end != other_begin and other_end != begin):
+    if second.end == first.begin:
+        first, second = second, first
+    if first.end != second.begin:
         return None
-    left, right = inputs if end == other_begin else reversed(inputs)
-    parts = tuple(_plus_zero(simplifier, x.inputs[0], like) for x in (left, right))
+    axis = first.axis
+    parts = tuple(_plus_zero(simplifier, x.content, like) for x in (first, second))
     concatenated = simplifier.build("concatenate", parts, {"axis": axis}, like)
-    size = inputs[0].shape[axis]
-    around = min(begin, other_begin), size - max(end, other_end), 0
+    around = first.begin, inputs[0].shape[axis] - second.end, 0
     if not any(around):
         return concatenated
     widths = tuple(around if k == axis else (0, 0, 0) for k in range(concatenated.ndim))
     return simplifier.build("pad", (concatenated,), {"widths": widths}, like)
 
 
-def _padded_along(x: Equation) -> tuple[int, int, int] | None:
-    """(axis, begin, end) of what is inside of a pad of one axis without gaps; None of all else."""
+def as_padded(x: Equation) -> Padded | None:
+    """A value that is padded along one axis, not between its elements; None for all others."""
     if x.op != "pad":
         return None
     widths = x.static["widths"]
     axes = [axis for axis, width in enumerate(widths) if any(width)]
-    if len(axes) != 1 or widths[axes[0]][2]:
+    if len(axes) != 1:
         return None
-    before, after, _ = widths[axes[0]]
-    return axes[0], before, x.shape[axes[0]] - after
+    (axis,) = axes
+    before, _, gap = widths[axis]
+    return None if gap else Padded(x.inputs[0], axis, before)
 
 
 def _plus_zero(simplifier: "Simplifier", x: Equation, like: Equation | None) -> Equation:
