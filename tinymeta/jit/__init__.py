@@ -27,13 +27,13 @@ kernel args    the int64s that a kernel is called with: places in the arena, siz
 In reading order, with their lines:
     compile.py 221     jit itself: signatures, the passes in order
     program.py 278     Equation, Program, Builder;  then trace.py 200, scalar.py 130
-    lower.py 163       and simplify.py 265, joins.py 85, cuts.py 136: Program -> Program
+    lower.py 163       and simplify.py 265, joins.py 99, cuts.py 108: Program -> Program
     views.py 96        strided layouts;  then legalize.py 85
     loops.py 86        what a loop can compute;  then materialize.py 111, fuse.py 127
     loop_body.py 109   and codegen.py 273: a loop as source text
-    array_kernels.py 133  windows, indices, argmax as source text;  then cache.py 136
+    array_kernels.py 133  windows, indices, argmax as source text;  then cache.py 129
     memory.py 141      and plan.py 54: the arena
-    replay.py 199      a call;  then step_kernels.py 150, machine.py 295
+    replay.py 199      a call;  then step_kernels.py 150, fixed_kernels.py 79, machine.py 152
     task_roles.py 243  what depends on one task alone;  then split.py 161, chunk_count.py 64
     chunks.py 176      runs them;  then tree_sum.py 109, work_buffers.py 163, job_tables.py 191
     threads.py 156     workers

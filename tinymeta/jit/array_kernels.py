@@ -19,9 +19,9 @@ from collections.abc import Callable
 from math import prod
 from typing import NamedTuple
 
+from ..cpu.pointers import DTYPES
 from .codegen import INDENT
 from .lower import geometry_numbers
-from .machine import DTYPES
 from .program import Equation
 from .views import stored_layout
 

@@ -23,10 +23,9 @@ from types import ModuleType
 from typing import Any
 
 from ..cpu.native import MachineCodeCache, callback
+from ..cpu.pointers import OPTIONS, SIGNATURE
 from ..system.kernel_folder import folder
 from ..system.resources import cores
-from . import machine
-from .machine import OPTIONS, SIGNATURE
 
 HEADER = """
 from numba import carray
@@ -38,7 +37,7 @@ from tinymeta.cpu.index import take_along_contiguous, take_contiguous
 from tinymeta.cpu.pool import window_argmax_contiguous
 from tinymeta.cpu.reduce import argmax_contiguous
 from tinymeta.cpu.scalar import FUNCTIONS
-from tinymeta.jit.machine import POINTERS, added
+from tinymeta.cpu.pointers import POINTERS, added
 
 inf = float("inf")
 globals().update(FUNCTIONS, **POINTERS)
@@ -49,15 +48,9 @@ globals().update(FUNCTIONS, **POINTERS)
 counts = {"compiled": 0, "loaded": 0}  # kernels of this process, new and from the disk
 
 
-@functools.cache
-def _dependencies() -> str:
-    """The text that a kernel's meaning depends on, besides its source and the package cpu/."""
-    return HEADER + Path(machine.__file__).read_text("utf-8")
-
-
 def _kept(source: str) -> MachineCodeCache:
     """Where the machine code of a kernel is kept."""
-    return MachineCodeCache("kernel", _dependencies() + source)
+    return MachineCodeCache("kernel", HEADER + source)
 
 
 @functools.cache

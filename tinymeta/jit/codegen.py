@@ -38,10 +38,10 @@ from typing import NamedTuple
 import numpy as np
 
 from ..core.strides import collapsed, dense
+from ..cpu.pointers import DTYPES
 from .fuse import Loop
 from .loop_body import BodyBuilder
 from .loops import REDUCTIONS
-from .machine import DTYPES
 from .program import Equation
 from .views import StridedLayout
 

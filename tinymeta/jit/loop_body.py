@@ -14,8 +14,8 @@ is seen through. Cost: O(length of the body).
 
 from ..core.primitive import registry
 from ..core.text import in_loop
+from ..cpu.pointers import DTYPES
 from .loops import REDUCTIONS, is_elementwise
-from .machine import DTYPES
 from .program import Equation
 from .views import StridedLayout, layout_of, source
 

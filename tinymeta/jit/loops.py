@@ -13,7 +13,7 @@ import functools
 
 from ..core.primitive import registry
 from ..core.text import FUNCTIONS
-from .machine import DTYPES
+from ..cpu.pointers import DTYPES
 from .program import Equation
 
 REDUCTIONS = {"sum", "max"}

@@ -1,4 +1,4 @@
-"""What runs a step: a kernel that is generated, one that is written in machine.py, BLAS, or Python.
+"""What runs a step: a kernel that is generated, one of fixed_kernels.py, BLAS, or Python.
 
 In: a step and its plan. Out: a kernel with its arguments, for what runs without Python, or a
 function of the arena.
@@ -6,8 +6,8 @@ function of the arena.
     step                           runs on
     a loop                         the kernel that codegen.py generates
     windows, indices, argmax       the kernel that array_kernels.py generates
-    pad, concatenate               machine.assemble
-    matmul float32                 machine.multiply; BLAS where that is faster (see `_goes_to_blas`)
+    pad, concatenate               fixed_kernels.assemble
+    matmul float32                 fixed_kernels.multiply; BLAS where it is faster (`_goes_to_blas`)
     anything else                  its eager kernel, on views of the arena
 
 What else there is: operations of the user's own, which are Python; floats of 16 and of more than 64
@@ -26,7 +26,7 @@ import numpy as np
 
 from ..core.device import find_kernel
 from ..core.primitive import registry
-from . import machine
+from . import fixed_kernels
 from .array_kernels import ArrayKernel, array_kernel_of
 from .codegen import LoopKernel, kernel_of
 from .fuse import Step
@@ -51,13 +51,13 @@ def generated_kernel(step: Step, materialized: set[Equation]) -> LoopKernel | Ar
 
 def machine_call(
     plan: ExecutionPlan, k: int, blas_threads: int
-) -> tuple[machine.LazyKernel, list[int]] | None:
+) -> tuple[fixed_kernels.LazyKernel, list[int]] | None:
     """(kernel, arguments) of step k, for which none is generated; None if it needs Python."""
     eqn = plan.steps[k].results[0]
     if eqn.op in ("pad", "concatenate"):
-        return machine.assemble, assemble_args(plan, eqn)
+        return fixed_kernels.assemble, assemble_args(plan, eqn)
     if eqn.op == "matmul" and eqn.dtype == np.float32 and not _goes_to_blas(eqn, blas_threads):
-        return machine.multiply, product_args(plan, k, eqn)
+        return fixed_kernels.multiply, product_args(plan, k, eqn)
     return None
 
 
@@ -73,7 +73,7 @@ def _goes_to_blas(eqn: Equation, blas_threads: int) -> bool:
 
 
 def product_args(plan: ExecutionPlan, k: int, eqn: Equation) -> list[int]:
-    """The arguments of `machine.multiply` for step k.
+    """The arguments of `fixed_kernels.multiply` for step k.
 
     If y is the same for all tasks and the rows of x are evenly spaced over them, it is one product.
     """
@@ -101,7 +101,7 @@ def matrix_strides(x: Equation) -> tuple[int, int, int]:
 
 
 def assemble_args(plan: ExecutionPlan, eqn: Equation) -> list[int]:
-    """The arguments of `machine.assemble` for a pad of one axis or a concatenate.
+    """The arguments of `fixed_kernels.assemble` for a pad of one axis or a concatenate.
 
     An array is (A, n, B), the axis in the middle, and B counts bytes. Without gaps between its rows
     a part is one run of n B bytes.

@@ -20,8 +20,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..cpu.pointers import DTYPES
 from .cache import load_or_compile
-from .machine import DTYPES
 
 LEAF = -1  # stands for the sums that a leaf has just made; all others are in numbered slots
 
@@ -95,7 +95,7 @@ def _added(a: np.ndarray | None, b: np.ndarray | None) -> np.ndarray | None:
 def merge_kernel(dtype: np.dtype, added: bool) -> int:
     """The address of a kernel: args[2] numbers at byte args[1] become, or add to, those at args[0].
 
-    See machine.py for what a kernel is.
+    See cpu/pointers.py for what a kernel is.
     """
     pointer = f"{DTYPES[dtype]}_at"
     assign = "+=" if added else "="

@@ -18,9 +18,9 @@ from unittest.mock import patch
 import numpy as np
 
 from ..cpu import conv, index, pool, reduce
+from ..cpu.pointers import POINTERS
 from ..jit import replay, tree_sum
 from ..jit.compile import jit
-from ..jit.machine import POINTERS
 
 _KERNEL_TYPE = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.POINTER(ctypes.c_int64))
 
