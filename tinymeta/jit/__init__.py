@@ -30,7 +30,7 @@ In reading order, with their lines:
     lower.py 163       and simplify.py 265, joins.py 99, cuts.py 108: Program -> Program
     views.py 96        strided layouts;  then legalize.py 85
     loops.py 86        what a loop can compute;  then materialize.py 111, fuse.py 127
-    loop_body.py 109   and codegen.py 273: a loop as source text
+    loop_body.py 109   and codegen.py 216, operand_pointer.py 67: a loop as source text
     array_kernels.py 133  windows, indices, argmax as source text;  then cache.py 129
     memory.py 141      and plan.py 54: the arena
     replay.py 199      a call;  then step_kernels.py 150, fixed_kernels.py 79, machine.py 152

@@ -22,6 +22,7 @@ from typing import NamedTuple
 from ..cpu.pointers import DTYPES
 from .codegen import INDENT
 from .lower import geometry_numbers
+from .operand_pointer import memory_dtype
 from .program import Equation
 from .views import stored_layout
 
@@ -75,9 +76,8 @@ def _source(function: str, dtypes: list[str], ranks: list[int], numbers: int) ->
     """The kernel that calls a function with arrays of these dtypes and ranks, then numbers."""
     lines, operands, place = [], [], 0
     for k, (dtype, rank) in enumerate(zip(dtypes, ranks)):
-        memory_dtype = "uint8" if dtype == "bool" else dtype
         sizes = ", ".join(f"args[{place + 1 + axis}]" for axis in range(rank))
-        pointer = f"{memory_dtype}_at(arena, args[{place}])"
+        pointer = f"{memory_dtype(dtype)}_at(arena, args[{place}])"
         lines.append(f"a{k} = carray({pointer}, ({sizes},))")
         operands.append(f"a{k}")
         place += 1 + rank

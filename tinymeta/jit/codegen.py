@@ -42,6 +42,7 @@ from ..cpu.pointers import DTYPES
 from .fuse import Loop
 from .loop_body import BodyBuilder
 from .loops import REDUCTIONS
+from .operand_pointer import OperandPointer
 from .program import Equation
 from .views import StridedLayout
 
@@ -104,64 +105,6 @@ def result_strides(root: Equation, space: tuple[int, ...]) -> tuple[int, ...]:
 # ---- the source ---------------------------------------------------------------------------------
 
 
-class _OperandPointer(NamedTuple):
-    """The variables of an operand (x0, ..) or a result (y0, ..) in the source of a kernel.
-
-    Of x0: `x0_0` points to its first element, `x0_d` to the one where the loops outside of axis d
-    are, `x0_s1` is its stride along axis 1, and `x0` the element itself.
-    """
-
-    name: str
-    dtype: str  # in memory
-    strides: tuple[int, ...]  # one for each axis of the loop
-
-    @property
-    def axes_read(self) -> list[int]:
-        """The axes whose stride is an argument: those that are not 0, nor 1 along the last."""
-        last = len(self.strides) - 1
-        return [axis for axis, s in enumerate(self.strides) if s and (axis < last or s != 1)]
-
-    @property
-    def is_still(self) -> bool:
-        """Does the innermost loop stay at one element?"""
-        return not self.strides[-1]
-
-    @property
-    def element(self) -> str:
-        """The element in the innermost loop: "x0_1[i1]"."""
-        last = len(self.strides) - 1
-        if self.is_still:
-            index = "0"
-        elif self.strides[-1] == 1:
-            index = f"i{last}"
-        else:
-            index = f"i{last} * {self.name}_s{last}"
-        return f"{self.name}_{last}[{index}]"
-
-    @property
-    def value(self) -> str:
-        """The element as a value: bytes of bools become bools."""
-        return f"({self.element} != 0)" if self.dtype == "bool" else self.element
-
-    def read_args(self, place: int) -> list[str]:
-        """The lines that read its pointer and strides from the arguments, from args[place] on."""
-        lines = [f"{self.name}_0 = {_memory_dtype(self.dtype)}_at(arena, args[{place}])"]
-        for k, axis in enumerate(self.axes_read, 1):
-            lines.append(f"{self.name}_s{axis} = args[{place + k}]")
-        return lines
-
-    def advance(self, axis: int) -> str:
-        """The line that sets its pointer inside of the loop over an axis."""
-        here, inside = f"{self.name}_{axis}", f"{self.name}_{axis + 1}"
-        if not self.strides[axis]:
-            return f"{inside} = {here}"
-        return f"{inside} = at({here}, i{axis} * {self.name}_s{axis})"
-
-
-def _memory_dtype(dtype: str) -> str:
-    return "uint8" if dtype == "bool" else dtype
-
-
 def kernel_text(
     depth: int, strides: list[tuple], body: BodyBuilder, values: list[str], roots: list[Equation]
 ) -> tuple[str, tuple[tuple[int, ...], ...]]:
@@ -199,7 +142,7 @@ class _KernelWriter:
         dtypes = [DTYPES[layout.base.dtype] for layout in body.operands]
         for root in roots:
             dtypes.append("float64" if summed_in_float64(root) else DTYPES[root.dtype])
-        self.pointers = [_OperandPointer(*parts) for parts in zip(names, dtypes, strides)]
+        self.pointers = [OperandPointer(*parts) for parts in zip(names, dtypes, strides)]
         self.operands = self.pointers[:count]
         self.results = list(zip(self.pointers[count:], roots, values))
         self.reduced = [(y, root) for y, root, _ in self.results if root.op in REDUCTIONS]
@@ -261,7 +204,7 @@ def least_number(dtype: np.dtype) -> str:
     return "-inf" if dtype.kind == "f" else str(np.iinfo(dtype).min)
 
 
-def store_statement(y: _OperandPointer, root: Equation, value: str) -> str:
+def store_statement(y: OperandPointer, root: Equation, value: str) -> str:
     """The statement that stores a value, or combines it with what is there."""
     if root.op not in REDUCTIONS:
         return f"{y.element} = " + (f"uint8({value})" if y.dtype == "bool" else value)
