@@ -222,6 +222,9 @@ def test_a_device_that_is_not_usable_says_why():
     with pytest.raises(RuntimeError) as error, tm.device("cuda"):
         pass
     assert str(error.value) == f"device 'cuda' is not usable: {why}"
+    with pytest.raises(RuntimeError) as error, tm.device("cuda:1"):  # for the same reason
+        pass
+    assert str(error.value) == f"device 'cuda:1' is not usable: {why}"
 
 
 # ---- byte order ---------------------------------------------------------------------------------

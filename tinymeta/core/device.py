@@ -28,7 +28,12 @@ def device(name: str) -> AbstractContextManager[None]:
     """
     name = checked_device_name(name)
     available = devices()
-    usable = available.get(name, f"there are {', '.join(available)}")
+    if name in available:
+        usable = available[name]
+    elif available["cuda"] is True:
+        usable = f"there are {', '.join(available)}"
+    else:
+        usable = available["cuda"]  # why no GPU is, this one neither
     if usable is not True:
         raise RuntimeError(f"device {name!r} is not usable: {usable}")
     return setting(device=name)
