@@ -38,6 +38,7 @@ from .checkpoint import checkpoint
 from .compose import log_softmax, logsumexp, mean, norm, softmax, var
 from .conv import conv2d
 from .create import arange, eye, full, one_hot, ones, ones_like, zeros, zeros_like
+from .custom import custom_vjp
 from .derivatives import hessian, hvp, jacobian
 from .elementwise import (
     abs,
@@ -96,6 +97,7 @@ __all__ = [
     "concatenate",
     "conv2d",
     "cos",
+    "custom_vjp",
     "div",
     "elementwise",
     "equal",
@@ -180,7 +182,13 @@ METHODS: dict[str, Callable] = {
     "astype": astype,      "reshape": reshape,      "transpose": transpose,
     "sum": sum,            "mean": mean,            "max": max,              "min": min}
 # fmt: on
-_TAKE_FUNCTIONS = {"checkpoint", "hessian", "hvp", "jacobian"}  # whose errors stay theirs
+_TAKE_FUNCTIONS = {
+    "checkpoint",
+    "custom_vjp",
+    "hessian",
+    "hvp",
+    "jacobian",
+}  # whose errors stay theirs
 
 
 def _public(operation: Callable) -> Callable:
