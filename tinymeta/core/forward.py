@@ -176,7 +176,8 @@ def _pushed(node: Tensor, tangents: dict[int, Tensor]) -> Tensor | None:
                 sums[share.serial] = tangents[i] if before is None else before + tangents[i]
         backward_pass(tape.nodes, tape.active, sums)
     tangent = sums.get(u.serial)
-    if tangent is not None and type(tangent.value) is Undefined:
+    is_defined = all(type(t.value) is not Undefined for t in tangents.values())
+    if tangent is not None and type(tangent.value) is Undefined and is_defined:
         raise ValueError(
             f"the derivative rule of {name} is not linear in its cotangent g: "
             "a rule is g times something that does not depend on g"

@@ -74,6 +74,7 @@ from .elementwise import (
     where,
 )
 from .from_text import Elementwise, elementwise
+from .implicit import implicit
 from .index import take, take_along_axis
 from .indexing import getitem
 from .join import concatenate, pad, stack
@@ -111,6 +112,7 @@ __all__ = [
     "greater_equal",
     "hessian",
     "hvp",
+    "implicit",
     "jacobian",
     "less",
     "less_equal",
@@ -182,13 +184,8 @@ METHODS: dict[str, Callable] = {
     "astype": astype,      "reshape": reshape,      "transpose": transpose,
     "sum": sum,            "mean": mean,            "max": max,              "min": min}
 # fmt: on
-_TAKE_FUNCTIONS = {
-    "checkpoint",
-    "custom_vjp",
-    "hessian",
-    "hvp",
-    "jacobian",
-}  # whose errors stay theirs
+# Those that take functions, whose errors stay theirs.
+_TAKE_FUNCTIONS = {"checkpoint", "custom_vjp", "hessian", "hvp", "implicit", "jacobian"}
 
 
 def _public(operation: Callable) -> Callable:

@@ -144,10 +144,10 @@ def _run(name: str, f: Callable, args: tuple, inputs: tuple[Tensor, ...]) -> Any
 def _by_leaf(name: str, args: tuple, shares: Any) -> list[Tensor | None]:
     """What bwd returned for each leaf of the arguments; None where there is no derivative."""
     if isinstance(shares, (tuple, list)) and len(shares) == len(args):
-        found = [
-            _of_tree(name, x, share, f"[{k}]") for k, (x, share) in enumerate(zip(args, shares))
-        ]
-        return [share for of_argument in found for share in of_argument]
+        found: list[Tensor | None] = []
+        for k, (x, share) in enumerate(zip(args, shares)):
+            found += _of_tree(name, x, share, f"[{k}]")
+        return found
     raise ValueError(
         f"custom_vjp: the bwd of {name} must return a tuple of {len(args)}, a cotangent like each "
         f"argument, got {shown(shares)}"
@@ -161,16 +161,15 @@ def _of_tree(name: str, x: Any, share: Any, path: str) -> list[Tensor | None]:
     parts, theirs = tree.children(x), tree.children(share)
     if parts is None and theirs is None:
         return [_of_leaf(name, x, share, path)]
-    alike = type(x) is type(share) and list(parts[0]) == list(theirs[0])
-    if not alike:
-        raise ValueError(
-            f"custom_vjp: the bwd of {name} returned {shown(share)} for argument {path}, which is "
-            f"{shown(x)}: return a tree like it, or None"
-        )
-    found: list[Tensor | None] = []
-    for label, part, share_of_part in zip(parts[0], parts[1], theirs[1]):
-        found += _of_tree(name, part, share_of_part, f"{path}[{label!r}]")
-    return found
+    if parts and theirs and type(x) is type(share) and list(parts[0]) == list(theirs[0]):
+        found: list[Tensor | None] = []
+        for label, part, share_of_part in zip(parts[0], parts[1], theirs[1]):
+            found += _of_tree(name, part, share_of_part, f"{path}[{label!r}]")
+        return found
+    raise ValueError(
+        f"custom_vjp: the bwd of {name} returned {shown(share)} for argument {path}, which is "
+        f"{shown(x)}: return a tree like it, or None"
+    )
 
 
 def _of_leaf(name: str, x: Any, share: Any, path: str) -> Tensor | None:
