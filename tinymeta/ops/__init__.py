@@ -25,6 +25,9 @@ conv           conv, conv_input, conv_weight                  the three partial 
                                                               <g, conv(x, w)>
 no derivative  equal less ... sign tie_weight argmax          (they choose;
                window_argmax                                   what they choose has one)
+
+What takes functions is in derivatives.py (hvp, jacobian), checkpoint.py, custom.py (a derivative
+that is given) and implicit.py (that of what a solver solves, by linear.py).
 """
 
 from collections.abc import Callable
