@@ -2,9 +2,9 @@
 
 It has a derivative rule, or None, for each input. Its kernel (kernelcheck.py) fills all of `out` by
 the shape rule, leaves its inputs alone, reads them by their strides and computes the same in every
-dtype but for rounding. Its derivatives are right to third order in every dtype, in both modes to second, and made of
-operations of the registry: the set is closed under differentiation, which is why every order comes
-free.
+dtype but for rounding. Its derivatives are right to third order in every dtype, forward and reverse
+mode are over each other, and they are made of operations of the registry: the set is closed under
+differentiation, which is why every order comes free.
 """
 
 from collections.abc import Callable, Sequence
