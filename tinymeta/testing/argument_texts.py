@@ -62,6 +62,13 @@ RIGHT = {
     "device": ["'cpu'"],
     "name": ["'cpu'", "'inner'"],
     "f": ["lambda *x: tm.sum(tm.asarray(x[0]) ** 2)", "lambda x=1.0, *more: tm.sum(x, *more)"],
+    "fwd": ["lambda *x: (tm.asarray(x[0]) ** 2, x)"],
+    "bwd": ["lambda x, g: (2.0 * x[0] * g, *(None,) * (len(x) - 1))"],
+    "solve": ["lambda a: a"],
+    "optimality": ["lambda x, a: x - a"],
+    "linear": ["'cg'", "'dense'"],
+    "tol": ["1e-6", "None"],
+    "jacobian.mode": ["'reverse'", "'forward'"],
     "argnum": ["0", "(0,)"],
     "has_aux": FLAGS,
     "args": FLOATS,
@@ -178,7 +185,8 @@ ENDLESS = {
     "outputs", "kernel", "features", "sizes", "n", "m", "bounds", "updates",
 }
 # Any function may be one of these, and what it does is its own affair.
-FUNCTIONS = {"f", "loss", "sample", "measure", "scheme", "activation", "layers"}
+FUNCTIONS = {"f", "fwd", "bwd", "solve", "optimality", "loss", "sample", "measure", "scheme",
+             "activation", "layers"}
 # fmt: on
 
 
