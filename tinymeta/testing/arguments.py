@@ -19,7 +19,13 @@ import numpy as np
 from hypothesis import strategies as st
 
 from .argument_texts import eval_text, wrong_texts
-from .calls import error_name_pattern, parameters_of, public_callables, right_texts
+from .calls import (
+    error_name_pattern,
+    has_slow_default,
+    parameters_of,
+    public_callables,
+    right_texts,
+)
 from .survey import Survey, command
 
 PACKAGE = str(Path(__file__).parent.parent)
@@ -51,7 +57,8 @@ def random_calls(draw: st.DrawFn, functions: tuple[str, ...] = ()) -> Call:
     args, kwargs = [], []
     for p in parameters:
         required = p.default is p.empty
-        if not (required or p in bad or draw(st.booleans())):
+        needed = required or p in bad or has_slow_default(function, p.name)
+        if not (needed or draw(st.booleans())):
             continue
         texts = wrong_texts(p.name) if p in bad else right_texts(function, p.name)
         text = draw(st.sampled_from(texts))
