@@ -14,6 +14,7 @@ so pytest must be installed. Those of whole runs of the examples are in `interru
 
 import argparse
 import io
+import itertools
 import os
 import random
 import shutil
@@ -165,18 +166,22 @@ def _calls_in_threads(seconds: int, rng: random.Random, folder: Path) -> Iterato
 
 
 def _bad_calls(count: int, rng: random.Random, folder: Path) -> Iterator[str]:
-    """Public functions called with wrong arguments, by the search in tinymeta.testing.arguments."""
+    """Public functions called with wrong arguments: each alone, then what a search draws."""
     try:
-        from tinymeta.testing.arguments import survey
+        from tinymeta.testing.arguments import check_call, each_wrong_argument, survey
     except ImportError as error:
         raise _Unavailable(str(error)) from None
-    calls, checked = survey(), 0
+    for call in itertools.islice(each_wrong_argument(), count):
+        error = _error_of(check_call, call)
+        yield error and f"{call}: {error}"
+        count -= 1
+    search, checked = survey(), 0
     while checked < count:
-        calls.round(min(500, count - checked), seed=rng.randrange(2**32))
-        yield from [""] * (calls.tally["checked"] - checked)
-        checked = calls.tally["checked"]
-        if calls.error is not None:
-            yield " ".join(f"{calls.failure}: {calls.error}".split())
+        search.round(min(500, count - checked), seed=rng.randrange(2**32))
+        yield from [""] * (search.tally["checked"] - checked)
+        checked = search.tally["checked"]
+        if search.error is not None:
+            yield " ".join(f"{search.failure}: {search.error}".split())
             return
 
 
