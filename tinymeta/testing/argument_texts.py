@@ -184,6 +184,8 @@ ENDLESS = {
     "shot", "query", "way", "classes", "drawers", "alphabets", "per_alphabet", "inputs",
     "outputs", "kernel", "features", "sizes", "n", "m", "bounds", "updates",
 }
+# What is never left at its default, which would take the time of hundreds of calls.
+SLOW_DEFAULTS = {"evaluate.tasks"}
 # Any function may be one of these, and what it does is its own affair.
 FUNCTIONS = {"f", "fwd", "bwd", "solve", "optimality", "loss", "sample", "measure", "scheme",
              "activation", "layers"}
