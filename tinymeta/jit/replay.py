@@ -27,11 +27,13 @@ from . import machine
 from .array_kernels import ArrayKernel
 from .cache import compile_missing, load_or_compile
 from .codegen import LoopKernel
-from .memory import ALIGNMENT, Memory
+from .memory import ALIGNMENT, Lifetimes, Memory
 from .plan import ExecutionPlan
 from .program import Equation, Program
+from .sliding import find_slides, parts
 from .step_kernels import generated_kernel, machine_call, python_step, step_kind
 from .views import StridedLayout, stored_layout
+from .window_rows import without_large_windows
 
 
 class _Stretch(NamedTuple):
@@ -45,13 +47,15 @@ class Replay(ExecutionPlan):
     """A program ready to run on the CPU: arrays in, arrays out.
 
     blas_threads: how many threads a large product may have; 0 for chunks, which run without Python
-    and so without BLAS. kinds: of each step, what runs it. calls_python: does any step need Python?
+    and so without BLAS. kinds, call_counts: of each step, what runs it, and how many kernel calls
+    that is. calls_python: does any step need Python?
     """
 
     where = "on the CPU"
 
     def __init__(self, program: Program, blas_threads: int = 0):
-        super().__init__(program)
+        self.generated: dict[int, LoopKernel | ArrayKernel] = {}  # by step
+        super().__init__(without_large_windows(program))
         self.blas_threads = blas_threads
         self.constants = {
             eqn: np.ascontiguousarray(eqn.static["value"])
@@ -61,6 +65,7 @@ class Replay(ExecutionPlan):
         self.output_layouts = [stored_layout(y) for y in self.program.outputs]
         self.arenas: list[Arena] = []  # that no call uses now
         self.kinds: list[str] = []
+        self.call_counts: list[int] = []
         self.schedule: list[_Stretch | Callable[[Arena], None]] = []
         addresses, args = self.build_steps()
         self.kernels = np.array(addresses, np.int64)
@@ -72,45 +77,48 @@ class Replay(ExecutionPlan):
 
     def build_steps(self) -> tuple[list[int], list[np.ndarray]]:
         """(addresses of the kernels, their arguments); fills `kinds` and `schedule`."""
-        generated = self.generated_kernels()
-        compile_missing([kernel.source for kernel in generated.values()])
+        compile_missing(self.sources())
         addresses: list[int] = []
         args: list[np.ndarray] = []
         for k, step in enumerate(self.steps):
-            if k in generated:
-                call = self.generated_call(k, generated[k])
-            else:
-                call = machine_call(self, k, self.blas_threads)
-            self.kinds.append(step_kind(step, needs_python=call is None))
-            if call is None:
+            calls = self.kernel_calls(k)
+            self.kinds.append(step_kind(step, needs_python=not calls))
+            self.call_counts.append(len(calls))
+            if not calls:
                 self.schedule.append(python_step(step.results[0]))
                 continue
-            kernel, numbers = call
-            addresses.append(kernel.address)
-            args.append(np.array(numbers, np.int64))
-            self.extend_stretch(len(args))
+            for kernel, numbers in calls:
+                addresses.append(kernel.address)
+                args.append(np.array(numbers, np.int64))
+            self.extend_stretch(len(args), len(calls))
         return addresses, args
 
-    def generated_kernels(self) -> dict[int, LoopKernel | ArrayKernel]:
-        """The generated kernel of each step that has one."""
-        found = {}
+    def find_slides(self, lives: Lifetimes) -> dict[Equation, Equation]:
+        """The results of loops that are written over an operand; the kernels are generated here."""
         for k, step in enumerate(self.steps):
             if kernel := generated_kernel(step, self.materialized):
-                found[k] = kernel
-        return found
+                self.generated[k] = kernel
+        return find_slides(self.generated, self.steps, lives)
 
-    def generated_call(self, k: int, kernel: LoopKernel | ArrayKernel) -> Any:
-        """(compiled kernel, arguments) of step k."""
-        workspace = self.memory.workspaces.get(k, 0)
-        numbers = kernel.args(self.memory.offsets.__getitem__, workspace)
-        return load_or_compile(kernel.source), numbers
+    def kernel_calls(self, k: int) -> list[tuple[Any, list[int]]]:
+        """(compiled kernel, arguments) of each call that step k is; [] if it needs Python."""
+        kernel = self.generated.get(k)
+        if kernel is None:
+            call = machine_call(self, k, self.blas_threads)
+            return [call] if call else []
+        compiled = load_or_compile(kernel.source)
+        place, workspace = self.memory.offsets.__getitem__, self.memory.workspaces.get(k, 0)
+        if isinstance(kernel, ArrayKernel):
+            return [(compiled, kernel.args(place))]
+        pieces = parts(kernel, self.memory.slides)
+        return [(compiled, kernel.args(place, workspace, rows)) for rows in pieces]
 
-    def extend_stretch(self, last: int) -> None:
-        """The kernel before `last` runs after all steps so far."""
+    def extend_stretch(self, last: int, count: int) -> None:
+        """The `count` kernels before `last` run after all steps so far."""
         if self.schedule and isinstance(self.schedule[-1], _Stretch):
             self.schedule[-1] = _Stretch(self.schedule[-1].first, last)
         else:
-            self.schedule.append(_Stretch(last - 1, last))
+            self.schedule.append(_Stretch(last - count, last))
 
     # ---- a call ----------------------------------------------------------------------------------
 
@@ -150,7 +158,7 @@ class Replay(ExecutionPlan):
 
     def sources(self) -> list[str]:
         """The source of each generated kernel."""
-        return [kernel.source for kernel in self.generated_kernels().values()]
+        return [kernel.source for kernel in self.generated.values()]
 
     def step_calls(self) -> Iterator[tuple[str, Callable[[], Any]]]:
         """(kind, function that runs it by itself) of each step, in order."""
@@ -160,12 +168,12 @@ class Replay(ExecutionPlan):
         self.run_schedule(arena)  # so that what each step reads is there
         python_steps = iter([part for part in self.schedule if not isinstance(part, _Stretch)])
         k = 0
-        for kind in self.kinds:
-            if kind in ("Python", "BLAS"):
+        for kind, count in zip(self.kinds, self.call_counts):
+            if not count:
                 yield kind, partial(next(python_steps), arena)
             else:
-                yield kind, partial(self.run_stretch, arena, k, k + 1)
-                k += 1
+                yield kind, partial(self.run_stretch, arena, k, k + count)
+                k += count
 
 
 class Arena:
