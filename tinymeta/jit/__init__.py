@@ -33,12 +33,13 @@ In reading order, with their lines:
     loops.py 86        what a loop can compute;  then materialize.py 111, fuse.py 127
     loop_body.py 109   and codegen.py 225, operand_pointer.py 67: a loop as source text
     array_kernels.py 134  windows, indices, argmax as source text;  then cache.py 129
-    memory.py 229      sliding.py 75, plan.py 63: the arena
-    replay.py 207      a call;  then step_kernels.py 187, fixed_kernels.py 149, machine.py 152
+    memory.py 236      sliding.py 77, plan.py 69: a place for each value
+    replay.py 240      a call;  arena.py 91: its memory
+    step_kernels.py 187  what runs a step;  then fixed_kernels.py 149, machine.py 152
     task_roles.py 243  what depends on one task alone;  then split.py 161, chunk_count.py 64
     chunks.py 176      runs them;  then tree_sum.py 109, work_buffers.py 163, job_tables.py 191
     threads.py 156     workers
-    explain.py 208     shows all of it;  timing.py 24
+    explain.py 211     shows all of it;  timing.py 24
     graph.py 209       the same plan on a GPU
 """
 

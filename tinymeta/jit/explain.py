@@ -89,7 +89,8 @@ class Explained(NamedTuple):
         for eqn, begin in sorted(memory.offsets.items(), key=lambda item: item[1]):
             first, last = (_column(k, end) for k in memory.lifetimes[eqn])
             life = "." * first + "#" * (min(last, _COLUMNS - 1) - first + 1)
-            line = f"{names[eqn]:>6}  {begin:10}  {eqn.nbytes:10}  {life:.<{_COLUMNS}}"
+            place = "outside" if eqn in memory.outside else begin
+            line = f"{names[eqn]:>6}  {place:>10}  {eqn.nbytes:10}  {life:.<{_COLUMNS}}"
             lines.append(line)
         return "\n".join(lines)
 
@@ -103,6 +104,8 @@ class Explained(NamedTuple):
         for x in living[:_LARGEST]:
             over = memory.slides.get(x)
             place = f", written over {names[over]}" if over in living else ""
+            if x in memory.outside:
+                place = ", where the caller has it"
             type_ = f"{x.dtype}{x.shape}"
             lines.append(f"{names[x]:>6}  {x.nbytes:>13,}  {x.op} {type_}{place}  {x.location}")
         return "\n".join(lines)

@@ -45,6 +45,7 @@ class Memory(NamedTuple):
     size: int  # of the arena
     lifetimes: Lifetimes
     slides: dict[Equation, Equation]  # of a result that is written over an operand, that operand
+    outside: tuple[Equation, ...]  # inputs and outputs that have no place, and 0 in `offsets`
 
 
 class _Request(NamedTuple):
@@ -81,15 +82,20 @@ def plan_memory(
     steps: list[Step],
     workspace_sizes: dict[int, int],
     find_slides: Callable[[Lifetimes], dict[Equation, Equation]] = lambda lives: {},
+    outside: tuple[Equation, ...] = (),
 ) -> Memory:
     """A place for everything: by first fit, or with the largest values first if that takes less.
 
     workspace_sizes: by step, the bytes it needs besides. find_slides: from lifetimes to the results
-    that are written over an operand, and over which (sliding.py).
+    that are written over an operand, and over which (sliding.py). outside: inputs and outputs that
+    get no place (arena.py).
     """
     lives = lifetimes(program, steps)
     slides = find_slides(lives)
-    requests = _requests_for(lives, slides)
+    inside = dict(lives)
+    for x in outside:
+        del inside[x]
+    requests = _requests_for(inside, slides)
     requests += [_Request(k, k, aligned_size(size), ()) for k, size in workspace_sizes.items()]
     requests.sort(key=lambda r: (r.first, not r.values))  # of a step, values come first
     places, size = first_fit(requests)
@@ -99,14 +105,14 @@ def plan_memory(
             if other_size < size:
                 places, size = other_places, other_size
 
-    offsets: dict[Equation, int] = {}
+    offsets: dict[Equation, int] = dict.fromkeys(outside, 0)
     workspaces: dict[int, int] = {}
     for request, begin in zip(requests, places):
         if not request.values:
             workspaces[request.first] = begin
         for k, eqn in enumerate(reversed(request.values)):
             offsets[eqn] = begin + k * PIECE
-    return Memory(offsets, workspaces, size, lives, slides)
+    return Memory(offsets, workspaces, size, lives, slides, outside)
 
 
 def _requests_for(lives: Lifetimes, slides: dict[Equation, Equation]) -> list[_Request]:

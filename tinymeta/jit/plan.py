@@ -37,7 +37,13 @@ class ExecutionPlan:
         size_of = workspace_size or workspace_bytes
         sizes = {k: size_of(step) for k, step in enumerate(self.steps)}
         needed = {k: size for k, size in sizes.items() if size}
-        self.memory = plan_memory(self.program, self.steps, needed, self.find_slides)
+        self.memory = plan_memory(
+            self.program, self.steps, needed, self.find_slides, self.outside_arena()
+        )
+
+    def outside_arena(self) -> tuple[Equation, ...]:
+        """The inputs and outputs that get no place in the arena: none, but on the CPU."""
+        return ()
 
     def find_slides(self, lives: Lifetimes) -> dict[Equation, Equation]:
         """The results that are written over an operand, and over which: none, but on the CPU."""

@@ -34,6 +34,8 @@ def find_slides(
         roots = kernel.results
         if any(y.op in REDUCTIONS or y.nbytes < WORTH_SLIDING for y in roots):
             continue
+        if any(lives[y][1] == len(steps) for y in roots):  # an output may have a place outside
+            continue
         if _rows_of_a_piece(kernel) < 1:
             continue
         over = [x for x in steps[k].reads if lives[x][0] >= 0 and lives[x][1] == k]

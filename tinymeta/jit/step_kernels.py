@@ -39,7 +39,7 @@ from .views import stored_layout
 from .window_rows import BLOCKED, window_sizes
 
 if TYPE_CHECKING:
-    from .replay import Arena
+    from .arena import Arena
 
 FOR_BLAS = 1e7  # multiplications from which two threads of BLAS beat one of our own
 BEYOND_CACHE = 2e6  # numbers in x, y and their product from which one thread of BLAS does
