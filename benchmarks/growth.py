@@ -1,15 +1,19 @@
-"""How the cost of a conv4 meta-gradient grows: with tasks, with inner steps, with filters.
+"""How the cost of a meta-gradient grows along six axes: is each unit as cheap as the cheapest?
 
     python -m benchmarks growth
 
-At each point the gradients of tinymeta and, where it is installed, PyTorch are checked to agree in
-float64 before they are timed in float32. Results: growth.json and growth.png in --out.
+An axis is a work whose size is one number; its unit is what should cost the same at every size: a
+task, an inner step, a product operation. At each point the gradients of tinymeta and, where it is
+installed and has this work, PyTorch are checked to agree in float64 before they are timed in
+float32. The cost of an inner step is a slope, from one point to the next, so that what is done once
+does not count. Results: growth.json and growth.png in --out.
 """
 
 import json
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
+from typing import NamedTuple
 
 from tinymeta.system.disk import replacing
 
@@ -17,34 +21,109 @@ from . import work
 from .rivals import rivals
 from .timing import alternate, check_agreement, machine, write
 
-AXES = {"tasks": [4, 8, 16, 32, 64], "steps": [1, 2, 3, 4, 5], "filters": [16, 32, 64, 96]}
 RIVAL = "torch.func, vmap and grad"
+OURS = "tinymeta, jit"
 
 
-def _contenders(job: work.Work) -> dict[str, Callable]:
-    """tinymeta, compiled and eager, and PyTorch's quickest exact way."""
-    others = rivals(job)
-    return work.ours(job) | {name: others[name] for name in others if name == RIVAL}
+class Axis(NamedTuple):
+    """A work at several sizes; the unit is what `units(size)` counts.
+
+    slope: is the cost that of going from one size to the next? others: the largest size at which
+    PyTorch and eager mode are timed, too, as they take minutes and gigabytes beyond; 0: none.
+    """
+
+    sizes: list[int]
+    make: Callable[[int], work.Work]
+    unit: str
+    units: Callable[[int], float]
+    slope: bool = False
+    others: int = 0
+
+
+def _count(size: int) -> float:
+    return size
+
+
+AXES = {
+    "tasks": Axis(
+        [4, 8, 16, 32, 64, 128, 256, 512],
+        lambda size: work.conv4(tasks=size),
+        "task",
+        _count,
+        others=64,
+    ),
+    "inner steps": Axis(
+        [1, 2, 5, 10, 20, 50],
+        lambda size: work.conv4(steps=size, tasks=8),
+        "inner step",
+        _count,
+        slope=True,
+        others=5,
+    ),
+    "filters": Axis(
+        [64, 96, 128, 256],
+        lambda size: work.conv4(filters=size, tasks=8),
+        "filter^2",  # product operations, but for the first layer's
+        lambda size: size * size,
+        others=96,
+    ),
+    "million parameters": Axis([1, 10], work.dense, "million parameters", _count),
+    "LSTM steps": Axis([20, 50, 100, 200], work.learned_optimizer, "step", _count),
+    "tasks of a sinusoid": Axis(
+        [25, 100, 400, 1600, 6400, 25600],
+        lambda size: work.sinusoid(tasks=size),
+        "task",
+        _count,
+        others=1600,
+    ),
+}
 
 
 def growth(out: Path, rounds: int) -> None:
     """Time all points, write growth.json and, where matplotlib is installed, growth.png."""
-    medians: dict[str, dict[str, list[float]]] = {}  # contender -> axis -> seconds at its values
-    for axis, values in AXES.items():
-        for value in values:
-            job = work.conv4(**{axis: value})
-            check_agreement(f"{axis} {value}", _contenders(work.in_double(job)))
-            results = alternate(_contenders(job), rounds)
+    medians: dict[str, dict[str, list[float]]] = {}  # axis -> contender -> seconds at its sizes
+    for name, axis in AXES.items():
+        of_axis = medians.setdefault(name, {})
+        for size in axis.sizes:
+            job = axis.make(size)
+            check_agreement(f"{name} {size}", _contenders(work.in_double(job), axis, size))
+            results = alternate(_contenders(job, axis, size), rounds)
             texts = []
-            for name, result in results.items():
-                of_contender = medians.setdefault(name, {})
-                of_contender.setdefault(axis, []).append(result["median"])
-                texts.append(f"{name} {1e3 * result['median']:.0f} ms")
-            print(f"{axis} {value}: {', '.join(texts)}", flush=True)
-    report = {"machine": machine(), "axes": AXES, "seconds": medians}
+            for contender, result in results.items():
+                of_axis.setdefault(contender, []).append(result["median"])
+                texts.append(f"{contender} {1e3 * result['median']:.1f} ms")
+            print(f"{name} {size}: {', '.join(texts)}", flush=True)
+        print(f"  {_verdict(axis, of_axis[OURS])}", flush=True)
+    sizes = {name: axis.sizes for name, axis in AXES.items()}
+    report = {"machine": machine(), "axes": sizes, "seconds": medians}
     write(out / "growth.json", json.dumps(report, indent=1) + "\n")
     if find_spec("matplotlib"):
         _draw(medians, out / "growth.png")
+
+
+def _contenders(job: work.Work, axis: Axis, size: int) -> dict[str, Callable]:
+    """tinymeta compiled; up to a size also eager, and PyTorch's quickest exact way."""
+    found = work.ours(job)
+    if size > axis.others:
+        return {OURS: found[OURS]}
+    others = rivals(job)
+    return found | {name: others[name] for name in others if name == RIVAL}
+
+
+def unit_costs(axis: Axis, seconds: list[float]) -> list[float]:
+    """Seconds for a unit at each size; of a slope, between each two neighbouring sizes."""
+    counts = [axis.units(size) for size in axis.sizes]
+    if not axis.slope:
+        return [time / count for time, count in zip(seconds, counts)]
+    pairs = zip(zip(counts, seconds), zip(counts[1:], seconds[1:]))
+    return [(later - time) / (more - count) for (count, time), (more, later) in pairs]
+
+
+def _verdict(axis: Axis, seconds: list[float]) -> str:
+    """The cost of a unit along the axis, and the largest in terms of the least."""
+    costs = unit_costs(axis, seconds)
+    shown = ", ".join(f"{1e3 * cost:.3g}" for cost in costs)
+    return f"ms for each {axis.unit}: {shown}; at most {max(costs) / min(costs):.2f}x the least"
 
 
 def _draw(medians: dict, path: Path) -> None:
@@ -54,17 +133,14 @@ def _draw(medians: dict, path: Path) -> None:
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(1, len(AXES), figsize=(10, 3.2), layout="constrained")
-    for plot, (axis, values) in zip(axes, AXES.items()):
-        for name, times in medians.items():
-            plot.plot(values, [1e3 * t for t in times[axis]], marker="o", label=name)
-        plot.set(xlabel={"steps": "inner steps"}.get(axis, axis), xlim=(0, None), ylim=(0, None))
-    axes[0].set_ylabel("ms")
-    axes[0].legend(fontsize=8, frameon=False)
-    figure.suptitle(
-        "One conv4 meta-gradient: 32 tasks, 1 inner step, 64 filters, but for one of them",
-        fontsize=10,
-    )
+    figure, plots = plt.subplots(1, len(AXES), figsize=(3.3 * len(AXES), 3.2), layout="constrained")
+    for plot, (name, axis) in zip(plots, AXES.items()):
+        for contender, times in medians[name].items():
+            sizes = axis.sizes[: len(times)]
+            plot.loglog(sizes, [1e3 * t for t in times], marker="o", label=contender)
+        plot.set(xlabel=name)
+    plots[0].set_ylabel("ms")
+    plots[0].legend(fontsize=8, frameon=False)
     with replacing(path) as file:
         figure.savefig(file, dpi=110, format="png")
     plt.close(figure)

@@ -69,6 +69,37 @@ def sinusoid(steps: int = 1, tasks: int = 25, shot: int = 10) -> Work:
     return maml(name, "sinusoid", model, tm.losses.mse, 0.01, steps, params, data)
 
 
+def dense(millions: int = 1, tasks: int = 4) -> Work:
+    """A net of two hidden layers of one width, with about so many million parameters, 5-way."""
+    rng = np.random.default_rng(0)
+    width = round((1e6 * millions + 257**2) ** 0.5 - 257)  # width^2 + (512 + 5) width parameters
+    model = tm.nn.mlp(512, width, width, 5)
+    x = rng.random((2, tasks, 25, 512), dtype=np.float32)
+    y = np.tile(np.arange(5), (tasks, 5))
+    data = tm.Tasks(tm.Batch(x[0], y), tm.Batch(x[1], y))
+    name = f"dense, {millions} million parameters, {tasks} tasks of 25 + 25 examples"
+    params = model.init(rng)
+    return maml(name, "dense", model, tm.losses.cross_entropy, 0.1, 1, params, data)
+
+
+def learned_optimizer(steps: int = 20, tasks: int = 32) -> Work:
+    """The gradient of an LSTM optimizer (Andrychowicz et al. 2016) of so many unrolled steps."""
+    rng = np.random.default_rng(0)
+    data = tm.data.Quadratics().sample(rng, tasks=tasks)
+
+    def objective(theta: Any, data: Any) -> Any:
+        residual = (data.x @ theta[..., None])[..., 0] - data.y
+        return (residual * residual).sum(-1)
+
+    method = tm.meta.learned_optimizer(objective, steps=steps)
+
+    def gradient(params: object, data: Any) -> object:
+        return method.meta_grad(params, data)[1]
+
+    name = f"learned optimizer, {tasks} problems, {steps} steps"
+    return Work(name, "learned optimizer", gradient, method.init(rng), data, steps=steps)
+
+
 def siamese(pairs: int = 128, filters: int = 32) -> Work:
     """The gradient of the contrastive loss of pairs, embedded by four blocks and a mean."""
     rng = np.random.default_rng(0)

@@ -28,7 +28,17 @@ KEPT = [
 # What these, and generated kernels, call.
 CALLED = [
     f"cpu.{file}"
-    for file in ("exp_log", "inlining", "libm", "pointers", "scalar", "simd", "trig", "workspace")
+    for file in (
+        "exp_log",
+        "inlining",
+        "libm",
+        "pointers",
+        "scalar",
+        "simd",
+        "trig",
+        "window_blocks",
+        "workspace",
+    )
 ]
 
 

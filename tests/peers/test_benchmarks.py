@@ -75,10 +75,31 @@ def test_what_there_is_not_is_refused(capsys):
 
 
 def test_growth(torch, monkeypatch, tmp_path):
-    monkeypatch.setattr(growth, "AXES", {"tasks": [1, 2], "filters": [4, 8]})
+    axes = {
+        "tasks": growth.AXES["tasks"]._replace(sizes=[1, 2], others=1),
+        "LSTM steps": growth.AXES["LSTM steps"]._replace(sizes=[1, 3]),
+    }
+    monkeypatch.setattr(growth, "AXES", axes)
     command.main(["growth", "--rounds", "1", "--out", str(tmp_path)])
     seconds = json.loads((tmp_path / "growth.json").read_text())["seconds"]
-    assert len(seconds) == 3 and all(len(t) == 2 for by in seconds.values() for t in by.values())
+    counts = {name: [len(t) for t in by.values()] for name, by in seconds.items()}
+    assert counts == {"tasks": [2, 1, 1], "LSTM steps": [2]}
+
+
+def test_the_axes_of_growth_and_the_cost_of_a_unit():
+    ends = {name: (axis.sizes[0], axis.sizes[-1]) for name, axis in growth.AXES.items()}
+    assert ends["tasks"] == (4, 512) and ends["inner steps"] == (1, 50)
+    assert ends["filters"] == (64, 256) and ends["million parameters"] == (1, 10)
+    assert ends["LSTM steps"] == (20, 200)
+    axis = growth.Axis([1, 2, 4], work.dense, "unit", float)
+    assert growth.unit_costs(axis, [3.0, 4.0, 6.0]) == [3, 2, 1.5]
+    assert growth.unit_costs(axis._replace(slope=True), [3.0, 4.0, 6.0]) == [1, 1]
+
+
+def test_dense_nets_have_the_parameters_that_they_say():
+    for millions in (1, 10):
+        params = work.dense(millions, tasks=1).params
+        assert abs(sum(a.size for a in tm.tree.leaves(params)) / millions / 1e6 - 1) < 0.01
 
 
 def test_memory_and_first_calls_of_a_process_alone():

@@ -13,9 +13,9 @@ def window_argmax(out: np.ndarray, x: np.ndarray, *, geometry: Any) -> None:
     out[n,i,j,c] = the first (y, z), as y W + z, that maximises x[n,y,z,c] in window (i, j);
     a NaN is the largest
 
-    out (.., N, H', W', C) int64, x (.., N, H, W, C); geometry: ops.conv.Geometry. A window is cut
-    at the edge of the image, so that padding is never the largest. Cost: h w comparisons for each
-    element of out.
+    out (.., N, H', W', C) int64, or int32 in programs, x (.., N, H, W, C);
+    geometry: ops.conv.Geometry. A window is cut at the edge of the image, so that padding is never
+    the largest. Cost: h w comparisons for each element of out.
     """
     height, width, channels = x.shape[-3:]
     if out.size:

@@ -11,6 +11,7 @@ Tests    tests/jit/
         | lower.py        what has a kernel          1668
         | simplify.py     fewer equations            1196
         | split.py        tasks in chunks            8 chunks of a task; of each
+        | window_rows.py                             no large matrix of windows
         | legalize.py, materialize.py, fuse.py       287 steps, 209 of them loops
         | memory.py       a place for each value     8.4 MB for 25.6 MB of values
     ExecutionPlan
@@ -27,17 +28,18 @@ kernel args    the int64s that a kernel is called with: places in the arena, siz
 In reading order, with their lines:
     compile.py 221     jit itself: signatures, the passes in order
     program.py 278     Equation, Program, Builder;  then trace.py 200, scalar.py 130
-    lower.py 163       and simplify.py 265, joins.py 99, cuts.py 108: Program -> Program
-    views.py 96        strided layouts;  then legalize.py 85
+    lower.py 186       and simplify.py 265, joins.py 99, cuts.py 108: Program -> Program
+    window_rows.py 166  products in blocks;  then views.py 96, legalize.py 87
     loops.py 86        what a loop can compute;  then materialize.py 111, fuse.py 127
-    loop_body.py 109   and codegen.py 216, operand_pointer.py 67: a loop as source text
-    array_kernels.py 133  windows, indices, argmax as source text;  then cache.py 129
-    memory.py 141      and plan.py 54: the arena
-    replay.py 199      a call;  then step_kernels.py 150, fixed_kernels.py 79, machine.py 152
+    loop_body.py 109   and codegen.py 225, operand_pointer.py 67: a loop as source text
+    array_kernels.py 134  windows, indices, argmax as source text;  then cache.py 129
+    memory.py 236      sliding.py 77, plan.py 69: a place for each value
+    replay.py 240      a call;  arena.py 91: its memory
+    step_kernels.py 187  what runs a step;  then fixed_kernels.py 149, machine.py 152
     task_roles.py 243  what depends on one task alone;  then split.py 161, chunk_count.py 64
     chunks.py 176      runs them;  then tree_sum.py 109, work_buffers.py 163, job_tables.py 191
     threads.py 156     workers
-    explain.py 179     shows all of it;  timing.py 24
+    explain.py 211     shows all of it;  timing.py 24
     graph.py 209       the same plan on a GPU
 """
 

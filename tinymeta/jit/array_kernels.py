@@ -123,6 +123,7 @@ _CALLS: dict[str, Callable[[Equation], _FunctionCall]] = {
     "to_cols": _windows,
     "from_cols": _windows,
     "window_argmax": _window_argmax,
+    "window_places": _window_argmax,
     "argmax": _argmax,
     "take": _indexing,
     "take_along": _indexing,

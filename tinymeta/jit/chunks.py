@@ -19,9 +19,10 @@ import numpy as np
 
 from ..cpu.blas import blas_threads
 from ..system.resources import cores
+from .arena import take_idle
 from .chunk_count import chunk_count
 from .program import Program
-from .replay import Replay, take_idle
+from .replay import Replay
 from .split import Split, split
 from .task_roles import estimated_seconds
 from .threads import pool
@@ -58,14 +59,14 @@ def build_replay(program: Program, threads: int | None = None) -> tuple[Callable
     threads = cores() if threads is None else threads
     seconds = sum(map(estimated_seconds, program.equations))
     if seconds < WORTH_SPLITTING:
-        return Replay(program, blas_threads=threads), _SMALL
+        return Replay(program, threads, in_place=True), _SMALL
     found = split(program)
     if isinstance(found, str):
         execution = Execution("whole, not in chunks of tasks", found)
-        return Replay(program, blas_threads=threads), execution
+        return Replay(program, threads, in_place=True), execution
     count = chunk_count(found)
     if count == 1:
-        return Replay(program, blas_threads=threads), _SMALL
+        return Replay(program, threads, in_place=True), _SMALL
     serial = ""
     outside = 1 - sum(map(estimated_seconds, found.middle)) / seconds
     if outside > NOTABLE_SHARE:
@@ -99,8 +100,8 @@ class ChunkedReplay:
         self.groups = group_count(len(bounds) - 1, threads)
         sizes = {end - begin for begin, end in zip(bounds, bounds[1:])} - {0}
         self.chunks = {size: Replay(split.chunk(size)) for size in sorted(sizes)}
-        self.before = Replay(split.before) if split.before.outputs else None
-        self.after = Replay(split.after) if split.after.outputs else None
+        self.before = Replay(split.before, in_place=True) if split.before.outputs else None
+        self.after = Replay(split.after, in_place=True) if split.after.outputs else None
         self.calls_python = any(chunk.calls_python for chunk in self.chunks.values())
         self.idle_buffers = [self.new_buffers()]  # that no call uses now
 

@@ -56,18 +56,27 @@ class LoopKernel(NamedTuple):
     sizes: tuple[int, ...]  # of the space, with as few axes as will do
     layouts: tuple[StridedLayout, ...]  # of the operands, then of the results
     results: tuple[Equation, ...]
+    strides: list[tuple[int, ...]]  # of each layout in that space
     strides_read: tuple[tuple[int, ...], ...]  # of each layout, the strides that are arguments
 
-    def args(self, address: Callable[[Equation], int], workspace: int = 0) -> list[int]:
+    def args(
+        self,
+        address: Callable[[Equation], int],
+        workspace: int = 0,
+        rows: tuple[int, int] | None = None,
+    ) -> list[int]:
         """The kernel arguments: sizes, pointers with their strides, result sizes, rounded sums.
 
         address(eqn): the byte of the arena where a stored value begins. workspace: the byte where
-        the float64 sums begin.
+        the float64 sums begin. rows: of the outermost axis, the first to compute and the one after
+        the last; only without reductions; all by default.
         """
-        numbers = list(self.sizes)
+        first, end = rows or (0, self.sizes[0])
+        numbers = [end - first, *self.sizes[1:]]
         rounded = []  # where float32 sums go in the end
-        for layout, strides in zip(self.layouts, self.strides_read):
-            begin = address(layout.base) + layout.offset * layout.base.dtype.itemsize
+        for layout, all_strides, strides in zip(self.layouts, self.strides, self.strides_read):
+            begin = address(layout.base)
+            begin += (layout.offset + first * all_strides[0]) * layout.base.dtype.itemsize
             if layout.base in self.results and summed_in_float64(layout.base):
                 rounded.append(begin)
                 begin = workspace
@@ -91,7 +100,7 @@ def kernel_of(loop: Loop, materialized: set[Equation]) -> LoopKernel:
     layouts = [*body.operands, *results]
     sizes, strides = collapsed(loop.space, [layout.strides for layout in layouts])
     source, strides_read = kernel_text(len(sizes), strides, body, values, loop.roots)
-    return LoopKernel(source, sizes, tuple(layouts), tuple(loop.roots), strides_read)
+    return LoopKernel(source, sizes, tuple(layouts), tuple(loop.roots), strides, strides_read)
 
 
 def result_strides(root: Equation, space: tuple[int, ...]) -> tuple[int, ...]:

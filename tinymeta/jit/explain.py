@@ -1,5 +1,6 @@
 """`explain`: what the compiler made of a function, step by step; `warmup`: compile beforehand."""
 
+import itertools
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from ..core.scope import state
 from . import cache
 from .chunks import ChunkedReplay, Execution
 from .compile import compile_for, run_passes
+from .memory import Memory
 from .program import Equation, Program
 from .replay import Replay
 from .timing import time_by_kind
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
 _SHOWN = 40  # lines of a listing; the rest is left out of the middle
 _COLUMNS = 48  # of the memory map
+_LARGEST = 12  # values that are listed
 
 
 class Explained(NamedTuple):
@@ -45,6 +48,7 @@ class Explained(NamedTuple):
             parts.append(f"== split\nchunks of {self.chunks} tasks; what follows is of one chunk")
         parts.append(f"== steps\n{_shortened(self.steps())}")
         parts.append(f"== memory\n{_shortened(self.map())}")
+        parts.append(f"== largest values when most is stored\n{self.largest()}")
         for source, count in self.kernels.most_common():
             plural = "s" if count > 1 else ""
             parts.append(f"== kernel of {count} step{plural}\n{source.rstrip()}")
@@ -85,8 +89,25 @@ class Explained(NamedTuple):
         for eqn, begin in sorted(memory.offsets.items(), key=lambda item: item[1]):
             first, last = (_column(k, end) for k in memory.lifetimes[eqn])
             life = "." * first + "#" * (min(last, _COLUMNS - 1) - first + 1)
-            line = f"{names[eqn]:>6}  {begin:10}  {eqn.nbytes:10}  {life:.<{_COLUMNS}}"
+            place = "outside" if eqn in memory.outside else begin
+            line = f"{names[eqn]:>6}  {place:>10}  {eqn.nbytes:10}  {life:.<{_COLUMNS}}"
             lines.append(line)
+        return "\n".join(lines)
+
+    def largest(self) -> str:
+        """What is stored when most bytes are: a line for each of the largest, with its origin."""
+        memory, names = self.replay.memory, self.names()
+        step = _fullest_step(memory)
+        living = [x for x, (first, last) in memory.lifetimes.items() if first <= step <= last]
+        living.sort(key=lambda x: -x.nbytes)
+        lines = [f"step {step}: {sum(x.nbytes for x in living):,} bytes in {len(living)} values"]
+        for x in living[:_LARGEST]:
+            over = memory.slides.get(x)
+            place = f", written over {names[over]}" if over in living else ""
+            if x in memory.outside:
+                place = ", where the caller has it"
+            type_ = f"{x.dtype}{x.shape}"
+            lines.append(f"{names[x]:>6}  {x.nbytes:>13,}  {x.op} {type_}{place}  {x.location}")
         return "\n".join(lines)
 
     def table(self) -> str:
@@ -102,6 +123,17 @@ class Explained(NamedTuple):
         return {eqn: f"v{k}" for k, eqn in enumerate(self.replay.program.equations)}
 
 
+def _fullest_step(memory: Memory) -> int:
+    """The step at which most bytes of values live."""
+    changes: Counter = Counter()
+    for x, (first, last) in memory.lifetimes.items():
+        changes[first] += x.nbytes
+        changes[last + 1] -= x.nbytes
+    steps = sorted(changes)
+    living = itertools.accumulate(changes[k] for k in steps)
+    return max(zip(living, steps), default=(0, 0))[1]
+
+
 def _column(step: int, end: int) -> int:
     """Where a step is in the memory map."""
     return int(_COLUMNS * max(step, 0) / max(end, 1))
@@ -111,9 +143,9 @@ def explain(f: Callable, *args: Any, times: bool = False, **kwargs: Any) -> Expl
     """How `jit(f)` would run for such arguments; print it.
 
     It shows the program after each pass as typed text with the user's lines of source and the order
-    of derivative, the steps, the memory map, the generated kernels, and with `times` how long each
-    kind of step takes. Raises what `jit(f)` raises, and ValueError for a function that depends on
-    something outside that is being differentiated.
+    of derivative, the steps, the memory map, the largest values, the generated kernels, and with
+    `times` how long each kind of step takes. Raises what `jit(f)` raises, and ValueError for a
+    function that depends on something outside that is being differentiated.
     """
     f = getattr(f, "__wrapped__", f)
     start, built_before = time.perf_counter(), _kernels_built()

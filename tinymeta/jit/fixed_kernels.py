@@ -1,7 +1,7 @@
-"""Kernels that are written, not generated: a product of matrices, and parts put into a whole.
+"""Kernels that are written, not generated: products, and parts put into a whole.
 
 What is compiled for a program and its dtypes is a loop (codegen.py) or a call of a function of cpu/
-(array_kernels.py). These two serve all programs, so each is compiled once, when it is first needed.
+(array_kernels.py). These serve all programs, so each is compiled once, when it is first needed.
 Their arguments are made by step_kernels.py.
 """
 
@@ -12,6 +12,7 @@ from typing import Any
 from ..cpu.gemm import at, product
 from ..cpu.native import callback
 from ..cpu.pointers import OPTIONS, POINTERS, SIGNATURE, as_address, copy_bytes
+from ..cpu.window_blocks import conv_blocks, conv_input_blocks, conv_weight_blocks
 
 float32_at, uint8_at = POINTERS["float32_at"], POINTERS["uint8_at"]
 
@@ -77,3 +78,72 @@ def assemble(arena, args):
             for i in range(count):
                 target = at(out, a * width + first + i * step)
                 copy_bytes(as_address(target), as_address(at(source, (a * count + i) * run)), run)
+
+
+# ---- products of windows, in blocks --------------------------------------------------------------
+# window_rows.py puts them into programs. args:
+#
+#   0..3     bytes of the result, of both operands, of the workspace
+#   4..9     T; M, K, O (windows of a task, numbers of a window, outputs); rows of a block; numbers
+#            of a task's images
+#   10..15   strides of the first operand and of the second: from task to task, then of a matrix; of
+#            images, only the first is read
+#   16..26   the geometry, as cpu/window_blocks.py has it
+
+
+@LazyKernel
+def multiply_windows(arena, args):
+    out, x, w = float32_at(arena, args[0]), float32_at(arena, args[1]), float32_at(arena, args[2])
+    workspace, geometry = float32_at(arena, args[3]), at(args, 16)
+    sizes = args[5], args[6], args[7], args[8]
+    for t in range(args[4]):
+        conv_blocks(
+            at(out, t * args[5] * args[7]),
+            at(x, t * args[10]),
+            at(w, t * args[13]),
+            workspace,
+            geometry,
+            sizes,
+            args[14],
+            args[15],
+        )
+
+
+@LazyKernel
+def multiply_windows_turned(arena, args):
+    out, x, g = float32_at(arena, args[0]), float32_at(arena, args[1]), float32_at(arena, args[2])
+    workspace, geometry = float32_at(arena, args[3]), at(args, 16)
+    sizes = args[5], args[6], args[7], args[8]
+    for t in range(args[4]):
+        conv_weight_blocks(
+            at(out, t * args[6] * args[7]),
+            at(x, t * args[10]),
+            at(g, t * args[13]),
+            workspace,
+            geometry,
+            sizes,
+            args[14],
+            args[15],
+        )
+
+
+@LazyKernel
+def multiply_into_images(arena, args):
+    out, g, w = float32_at(arena, args[0]), float32_at(arena, args[1]), float32_at(arena, args[2])
+    workspace, geometry = float32_at(arena, args[3]), at(args, 16)
+    sizes = args[5], args[6], args[7], args[8]
+    for i in range(args[4] * args[9]):
+        out[i] = 0
+    for t in range(args[4]):
+        conv_input_blocks(
+            at(out, t * args[9]),
+            at(g, t * args[10]),
+            at(w, t * args[13]),
+            workspace,
+            geometry,
+            sizes,
+            args[11],
+            args[12],
+            args[14],
+            args[15],
+        )

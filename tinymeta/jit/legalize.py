@@ -21,6 +21,7 @@ from ..core.strides import dense, evenly_strided
 from .loops import can_loop
 from .program import INTERNAL, Builder, Equation, Internal, Program, program_of
 from .views import VIEWS, changes_unit_axes_only, layout_of, source
+from .window_rows import BLOCKED
 
 
 def _copy_shape(x: Equation) -> tuple:
@@ -73,9 +74,10 @@ def _is_readable(op: str, k: int, x: Equation) -> bool:
     """Can an equation that is no loop read its k-th operand, x, with the strides that x has?
 
     A matrix product can, if the leading axes are evenly spaced and, of its right operand, rows or
-    columns lie together.
+    columns lie together. So can products of windows, but for the images.
     """
-    if op != "matmul":
+    takes_matrices = op == "matmul" or op in BLOCKED
+    if not takes_matrices or op != "matmul" and x.ndim > 3:
         return is_dense(x)
     layout = layout_of(*source(x), x.shape)
     if layout is None:

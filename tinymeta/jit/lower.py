@@ -13,7 +13,7 @@ products of the windows of images.
     conv_input(g, w)    from_cols(g @ w^T)      from_cols is the transpose of to_cols
 
 Besides, a pad of several axes becomes pads of one axis each, a product of integers a sum of
-products, a maximum of bools one of bytes.
+products, a maximum of bools one of bytes, and the places of maxima that only index are int32.
 
 Invariant: each equation is replaced by equations of the same value; all others stay. Cost: O(n), a
 few equations for each convolution. The windows take h w times the memory of the image. Why then not
@@ -28,15 +28,21 @@ from typing import Any
 
 import numpy as np
 
+from ..core.primitive import registry
 from ..cpu import conv as kernels
+from ..cpu.pool import window_argmax
 from .program import INTERNAL, Builder, Equation, Internal, Program, rewrite
+from .views import VIEWS, source
 
 
 def lower(program: Program) -> Program:
     """The program with convolutions as matrix products."""
     builder = Builder()
+    indices = _only_indices(program)
 
     def rule(eqn: Equation, inputs: tuple) -> Equation:
+        if eqn in indices:
+            return builder.build("window_places", inputs, eqn.static, eqn)
         lowering = _LOWERINGS.get(eqn.op)
         if lowering is None:
             return builder.build(eqn.op, inputs, eqn.static, eqn)
@@ -109,6 +115,18 @@ def _matmul(builder: Builder, eqn: Equation, inputs: tuple) -> Equation:
     return builder.build("sum", (products,), {"axes": (eqn.ndim - 1,)}, eqn)
 
 
+def _only_indices(program: Program) -> set[Equation]:
+    """The places of maxima that nothing but picking and scattering reads, as its indices."""
+    readers = ("take_along", "scatter_add_along")
+    others = {source(y)[0] for y in program.outputs}
+    for eqn in program.equations:
+        if eqn.op not in VIEWS:
+            read = eqn.inputs[:1] if eqn.op in readers else eqn.inputs
+            others.update(source(x)[0] for x in read)
+    found = {eqn for eqn in program.equations if eqn.op == "window_argmax"}
+    return {eqn for eqn in found - others if prod(eqn.static["geometry"].image) < 2**31}
+
+
 _LOWERINGS: dict[str, Callable] = {
     "conv": _conv,
     "conv_weight": _conv_weight,
@@ -133,7 +151,7 @@ def _as_matrices(builder: Builder, eqn: Equation, x: Equation) -> Equation:
     return builder.build("reshape", (x,), {"shape": shape}, eqn)
 
 
-# ---- the two internal primitives ----------------------------------------------------------------
+# ---- the internal primitives --------------------------------------------------------------------
 
 
 def geometry_numbers(geometry: Any) -> tuple[int, ...]:
@@ -159,5 +177,10 @@ def _from_cols(out: Any, cols: Any, geometry: Any, shape: tuple) -> None:
     kernels.col2im(out, cols, *geometry_numbers(geometry))
 
 
+def _window_places_shape(x: Any, geometry: Any) -> tuple:
+    return registry["window_argmax"].shape(x, geometry=geometry)[0], np.dtype(np.int32)
+
+
+INTERNAL["window_places"] = Internal(_window_places_shape, window_argmax)
 INTERNAL["to_cols"] = Internal(_to_cols_shape, _to_cols)
 INTERNAL["from_cols"] = Internal(_from_cols_shape, _from_cols)

@@ -9,14 +9,16 @@ from collections.abc import Callable
 
 import numpy as np
 
+from ..cpu import window_blocks
 from ..cpu.gemm import workspace_size as product_workspace
 from .codegen import summed_in_float64
 from .fuse import Step, fuse
 from .legalize import with_legal_layouts
 from .materialize import choose_materialized
-from .memory import plan_memory
+from .memory import Lifetimes, plan_memory
 from .program import Equation, Program
 from .views import stored_layout
+from .window_rows import BLOCKED, window_sizes
 
 
 class ExecutionPlan:
@@ -35,7 +37,17 @@ class ExecutionPlan:
         size_of = workspace_size or workspace_bytes
         sizes = {k: size_of(step) for k, step in enumerate(self.steps)}
         needed = {k: size for k, size in sizes.items() if size}
-        self.memory = plan_memory(self.program, self.steps, needed)
+        self.memory = plan_memory(
+            self.program, self.steps, needed, self.find_slides, self.outside_arena()
+        )
+
+    def outside_arena(self) -> tuple[Equation, ...]:
+        """The inputs and outputs that get no place in the arena: none, but on the CPU."""
+        return ()
+
+    def find_slides(self, lives: Lifetimes) -> dict[Equation, Equation]:
+        """The results that are written over an operand, and over which: none, but on the CPU."""
+        return {}
 
     def address(self, x: Equation) -> int:
         """The byte of the arena where the first element of a value lies, a view or not."""
@@ -51,4 +63,7 @@ def workspace_bytes(step: Step) -> int:
     if eqn.op == "matmul" and eqn.dtype == np.float32:
         rows, columns = eqn.inputs[1].shape[-2:]
         return 4 * product_workspace(columns, rows)
+    if eqn.op in BLOCKED:
+        length, outputs = window_sizes(eqn)
+        return 4 * window_blocks.workspace_size(length, outputs)
     return 0

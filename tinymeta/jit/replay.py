@@ -4,15 +4,15 @@ In: a simplified program. Out: a `Replay`, a function of arrays. An arena is one
 which all values of one call lie, at the places that memory.py has planned; kernel arguments are
 those places, sizes and strides, computed once. So a call is
 
-    copy the inputs into the arena
+    copy small inputs into the arena, say where the large ones are
     for each stretch of kernels:   machine.run_kernels(..)      no Python in between
         or a step in Python:       its eager kernel, on views of the arena
-    copy the outputs out
+    copy small outputs out
 
 Invariants: kernel arguments are offsets into the arena, so any arena will do; each call borrows one
-and gives it back, so several threads may replay one program; a call's results are copies, which no
-later call changes. Cost of a call besides its kernels: a copy of inputs and outputs, and 20 ns a
-step. Constants are written into each arena once, when it is made.
+and gives it back, so several threads may replay one program; a call's results are new arrays, which
+no later call changes. Cost of a call besides its kernels: a copy of small inputs and outputs, and
+20 ns a step. Constants are written into each arena once, when it is made.
 
 Launching each step from Python would be simpler and costs more than most steps take.
 """
@@ -24,14 +24,19 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import machine
+from .arena import OUTSIDE, Arena, OutsidePlaces, dense, take_idle
 from .array_kernels import ArrayKernel
 from .cache import compile_missing, load_or_compile
 from .codegen import LoopKernel
-from .memory import ALIGNMENT, Memory
+from .memory import Lifetimes
 from .plan import ExecutionPlan
 from .program import Equation, Program
+from .sliding import find_slides, parts
 from .step_kernels import generated_kernel, machine_call, python_step, step_kind
-from .views import StridedLayout, stored_layout
+from .views import VIEWS, stored_layout
+from .window_rows import without_large_windows
+
+_FAR = 2**48  # bytes: more than any array has
 
 
 class _Stretch(NamedTuple):
@@ -44,14 +49,18 @@ class _Stretch(NamedTuple):
 class Replay(ExecutionPlan):
     """A program ready to run on the CPU: arrays in, arrays out.
 
-    blas_threads: how many threads a large product may have; 0 for chunks, which run without Python
-    and so without BLAS. kinds: of each step, what runs it. calls_python: does any step need Python?
+    in_place: large inputs are read, and large outputs written, where the caller has them
+    (arena.py). blas_threads: how many threads a large product may have; 0 for chunks, which run
+    without Python and so without BLAS. kinds, call_counts: of each step, what runs it, and how many
+    kernel calls that is. calls_python: does any step need Python?
     """
 
     where = "on the CPU"
 
-    def __init__(self, program: Program, blas_threads: int = 0):
-        super().__init__(program)
+    def __init__(self, program: Program, blas_threads: int = 0, in_place: bool = False):
+        self.in_place = in_place
+        self.generated: dict[int, LoopKernel | ArrayKernel] = {}  # by step
+        super().__init__(without_large_windows(program))
         self.blas_threads = blas_threads
         self.constants = {
             eqn: np.ascontiguousarray(eqn.static["value"])
@@ -59,72 +68,132 @@ class Replay(ExecutionPlan):
             if eqn.op == "constant"
         }
         self.output_layouts = [stored_layout(y) for y in self.program.outputs]
+        inputs, outside = self.program.inputs, self.memory.outside
+        self.inputs_outside = [k for k, x in enumerate(inputs) if x in outside]
+        self.inputs_copied = [k for k, x in enumerate(inputs) if x not in outside]
+        self.outputs_outside = [y for y in outside if y.op != "input"]
         self.arenas: list[Arena] = []  # that no call uses now
         self.kinds: list[str] = []
+        self.call_counts: list[int] = []
         self.schedule: list[_Stretch | Callable[[Arena], None]] = []
         addresses, args = self.build_steps()
         self.kernels = np.array(addresses, np.int64)
-        self.args = args  # kept alive, as the kernels get their addresses
-        self.args_addresses = np.array([numbers.ctypes.data for numbers in args], np.int64)
+        self.args = np.array([n for numbers in args for n in numbers], np.int64)
+        self.args_begins = np.cumsum([0, *map(len, args)])[:-1].astype(np.int64)
+        self.args_addresses = self.args.ctypes.data + 8 * self.args_begins
+        self.places = self.find_places()
         self.calls_python = not all(isinstance(part, _Stretch) for part in self.schedule)
 
     # ---- building --------------------------------------------------------------------------------
 
-    def build_steps(self) -> tuple[list[int], list[np.ndarray]]:
+    def build_steps(self) -> tuple[list[int], list[list[int]]]:
         """(addresses of the kernels, their arguments); fills `kinds` and `schedule`."""
-        generated = self.generated_kernels()
-        compile_missing([kernel.source for kernel in generated.values()])
+        compile_missing(self.sources())
         addresses: list[int] = []
-        args: list[np.ndarray] = []
+        args: list[list[int]] = []
         for k, step in enumerate(self.steps):
-            if k in generated:
-                call = self.generated_call(k, generated[k])
-            else:
-                call = machine_call(self, k, self.blas_threads)
-            self.kinds.append(step_kind(step, needs_python=call is None))
-            if call is None:
+            calls = self.kernel_calls(k)
+            self.kinds.append(step_kind(step, needs_python=not calls))
+            self.call_counts.append(len(calls))
+            if not calls:
                 self.schedule.append(python_step(step.results[0]))
                 continue
-            kernel, numbers = call
-            addresses.append(kernel.address)
-            args.append(np.array(numbers, np.int64))
-            self.extend_stretch(len(args))
+            for kernel, numbers in calls:
+                addresses.append(kernel.address)
+                args.append(numbers)
+            self.extend_stretch(len(args), len(calls))
         return addresses, args
 
-    def generated_kernels(self) -> dict[int, LoopKernel | ArrayKernel]:
-        """The generated kernel of each step that has one."""
-        found = {}
+    def find_slides(self, lives: Lifetimes) -> dict[Equation, Equation]:
+        """The results of loops that are written over an operand; the kernels are generated here."""
         for k, step in enumerate(self.steps):
             if kernel := generated_kernel(step, self.materialized):
-                found[k] = kernel
-        return found
+                self.generated[k] = kernel
+        return find_slides(self.generated, self.steps, lives)
 
-    def generated_call(self, k: int, kernel: LoopKernel | ArrayKernel) -> Any:
-        """(compiled kernel, arguments) of step k."""
-        workspace = self.memory.workspaces.get(k, 0)
-        numbers = kernel.args(self.memory.offsets.__getitem__, workspace)
-        return load_or_compile(kernel.source), numbers
+    def kernel_calls(self, k: int) -> list[tuple[Any, list[int]]]:
+        """(compiled kernel, arguments) of each call that step k is; [] if it needs Python."""
+        kernel = self.generated.get(k)
+        if kernel is None:
+            call = machine_call(self, k, self.blas_threads)
+            return [call] if call else []
+        compiled = load_or_compile(kernel.source)
+        place, workspace = self.memory.offsets.__getitem__, self.memory.workspaces.get(k, 0)
+        if isinstance(kernel, ArrayKernel):
+            return [(compiled, kernel.args(place))]
+        pieces = parts(kernel, self.memory.slides)
+        return [(compiled, kernel.args(place, workspace, rows)) for rows in pieces]
 
-    def extend_stretch(self, last: int) -> None:
-        """The kernel before `last` runs after all steps so far."""
+    def outside_arena(self) -> tuple[Equation, ...]:
+        """Large inputs and outputs, if they are to stay where they are."""
+        if not self.in_place:
+            return ()
+        large = [x for x in self.program.inputs if x.nbytes >= OUTSIDE]
+        for y in self.program.outputs:
+            is_stored = y.op not in VIEWS and y.op not in ("input", "constant")
+            if is_stored and y.nbytes >= OUTSIDE:
+                large.append(y)
+        return tuple(dict.fromkeys(large))
+
+    def find_places(self) -> OutsidePlaces:
+        """Which kernel arguments move when a value outside is elsewhere: found by moving them."""
+        values, offsets = self.memory.outside, self.memory.offsets
+        moved = self.args.copy()
+        for k, x in enumerate(values, 1):
+            offsets[x] = k * _FAR
+        call = 0
+        for step, count in enumerate(self.call_counts):
+            touched = (*self.steps[step].reads, *self.steps[step].results)
+            if count and any(x in values for x in touched):
+                for j, (_, numbers) in enumerate(self.kernel_calls(step), call):
+                    begin = self.args_begins[j]
+                    moved[begin : begin + len(numbers)] = numbers
+            call += count
+        offsets.update(dict.fromkeys(values, 0))
+        distance = moved - self.args
+        indices = np.flatnonzero(distance)
+        return OutsidePlaces(values, indices, distance[indices] // _FAR - 1, self.args[indices])
+
+    def extend_stretch(self, last: int, count: int) -> None:
+        """The `count` kernels before `last` run after all steps so far."""
         if self.schedule and isinstance(self.schedule[-1], _Stretch):
             self.schedule[-1] = _Stretch(self.schedule[-1].first, last)
         else:
-            self.schedule.append(_Stretch(last - 1, last))
+            self.schedule.append(_Stretch(last - count, last))
 
     # ---- a call ----------------------------------------------------------------------------------
 
     def __call__(self, arrays: list[np.ndarray]) -> list[np.ndarray]:
         """The program's outputs, new arrays, for these inputs."""
         arena = take_idle(self.arenas) or self.new_arena()
-        for place, array in zip(arena.inputs, arrays):
-            place[...] = array
+        outside = [dense(arrays[k]) for k in self.inputs_outside]
+        outside += [np.empty(y.shape, y.dtype) for y in self.outputs_outside]
+        if outside:
+            arena.bind(self.places, outside)
+        for place, k in zip(arena.inputs, self.inputs_copied):
+            place[...] = arrays[k]
         self.run_schedule(arena)
-        results = [place.copy() for place in arena.outputs]
+        results = self.take_results(arena)
+        arena.outside = {}
         self.arenas.append(arena)
         return results
 
-    def run_schedule(self, arena: "Arena") -> None:
+    def take_results(self, arena: Arena) -> list[np.ndarray]:
+        """The outputs: arrays that were written for the caller, copies of all others."""
+        copies = iter(arena.outputs)
+        given = set()
+        results = []
+        for y, layout in zip(self.program.outputs, self.output_layouts):
+            if y in self.outputs_outside and y not in given:
+                given.add(y)
+                results.append(arena.outside[y])
+            elif layout.base in arena.outside:
+                results.append(arena.strided_view(layout, y.shape).copy())
+            else:
+                results.append(next(copies).copy())
+        return results
+
+    def run_schedule(self, arena: Arena) -> None:
         """Run all steps."""
         for part in self.schedule:
             if isinstance(part, _Stretch):
@@ -132,16 +201,18 @@ class Replay(ExecutionPlan):
             else:
                 part(arena)
 
-    def run_stretch(self, arena: "Arena", first: int, last: int) -> None:
+    def run_stretch(self, arena: Arena, first: int, last: int) -> None:
         """Run the kernels first..last-1."""
-        machine.run_kernels(self.kernels, self.args_addresses, arena.address, first, last)
+        machine.run_kernels(self.kernels, arena.args_addresses, arena.address, first, last)
 
-    def new_arena(self, size: int = 0) -> "Arena":
+    def new_arena(self, size: int = 0) -> Arena:
         """An arena with the constants in it; size: more bytes than it needs, if more are wanted."""
         arena = Arena(self.memory, max(size, self.memory.size))
-        arena.inputs = [arena.view(x) for x in self.program.inputs]
+        arena.take_args(self.args, self.args_begins)
+        arena.inputs = [arena.view(self.program.inputs[k]) for k in self.inputs_copied]
         for y, layout in zip(self.program.outputs, self.output_layouts):
-            arena.outputs.append(arena.strided_view(layout, y.shape))
+            if layout.base not in self.memory.outside:
+                arena.outputs.append(arena.strided_view(layout, y.shape))
         for eqn, value in self.constants.items():
             arena.view(eqn)[...] = value
         return arena
@@ -150,50 +221,20 @@ class Replay(ExecutionPlan):
 
     def sources(self) -> list[str]:
         """The source of each generated kernel."""
-        return [kernel.source for kernel in self.generated_kernels().values()]
+        return [kernel.source for kernel in self.generated.values()]
 
     def step_calls(self) -> Iterator[tuple[str, Callable[[], Any]]]:
         """(kind, function that runs it by itself) of each step, in order."""
         arena = self.new_arena()
+        arena.bind(self.places, [np.ones(x.shape, x.dtype) for x in self.memory.outside])
         for place in arena.inputs:
             place[...] = 1
         self.run_schedule(arena)  # so that what each step reads is there
         python_steps = iter([part for part in self.schedule if not isinstance(part, _Stretch)])
         k = 0
-        for kind in self.kinds:
-            if kind in ("Python", "BLAS"):
+        for kind, count in zip(self.kinds, self.call_counts):
+            if not count:
                 yield kind, partial(next(python_steps), arena)
             else:
-                yield kind, partial(self.run_stretch, arena, k, k + 1)
-                k += 1
-
-
-class Arena:
-    """The memory of one call, of `size` bytes; inputs, outputs: views of it."""
-
-    def __init__(self, memory: Memory, size: int):
-        block = np.empty(size + ALIGNMENT, np.uint8)
-        skipped = -block.ctypes.data % ALIGNMENT
-        self.block, self.offsets = block[skipped:], memory.offsets
-        self.address = self.block.ctypes.data
-        self.inputs: list[np.ndarray] = []
-        self.outputs: list[np.ndarray] = []
-
-    def view(self, eqn: Equation) -> np.ndarray:
-        """A stored value, as an array in this memory."""
-        begin = self.offsets[eqn]
-        return self.block[begin : begin + eqn.nbytes].view(eqn.dtype).reshape(eqn.shape)
-
-    def strided_view(self, layout: StridedLayout, shape: tuple[int, ...]) -> np.ndarray:
-        """A value with this layout, as an array in this memory."""
-        flat = self.view(layout.base).reshape(-1)[layout.offset :]
-        strides = [s * layout.base.dtype.itemsize for s in layout.strides]
-        return np.lib.stride_tricks.as_strided(flat, shape, strides)
-
-
-def take_idle(kept: list) -> Any:
-    """Takes one out of a list; None if there is none, or another thread was faster."""
-    try:
-        return kept.pop()
-    except IndexError:
-        return None
+                yield kind, partial(self.run_stretch, arena, k, k + count)
+                k += count

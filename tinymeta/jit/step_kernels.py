@@ -8,6 +8,7 @@ function of the arena.
     windows, indices, argmax       the kernel that array_kernels.py generates
     pad, concatenate               fixed_kernels.assemble
     matmul float32                 fixed_kernels.multiply; BLAS where it is faster (`_goes_to_blas`)
+    conv_blocks, ..                fixed_kernels.multiply_windows and its like, in blocks
     anything else                  its eager kernel, on views of the arena
 
 What else there is: operations of the user's own, which are Python; floats of 16 and of more than 64
@@ -26,17 +27,19 @@ import numpy as np
 
 from ..core.device import find_kernel
 from ..core.primitive import registry
+from ..cpu.window_blocks import block_rows
 from . import fixed_kernels
 from .array_kernels import ArrayKernel, array_kernel_of
 from .codegen import LoopKernel, kernel_of
 from .fuse import Step
-from .lower import padded_axis
+from .lower import geometry_numbers, padded_axis
 from .plan import ExecutionPlan
 from .program import INTERNAL, Equation
 from .views import stored_layout
+from .window_rows import BLOCKED, window_sizes
 
 if TYPE_CHECKING:
-    from .replay import Arena
+    from .arena import Arena
 
 FOR_BLAS = 1e7  # multiplications from which two threads of BLAS beat one of our own
 BEYOND_CACHE = 2e6  # numbers in x, y and their product from which one thread of BLAS does
@@ -58,6 +61,8 @@ def machine_call(
         return fixed_kernels.assemble, assemble_args(plan, eqn)
     if eqn.op == "matmul" and eqn.dtype == np.float32 and not _goes_to_blas(eqn, blas_threads):
         return fixed_kernels.multiply, product_args(plan, k, eqn)
+    if eqn.op in BLOCKED:
+        return _OF_WINDOWS[eqn.op], window_args(plan, k, eqn)
     return None
 
 
@@ -86,6 +91,29 @@ def product_args(plan: ExecutionPlan, k: int, eqn: Equation) -> list[int]:
     workspace = plan.memory.workspaces.get(k, 0)
     places = [plan.address(eqn), plan.address(x), plan.address(y), workspace]
     return [*places, tasks, m, n, count, x_t, x_m, x_k, y_t, y_k, y_n]
+
+
+def window_args(plan: ExecutionPlan, k: int, eqn: Equation) -> list[int]:
+    """The arguments of a product of windows for step k."""
+    first, second = eqn.inputs
+    length, outputs = window_sizes(eqn)
+    geometry = eqn.static["geometry"]
+    images = eqn if eqn.op == "conv_input_blocks" else first
+    tasks, count, *image = images.shape
+    image_size = images.size // tasks
+    strides = (image_size, 0, 0) if images is first else matrix_strides(first)
+    windows = count * prod(geometry.result)
+    return [
+        plan.address(eqn),
+        plan.address(first),
+        plan.address(second),
+        plan.memory.workspaces[k],
+        *(tasks, windows, length, outputs, block_rows(length), image_size),
+        *strides,
+        *matrix_strides(second),
+        *image,
+        *geometry_numbers(geometry),
+    ]
 
 
 def matrix_strides(x: Equation) -> tuple[int, int, int]:
@@ -134,11 +162,20 @@ def python_step(eqn: Equation) -> Callable[["Arena"], None]:
     return run_eager_kernel
 
 
+_OF_WINDOWS = {
+    "conv_blocks": fixed_kernels.multiply_windows,
+    "conv_weight_blocks": fixed_kernels.multiply_windows_turned,
+    "conv_input_blocks": fixed_kernels.multiply_into_images,
+}
 _KINDS = {
     "matmul": "products",
+    "conv_blocks": "products",
+    "conv_weight_blocks": "products",
+    "conv_input_blocks": "products",
     "to_cols": "windows",
     "from_cols": "windows",
     "window_argmax": "windows",
+    "window_places": "windows",
 }
 
 

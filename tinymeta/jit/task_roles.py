@@ -239,5 +239,5 @@ def keeps_tasks_apart(eqn: Equation, tasks: int) -> bool:
         return static["axis"] != 0 and all(y.shape[0] == x.shape[0] for y in eqn.inputs)
     if eqn.op in ("matmul", "take_along", "scatter_add_along"):
         return x.ndim > 2 and all(y.shape[0] == x.shape[0] for y in eqn.inputs)
-    windows = ("to_cols", "from_cols", "window_argmax")
+    windows = ("to_cols", "from_cols", "window_argmax", "window_places")
     return eqn.op in windows and eqn.shape[0] % tasks == 0

@@ -18,9 +18,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .arena import Arena
 from .job_tables import JobTables, address_of
 from .program import Equation
-from .replay import Arena, Replay
+from .replay import Replay
 from .split import Split
 from .tree_sum import SubtreePlan, plan_subtree, tree_sum
 

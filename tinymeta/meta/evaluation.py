@@ -72,24 +72,26 @@ def evaluate(
     tasks: int = 600,
     batch: int = 25,
     measure: Callable = accuracy,
-    compiled: bool = False,
+    compiled: bool | None = None,
 ) -> Score:
     """Adapt to `tasks` fresh tasks and measure the predictions on their query sets.
 
     sample(n) -> Tasks of n tasks; batch: how many are sampled and adapted to at a time;
     measure(prediction, y) -> (n,) numbers; compiled: `method.predict` is traced for each n and
     replayed, which is ten times as fast for a conv net, and asks for a function of its arguments
-    alone (that of `siamese` looks at labels, and is none).
+    alone. By default it is, unless it reads a value while it is traced (that of `siamese` looks at
+    labels): then it is called as it is.
     Raises ValueError if tasks < 2 or for measures of another shape; FloatingPointError for a
     prediction with a NaN in it; TypeError if `compiled` and `predict` reads a value.
     """
     check_instance("evaluate", Method, "such as tm.meta.maml makes", method=method)
     check_function("evaluate", sample=sample, measure=measure)
     check_whole("evaluate", tasks=tasks, batch=batch)
-    check_flag("evaluate", compiled=compiled)
+    if compiled is not None:
+        check_flag("evaluate", compiled=compiled)
     if tasks < 2:
         raise ValueError(f"evaluate: an interval needs at least 2 tasks, got {tasks}")
-    predict = _compiled(method.predict) if compiled else method.predict
+    predict = method.predict if compiled is False else _compiled(method.predict)
     measured = []
     for start in range(0, tasks, batch):
         drawn = sample(min(batch, tasks - start))
@@ -98,7 +100,10 @@ def evaluate(
         try:
             prediction = np.asarray(predict(params, support, query.x))
         except Unreadable as error:
-            raise Unreadable(f"evaluate: {error}; or pass compiled=False") from None
+            if compiled or predict is method.predict:
+                raise Unreadable(f"evaluate: {error}; or pass compiled=False") from None
+            predict = method.predict
+            prediction = np.asarray(predict(params, support, query.x))
         _check_no_nan("evaluate", prediction)
         values = np.asarray(measure(prediction, query.y))
         if values.shape != prediction.shape[:1]:

@@ -1,0 +1,196 @@
+"""Convolution without a matrix of windows: a block of its rows at a time, which stays in the cache.
+
+conv_blocks           y = windows(x) @ w             windows as cpu/conv.py has them
+conv_weight_blocks    w = windows(x)^T @ g
+conv_input_blocks     x = the transpose of windows, of g @ w^T
+
+                      images                 block (rows, K)               result
+    conv              x      -- gather -->   windows         -- @ w -->    y, these rows of it
+    conv_weight       x      -- gather -->   windows         -- ^T @ g --> added to w
+    conv_input        x      <- scatter --   g @ w^T         <----------   g, these rows of it
+
+In: float32 pointers and int64s; K = h w C is the length of a window, M = N H' W' the number of
+windows of a task. Out: what cpu/conv.py gives, but for the order of sums. Invariant: the workspace
+is as `workspace_size` says, whatever the size of the images.
+
+Cost: 2 M K O operations, and each window is put together once for each product. The matrix of
+windows is put together once for all that read it, and has M K numbers: of images of 84 x 84 that
+is 2,000 times a block, and each reading comes from memory. So jit/window_rows.py takes these
+kernels where the matrix would be larger than the cache.
+"""
+
+from .gemm import at, product
+from .gemm import workspace_size as product_workspace
+from .native import inlined
+
+BLOCK_BYTES = 256 * 1024  # of a block of windows: a part of the second cache of most processors
+LEAST_ROWS = 64  # of a block, so that a product is worth the packing of its operand
+
+
+def block_rows(length: int) -> int:
+    """How many windows of this length are in a block."""
+    return max(LEAST_ROWS, BLOCK_BYTES // (4 * length))
+
+
+def workspace_size(length: int, outputs: int) -> int:
+    """How many float32 any of the three needs, for windows of this length and O outputs.
+
+    A block, what a product packs of its right operand, and the weights of one block.
+    """
+    rows = block_rows(length)
+    packed = max(
+        product_workspace(outputs, length),
+        product_workspace(outputs, rows),
+        product_workspace(length, outputs),
+    )
+    return rows * length + packed + length * outputs
+
+
+# ---- windows of images ---------------------------------------------------------------------------
+# geometry: int64*, H W C H' W' h w, strides, and the padding above and on the left.
+
+
+@inlined
+def gather_rows(block, x, geometry, first, last):
+    """block[r - first, (a b c)] = x[n, y, z, c] for the windows first <= r < last, or 0 outside
+
+    A row of a window is one run of neighbours in the image, with zeros on either side.
+    """
+    height, width, channels = geometry[0], geometry[1], geometry[2]
+    places_h, places_w, h, w = geometry[3], geometry[4], geometry[5], geometry[6]
+    for r in range(first, last):
+        n, place = divmod(r, places_h * places_w)
+        i, j = divmod(place, places_w)
+        z = j * geometry[8] - geometry[10]
+        begin = min(w, max(0, -z))
+        end = max(begin, min(w, width - z))
+        row = at(block, (r - first) * h * w * channels)
+        for a in range(h):
+            y = i * geometry[7] + a - geometry[9]
+            part = at(row, a * w * channels)
+            if y < 0 or y >= height:
+                for c in range(w * channels):
+                    part[c] = 0
+                continue
+            source = at(x, ((n * height + y) * width + z) * channels)
+            for c in range(begin * channels):
+                part[c] = 0
+            for c in range(begin * channels, end * channels):
+                part[c] = source[c]
+            for c in range(end * channels, w * channels):
+                part[c] = 0
+
+
+@inlined
+def scatter_rows(x, block, geometry, first, last):
+    """x[n, y, z, c] += block[r - first, (a b c)] for the windows first <= r < last
+
+    The transpose of `gather_rows`: what it would read outside of the image is left out.
+    """
+    height, width, channels = geometry[0], geometry[1], geometry[2]
+    places_h, places_w, h, w = geometry[3], geometry[4], geometry[5], geometry[6]
+    for r in range(first, last):
+        n, place = divmod(r, places_h * places_w)
+        i, j = divmod(place, places_w)
+        z = j * geometry[8] - geometry[10]
+        begin = min(w, max(0, -z))
+        end = max(begin, min(w, width - z))
+        row = at(block, (r - first) * h * w * channels)
+        for a in range(h):
+            y = i * geometry[7] + a - geometry[9]
+            if y < 0 or y >= height:
+                continue
+            part = at(row, a * w * channels)
+            target = at(x, ((n * height + y) * width + z) * channels)
+            for c in range(begin * channels, end * channels):
+                target[c] += part[c]
+
+
+# ---- products, of one task -----------------------------------------------------------------------
+
+
+@inlined
+def conv_blocks(out, x, w, workspace, geometry, sizes, w_k, w_o):
+    """out (M, O) = windows(x) (M, K) @ w (K, O);  sizes: M, K, O and the rows of a block
+
+    w_k, w_o: strides of w.
+    """
+    windows, length, outputs, rows = sizes
+    packed = at(workspace, rows * length)
+    for first in range(0, windows, rows):
+        last = min(first + rows, windows)
+        gather_rows(workspace, x, geometry, first, last)
+        product(
+            at(out, first * outputs),
+            workspace,
+            w,
+            packed,
+            last - first,
+            outputs,
+            length,
+            outputs,
+            length,
+            1,
+            w_k,
+            w_o,
+        )
+
+
+@inlined
+def conv_weight_blocks(out, x, g, workspace, geometry, sizes, g_m, g_o):
+    """out (K, O) = windows(x)^T (K, M) @ g (M, O);  sizes: M, K, O and the rows of a block
+
+    g_m, g_o: strides of g. The weights of each block are added up.
+    """
+    windows, length, outputs, rows = sizes
+    partial = at(workspace, rows * length)
+    packed = at(partial, length * outputs)
+    for i in range(length * outputs):
+        out[i] = 0
+    for first in range(0, windows, rows):
+        last = min(first + rows, windows)
+        gather_rows(workspace, x, geometry, first, last)
+        product(
+            partial,
+            workspace,
+            at(g, first * g_m),
+            packed,
+            length,
+            outputs,
+            last - first,
+            outputs,
+            1,
+            length,
+            g_m,
+            g_o,
+        )
+        for i in range(length * outputs):
+            out[i] += partial[i]
+
+
+@inlined
+def conv_input_blocks(out, g, w, workspace, geometry, sizes, g_m, g_o, w_o, w_k):
+    """out = 0, then each row of g (M, O) @ w (O, K) is added to where its window lies in `out`
+
+    sizes: M, K, O and the rows of a block. g_m, g_o, w_o, w_k: strides of g and of w, the transpose
+    of the weights. `out`, the images, has been cleared.
+    """
+    windows, length, outputs, rows = sizes
+    packed = at(workspace, rows * length)
+    for first in range(0, windows, rows):
+        last = min(first + rows, windows)
+        product(
+            workspace,
+            at(g, first * g_m),
+            w,
+            packed,
+            last - first,
+            length,
+            outputs,
+            length,
+            g_m,
+            g_o,
+            w_o,
+            w_k,
+        )
+        scatter_rows(out, workspace, geometry, first, last)
