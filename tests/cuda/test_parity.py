@@ -134,6 +134,17 @@ def test_what_is_no_float_is_reduced(dtype, how, on_gpu):
         assert y.dtype == expected.dtype
 
 
+def test_sums_along_the_first_axis_take_one_kernel(on_gpu, monkeypatch):
+    """Of a batch norm's shape: few kept elements, but enough for narrow blocks."""
+    x = rng.normal(size=(40, 64)).astype(np.float32)
+    few = loops.SECTOR * loops.BLOCKS_ENOUGH
+    assert loops._width(few, 980) == loops.SECTOR and loops._width(few, 2) == loops.WARP
+    kernels = recorded_kernels(monkeypatch)
+    y = tm.sum(x, 0)
+    assert len(kernels) == 1
+    np.testing.assert_allclose(y.numpy(), x.sum(0, dtype=np.float64), rtol=1e-4, atol=1e-5)
+
+
 def test_a_few_long_sums_are_cut_in_parts(on_gpu, monkeypatch):
     count = 2 * THREADS * loops.ROWS_ENOUGH + 3  # for two parts, on a GPU as in the simulator
     x = rng.normal(size=(2, count)).astype(np.float32)

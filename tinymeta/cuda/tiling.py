@@ -25,7 +25,7 @@ BYTES = 1900  # of memory in a clock, for all
 LAUNCH = 2600  # clocks of a kernel more
 AROUND = 150  # a thread's instructions before and behind its loop
 A_STEP = 40  # those of the loads and barriers of one tile of k
-MOST_PARTS = 32
+MOST_PARTS = 16  # each is an operand of the kernel that adds them
 
 TILES = {
     "float32": (
@@ -93,5 +93,5 @@ def _adding(parts: int, elements: int, size: int) -> float:
     """Clocks of the kernel that adds the parts."""
     if parts == 1:
         return 0
-    computing = elements * (30 + 4 * parts) / (MULTIPROCESSORS * WIDTH)
+    computing = elements * (20 + 4 * parts) / (MULTIPROCESSORS * WIDTH)
     return LAUNCH + max(computing, elements * (2 * parts + 1) * size / BYTES)
