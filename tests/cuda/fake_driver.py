@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 
-from tinymeta.cuda import driver, index, loops, matmul, pool, reduce
+from tinymeta.cuda import driver, index, loops, pool, product, reduce
 
 
 class FakeDriver:
@@ -55,7 +55,6 @@ class FakeDriver:
 def fresh_kernels():
     """Forget what was loaded into another GPU."""
     loops.loop_kernel.cache_clear()
-    for function in (matmul.shared_tile_kernel, matmul.register_tile_kernel, matmul.choose_kernel):
-        function.cache_clear()
+    product.product_kernel.cache_clear()
     for kernel in (index.gather, index.scatter, pool.largest_in_window, reduce.first_largest):
         kernel.loaded.clear()

@@ -8,13 +8,15 @@ from hypothesis import strategies as st
 from texts import VALUES, assert_same, inputs, texts
 
 import tinymeta as tm
-from tinymeta.core.device import move
+from tinymeta.core.device import find_kernel, move
 from tinymeta.core.primitive import registry
 from tinymeta.core.text import FUNCTIONS, names, parsed
-from tinymeta.cuda import loops, matmul
+from tinymeta.cuda import conv, division, loops, matmul, product, tiling
 from tinymeta.cuda.array import allocate
 from tinymeta.cuda.launch import THREADS, GpuKernel
-from tinymeta.cuda.target import SIMULATED
+from tinymeta.cuda.target import SIMULATED, cuda
+from tinymeta.cuda.tiling import TILES
+from tinymeta.ops.conv import geometry_of
 from tinymeta.testing.cases import TABLE
 from tinymeta.testing.kernelcheck import check_kernel
 from tinymeta.testing.primitives import on_cases
@@ -132,6 +134,17 @@ def test_what_is_no_float_is_reduced(dtype, how, on_gpu):
         assert y.dtype == expected.dtype
 
 
+def test_sums_along_the_first_axis_take_one_kernel(on_gpu, monkeypatch):
+    """Of a batch norm's shape: few kept elements, but enough for narrow blocks."""
+    x = rng.normal(size=(40, 64)).astype(np.float32)
+    few = loops.SECTOR * loops.BLOCKS_ENOUGH
+    assert loops._width(few, 980) == loops.SECTOR and loops._width(few, 2) == loops.WARP
+    kernels = recorded_kernels(monkeypatch)
+    y = tm.sum(x, 0)
+    assert len(kernels) == 1
+    np.testing.assert_allclose(y.numpy(), x.sum(0, dtype=np.float64), rtol=1e-4, atol=1e-5)
+
+
 def test_a_few_long_sums_are_cut_in_parts(on_gpu, monkeypatch):
     count = 2 * THREADS * loops.ROWS_ENOUGH + 3  # for two parts, on a GPU as in the simulator
     x = rng.normal(size=(2, count)).astype(np.float32)
@@ -170,44 +183,91 @@ def test_what_is_no_number_is_kept(bad, on_gpu):
 
 # ---- products ------------------------------------------------------------------------------------
 
-TILES = (
-    [(8, 8, 4, 4, 4)] if SIMULATED else [(8, 8, 4, 4, 4), (64, 64, 16, 4, 4), (128, 128, 8, 8, 8)]
+
+@pytest.fixture
+def cut(monkeypatch):
+    """cut(tile, parts, k): products are cut into the tile, and so many parts of the sum over k."""
+
+    def cut(tile, parts, k):
+        chunk = -(-k // (parts * tile.depth)) * tile.depth
+        monkeypatch.setattr(product, "best_cut", lambda *sizes: tiling.Cut(tile, parts, chunk))
+
+    return cut
+
+
+@pytest.mark.parametrize(
+    "dtype, tile", [(dtype, tile) for dtype in ("float32", "float64") for tile in TILES[dtype]]
 )
+@pytest.mark.parametrize("m, n, k, parts", [(8, 8, 20, 2), (17, 10, 5, 1)], ids=str)
+def test_a_product_of_any_tile_and_layout(cut, dtype, tile, m, n, k, parts):
+    """By fours, and one by one; neighbours along k, and along lines."""
+    rtol = 1e-5 if dtype == "float32" else 1e-12
+    x, y = (rng.normal(size=(2, *shape)).astype(dtype) for shape in ((m, k), (k, n)))
+    cut(tile, parts, k)
+    for transposed in (False, True):
+        arrays = []
+        for matrices in (x, y):
+            array = up(matrices.swapaxes(1, 2) if transposed else matrices)
+            task, row, column = array.strides
+            strides = (task, column, row) if transposed else array.strides
+            arrays.append(array.view(matrices.shape, strides))
+        out = allocate((2, m, n), dtype)
+        matmul.matmul(out, *arrays)
+        np.testing.assert_allclose(down(out), x.astype(float) @ y, rtol=rtol, atol=10 * rtol)
 
 
-@pytest.mark.parametrize("tile", TILES)
-@pytest.mark.parametrize("m, n, k", [(1, 1, 1), (8, 8, 4), (9, 7, 5), (17, 10, 9)])
-@pytest.mark.parametrize("transposed", ["", "x", "y", "xy"])
-def test_a_product_in_registers_of_any_shape_and_layout(tile, m, n, k, transposed):
-    x, y = rng.normal(size=(2, m, k)), rng.normal(size=(2, k, n))
-    arrays, layouts = [], []
-    for name, matrices in (("x", x), ("y", y)):
-        array = up(matrices.swapaxes(1, 2) if name in transposed else matrices)
-        task, row, column = array.strides
-        arrays.append(array)
-        layouts.append((task, column, row) if name in transposed else (task, row, column))
-    tile_m, tile_n, _, share_m, share_n = tile
-    read, out = matmul.read_strided, allocate((2, m, n), np.float64)
-    grid = -(-m // tile_m) * -(-n // tile_n), 1, 2
-    threads = tile_m // share_m * (tile_n // share_n)
-    by_row = [int(layout[-1] != 1) for layout in layouts]
-    kernel = matmul.register_tile_kernel(read, read, *tile, "float64")
-    kernel(grid, threads, out, *arrays, (m, n, k, *by_row, 0), *layouts)
-    np.testing.assert_allclose(down(out), x @ y, rtol=1e-12, atol=1e-12)
+CONVOLUTIONS = [  # image, channels, outputs, window, stride, padding
+    ((4, 3), 4, 4, (3, 2), (1, 2), "same"),
+    ((5, 4), 1, 2, (1, 3), (3, 2), ((2, 1), (0, 3))),
+    ((5, 6), 3, 2, (3, 3), 2, "same"),
+    ((7, 4), 8, 4, (2, 2), 3, "valid"),
+]
 
 
-@pytest.mark.parametrize("m, n, k", [(3, 2, 5), (4, 4, 4), (5, 3, 9)])
-def test_a_product_in_shared_memory_of_any_shape(m, n, k):
-    x, y = rng.normal(size=(m, k)), rng.normal(size=(k, n))
-    read, out = matmul.read_strided, allocate((1, m, n), np.float64)
-    tiles, sizes, layouts = -(-m // 4) * -(-n // 4), (m, n, k, 0, 0, 0), ((0, k, 1), (0, n, 1))
-    kernel = matmul.shared_tile_kernel(read, read, 4, "float64")
-    kernel(tiles, (4, 4), out, up(x), up(y), sizes, *layouts)
-    np.testing.assert_allclose(down(out)[0], x @ y, rtol=1e-12, atol=1e-12)
+@pytest.mark.parametrize("case", CONVOLUTIONS[:2] if SIMULATED else CONVOLUTIONS, ids=str)
+@pytest.mark.parametrize("name", ["conv", "conv_weight", "conv_input"])
+@pytest.mark.parametrize("tile", sorted({TILES["float32"][k] for k in (0, -1)}), ids=str)
+def test_a_convolution_of_any_shape_and_stride(cut, tile, name, case):
+    image, channels, outs, *how = case
+    geometry = geometry_of("conv", image, *how)
+    shapes = (2, *image, channels), (*how[0], channels, outs), (2, *geometry.result, outs)
+    x, w, g = (rng.normal(size=(1, *shape)) for shape in shapes)
+    roles = {"conv": (g, x, w), "conv_weight": (w, x, g), "conv_input": (x, g, w)}
+    expected, *operands = roles[name]
+    find_kernel(registry[name], "cpu")(expected, *operands, geometry=geometry)
+    cut(tile, 2, 40)  # so that the second part of some has nothing to add
+    out = allocate(expected.shape, np.float32)
+    getattr(conv, name)(out, *(up(a.astype(np.float32)) for a in operands), geometry=geometry)
+    np.testing.assert_allclose(down(out), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_a_cut_leaves_no_part_without_work():
+    """Every part has some k, and all of them together have each once."""
+    for copies, m, n, k in ((1, 9, 64, 980), (1, 1, 1, 1), (32, 20, 64, 576), (5, 3, 3, 5000)):
+        _, parts, chunk = tiling.best_cut(copies, m, n, k, "float32")
+        assert (parts - 1) * chunk < k <= parts * chunk
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 5, 7, 9, 641, 2**16 + 1, 2**30 - 1, 2**31 - 1])
+def test_a_division_by_what_the_host_knows(n):
+    """Beside Python's, at the multiples of n and around them, to the largest int32."""
+    i = np.array(
+        [0, 1, n - 1, n, min(2 * n + 1, 2**31 - 1), 2**31 - 1 - (2**31 - 1) % n, 2**31 - 1]
+    )
+    out = allocate((2, len(i)), np.int32)
+    kernel = GpuKernel(divide_all, "divide all")
+    kernel(1, len(i), out, up(i.astype(np.int32)), division.divisor(n), len(i))
+    np.testing.assert_array_equal(down(out), np.divmod(i, n))
+
+
+def divide_all(out, x, by, count):
+    i = cuda.threadIdx.x
+    quotient, rest = division.divided(x[i], by[0], by[1], by[2])
+    out[i], out[count + i] = quotient, rest
 
 
 def test_more_tasks_than_a_grid_has_room_for(on_gpu, monkeypatch):
-    monkeypatch.setattr(matmul, "MAX_GRID_Z", 2)
+    monkeypatch.setattr(product, "MAX_GRID_Z", 2)
     x, y = rng.normal(size=(5, 3, 2)), rng.normal(size=(5, 2, 3))
     np.testing.assert_allclose((tm.asarray(x) @ tm.asarray(y)).numpy(), x @ y, rtol=1e-12)
 

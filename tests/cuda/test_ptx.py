@@ -18,7 +18,7 @@ from tinymeta.core.device import find_kernel
 from tinymeta.core.primitive import registry
 from tinymeta.core.scope import setting
 from tinymeta.core.text import FUNCTIONS
-from tinymeta.cuda import driver, elementwise, matmul, reduce, target
+from tinymeta.cuda import driver, elementwise, matmul, product, reduce, target, tiling
 from tinymeta.cuda.array import allocate
 from tinymeta.system.kernel_folder import load_kernel
 
@@ -118,18 +118,20 @@ on_both = pytest.mark.parametrize("fake", [(8, 0), (9, 0)], ids=["sm_80", "sm_90
 
 @on_both
 @pytest.mark.parametrize(
-    "sizes, kernel", [((512, 512, 512), 128), ((980, 64, 576), 64), ((8, 8, 8), 16)]
+    "dtype, tile", [(dtype, tile) for dtype, tiles in tiling.TILES.items() for tile in tiles]
 )
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_products(fake, sizes, kernel, dtype):
-    m, n, k = sizes
-    out, x, y = allocate((2, m, n), dtype), allocate((2, m, k), dtype), allocate((2, k, n), dtype)
+def test_products(fake, dtype, tile, monkeypatch):
+    monkeypatch.setattr(product, "best_cut", lambda *sizes: tiling.Cut(tile, 1, 64))
+    out, x, y = (allocate((2, *shape), dtype) for shape in ((96, 64), (96, 64), (64, 64)))
     matmul.matmul(out, x, y)
     check(fake, dtype == "float32")
     (text,) = fake.texts.values()
-    if dtype == "float32" and kernel > 16:
-        assert "ld.shared.v4.f32" in text, "four at a time from shared memory"
-        assert not re.search(r"\b[ls][dt]\.local", text), "the sums stay in registers"
+    assert not re.search(r"\b[ls][dt]\.local", text), "the sums stay in registers"
+    if dtype == "float32":
+        wide = ("shared", "st.shared", "global", "st.global") if tile.share_n == 4 else ("global",)
+        for place in wide:
+            load = place if place.startswith("st") else f"ld.{place}"
+            assert f"{load}.v4.f32" in text, "four at a time"
 
 
 @pytest.mark.parametrize(

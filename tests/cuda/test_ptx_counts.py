@@ -10,8 +10,9 @@ from ptx import compiler, emulator, kinds
 from test_ptx_instructions import KERNEL, Written
 
 from benchmarks import gpu_model, work
-from tinymeta.cuda import conv, driver, matmul
+from tinymeta.cuda import conv, driver, matmul, product, tiling
 from tinymeta.cuda.array import allocate, move
+from tinymeta.cuda.product_source import Tile
 from tinymeta.ops.conv import geometry_of
 
 pytestmark = pytest.mark.ptx_run
@@ -79,30 +80,45 @@ def per_ffma(found, useful):
     return gpu_model.issued(found) / useful
 
 
+def cut_into(tile, monkeypatch):
+    """Products have this tile, and their sums are in one part."""
+    monkeypatch.setattr(product, "best_cut", lambda *sizes: tiling.Cut(Tile(*tile), 1, 10**6))
+
+
 @pytest.mark.parametrize(
-    "m, n, k, most",
-    [(256, 256, 256, 1.75), (256, 64, 288, 2.75), (16, 16, 64, 5.8)],
-    ids=["128 x 128", "64 x 64", "16 x 16"],
+    "tile, most",
+    [((128, 128, 8, 8, 8), 1.2), ((128, 64, 16, 8, 4), 1.25), ((64, 64, 16, 4, 4), 1.4)],
+    ids=str,
 )
-def test_instructions_of_a_product(m, n, k, most, gpu):
+def test_instructions_of_a_product(tile, most, gpu, monkeypatch):
+    cut_into(tile, monkeypatch)
+    m, n, k = 256, 128, 256
     out, x, y = allocate((m, n), F32), ones(m, k), ones(k, n)
     found = counted(gpu, lambda: matmul.matmul(out, x, y))
     assert per_ffma(found, m * n * k) < most
     assert found.counts["bytes stored"] == 4 * m * n
-    rows, columns = (128, 128) if m * n == 256**2 else (64, 64) if m > 16 else (16, 16)
-    assert found.counts["bytes loaded"] == 4 * k * (m * -(-n // columns) + n * -(-m // rows))
+    assert found.counts["bytes loaded"] == 4 * k * m * n * (1 / tile[0] + 1 / tile[1])
 
 
-@pytest.mark.parametrize("name, most", [("conv", 3.6), ("conv_weight", 3.6), ("conv_input", 4.0)])
-def test_instructions_of_a_convolution(name, most, gpu):
-    """3 x 3, 64 channels to 64, of 4 images of 16 x 16."""
-    x, w, g = (4, 16, 16, 64), (3, 3, 64, 64), (4, 16, 16, 64)
-    geometry = geometry_of("conv", (16, 16), (3, 3), 1, "same")
+@pytest.mark.parametrize(
+    "tile, most",
+    [((128, 64, 16, 8, 4), 1.5), ((64, 64, 16, 4, 4), 1.6), ((16, 64, 16, 4, 4), 1.75)],
+    ids=str,
+)
+@pytest.mark.parametrize("name", ["conv", "conv_weight", "conv_input"])
+@pytest.mark.parametrize("stride", [1, 2])
+def test_instructions_of_a_convolution(name, stride, tile, most, gpu, monkeypatch):
+    """3 x 3, 64 channels to 64, to 4 images of 16 x 16; nothing is multiplied in vain."""
+    cut_into(tile, monkeypatch)
+    x, w, g = (4, 16 * stride, 16 * stride, 64), (3, 3, 64, 64), (4, 16, 16, 64)
+    geometry = geometry_of("conv", x[1:3], (3, 3), stride, "same")
     shapes = {"conv": (g, x, w), "conv_weight": (w, x, g), "conv_input": (x, g, w)}[name]
     out = allocate(shapes[0], F32)
     kernel, operands = getattr(conv, name), [ones(*shape) for shape in shapes[1:]]
     found = counted(gpu, lambda: kernel(out, *operands, geometry=geometry))
-    assert per_ffma(found, 4 * 16 * 16 * 9 * 64 * 64) < most
+    useful = 4 * 16 * 16 * 9 * 64 * 64
+    assert per_ffma(found, useful) < most
+    assert found.counts["ffma"] < 1.13 * useful  # by tiles beyond the 576 rows of conv_weight
 
 
 # ---- the model -----------------------------------------------------------------------------------
@@ -129,7 +145,7 @@ def test_the_model_counts_a_step():
     job = work.sinusoid(tasks=2, shot=3)
     kernels = gpu_model.count_step(job)
     text = gpu_model.table(kernels)
-    assert "in all, on H100" in text and "matmul" in text
+    assert "in all, on H100" in text and "product.kernel" in text
     launches = sum(k.launches for k in kernels.values())
     assert launches > 10
     seconds = [gpu_model.predicted_seconds(k) for k in kernels.values()]
@@ -150,3 +166,5 @@ def test_the_prediction_is_what_is_said():
         "", 1, 8, 0, {**counts, "bytes loaded": 3 * 10**9, "bytes stored": 10**9}
     )
     assert gpu_model.predicted_seconds(moves, gpu) == pytest.approx(1e-6 + 4e-3)
+    divides = computes._replace(counts={**counts, "division": 128 * 4 * 10**5})
+    assert gpu_model.predicted_seconds(divides, gpu) == pytest.approx(2e-6 + 1e-3)

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 import tinymeta as tm
-from tinymeta.cuda import driver, loops, matmul, movement
+from tinymeta.cuda import driver, loops, matmul, movement, product, target, tiling
 from tinymeta.cuda.array import Array, allocate, move
 from tinymeta.cuda.launch import GpuKernel
 from tinymeta.cuda.memory import ForeignBlock
+from tinymeta.cuda.product_source import Tile
 
 pytestmark = pytest.mark.ptx_run
 F32 = np.float32
@@ -23,8 +24,7 @@ F32 = np.float32
 def planted(monkeypatch):
     """planted(change): kernels that are loaded from now on have their PTX changed."""
     original = GpuKernel.ptx
-    kernels = (matmul.choose_kernel, matmul.shared_tile_kernel, matmul.register_tile_kernel)
-    kernels = (*kernels, loops.loop_kernel)
+    kernels = product.product_kernel, loops.loop_kernel
 
     def forget():
         for function in kernels:
@@ -42,7 +42,7 @@ def ones(*shape):
     return move(np.ones(shape, F32), "cuda")
 
 
-def product(n):
+def square(n):
     """The product of two n x n matrices of ones, waited for."""
     out = allocate((n, n), F32)
     matmul.matmul(out, ones(n, n), ones(n, n))
@@ -57,12 +57,15 @@ def without(text: str, pattern: str, number: int) -> str:
     return text[:begin] + text[end:]
 
 
-@pytest.mark.parametrize("n, barriers", [(20, 2), (64, 2)], ids=["shared tile", "register tile"])
-def test_a_barrier_less(n, barriers, planted, gpu):
+@pytest.mark.parametrize("tile", [(16, 16, 16, 2, 2), (64, 64, 16, 4, 4)], ids=str)
+def test_a_barrier_less(tile, planted, gpu, monkeypatch):
     """Of each of the product's barriers, by its race in shared memory."""
-    for number in range(barriers):
+    cut = tiling.Cut(Tile(*tile), 1, 64)
+    monkeypatch.setattr(product, "best_cut", lambda *sizes: cut)
+    n = 40
+    for number in range(2):
         planted(lambda text: without(text, r"bar\.sync[^;]*;", number))
-        product(n)
+        square(n)
         found = gpu.faults()
         assert any("a race" in f or "nobody has written" in f for f in found), found
 
@@ -79,7 +82,7 @@ def test_a_barrier_less_of_a_sum(number, planted, gpu):
 def test_the_product_as_it_is_has_none(planted, gpu):
     planted(lambda text: text)
     for n in (20, 64):
-        assert move(product(n), "cpu").max() == n
+        assert move(square(n), "cpu").max() == n
     assert not gpu.faults()
 
 
@@ -87,7 +90,7 @@ def shifted(offset):
     """A kernel that reads every element's neighbour."""
 
     def kernel(out, x, count):
-        i = matmul.cuda.blockIdx.x * 256 + matmul.cuda.threadIdx.x
+        i = target.cuda.blockIdx.x * 256 + target.cuda.threadIdx.x
         if i < count:
             out[i] = x[i + offset]
 
@@ -174,7 +177,7 @@ def test_two_threads_that_write_one_element(gpu):
 
 def test_a_read_of_what_another_block_writes(gpu):
     def kernel(x, count):
-        i = matmul.cuda.blockIdx.x
+        i = target.cuda.blockIdx.x
         x[i] = x[i] + x[(i + 1) % count]
 
     x = ones(4)
@@ -194,9 +197,9 @@ def test_a_result_that_is_not_filled(gpu):
 
 def test_threads_that_part_at_a_barrier(gpu):
     def kernel(x, count):
-        if matmul.cuda.threadIdx.x < 16:
-            matmul.cuda.syncthreads()
-        x[matmul.cuda.threadIdx.x] = F32(1)
+        if target.cuda.threadIdx.x < 16:
+            target.cuda.syncthreads()
+        x[target.cuda.threadIdx.x] = F32(1)
 
     GpuKernel(kernel, "half of them wait")(1, 32, allocate((32,), F32), 1)
     driver.current().synchronize()

@@ -10,24 +10,28 @@ conv_input   x = windows'(g) @ w^T, where windows'(g)[(n, y, z), (a, b, o)] is g
              window has the pixel (y, z) at (a, b): a gather, where col2im scatters, so no two
              threads add to one element
 
+The pixel that a window has at (a, b) is i sh - top + a, j sw - left + b: a sum of what the row says
+and what the column says, as the product wants it (product_source.py); the divisions that take a row
+apart stand before its loop. Windows reach beyond the image, where the product reads 0.
+
+Of conv_input no place has the pixel (y, z) at (a, b) unless sh divides y + top - a, and sw
+z + left - b: with a stride of 2 three quarters of the products would be with 0. So the pixels are
+sh sw classes, by y mod sh and z mod sw; a class is a product by itself, over its a and b alone.
+
 Layout: images x (.., N, H, W, C), weights w (.., h, w, C, O), gradients g (.., N, H', W', O), of
 one dtype; the leading axes are the tasks T. `out` is contiguous, other arrays are made so.
-geometry: ops.conv.Geometry (stride, pads, image, kernel, result). Blocking and cost are those of
-the product (matmul.py); what limits it, beside the product's own arithmetic, are the divisions that
-unravel m and k.
+geometry: ops.conv.Geometry (stride, pads, image, kernel, result).
 """
 
 from math import prod
 from typing import Any
 
-import numpy as np
-
 from .array import Array
-from .matmul import run_product
+from .division import divided, divisor
+from .matmul import no_bounds
 from .movement import contiguous
+from .product import Matrix, Problem, Sizes, run_product
 from .target import device_function, int32, quotient, remainder
-
-ZERO = np.float32(0)  # where no pixel is; it becomes a float64 beside one
 
 
 def conv(out: Array, x: Array, w: Array, *, geometry: Any) -> None:
@@ -35,11 +39,11 @@ def conv(out: Array, x: Array, w: Array, *, geometry: Any) -> None:
     out[t,n,i,j,o] = sum_{a,b,c} x[t, n, i sh + a - top, j sw + b - left, c] * w[t,a,b,c,o]
     """
     x, w = contiguous(x), contiguous(w)
-    places = x.shape[-4] * prod(geometry.result)
-    window, outs = prod(w.shape[-4:-1]), w.shape[-1]
-    sizes = _task_count(x), places, outs, window
-    x_layout, w_layout = _image_layout(x, geometry), (window, outs, 1)
-    run_product(read_window, read_weight, out, x, w, sizes, x_layout, w_layout)
+    places, window, outs = x.shape[-4] * prod(geometry.result), prod(w.shape[-4:-1]), w.shape[-1]
+    sizes = Sizes(_task_count(x), 1, places, outs, window, places)
+    numbers = places, window, *_numbers(geometry, x.shape[-4], x.shape[-1], outs)
+    by_fours = x.shape[-1] % 4 == 0, outs % 4 == 0
+    run_product(CONV, out, x, w, sizes, numbers, by_fours)
 
 
 def conv_weight(out: Array, x: Array, g: Array, *, geometry: Any) -> None:
@@ -47,11 +51,11 @@ def conv_weight(out: Array, x: Array, g: Array, *, geometry: Any) -> None:
     out[t,a,b,c,o] = sum_{n,i,j} x[t, n, i sh + a - top, j sw + b - left, c] * g[t,n,i,j,o]
     """
     x, g = contiguous(x), contiguous(g)
-    places, outs = prod(g.shape[-4:-1]), g.shape[-1]
-    window = prod(out.shape[-4:-1])
-    sizes = _task_count(x), window, outs, places
-    x_layout, g_layout = _image_layout(x, geometry, transposed=True), (places, outs, 1)
-    run_product(read_window_transposed, read_weight, out, x, g, sizes, x_layout, g_layout)
+    places, window, outs = prod(g.shape[-4:-1]), prod(out.shape[-4:-1]), g.shape[-1]
+    sizes = Sizes(_task_count(x), 1, window, outs, places, window)
+    numbers = window, places, *_numbers(geometry, x.shape[-4], x.shape[-1], outs)
+    by_fours = x.shape[-1] % 4 == 0, outs % 4 == 0
+    run_product(CONV_WEIGHT, out, x, g, sizes, numbers, by_fours)
 
 
 def conv_input(out: Array, g: Array, w: Array, *, geometry: Any) -> None:
@@ -60,86 +64,167 @@ def conv_input(out: Array, g: Array, w: Array, *, geometry: Any) -> None:
     where both divide and lie inside
     """
     g, w = contiguous(g), contiguous(w)
-    channels, outs = w.shape[-2:]
-    pixels = out.shape[-4] * prod(geometry.image)
-    window = prod(geometry.kernel) * outs
-    sizes = _task_count(g), pixels, channels, window
-    g_layout, w_layout = _image_layout(g, geometry), (prod(w.shape[-4:]), outs, channels)
-    run_product(read_gradient, read_weight_transposed, out, g, w, sizes, g_layout, w_layout)
+    count, (channels, outs) = g.shape[-4], w.shape[-2:]
+    classes = [min(s, n) for s, n in zip(geometry.stride, geometry.image)]
+    rows, columns = (-(-n // s) for n, s in zip(geometry.image, geometry.stride))
+    taps_a, taps_b = (-(-n // s) for n, s in zip(geometry.kernel, geometry.stride))
+    m, k = count * rows * columns, taps_a * taps_b * outs  # the most that a class has
+    sizes = Sizes(_task_count(g), prod(classes), m, channels, k, count * prod(geometry.image))
+    numbers = classes[1], 0, *_numbers(geometry, count, channels, outs)
+    for most in (rows, columns, taps_b):  # a class has these, or one less
+        numbers = (*numbers, *divisor(most), *divisor(max(most - 1, 1))[1:])
+    by_fours = outs % 4 == 0, outs % 4 == 0
+    run_product(CONV_INPUT, out, g, w, sizes, numbers, by_fours)
 
 
 def _task_count(x: Array) -> int:
     return prod(x.shape[:-4])
 
 
-def _image_layout(x: Array, geometry: Any, transposed: bool = False) -> tuple[int, ...]:
-    """How an image is read: N, H, W, channels; H', W', h, w, sh, sw, top, left; is 1 the stride?
+def _numbers(geometry: Any, count: int, channels: int, outs: int) -> tuple[int, ...]:
+    """What the functions below are given, as their g, behind the two numbers of the product.
 
-    The last number is 1 if neighbouring columns of the matrix are neighbours in the image.
+    2 N, H, W, C, O    7 H', W'    9 h, w    11 sh, sw    13 top, left
+    15, 18, 21, 24, 27: the divisors by H', W', w, C, O
     """
-    top, left = geometry.pads[0][0], geometry.pads[1][0]
-    image = x.shape[-4], *geometry.image, x.shape[-1]
-    window = *geometry.result, *geometry.kernel, *geometry.stride, top, left
-    return (*image, *window, int(not transposed))
+    (top, _), (left, _) = geometry.pads
+    sizes = count, *geometry.image, channels, outs, *geometry.result
+    window = *geometry.kernel, *geometry.stride, top, left
+    by = *geometry.result, geometry.kernel[1], channels, outs
+    return (*sizes, *window, *(part for n in by for part in divisor(max(n, 1))))
 
 
-# ---- how the product reads its matrices ----------------------------------------------------------
-
-
-@device_function
-def _unravelled(i, middle, last):
-    """(a, b, c) of the index i into an array (.., middle, last)."""
-    outer = quotient(i, last)
-    return quotient(outer, middle), remainder(outer, middle), remainder(i, last)
+# ---- what is read: (row, column, offset) ---------------------------------------------------------
 
 
 @device_function
-def read_window(p, layout, t, m, k):
-    """windows(x)[t, m, k]: m = (n, i, j), k = (a, b, c); 0 outside of the image."""
-    count, height, width, channels = layout[0], layout[1], layout[2], layout[3]
-    places_h, places_w, w = layout[4], layout[5], layout[7]
-    n, i, j = _unravelled(m, places_h, places_w)
-    a, b, c = _unravelled(k, w, channels)
-    y, z = i * layout[8] + a - layout[10], j * layout[9] + b - layout[11]
-    if y < 0 or y >= height or z < 0 or z >= width:
-        return ZERO
-    return p[int32(int32(int32(int32(t * count + n) * height + y) * width + z) * channels) + c]
+def window_place(m, t, c, g):
+    """Where the window at the place m = (n, i, j) begins."""
+    outer, j = divided(m, g[18], g[19], g[20])
+    n, i = divided(outer, g[15], g[16], g[17])
+    y, z = int32(i * g[11] - g[13]), int32(j * g[12] - g[14])
+    return y, z, int32((((t * g[2] + n) * g[3] + y) * g[4] + z) * g[5])
 
 
 @device_function
-def read_window_transposed(p, layout, t, k, m):
-    """windows(x)^T[t, k, m]"""
-    return read_window(p, layout, t, m, k)
+def window_pixel(k, t, c, g):
+    """Where in a window its element k = (a, b, c) lies."""
+    outer, channel = divided(k, g[24], g[25], g[26])
+    a, b = divided(outer, g[21], g[22], g[23])
+    return a, b, int32((a * g[4] + b) * g[5] + channel)
 
 
 @device_function
-def read_gradient(p, layout, t, m, k):
-    """windows'(g)[t, m, k]: m = (n, y, z) of the image, k = (a, b, o); 0 where no window fits."""
-    count, height, width, outs = layout[0], layout[1], layout[2], layout[3]
-    places_h, places_w, w = layout[4], layout[5], layout[7]
-    n, y, z = _unravelled(m, height, width)
-    a, b, o = _unravelled(k, w, outs)
-    y, z = y + layout[10] - a, z + layout[11] - b
-    if y < 0 or z < 0:
-        return ZERO
-    i, j = quotient(y, layout[8]), quotient(z, layout[9])
-    if i * layout[8] != y or j * layout[9] != z or i >= places_h or j >= places_w:
-        return ZERO
-    return p[int32(int32(int32(int32(t * count + n) * places_h + i) * places_w + j) * outs) + o]
+def image_bounds(g):
+    return g[3], g[4]
 
 
 @device_function
-def read_weight(p, layout, t, k, o):
-    """w[t, k, o] of a contiguous (T, K, O); layout: K, O, 1."""
-    return p[int32(int32(t * layout[0] + k) * layout[1]) + o]
+def output(o, t, c, g):
+    """The output o of the weights of a task, or of the gradient at its first place."""
+    return int32(0), int32(0), int32(t * g[1] * g[6] + o)
 
 
 @device_function
-def read_weight_transposed(p, layout, t, k, c):
-    """w^T[t, k, c] of a contiguous (T, a b, C, O): k = (a, b, o).
+def outputs_at(k, t, c, g):
+    """Where the outputs of the weights of k begin, or those of the gradient at the place k."""
+    return int32(0), int32(0), int32(k * g[6])
 
-    layout: the elements of a task, O, C.
-    """
-    outs, channels = layout[1], layout[2]
-    row = int32(quotient(k, outs) * channels + c)
-    return p[int32(t * layout[0]) + int32(row * outs) + remainder(k, outs)]
+
+# ---- of the gradient, by classes of pixels -------------------------------------------------------
+# What is known of a class, c: 0 the y and z of its first pixel, 2 the a and b of the first tap
+# there, 4 how many k it has; 5, 8, 11 the divisors by its rows, columns, and taps along b.
+
+
+@device_function
+def facts_of_class(class_, g):
+    y, z = quotient(class_, g[0]), remainder(class_, g[0])
+    a, b = remainder(int32(y + g[13]), g[11]), remainder(int32(z + g[14]), g[12])
+    rows = either(steps_from(y, g[3], g[11]), g[30], g[31], g[32], g[33], g[34])
+    columns = either(steps_from(z, g[4], g[12]), g[35], g[36], g[37], g[38], g[39])
+    taps = either(steps_from(b, g[10], g[12]), g[40], g[41], g[42], g[43], g[44])
+    count = int32(steps_from(a, g[9], g[11]) * taps[0] * g[6])
+    return (y, z, a, b, count, *rows, *columns, *taps)
+
+
+@device_function
+def steps_from(first, size, stride):
+    """How many of first, first + stride, .. are less than size."""
+    return quotient(int32(size - first + stride - 1), stride) if first < size else int32(0)
+
+
+@device_function
+def either(n, most, multiplier, shift, multiplier_of_fewer, shift_of_fewer):
+    """The divisor by n, which is `most` or one less."""
+    if n == most:
+        return n, multiplier, shift
+    return n, multiplier_of_fewer, shift_of_fewer
+
+
+@device_function
+def extent_of_class(c, g):
+    return int32(g[2] * c[5] * c[8]), c[4]
+
+
+@device_function
+def pixel_of_class(m, c, g):
+    """(n, y, z) of the row m of a class."""
+    outer, z = divided(m, c[8], c[9], c[10])
+    n, y = divided(outer, c[5], c[6], c[7])
+    return n, int32(c[0] + y * g[11]), int32(c[1] + z * g[12])
+
+
+@device_function
+def row_of_pixel(m, c, g):
+    n, y, z = pixel_of_class(m, c, g)
+    return int32((n * g[3] + y) * g[4] + z)
+
+
+@device_function
+def gradient_place(m, t, c, g):
+    """The place whose window has the pixel m at the first tap of its class."""
+    n, y, z = pixel_of_class(m, c, g)
+    i, j = quotient(int32(y + g[13] - c[2]), g[11]), quotient(int32(z + g[14] - c[3]), g[12])
+    return i, j, int32((((t * g[2] + n) * g[7] + i) * g[8] + j) * g[6])
+
+
+@device_function
+def tap_of_class(k, c, g):
+    """(a, b, o) of k, where a and b count the taps of the class."""
+    outer, o = divided(k, g[27], g[28], g[29])
+    a, b = divided(outer, c[11], c[12], c[13])
+    return a, b, o
+
+
+@device_function
+def gradient_tap(k, t, c, g):
+    """The next tap of a pixel belongs to the place before."""
+    a, b, o = tap_of_class(k, c, g)
+    return int32(-a), int32(-b), int32(o - (a * g[8] + b) * g[6])
+
+
+@device_function
+def gradient_bounds(g):
+    return g[7], g[8]
+
+
+@device_function
+def weight_channel(channel, t, c, g):
+    return int32(0), int32(0), int32((t * g[9] * g[10] * g[5] + channel) * g[6])
+
+
+@device_function
+def weight_tap(k, t, c, g):
+    a, b, o = tap_of_class(k, c, g)
+    row = (c[2] + a * g[11]) * g[10] + c[3] + b * g[12]
+    return int32(0), int32(0), int32(row * g[5] * g[6] + o)
+
+
+WINDOWS = Matrix(window_place, window_pixel, image_bounds, along_k=True)
+WINDOWS_TRANSPOSED = Matrix(window_pixel, window_place, image_bounds, along_k=False)
+OUTPUTS = Matrix(output, outputs_at, no_bounds, along_k=False)
+GRADIENTS = Matrix(gradient_place, gradient_tap, gradient_bounds, along_k=True)
+WEIGHTS_TRANSPOSED = Matrix(weight_channel, weight_tap, no_bounds, along_k=True)
+CONV = Problem(WINDOWS, OUTPUTS)
+CONV_WEIGHT = Problem(WINDOWS_TRANSPOSED, OUTPUTS)
+CONV_INPUT = Problem(GRADIENTS, WEIGHTS_TRANSPOSED, facts_of_class, extent_of_class, row_of_pixel)

@@ -12,11 +12,12 @@ element and then meet in shared memory, half of them inactive after each step:
     t 0 1 2 3 4 5 6 7  ->  0+4 1+5 2+6 3+7  ->  0+2 1+3  ->  0+1          log2(threads) steps
 
 Where the last axis is kept, neighbouring threads have neighbouring kept elements; where it is
-reduced, they share one: both read neighbours. If there are few kept elements, several blocks take
-parts of each, and a second reduction adds the parts: in an order that depends on shapes alone, so
-two runs agree to the bit. Atomic additions would need no second pass, but their order changes from
-run to run. A float32 sum is added up in float32, in a tree, whose error grows like log2(threads)
-plus the additions of one thread.
+reduced, they share one: both read neighbours. If there are few kept elements, a block has fewer of
+them, down to a sector of memory, and more of its threads share each. If there are fewer still,
+several blocks take parts of each, and a second reduction adds the parts: in an order that depends
+on shapes alone, so two runs agree to the bit. Atomic additions would need no second pass, but their
+order changes from run to run. A float32 sum is added up in float32, in a tree, whose error grows
+like log2(threads) plus the additions of one thread.
 
 Cost: each operand is read once, each result written once. Both are limited by memory: in the time
 that a byte is read, ten operations are done.
@@ -34,6 +35,7 @@ from .loop_source import LoopBody, LoopResult, loop_source, stride_patterns
 from .scalar import FUNCTIONS
 
 WARP = 4 if target.SIMULATED else 32
+SECTOR = 2 if target.SIMULATED else 8  # neighbouring float32 that memory hands out together
 BLOCKS_ENOUGH = 256  # of a reduction: about two for each multiprocessor of a large GPU
 ROWS_ENOUGH = 8  # elements for each thread, before more blocks are worth a second pass
 DTYPES = (
@@ -65,16 +67,27 @@ def plan_loop(body: LoopBody, space: tuple, strides: list[tuple], axes: tuple) -
     sizes, (marks, *steps) = collapsed(space, [marks, *strides])
     reduced = tuple(d for d, mark in enumerate(marks) if axes and not mark)
     kept = prod(n for d, n in enumerate(sizes) if d not in reduced)
-    last_is_reduced = len(sizes) - 1 in reduced
-    width = 1 if last_is_reduced else min(WARP, _power_of_two_from(kept))
+    count = prod(sizes[d] for d in reduced)
+    width = 1 if len(sizes) - 1 in reduced else _width(kept, count)
     return LaunchPlan(
         loop_source(body, stride_patterns(steps), reduced, width),
         sizes,
         tuple(stride for array in steps for stride in array),
         kept,
-        prod(sizes[d] for d in reduced),
+        count,
         width,
     )
+
+
+def _width(kept: int, count: int) -> int:
+    """How many kept elements a block has, each of which is made of `count` others.
+
+    A warp's width, or less while there are too few blocks and a thread has two elements to add.
+    """
+    width = min(WARP, _power_of_two_from(kept))
+    while width > SECTOR and kept < BLOCKS_ENOUGH * width and count * width >= 4 * THREADS:
+        width //= 2
+    return width
 
 
 def _power_of_two_from(n: int) -> int:

@@ -196,7 +196,7 @@ else:
         return x(x, value), code
 
 
-int32, uint32 = types.int32, types.uint32
+int32, uint32, uint64 = types.int32, types.uint32, types.uint64
 
 
 @device_function

@@ -1,0 +1,97 @@
+"""Which tile a product is cut into, and into how many parts its sum: by a price of each way.
+
+A large tile has fewer instructions for a multiplication, and reads less; but if there are fewer
+blocks than a GPU has multiprocessors, the others are idle, and what a tile reaches beyond the
+result is computed for nothing. Where even small tiles are few, the sum over k is cut into parts:
+each block adds up one of them, and a second kernel adds the parts, in order. Atomic additions would
+need no second kernel, but would change the last bits from run to run.
+
+The price is the time by a model, in clocks of one multiprocessor of a large GPU; what it assumes is
+what benchmarks/gpu_model.py does, and that a multiprocessor needs 256 threads to have always one
+that can begin an instruction. It is the same on all GPUs, so the same bits come on each.
+"""
+
+import functools
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from .product_source import Tile
+from .target import SIMULATED
+
+MULTIPROCESSORS = 132
+WIDTH = 128  # threads that begin an instruction in a clock, of a multiprocessor
+ENOUGH_THREADS = 256
+BYTES = 1900  # of memory in a clock, for all
+LAUNCH = 2600  # clocks of a kernel more
+AROUND = 150  # a thread's instructions before and behind its loop
+A_STEP = 40  # those of the loads and barriers of one tile of k
+MOST_PARTS = 16  # each is an operand of the kernel that adds them
+
+TILES = {
+    "float32": (
+        Tile(128, 128, 8, 8, 8),
+        Tile(128, 64, 16, 8, 4),
+        Tile(64, 64, 16, 4, 4),
+        Tile(32, 64, 16, 4, 4),
+        Tile(64, 16, 16, 4, 4),
+        Tile(16, 64, 16, 4, 4),
+        Tile(16, 16, 16, 2, 2),
+    ),
+    "float64": (Tile(64, 64, 16, 4, 4), Tile(16, 64, 16, 4, 4), Tile(16, 16, 16, 2, 2)),
+}
+if SIMULATED:  # a Python thread for each of the GPU's: few of them
+    TILES = {dtype: (Tile(8, 8, 4, 4, 4),) for dtype in TILES}
+
+
+class Cut(NamedTuple):
+    """A tile, and into how many parts the sum over k is cut: each `chunk` long but the last."""
+
+    tile: Tile
+    parts: int
+    chunk: int
+
+
+@functools.cache
+def best_cut(copies: int, m: int, n: int, k: int, dtype: str) -> Cut:
+    """The cheapest cut of so many products of (m, k) by (k, n)."""
+    return min(_cuts(k, dtype), key=lambda cut: price(cut, copies, m, n, k, dtype))
+
+
+def _cuts(k: int, dtype: str) -> Iterator[Cut]:
+    for tile in TILES[dtype]:
+        steps = max(-(-k // tile.depth), 1)
+        for parts in range(1, min(steps, MOST_PARTS) + 1):
+            chunk = -(-steps // parts) * tile.depth
+            if -(-k // chunk) == parts or parts == 1:  # not one that leaves a part without work
+                yield Cut(tile, parts, chunk)
+
+
+def price(cut: Cut, copies: int, m: int, n: int, k: int, dtype: str) -> float:
+    """Clocks that a product takes, cut like this."""
+    tile, parts, chunk = cut
+    blocks = -(-m // tile.m) * -(-n // tile.n) * copies * parts
+    a_step = tile.depth * _instructions(tile) + A_STEP
+    steps = min(chunk, k) / tile.depth
+    rounds = -(-blocks // MULTIPROCESSORS)
+    full = max(rounds * tile.threads, ENOUGH_THREADS) / WIDTH
+    computing = full * (AROUND + steps * a_step)
+    size = 8 if dtype == "float64" else 4
+    moving = blocks * steps * tile.depth * (tile.m + tile.n) * size / BYTES
+    return max(computing, moving) + _adding(parts, copies * m * n, size)
+
+
+def _instructions(tile: Tile) -> int:
+    """Of a thread for one k: its multiplications, and the loads of four numbers or fewer.
+
+    A load of shared memory keeps the multiprocessor's one unit for it as long as four others take.
+    """
+    loads = -(-tile.share_m // 4) + -(-tile.share_n // 4)
+    return max(tile.share_m * tile.share_n + loads, 4 * loads)
+
+
+def _adding(parts: int, elements: int, size: int) -> float:
+    """Clocks of the kernel that adds the parts."""
+    if parts == 1:
+        return 0
+    computing = elements * (20 + 4 * parts) / (MULTIPROCESSORS * WIDTH)
+    return LAUNCH + max(computing, elements * (2 * parts + 1) * size / BYTES)
