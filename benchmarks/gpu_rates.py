@@ -59,7 +59,7 @@ def rates(small: bool) -> Iterator[tuple[str, dict]]:
 
 def random_array(shape: tuple, dtype: Any) -> Any:
     """Normal random numbers on the GPU."""
-    from tinymeta.cuda.array import move
+    from tinymeta.cuda import move
 
     return move(np.random.default_rng(0).standard_normal(shape, dtype), "cuda")
 

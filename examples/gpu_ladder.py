@@ -28,7 +28,7 @@ from collections.abc import Callable
 import numpy as np
 
 import tinymeta as tm
-from tinymeta.cuda.array import Array, allocate, move
+from tinymeta.cuda import Array, allocate, move
 from tinymeta.cuda.driver import current
 from tinymeta.cuda.launch import GpuKernel
 from tinymeta.cuda.matmul import matmul

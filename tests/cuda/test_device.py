@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 import tinymeta as tm
-from tinymeta.cuda import dlpack
-from tinymeta.cuda.array import Array, allocate, move
+from tinymeta.cuda import Array, allocate, dlpack, move
 from tinymeta.cuda.driver import OUT_OF_MEMORY, DriverError, current
 from tinymeta.cuda.memory import memory_pool, rounded_size
 from tinymeta.cuda.simulator import SimulatedPointer

@@ -16,7 +16,7 @@ SCRIPT = """
 import ctypes
 import numpy as np
 import tinymeta as tm
-from tinymeta.cuda.array import allocate, move
+from tinymeta.cuda import allocate, move
 from tinymeta.cuda.driver import current
 from tinymeta.cuda.launch import record_launches
 from tinymeta.cuda.movement import copy
@@ -64,7 +64,7 @@ KEPT = """
 import sys, types
 import numpy as np
 import tinymeta as tm
-from tinymeta.cuda.array import allocate, move
+from tinymeta.cuda import allocate, move
 from tinymeta.cuda.launch import record_launches
 from tinymeta.cuda.movement import copy
 

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from benchmarks import gpu_model
-from tinymeta.cuda import driver, product, tiling
-from tinymeta.cuda.array import allocate, move
+from tinymeta.cuda import allocate, driver, move, product, tiling
 from tinymeta.cuda.target import SIMULATED
 
 sys.path.append(str(Path(__file__).resolve().parent.parent.parent / "examples"))

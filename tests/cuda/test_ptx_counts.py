@@ -10,8 +10,7 @@ from ptx import compiler, emulator, kinds
 from test_ptx_instructions import KERNEL, Written
 
 from benchmarks import gpu_model, work
-from tinymeta.cuda import conv, driver, matmul, product, tiling
-from tinymeta.cuda.array import allocate, move
+from tinymeta.cuda import allocate, conv, driver, matmul, move, product, tiling
 from tinymeta.cuda.product_source import Tile
 from tinymeta.ops.conv import geometry_of
 

@@ -10,8 +10,7 @@ import pytest
 from test_ptx_instructions import KERNEL, Written
 
 import tinymeta as tm
-from tinymeta.cuda import driver
-from tinymeta.cuda.array import allocate, move
+from tinymeta.cuda import allocate, driver, move
 from tinymeta.cuda.movement import copy
 
 pytestmark = pytest.mark.ptx_run

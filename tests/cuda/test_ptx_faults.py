@@ -10,8 +10,18 @@ import numpy as np
 import pytest
 
 import tinymeta as tm
-from tinymeta.cuda import driver, loops, matmul, movement, product, target, tiling
-from tinymeta.cuda.array import Array, allocate, move
+from tinymeta.cuda import (
+    Array,
+    allocate,
+    driver,
+    loops,
+    matmul,
+    move,
+    movement,
+    product,
+    target,
+    tiling,
+)
 from tinymeta.cuda.launch import GpuKernel
 from tinymeta.cuda.memory import ForeignBlock
 from tinymeta.cuda.product_source import Tile

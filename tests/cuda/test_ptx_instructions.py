@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 from ptx import parse, translate
 
-from tinymeta.cuda import driver
-from tinymeta.cuda.array import allocate, move
+from tinymeta.cuda import allocate, driver, move
 from tinymeta.cuda.launch import GpuKernel
 
 pytestmark = pytest.mark.ptx_run

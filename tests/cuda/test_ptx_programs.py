@@ -20,7 +20,7 @@ with tm.device(sys.argv[1]):
 """
 FAULTY = """
 import numpy as np
-from tinymeta.cuda.array import allocate, move
+from tinymeta.cuda import allocate, move
 from tinymeta.cuda.movement import copy
 
 x, out = move(np.ones(4, np.float32), "cuda"), allocate((4,), np.float32)

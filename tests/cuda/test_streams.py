@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 
 import tinymeta as tm
-from tinymeta.cuda import dlpack, loops, staging
-from tinymeta.cuda.array import allocate, move
+from tinymeta.cuda import dlpack, loops, move, staging
+from tinymeta.cuda.array import allocate
 from tinymeta.cuda.driver import NOT_SUPPORTED, Address, DriverError, current, using
 from tinymeta.cuda.launch import record_launches
 from tinymeta.cuda.memory import memory_pool

@@ -1,8 +1,8 @@
 """
 Here     the twins of cpu/ on a GPU: the same files and names, `kernel(out, *arrays, **static)`;
          below them target (Numba as a compiler); driver, the GPU as one object, made of context,
-         stream, module, graph and staging; memory, array, launch; loops, the template of all
-         elementwise kernels and reductions; and product, that of all matrix products and
+         stream, module, graph and staging; memory, array, transfer, launch; loops, the template of
+         all elementwise kernels and reductions; and product, that of all matrix products and
          convolutions (tiling cuts them, product_source writes the kernel, division takes an
          index apart, fours loads four numbers at once); examples/gpu_ladder.py leads there.
 Imports  core system
@@ -13,8 +13,9 @@ Add one  a function of the primitive's name in the file of its family; what runs
 Tests    tests/cuda/: in Numba's simulator, compiled for sm_80 and sm_90, and as PTX on the CPU
 """
 
-from .array import Array, allocate, device_name, device_number, move, share
+from .array import Array, allocate, device_name, device_number
 from .driver import count, usable, using
+from .transfer import move, share
 
 __all__ = [
     "Array",
