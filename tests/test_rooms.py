@@ -4,6 +4,8 @@ import ast
 import re
 import subprocess
 import sys
+from functools import cache
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -19,21 +21,30 @@ def sign(room: str) -> dict:
     return dict(re.findall(rf"^({'|'.join(LINES)})\s+(.*)$", doc, re.MULTILINE))
 
 
-def rooms_imported(file: Path) -> set[str]:
-    """The rooms of this package that a file imports, wherever in the file it does so."""
+def imported_names(file: Path, types: bool = True) -> set[str]:
+    """What a file imports, wherever in the file; types: also what it needs for its types alone."""
     package = ("tinymeta", *file.relative_to(PACKAGE).parts[:-1])
-    names = set()
-    for node in ast.walk(ast.parse(file.read_text())):
+    names, nodes = set(), [ast.parse(file.read_text())]
+    while nodes:
+        node = nodes.pop()
+        if not (isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)) or types:
+            nodes += ast.iter_child_nodes(node)
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             base = package[: len(package) + 1 - node.level] if node.level else ()
             module = ".".join((*base, *filter(None, [node.module])))
             names |= {f"{module}.{alias.name}" for alias in node.names}
-    parts = [name.split(".") for name in names]
+    return names
+
+
+def rooms_imported(file: Path) -> set[str]:
+    """The rooms of this package that a file imports."""
+    parts = [name.split(".") for name in imported_names(file)]
     return {p[1] for p in parts if p[0] == "tinymeta" and len(p) > 1 and p[1] in ROOMS}
 
 
+@cache
 def imports_of(room: str) -> set[str]:
     return set().union(*map(rooms_imported, (PACKAGE / room).glob("*.py"))) - {room}
 
@@ -64,6 +75,16 @@ def test_imports_go_one_way_and_nobody_imports_testing():
     for room in ROOMS:
         above(room)
         assert "testing" not in imports_of(room)
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_inside_a_room_imports_go_one_way(room):
+    """A CycleError names the files that import each other."""
+    graph = {}
+    for file in (PACKAGE / room).glob("*.py"):
+        parts = [name.split(".") for name in imported_names(file, types=False)]
+        graph[file.stem] = {p[2] for p in parts if p[:2] == ["tinymeta", room] and len(p) > 2}
+    TopologicalSorter(graph).prepare()
 
 
 def test_hypothesis_is_imported_in_testing_alone():
