@@ -23,6 +23,7 @@ from ..nn.losses import cross_entropy
 from ..ops.derivatives import hvp
 from .adapt import adapt, broadcast_to_tasks, count_tasks
 from .method import Method, check_method, checked_loss, metrics_of, objective_of, predict_after
+from .recompute import check_remat
 
 
 def imaml(
@@ -35,11 +36,13 @@ def imaml(
     cg_steps: int = 5,
     test_steps: int | None = None,
     transductive: bool = True,
+    remat: str | None = None,
 ) -> Method:
     """iMAML of `model`.
 
     strength: lambda, how strongly the proximal term pulls theta' to theta; cg_steps: conjugate
-    gradient steps; the other arguments are those of `maml`. The gradient is as exact as theta' is a
+    gradient steps; the other arguments are those of `maml`; no derivative passes through the steps
+    but one of `predict`, which `remat` is about. The gradient is as exact as theta' is a
     minimum and the system is solved: give both enough steps. Raises ValueError unless strength > 0
     and cg_steps >= 1, and, as `conjugate_gradient` says, where the system has no solution.
     """
@@ -50,6 +53,7 @@ def imaml(
     if not strength > 0:
         raise ValueError(f"imaml: strength must be above 0, got {strength}")
     check_whole("imaml", cg_steps=cg_steps)
+    check_remat("imaml", remat)
     loss = checked_loss(loss)
     objective = objective_of(model, loss)
 
@@ -61,7 +65,9 @@ def imaml(
             losses = objective(theta, batch)
             return losses + 0.5 * strength * _inner_product(difference, difference)
 
-        return adapt(proximal_loss, start, support, lr=lr, steps=steps, first_order=True)
+        return adapt(
+            proximal_loss, start, support, lr=lr, steps=steps, first_order=True, remat=remat
+        )
 
     def meta_grad(params, tasks):
         count_tasks(tasks.support, tasks.query)
