@@ -64,7 +64,7 @@ def run_steps(step: Callable, state: Any, steps: int, remat: str | None = None) 
     return _run_between(step, segment_lengths(steps, remat), 0, steps, state)
 
 
-def edges(start: int, stop: int, length: int) -> list[tuple[int, int]]:
+def segment_edges(start: int, stop: int, length: int) -> list[tuple[int, int]]:
     """The segments of at most `length` steps from `start` to `stop`."""
     return [(begin, min(begin + length, stop)) for begin in range(start, stop, length)]
 
@@ -78,7 +78,7 @@ def _run_between(
             state = step(k, state)
         return state
     longest, *shorter = lengths
-    for begin, end in edges(start, stop, longest):
+    for begin, end in segment_edges(start, stop, longest):
         segment = partial(_run_between, step, tuple(shorter), begin, end)
         state = checkpoint(segment)(state)
     return state
