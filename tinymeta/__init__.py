@@ -16,6 +16,7 @@ tasks), testing (why believe it), jit (a traced function as one fast program).
 from . import data, meta, nn, ops, testing
 from .core import tree
 from .core.device import device, devices
+from .core.forward import jvp
 from .core.grad import grad, stop_gradient, value_and_grad, vjp
 from .core.nans import debug_nans
 from .core.primitive import primitive
@@ -42,6 +43,7 @@ __all__ = [
     "explain",
     "grad",
     "jit",
+    "jvp",
     "load",
     "losses",
     "meta",

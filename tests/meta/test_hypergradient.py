@@ -128,11 +128,12 @@ def peak(steps, remat):
         tracemalloc.stop()
 
 
-def test_few_states_are_held():
+def test_few_states_are_held(monkeypatch):
     state = 8000
-    assert peak(200, "steps") > 200 * state
-    assert peak(200, "nested") < 50 * state  # two levels of 15
-    assert peak(1100, "nested") < 50 * state  # three levels of 11
+    assert peak(100, "steps") > 100 * state
+    assert peak(100, "nested") < 50 * state  # two levels of 10
+    monkeypatch.setattr(recompute, "_MOST_PARTS", 5)
+    assert peak(100, "nested") < 40 * state  # three levels of 5
 
 
 # ---- what does not fit ---------------------------------------------------------------------------

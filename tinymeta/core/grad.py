@@ -35,7 +35,7 @@ from . import tree
 from .argnums import chosen_argnums, of_chosen_arguments
 from .checks import check_flag, check_function
 from .scope import setting, state
-from .tape import backward_pass, fresh_leaf, tape_between
+from .tape import backward_pass, dual_of, fresh_leaf, tape_between
 from .tensor import Tensor, asarray, serials
 
 
@@ -57,12 +57,19 @@ def _fresh_leaves(args: tuple) -> tuple[list[Tensor], Callable]:
 
 
 def detach(x: Any) -> Any:
-    """The tensor without its history; anything that is not a Tensor as it is."""
-    is_tracked = type(x) is Tensor and x.serial
-    return Tensor(x.value) if is_tracked else x
+    """The tensor without its history; anything that is not a Tensor as it is.
+
+    In a jvp it keeps its tangent: that is no history.
+    """
+    if type(x) is not Tensor or not x.serial:
+        return x
+    dual = dual_of(x)
+    serial = 0 if dual is None else next(serials)
+    return Tensor(x.value, None, (), None, serial, x.order, dual)
 
 
-def _zeros_like(t: Tensor) -> Tensor:
+def zeros_like(t: Tensor) -> Tensor:
+    """Zeros of the same shape and dtype, on the same device."""
     zeros = np.zeros(t.shape, t.dtype)
     return asarray(zeros).to(t.device)
 
@@ -109,7 +116,7 @@ def _record(f: Callable, args: tuple, has_aux: bool = False) -> tuple[Any, Any, 
         grads = []
         for leaf in leaves:
             g = sums.get(leaf.serial)
-            grads.append(_zeros_like(leaf) if g is None else g)
+            grads.append(zeros_like(leaf) if g is None else g)
         if not recording:
             grads = [detach(g) for g in grads]  # a rule may have returned a tracked tensor as it is
         return rebuild(grads)
@@ -192,8 +199,10 @@ def vjp(f: Callable, *args: Any, has_aux: bool = False) -> tuple:
     return (value, pull, aux) if has_aux else (value, pull)
 
 
-def as_cotangent(y: Tensor, g: Any) -> Tensor:
+def as_cotangent(y: Tensor, g: Any, what: str = "cotangent", of: str = "output") -> Tensor:
     """`g` as a cotangent (or tangent) for `y`: numbers and integers in the dtype of `y`.
+
+    what, of: how an error calls g and y.
 
     Raises ValueError if the shape differs, or if it is floating and of another dtype.
     """
@@ -203,8 +212,7 @@ def as_cotangent(y: Tensor, g: Any) -> Tensor:
         g = g.astype(y.dtype)
     if g.shape != y.shape or g.dtype != y.dtype:
         raise ValueError(
-            f"the cotangent is {g.dtype}{g.shape} but the output is "
-            f"{y.dtype}{y.shape}: they must agree"
+            f"the {what} is {g.dtype}{g.shape} but the {of} is {y.dtype}{y.shape}: they must agree"
         )
     return g
 

@@ -105,7 +105,15 @@ class Primitive:
 
 
 def bind(primitive: Primitive, inputs: tuple[Tensor, ...], static: dict[str, Any]) -> Tensor:
-    """Run a primitive: dispatch to the current interpreter, and record if an input is tracked."""
+    """Run a primitive: dispatch to the current interpreter, and record if an input is tracked.
+
+    Inside a jvp, that of tracked inputs is run by it, on primals and tangents (forward.py).
+    """
+    if state.forward is not None:
+        for t in inputs:
+            if t.serial:
+                run = lambda primals: (bind(primitive, primals, static), primitive, static)
+                return state.forward.result_of(run, inputs)[0]
     interpreter = state.interpreter or run_eagerly
     value = interpreter(primitive, [t.value for t in inputs], static)
     if state.recording:

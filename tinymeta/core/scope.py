@@ -7,6 +7,7 @@
 `path`         names for people, such as ("inner 3",)
 `region`       0, or a number for what is computed again by a checkpoint (a compiler must not merge
                it with the first time)
+`forward`      the innermost jvp whose function is running (forward.py)
 `interpreter`  the function that runs a primitive; None: the eager one
 `device`       where new arrays go
 """
@@ -24,6 +25,7 @@ class _State(threading.local):
     order: int = 0
     path: tuple[str, ...] = ()
     region: int = 0
+    forward: Any = None
     interpreter: Callable | None = None
     device: str = "cpu"
 

@@ -25,7 +25,12 @@ class _Leaf:
 def fresh_leaf(x: Tensor) -> Tensor:
     """A tensor of the same value with a new serial number, made from `x` if that is tracked."""
     inputs = (x,) if x.serial and state.recording else ()
-    return Tensor(x.value, _Leaf, inputs, {}, next(serials), state.order)
+    return Tensor(x.value, _Leaf, inputs, {}, next(serials), state.order, dual_of(x))
+
+
+def dual_of(x: Tensor) -> Any:
+    """The primal and tangent of `x` in the innermost jvp (forward.py); None if it has none."""
+    return state.forward.dual_of(x) if state.forward is not None and x.serial else None
 
 
 class Forgotten:
@@ -108,7 +113,7 @@ def backward_pass(nodes: list[Tensor], active: set[int], cotangents: dict) -> di
             if share is None:
                 continue
             x = y.inputs[i]
-            _check_share(y.primitive.name, i, x, share)
+            check_share(y.primitive.name, i, x, share)
             _add_share(cotangents, x, share)
     return cotangents
 
@@ -118,7 +123,7 @@ def _add_share(cotangents: dict, x: Tensor, share: Tensor) -> None:
     cotangents[x.serial] = share if before is None else before + share
 
 
-def _check_share(name: str, i: int, x: Tensor, share: Any) -> None:
+def check_share(name: str, i: int, x: Tensor, share: Any) -> None:
     """Raise TypeError or ValueError if `share`, made by a rule of `name`, is no cotangent of x."""
     if type(share) is not Tensor:
         raise TypeError(

@@ -4,9 +4,11 @@
 `primitive, inputs, static`  the operation that made it, its input tensors, its metadata
 `serial`                     0 for a constant; else larger than that of anything it was made from
 `order`                      how many derivatives deep it was made: 0 forward, 1 in a gradient
+`dual`                       inside a jvp, its primal and its tangent (forward.py)
 
 A constant has no provenance. A leaf is where a derivative begins (grad.py); a tensor that was made
-from one while operations are recorded is a node. Leaves and nodes are tracked: serial > 0.
+from one while operations are recorded is a node. Leaves and nodes are tracked: serial > 0; so is
+what has a dual.
 Provenance is all that reverse mode needs: tape.py follows it from the newest node to the oldest.
 
 ops/__init__.py puts the operators (`+`, `@`, `.sum`) on this class, so that nothing here knows a
@@ -53,6 +55,7 @@ class Tensor(Readable):
         "static": "The metadata of the operation that made it, a dict.",
         "serial": "0 of a constant; else larger than that of anything it was made of.",
         "order": "How many derivatives deep it was made: 0 forward, 1 in a gradient.",
+        "dual": "Inside a jvp its primal and its tangent, else None.",
         "__weakref__": "Weak references to it.",
     }
     __hash__ = object.__hash__  # `==` compares elements, identity stays the key
@@ -78,10 +81,11 @@ class Tensor(Readable):
         static: dict[str, Any] | None = None,
         serial: int = 0,
         order: int = 0,
+        dual: Any = None,
     ):
         self.value, self.primitive, self.inputs = value, primitive, inputs
         self.static: Any = static
-        self.serial, self.order = serial, order
+        self.serial, self.order, self.dual = serial, order, dual
 
     shape = property(lambda self: self.value.shape, doc="The size of each axis, a tuple of ints.")
     dtype = property(lambda self: self.value.dtype, doc="The NumPy dtype of its elements.")

@@ -38,7 +38,7 @@ from .checkpoint import checkpoint
 from .compose import log_softmax, logsumexp, mean, norm, softmax, var
 from .conv import conv2d
 from .create import arange, eye, full, one_hot, ones, ones_like, zeros, zeros_like
-from .derivatives import hessian, hvp, jacobian, jvp
+from .derivatives import hessian, hvp, jacobian
 from .elementwise import (
     abs,
     add,
@@ -110,7 +110,6 @@ __all__ = [
     "hessian",
     "hvp",
     "jacobian",
-    "jvp",
     "less",
     "less_equal",
     "log",
@@ -181,7 +180,7 @@ METHODS: dict[str, Callable] = {
     "astype": astype,      "reshape": reshape,      "transpose": transpose,
     "sum": sum,            "mean": mean,            "max": max,              "min": min}
 # fmt: on
-_TAKE_FUNCTIONS = {"checkpoint", "hessian", "hvp", "jacobian", "jvp"}  # whose errors stay theirs
+_TAKE_FUNCTIONS = {"checkpoint", "hessian", "hvp", "jacobian"}  # whose errors stay theirs
 
 
 def _public(operation: Callable) -> Callable:

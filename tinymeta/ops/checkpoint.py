@@ -15,6 +15,7 @@ import numpy as np
 
 from ..core import tree
 from ..core.checks import check_function
+from ..core.grad import detach
 from ..core.scope import setting, state
 from ..core.tape import Forgotten, Tape, tape_between
 from ..core.tensor import Tensor, asarray, serials
@@ -57,33 +58,33 @@ def checkpoint(f: Callable) -> Callable:
 
         def call(tensors: list[Tensor]) -> Any:
             """f, with these for the floating leaves of its arguments; the others are constants."""
-            full = [Tensor(x.value) for x in flat]
+            full = [detach(x) for x in flat]
             for k, t in zip(places, tensors):
                 full[k] = t
             result = f(*rebuild(full))
             return tree.map(asarray, result)
 
         first_serial = next(serials)
-        constants = [Tensor(x.value) for x in floating]
-        with setting(recording=True):  # once with constant arguments: what does f close over?
-            result = call(constants)
+        constants = [detach(x) for x in floating]
+        result = call(constants)  # once with constant arguments: what does f close over?
         outputs, rebuild_outputs = tree.flatten(result)
         closed_over = tape_between(outputs, [], first_serial).older_tracked
         inputs = (*floating, *closed_over)
         is_tracked = any(t.serial for t in inputs)
         if not (state.recording and is_tracked):
-            return tree.map(lambda t: Tensor(t.value), result)
+            return tree.map(detach, result)
 
         def packed_call(tensors: list[Tensor]) -> Tensor:
             results = tree.leaves(call(tensors))
             return pack(results)
 
         with setting(recording=False):
-            value = pack(outputs).value
+            constant = detach(pack(outputs))
         this_call = _Call(packed_call, arguments=len(floating))
         # A node has one output, and f may have several: so they are packed into one vector.
-        packed = Tensor(value, this_call, inputs, {}, next(serials), state.order)
-        without_history = [Tensor(t.value) for t in outputs]
+        value, dual = constant.value, constant.dual
+        packed = Tensor(value, this_call, inputs, {}, next(serials), state.order, dual)
+        without_history = [detach(t) for t in outputs]
         return rebuild_outputs(unpack(packed, without_history))
 
     return wrapped

@@ -1,4 +1,4 @@
-"""Derivative operators made of `vjp` and `grad`: forward mode, Hessian products, full matrices."""
+"""Derivative operators made of `vjp`, `jvp` and `grad`: Hessian products, full matrices."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,91 +7,62 @@ import numpy as np
 
 from ..core import tree
 from ..core.argnums import chosen_argnums, of_chosen_arguments
-from ..core.checks import check_function, check_instance
-from ..core.grad import as_cotangent, detach, grad, vjp
-from ..core.tape import tape_between
-from ..core.tensor import Tensor, asarray, serials
-from . import reduce
+from ..core.checks import check_function, check_one_of
+from ..core.forward import jvp
+from ..core.grad import grad, vjp
+from ..core.tensor import Tensor, asarray
 from .create import zeros, zeros_like
 from .join import stack
 from .movement import reshape
 
 
-def jvp(f: Callable, primals: tuple, tangents: tuple) -> tuple:
-    """`(f(*primals), J @ tangents)`, the derivative of `f` along `tangents`.
-
-    The pullback u -> J^T u is linear, so its own pullback is J: forward mode as reverse mode,
-    twice. Raises ValueError if a tangent differs from its primal in structure, shape or dtype.
-    """
-    check_function("jvp", f=f)
-    check_instance("jvp", (tuple, list), "of arguments", primals=primals, tangents=tangents)
-    first_serial = next(serials)
-    value, pull = vjp(f, *primals)
-    tangents = tree.map(_as_tangent, tuple(primals), tuple(tangents))
-    # As J^T u is linear in u, it does not matter at which u its pullback is taken.
-    any_cotangent = tree.map(zeros_like, value)
-    _, push = vjp(pull, any_cotangent)
-    (pushed,) = push(tangents)
-    # J is made of the primals; unless these are tracked themselves, nobody needs its history.
-    tape = tape_between(tree.leaves(pushed), [], first_serial)
-    if not tape.older_tracked:
-        pushed = tree.map(detach, pushed)
-    return value, pushed
-
-
-def _as_tangent(x: Any, v: Any) -> Tensor:
-    return as_cotangent(asarray(x), v)
-
-
 def hvp(f: Callable, x: Any, v: Any) -> Any:
     """The Hessian of the scalar function `f` at `x` times `v` (trees alike), without forming it.
 
-    It is the gradient of <grad f(x), v>. Raises ValueError if v differs from x.
+    Forward over reverse: the tangent of the gradient along v (Pearlmutter 1994). Nothing is
+    recorded but the gradient's own tape. Raises ValueError if v differs from x.
     """
     check_function("hvp", f=f)
-    v = tree.map(_as_tangent, x, v)
-
-    def slope(x: Any) -> Any:
-        grads = tree.leaves(grad(f)(x))
-        products = [g * u for g, u in zip(grads, tree.leaves(v))]
-        return sum(reduce.sum(product) for product in products)
-
-    return grad(slope)(x)
+    _, product = jvp(grad(f), (x,), (v,))
+    return product
 
 
-def jacobian(f: Callable, argnum: int | tuple[int, ...] = 0) -> Callable:
+def jacobian(f: Callable, argnum: int | tuple[int, ...] = 0, *, mode: str = "reverse") -> Callable:
     """The function that returns d f(*args) / d args[argnum], for an `f` that returns a tree.
 
     Each leaf of f's result is a tree like the argument, whose leaves have the shape result.shape +
-    leaf.shape; a tuple of such trees if `argnum` is a tuple. Raises what `grad` raises for argnum,
-    and ValueError for a result that is not floating.
+    leaf.shape; a tuple of such trees if `argnum` is a tuple.
+    mode: "reverse" runs f once, and a pullback for each element of its result; "forward" runs f
+    once for each element of the arguments, and records nothing: for many results of few arguments.
+
+    Raises what `grad` raises for argnum, and ValueError for a result that is not floating or for
+    another mode.
     """
     check_function("jacobian", f=f)
+    check_one_of("jacobian", ("reverse", "forward"), mode=mode)
+    by_arguments_of = _by_pullbacks if mode == "reverse" else _by_tangents
 
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         argnums = chosen_argnums(argnum, len(args))
         f_of_chosen = of_chosen_arguments(f, argnums, args, kwargs)
-        chosen = [args[n] for n in argnums]
-        value, pull = vjp(f_of_chosen, *chosen)
-        flat, rebuild = tree.flatten(value)
-        for y, path in zip(flat, tree.paths(value)):
-            if y.dtype.kind != "f":
-                raise ValueError(
-                    f"jacobian needs floating results, got {y.dtype}{y.shape}"
-                    f"{path and ' at ' + path}: leave it out or cast it with astype"
-                )
-        leaves = []
-        for k in range(len(flat)):
-            by_arguments = _jacobian_of_leaf(pull, rebuild, flat, k)
-            if not isinstance(argnum, tuple):
-                (by_arguments,) = by_arguments
-            leaves.append(by_arguments)
-        return rebuild(leaves)
+        chosen = tuple(args[n] for n in argnums)
+        rebuild, of_leaves = by_arguments_of(f_of_chosen, chosen)
+        if not isinstance(argnum, tuple):
+            of_leaves = [of_leaf for (of_leaf,) in of_leaves]
+        return rebuild(of_leaves)
 
     return wrapped
 
 
-def _jacobian_of_leaf(pull: Callable, rebuild: Callable, flat: list[Tensor], k: int) -> Any:
+def _by_pullbacks(f: Callable, args: tuple) -> tuple[Callable, list[tuple]]:
+    """(how f's result is rebuilt, its leaves' derivatives, each a tuple of trees like `args`)."""
+    value, pull = vjp(f, *args)
+    flat, rebuild = tree.flatten(value)
+    _refuse_not_floating(value)
+    return rebuild, [_pulled_leaf(pull, rebuild, flat, k) for k in range(len(flat))]
+
+
+def _pulled_leaf(pull: Callable, rebuild: Callable, flat: list[Tensor], k: int) -> Any:
     """The derivative of the k-th leaf of a result, by one pullback for each of its elements.
 
     A tuple of trees like the arguments. flat, rebuild: the leaves of the result, and their tree.
@@ -116,6 +87,40 @@ def _jacobian_of_leaf(pull: Callable, rebuild: Callable, flat: list[Tensor], k: 
         like = pull(rebuild(no_cotangents))
         return tree.map(without_rows, like)
     return tree.map(of_rows, *rows)
+
+
+def _by_tangents(f: Callable, args: tuple) -> tuple[Callable, list[tuple]]:
+    """What `_by_pullbacks` returns, by one tangent for each element of the arguments."""
+    flat, rebuild_arguments = tree.flatten(args)
+    flat = [asarray(x) for x in flat]
+    _refuse_not_floating(args)
+    no_tangents = [zeros_like(x) for x in flat]
+    arguments = rebuild_arguments(flat)
+    value, along_nothing = jvp(f, arguments, rebuild_arguments(no_tangents))
+    _refuse_not_floating(value)
+    results, rebuild = tree.flatten(along_nothing)
+    blocks: list[list[Tensor]] = [[] for _ in results]  # by leaf of the result, then of arguments
+    for j, x in enumerate(flat):
+        columns = []
+        for unit in np.eye(x.size, dtype=x.dtype):
+            tangents = list(no_tangents)
+            tangents[j] = asarray(unit.reshape(x.shape))
+            _, column = jvp(f, arguments, rebuild_arguments(tangents))
+            columns.append(tree.leaves(column))
+        for k, y in enumerate(results):
+            shape = (*y.shape, *x.shape)
+            parts = [column[k] for column in columns]
+            blocks[k].append(reshape(stack(parts, -1), shape) if parts else zeros(shape, y.dtype))
+    return rebuild, [rebuild_arguments(of_leaf) for of_leaf in blocks]
+
+
+def _refuse_not_floating(value: Any) -> None:
+    for y, path in zip(tree.leaves(value), tree.paths(value)):
+        if y.dtype.kind != "f":
+            raise ValueError(
+                f"jacobian needs floating results, got {y.dtype}{y.shape}"
+                f"{path and ' at ' + path}: leave it out or cast it with astype"
+            )
 
 
 def hessian(f: Callable, argnum: int | tuple[int, ...] = 0) -> Callable:

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..core import tree
-from ..core.scope import state
-from ..core.tensor import Tensor, serials
+from ..core.forward import Undefined, run_as_one
+from ..core.tensor import Tensor
 from ..core.tensor import asarray as as_tensor
 from ..ops.checkpoint import pack, unpack
 from .layouts import gappy
@@ -62,25 +62,26 @@ class Foreign:
                 complete[k] = x
             return rebuild(complete)
 
-        copies = [_copy_for_foreign(x.value) for x in inputs]
-        result = self.f(*arguments(map(self.asarray, copies)))
-        for k, copy, x in zip(places, copies, inputs):
-            if not same_bits(copy, x.value):
-                raise AssertionError(
-                    f"{self.__name__} writes into its argument "
-                    f"{tree.paths(args)[k]}: let it make a new array"
-                )
-        result_leaves, rebuild_outputs = tree.flatten(result)
-        outputs = [as_tensor(_to_numpy(y)) for y in result_leaves]
-        packed = pack(outputs)
-        if state.recording and any(x.serial for x in inputs):
-            call = _ForeignCall(self, arguments, outputs, rebuild_outputs)
-            packed = Tensor(packed.value, call, inputs, {}, next(serials), state.order)
-        return rebuild_outputs(unpack(packed, outputs))
+        def run(inputs: tuple[Tensor, ...]) -> tuple[Tensor, _ForeignCall]:
+            known = [_known(x) for x in inputs]
+            copies = [_copy_for_foreign(x) for x in known]
+            result = self.f(*arguments(map(self.asarray, copies)))
+            for k, copy, x in zip(places, copies, known):
+                if not same_bits(copy, x):
+                    raise AssertionError(
+                        f"{self.__name__} writes into its argument "
+                        f"{tree.paths(args)[k]}: let it make a new array"
+                    )
+            result_leaves, rebuild_outputs = tree.flatten(result)
+            outputs = [as_tensor(_to_numpy(y)) for y in result_leaves]
+            return pack(outputs), _ForeignCall(self, arguments, outputs, rebuild_outputs)
+
+        packed, call, _ = run_as_one(run, inputs)
+        return call.rebuild_outputs(unpack(packed, call.outputs))
 
     def _converted(self, x: Any) -> Any:
         """A copy of an array, such as `f` takes."""
-        return self.asarray(np.array(x.numpy() if isinstance(x, Tensor) else x))
+        return self.asarray(np.array(_known(x) if isinstance(x, Tensor) else x))
 
 
 class _ForeignCall(NamedTuple):
@@ -145,6 +146,11 @@ def _is_floating(x: Any) -> bool:
     """
     dtype = str(getattr(x, "dtype", type(x).__name__))
     return dtype.rpartition(".")[2].startswith(("float", "bfloat"))
+
+
+def _known(x: Tensor) -> np.ndarray:
+    """Its value; any, where shape and dtype are all that is asked of it."""
+    return np.zeros(x.shape, x.dtype) if type(x.value) is Undefined else x.numpy()
 
 
 def _copy_for_foreign(x: np.ndarray) -> np.ndarray:

@@ -17,11 +17,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..core.forward import jvp
 from ..core.grad import vjp
 from ..core.primitive import Primitive, run_eagerly
 from ..core.scope import setting, state
 from ..core.tensor import Tensor, asarray
-from ..ops.derivatives import jvp
 from .consistency import check_consistency
 from .differences import EPS
 from .point import Arrays, Point

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..core.forward import jvp
 from ..core.grad import vjp
 from ..core.tensor import Tensor, asarray
-from ..ops.derivatives import jvp
 from .subject import random_directions
 
 Arrays = list[np.ndarray]
