@@ -99,19 +99,24 @@ def test_it_is_split_over_the_tasks(name, remat):
     assert isinstance(found, Split) and found.tasks == T
 
 
-@WORDS
-def test_derivatives_of_first_to_third_order(remat):
-    """Of the loss after adapting, along a direction."""
+def directional_loss():
+    """The loss after adapting, from parameters at s along a direction: loss(s, remat or mode)."""
     params, tasks = arguments("maml")
     loss = lambda p, batch: tm.losses.cross_entropy(NET(p, batch.x), batch.y)
     flat, rebuild = tm.tree.flatten(params)
     ways = [np.random.default_rng(k).normal(size=p.shape) for k, p in enumerate(flat)]
 
-    def along(s, remat):
+    def along(s, **words):
         moved = rebuild([p + s * way for p, way in zip(flat, ways)])
-        return tm.meta.maml_loss(loss, moved, tasks, lr=0.3, steps=4, remat=remat).sum()
+        return tm.meta.maml_loss(loss, moved, tasks, lr=0.3, steps=3, **words).sum()
 
-    ours, plain = (lambda s, word=word: along(s, word) for word in (remat, None))
+    return along
+
+
+@WORDS
+def test_derivatives_of_first_to_third_order(remat):
+    along = directional_loss()
+    ours, plain = (lambda s, word=word: along(s, remat=word) for word in (remat, None))
     at = np.float64(0.1)
     for _ in range(3):
         ours, plain = tm.grad(ours), tm.grad(plain)
@@ -119,12 +124,12 @@ def test_derivatives_of_first_to_third_order(remat):
         assert ours(at).item() == pytest.approx(plain(at).item(), rel=1e-12)
 
 
-def arena(steps, remat):
+def arena(steps, **words):
     """(bytes of the arena, products' operations) of a meta-gradient of so many steps."""
     net = tm.nn.mlp(1, 16, 16, 1, activation=tm.tanh)
     rng = np.random.default_rng(0)
     tasks = tm.data.Sinusoids().sample(rng, tasks=2, shot=50, query=50)
-    method = tm.meta.maml(net, tm.losses.mse, lr=0.01, steps=steps, remat=remat)
+    method = tm.meta.maml(net, tm.losses.mse, lr=0.01, steps=steps, **words)
     *_, (_, program) = run_passes(Traced(method.meta_grad, (net.init(rng), tasks), {}).program)
     products = [eqn for eqn in program.equations if eqn.op == "matmul"]
     work = sum(2 * eqn.size * eqn.inputs[0].shape[-1] for eqn in products)
@@ -133,11 +138,13 @@ def arena(steps, remat):
 
 def test_memory_and_work_are_as_the_table_says():
     (plain, once), (steps, twice), (sqrt, also_twice), (nested, more) = (
-        arena(16, remat) for remat in (None, *REMATS)
+        arena(16, remat=remat) for remat in (None, *REMATS)
     )
+    mixed, tangents = arena(16, mode="mixed")
     assert nested < steps < sqrt < plain / 2
     assert once < twice < also_twice < 1.5 * once  # a step's derivative is the larger part
     assert also_twice < more < 1.5 * also_twice
+    assert mixed < steps and once < tangents <= twice
 
 
 def test_segments():
@@ -160,12 +167,51 @@ def test_each_step_is_taken_once_and_in_order(remat, steps):
     assert x.item() == 2.0**steps + sum(k * 2.0 ** (steps - 1 - k) for k in range(steps))
 
 
+# ---- mixed mode ----------------------------------------------------------------------------------
+
+
+@EVERY
+@pytest.mark.parametrize("remat", [None, "nested"])
+def test_mixed_mode_is_exact(name, remat):
+    args = arguments(name)
+    plain = METHODS[name]().meta_grad(*args)
+    mixed = METHODS[name](mode="mixed", remat=remat).meta_grad(*args)
+    for a, b in zip(*map(tm.tree.leaves, (mixed, plain))):
+        np.testing.assert_allclose(a, b, rtol=1e-11, atol=1e-14)
+
+
+@pytest.mark.parametrize("name", ["maml", "meta_sgd", "anil", "learned_optimizer"])
+def test_mixed_mode_compiled_agrees_and_is_split(name):
+    args = arguments(name)
+    plain = METHODS[name]().meta_grad(*args)
+    mixed = interpreted_jit(METHODS[name](mode="mixed").meta_grad)(*args)
+    for a, b in zip(*map(tm.tree.leaves, (mixed, plain))):
+        np.testing.assert_allclose(a, b, rtol=1e-11, atol=1e-14)
+    if name != "learned_optimizer":  # whose tasks are told apart by no parameter
+        found = split(simplified(name, mode="mixed"))
+        assert isinstance(found, Split) and found.tasks == T
+
+
+def test_mixed_mode_to_third_order_and_inside_a_jvp():
+    along = directional_loss()
+    ours, plain = (lambda s, mode=mode: along(s, mode=mode) for mode in ("mixed", "reverse"))
+    one, at = np.float64(1.0), np.float64(0.1)
+    for _ in range(3):
+        pushed = tm.jvp(ours, (at,), (one,))[1]
+        ours, plain = tm.grad(ours), tm.grad(plain)
+        assert abs(plain(at).item()) > 1e-2
+        assert ours(at).item() == pytest.approx(plain(at).item(), rel=1e-11)
+        assert pushed.item() == pytest.approx(plain(at).item(), rel=1e-11)
+
+
 @EVERY
 @pytest.mark.parametrize("word", ["step", "", 3, True])
 def test_a_word_that_does_not_exist(name, word):
     said = f"remat {word!r} is not 'steps' or 'sqrt' or 'nested'"
     with pytest.raises(ValueError, match=said):
         METHODS[name](remat=word)
+    with pytest.raises(ValueError, match=f"mode {word!r} is not 'reverse' or 'mixed'"):
+        METHODS[name](mode=word)
 
 
 @pytest.mark.parametrize("method", ["maml", "meta_sgd", "anil"])

@@ -27,11 +27,11 @@ from typing import Any
 from .. import ops
 from ..core import tree
 from ..core.checks import check_flag, check_function, check_whole
-from ..core.grad import grad, stop_gradient
+from ..core.grad import stop_gradient
 from ..core.scope import scope
 from ..core.tensor import Tensor, asarray
 from ..nn.optim import rate_tree
-from .recompute import check_remat, run_steps
+from .recompute import check_words, grad_of_mode, run_steps
 
 
 def adapt(
@@ -43,6 +43,7 @@ def adapt(
     steps: int,
     first_order: bool = False,
     remat: str | None = None,
+    mode: str = "reverse",
 ) -> Any:
     """Parameters after `steps` gradient steps on the support set, a tree like `params`.
 
@@ -53,14 +54,17 @@ def adapt(
     first_order treats each gradient as a constant, which drops the second derivatives.
     remat: which steps an outer derivative runs once more, instead of holding what they recorded:
     "steps", "sqrt" or "nested" (recompute.py); None holds all.
-    Raises ValueError if steps < 0 or `remat` is no such word, and for a loss of another shape, as
-    their sum is differentiated: a mean over T tasks would divide the rate by T, losses of N
+    mode: "reverse", or "mixed", where an outer derivative passes through each gradient by forward
+    mode, and nothing is held of it but where it was taken (ops/mixed.py). Neither word changes the
+    derivative.
+    Raises ValueError if steps < 0, for a word that does not exist, and for a loss of another shape,
+    as their sum is differentiated: a mean over T tasks would divide the rate by T, losses of N
     examples multiply it by N.
     """
     check_function("adapt", loss=loss)
     check_whole("adapt", 0, steps=steps)
     check_flag("adapt", first_order=first_order)
-    check_remat("adapt", remat)
+    check_words("adapt", remat, mode)
     rates = rate_tree(lr, params)
 
     def total_loss(params):
@@ -70,7 +74,7 @@ def adapt(
 
     def step(k, params):
         with scope(f"inner {k + 1}"):
-            gradient = grad(total_loss)(params)
+            gradient = grad_of_mode(mode)(total_loss)(params)
             if first_order:
                 gradient = stop_gradient(gradient)
             return tree.map(_descend, params, gradient, rates)

@@ -23,7 +23,7 @@ from ..nn.losses import cross_entropy
 from ..ops.derivatives import hvp
 from .adapt import adapt, broadcast_to_tasks, count_tasks
 from .method import Method, check_method, checked_loss, metrics_of, objective_of, predict_after
-from .recompute import check_remat
+from .recompute import check_words
 
 
 def imaml(
@@ -37,14 +37,15 @@ def imaml(
     test_steps: int | None = None,
     transductive: bool = True,
     remat: str | None = None,
+    mode: str = "reverse",
 ) -> Method:
     """iMAML of `model`.
 
     strength: lambda, how strongly the proximal term pulls theta' to theta; cg_steps: conjugate
     gradient steps; the other arguments are those of `maml`; no derivative passes through the steps
-    but one of `predict`, which `remat` is about. The gradient is as exact as theta' is a
-    minimum and the system is solved: give both enough steps. Raises ValueError unless strength > 0
-    and cg_steps >= 1, and, as `conjugate_gradient` says, where the system has no solution.
+    but one of `predict`, which `remat` and `mode` are about.
+    The gradient is as exact as theta' is a minimum and the system is solved: give both enough
+    steps. Raises ValueError unless strength > 0 and cg_steps >= 1, and, as `conjugate_gradient` says, where the system has no solution.
     """
     check_method(
         "imaml", model, loss, transductive=transductive, steps=steps, test_steps=test_steps
@@ -53,7 +54,7 @@ def imaml(
     if not strength > 0:
         raise ValueError(f"imaml: strength must be above 0, got {strength}")
     check_whole("imaml", cg_steps=cg_steps)
-    check_remat("imaml", remat)
+    check_words("imaml", remat, mode)
     loss = checked_loss(loss)
     objective = objective_of(model, loss)
 
@@ -66,7 +67,14 @@ def imaml(
             return losses + 0.5 * strength * _inner_product(difference, difference)
 
         return adapt(
-            proximal_loss, start, support, lr=lr, steps=steps, first_order=True, remat=remat
+            proximal_loss,
+            start,
+            support,
+            lr=lr,
+            steps=steps,
+            first_order=True,
+            remat=remat,
+            mode=mode,
         )
 
     def meta_grad(params, tasks):

@@ -23,9 +23,10 @@ from ..core.grad import stop_gradient, value_and_grad
 from ..core.tensor import Tensor, asarray
 from ..nn.init import glorot_uniform, normal
 from ..nn.optim import Optimizer
+from ..ops.mixed import mixed_grad
 from .adapt import count_tasks
 from .method import Method
-from .recompute import check_remat, run_steps
+from .recompute import check_words, run_steps
 
 
 def learned_optimizer(
@@ -39,13 +40,14 @@ def learned_optimizer(
     preprocessed: bool = False,
     first_order: bool = True,
     remat: str | None = None,
+    mode: str = "reverse",
 ) -> Method:
     """An optimizer as a Method; tasks are Problems(start, data).
 
     objective(theta, data) -> (T,), of theta like `start`; steps: of an episode; truncate: the
     gradient reaches back so many steps at most (None: all); hidden, layers: the LSTM's;
-    scale: multiplies its output; preprocessed: whether gradients pass `preprocess` first; remat:
-    which steps are run again in the backward pass, as in `adapt`.
+    scale: multiplies its output; preprocessed: whether gradients pass `preprocess` first; remat,
+    mode: what is held of the steps for the backward pass, as in `adapt`.
     `meta_grad` sums f over the steps 1 .. steps and averages over tasks; its loss is the mean over
     both. `predict(phi, problems, None)` -> f at each step, (T, 1 + steps).
     Raises ValueError if steps or truncate < 1.
@@ -54,7 +56,7 @@ def learned_optimizer(
         raise ValueError(
             f"learned_optimizer: steps={steps} and truncate={truncate} must be at least 1"
         )
-    check_remat("learned_optimizer", remat)
+    check_words("learned_optimizer", remat, mode)
 
     def init(rng):
         cells = []
@@ -73,7 +75,7 @@ def learned_optimizer(
 
         def total_loss(phi):
             optimizer = lstm_optimizer(phi, scale=scale, preprocessed=preprocessed)
-            step = _step_of(optimizer, objective, data, truncate, first_order)
+            step = _step_of(optimizer, objective, data, truncate, first_order, mode)
 
             def step_and_loss(k, state):
                 theta, memory, total = state
@@ -127,7 +129,12 @@ def unroll(
 
 
 def _step_of(
-    optimizer: Optimizer, objective: Callable, data: Any, truncate: int | None, first_order: bool
+    optimizer: Optimizer,
+    objective: Callable,
+    data: Any,
+    truncate: int | None,
+    first_order: bool,
+    mode: str = "reverse",
 ) -> Callable:
     """step(k, theta_k, state_k) -> (f(theta_k) (T,), theta_{k+1}, state_{k+1}); see `unroll`."""
 
@@ -135,8 +142,15 @@ def _step_of(
         values = _checked_objective(objective, theta, data)
         return values.sum(), values
 
-    def step(k, theta, state):
+    def values_and_gradient(theta):
+        if mode == "mixed":  # the gradient is a node by itself
+            _, values = total_objective(theta)
+            return values, mixed_grad(lambda theta: total_objective(theta)[0])(theta)
         (_, values), gradient = value_and_grad(total_objective, has_aux=True)(theta)
+        return values, gradient
+
+    def step(k, theta, state):
+        values, gradient = values_and_gradient(theta)
         if first_order:
             gradient = stop_gradient(gradient)
         if truncate and k and k % truncate == 0:

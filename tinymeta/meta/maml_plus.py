@@ -21,7 +21,7 @@ from ..data import Tasks
 from ..nn.losses import cross_entropy
 from .adapt import adapt, broadcast_to_tasks, count_tasks
 from .method import Method, check_method, checked_loss, meta_grad_of, objective_of, query_predictor
-from .recompute import check_remat, run_steps
+from .recompute import check_words, run_steps
 
 
 class Weighted(NamedTuple):
@@ -53,6 +53,7 @@ def maml_plus(
     steps: int = 5,
     transductive: bool = True,
     remat: str | None = None,
+    mode: str = "reverse",
 ) -> Method:
     """MAML++ of `model`; its parameters are {"theta": .., "rates": ..}, the rates (steps,) each.
 
@@ -63,7 +64,7 @@ def maml_plus(
     check_real("maml_plus", lr=lr)
     if steps < 1:
         raise ValueError(f"maml_plus: steps must be at least 1, got {steps}")
-    check_remat("maml_plus", remat)
+    check_words("maml_plus", remat, mode)
     loss = checked_loss(loss)
     objective = objective_of(model, loss)
     predict_query = query_predictor(model, transductive)
@@ -76,7 +77,7 @@ def maml_plus(
     def inner_step(k, theta, params, support):
         """The parameters (T, ..) after step k, from 0 on, at its own rates."""
         lr = tree.map(lambda rates: asarray(rates)[k], params["rates"])
-        return adapt(objective, theta, support, lr=lr, steps=1)
+        return adapt(objective, theta, support, lr=lr, steps=1, mode=mode)
 
     def outer_loss(params, tasks):
         if isinstance(tasks, Tasks):

@@ -26,14 +26,18 @@ from functools import partial
 from typing import Any
 
 from ..core.checks import check_one_of
+from ..core.grad import grad
 from ..ops.checkpoint import checkpoint
+from ..ops.mixed import mixed_grad
 
 REMATS = ("steps", "sqrt", "nested")
+MODES = ("reverse", "mixed")
 _MOST_PARTS = 32  # of a segment, in nested ones
 
 
-def check_remat(caller: str, remat: str | None, steps: int = 1) -> None:
-    """Raise ValueError for what is neither None nor one of the words, or a word for no step."""
+def check_words(caller: str, remat: str | None, mode: str = "reverse", steps: int = 1) -> None:
+    """Raise ValueError for a word that does not exist, and for a `remat` of no steps."""
+    check_one_of(caller, MODES, mode=mode)
     if remat is None:
         return
     check_one_of(caller, REMATS, remat=remat)
@@ -42,6 +46,11 @@ def check_remat(caller: str, remat: str | None, steps: int = 1) -> None:
             f"{caller}: remat={remat!r} has no step to run again with steps=0: "
             "give at least 1, or leave remat out"
         )
+
+
+def grad_of_mode(mode: str) -> Callable:
+    """What takes the inner gradient."""
+    return mixed_grad if mode == "mixed" else grad
 
 
 def segment_lengths(steps: int, remat: str | None) -> tuple[int, ...]:
