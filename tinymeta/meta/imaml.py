@@ -45,7 +45,8 @@ def imaml(
     gradient steps; the other arguments are those of `maml`; no derivative passes through the steps
     but one of `predict`, which `remat` and `mode` are about.
     The gradient is as exact as theta' is a minimum and the system is solved: give both enough
-    steps. Raises ValueError unless strength > 0 and cg_steps >= 1, and, as `conjugate_gradient` says, where the system has no solution.
+    steps. Raises ValueError unless strength > 0 and cg_steps >= 1, and, as `conjugate_gradient`
+    says, where the system has no solution.
     """
     check_method(
         "imaml", model, loss, transductive=transductive, steps=steps, test_steps=test_steps
