@@ -9,8 +9,8 @@ example. This is reverse mode through the whole descent (Maclaurin, Duvenaud & A
 
 A traced loop of thousands of steps would be a program of millions of equations. Here one step is
 compiled, and one step's vector-Jacobian product, which runs the step again by itself; a loop in
-Python calls them, K and K times. So the states theta_k are all that has to be held, and of these
-only some: the steps between two that are held are run again, as `remat` says (recompute.py).
+Python calls them, K and K times. So the states theta_k are all that has to be kept, and of these
+only some: the steps between two that are kept are run again, as `remat` says (recompute.py).
 """
 
 from collections.abc import Callable
@@ -47,7 +47,7 @@ def hypergradient(
     step(state, hyper, k) -> the next state, a tree of floating tensors like `state`; k: a 0-d
     integer tensor, from 0 on, so of a tree of rates for each step one takes `tm.take(rates, k)`.
     outer_loss(state, hyper) -> a number. Both are functions of their arguments and constants.
-    remat: which states are held, see recompute.py; the tape is always that of one step, so "sqrt"
+    remat: which states are kept, see recompute.py; the tape is always that of one step, so "sqrt"
     runs each step three times. None records all on one tape, to compare.
     compiled: whether the step and its derivative are. Where the arguments are differentiated again,
     or all of it is traced, the steps are recorded as those of `adapt` are.
@@ -115,11 +115,11 @@ class _Descent(NamedTuple):
 
     def differentiated(self, start: Any, steps: int) -> Hypergradient:
         """From the start to the end, and back."""
-        held = self._held(0, steps, 0, start)
+        kept = self._segment_states(0, steps, 0, start)
         last, _ = segment_edges(0, steps, self.lengths[0])[-1]
-        state = self._advanced(last, steps, held[-1])
+        state = self._advanced(last, steps, kept[-1])
         loss, cotangents = self.one.loss_and_grads(state, self.hyper)
-        start_grads, grads = self._pulled_back(0, steps, 0, held, cotangents)
+        start_grads, grads = self._pulled_back(0, steps, 0, kept, cotangents)
         return Hypergradient(loss, grads, start_grads, state)
 
     def _advanced(self, begin: int, end: int, state: Any) -> Any:
@@ -127,27 +127,27 @@ class _Descent(NamedTuple):
             state = self.one.advance(state, self.hyper, asarray(k))
         return state
 
-    def _held(self, start: int, stop: int, level: int, state: Any) -> list:
+    def _segment_states(self, start: int, stop: int, level: int, state: Any) -> list:
         """The states at which this level's segments begin, the first of which is given."""
-        held = [state]
+        kept = [state]
         for begin, end in segment_edges(start, stop, self.lengths[level])[:-1]:
-            held.append(self._advanced(begin, end, held[-1]))
-        return held
+            kept.append(self._advanced(begin, end, kept[-1]))
+        return kept
 
     def _pulled_back(
-        self, start: int, stop: int, level: int, held: list, cotangents: tuple
+        self, start: int, stop: int, level: int, kept: list, cotangents: tuple
     ) -> tuple:
         """From the cotangents (of the state, of hyper) at `stop` to those at `start`.
 
-        held: the states at which the segments begin; they are let go on the way.
+        kept: the states at which the segments begin; they are let go on the way.
         """
         is_last_level = level == len(self.lengths) - 1
         for begin, end in reversed(segment_edges(start, stop, self.lengths[level])):
-            state = held.pop()
+            state = kept.pop()
             if is_last_level:
                 cotangents = self.one.pull_back(state, self.hyper, asarray(begin), *cotangents)
             else:
-                inner = self._held(begin, end, level + 1, state)
+                inner = self._segment_states(begin, end, level + 1, state)
                 cotangents = self._pulled_back(begin, end, level + 1, inner, cotangents)
         return cotangents
 
