@@ -341,6 +341,6 @@ def test_a_device_that_differs_from_the_cpu_is_red(a_product, monkeypatch):
 
 
 def test_a_pullback_that_is_not_linear_is_red(a_product):
-    crooked = (lambda g, y, a, b: g * b * (1 + 1e-11 * g), RULES[1])  # no difference sees that
-    with pytest.raises(AssertionError, match="my product: broken: "):
+    crooked = (lambda g, y, a, b: g * b * (1 + 1e-12 * g), RULES[1])  # no difference sees that
+    with pytest.raises(AssertionError, match="my product(: broken: | is not linear)"):
         check_primitive(a_product(vjps=crooked), order=1)

@@ -16,6 +16,7 @@ WHAT = [
     "J'(2u - w/2) = 2J'u - J'w/2, along v",
     "<u, Jv> = <J'u, v>",
     "<Ha, b> = <a, Hb>, H that of <u, f>",
+    "J(2v - b/2) = 2Jv - Jb/2, along u",
     "inputs left as they were, to the bit",
 ]
 
@@ -87,7 +88,7 @@ def test_a_rule_that_writes_into_its_input_is_red(a_new_primitive):
         return g
 
     message = broken(a_new_primitive("exp(a)", (rule,)), x)
-    assert f"broken: {WHAT[6]}" in message or f"broken: {WHAT[1]}" in message
+    assert f"broken: {WHAT[-1]}" in message or f"broken: {WHAT[1]}" in message
 
 
 def test_a_rule_that_writes_where_nobody_looks_is_red(a_new_primitive):
@@ -97,7 +98,7 @@ def test_a_rule_that_writes_where_nobody_looks_is_red(a_new_primitive):
         a.value[0, 0] += 1.0
         return g * 3.0
 
-    assert f"broken: {WHAT[6]}" in broken(a_new_primitive("3 * a", (rule,)), x)
+    assert f"broken: {WHAT[-1]}" in broken(a_new_primitive("3 * a", (rule,)), x)
 
 
 @pytest.mark.parametrize("f", [tm.stop_gradient, lambda x: tm.asarray(np.exp(x.numpy()))])

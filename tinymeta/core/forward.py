@@ -34,10 +34,10 @@ import numpy as np
 
 from . import tree
 from .checks import check_flag, check_function, check_instance
-from .grad import as_cotangent, vjp, zeros_like
+from .grad import as_cotangent, detach, zeros_like
 from .primitive import Primitive, require, run_eagerly
 from .scope import setting, state
-from .tape import check_share
+from .tape import backward_pass, check_share, fresh_leaf, tape_between
 from .tensor import Tensor, asarray, serials
 
 
@@ -55,6 +55,13 @@ class Undefined(NamedTuple):
     shape: tuple[int, ...]
     dtype: np.dtype
     device: str
+
+    def view(self) -> np.ndarray:
+        """What `.numpy()` and `.item()` ask for."""
+        raise TypeError(
+            "a derivative rule reads the value of its cotangent g: a rule is linear in g, so what "
+            "it does cannot depend on that; compute with operations of tinymeta"
+        )
 
 
 class Pushforward:
@@ -144,34 +151,38 @@ def with_dual(value: Any, dual: Dual) -> Tensor:
 def _pushed(node: Tensor, tangents: dict[int, Tensor]) -> Tensor | None:
     """The tangent of `node`: the transposed rules of its inputs, each of that one's tangent, added.
 
-    tangents: by the input's place. None: zero. Raises ValueError for a rule that is not linear.
+    tangents: by the input's place. None: zero. It is the backward pass over what the rules did with
+    u, from the cotangents J^T u, which are given the tangents, to u. Raises what `backward_pass`
+    raises, and ValueError for a rule that is not linear.
     """
-    needs_none = type(node.value) is Undefined or node.dtype.kind != "f"
-    if needs_none or not tangents:
+    if not tangents or node.dtype.kind != "f" or type(node.value) is Undefined:
         return None
-    with_rule: list[int] = []
-
-    def rules(u: Tensor) -> list[Tensor]:
-        places = list(tangents)
+    name, places, was_recording = node.primitive.name, list(tangents), state.recording
+    ignorant = _leaving_undefined(state.interpreter or run_eagerly)
+    first_serial = next(serials)
+    u = fresh_leaf(Tensor(Undefined(node.shape, node.dtype, node.device)))
+    with setting(interpreter=ignorant, recording=True, order=state.order):
         shares = node.primitive.input_cotangents(u, node, places)
-        found = []
-        for i, share in zip(places, shares):
-            if share is not None:
-                check_share(node.primitive.name, i, node.inputs[i], share)
-                with_rule.append(i)
-                found.append(share)
-        return found
-
-    any_cotangent = Tensor(Undefined(node.shape, node.dtype, node.device))
-    with setting(interpreter=_leaving_undefined(state.interpreter or run_eagerly)):
-        _, transposed = vjp(rules, any_cotangent)
-        (tangent,) = transposed([tangents[i] for i in with_rule])
-    if type(tangent.value) is Undefined:
+        with_rule = [(i, share) for i, share in zip(places, shares) if share is not None]
+        for i, share in with_rule:
+            check_share(name, i, node.inputs[i], share)
+        tape = tape_between([share for _, share in with_rule], [u], first_serial)
+        depends_on_others = tape.older_tracked or any(t.serial for t in tangents.values())
+        state.recording = recording = was_recording and bool(depends_on_others)
+        sums: dict[int, Tensor] = {}
+        for i, share in with_rule:
+            if share.serial in tape.active:
+                before = sums.get(share.serial)  # two inputs may get the same: in u + u, say
+                sums[share.serial] = tangents[i] if before is None else before + tangents[i]
+        backward_pass(tape.nodes, tape.active, sums)
+    tangent = sums.get(u.serial)
+    is_defined = all(type(t.value) is not Undefined for t in tangents.values())
+    if tangent is not None and type(tangent.value) is Undefined and is_defined:
         raise ValueError(
-            f"the derivative rule of {node.primitive.name} is not linear in its cotangent g: "
+            f"the derivative rule of {name} is not linear in its cotangent g: "
             "a rule is g times something that does not depend on g"
         )
-    return tangent if with_rule else None
+    return tangent if recording else detach(tangent)
 
 
 def _leaving_undefined(inner: Callable) -> Callable:

@@ -25,6 +25,9 @@ conv           conv, conv_input, conv_weight                  the three partial 
                                                               <g, conv(x, w)>
 no derivative  equal less ... sign tie_weight argmax          (they choose;
                window_argmax                                   what they choose has one)
+
+What takes functions is in derivatives.py (hvp, jacobian), checkpoint.py, custom.py (a derivative
+that is given) and implicit.py (that of what a solver solves, by linear.py).
 """
 
 from collections.abc import Callable
@@ -38,6 +41,7 @@ from .checkpoint import checkpoint
 from .compose import log_softmax, logsumexp, mean, norm, softmax, var
 from .conv import conv2d
 from .create import arange, eye, full, one_hot, ones, ones_like, zeros, zeros_like
+from .custom import custom_vjp
 from .derivatives import hessian, hvp, jacobian
 from .elementwise import (
     abs,
@@ -73,6 +77,7 @@ from .elementwise import (
     where,
 )
 from .from_text import Elementwise, elementwise
+from .implicit import implicit
 from .index import take, take_along_axis
 from .indexing import getitem
 from .join import concatenate, pad, stack
@@ -96,6 +101,7 @@ __all__ = [
     "concatenate",
     "conv2d",
     "cos",
+    "custom_vjp",
     "div",
     "elementwise",
     "equal",
@@ -109,6 +115,7 @@ __all__ = [
     "greater_equal",
     "hessian",
     "hvp",
+    "implicit",
     "jacobian",
     "less",
     "less_equal",
@@ -180,7 +187,8 @@ METHODS: dict[str, Callable] = {
     "astype": astype,      "reshape": reshape,      "transpose": transpose,
     "sum": sum,            "mean": mean,            "max": max,              "min": min}
 # fmt: on
-_TAKE_FUNCTIONS = {"checkpoint", "hessian", "hvp", "jacobian"}  # whose errors stay theirs
+# Those that take functions, whose errors stay theirs.
+_TAKE_FUNCTIONS = {"checkpoint", "custom_vjp", "hessian", "hvp", "implicit", "jacobian"}
 
 
 def _public(operation: Callable) -> Callable:

@@ -79,7 +79,7 @@ OTHERWISE = {
     "tm.stop_gradient": "tensor",
     **dict.fromkeys(
         ["tm.vjp", "tm.jvp", "tm.hvp"],
-        "vjp|jvp|hvp|tensor|cotangent|trees|differentiate|sum|function",
+        "vjp|jvp|hvp|tensor|tangent|trees|differentiate|sum|function",
     ),
     "tm.meta.evaluate": "evaluate|Sequential|Dense|matmul|loss|tensor|support|adapt",
     **dict.fromkeys(

@@ -41,7 +41,7 @@ def check_grads(
         <J_k(x)^T u, v>  =  d/dt <u, F_k(x + t v)>  at t = 0
 
     for `n_dirs` random pairs (the dot product test: Griewank & Walther 2008, ch. 3). Mode "fwd"
-    takes J_k(x) v instead, as the pullback of the pullback; two modes are mixed in every way. What
+    takes J_k(x) v instead, by `jvp`; two modes are mixed in every way. What
     truncation and rounding can do to the right side is the tolerance. Finally the pullback
     is checked for consistency (consistency.py): for one output at a time, called later, at a second
     point, with strided arrays.

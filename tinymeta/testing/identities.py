@@ -1,7 +1,7 @@
 """What holds for every derivative, with no difference quotient and so without truncation.
 
-For J the Jacobian and H the Hessian of <u, f>: J'u is linear in u, <u, Jv> = <J'u, v>, and
-<Ha, b> = <a, Hb>. J is the pullback of the pullback (Townsend 2017), H that of the gradient.
+For J the Jacobian and H the Hessian of <u, f>: J'u is linear in u and Jv in v, <u, Jv> = <J'u, v>,
+and <Ha, b> = <a, Hb>. J' is the pullback, J forward mode, H the pullback of the gradient.
 
 The two sides of each are sums that differ by rounding alone. Each operation run rounds once: their
 number times eps times the sum of the absolute terms is the tolerance. So a fault of a millionth
@@ -78,10 +78,10 @@ class Identities(NamedTuple):
 def check_identities(f: Callable, *args: Any, seed: int | np.random.Generator = 0) -> Identities:
     """Check at `args` what holds for the derivatives of every function, in the leaves' own dtypes.
 
-    J'0 = 0, J'(2u - w/2) = 2J'u - J'w/2, <u, Jv> = <J'u, v> (the dot product test: Griewank &
-    Walther 2008, ch. 3), <Ha, b> = <a, Hb> for the Hessian H of <u, f>; gradients have the shape
-    and dtype of their inputs, come out twice to the bit, and the inputs stay as they were; the
-    pullback answers the same however it is asked (consistency.py).
+    J'0 = 0, J'(2u - w/2) = 2J'u - J'w/2, J(2v - b/2) = 2Jv - Jb/2, <u, Jv> = <J'u, v> (the dot
+    product test: Griewank & Walther 2008, ch. 3), <Ha, b> = <a, Hb> for the Hessian H of <u, f>;
+    gradients have the shape and dtype of their inputs, come out twice to the bit, and the inputs
+    stay as they were; the pullback answers the same however it is asked (consistency.py).
     `f` takes and returns trees of tensors. seed: an int, or a `numpy.random.Generator`.
 
     Costs some 20 evaluations of f with their backward passes, whatever its size.
@@ -148,6 +148,11 @@ def _identities(point: Point, u: Arrays, w: Arrays, v: Arrays, b: Arrays) -> Ite
         apart = [2 * _product_terms(pullback(u), v), -_product_terms(pullback(w), v) / 2]
         return _product_terms(pullback(mixed), v), np.concatenate(apart)
 
+    def of_a_sum_of_tangents() -> tuple:
+        mixed = [2 * p - q / 2 for p, q in zip(v, b)]
+        apart = [2 * _product_terms(pushforward(v), u), -_product_terms(pushforward(b), u) / 2]
+        return _product_terms(pushforward(mixed), u), np.concatenate(apart)
+
     def of_the_adjoint() -> tuple:
         return _product_terms(pushforward(v), u), _product_terms(pullback(u), v)
 
@@ -156,9 +161,11 @@ def _identities(point: Point, u: Arrays, w: Arrays, v: Arrays, b: Arrays) -> Ite
 
     yield _compare("J'0 = 0", xs, of_zero)
     yield _compare("J'(2u - w/2) = 2J'u - J'w/2, along v", xs, of_a_sum)
-    with suppress(NoRule):  # these ask for the pullback's own derivative
+    # These ask for the pullback's own derivative.
+    with suppress(NoRule), rule_errors_as_failures("check_identities"):
         yield _compare("<u, Jv> = <J'u, v>", xs, of_the_adjoint)
         yield _compare("<Ha, b> = <a, Hb>, H that of <u, f>", xs, of_the_hessian)
+        yield _compare("J(2v - b/2) = 2Jv - Jb/2, along u", xs, of_a_sum_of_tangents)
     yield _count_true("inputs left as they were, to the bit", map(same_bits, xs, before))
 
 

@@ -2,9 +2,9 @@
 
 It has a derivative rule, or None, for each input. Its kernel (kernelcheck.py) fills all of `out` by
 the shape rule, leaves its inputs alone, reads them by their strides and computes the same in every
-dtype but for rounding. Its derivatives are right to third order in every dtype, and made of
-operations of the registry: the set is closed under differentiation, which is why every order comes
-free.
+dtype but for rounding. Its derivatives are right to third order in every dtype, forward and reverse
+mode are over each other, and they are made of operations of the registry: the set is closed under
+differentiation, which is why every order comes free.
 """
 
 from collections.abc import Callable, Sequence
@@ -77,6 +77,7 @@ def check_primitive(
                 on_cases(op, half, lambda c, seed: _check_derivatives(op, c, shortest, order, seed))
                 for dtype in dtypes:
                     on_cases(op, min(half, 3), lambda c, seed: _check_linear(op, c, dtype, seed))
+                on_cases(op, min(half, 2), lambda c, seed: _check_mixed_modes(op, c, order, seed))
                 if op.branch is not None:
                     on_cases(op, half, lambda c, seed: _check_zero_where_flat(op, c))
     on_cases(op, few, lambda c, seed: _check_number_of_rules(op, c))
@@ -137,6 +138,16 @@ def _check_derivatives(op: Primitive, case: Case, dtype: np.dtype, order: int, s
     """They agree with differences, from the first to the `order`-th, in float64 and in `dtype`."""
     f = _with_static(op, case)
     check_grads(f, *in_dtype(case, dtype), order=order, n_dirs=1, seed=seed)
+
+
+def _check_mixed_modes(op: Primitive, case: Case, order: int, seed: int) -> None:
+    """Forward and reverse mode, mixed in every way, up to second order: each over the other.
+
+    At the third order there are four times as many comparisons, of no other rules.
+    """
+    f = _with_static(op, case)
+    args = in_dtype(case, np.dtype(np.float64))
+    check_grads(f, *args, order=min(order, 2), n_dirs=1, modes=("fwd", "rev"), seed=seed)
 
 
 def _check_linear(op: Primitive, case: Case, dtype: np.dtype, seed: int) -> None:
