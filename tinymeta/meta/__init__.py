@@ -1,6 +1,6 @@
 """
 Here     methods that learn to learn: one method, one file, equation and paper on top;
-         the one training loop.
+         the one training loop; long inner loops in little memory (recompute.py, hypergradient.py).
 Imports  core system ops nn data cpu jit
 Never    kernels, a derivative rule; `train` alone shows progress, `split` alone has threads.
 Add one  a function that returns a `Method` in a file of its own, and a row here

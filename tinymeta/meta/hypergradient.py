@@ -64,7 +64,7 @@ def hypergradient(
         _check_like(state, after)
         return after
 
-    def pull_back(state, hyper, k, state_cotangent, hyper_cotangent):
+    def pullback(state, hyper, k, state_cotangent, hyper_cotangent):
         """From the cotangent of the state after step k to that of the one before; h's grows."""
         _, pull = vjp(lambda state, hyper: advance(state, hyper, k), state, hyper)
         before, share = pull(state_cotangent)
@@ -72,7 +72,7 @@ def hypergradient(
 
     loss_and_grads = value_and_grad(outer_loss, (0, 1))
     way = jit if compiled else lambda f: f
-    one = _Compiled(way(advance), way(pull_back), way(loss_and_grads))
+    one = _Compiled(way(advance), way(pullback), way(loss_and_grads))
 
     def on_one_tape(hyper, start):
         def loss_after(hyper, start):
@@ -102,7 +102,7 @@ class _Compiled(NamedTuple):
     """The three functions that a descent and its derivative are made of."""
 
     advance: Callable  # (state, hyper, k) -> the next state
-    pull_back: Callable  # (state, hyper, k, cotangents of the next state and of hyper) -> of these
+    pullback: Callable  # (state, hyper, k, cotangents of the next state and of hyper) -> of these
     loss_and_grads: Callable  # (state, hyper) -> (loss, gradients by both)
 
 
@@ -145,7 +145,7 @@ class _Descent(NamedTuple):
         for begin, end in reversed(segment_edges(start, stop, self.lengths[level])):
             state = kept.pop()
             if is_last_level:
-                cotangents = self.one.pull_back(state, self.hyper, asarray(begin), *cotangents)
+                cotangents = self.one.pullback(state, self.hyper, asarray(begin), *cotangents)
             else:
                 inner = self._segment_states(begin, end, level + 1, state)
                 cotangents = self._pulled_back(begin, end, level + 1, inner, cotangents)
