@@ -1,13 +1,14 @@
 """Learn what is usually tuned: a weight for each example, a learning rate for each step.
 
     python examples/hypergradient.py                                  weights, some labels are wrong
-    python examples/hypergradient.py --work rates                     a learning-rate schedule
+    python examples/hypergradient.py --work rates --steps 100 --lr 0.03 --iterations 100
     python examples/hypergradient.py --work cost                      memory and time
 
 What one learns: a small net is trained from scratch, 1,000 steps, on glyphs of which two in five
-have a wrong label. The loss on a few clean images, after all those steps, is differentiated by the
-weight of each training image: the wrong ones lose theirs, though nobody said which they are. By the
-same gradient a schedule of learning rates is found. No state of the net is held but a few.
+have a wrong label. The loss on clean images, after all those steps, is differentiated by the weight
+of each training image: the wrong ones lose theirs, though nobody said which they are. By the same
+gradient a learning rate that is far too small becomes a schedule, better than any constant rate. Of
+all the states that the net passes through only a few are kept.
 """
 
 import time

@@ -1,5 +1,7 @@
 """Steps that are run again in the backward pass: the same gradient, to the bit, in less memory."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -124,13 +126,20 @@ def test_derivatives_of_first_to_third_order(remat):
         assert ours(at).item() == pytest.approx(plain(at).item(), rel=1e-12)
 
 
-def arena(steps, **words):
-    """(bytes of the arena, products' operations) of a meta-gradient of so many steps."""
-    net = tm.nn.mlp(1, 16, 16, 1, activation=tm.tanh)
+def waves(steps, tasks, shot, width, **words):
+    """MAML of a net 1-width-width-1 in float64: (meta_grad, parameters, tasks)."""
+    net = tm.nn.mlp(1, width, width, 1, activation=tm.tanh)
     rng = np.random.default_rng(0)
-    tasks = tm.data.Sinusoids().sample(rng, tasks=2, shot=50, query=50)
+    drawn = tm.data.Sinusoids().sample(rng, tasks=tasks, shot=shot, query=shot)
+    as_float64 = lambda tree: tm.tree.map(lambda x: np.asarray(x, np.float64), tree)
     method = tm.meta.maml(net, tm.losses.mse, lr=0.01, steps=steps, **words)
-    *_, (_, program) = run_passes(Traced(method.meta_grad, (net.init(rng), tasks), {}).program)
+    return method.meta_grad, as_float64(net.init(rng)), as_float64(drawn)
+
+
+def arena(steps, tasks=2, shot=50, width=16, **words):
+    """(bytes of the arena, products' operations) of a meta-gradient of so many steps."""
+    meta_grad, *args = waves(steps, tasks, shot, width, **words)
+    *_, (_, program) = run_passes(Traced(meta_grad, tuple(args), {}).program)
     products = [eqn for eqn in program.equations if eqn.op == "matmul"]
     work = sum(2 * eqn.size * eqn.inputs[0].shape[-1] for eqn in products)
     return ExecutionPlan(program).memory.size, work
@@ -145,6 +154,46 @@ def test_memory_and_work_are_as_the_table_says():
     assert once < twice < also_twice < 1.5 * once  # a step's derivative is the larger part
     assert also_twice < more < 1.5 * also_twice
     assert mixed < steps and once < tangents <= twice
+
+
+def test_a_thousand_steps_would_fit_into_25_megabytes(monkeypatch):
+    """Of a net 1-64-64-1 and 4 x 200 points: a state more costs what it costs from 8 to 16."""
+    monkeypatch.setattr(recompute, "_MOST_PARTS", 8)
+    (few, _), (more, nested) = (arena(n, 4, 200, 64, remat="nested") for n in (16, 64))
+    _, sqrt = arena(64, 4, 200, 64, remat="sqrt")
+    assert segment_lengths(16, "nested") == (4, 1) and segment_lengths(64, "nested") == (8, 1)
+    of_a_state = (more - few) / (2 * 8 - 2 * 4)
+    assert of_a_state > 0
+    monkeypatch.setattr(recompute, "_MOST_PARTS", 32)
+    assert segment_lengths(1000, "nested") == (32, 1)
+    assert more + of_a_state * (2 * 32 - 2 * 8) < 25e6
+    assert nested < 1.5 * sqrt
+
+
+@pytest.mark.slow
+def test_a_thousand_steps_fit_into_25_megabytes(monkeypatch):
+    monkeypatch.setattr(recompute, "_MOST_PARTS", 32)
+    meta_grad, *args = waves(1000, 4, 200, 64, remat="nested")
+    tracemalloc.start()
+    try:
+        meta_grad(*args)
+        assert tracemalloc.get_traced_memory()[1] < 25e6
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.slow
+def test_a_hundred_steps_of_conv4_fit_into_200_megabytes(monkeypatch):
+    """All of 8 tasks in one chunk, of 32 filters: more than a thread is given."""
+    monkeypatch.setattr(recompute, "_MOST_PARTS", 32)
+    net, labels = tm.nn.conv4(5, filters=32), np.tile(np.arange(5), (8, 1))
+    batch = tm.Batch(np.ones((8, 5, 28, 28, 1), np.float32), labels)
+    args = net.init(np.random.default_rng(0)), tm.Tasks(batch, batch)
+    method = tm.meta.maml(net, lr=0.4, steps=100, remat="nested")
+    *_, (_, program) = run_passes(Traced(method.meta_grad, args, {}).program)
+    found = split(program)
+    assert isinstance(found, Split) and found.tasks == 8
+    assert ExecutionPlan(found.chunk(8)).memory.size < 200e6
 
 
 def test_segments():

@@ -9,8 +9,8 @@ example. This is reverse mode through the whole descent (Maclaurin, Duvenaud & A
 
 A traced loop of thousands of steps would be a program of millions of equations. Here one step is
 compiled, and one step's vector-Jacobian product, which runs the step again by itself; a loop in
-Python calls them, K and K times. So the states theta_k are all that has to be kept, and of these
-only some: the steps between two that are kept are run again, as `remat` says (recompute.py).
+Python calls them, each at least K times. So the states theta_k are all that has to be kept, and of
+these only some: the steps between two that are kept are run again, as `remat` says (recompute.py).
 """
 
 from collections.abc import Callable
