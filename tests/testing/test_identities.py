@@ -179,3 +179,16 @@ def test_longdouble_passes():
     )
     for _ in range(5):
         check_identities(square, rng.normal(size=5).astype(np.longdouble))
+
+
+@pytest.mark.parametrize("of_tangent", [lambda t: 1.001 * t, lambda t: t + 0.001 * tm.abs(t)])
+def test_a_forward_mode_that_differs_from_reverse_mode_is_red(monkeypatch, of_tangent):
+    def wrong(f, primals, tangents):
+        value, pushed = tm.jvp(f, primals, tangents)
+        return value, tm.tree.map(of_tangent, pushed)
+
+    monkeypatch.setattr("tinymeta.testing.identities.jvp", wrong)
+    assert f"broken: {WHAT[4]}" in broken(tm.sin, x)
+    monkeypatch.setattr("tinymeta.testing.point.jvp", wrong)
+    with pytest.raises(AssertionError, match="of order 1 is wrong"):
+        tm.testing.check_grads(tm.sin, x, modes=("fwd",))

@@ -172,7 +172,7 @@ def _pushed(node: Tensor, tangents: dict[int, Tensor]) -> Tensor | None:
         sums: dict[int, Tensor] = {}
         for i, share in with_rule:
             if share.serial in tape.active:
-                before = sums.get(share.serial)  # two inputs may get the same: in u + u, say
+                before = sums.get(share.serial)  # two inputs may get one: both of `add` get u
                 sums[share.serial] = tangents[i] if before is None else before + tangents[i]
         backward_pass(tape.nodes, tape.active, sums)
     tangent = sums.get(u.serial)
