@@ -77,14 +77,15 @@ def test_the_bits_are_those_without(name, remat):
     assert_same_bits(METHODS[name](remat=remat).meta_grad(*args), plain)
 
 
-@EVERY
-def test_compiled_it_agrees(name):
+@pytest.mark.parametrize(
+    "name, remat", [*((name, "nested") for name in METHODS), ("maml", "steps"), ("maml", "sqrt")]
+)
+def test_compiled_it_agrees(name, remat):
     args = arguments(name)
     plain = METHODS[name]().meta_grad(*args)
-    for remat in REMATS:
-        ours = interpreted_jit(METHODS[name](remat=remat).meta_grad)(*args)
-        for a, b in zip(*map(tm.tree.leaves, (ours, plain))):
-            np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-14)
+    ours = interpreted_jit(METHODS[name](remat=remat).meta_grad)(*args)
+    for a, b in zip(*map(tm.tree.leaves, (ours, plain))):
+        np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-14)
 
 
 def simplified(name, **options):
@@ -147,9 +148,9 @@ def arena(steps, tasks=2, shot=50, width=16, **words):
 
 def test_memory_and_work_are_as_the_table_says():
     (plain, once), (steps, twice), (sqrt, also_twice), (nested, more) = (
-        arena(16, remat=remat) for remat in (None, *REMATS)
+        arena(9, remat=remat) for remat in (None, *REMATS)
     )
-    mixed, tangents = arena(16, mode="mixed")
+    mixed, tangents = arena(9, mode="mixed")
     assert nested < steps < sqrt < plain / 2
     assert once < twice < also_twice < 1.5 * once  # a step's derivative is the larger part
     assert also_twice < more < 1.5 * also_twice
@@ -157,16 +158,16 @@ def test_memory_and_work_are_as_the_table_says():
 
 
 def test_a_thousand_steps_would_fit_into_25_megabytes(monkeypatch):
-    """Of a net 1-64-64-1 and 4 x 200 points: a state more costs what it costs from 8 to 16."""
+    """Of a net 1-64-64-1 and 4 x 200 points: a state more costs what it costs from 6 to 12."""
     monkeypatch.setattr(recompute, "_MOST_PARTS", 8)
-    (few, _), (more, nested) = (arena(n, 4, 200, 64, remat="nested") for n in (16, 64))
-    _, sqrt = arena(64, 4, 200, 64, remat="sqrt")
-    assert segment_lengths(16, "nested") == (4, 1) and segment_lengths(64, "nested") == (8, 1)
-    of_a_state = (more - few) / (2 * 8 - 2 * 4)
+    (few, _), (more, nested) = (arena(n, 4, 200, 64, remat="nested") for n in (9, 36))
+    _, sqrt = arena(36, 4, 200, 64, remat="sqrt")
+    assert segment_lengths(9, "nested") == (3, 1) and segment_lengths(36, "nested") == (6, 1)
+    of_a_state = (more - few) / (2 * 6 - 2 * 3)
     assert of_a_state > 0
     monkeypatch.setattr(recompute, "_MOST_PARTS", 32)
     assert segment_lengths(1000, "nested") == (32, 1)
-    assert more + of_a_state * (2 * 32 - 2 * 8) < 25e6
+    assert more + of_a_state * (2 * 32 - 2 * 6) < 25e6
     assert nested < 1.5 * sqrt
 
 
@@ -229,7 +230,7 @@ def test_mixed_mode_is_exact(name, remat):
         np.testing.assert_allclose(a, b, rtol=1e-11, atol=1e-14)
 
 
-@pytest.mark.parametrize("name", ["maml", "meta_sgd", "anil", "learned_optimizer"])
+@pytest.mark.parametrize("name", ["maml", "meta_sgd", "learned_optimizer"])
 def test_mixed_mode_compiled_agrees_and_is_split(name):
     args = arguments(name)
     plain = METHODS[name]().meta_grad(*args)

@@ -34,6 +34,7 @@ CHARACTERS = [
 ]
 
 # Right values of a parameter, by its name; of one function's, by "function.name".
+ADAPTING = ("adapt", "maml_loss", "maml", "anil", "meta_sgd", "maml_plus", "reptile", "imaml")
 RIGHT = {
     **dict.fromkeys(["x", "a", "b", "w", "value", "primals", "tangents", "v"], FLOATS),
     **dict.fromkeys(["data", "prediction", "target", "embedded"], FLOATS),
@@ -145,6 +146,17 @@ RIGHT = {
     "first_order": FLAGS,
     "over_tasks": ["'mean'", "'sum'"],
     "transductive": FLAGS,
+    "remat": ["None", "'steps'", "'sqrt'", "'nested'"],
+    "jacobian.mode": ["'reverse'", "'forward'"],
+    **{f"{name}.mode": ["'reverse'", "'mixed'"] for name in ADAPTING},
+    "step": ["lambda state, hyper, k: tm.tree.map(lambda x: 0.5 * x, state)"],
+    "fwd": ["lambda x: (x, None)"],
+    "bwd": ["lambda kept, g: (g,)"],
+    "solve": ["lambda a: 2.0 * a"],
+    "optimality": ["lambda x, a: x - 2.0 * a"],
+    "linear": ["'cg'", "'dense'"],
+    "tol": ["None", "1e-6"],
+    "outer_loss": ["lambda state, hyper: tm.sum(state)"],
     "compiled": FLAGS,
     "strength": SCALARS,
     "cg_steps": WHOLE,
