@@ -13,12 +13,11 @@ so pytest must be installed. Those of whole runs of the examples are in `interru
 """
 
 import argparse
-import importlib.util
 import io
+import itertools
 import os
 import random
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -45,7 +44,6 @@ import test_io  # noqa: E402
 import test_kernel_cache  # noqa: E402
 import test_tampered  # noqa: E402
 
-CALLS = "tinymeta.testing.arguments"
 SHOWN = 5  # different errors of a kind, at most
 
 
@@ -167,14 +165,24 @@ def _calls_in_threads(seconds: int, rng: random.Random, folder: Path) -> Iterato
             yield from errors.elements()
 
 
-def _bad_calls(seconds: int, rng: random.Random, folder: Path) -> Iterator[str]:
-    """Public functions called with wrong arguments, by the search in tinymeta.testing.arguments."""
-    if not importlib.util.find_spec(CALLS):
-        raise _Unavailable(f"there is no {CALLS}")
-    flags = ["--minutes", str(seconds / 60), "--seed", str(rng.randrange(1000))]
-    process = subprocess.run([sys.executable, "-m", CALLS, *flags], capture_output=True, text=True)
-    output = " ".join((process.stdout + process.stderr).split())
-    yield "" if process.returncode == 0 else output
+def _bad_calls(count: int, rng: random.Random, folder: Path) -> Iterator[str]:
+    """Public functions called with wrong arguments: each alone, then what a search draws."""
+    try:
+        from tinymeta.testing.arguments import check_call, each_wrong_argument, survey
+    except ImportError as error:
+        raise _Unavailable(str(error)) from None
+    for call in itertools.islice(each_wrong_argument(), count):
+        error = _error_of(check_call, call)
+        yield error and f"{call}: {error}"
+        count -= 1
+    search, checked = survey(), 0
+    while checked < count:
+        search.round(min(500, count - checked), seed=rng.randrange(2**32))
+        yield from [""] * (search.tally["checked"] - checked)
+        checked = search.tally["checked"]
+        if search.error is not None:
+            yield " ".join(f"{search.failure}: {search.error}".split())
+            return
 
 
 # ---- the table -----------------------------------------------------------------------------------
@@ -197,7 +205,7 @@ KINDS = {
     "full disk": _FaultKind(full_disks, 1000),  # writes; there are fewer
     "two runs": _FaultKind(second_runs, 50),
     "threads": _FaultKind(_calls_in_threads, 300),  # seconds
-    "bad calls": _FaultKind(_bad_calls, 600),  # seconds
+    "bad calls": _FaultKind(_bad_calls, 200_000),
 }
 
 

@@ -1,4 +1,4 @@
-"""Wrong arguments, drawn: each call ends in a result or in one sentence of ours."""
+"""Wrong arguments: each call ends in a result or in one sentence of ours."""
 
 import warnings
 
@@ -8,12 +8,27 @@ import pytest
 import tinymeta as tm
 from tinymeta.testing import argument_texts, calls
 from tinymeta.testing.argument_texts import eval_text
-from tinymeta.testing.arguments import Call, check_call, main, survey
+from tinymeta.testing.arguments import Call, check_call, each_wrong_argument, main, survey
 
 
-def test_random_calls_end_in_a_result_or_in_one_sentence():
-    found = survey().round(500)
+@pytest.mark.parametrize("part", range(8))
+def test_each_wrong_argument_ends_in_a_result_or_in_one_sentence(part):
+    functions = calls.public_callables()[part::8]
+    assert len(functions) > 10
+    for call in each_wrong_argument(functions):
+        check_call(call)
+
+
+def test_so_do_random_calls():
+    found = survey().round(300)
     assert found.passed, str(found)
+
+
+def test_each_wrong_argument_is_given_once_beside_right_ones():
+    given = list(each_wrong_argument(("tm.zeros",)))
+    count = sum(len(argument_texts.wrong_texts(name)) for name in ("shape", "dtype"))
+    assert len(given) == len(set(given)) == count
+    assert given[0] == Call("tm.zeros", ("None",)) and given[-1].kwargs[0][0] == "dtype"
 
 
 def test_values_are_known_for_every_parameter():

@@ -27,8 +27,12 @@ class Characters:
             "Characters", np.ndarray, "of NumPy", images=self.images, alphabet=self.alphabet
         )
         check_instance("Characters", tuple, "of one for each class", names=self.names)
-        one_length = len(self.images) == len(self.alphabet) == len(self.names)
-        if self.images.ndim != 4 or self.alphabet.ndim != 1 or not one_length:
+        classes = (len(self.names),)
+        if (
+            self.images.ndim != 4
+            or self.images.shape[:1] != classes
+            or self.alphabet.shape != classes
+        ):
             raise ValueError(
                 f"Characters: images {self.images.shape} must be (C, drawers, H, W), with C "
                 f"alphabets and C names, got {self.alphabet.size} and {len(self.names)}"

@@ -63,6 +63,13 @@ RIGHT = {
     "device": ["'cpu'"],
     "name": ["'cpu'", "'inner'"],
     "f": ["lambda *x: tm.sum(tm.asarray(x[0]) ** 2)", "lambda x=1.0, *more: tm.sum(x, *more)"],
+    "fwd": ["lambda *x: (tm.asarray(x[0]) ** 2, x)"],
+    "bwd": ["lambda x, g: (2.0 * x[0] * g, *(None,) * (len(x) - 1))"],
+    "solve": ["lambda a: a"],
+    "optimality": ["lambda x, a: x - a"],
+    "linear": ["'cg'", "'dense'"],
+    "tol": ["1e-6", "None"],
+    "jacobian.mode": ["'reverse'", "'forward'"],
     "argnum": ["0", "(0,)"],
     "has_aux": FLAGS,
     "args": FLOATS,
@@ -189,8 +196,11 @@ ENDLESS = {
     "shot", "query", "way", "classes", "drawers", "alphabets", "per_alphabet", "inputs",
     "outputs", "kernel", "features", "sizes", "n", "m", "bounds", "updates",
 }
+# What is never left at its default, which would take the time of hundreds of calls.
+SLOW_DEFAULTS = {"evaluate.tasks"}
 # Any function may be one of these, and what it does is its own affair.
-FUNCTIONS = {"f", "loss", "sample", "measure", "scheme", "activation", "layers"}
+FUNCTIONS = {"f", "fwd", "bwd", "solve", "optimality", "loss", "sample", "measure", "scheme",
+             "activation", "layers"}
 # fmt: on
 
 

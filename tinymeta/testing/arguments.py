@@ -1,16 +1,21 @@
-"""Random calls of the public functions, most with an argument or two that are wrong.
+"""Calls of the public functions, most with an argument or two that are wrong.
 
 A call ends in a result, or in an error that we raise ourselves: one sentence that says which
 function was called. Whatever else comes out, an error of NumPy's or Python's own, a warning, an
 error in the name of another function, is a failure.
 
+Each wrong argument alone is a list that can be gone through (`each_wrong_argument`, some 26,000
+calls); for what two do together there is a search:
+
     python -m tinymeta.testing.arguments --minutes 10
 """
 
 import dis
+import inspect
 import re
 import sys
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple
@@ -19,7 +24,13 @@ import numpy as np
 from hypothesis import strategies as st
 
 from .argument_texts import eval_text, wrong_texts
-from .calls import error_name_pattern, parameters_of, public_callables, right_texts
+from .calls import (
+    error_name_pattern,
+    has_slow_default,
+    parameters_of,
+    public_callables,
+    right_texts,
+)
 from .survey import Survey, command
 
 PACKAGE = str(Path(__file__).parent.parent)
@@ -43,22 +54,50 @@ class Call(NamedTuple):
 def random_calls(draw: st.DrawFn, functions: tuple[str, ...] = ()) -> Call:
     """A call of one of the functions, of any if none are given; it shrinks to right arguments."""
     function = draw(st.sampled_from(functions or public_callables()))
-    parameters = [p for p in parameters_of(function) if p.kind is not p.VAR_KEYWORD]
+    parameters = _named_parameters(function)
     most = draw(st.sampled_from([0, 1, 1, 1, 2]))
     bad: set = set()
     if parameters and most:
         bad = draw(st.sets(st.sampled_from(parameters), max_size=most))
-    args, kwargs = [], []
+    texts = {}
     for p in parameters:
-        required = p.default is p.empty
-        if not (required or p in bad or draw(st.booleans())):
+        needed = p in bad or _is_needed(function, p)
+        if needed or draw(st.booleans()):
+            choices = wrong_texts(p.name) if p in bad else right_texts(function, p.name)
+            texts[p.name] = draw(st.sampled_from(choices))
+    return _call(function, texts)
+
+
+def each_wrong_argument(functions: tuple[str, ...] = ()) -> Iterator[Call]:
+    """Every wrong text for every parameter of every function, what else it needs being right."""
+    for function in functions or public_callables():
+        parameters = _named_parameters(function)
+        needed = [p.name for p in parameters if _is_needed(function, p)]
+        right = {name: right_texts(function, name)[0] for name in needed}
+        for p in parameters:
+            for text in wrong_texts(p.name):
+                yield _call(function, right | {p.name: text})
+
+
+def _named_parameters(function: str) -> list[inspect.Parameter]:
+    return [p for p in parameters_of(function) if p.kind is not p.VAR_KEYWORD]
+
+
+def _is_needed(function: str, p: inspect.Parameter) -> bool:
+    """Whether every call gives it."""
+    return p.default is p.empty or has_slow_default(function, p.name)
+
+
+def _call(function: str, texts: dict[str, str]) -> Call:
+    """The call with these texts for its parameters, by position where one would write it so."""
+    args, kwargs = [], []
+    for p in _named_parameters(function):
+        if p.name not in texts:
             continue
-        texts = wrong_texts(p.name) if p in bad else right_texts(function, p.name)
-        text = draw(st.sampled_from(texts))
-        if required and p.kind is not p.KEYWORD_ONLY:
-            args.append(text)
+        if p.default is p.empty and p.kind is not p.KEYWORD_ONLY:
+            args.append(texts[p.name])
         else:
-            kwargs.append((p.name, text))
+            kwargs.append((p.name, texts[p.name]))
     return Call(function, tuple(args), tuple(kwargs))
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 import tinymeta as tm
 
 from ..ops.from_text import Elementwise
-from .argument_texts import RIGHT, eval_text
+from .argument_texts import RIGHT, SLOW_DEFAULTS, eval_text
 
 ROOMS = {
     "tm": tm,
@@ -124,5 +124,15 @@ def error_name_pattern(callee: str) -> str:
 
 def right_texts(callee: str, parameter: str) -> list[str]:
     """Texts of values that it takes. Raises KeyError for a parameter that nobody knows yet."""
-    special = f"{error_name_pattern(callee).partition('|')[0]}.{parameter}"
+    special = _special(callee, parameter)
     return RIGHT[special] if special in RIGHT else RIGHT[parameter]
+
+
+def has_slow_default(callee: str, parameter: str) -> bool:
+    """Whether a call must give it, since its default asks for much work."""
+    return _special(callee, parameter) in SLOW_DEFAULTS
+
+
+def _special(callee: str, parameter: str) -> str:
+    """What a parameter is called in the tables that tell functions apart: "evaluate.tasks"."""
+    return f"{error_name_pattern(callee).partition('|')[0]}.{parameter}"
