@@ -154,15 +154,8 @@ RIGHT = {
     "over_tasks": ["'mean'", "'sum'"],
     "transductive": FLAGS,
     "remat": ["None", "'steps'", "'sqrt'", "'nested'"],
-    "jacobian.mode": ["'reverse'", "'forward'"],
     **{f"{name}.mode": ["'reverse'", "'mixed'"] for name in ADAPTING},
     "step": ["lambda state, hyper, k: tm.tree.map(lambda x: 0.5 * x, state)"],
-    "fwd": ["lambda x: (x, None)"],
-    "bwd": ["lambda kept, g: (g,)"],
-    "solve": ["lambda a: 2.0 * a"],
-    "optimality": ["lambda x, a: x - 2.0 * a"],
-    "linear": ["'cg'", "'dense'"],
-    "tol": ["None", "1e-6"],
     "outer_loss": ["lambda state, hyper: tm.sum(state)"],
     "compiled": FLAGS,
     "strength": SCALARS,
@@ -199,8 +192,8 @@ ENDLESS = {
 # What is never left at its default, which would take the time of hundreds of calls.
 SLOW_DEFAULTS = {"evaluate.tasks"}
 # Any function may be one of these, and what it does is its own affair.
-FUNCTIONS = {"f", "fwd", "bwd", "solve", "optimality", "loss", "sample", "measure", "scheme",
-             "activation", "layers"}
+FUNCTIONS = {"f", "fwd", "bwd", "solve", "optimality", "step", "outer_loss", "loss",
+             "sample", "measure", "scheme", "activation", "layers"}
 # fmt: on
 
 
