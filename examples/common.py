@@ -77,11 +77,13 @@ def train_or_load(
     evaluate: Callable,
     better: str = "larger",
     measure: str = "accuracy",
+    compiled: bool = True,
 ) -> Any:
     """The parameters to test: trained, from the beginning or with --resume, or loaded.
 
     sample(k): the batch of update k; rngs: init, train, validation, test; evaluate, better: see
-    `tm.meta.train`; measure: what the curve's second axis is called. In --out it keeps
+    `tm.meta.train`; measure: what the curve's second axis is called; compiled: whether a whole
+    update is, as without --no-jit. In --out it keeps
     {name}.checkpoint.npz every few minutes, the curve as {name}.csv and {name}_curve.png while it
     runs, and in the end {name}.npz. With --evaluate it only loads. Ctrl-C saves and prints the
     command that goes on.
@@ -123,7 +125,7 @@ def train_or_load(
         save=save,
         checkpoint=checkpoint,
         resume=args.resume,
-        compiled=not args.no_jit,
+        compiled=compiled and not args.no_jit,
         begun=begun,
     )
     if not run.finished:

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from saved_flags import flags_of_run
 
+from tinymeta.meta.recompute import MODES, REMATS
+
 COMMON_FLAGS = {
     "way": dict(type=int, default=5, help="classes in a task"),
     "shot": dict(
@@ -54,6 +56,19 @@ TRAINING_FLAGS = {
 }
 
 
+INNER_LOOP_FLAGS = {
+    "remat": dict(
+        choices=REMATS,
+        help="inner steps that are run again in the backward pass, in place of memory: each, "
+        "segments of sqrt(steps), or nested segments",
+    ),
+    "mode": dict(
+        choices=MODES,
+        default="reverse",
+        help="how the backward pass goes through an inner gradient; mixed: forward over reverse",
+    ),
+}
+
 # Flags that may differ between a run and the one that resumes or tests it.
 MAY_DIFFER = {
     "root",
@@ -67,7 +82,7 @@ MAY_DIFFER = {
     "load",
 }
 # How a run is computed: it may be tested in another way.
-EXECUTION = {"device", "no_jit", "chunks"}
+EXECUTION = {"device", "no_jit", "chunks", "remat", "mode"}
 
 # The least value of each flag that is a number. A confidence interval needs two tasks.
 MINIMUM = {
@@ -96,6 +111,8 @@ MINIMUM = {
     "truncate": 0,
     "hidden": 1,
     "inner": 1,
+    "batch": 1,
+    "most_on_one_tape": 0,
     "repeats": 1,
     "alpha": 0,
     "beta": 0,
@@ -108,6 +125,8 @@ NEEDS = (
     ("resume", "evaluate", lambda file: not file),
     ("load", "evaluate", lambda file: not file),
     ("resume", "iterations", bool),
+    ("remat", "steps", bool),
+    ("mode", "steps", bool),
     ("root", "data", "omniglot".__eq__),
     ("split", "data", "omniglot".__eq__),
     ("glyph_alphabets", "data", "glyphs".__eq__),
@@ -130,6 +149,12 @@ def parser(
             p.add_argument(f"--{flag}", **settings)
     p.set_defaults(**defaults)
     return p
+
+
+def add_inner_loop_flags(p: argparse.ArgumentParser) -> None:
+    """--remat and --mode, what is held of the inner steps."""
+    for flag, settings in INNER_LOOP_FLAGS.items():
+        p.add_argument(f"--{flag}", **settings)
 
 
 def parse_flags(p: argparse.ArgumentParser, *needs: tuple) -> argparse.Namespace:

@@ -13,7 +13,7 @@ import time
 
 import numpy as np
 from common import generators, print_result, run_example, train_or_load
-from flags import only_evaluates, parse_flags, parser
+from flags import add_inner_loop_flags, only_evaluates, parse_flags, parser
 from pictures import pyplot, save_figure
 
 import tinymeta as tm
@@ -45,6 +45,8 @@ def main(args, name):
         truncate=args.truncate or None,
         hidden=args.hidden,
         first_order=not args.exact,
+        remat=args.remat,
+        mode=args.mode,
     )
     family_name = "uniform" if args.uniform else "Gaussian"
     derivatives = "exact" if args.exact else "second derivatives dropped"
@@ -153,6 +155,7 @@ if __name__ == "__main__":
         default=20,
         help="the gradient reaches back so many steps at most (0: all)",
     )
+    add_inner_loop_flags(p)
     p.add_argument("--exact", action="store_true", help="keep the second derivatives")
     p.add_argument("--uniform", action="store_true", help="entries of W and y uniform, not normal")
     p.add_argument("--hidden", type=int, default=20, help="units of each of the two LSTM layers")

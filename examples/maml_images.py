@@ -15,7 +15,7 @@ import time
 
 import numpy as np
 from common import generators, print_result, run_example, train_or_load
-from flags import only_evaluates, parse_flags, parser
+from flags import add_inner_loop_flags, only_evaluates, parse_flags, parser
 from images import add_image_flags, image_sets
 from methods import METHODS, build_method, with_step_weights
 from pictures import pyplot, save_figure
@@ -150,6 +150,7 @@ def draw_task(method, params, task, path):
 if __name__ == "__main__":
     p = parser(__doc__.splitlines()[0], iterations=1400, beta=3e-3)
     p.add_argument("--method", choices=METHODS, default="maml", help="MAML or a relative of it")
+    add_inner_loop_flags(p)
     add_image_flags(p, "random", "vinyals", "official")  # the paper's is a random 1100/100/423
     p.add_argument(
         "--net",

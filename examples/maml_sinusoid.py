@@ -13,7 +13,7 @@ import time
 
 import numpy as np
 from common import generators, print_result, run_example, train_or_load
-from flags import only_evaluates, parse_flags, parser
+from flags import add_inner_loop_flags, only_evaluates, parse_flags, parser
 from methods import METHODS, build_method, with_step_weights
 from pictures import pyplot, save_figure
 
@@ -104,6 +104,7 @@ def draw_adaptation(method, params, waves, args, rng):
 if __name__ == "__main__":
     p = parser(__doc__.splitlines()[0], without=("way",), shot=5, iterations=10000)
     p.add_argument("--method", choices=METHODS, default="maml", help="MAML or a relative of it")
+    add_inner_loop_flags(p)
     p.add_argument(
         "--train-shot",
         type=int,

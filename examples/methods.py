@@ -17,7 +17,8 @@ METHODS = {
 
 def build_method(args, net, loss, lr, **options):
     """The method that --method names; lr: a number, or a tree for the methods that take one."""
-    options = {"lr": lr, "steps": args.steps, **options}
+    memory = {"remat": args.remat, "mode": args.mode}
+    options = {"lr": lr, "steps": args.steps, **memory, **options}
     if args.method in ("meta-sgd", "reptile", "maml++"):
         options["lr"] = max(tm.tree.leaves(lr))  # one number: all parameters adapt
     if args.method == "maml++":

@@ -161,6 +161,9 @@ def test_every_method_learns_a_few_steps(name, method, example, tmp_path):
     assert (tmp_path / f"{method}_{name[5:]}.csv".replace("_images", "_glyphs")).exists()
 
 
+HYPERGRADIENT = ["--way", "2", "--batch", "3", "--test-tasks", "2", "--no-jit"]
+
+
 @pytest.mark.examples
 @pytest.mark.parametrize(
     "name, flags, written",
@@ -205,8 +208,27 @@ def test_every_method_learns_a_few_steps(name, method, example, tmp_path):
         ),
         (
             "learned_optimizer",
-            ["--iterations", "2", "--steps", "3", "--no-jit", "--test-tasks", "10"],
+            ["--iterations", "2", "--steps", "3", "--no-jit", "--test-tasks", "10"]
+            + ["--exact", "--remat", "nested"],
             "learned_optimizer.npz",
+        ),
+        (
+            "maml_sinusoid",
+            ["--iterations", "2", "--steps", "3", "--no-jit", "--test-tasks", "10"]
+            + ["--tasks", "3", "--remat", "sqrt", "--mode", "mixed"],
+            "maml_sinusoid.npz",
+        ),
+        *(
+            (
+                "hypergradient",
+                [*HYPERGRADIENT, "--work", work, *flags],
+                f"hypergradient_{work}{end}",
+            )
+            for work, flags, end in (
+                ("weights", ["--iterations", "2", "--steps", "4"], "_learned.png"),
+                ("rates", ["--iterations", "2", "--steps", "4"], ".npz"),
+                ("cost", ["--inner", "2", "5"], ".csv"),
+            )
         ),
         (
             "metagradient_lab",

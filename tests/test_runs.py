@@ -27,6 +27,7 @@ import run_files  # noqa: E402
 pytestmark = pytest.mark.examples
 TINY = ("--iterations", "4", "--tasks", "3", "--test-tasks", "10", "--no-jit")
 RUNS = (
+    "hypergradient",
     "learned_optimizer",
     "learning_bias",
     "maml_images",

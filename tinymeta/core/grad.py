@@ -112,7 +112,7 @@ def _record(f: Callable, args: tuple, has_aux: bool = False) -> tuple[Any, Any, 
                     g = sums[serial] + g
                 if serial in active:  # else it does not depend on a leaf
                     sums[serial] = g
-            backward_pass(nodes if once else list(nodes), active, sums)
+            backward_pass(nodes if once else list(nodes), set(active), sums)
         grads = []
         for leaf in leaves:
             g = sums.get(leaf.serial)

@@ -33,6 +33,20 @@ def dual_of(x: Tensor) -> Any:
     return state.forward.dual_of(x) if state.forward is not None and x.serial else None
 
 
+class Forgotten:
+    """The provenance of a node that stands for a whole tape, which is recorded again when needed.
+
+    In a backward pass the recorded nodes take the place of the node: the pass goes on with them as
+    if nothing had been forgotten, so cotangents are added up in the same order, to the same bits.
+    """
+
+    name: str
+
+    def tape_again(self, y: Tensor, leaves: list[Tensor]) -> tuple[Tensor, "Tape"]:
+        """The value of `y`, recorded once more, and the tape to it from these of its inputs."""
+        raise NotImplementedError
+
+
 class Tape(NamedTuple):
     """What was recorded between some leaves and some outputs."""
 
@@ -74,7 +88,8 @@ def backward_pass(nodes: list[Tensor], active: set[int], cotangents: dict) -> di
     """Carry cotangents from the outputs to the leaves, in place. Returns `cotangents`.
 
     cotangents: by serial number, first those of the outputs, in the end those of the leaves. nodes
-    and active: the fields of a Tape; `nodes` is emptied, which frees memory on the way.
+    and active: the fields of a Tape; `nodes` is emptied, which frees memory on the way, and
+    `active` grows where a node is one of a forgotten tape.
     Invariant: when a node is popped, all nodes that use it have been, so its cotangent is complete.
     Each derivative rule is called once.
     Raises TypeError or ValueError for a rule that returns no Tensor or one unlike its input.
@@ -86,15 +101,26 @@ def backward_pass(nodes: list[Tensor], active: set[int], cotangents: dict) -> di
             continue
         state.order = y.order + 1  # how deep in derivatives its rule is; the caller restores it
         wanted = [i for i, x in enumerate(y.inputs) if x.serial in active]
+        if isinstance(y.primitive, Forgotten):
+            again, tape = y.primitive.tape_again(y, [y.inputs[i] for i in wanted])
+            nodes.extend(tape.nodes)
+            active |= tape.active
+            if again.serial in active:
+                _add_share(cotangents, again, g)
+            continue
         shares = y.primitive.input_cotangents(g, y, wanted)
         for i, share in zip(wanted, shares):
             if share is None:
                 continue
             x = y.inputs[i]
             check_share(y.primitive.name, i, x, share)
-            before = cotangents.get(x.serial)
-            cotangents[x.serial] = share if before is None else before + share
+            _add_share(cotangents, x, share)
     return cotangents
+
+
+def _add_share(cotangents: dict, x: Tensor, share: Tensor) -> None:
+    before = cotangents.get(x.serial)
+    cotangents[x.serial] = share if before is None else before + share
 
 
 def check_share(name: str, i: int, x: Tensor, share: Any) -> None:

@@ -16,8 +16,11 @@ Invariant: the same values to the bit. Where a padding's zeros were added, one 0
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from .joins import Padded, as_padded
 from .program import Equation
+from .trace import SMALL
 
 if TYPE_CHECKING:
     from .simplify import Simplifier
@@ -26,10 +29,16 @@ if TYPE_CHECKING:
 def slice_rule(
     simplifier: "Simplifier", inputs: tuple, static: dict, like: Equation | None
 ) -> Equation | None:
-    """A slice of everything is the value itself; one within a part that was joined, one of that."""
+    """A slice of everything is the value itself, one within a part that was joined, one of that.
+
+    Of a small constant it is a constant.
+    """
     (x,), slices = inputs, static["slices"]
     if all(cut == slice(0, n, 1) for cut, n in zip(slices, x.shape)):
         return x
+    if x.op == "constant" and x.size <= SMALL:
+        value = np.ascontiguousarray(x.static["value"][slices])
+        return simplifier.build("constant", (), {"value": value}, like)
     if x.op == "concatenate":
         return _slice_of_part(simplifier, x, slices, like)
     terms = _padded_terms(x)
@@ -93,7 +102,10 @@ def _is_beside(term: Padded, slices: tuple) -> bool:
 
 
 def _padded_terms(x: Equation) -> list[Padded]:
-    """The terms of a sum of values that are padded along one axis, in order; [] if it is none."""
+    """The terms of a sum of values that are padded along one axis, in order; [] if it is none.
+
+    A constant may be among them, which is all content.
+    """
     terms: list[Padded] = []
     stack = [x]
     while stack:
@@ -101,7 +113,9 @@ def _padded_terms(x: Equation) -> list[Padded]:
         if term.op == "add":
             stack.extend(reversed(term.inputs))
             continue
-        padded = as_padded(term)
+        # Padded while the function was traced; of a number the other operand has the shape.
+        is_constant = term.op == "constant" and term.shape == x.shape
+        padded = Padded(term, 0, 0) if is_constant else as_padded(term)
         if padded is None or term.dtype.kind != "f":
             return []
         terms.append(padded)

@@ -1,6 +1,6 @@
 """
 Here     methods that learn to learn: one method, one file, equation and paper on top;
-         the one training loop.
+         the one training loop; long inner loops in little memory (recompute.py, hypergradient.py).
 Imports  core system ops nn data cpu jit
 Never    kernels, a derivative rule; `train` alone shows progress, `split` alone has threads.
 Add one  a function that returns a `Method` in a file of its own, and a row here
@@ -14,6 +14,7 @@ from .adapt import adapt, rates_except_norm
 from .anil import anil
 from .checkpoint import Checkpoint
 from .evaluation import Score, accuracy, evaluate
+from .hypergradient import Hypergradient, hypergradient
 from .imaml import imaml
 from .learned_optimizer import learned_optimizer
 from .maml import maml, maml_loss
@@ -28,6 +29,7 @@ from .train import train
 __all__ = [
     "Batch",
     "Checkpoint",
+    "Hypergradient",
     "Method",
     "Pairs",
     "Score",
@@ -37,6 +39,7 @@ __all__ = [
     "adapt",
     "anil",
     "evaluate",
+    "hypergradient",
     "imaml",
     "learned_optimizer",
     "maml",

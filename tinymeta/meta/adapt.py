@@ -27,14 +27,23 @@ from typing import Any
 from .. import ops
 from ..core import tree
 from ..core.checks import check_flag, check_function, check_whole
-from ..core.grad import grad, stop_gradient
+from ..core.grad import stop_gradient
 from ..core.scope import scope
 from ..core.tensor import Tensor, asarray
 from ..nn.optim import rate_tree
+from .recompute import check_words, grad_of_mode, run_steps
 
 
 def adapt(
-    loss: Callable, params: Any, support: Any, *, lr: Any, steps: int, first_order: bool = False
+    loss: Callable,
+    params: Any,
+    support: Any,
+    *,
+    lr: Any,
+    steps: int,
+    first_order: bool = False,
+    remat: str | None = None,
+    mode: str = "reverse",
 ) -> Any:
     """Parameters after `steps` gradient steps on the support set, a tree like `params`.
 
@@ -43,13 +52,19 @@ def adapt(
     params: a tree of (T, ...), T the number of tasks, or without T. support: a batch for the loss.
     lr: a number or tensor, or a tree of them like params; the int 0 leaves that leaf unadapted.
     first_order treats each gradient as a constant, which drops the second derivatives.
-    Raises ValueError if steps < 0, and for a loss of another shape, as their
-    sum is differentiated: a mean over T tasks would divide the rate by T, losses of N examples
-    multiply it by N.
+    remat: which steps an outer derivative runs once more, instead of holding what they recorded:
+    "steps", "sqrt" or "nested" (recompute.py); None holds all.
+    mode: "reverse", or "mixed", where an outer derivative passes through each gradient by forward
+    mode, and nothing is held of it but where it was taken (ops/mixed.py). Neither word changes the
+    derivative.
+    Raises ValueError if steps < 0, for a word that does not exist, and for a loss of another shape,
+    as their sum is differentiated: a mean over T tasks would divide the rate by T, losses of N
+    examples multiply it by N.
     """
     check_function("adapt", loss=loss)
     check_whole("adapt", 0, steps=steps)
     check_flag("adapt", first_order=first_order)
+    check_words("adapt", remat, mode)
     rates = rate_tree(lr, params)
 
     def total_loss(params):
@@ -57,19 +72,20 @@ def adapt(
         _check_one_loss_per_task(losses, params, support)
         return losses.sum()
 
-    for k in range(steps):
+    def step(k, params):
         with scope(f"inner {k + 1}"):
-            gradient = grad(total_loss)(params)
+            gradient = grad_of_mode(mode)(total_loss)(params)
             if first_order:
                 gradient = stop_gradient(gradient)
-            params = tree.map(_descend, params, gradient, rates)
-    return params
+            return tree.map(_descend, params, gradient, rates)
+
+    return run_steps(step, params, steps, remat)
 
 
 def adapt_each_task(objective: Callable, params: Any, support: Any, **inner_loop: Any) -> Any:
     """One set of parameters (...) adapted to each of T tasks by itself: theta'_i, (T, ...).
 
-    objective: the `loss` of `adapt`; inner_loop: its lr, steps and first_order.
+    objective: the `loss` of `adapt`; inner_loop: its lr, steps and so on.
     """
     copies = broadcast_to_tasks(params, count_tasks(support))
     return adapt(objective, copies, support, **inner_loop)

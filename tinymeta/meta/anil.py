@@ -17,6 +17,7 @@ from ..nn.layers import Sequential
 from ..nn.losses import cross_entropy
 from .adapt import adapt_each_task
 from .method import Method, check_method, method_of_inner_loop, objective_of
+from .recompute import check_words
 
 
 def anil(
@@ -28,6 +29,8 @@ def anil(
     test_steps: int | None = None,
     first_order: bool = False,
     transductive: bool = True,
+    remat: str | None = None,
+    mode: str = "reverse",
 ) -> Method:
     """ANIL of a Sequential, whose last layer is the head; the arguments are those of `maml`.
 
@@ -41,6 +44,7 @@ def anil(
         )
     check_method("anil", model, loss, transductive=transductive, steps=steps, test_steps=test_steps)
     check_flag("anil", first_order=first_order)
+    check_words("anil", remat, mode, steps)
     if not model.layers:
         raise ValueError("anil: the model has no layer, and its last one is the head")
     *body_layers, head = model.layers
@@ -57,6 +61,8 @@ def anil(
             lr=lr,
             steps=steps,
             first_order=first_order,
+            remat=remat,
+            mode=mode,
         )
         return [*body_params, adapted_head]  # one body for all tasks, a head (T, ..) for each
 

@@ -21,6 +21,7 @@ from ..nn.losses import cross_entropy
 from ..ops.linear import conjugate_gradient
 from .adapt import adapt, broadcast_to_tasks, count_tasks
 from .method import Method, check_method, checked_loss, metrics_of, objective_of, predict_after
+from .recompute import check_words
 
 
 def imaml(
@@ -33,14 +34,17 @@ def imaml(
     cg_steps: int = 5,
     test_steps: int | None = None,
     transductive: bool = True,
+    remat: str | None = None,
+    mode: str = "reverse",
 ) -> Method:
     """iMAML of `model`.
 
     strength: lambda, how strongly the proximal term pulls theta' to theta; cg_steps: conjugate
-    gradient steps; the other arguments are those of `maml`. The gradient is as exact as theta' is a
-    minimum and the system is solved: give both enough steps. Raises ValueError unless strength > 0
-    and cg_steps >= 1, and, as `conjugate_gradient` of ops/linear.py, where the system has no
-    solution.
+    gradient steps; the other arguments are those of `maml`; no derivative passes through the steps
+    but one of `predict`, which `remat` and `mode` are about.
+    The gradient is as exact as theta' is a minimum and the system is solved: give both enough
+    steps. Raises ValueError unless strength > 0 and cg_steps >= 1, and, as `conjugate_gradient` of
+    ops/linear.py, where the system has no solution.
     """
     check_method(
         "imaml", model, loss, transductive=transductive, steps=steps, test_steps=test_steps
@@ -49,6 +53,7 @@ def imaml(
     if not strength > 0:
         raise ValueError(f"imaml: strength must be above 0, got {strength}")
     check_whole("imaml", cg_steps=cg_steps)
+    check_words("imaml", remat, mode)
     loss = checked_loss(loss)
     objective = objective_of(model, loss)
 
@@ -60,7 +65,16 @@ def imaml(
                 losses = losses + 0.5 * strength * ops.sum(squares.reshape(len(squares), -1), 1)
             return losses
 
-        return adapt(proximal_loss, start, support, lr=lr, steps=steps, first_order=True)
+        return adapt(
+            proximal_loss,
+            start,
+            support,
+            lr=lr,
+            steps=steps,
+            first_order=True,
+            remat=remat,
+            mode=mode,
+        )
 
     def inner_loop(params, support, steps):
         return descend(broadcast_to_tasks(params, count_tasks(support)), support, steps)

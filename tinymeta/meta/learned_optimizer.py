@@ -23,8 +23,10 @@ from ..core.grad import stop_gradient, value_and_grad
 from ..core.tensor import Tensor, asarray
 from ..nn.init import glorot_uniform, normal
 from ..nn.optim import Optimizer
+from ..ops.mixed import mixed_grad
 from .adapt import count_tasks
 from .method import Method
+from .recompute import check_words, run_steps
 
 
 def learned_optimizer(
@@ -37,12 +39,15 @@ def learned_optimizer(
     scale: float = 1.0,
     preprocessed: bool = False,
     first_order: bool = True,
+    remat: str | None = None,
+    mode: str = "reverse",
 ) -> Method:
     """An optimizer as a Method; tasks are Problems(start, data).
 
     objective(theta, data) -> (T,), of theta like `start`; steps: of an episode; truncate: the
     gradient reaches back so many steps at most (None: all); hidden, layers: the LSTM's;
-    scale: multiplies its output; preprocessed: whether gradients pass `preprocess` first.
+    scale: multiplies its output; preprocessed: whether gradients pass `preprocess` first; remat,
+    mode: what is held of the steps for the backward pass, as in `adapt`.
     `meta_grad` sums f over the steps 1 .. steps and averages over tasks; its loss is the mean over
     both. `predict(phi, problems, None)` -> f at each step, (T, 1 + steps).
     Raises ValueError if steps or truncate < 1.
@@ -51,6 +56,7 @@ def learned_optimizer(
         raise ValueError(
             f"learned_optimizer: steps={steps} and truncate={truncate} must be at least 1"
         )
+    check_words("learned_optimizer", remat, mode)
 
     def init(rng):
         cells = []
@@ -64,31 +70,33 @@ def learned_optimizer(
             cells.append(cell)
         return {"cells": cells, "out": normal(0.01)(rng, (hidden, 1))}
 
-    def objective_values(phi, problems, truncate, first_order):
-        """f at theta_0, theta_1 .. theta_steps, an iterator of (T,)."""
-        optimizer = lstm_optimizer(phi, scale=scale, preprocessed=preprocessed)
-        start, data = problems
-        return unroll(
-            optimizer,
-            objective,
-            start,
-            data,
-            steps=steps,
-            truncate=truncate,
-            first_order=first_order,
-        )
-
     def meta_grad(phi, problems):
+        start, data = problems
+
         def total_loss(phi):
-            _, *values = objective_values(phi, problems, truncate, first_order)
-            return sum(ops.mean(value) for value in values)
+            optimizer = lstm_optimizer(phi, scale=scale, preprocessed=preprocessed)
+            step = _step_of(optimizer, objective, data, truncate, first_order, mode)
+
+            def step_and_loss(k, state):
+                theta, memory, total = state
+                values, theta, memory = step(k, theta, memory)
+                if k:  # f(theta_0) does not depend on phi
+                    mean = ops.mean(values)
+                    total = mean if total is None else total + mean
+                return theta, memory, total
+
+            first = (start, optimizer.init(start), None)
+            theta, _, total = run_steps(step_and_loss, first, steps, remat)
+            last = ops.mean(_checked_objective(objective, theta, data))
+            return last if total is None else total + last
 
         total, grads = value_and_grad(total_loss)(phi)
         return {"loss": total / steps}, grads
 
     def predict(phi, problems, x=None):
         # Nothing is differentiated by phi, so the path is cut after each step: it needs no memory.
-        values = objective_values(phi, problems, truncate=1, first_order=True)
+        optimizer = lstm_optimizer(phi, scale=scale, preprocessed=preprocessed)
+        values = unroll(optimizer, objective, *problems, steps=steps, truncate=1)
         return ops.stack(list(values), 1)
 
     return Method(init, meta_grad, predict)
@@ -112,27 +120,56 @@ def unroll(
     Raises ValueError for an objective of another shape.
     """
 
+    state = optimizer.init(theta)
+    step = _step_of(optimizer, objective, data, truncate, first_order)
+    for k in range(steps):
+        values, theta, state = step(k, theta, state)
+        yield values
+    yield _checked_objective(objective, theta, data)
+
+
+def _step_of(
+    optimizer: Optimizer,
+    objective: Callable,
+    data: Any,
+    truncate: int | None,
+    first_order: bool,
+    mode: str = "reverse",
+) -> Callable:
+    """step(k, theta_k, state_k) -> (f(theta_k) (T,), theta_{k+1}, state_{k+1}); see `unroll`."""
+
     def total_objective(theta):
-        values = asarray(objective(theta, data))  # (T,)
-        tasks = count_tasks(theta)
-        if values.shape != (tasks,):
-            raise ValueError(
-                f"unroll: the objective has the shape {values.shape} and must have "
-                f"({tasks},), one number for each task"
-            )
+        values = _checked_objective(objective, theta, data)
         return values.sum(), values
 
-    state = optimizer.init(theta)
-    for k in range(steps + 1):
+    def values_and_gradient(theta):
+        if mode == "mixed":  # the gradient is a node by itself
+            _, values = total_objective(theta)
+            return values, mixed_grad(lambda theta: total_objective(theta)[0])(theta)
         (_, values), gradient = value_and_grad(total_objective, has_aux=True)(theta)
-        yield values
-        if k == steps:
-            return
+        return values, gradient
+
+    def step(k, theta, state):
+        values, gradient = values_and_gradient(theta)
         if first_order:
             gradient = stop_gradient(gradient)
         if truncate and k and k % truncate == 0:
             theta, state, gradient = stop_gradient((theta, state, gradient))
-        theta, state = optimizer.update(gradient, state, theta)
+        return values, *optimizer.update(gradient, state, theta)
+
+    return step
+
+
+def _checked_objective(objective: Callable, theta: Any, data: Any) -> Tensor:
+    """f(theta) (T,). Raises ValueError for another shape."""
+    values = asarray(objective(theta, data))
+    tasks = count_tasks(theta)
+    if values.shape != (tasks,):
+        raise ValueError(
+            f"unroll: the objective has the shape {values.shape} and must have "
+            f"({tasks},), one number for each task"
+        )
+    return values
 
 
 def lstm_optimizer(phi: Any, *, scale: float = 1.0, preprocessed: bool = False) -> Optimizer:

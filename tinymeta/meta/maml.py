@@ -25,25 +25,42 @@ from ..data import Tasks
 from ..nn.losses import cross_entropy
 from .adapt import adapt_each_task, count_tasks
 from .method import Method, check_method, method_of_inner_loop, objective_of
+from .recompute import check_words
 
 
 def maml_loss(
-    loss: Callable, params: Any, tasks: Tasks, *, lr: Any, steps: int, first_order: bool = False
+    loss: Callable,
+    params: Any,
+    tasks: Tasks,
+    *,
+    lr: Any,
+    steps: int,
+    first_order: bool = False,
+    remat: str | None = None,
+    mode: str = "reverse",
 ) -> Tensor:
     """Each task's query loss after adapting to its support set: L_i(theta'_i; query), (T,).
 
     loss(params (T, ...), batch) -> (T,); params: theta, a tree of (...) without a task axis;
-    tasks: Tasks(support, query), task axis first; lr, steps, first_order: see `adapt`.
+    tasks: Tasks(support, query), task axis first; lr, steps, first_order, remat, mode: see `adapt`.
     The gradient of its sum by `params` is the meta-gradient.
     Raises ValueError if support and query are not of the same tasks.
     """
     check_function("maml_loss", loss=loss)
     check_whole("maml_loss", 0, steps=steps)
     check_flag("maml_loss", first_order=first_order)
+    check_words("maml_loss", remat, mode)
     check_instance("maml_loss", Tasks, "of a support and a query set", tasks=tasks)
     count_tasks(tasks.support, tasks.query)
     adapted = adapt_each_task(
-        loss, params, tasks.support, lr=lr, steps=steps, first_order=first_order
+        loss,
+        params,
+        tasks.support,
+        lr=lr,
+        steps=steps,
+        first_order=first_order,
+        remat=remat,
+        mode=mode,
     )
     return loss(adapted, tasks.query)
 
@@ -58,24 +75,34 @@ def maml(
     first_order: bool = False,
     over_tasks: str = "mean",
     transductive: bool = True,
+    remat: str | None = None,
+    mode: str = "reverse",
 ) -> Method:
     """MAML of `model`, a layer or Sequential, as a Method.
 
     loss(prediction, y) -> (T,); lr: inner learning rate, a number or a tree like the parameters;
     steps: inner steps in training; test_steps: those in `predict` (default: steps);
-    first_order: see `adapt`;
+    first_order, remat, mode: see `adapt`;
     over_tasks: the objective is the "mean" or, as in the paper, the "sum" of the tasks' losses;
     transductive: whether the examples of a query batch share batch statistics, see
     `query_predictor`.
     """
     check_method("maml", model, loss, transductive=transductive, steps=steps, test_steps=test_steps)
+    check_words("maml", remat, mode, steps)
     check_flag("maml", first_order=first_order)
     check_one_of("maml", ("mean", "sum"), over_tasks=over_tasks)
     objective = objective_of(model, loss)  # L(theta; batch)
 
     def inner_loop(params, support, steps):  # theta -> theta'_i
         return adapt_each_task(
-            objective, params, support, lr=lr, steps=steps, first_order=first_order
+            objective,
+            params,
+            support,
+            lr=lr,
+            steps=steps,
+            first_order=first_order,
+            remat=remat,
+            mode=mode,
         )
 
     # The meta-gradient is that of the query loss, through the inner loop.

@@ -21,6 +21,7 @@ from ..data import Tasks
 from ..nn.losses import cross_entropy
 from .adapt import adapt, broadcast_to_tasks, count_tasks
 from .method import Method, check_method, checked_loss, meta_grad_of, objective_of, query_predictor
+from .recompute import check_words, run_steps
 
 
 class Weighted(NamedTuple):
@@ -51,6 +52,8 @@ def maml_plus(
     lr: float = 0.1,
     steps: int = 5,
     transductive: bool = True,
+    remat: str | None = None,
+    mode: str = "reverse",
 ) -> Method:
     """MAML++ of `model`; its parameters are {"theta": .., "rates": ..}, the rates (steps,) each.
 
@@ -61,6 +64,7 @@ def maml_plus(
     check_real("maml_plus", lr=lr)
     if steps < 1:
         raise ValueError(f"maml_plus: steps must be at least 1, got {steps}")
+    check_words("maml_plus", remat, mode)
     loss = checked_loss(loss)
     objective = objective_of(model, loss)
     predict_query = query_predictor(model, transductive)
@@ -70,31 +74,38 @@ def maml_plus(
         rates = tree.map(lambda p: np.full(steps, lr, np.asarray(p).dtype), theta)
         return {"theta": theta, "rates": rates}
 
-    def inner_steps(params, support):
-        """The adapted parameters theta_k, (T, ..), after each inner step k = 1 .. steps."""
-        theta = broadcast_to_tasks(params["theta"], count_tasks(support))
-        for k in range(steps):
-            lr = tree.map(lambda rates: asarray(rates)[k], params["rates"])
-            theta = adapt(objective, theta, support, lr=lr, steps=1)
-            yield theta
+    def inner_step(k, theta, params, support):
+        """The parameters (T, ..) after step k, from 0 on, at its own rates."""
+        lr = tree.map(lambda rates: asarray(rates)[k], params["rates"])
+        return adapt(objective, theta, support, lr=lr, steps=1, mode=mode)
 
     def outer_loss(params, tasks):
         if isinstance(tasks, Tasks):
             tasks = Weighted(*tasks, step_weights(1.0, steps))
-        count_tasks(tasks.support, tasks.query)
-        predictions = [model(theta, tasks.query.x) for theta in inner_steps(params, tasks.support)]
-        losses = [loss(prediction, tasks.query.y) for prediction in predictions]
-        weights = ops.astype(tasks.weights, losses[0].dtype)
+        support, query, weights = tasks.support, tasks.query, asarray(tasks.weights)
+        start = broadcast_to_tasks(params["theta"], count_tasks(support, query))
         if weights.shape != (steps,):
             raise ValueError(
                 f"maml_plus: weights {weights.shape} must be ({steps},), one number "
                 "for each inner step, as step_weights makes them"
             )
-        weighted = sum(weights[k] * losses[k] for k in range(steps))
-        return weighted, predictions[-1]
+
+        def step_and_loss(k, state):
+            """A step, and its part of the weighted sum of losses; the query set is in it, too."""
+            theta, total, _ = state
+            theta = inner_step(k, theta, params, support)
+            prediction = model(theta, query.x)
+            losses = loss(prediction, query.y)
+            weighted = ops.astype(weights, losses.dtype)[k] * losses
+            return theta, weighted if total is None else total + weighted, prediction
+
+        _, total, prediction = run_steps(step_and_loss, (start, None, None), steps, remat)
+        return total, prediction
 
     def predict(params, support, x):
-        *_, adapted = inner_steps(params, support)
-        return predict_query(adapted, support, x)
+        theta = broadcast_to_tasks(params["theta"], count_tasks(support))
+        for k in range(steps):
+            theta = inner_step(k, theta, params, support)
+        return predict_query(theta, support, x)
 
     return Method(init, meta_grad_of(outer_loss), predict)

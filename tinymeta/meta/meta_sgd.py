@@ -16,6 +16,7 @@ from ..core.checks import check_real
 from ..nn.losses import cross_entropy
 from .adapt import adapt_each_task
 from .method import Method, check_method, method_of_inner_loop, objective_of
+from .recompute import check_words
 
 
 def meta_sgd(
@@ -26,6 +27,8 @@ def meta_sgd(
     steps: int = 1,
     test_steps: int | None = None,
     transductive: bool = True,
+    remat: str | None = None,
+    mode: str = "reverse",
 ) -> Method:
     """Meta-SGD of `model`; its parameters are {"theta": .., "rates": ..}, two trees alike.
 
@@ -35,6 +38,7 @@ def meta_sgd(
         "meta_sgd", model, loss, transductive=transductive, steps=steps, test_steps=test_steps
     )
     check_real("meta_sgd", lr=lr)
+    check_words("meta_sgd", remat, mode, steps)
     objective = objective_of(model, loss)
 
     def init(rng):
@@ -44,7 +48,9 @@ def meta_sgd(
 
     def inner_loop(params, support, steps):
         theta, rates = params["theta"], params["rates"]
-        return adapt_each_task(objective, theta, support, lr=rates, steps=steps)
+        return adapt_each_task(
+            objective, theta, support, lr=rates, steps=steps, remat=remat, mode=mode
+        )
 
     return method_of_inner_loop(
         init, model, loss, inner_loop, steps=steps, test_steps=test_steps, transductive=transductive

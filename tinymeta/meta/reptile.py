@@ -19,6 +19,7 @@ from ..core.tensor import asarray
 from ..nn.losses import cross_entropy
 from .adapt import adapt, adapt_each_task, broadcast_to_tasks, count_tasks
 from .method import Method, check_method, checked_loss, metrics_of, objective_of, predict_after
+from .recompute import check_words
 
 
 def reptile(
@@ -29,17 +30,21 @@ def reptile(
     steps: int = 2,
     test_steps: int | None = None,
     transductive: bool = True,
+    remat: str | None = None,
+    mode: str = "reverse",
 ) -> Method:
     """Reptile of `model`; its `meta_grad` is (theta - theta') / (lr steps), averaged over tasks.
 
     The minibatches are the support set, the query set, the support set ... in turn; the loss
-    reported is that of the query set at theta'. The other arguments are those of `maml`.
+    reported is that of the query set at theta'. The other arguments are those of `maml`; no
+    derivative passes through the steps but one of `predict`, which `remat` and `mode` are about.
     Raises ValueError if steps < 1 and unless lr > 0: the direction is a step divided by it.
     """
     check_method(
         "reptile", model, loss, transductive=transductive, steps=steps, test_steps=test_steps
     )
     check_real("reptile", lr=lr)
+    check_words("reptile", remat, mode)
     if steps < 1:
         raise ValueError(f"reptile: steps must be at least 1, got {steps}")
     if not lr > 0:
@@ -63,7 +68,9 @@ def reptile(
         return metrics_of(value, prediction, tasks.query.y), grads
 
     def inner_loop(params, support, steps):
-        return adapt_each_task(objective, params, support, lr=lr, steps=steps)
+        return adapt_each_task(
+            objective, params, support, lr=lr, steps=steps, remat=remat, mode=mode
+        )
 
     predict = predict_after(
         inner_loop, model, steps=steps, test_steps=test_steps, transductive=transductive

@@ -1,10 +1,11 @@
 """Checkpointing: forget the tape of a function, run it again when its derivative is taken.
 
 On the tape, the whole function is one node. Its inputs are the arguments and every tracked tensor
-that the function closes over. Its derivative rule runs the function once more, and makes a backward
-pass over what was recorded this time. That is made of operations, so it can be differentiated in
-turn, to any order. It costs one more forward pass for each derivative, and saves the memory of all
-nodes inside.
+that the function closes over. When a backward pass comes to it, the function is run once more, and
+what is recorded this time takes the node's place (core/tape.py). That is made of operations, so it
+can be differentiated in turn, to any order; and a checkpoint within is a node of this tape, so
+checkpoints nest. It costs one more forward pass for each derivative, and saves the memory of all
+nodes inside. Gradients have the bits that they have without, but for the sign of a zero.
 """
 
 from collections.abc import Callable
@@ -16,14 +17,14 @@ from ..core import tree
 from ..core.checks import check_function
 from ..core.grad import detach
 from ..core.scope import setting, state
-from ..core.tape import backward_pass, fresh_leaf, tape_between
+from ..core.tape import Forgotten, Tape, tape_between
 from ..core.tensor import Tensor, asarray, serials
 from .indexing import getitem
 from .join import concatenate
 from .movement import astype, reshape
 
 
-class _Call:
+class _Call(Forgotten):
     """One call of a checkpointed function: the provenance of the packed vector of its outputs.
 
     run: the function, of a list of the first `arguments` of the node's inputs.
@@ -34,18 +35,11 @@ class _Call:
     def __init__(self, run: Callable, arguments: int):
         self.run, self.arguments = run, arguments
 
-    def input_cotangents(self, g: Tensor, y: Tensor, wanted: list[int]) -> list[Tensor | None]:
+    def tape_again(self, y: Tensor, leaves: list[Tensor]) -> tuple[Tensor, Tape]:
         first_serial = next(serials)
-        arguments = y.inputs[: self.arguments]
-        leaves = [fresh_leaf(x) for x in arguments]
-        with setting(recording=True, region=first_serial):
-            again = self.run(leaves)
-        leaves += y.inputs[self.arguments :]  # what f closes over has its old identity
-        tape = tape_between([again], leaves, first_serial)
-        if again.serial not in tape.active:
-            return [None for _ in wanted]
-        shares = backward_pass(tape.nodes, tape.active, {again.serial: g})
-        return [shares.get(leaves[i].serial) for i in wanted]
+        with setting(recording=True, region=first_serial, order=y.order):
+            again = self.run(list(y.inputs[: self.arguments]))
+        return again, tape_between([again], leaves, first_serial)
 
 
 def checkpoint(f: Callable) -> Callable:

@@ -34,6 +34,7 @@ CHARACTERS = [
 ]
 
 # Right values of a parameter, by its name; of one function's, by "function.name".
+ADAPTING = ("adapt", "maml_loss", "maml", "anil", "meta_sgd", "maml_plus", "reptile", "imaml")
 RIGHT = {
     **dict.fromkeys(["x", "a", "b", "w", "value", "primals", "tangents", "v"], FLOATS),
     **dict.fromkeys(["data", "prediction", "target", "embedded"], FLOATS),
@@ -152,6 +153,10 @@ RIGHT = {
     "first_order": FLAGS,
     "over_tasks": ["'mean'", "'sum'"],
     "transductive": FLAGS,
+    "remat": ["None", "'steps'", "'sqrt'", "'nested'"],
+    **{f"{name}.mode": ["'reverse'", "'mixed'"] for name in ADAPTING},
+    "step": ["lambda state, hyper, k: tm.tree.map(lambda x: 0.5 * x, state)"],
+    "outer_loss": ["lambda state, hyper: tm.sum(state)"],
     "compiled": FLAGS,
     "strength": SCALARS,
     "cg_steps": WHOLE,
@@ -187,8 +192,8 @@ ENDLESS = {
 # What is never left at its default, which would take the time of hundreds of calls.
 SLOW_DEFAULTS = {"evaluate.tasks"}
 # Any function may be one of these, and what it does is its own affair.
-FUNCTIONS = {"f", "fwd", "bwd", "solve", "optimality", "loss", "sample", "measure", "scheme",
-             "activation", "layers"}
+FUNCTIONS = {"f", "fwd", "bwd", "solve", "optimality", "step", "outer_loss", "loss",
+             "sample", "measure", "scheme", "activation", "layers"}
 # fmt: on
 
 
