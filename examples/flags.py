@@ -69,6 +69,8 @@ INNER_LOOP_FLAGS = {
     ),
 }
 
+# Flags that runs of earlier versions lack, and what these runs did.
+LATER = {"remat": None, "mode": "reverse"}
 # Flags that may differ between a run and the one that resumes or tests it.
 MAY_DIFFER = {
     "root",
@@ -206,8 +208,12 @@ def _flag_name(name: str) -> str:
 
 
 def config(args: argparse.Namespace) -> dict:
-    """The flags that make a run what it is."""
-    return {key: value for key, value in vars(args).items() if key not in MAY_DIFFER}
+    """The flags that make a run what it is; a later flag only if it is used."""
+    flags = {key: value for key, value in vars(args).items() if key not in MAY_DIFFER}
+    for key, default in LATER.items():
+        if key in flags and flags[key] == default:
+            del flags[key]
+    return flags
 
 
 def config_to_resume(args: argparse.Namespace) -> dict:

@@ -1,6 +1,10 @@
 """Every public name is meant: what can be reached as tm.name is listed, and the other way."""
 
+import ast
+import re
 import types
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -64,3 +68,40 @@ def test_the_page_of_public_names_is_what_the_command_prints():
     assert page.read_text() == public_names.page(), (
         "the public names have changed: python -m tinymeta > examples/API.md"
     )
+
+
+ROOT = Path(__file__).parent.parent
+FOLDERS = "tinymeta", "tests", "benchmarks", "examples"
+
+
+def functions_and_constants(tree: ast.Module) -> Iterator[str]:
+    """The names that a file defines for the whole of it, but for classes and types.
+
+    Of these, what is made in one file is used in others, which need not name them.
+    """
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef):
+            yield node.name
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            stored = [n for n in ast.walk(node) if isinstance(n, ast.Name)]
+            yield from (n.id for n in stored if isinstance(n.ctx, ast.Store) and is_no_type(n.id))
+
+
+def is_no_type(name: str) -> bool:
+    return name.isupper() or name.islower()
+
+
+def test_what_only_its_own_file_uses_begins_with_an_underscore():
+    """But for the primitives, which are found by their names, and what is public."""
+    texts = {file: file.read_text() for folder in FOLDERS for file in (ROOT / folder).rglob("*.py")}
+    pages = [page.read_text() for page in (*ROOT.glob("*.md"), *(ROOT / "examples").glob("*.md"))]
+    files_with = Counter(
+        word for t in (*texts.values(), *pages) for word in {*re.findall(r"\w+", t)}
+    )
+    own = []
+    for file, text in texts.items():
+        for name in functions_and_constants(ast.parse(text)):
+            is_named = name[0] != "_" and not name.endswith("_p") and f'"{name}"' not in text
+            if "tinymeta" in file.relative_to(ROOT).parts and files_with[name] == 1 and is_named:
+                own.append(f"{file.name}: {name}")
+    assert not own

@@ -448,6 +448,16 @@ def test_the_flags_of_another_run_are_found_before_anything_is_drawn(start, tmp_
     assert "beta was 7 and is 0.003" in start("maml_images", "--resume")[0]
 
 
+def test_a_flag_that_came_later_is_no_difference_unless_it_is_used(start, tmp_path):
+    """A run of an earlier version, whose configuration knows nothing of it, is resumed."""
+    start("maml_sinusoid", *TINY)
+    path = tmp_path / "out" / "maml_sinusoid.checkpoint.npz"
+    assert not {"remat", "mode"} & {*tm.about(path)["config"]}
+    assert start("maml_sinusoid", *TINY, "--resume")[0] is None
+    end, _, _ = start("maml_sinusoid", *TINY, "--resume", "--remat", "steps")
+    assert "remat was 'absent' and is 'steps'" in end
+
+
 @pytest.mark.parametrize("name", RUNS)
 def test_help_tells_each_default_once(name, start):
     end, said, _ = start(name, "--help")

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import tinymeta as tm
 
-PACKAGES = {
+_PACKAGES = {
     "tm": tm,
     "tm.tree": tm.tree,
     "tm.nn": tm.nn,
@@ -20,7 +20,7 @@ PACKAGES = {
     "tm.data": tm.data,
     "tm.testing": tm.testing,
 }
-INTRODUCTION = """# Public names
+_INTRODUCTION = """# Public names
 
 Written by `python -m tinymeta > examples/API.md`; `help(tm.grad)` and so on say more. A tensor is a
 `tm.Tensor`, or anything that `tm.asarray` takes.
@@ -29,8 +29,8 @@ Written by `python -m tinymeta > examples/API.md`; `help(tm.grad)` and so on say
 
 def page() -> str:
     """Every public name of every package: how it is called, and the first sentence of its help."""
-    parts = [INTRODUCTION]
-    for prefix, package in PACKAGES.items():
+    parts = [_INTRODUCTION]
+    for prefix, package in _PACKAGES.items():
         parts.append(f"\n## {prefix}\n\n| | |\n|---|---|\n" + "".join(_rows(package)))
     return "".join(parts)
 

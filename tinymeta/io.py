@@ -21,8 +21,8 @@ from .system import unzip
 from .system.disk import replacing
 from .system.unzip import naming_the_file
 
-FORMAT = 2  # of the file; 1 had no digest, so that damage could not be noticed: it is not read
-FILE_KIND = "a file that tm.save wrote"  # for messages
+_FORMAT = 2  # of the file; 1 had no digest, so that damage could not be noticed: it is not read
+_FILE_KIND = "a file that tm.save wrote"  # for messages
 ENTRIES = re.compile(r"(tree|about|digest|leaf\d+)\.npy")
 
 FilePath = str | os.PathLike
@@ -46,7 +46,7 @@ def save(path: FilePath, tree: Any, about: dict | None = None) -> None:
     for number, leaf in enumerate(leaves):
         arrays[f"leaf{number}"] = np.asarray(asarray(leaf).numpy())
     arrays["tree"] = np.array(json.dumps(_structure(tree, itertools.count())))
-    arrays["about"] = np.array(json.dumps({"format": FORMAT, **about}))
+    arrays["about"] = np.array(json.dumps({"format": _FORMAT, **about}))
     arrays["digest"] = np.array(digest(arrays))
     with replacing(path) as file:
         np.savez(file, **arrays)
@@ -68,17 +68,17 @@ def read(path: FilePath) -> tuple[Any, dict]:
     The digest must be right, and the tree must have each array of the file as a leaf, once. Raises
     FileNotFoundError, and ValueError if it is no such file, is damaged, or is of a later format.
     """
-    with naming_the_file(path, FILE_KIND):
+    with naming_the_file(path, _FILE_KIND):
         arrays = unzip.arrays(path, ENTRIES.fullmatch)
         about = json.loads(str(arrays["about"]))
-        is_later = about["format"] > FORMAT
+        is_later = about["format"] > _FORMAT
     if is_later:
         raise ValueError(
             f"{os.fspath(path)} has format {about['format']!r:.20}, and this version "
-            f"of tinymeta reads {FORMAT}: update tinymeta"
+            f"of tinymeta reads {_FORMAT}: update tinymeta"
         )
-    with naming_the_file(path, FILE_KIND):
-        if str(arrays.pop("digest")) != digest(arrays) or about["format"] != FORMAT:
+    with naming_the_file(path, _FILE_KIND):
+        if str(arrays.pop("digest")) != digest(arrays) or about["format"] != _FORMAT:
             raise ValueError("its digest is another")
         structure = json.loads(str(arrays["tree"]))
         count = len(arrays) - 2  # without `tree` and `about`

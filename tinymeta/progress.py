@@ -13,7 +13,7 @@ try:
 except ImportError:
     tqdm = None
 
-INTERVAL = 30.0  # seconds between two lines, where there is no bar
+_INTERVAL = 30.0  # seconds between two lines, where there is no bar
 
 
 class ProgressBar:
@@ -37,7 +37,7 @@ class ProgressBar:
             postfix = {name: f"{value:.4g}" for name, value in values.items()}
             self._tqdm.set_postfix(postfix, refresh=False)
             self._tqdm.update()
-        elif time.perf_counter() - self.last_line > INTERVAL:
+        elif time.perf_counter() - self.last_line > _INTERVAL:
             self.note(**values)
 
     def note(self, **values: object) -> None:

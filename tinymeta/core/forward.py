@@ -80,7 +80,7 @@ class Pushforward:
 
     def variable(self, x: Tensor, tangent: Tensor | None) -> Tensor:
         """An argument of the function: `x` with this tangent."""
-        return with_dual(x.value, Dual(x, tangent, self))
+        return _with_dual(x.value, Dual(x, tangent, self))
 
     def dual_of(self, t: Tensor) -> Dual | None:
         """The primal and tangent of `t`; None if it depends on nothing outside."""
@@ -124,7 +124,7 @@ class Pushforward:
             made_by = primitive, inputs, static
             result = Tensor(y.value, *made_by, next(serials), state.order, dual)
         else:
-            result = Tensor(y.value) if dual is None else with_dual(y.value, dual)
+            result = Tensor(y.value) if dual is None else _with_dual(y.value, dual)
         return result, primitive, static
 
 
@@ -143,7 +143,7 @@ def run_as_one(run: Callable, inputs: tuple[Tensor, ...]) -> tuple[Tensor, Any, 
     return Tensor(y.value), call, {}
 
 
-def with_dual(value: Any, dual: Dual) -> Tensor:
+def _with_dual(value: Any, dual: Dual) -> Tensor:
     """A tensor without a history that is tracked, as it has a dual."""
     return Tensor(value, None, (), None, next(serials), state.order, dual)
 
@@ -212,7 +212,7 @@ def jvp(f: Callable, primals: tuple, tangents: tuple, has_aux: bool = False) -> 
     check_flag("jvp", has_aux=has_aux)
     check_instance("jvp", (tuple, list), "of arguments", primals=primals, tangents=tangents)
     primals, tangents = tuple(primals), tuple(tangents)
-    vs = tree.map(as_tangent, primals, tangents)
+    vs = tree.map(_as_tangent, primals, tangents)
     forward = Pushforward()
     arguments = tree.map(lambda x, v: _argument(forward, asarray(x), v), primals, vs)
     with setting(forward=forward, recording=False):
@@ -229,7 +229,7 @@ def _argument(forward: Pushforward, x: Tensor, v: Tensor) -> Tensor:
     return forward.variable(x, v) if x.dtype.kind == "f" else x
 
 
-def as_tangent(x: Any, v: Any) -> Tensor:
+def _as_tangent(x: Any, v: Any) -> Tensor:
     """`v` as a tangent of `x`. Raises ValueError if it differs from it, or moves an integer."""
     x = asarray(x)
     if x.dtype.kind == "f":

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 # (prefix, suffix) of the functions' names: "64_" where indices have 64 bits.
-NAME_PARTS = [(a, b) for a in ("scipy_openblas", "openblas") for b in ("64_", "")]
+_NAME_PARTS = [(a, b) for a in ("scipy_openblas", "openblas") for b in ("64_", "")]
 
 
 @functools.cache
@@ -32,7 +32,7 @@ def thread_functions() -> tuple[Callable, Callable] | None:
             library = ctypes.CDLL(str(path))
         except OSError:  # not a library, or of another system
             continue
-        for prefix, suffix in NAME_PARTS:
+        for prefix, suffix in _NAME_PARTS:
             get = getattr(library, f"{prefix}_get_num_threads{suffix}", None)
             if get is not None:
                 return get, getattr(library, f"{prefix}_set_num_threads{suffix}")

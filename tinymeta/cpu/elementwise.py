@@ -42,8 +42,8 @@ def where(condition: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return (((x_bits ^ y_bits) & mask) ^ y_bits).view(dtype)
 
 
-UFUNCS = {name: getattr(np, name) for name in (*FUNCTIONS, *OPERATORS.values(), "positive")}
-UFUNCS["where"] = where
+_UFUNCS = {name: getattr(np, name) for name in (*FUNCTIONS, *OPERATORS.values(), "positive")}
+_UFUNCS["where"] = where
 
 
 def compile_text(text: str) -> Callable[..., None]:
@@ -63,7 +63,7 @@ def compile_text(text: str) -> Callable[..., None]:
     else:
         body = f"{tree.name}({arguments}, out=out)"
     source = f"lambda {', '.join(['out', *sorted(free)])}: {body}"
-    return eval(source, UFUNCS | {"copyto": np.copyto, "inf": np.inf, "nan": np.nan})
+    return eval(source, _UFUNCS | {"copyto": np.copyto, "inf": np.inf, "nan": np.nan})
 
 
 def _arguments(call: Call, typed: str) -> str:

@@ -17,20 +17,22 @@ import numpy as np
 from .inlining import always_inline
 
 F, I = np.float32, np.int32
-ZERO, HALF, ONE, TWO, INF, NAN = F(0), F(0.5), F(1), F(2), F(np.inf), F(np.nan)
+ZERO, HALF, ONE, _TWO, INF, NAN = F(0), F(0.5), F(1), F(2), F(np.inf), F(np.nan)
 SMALL = F(2.0**-13)  # below it x is within x^3/3 of tanh: x itself
 TINY = F(2.0**-25)  # below it x is within x^2/2 of expm1 and log1p
-LOG2_E = F(1.4426950408889634)
-LN2_HI, LN2_LO = F(0.693145751953125), F(1.42860677e-6)  # HI has 15 bits: k HI is exact
+_LOG2_E = F(1.4426950408889634)
+_LN2_HI, _LN2_LO = F(0.693145751953125), F(1.42860677e-6)  # HI has 15 bits: k HI is exact
 # x + ROUNDER is x rounded to an integer, which its bits then hold, beside those of ROUNDER.
-ROUNDER, ROUNDER_BITS = F(1.5 * 2**23), I(0x4B400000)
-# A float32 is a sign bit, 8 bits of exponent + BIAS, and MANTISSA bits.
-BIAS, MANTISSA, SIGN_BIT = I(127), I(23), I(-(2**31))
-SQRT_HALF_BITS, LEAST_NORMAL, TWO_23 = I(0x3F3504F3), F(2.0**-126), F(2.0**23)
+ROUNDER, _ROUNDER_BITS = F(1.5 * 2**23), I(0x4B400000)
+# A float32 is a sign bit, 8 bits of exponent + _BIAS, and _MANTISSA bits.
+_BIAS, _MANTISSA, _SIGN_BIT = I(127), I(23), I(-(2**31))
+_SQRT_HALF_BITS, _LEAST_NORMAL, _TWO_23 = I(0x3F3504F3), F(2.0**-126), F(2.0**23)
 # (exp(r) - 1 - r) / r^2 on |r| < 0.35: exp to 1.4e-8
-E0, E1, E2, E3, E4 = map(F, (0.49999998, 0.166665387, 0.0416672213, 0.00836718096, 0.00138823959))
+_E0, _E1, _E2, _E3, _E4 = map(
+    F, (0.49999998, 0.166665387, 0.0416672213, 0.00836718096, 0.00138823959)
+)
 # (2 atanh(s) - 2 s) / s^3 in s^2 on |s| < 0.173: log(1+f) to 8.4e-10
-L0, L1, L2 = map(F, (0.666667798, 0.399770794, 0.298851884))
+_L0, _L1, L2 = map(F, (0.666667798, 0.399770794, 0.298851884))
 
 
 @always_inline
@@ -52,7 +54,7 @@ def _itself_below(limit, x, y):
 @always_inline
 def _power_of_two(k):
     """2^k for -126 <= k <= 127, put together from its bits."""
-    return I((k + BIAS) << MANTISSA).view(F)
+    return I((k + _BIAS) << _MANTISSA).view(F)
 
 
 @always_inline
@@ -61,11 +63,11 @@ def _exp_parts(x):
 
     k ln 2 is taken away in two parts (Cody & Waite, Software Manual, 1980).
     """
-    shifted = x * LOG2_E + ROUNDER
+    shifted = x * _LOG2_E + ROUNDER
     k = shifted - ROUNDER
-    r = (x - k * LN2_HI) - k * LN2_LO
-    q = r + r * r * (E0 + r * (E1 + r * (E2 + r * (E3 + r * E4))))
-    return I(F(shifted).view(I) - ROUNDER_BITS), q
+    r = (x - k * _LN2_HI) - k * _LN2_LO
+    q = r + r * r * (_E0 + r * (_E1 + r * (_E2 + r * (_E3 + r * _E4))))
+    return I(F(shifted).view(I) - _ROUNDER_BITS), q
 
 
 def exp32(x):
@@ -83,7 +85,7 @@ def _expm1_reduced(x):
     """exp(x) - 1 where |x| is not tiny."""
     k, q = _exp_parts(_clamp(x, F(-18), F(89)))
     scale = _power_of_two(I(k - I(1)))
-    return TWO * (scale * q + (scale - HALF))
+    return _TWO * (scale * q + (scale - HALF))
 
 
 def expm1_32(x):
@@ -96,9 +98,9 @@ def expm1_32(x):
 
 def tanh32(x):
     """tanh|x| = t / (t + 2) with t = expm1(2|x|), within 2 ulp, then the sign of x; 1 beyond 10."""
-    t = _expm1_reduced(TWO * _clamp(abs(x), ZERO, F(10)))
-    magnitude = F(t / (t + TWO)).view(I)
-    y = I(magnitude | (F(x).view(I) & SIGN_BIT)).view(F)
+    t = _expm1_reduced(_TWO * _clamp(abs(x), ZERO, F(10)))
+    magnitude = F(t / (t + _TWO)).view(I)
+    y = I(magnitude | (F(x).view(I) & _SIGN_BIT)).view(F)
     return _itself_below(SMALL, x, y)
 
 
@@ -113,13 +115,13 @@ def _log_of_sum(u, c):
     f, by far the largest term, comes last (Muller, Elementary Functions, 2016).
     """
     bits = F(u).view(I)
-    k = I((bits - SQRT_HALF_BITS) >> MANTISSA)
-    m = I(bits - (k << MANTISSA)).view(F)
+    k = I((bits - _SQRT_HALF_BITS) >> _MANTISSA)
+    m = I(bits - (k << _MANTISSA)).view(F)
     f = (m - ONE) + c * _power_of_two(I(-min(k, I(126))))
-    s = f / (TWO + f)
+    s = f / (_TWO + f)
     z, half = s * s, HALF * f * f
-    r = z * (L0 + z * (L1 + z * L2))
-    return F(k) * LN2_HI + (f - (half - (s * (half + r) + F(k) * LN2_LO)))
+    r = z * (_L0 + z * (_L1 + z * L2))
+    return F(k) * _LN2_HI + (f - (half - (s * (half + r) + F(k) * _LN2_LO)))
 
 
 @always_inline
@@ -132,8 +134,8 @@ def _with_log_edges(x, y):
 
 def log32(x):
     """log(x) within 1 ulp, denormal x included: it is scaled by 2^23 first."""
-    denormal = x < LEAST_NORMAL
-    y = _log_of_sum(x * TWO_23 if denormal else x, ZERO)
+    denormal = x < _LEAST_NORMAL
+    y = _log_of_sum(x * _TWO_23 if denormal else x, ZERO)
     return _with_log_edges(x, y - (F(23 * math.log(2)) if denormal else ZERO))
 
 

@@ -19,7 +19,7 @@ Cost: 2 m n k operations. x is read once for each strip of columns, y once for e
 from .native import inlined, native
 from .simd import LANES, TILE_VECTORS, at, multiply_strip, transpose_8x8
 
-WIDEST, HALF, QUARTER = TILE_VECTORS * LANES, LANES // 2, LANES // 4  # strips of columns
+_WIDEST, HALF, QUARTER = TILE_VECTORS * LANES, LANES // 2, LANES // 4  # strips of columns
 MIN_ROWS_TO_PACK = 48  # rows of x: at 20 packing y gains nothing, at 80 it does
 
 
@@ -39,7 +39,7 @@ def product(out, x, y, workspace, m, n, count, out_m, x_m, x_k, y_k, y_n):
         width = _strip_width(n - j)
         strip, row = packed(workspace, at(y, j * y_n), width, m, count, y_k, y_n)
         place = at(out, j)
-        if width == WIDEST:
+        if width == _WIDEST:
             multiply_strip(TILE_VECTORS, LANES, place, x, strip, m, count, out_m, x_m, x_k, row)
         elif width == 2 * LANES:
             multiply_strip(2, LANES, place, x, strip, m, count, out_m, x_m, x_k, row)
@@ -57,8 +57,8 @@ def product(out, x, y, workspace, m, n, count, out_m, x_m, x_k, y_k, y_n):
 @inlined
 def _strip_width(left):
     """The width of the widest strip that fits into the columns that are left."""
-    if left >= WIDEST:
-        return WIDEST
+    if left >= _WIDEST:
+        return _WIDEST
     if left >= 2 * LANES:
         return 2 * LANES
     if left >= LANES:
@@ -72,7 +72,7 @@ def _strip_width(left):
 
 def workspace_size(n: int, count: int) -> int:
     """How many elements of workspace a product needs: the widest strip of y."""
-    return min(n, WIDEST) * count
+    return min(n, _WIDEST) * count
 
 
 @inlined

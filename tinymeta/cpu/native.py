@@ -31,7 +31,7 @@ from numba.core.sigutils import normalize_signature
 from ..system.kernel_folder import load_kernel, save_kernel
 
 CPU_FOLDER = Path(__file__).parent
-PASS_OPTIONS = hasattr(llvm, "create_pipeline_tuning_options")  # an older Numba orders the passes
+_PASS_OPTIONS = hasattr(llvm, "create_pipeline_tuning_options")  # an older Numba orders the passes
 
 
 @functools.cache
@@ -115,12 +115,12 @@ class _KernelLibrary(JITCodeLibrary):
     """
 
     def _optimize_functions(self, module: Any) -> None:
-        if not PASS_OPTIONS:
+        if not _PASS_OPTIONS:
             return super()._optimize_functions(module)
         module.data_layout = self.codegen._data_layout
 
     def _optimize_final_module(self) -> None:
-        if not PASS_OPTIONS:
+        if not _PASS_OPTIONS:
             return super()._optimize_final_module()
         options = llvm.create_pipeline_tuning_options(speed_level=3)
         options.loop_vectorization = True

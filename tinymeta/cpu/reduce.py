@@ -16,10 +16,10 @@ import numpy as np
 
 from .native import native
 
-LOOPED = np.dtype(np.float32)  # the dtype that the loops below are for
-BLOCK = 8192  # elements in a buffer of NumPy's
+_LOOPED = np.dtype(np.float32)  # the dtype that the loops below are for
+_BLOCK = 8192  # elements in a buffer of NumPy's
 # The dtype of the accumulator, where it is wider than that of the numbers.
-ACCUMULATORS = {np.dtype(np.float16): np.float64, LOOPED: np.float64}
+_ACCUMULATORS = {np.dtype(np.float16): np.float64, _LOOPED: np.float64}
 
 
 def sum(out: np.ndarray, x: np.ndarray, *, axes: tuple[int, ...]) -> None:
@@ -30,11 +30,11 @@ def sum(out: np.ndarray, x: np.ndarray, *, axes: tuple[int, ...]) -> None:
     """
     first, last = (axes[0], axes[-1] + 1) if axes else (0, 0)
     one_range = len(axes) == last - first
-    if x.dtype == LOOPED and one_range and x.flags.c_contiguous:
+    if x.dtype == _LOOPED and one_range and x.flags.c_contiguous:
         before, dropped, after = x.shape[:first], x.shape[first:last], x.shape[last:]
         _sum_middle(out, x.reshape(prod(before), prod(dropped), prod(after)))
         return
-    total = np.add.reduce(x, axis=axes, dtype=ACCUMULATORS.get(out.dtype, out.dtype))
+    total = np.add.reduce(x, axis=axes, dtype=_ACCUMULATORS.get(out.dtype, out.dtype))
     np.copyto(out, total, casting="same_kind")
 
 
@@ -49,11 +49,11 @@ def _sum_middle(out: np.ndarray, x: np.ndarray) -> None:
 
 def _sum_rows(out: np.ndarray, x: np.ndarray) -> None:
     """for a:  out[a] = sum_j x[a, j], in pairs within a block, the blocks in float64"""
-    full = x.shape[1] - x.shape[1] % BLOCK  # columns in whole blocks
+    full = x.shape[1] - x.shape[1] % _BLOCK  # columns in whole blocks
     if not full:
         np.add.reduce(x, axis=1, out=out)
         return
-    blocks = x[:, :full].reshape(len(x), -1, BLOCK)
+    blocks = x[:, :full].reshape(len(x), -1, _BLOCK)
     out[:] = np.add.reduce(np.add.reduce(blocks, axis=2), axis=1, dtype=np.float64)
     out += np.add.reduce(x[:, full:], axis=1)
 

@@ -33,9 +33,9 @@ def vector_registers() -> tuple[int, int]:
 
 
 LANES, TILE_VECTORS = vector_registers()
-TILE_ROWS = 6, 4, 2, 1  # the highest first; the lower ones are for the rows that are left
-FLOAT, INDEX, LANE = ir.FloatType(), ir.IntType(64), ir.IntType(32)
-CONTRACT = ("contract",)  # a product and its sum may be one instruction, rounded once
+_TILE_ROWS = 6, 4, 2, 1  # the highest first; the lower ones are for the rows that are left
+_FLOAT, _INDEX, _LANE = ir.FloatType(), ir.IntType(64), ir.IntType(32)
+_CONTRACT = ("contract",)  # a product and its sum may be one instruction, rounded once
 ALIGNMENT = 4  # bytes: a vector may begin at any float32
 
 
@@ -60,7 +60,7 @@ def multiply_strip(typing, vectors, lanes, out, x, y, m, count, out_m, x_m, x_k,
     def code(context, b, signature, args):
         out, x, y, m, count, out_m, x_m, x_k, y_k = (_widened(b, value) for value in args[2:])
         done = _index(0)
-        for rows in TILE_ROWS:
+        for rows in _TILE_ROWS:
             tiles = b.udiv(b.sub(m, done), _index(rows))
             with cgutils.for_range(b, tiles) as loop:
                 row = b.add(done, b.mul(loop.index, _index(rows)))
@@ -80,7 +80,7 @@ def _multiply_tile(b, shape, out, x, y, count, out_m, x_m, x_k, y_k):
     shape: rows, vectors in a row, lanes of a vector, known now; all else is known when it runs.
     """
     rows, vectors, lanes = shape
-    kind = ir.VectorType(FLOAT, lanes)
+    kind = ir.VectorType(_FLOAT, lanes)
     places = [(i, j) for i in range(rows) for j in range(vectors)]
     sums = {place: cgutils.alloca_once(b, kind) for place in places}  # LLVM makes registers of it
     for place in places:
@@ -95,8 +95,8 @@ def _multiply_tile(b, shape, out, x, y, count, out_m, x_m, x_k, y_k):
             number = b.load(b.gep(x, [b.add(x_column, b.mul(x_m, _index(i)))]))
             x_vector = _splat(b, number, kind)
             for j in range(vectors):
-                term = b.fmul(x_vector, ys[j], flags=CONTRACT)
-                total = b.fadd(term, b.load(sums[i, j]), flags=CONTRACT)
+                term = b.fmul(x_vector, ys[j], flags=_CONTRACT)
+                total = b.fadd(term, b.load(sums[i, j]), flags=_CONTRACT)
                 b.store(total, sums[i, j])
     for i, j in places:
         total = b.load(sums[i, j])
@@ -119,7 +119,7 @@ def transpose_8x8(typing, out, y, out_k, y_n):
 
     def code(context, b, signature, args):
         out, y, out_k, y_n = args
-        kind = ir.VectorType(FLOAT, 8)
+        kind = ir.VectorType(_FLOAT, 8)
         rows = []
         for n in range(8):
             pointer = _vector_pointer(b, y, b.mul(y_n, _index(n)), kind)
@@ -153,22 +153,22 @@ def _vector_pointer(b: Any, p: Any, offset: Any, kind: ir.Type) -> Any:
 def _splat(b: Any, scalar: Any, kind: Any) -> Any:
     """The vector that has `scalar` in all its lanes: one instruction, as x86 and ARM have it."""
     undefined = ir.Constant(kind, ir.Undefined)
-    first = b.insert_element(undefined, scalar, ir.Constant(LANE, 0))
+    first = b.insert_element(undefined, scalar, ir.Constant(_LANE, 0))
     return b.shuffle_vector(first, undefined, _lane_numbers([0] * kind.count))
 
 
 def _lane_numbers(numbers: list[int]) -> ir.Constant:
     """Which lane of two vectors each lane of a shuffle takes."""
-    return ir.Constant(ir.VectorType(LANE, len(numbers)), numbers)
+    return ir.Constant(ir.VectorType(_LANE, len(numbers)), numbers)
 
 
 def _index(n: int) -> ir.Constant:
     """A constant of 64 bits."""
-    return ir.Constant(INDEX, n)
+    return ir.Constant(_INDEX, n)
 
 
 def _widened(b: Any, value: Any) -> Any:
     """An integer or bool argument as 64 bits; a pointer as it is."""
     if not isinstance(value.type, ir.IntType) or value.type.width == 64:
         return value
-    return b.zext(value, INDEX)
+    return b.zext(value, _INDEX)

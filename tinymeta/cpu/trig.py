@@ -22,21 +22,23 @@ from .inlining import always_inline
 
 F, D, I = np.float32, np.float64, np.int32
 # floor(2/pi 2^203), from pi by Machin's formula, 29 bits each
-TWO_OVER_PI = (341782637, 423170132, 352195499, 488592205, 461485765, 90590992, 478285810)
-P0, P1, P2, P3, P4, P5, P6 = (D(p * 2.0 ** (-29 * (j + 1))) for j, p in enumerate(TWO_OVER_PI))
-FOUR, QUARTER, HALF_PI, ONE, HALF = D(4), D(0.25), D(np.pi / 2), F(1), F(0.5)
+_TWO_OVER_PI = (341782637, 423170132, 352195499, 488592205, 461485765, 90590992, 478285810)
+_P0, _P1, _P2, _P3, _P4, _P5, _P6 = (
+    D(p * 2.0 ** (-29 * (j + 1))) for j, p in enumerate(_TWO_OVER_PI)
+)
+_FOUR, QUARTER, _HALF_PI, ONE, HALF = D(4), D(0.25), D(np.pi / 2), F(1), F(0.5)
 ROUNDER = F(1.5 * 2**23)  # k + ROUNDER has the bits of the integer k at its end
 SMALL = F(2.0**-13)  # below it x is within x^3/6 of sin: x itself
 # (sin(r)/r - 1) / r^2 and (cos(r) - 1 + r^2/2) / r^4 in r^2 on |r| < 0.79, minimax:
 # sin to 4.1e-9, cos to 1.3e-10
-S0, S1, S2 = map(F, (-0.166666539, 0.00833211304, -0.000195087409))
-C0, C1, C2 = map(F, (0.0416666444, -0.00138872515, 2.44256812e-05))
+_S0, _S1, _S2 = map(F, (-0.166666539, 0.00833211304, -0.000195087409))
+_C0, _C1, _C2 = map(F, (0.0416666444, -0.00138872515, 2.44256812e-05))
 
 
 @always_inline
 def _modulo_4(t):
     """t - 4 n in [-2, 2], exact."""
-    return t - FOUR * np.rint(t * QUARTER)
+    return t - _FOUR * np.rint(t * QUARTER)
 
 
 @always_inline
@@ -47,16 +49,16 @@ def _sin_of_quarters(x, quarters):
     jump.
     """
     x = D(x)
-    t = _modulo_4(x * P0) + _modulo_4(x * P1)
-    t = _modulo_4(t) + _modulo_4(x * P2)
-    t = _modulo_4(t) + _modulo_4(x * P3)
-    t = _modulo_4(t + _modulo_4(x * P4) + _modulo_4(x * P5) + _modulo_4(x * P6))
+    t = _modulo_4(x * _P0) + _modulo_4(x * _P1)
+    t = _modulo_4(t) + _modulo_4(x * _P2)
+    t = _modulo_4(t) + _modulo_4(x * _P3)
+    t = _modulo_4(t + _modulo_4(x * _P4) + _modulo_4(x * _P5) + _modulo_4(x * _P6))
     k = np.rint(t)
-    r = F((t - k) * HALF_PI)
+    r = F((t - k) * _HALF_PI)
     k = I(F(F(k) + ROUNDER).view(I) + quarters)  # its last two bits are k modulo 4
     z = r * r
-    sine = r + r * z * (S0 + z * (S1 + z * S2))
-    cosine = ONE - HALF * z + z * z * (C0 + z * (C1 + z * C2))
+    sine = r + r * z * (_S0 + z * (_S1 + z * _S2))
+    cosine = ONE - HALF * z + z * z * (_C0 + z * (_C1 + z * _C2))
     y = cosine if k & I(1) else sine
     return -y if k & I(2) else y
 

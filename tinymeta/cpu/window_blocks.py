@@ -51,7 +51,7 @@ def workspace_size(length: int, outputs: int) -> int:
 
 
 @inlined
-def gather_rows(block, x, geometry, first, last):
+def _gather_rows(block, x, geometry, first, last):
     """block[r - first, (a b c)] = x[n, y, z, c] for the windows first <= r < last, or 0 outside
 
     A row of a window is one run of neighbours in the image, with zeros on either side.
@@ -82,10 +82,10 @@ def gather_rows(block, x, geometry, first, last):
 
 
 @inlined
-def scatter_rows(x, block, geometry, first, last):
+def _scatter_rows(x, block, geometry, first, last):
     """x[n, y, z, c] += block[r - first, (a b c)] for the windows first <= r < last
 
-    The transpose of `gather_rows`: what it would read outside of the image is left out.
+    The transpose of `_gather_rows`: what it would read outside of the image is left out.
     """
     height, width, channels = geometry[0], geometry[1], geometry[2]
     places_h, places_w, h, w = geometry[3], geometry[4], geometry[5], geometry[6]
@@ -119,7 +119,7 @@ def conv_blocks(out, x, w, workspace, geometry, sizes, w_k, w_o):
     packed = at(workspace, rows * length)
     for first in range(0, windows, rows):
         last = min(first + rows, windows)
-        gather_rows(workspace, x, geometry, first, last)
+        _gather_rows(workspace, x, geometry, first, last)
         product(
             at(out, first * outputs),
             workspace,
@@ -149,7 +149,7 @@ def conv_weight_blocks(out, x, g, workspace, geometry, sizes, g_m, g_o):
         out[i] = 0
     for first in range(0, windows, rows):
         last = min(first + rows, windows)
-        gather_rows(workspace, x, geometry, first, last)
+        _gather_rows(workspace, x, geometry, first, last)
         product(
             partial,
             workspace,
@@ -193,4 +193,4 @@ def conv_input_blocks(out, g, w, workspace, geometry, sizes, g_m, g_o, w_o, w_k)
             w_o,
             w_k,
         )
-        scatter_rows(out, workspace, geometry, first, last)
+        _scatter_rows(out, workspace, geometry, first, last)

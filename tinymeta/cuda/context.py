@@ -16,8 +16,8 @@ from typing import Any
 OUT_OF_MEMORY, NO_SUCH_DEVICE, PTX_TOO_NEW, NOT_READY, NOT_SUPPORTED = 2, 101, 222, 600, 801
 # After one of these nothing runs in the context any more: an illegal address, a time-out, an
 # assertion, and faults of the machine (710, 714 to 719).
-STICKY = {700, 702, 710, *range(714, 720)}
-MAJOR, MINOR = 75, 76  # attributes of a device: its compute capability
+_STICKY = {700, 702, 710, *range(714, 720)}
+_MAJOR, _MINOR = 75, 76  # attributes of a device: its compute capability
 NO_DRIVER = "no NVIDIA driver was found (libcuda): install one, or use --device cpu"
 
 
@@ -30,7 +30,7 @@ class DriverError(RuntimeError):
 
 
 @functools.cache
-def open_library() -> Any:
+def _open_library() -> Any:
     """libcuda, ready for calls. Raises OSError where there is none, DriverError without a GPU."""
     name = "nvcuda.dll" if hasattr(ctypes, "WinDLL") else "libcuda.so.1"
     try:
@@ -38,16 +38,16 @@ def open_library() -> Any:
     except OSError as error:
         raise OSError(NO_DRIVER) from error
     if code := library.cuInit(c_uint(0)):
-        raise DriverError(f"CUDA: cuInit failed: {error_text(library, code)}", code)
+        raise DriverError(f"CUDA: cuInit failed: {_error_text(library, code)}", code)
     return library
 
 
-def error_text(library: Any, code: int) -> str:
+def _error_text(library: Any, code: int) -> str:
     """The driver's own words for an error, and what they mean for this process."""
     text = c_char_p()
     library.cuGetErrorString(c_int(code), byref(text))
     words = f"{text.value.decode() if text.value else 'no text'} ({code})"
-    if code not in STICKY:
+    if code not in _STICKY:
         return words
     return (
         f"{words}: this call or a kernel queued before it did that, and nothing runs on the GPU "
@@ -56,8 +56,8 @@ def error_text(library: Any, code: int) -> str:
 
 
 def gpu_count() -> int:
-    """How many GPUs the driver has. Raises what `open_library` raises."""
-    library, number = open_library(), 0
+    """How many GPUs the driver has. Raises what `_open_library` raises."""
+    library, number = _open_library(), 0
     while library.cuDeviceGet(byref(c_int()), c_int(number)) == 0:
         number += 1
     return number
@@ -66,19 +66,19 @@ def gpu_count() -> int:
 class Context:
     """The primary context of the GPU `number`, its name and its compute capability.
 
-    Raises what `open_library` raises, and DriverError for a GPU that is not there.
+    Raises what `_open_library` raises, and DriverError for a GPU that is not there.
     """
 
     def __init__(self, number: int):
-        self.library, self.number = open_library(), number
+        self.library, self.number = _open_library(), number
         self.handle: int | None = None  # none before it is retained: calls need none until then
         device, handle = c_int(), c_void_p()
         self.call("cuDeviceGet", byref(device), c_int(number))
         self.call("cuDevicePrimaryCtxRetain", byref(handle), device)
         self.handle = handle.value
         major, minor = c_int(), c_int()
-        self.call("cuDeviceGetAttribute", byref(major), c_int(MAJOR), device)
-        self.call("cuDeviceGetAttribute", byref(minor), c_int(MINOR), device)
+        self.call("cuDeviceGetAttribute", byref(major), c_int(_MAJOR), device)
+        self.call("cuDeviceGetAttribute", byref(minor), c_int(_MINOR), device)
         self.capability = major.value, minor.value
         name = ctypes.create_string_buffer(100)
         self.call("cuDeviceGetName", name, c_int(100), device)
@@ -98,7 +98,7 @@ class Context:
     def check(self, code: int, what: str) -> None:
         """Raise DriverError for a code that is not 0; what: failed, for its message."""
         if code:
-            raise DriverError(f"CUDA: {what} failed: {error_text(self.library, code)}", code)
+            raise DriverError(f"CUDA: {what} failed: {_error_text(self.library, code)}", code)
 
     def run(self, function: Callable[..., int], *arguments: Any) -> int:
         """Call it with this context current, and leave the thread's own as it was."""

@@ -43,7 +43,7 @@ def conv(out: Array, x: Array, w: Array, *, geometry: Any) -> None:
     sizes = Sizes(_task_count(x), 1, places, outs, window, places)
     numbers = places, window, *_numbers(geometry, x.shape[-4], x.shape[-1], outs)
     by_fours = x.shape[-1] % 4 == 0, outs % 4 == 0
-    run_product(CONV, out, x, w, sizes, numbers, by_fours)
+    run_product(_CONV, out, x, w, sizes, numbers, by_fours)
 
 
 def conv_weight(out: Array, x: Array, g: Array, *, geometry: Any) -> None:
@@ -55,7 +55,7 @@ def conv_weight(out: Array, x: Array, g: Array, *, geometry: Any) -> None:
     sizes = Sizes(_task_count(x), 1, window, outs, places, window)
     numbers = window, places, *_numbers(geometry, x.shape[-4], x.shape[-1], outs)
     by_fours = x.shape[-1] % 4 == 0, outs % 4 == 0
-    run_product(CONV_WEIGHT, out, x, g, sizes, numbers, by_fours)
+    run_product(_CONV_WEIGHT, out, x, g, sizes, numbers, by_fours)
 
 
 def conv_input(out: Array, g: Array, w: Array, *, geometry: Any) -> None:
@@ -74,7 +74,7 @@ def conv_input(out: Array, g: Array, w: Array, *, geometry: Any) -> None:
     for most in (rows, columns, taps_b):  # a class has these, or one less
         numbers = (*numbers, *divisor(most), *divisor(max(most - 1, 1))[1:])
     by_fours = outs % 4 == 0, outs % 4 == 0
-    run_product(CONV_INPUT, out, g, w, sizes, numbers, by_fours)
+    run_product(_CONV_INPUT, out, g, w, sizes, numbers, by_fours)
 
 
 def _task_count(x: Array) -> int:
@@ -98,7 +98,7 @@ def _numbers(geometry: Any, count: int, channels: int, outs: int) -> tuple[int, 
 
 
 @device_function
-def window_place(m, t, c, g):
+def _window_place(m, t, c, g):
     """Where the window at the place m = (n, i, j) begins."""
     outer, j = divided(m, g[18], g[19], g[20])
     n, i = divided(outer, g[15], g[16], g[17])
@@ -107,7 +107,7 @@ def window_place(m, t, c, g):
 
 
 @device_function
-def window_pixel(k, t, c, g):
+def _window_pixel(k, t, c, g):
     """Where in a window its element k = (a, b, c) lies."""
     outer, channel = divided(k, g[24], g[25], g[26])
     a, b = divided(outer, g[21], g[22], g[23])
@@ -115,7 +115,7 @@ def window_pixel(k, t, c, g):
 
 
 @device_function
-def image_bounds(g):
+def _image_bounds(g):
     return g[3], g[4]
 
 
@@ -126,7 +126,7 @@ def output(o, t, c, g):
 
 
 @device_function
-def outputs_at(k, t, c, g):
+def _outputs_at(k, t, c, g):
     """Where the outputs of the weights of k begin, or those of the gradient at the place k."""
     return int32(0), int32(0), int32(k * g[6])
 
@@ -137,18 +137,18 @@ def outputs_at(k, t, c, g):
 
 
 @device_function
-def facts_of_class(class_, g):
+def _facts_of_class(class_, g):
     y, z = quotient(class_, g[0]), remainder(class_, g[0])
     a, b = remainder(int32(y + g[13]), g[11]), remainder(int32(z + g[14]), g[12])
-    rows = either(steps_from(y, g[3], g[11]), g[30], g[31], g[32], g[33], g[34])
-    columns = either(steps_from(z, g[4], g[12]), g[35], g[36], g[37], g[38], g[39])
-    taps = either(steps_from(b, g[10], g[12]), g[40], g[41], g[42], g[43], g[44])
-    count = int32(steps_from(a, g[9], g[11]) * taps[0] * g[6])
+    rows = either(_steps_from(y, g[3], g[11]), g[30], g[31], g[32], g[33], g[34])
+    columns = either(_steps_from(z, g[4], g[12]), g[35], g[36], g[37], g[38], g[39])
+    taps = either(_steps_from(b, g[10], g[12]), g[40], g[41], g[42], g[43], g[44])
+    count = int32(_steps_from(a, g[9], g[11]) * taps[0] * g[6])
     return (y, z, a, b, count, *rows, *columns, *taps)
 
 
 @device_function
-def steps_from(first, size, stride):
+def _steps_from(first, size, stride):
     """How many of first, first + stride, .. are less than size."""
     return quotient(int32(size - first + stride - 1), stride) if first < size else int32(0)
 
@@ -162,12 +162,12 @@ def either(n, most, multiplier, shift, multiplier_of_fewer, shift_of_fewer):
 
 
 @device_function
-def extent_of_class(c, g):
+def _extent_of_class(c, g):
     return int32(g[2] * c[5] * c[8]), c[4]
 
 
 @device_function
-def pixel_of_class(m, c, g):
+def _pixel_of_class(m, c, g):
     """(n, y, z) of the row m of a class."""
     outer, z = divided(m, c[8], c[9], c[10])
     n, y = divided(outer, c[5], c[6], c[7])
@@ -175,21 +175,21 @@ def pixel_of_class(m, c, g):
 
 
 @device_function
-def row_of_pixel(m, c, g):
-    n, y, z = pixel_of_class(m, c, g)
+def _row_of_pixel(m, c, g):
+    n, y, z = _pixel_of_class(m, c, g)
     return int32((n * g[3] + y) * g[4] + z)
 
 
 @device_function
-def gradient_place(m, t, c, g):
+def _gradient_place(m, t, c, g):
     """The place whose window has the pixel m at the first tap of its class."""
-    n, y, z = pixel_of_class(m, c, g)
+    n, y, z = _pixel_of_class(m, c, g)
     i, j = quotient(int32(y + g[13] - c[2]), g[11]), quotient(int32(z + g[14] - c[3]), g[12])
     return i, j, int32((((t * g[2] + n) * g[7] + i) * g[8] + j) * g[6])
 
 
 @device_function
-def tap_of_class(k, c, g):
+def _tap_of_class(k, c, g):
     """(a, b, o) of k, where a and b count the taps of the class."""
     outer, o = divided(k, g[27], g[28], g[29])
     a, b = divided(outer, c[11], c[12], c[13])
@@ -197,34 +197,36 @@ def tap_of_class(k, c, g):
 
 
 @device_function
-def gradient_tap(k, t, c, g):
+def _gradient_tap(k, t, c, g):
     """The next tap of a pixel belongs to the place before."""
-    a, b, o = tap_of_class(k, c, g)
+    a, b, o = _tap_of_class(k, c, g)
     return int32(-a), int32(-b), int32(o - (a * g[8] + b) * g[6])
 
 
 @device_function
-def gradient_bounds(g):
+def _gradient_bounds(g):
     return g[7], g[8]
 
 
 @device_function
-def weight_channel(channel, t, c, g):
+def _weight_channel(channel, t, c, g):
     return int32(0), int32(0), int32((t * g[9] * g[10] * g[5] + channel) * g[6])
 
 
 @device_function
-def weight_tap(k, t, c, g):
-    a, b, o = tap_of_class(k, c, g)
+def _weight_tap(k, t, c, g):
+    a, b, o = _tap_of_class(k, c, g)
     row = (c[2] + a * g[11]) * g[10] + c[3] + b * g[12]
     return int32(0), int32(0), int32(row * g[5] * g[6] + o)
 
 
-WINDOWS = Matrix(window_place, window_pixel, image_bounds, along_k=True)
-WINDOWS_TRANSPOSED = Matrix(window_pixel, window_place, image_bounds, along_k=False)
-OUTPUTS = Matrix(output, outputs_at, no_bounds, along_k=False)
-GRADIENTS = Matrix(gradient_place, gradient_tap, gradient_bounds, along_k=True)
-WEIGHTS_TRANSPOSED = Matrix(weight_channel, weight_tap, no_bounds, along_k=True)
-CONV = Problem(WINDOWS, OUTPUTS)
-CONV_WEIGHT = Problem(WINDOWS_TRANSPOSED, OUTPUTS)
-CONV_INPUT = Problem(GRADIENTS, WEIGHTS_TRANSPOSED, facts_of_class, extent_of_class, row_of_pixel)
+_WINDOWS = Matrix(_window_place, _window_pixel, _image_bounds, along_k=True)
+_WINDOWS_TRANSPOSED = Matrix(_window_pixel, _window_place, _image_bounds, along_k=False)
+_OUTPUTS = Matrix(output, _outputs_at, no_bounds, along_k=False)
+_GRADIENTS = Matrix(_gradient_place, _gradient_tap, _gradient_bounds, along_k=True)
+_WEIGHTS_TRANSPOSED = Matrix(_weight_channel, _weight_tap, no_bounds, along_k=True)
+_CONV = Problem(_WINDOWS, _OUTPUTS)
+_CONV_WEIGHT = Problem(_WINDOWS_TRANSPOSED, _OUTPUTS)
+_CONV_INPUT = Problem(
+    _GRADIENTS, _WEIGHTS_TRANSPOSED, _facts_of_class, _extent_of_class, _row_of_pixel
+)

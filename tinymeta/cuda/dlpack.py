@@ -25,9 +25,9 @@ from . import target
 from .driver import current
 
 CPU, CUDA = 1, 2  # types of a device
-CODES = {"i": 0, "u": 1, "f": 2, "b": 6}  # NumPy's kind of dtype -> DLPack's
-KINDS = {code: kind for kind, code in CODES.items()}
-NAME, USED_NAME = b"dltensor", b"used_dltensor"  # of a capsule: before and after it is consumed
+_CODES = {"i": 0, "u": 1, "f": 2, "b": 6}  # NumPy's kind of dtype -> DLPack's
+KINDS = {code: kind for kind, code in _CODES.items()}
+_NAME, _USED_NAME = b"dltensor", b"used_dltensor"  # of a capsule: before and after it is consumed
 
 
 class DLTensor(ctypes.Structure):
@@ -83,7 +83,7 @@ def export(array: Any) -> Any:
         data=_host_address(array) if array.size else 0,
         device=dlpack_device(array.block.driver.number),
         ndim=array.ndim,
-        code=CODES[array.dtype.kind],
+        code=_CODES[array.dtype.kind],
         bits=8 * array.dtype.itemsize,
         lanes=1,
         shape=shape,
@@ -93,7 +93,7 @@ def export(array: Any) -> Any:
     managed = DLManagedTensor(tensor, None, _release)
     address = ctypes.addressof(managed)
     exported[address] = managed, shape, strides, array
-    return _python.PyCapsule_New(address, NAME, _destroy_capsule)
+    return _python.PyCapsule_New(address, _NAME, _destroy_capsule)
 
 
 def _host_address(array: Any) -> int:
@@ -113,8 +113,8 @@ def _release(managed):
 @CFUNCTYPE(None, c_void_p)
 def _destroy_capsule(capsule):
     """Called by Python; a capsule that still has its first name was never consumed."""
-    if _python.PyCapsule_IsValid(capsule, NAME):
-        exported.pop(_pointer_of_dying(capsule, NAME), None)
+    if _python.PyCapsule_IsValid(capsule, _NAME):
+        exported.pop(_pointer_of_dying(capsule, _NAME), None)
 
 
 # Capsules and other libraries have their addresses: they outlive this module's end.
@@ -134,7 +134,7 @@ class ImportedTensor:
 
     def __init__(self, value: Any):
         capsule = value.__dlpack__(stream=None if target.SIMULATED else current().stream.value)
-        place = _python.PyCapsule_GetPointer(capsule, NAME)
+        place = _python.PyCapsule_GetPointer(capsule, _NAME)
         self.managed = ctypes.cast(place, POINTER(DLManagedTensor))
         tensor = self.managed.contents.tensor
         if tensor.lanes != 1 or tensor.code not in KINDS:
@@ -142,7 +142,7 @@ class ImportedTensor:
                 f"cannot make a tensor of {type(value).__name__} on cuda: "
                 "tensors hold bools, integers and floats"
             )
-        _python.PyCapsule_SetName(capsule, USED_NAME)  # to call the deleter is up to us now
+        _python.PyCapsule_SetName(capsule, _USED_NAME)  # to call the deleter is up to us now
         self.shape = tuple(tensor.shape[: tensor.ndim])
         self.strides = tuple(tensor.strides[: tensor.ndim]) if tensor.strides else None
         self.dtype = np.dtype(f"{KINDS[tensor.code]}{tensor.bits // 8}")

@@ -15,7 +15,7 @@ from .movement import contiguous
 from .target import cuda
 
 # Strides of an index for each j, and for each element (a, j, b).
-BY_J, BY_ELEMENT = (1, 0), (0, 1)
+_BY_J, _BY_ELEMENT = (1, 0), (0, 1)
 
 
 def take(out: Array, x: Array, i: Array) -> None:
@@ -23,7 +23,7 @@ def take(out: Array, x: Array, i: Array) -> None:
 
     out (A, m, B), x (A, n, B), i (m).
     """
-    _gather(out, x, i, BY_J)
+    _gather(out, x, i, _BY_J)
 
 
 def take_along(out: Array, x: Array, i: Array) -> None:
@@ -31,7 +31,7 @@ def take_along(out: Array, x: Array, i: Array) -> None:
 
     out and i (A, m, B), x (A, n, B).
     """
-    _gather(out, x, i, BY_ELEMENT)
+    _gather(out, x, i, _BY_ELEMENT)
 
 
 def scatter_add(out: Array, g: Array, i: Array, *, size: int) -> None:
@@ -39,7 +39,7 @@ def scatter_add(out: Array, g: Array, i: Array, *, size: int) -> None:
 
     out (A, size, B), g (A, m, B), i (m).
     """
-    _scatter_add(out, g, i, size, BY_J)
+    _scatter_add(out, g, i, size, _BY_J)
 
 
 def scatter_add_along(out: Array, g: Array, i: Array, *, size: int) -> None:
@@ -47,7 +47,7 @@ def scatter_add_along(out: Array, g: Array, i: Array, *, size: int) -> None:
 
     out (A, size, B), g and i (A, m, B).
     """
-    _scatter_add(out, g, i, size, BY_ELEMENT)
+    _scatter_add(out, g, i, size, _BY_ELEMENT)
 
 
 def _gather(out: Array, x: Array, i: Array, index_strides: tuple[int, int]) -> None:

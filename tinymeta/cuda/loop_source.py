@@ -29,7 +29,7 @@ import numpy as np
 from .launch import THREADS
 
 INDENT = "    "
-ZERO_STRIDE, UNIT_STRIDE, ANY_STRIDE = 0, 1, 2  # what the text knows of a stride
+_ZERO_STRIDE, _UNIT_STRIDE, _ANY_STRIDE = 0, 1, 2  # what the text knows of a stride
 
 
 class LoopResult(NamedTuple):
@@ -61,11 +61,11 @@ def stride_patterns(strides: list[tuple]) -> tuple[tuple[int, ...], ...]:
 
 def _pattern(stride: int, is_last: bool) -> int:
     if stride == 0:
-        return ZERO_STRIDE
-    return UNIT_STRIDE if stride == 1 and is_last else ANY_STRIDE
+        return _ZERO_STRIDE
+    return _UNIT_STRIDE if stride == 1 and is_last else _ANY_STRIDE
 
 
-ELEMENTWISE = """\
+_ELEMENTWISE = """\
 def kernel({arrays}, count, sizes, strides):
 {sizes}
     i = cuda.grid(1)
@@ -76,7 +76,7 @@ def kernel({arrays}, count, sizes, strides):
 
 # t: this thread's number in its block. j: its kept element. r: the elements that it reduces.
 # Each result has THREADS numbers of `tile`, side by side.
-REDUCTION = """\
+_REDUCTION = """\
 def kernel({arrays}, kept, reduced, sizes, strides):
 {sizes}
     tile = shared_array({tile_size}, {dtype})
@@ -124,13 +124,13 @@ def loop_source(body: LoopBody, patterns: tuple, reduced: tuple, width: int) -> 
     reductions = [(y, r) for y, r in zip(ys, body.results) if r.reduce]
     if not reductions:
         parts |= {"index": _indented(_unravelled("i", kept), 2), "body": _indented(lines, 2)}
-        return ELEMENTWISE.format(**parts)
+        return _ELEMENTWISE.format(**parts)
     parts |= {
         "kept_index": _indented(_unravelled("j", kept), 2),
         "reduced_index": _indented(_unravelled("r", list(reduced)), 3),
         "body": _indented(lines, 3),
     }
-    return REDUCTION.format(**parts, **_reduction_parts(reductions, width))
+    return _REDUCTION.format(**parts, **_reduction_parts(reductions, width))
 
 
 def _body_lines(body: LoopBody, elements: list[str]) -> list[str]:
@@ -196,9 +196,9 @@ def _element(name: str, k: int, pattern: tuple) -> str:
     """Array k's element at i0, i1, ..; its strides begin at strides[k * depth]."""
     terms = []
     for axis, known in enumerate(pattern):
-        if known == UNIT_STRIDE:
+        if known == _UNIT_STRIDE:
             terms.append(f"i{axis}")
-        elif known == ANY_STRIDE:
+        elif known == _ANY_STRIDE:
             terms.append(f"i{axis} * strides[{k * len(pattern) + axis}]")
     return f"{name.upper()}[{' + '.join(terms) or 0}]"
 

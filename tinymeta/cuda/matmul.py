@@ -20,29 +20,29 @@ def matmul(out: Array, x: Array, w: Array) -> None:
 
     out (.., N, M), x (.., N, K), w (.., K, M), of one dtype and any strides.
     """
-    x, x_task = with_task_stride(x)
-    w, w_task = with_task_stride(w)
+    x, x_task = _with_task_stride(x)
+    w, w_task = _with_task_stride(w)
     dense = out if out.is_dense else allocate(out.shape, out.dtype)
     m, n, k = *out.shape[-2:], x.shape[-1]
     sizes = Sizes(prod(out.shape[:-2]), 1, m, n, k, m)
     x_strides = x_task, x.strides[-2], x.strides[-1]  # of the task, a line and k
     w_strides = w_task, w.strides[-1], w.strides[-2]
     # Neighbouring threads read along the axis whose neighbours lie side by side.
-    problem = product_of(x_along_k=x_strides[2] == 1, w_along_k=w_strides[1] != 1)
-    by_fours = four_at_a_time(x_strides, m, k), four_at_a_time(w_strides, n, k)
+    problem = _product_of(x_along_k=x_strides[2] == 1, w_along_k=w_strides[1] != 1)
+    by_fours = _four_at_a_time(x_strides, m, k), _four_at_a_time(w_strides, n, k)
     run_product(problem, dense, x, w, sizes, (m, k, *x_strides, *w_strides), by_fours)
     if dense is not out:
         copy(out, dense)
 
 
-def with_task_stride(x: Array) -> tuple[Array, int]:
+def _with_task_stride(x: Array) -> tuple[Array, int]:
     """x and the one stride that leads from a matrix to the next; a copy, if there is none."""
     if (stride := x.task_stride) is not None:
         return x, stride
     return contiguous(x), prod(x.shape[-2:])
 
 
-def four_at_a_time(strides: tuple, length: int, count: int) -> bool:
+def _four_at_a_time(strides: tuple, length: int, count: int) -> bool:
     """Whether four neighbours along the axis of stride 1 can be loaded at once.
 
     strides: of the task, of the `length` lines, of the `count` k.
@@ -54,7 +54,7 @@ def four_at_a_time(strides: tuple, length: int, count: int) -> bool:
 
 
 @device_function
-def x_line(i, t, c, g):
+def _x_line(i, t, c, g):
     return int32(0), int32(0), int32(t * g[2] + i * g[3])
 
 
@@ -64,7 +64,7 @@ def x_k(i, t, c, g):
 
 
 @device_function
-def w_line(i, t, c, g):
+def _w_line(i, t, c, g):
     return int32(0), int32(0), int32(t * g[5] + i * g[6])
 
 
@@ -80,8 +80,8 @@ def no_bounds(g):
 
 
 @functools.cache
-def product_of(x_along_k: bool, w_along_k: bool) -> Problem:
+def _product_of(x_along_k: bool, w_along_k: bool) -> Problem:
     """The product of two plain matrices. Their numbers: M, K, and the strides of x and w."""
-    x = Matrix(x_line, x_k, no_bounds, x_along_k)
-    w = Matrix(w_line, w_k, no_bounds, w_along_k)
+    x = Matrix(_x_line, x_k, no_bounds, x_along_k)
+    w = Matrix(_w_line, w_k, no_bounds, w_along_k)
     return Problem(x, w)

@@ -13,8 +13,8 @@ from ctypes import byref, c_char_p, c_int, c_void_p
 from .context import PTX_TOO_NEW, Context, DriverError
 from .stream import Retired
 
-LOG, LOG_SIZE = 5, 6  # options of loading: where the translator writes its errors; its bytes
-LOG_BYTES = 4096
+_LOG, _LOG_SIZE = 5, 6  # options of loading: where the translator writes its errors; its bytes
+_LOG_BYTES = 4096
 
 
 class LoadedKernel:
@@ -29,7 +29,7 @@ class LoadedKernel:
         self.module, self.handle = c_void_p(), c_void_p()
         self.unload = functools.partial(context.call, "cuModuleUnload", self.module)
         # Kept as long as the module: a lazy driver may write into it later than it loads.
-        self.log = ctypes.create_string_buffer(LOG_BYTES)
+        self.log = ctypes.create_string_buffer(_LOG_BYTES)
         name = entry_name(text)
         try:
             self._load(text)
@@ -41,8 +41,8 @@ class LoadedKernel:
             raise DriverError(message, error.code) from error
 
     def _load(self, text: str) -> None:
-        options = (c_int * 2)(LOG, LOG_SIZE)
-        values = (c_void_p * 2)(ctypes.addressof(self.log), LOG_BYTES)
+        options = (c_int * 2)(_LOG, _LOG_SIZE)
+        values = (c_void_p * 2)(ctypes.addressof(self.log), _LOG_BYTES)
         image = c_char_p(text.encode())
         self.context.call(
             "cuModuleLoadDataEx", byref(self.module), image, c_int(2), options, values

@@ -45,17 +45,17 @@ class Matrix(NamedTuple):
 
 
 @device_function
-def just_the_class(class_, g):
+def _just_the_class(class_, g):
     return class_
 
 
 @device_function
-def first_two(c, g):
+def _first_two(c, g):
     return g[0], g[1]
 
 
 @device_function
-def same_row(m, c, g):
+def _same_row(m, c, g):
     return m
 
 
@@ -68,9 +68,9 @@ class Problem(NamedTuple):
 
     x: Matrix
     y: Matrix
-    facts: Callable = just_the_class
-    extent: Callable = first_two
-    out_row: Callable = same_row
+    facts: Callable = _just_the_class
+    extent: Callable = _first_two
+    out_row: Callable = _same_row
 
 
 class Sizes(NamedTuple):
@@ -102,8 +102,8 @@ def run_product(
     dtype = out.dtype.name
     tile, parts, chunk = best_cut(tasks * classes, m, n, k, dtype)
     target_array = out if parts == 1 else allocate((parts, out.size), out.dtype)
-    x_four, y_four = by_fours[0] and starts_at_four(x), by_fours[1] and starts_at_four(y)
-    writes_four = n % 4 == 0 and starts_at_four(target_array)
+    x_four, y_four = by_fours[0] and _starts_at_four(x), by_fours[1] and _starts_at_four(y)
+    writes_four = n % 4 == 0 and _starts_at_four(target_array)
     kernel = product_kernel(problem, tile, x_four, y_four, writes_four, dtype)
     tile_rows, tile_columns = -(-m // tile.m), -(-n // tile.n)
     for first in range(0, tasks, MAX_GRID_Z):
@@ -114,7 +114,7 @@ def run_product(
         _add_parts(out, target_array)
 
 
-def starts_at_four(a: Array) -> bool:
+def _starts_at_four(a: Array) -> bool:
     """Whether four numbers can be loaded at once from where an array begins."""
     return a.address % 16 == 0
 

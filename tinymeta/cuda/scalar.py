@@ -13,7 +13,7 @@ from ..core.text import FUNCTIONS as NAMES
 from .target import SIMULATED, constant_like, device_function, libdevice
 
 # The names that Python's math spells in another way.
-MATH_NAMES = {
+_MATH_NAMES = {
     "arcsin": "asin",
     "arccos": "acos",
     "arctan": "atan",
@@ -80,7 +80,7 @@ def _functions() -> dict:
     }
     ours |= {name: libdevice(name) for name in ("exp2", "cbrt", "rint")}
     pythons = {
-        name: getattr(math, MATH_NAMES.get(name, name)) for name in NAMES if name not in ours
+        name: getattr(math, _MATH_NAMES.get(name, name)) for name in NAMES if name not in ours
     }
     return ours | pythons | constants
 

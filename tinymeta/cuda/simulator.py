@@ -15,7 +15,7 @@ from . import target
 from .context import NO_SUCH_DEVICE, DriverError
 from .graph import Launch
 
-ADDRESS_BITS = 40  # of an address: the place in a buffer; those above are the buffer's number
+_ADDRESS_BITS = 40  # of an address: the place in a buffer; those above are the buffer's number
 
 
 class SimulatedDriver:
@@ -35,7 +35,7 @@ class SimulatedDriver:
         self.last = 0  # the latest address; none is used twice
 
     def allocate(self, size: int) -> int:
-        self.last += 1 << ADDRESS_BITS
+        self.last += 1 << _ADDRESS_BITS
         self.buffers[self.last] = np.zeros(size, np.uint8)
         return self.last
 
@@ -44,7 +44,7 @@ class SimulatedDriver:
 
     def locate(self, address: int) -> tuple[np.ndarray, int]:
         """The buffer that has an address, and the byte of it that is there."""
-        begin = address >> ADDRESS_BITS << ADDRESS_BITS
+        begin = address >> _ADDRESS_BITS << _ADDRESS_BITS
         return self.buffers[begin], address - begin
 
     def upload(self, address: int, array: np.ndarray) -> None:

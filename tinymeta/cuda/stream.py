@@ -17,8 +17,8 @@ from ctypes import byref, c_uint, c_void_p
 
 from .context import NOT_READY, Context
 
-NON_BLOCKING = 1  # a stream that does not wait for the default one
-NO_TIMING = 2  # an event that only orders
+_NON_BLOCKING = 1  # a stream that does not wait for the default one
+_NO_TIMING = 2  # an event that only orders
 LEGACY_DEFAULT = 1  # the stream that CUDA programs use unless they name one
 
 
@@ -27,7 +27,7 @@ class Event:
 
     def __init__(self, context: Context):
         self.context, self.handle = context, c_void_p()
-        context.call("cuEventCreate", byref(self.handle), c_uint(NO_TIMING))
+        context.call("cuEventCreate", byref(self.handle), c_uint(_NO_TIMING))
 
     def record(self, stream: c_void_p) -> None:
         """Be done when all that is queued there now is done."""
@@ -51,7 +51,7 @@ class Event:
 def create_stream(context: Context) -> c_void_p:
     """A queue of its own; it is not destroyed before the process ends."""
     stream = c_void_p()
-    context.call("cuStreamCreate", byref(stream), c_uint(NON_BLOCKING))
+    context.call("cuStreamCreate", byref(stream), c_uint(_NON_BLOCKING))
     return stream
 
 

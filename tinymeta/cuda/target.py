@@ -59,7 +59,7 @@ except Exception as error:  # numba-cuda without its libraries: it raises many k
     cuda = None
     import_error = f"numba.cuda cannot be imported: {error}"
 
-SHARED = 3  # NVVM's number for the address space that the threads of a block share
+_SHARED = 3  # NVVM's number for the address space that the threads of a block share
 kernel_counts = {"compiled": 0, "loaded": 0}  # kernels, new and from the disk
 
 
@@ -155,7 +155,7 @@ else:
 
         def code(context, b, signature, args):
             kind = ir.ArrayType(context.get_data_type(dtype.dtype), count.literal_value)
-            memory = cgutils.add_global_variable(b.module, kind, "shared", addrspace=SHARED)
+            memory = cgutils.add_global_variable(b.module, kind, "shared", addrspace=_SHARED)
             memory.align, memory.linkage = 16, "internal"
             memory.initializer = ir.Constant(kind, ir.Undefined)
             # A generic pointer, as all of Numba's are; LLVM finds the address space again.

@@ -18,14 +18,14 @@ from typing import NamedTuple
 from .product_source import Tile
 from .target import SIMULATED
 
-MULTIPROCESSORS = 132
+_MULTIPROCESSORS = 132
 WIDTH = 128  # threads that begin an instruction in a clock, of a multiprocessor
-ENOUGH_THREADS = 256
+_ENOUGH_THREADS = 256
 BYTES = 1900  # of memory in a clock, for all
-LAUNCH = 2600  # clocks of a kernel more
-AROUND = 150  # a thread's instructions before and behind its loop
-A_STEP = 40  # those of the loads and barriers of one tile of k
-MOST_PARTS = 16  # each is an operand of the kernel that adds them
+_LAUNCH = 2600  # clocks of a kernel more
+_AROUND = 150  # a thread's instructions before and behind its loop
+_A_STEP = 40  # those of the loads and barriers of one tile of k
+_MOST_PARTS = 16  # each is an operand of the kernel that adds them
 
 TILES = {
     "float32": (
@@ -60,7 +60,7 @@ def best_cut(copies: int, m: int, n: int, k: int, dtype: str) -> Cut:
 def _cuts(k: int, dtype: str) -> Iterator[Cut]:
     for tile in TILES[dtype]:
         steps = max(-(-k // tile.depth), 1)
-        for parts in range(1, min(steps, MOST_PARTS) + 1):
+        for parts in range(1, min(steps, _MOST_PARTS) + 1):
             chunk = -(-steps // parts) * tile.depth
             if -(-k // chunk) == parts or parts == 1:  # not one that leaves a part without work
                 yield Cut(tile, parts, chunk)
@@ -70,11 +70,11 @@ def price(cut: Cut, copies: int, m: int, n: int, k: int, dtype: str) -> float:
     """Clocks that a product takes, cut like this."""
     tile, parts, chunk = cut
     blocks = -(-m // tile.m) * -(-n // tile.n) * copies * parts
-    a_step = tile.depth * _instructions(tile) + A_STEP
+    a_step = tile.depth * _instructions(tile) + _A_STEP
     steps = min(chunk, k) / tile.depth
-    rounds = -(-blocks // MULTIPROCESSORS)
-    full = max(rounds * tile.threads, ENOUGH_THREADS) / WIDTH
-    computing = full * (AROUND + steps * a_step)
+    rounds = -(-blocks // _MULTIPROCESSORS)
+    full = max(rounds * tile.threads, _ENOUGH_THREADS) / WIDTH
+    computing = full * (_AROUND + steps * a_step)
     size = 8 if dtype == "float64" else 4
     moving = blocks * steps * tile.depth * (tile.m + tile.n) * size / BYTES
     return max(computing, moving) + _adding(parts, copies * m * n, size)
@@ -93,5 +93,5 @@ def _adding(parts: int, elements: int, size: int) -> float:
     """Clocks of the kernel that adds the parts."""
     if parts == 1:
         return 0
-    computing = elements * (20 + 4 * parts) / (MULTIPROCESSORS * WIDTH)
-    return LAUNCH + max(computing, elements * (2 * parts + 1) * size / BYTES)
+    computing = elements * (20 + 4 * parts) / (_MULTIPROCESSORS * WIDTH)
+    return _LAUNCH + max(computing, elements * (2 * parts + 1) * size / BYTES)

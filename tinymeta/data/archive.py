@@ -17,13 +17,13 @@ from ..system.unzip import entries, naming_the_file
 from .characters import Characters
 
 SIDE = 105  # pixels
-ROW = 1 + (SIDE + 7) // 8  # bytes: the row's filter, then 8 pixels a byte
+_ROW = 1 + (SIDE + 7) // 8  # bytes: the row's filter, then 8 pixels a byte
 HEADER = struct.pack(">IIBBBBB", SIDE, SIDE, 1, 0, 0, 0, 0)  # of the only form that is read
-NEAREST = ((np.arange(28) + 0.5) * SIDE / 28).astype(int)
+_NEAREST = ((np.arange(28) + 0.5) * SIDE / 28).astype(int)
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
-IMAGE = re.compile(r"([^/\s]+/character\d+)/\d+_(\d{1,9})\.png$")  # groups: name, drawer
+_IMAGE = re.compile(r"([^/\s]+/character\d+)/\d+_(\d{1,9})\.png$")  # groups: name, drawer
 LIMIT = 64 << 20  # bytes; the largest set has 5 million
-SET_KIND, REMEDY = "one of Omniglot's sets", "download it again"  # for messages
+_SET_KIND, _REMEDY = "one of Omniglot's sets", "download it again"  # for messages
 
 
 def read_files(source: Path, wanted: Callable[[str], object]) -> dict[str, bytes]:
@@ -35,7 +35,7 @@ def read_files(source: Path, wanted: Callable[[str], object]) -> dict[str, bytes
     source = Path(source)
     if not source.exists():
         raise FileNotFoundError(f"{source} is missing (a zip, or the folder unpacked from it)")
-    with naming_the_file(source, SET_KIND, REMEDY):
+    with naming_the_file(source, _SET_KIND, _REMEDY):
         if source.is_dir():
             return _read_folder(source, wanted)
         return dict(entries(source, wanted, LIMIT))
@@ -61,9 +61,9 @@ def decode(pngs: dict[str, bytes], source: Path) -> np.ndarray:
     """
     raw = bytearray()
     for name, data in pngs.items():
-        with naming_the_file(f"{source}: {name}", "a sound Omniglot PNG", REMEDY):
+        with naming_the_file(f"{source}: {name}", "a sound Omniglot PNG", _REMEDY):
             raw += _decompress(data)
-    rows = np.frombuffer(raw, np.uint8).reshape(len(pngs), SIDE, ROW)
+    rows = np.frombuffer(raw, np.uint8).reshape(len(pngs), SIDE, _ROW)
     return 1 - np.unpackbits(rows[:, :, 1:], axis=2, count=SIDE)  # (n, 105, 105)
 
 
@@ -81,10 +81,10 @@ def _decompress(png: bytes) -> bytes:
         if kind == b"IDAT":
             packed += body
     decompressor = zlib.decompressobj()
-    rows = decompressor.decompress(packed, SIDE * ROW + 1)  # no more, whatever it unpacks to
-    if len(rows) != SIDE * ROW or not decompressor.eof:
-        raise ValueError(f"it has not {SIDE * ROW} bytes of pixels")
-    if any(rows[::ROW]):
+    rows = decompressor.decompress(packed, SIDE * _ROW + 1)  # no more, whatever it unpacks to
+    if len(rows) != SIDE * _ROW or not decompressor.eof:
+        raise ValueError(f"it has not {SIDE * _ROW} bytes of pixels")
+    if any(rows[::_ROW]):
         raise ValueError("its rows are filtered, and only filter 0 is read here")
     return rows
 
@@ -108,7 +108,7 @@ def _chunks(png: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 def shrink(images: np.ndarray) -> np.ndarray:
     """Images (..., 105, 105) by nearest neighbour as (..., 28, 28)."""
-    return images[..., NEAREST[:, None], NEAREST]
+    return images[..., _NEAREST[:, None], _NEAREST]
 
 
 def read_characters(source: Path) -> Characters:
@@ -117,13 +117,14 @@ def read_characters(source: Path) -> Characters:
     Raises FileNotFoundError and ValueError naming what is missing, damaged or of another form.
     """
     found = {}
-    for path, data in read_files(source, IMAGE.search).items():
-        if match := IMAGE.search(path):
+    for path, data in read_files(source, _IMAGE.search).items():
+        if match := _IMAGE.search(path):
             name, drawer = match.groups()
             found[name, int(drawer)] = data
     if not found:
         raise ValueError(
-            f"{source} holds no ALPHABET/characterNN/IIII_DD.png, so it is not {SET_KIND}: {REMEDY}"
+            f"{source} holds no ALPHABET/characterNN/IIII_DD.png, so it is not {_SET_KIND}: "
+            f"{_REMEDY}"
         )
     names = tuple(sorted({name for name, _ in found}))
     drawers = sorted({drawer for _, drawer in found})
@@ -132,7 +133,7 @@ def read_characters(source: Path) -> Characters:
         absent = ((n, d) for n in names for d in drawers if (n, d) not in found)
         name, drawer = next(absent)
         raise ValueError(
-            f"{source} lacks {lacking} pictures, the first {name}, drawer {drawer:02}: {REMEDY}"
+            f"{source} lacks {lacking} pictures, the first {name}, drawer {drawer:02}: {_REMEDY}"
         )
 
     alphabet = np.unique([name.split("/")[0] for name in names], return_inverse=True)[1]

@@ -15,11 +15,11 @@ from ..core.checks import check_whole, plain_integers
 from .characters import Characters
 from .strokes import Alphabet, PlacedStroke, character_points, draw_alphabet, draw_character
 
-PEN = 0.0265  # half a line's width, as a share of the picture
-EXTENT = 0.62  # the longer side of a character's box, likewise
+_PEN = 0.0265  # half a line's width, as a share of the picture
+_EXTENT = 0.62  # the longer side of a character's box, likewise
 MARGIN = 0.03  # what stays free of points at each border, likewise
 HALF = 0.5 + 0.5j  # the middle of the picture
-HABITS = np.array([[0.1], [0.13], [0.13], [0.12]])  # how far slant, width, height, pen vary
+_HABITS = np.array([[0.1], [0.13], [0.13], [0.12]])  # how far slant, width, height, pen vary
 TRIES = 50  # at a character that is legible and new
 
 
@@ -93,14 +93,14 @@ class Glyphs:
         )
         points = (points - centre) * scale  # (drawers, S, P)
         accidents = rng.normal(size=habits.shape)  # of this character alone
-        manner = HABITS * (0.7 * habits + 0.7 * accidents)  # (4, drawers)
+        manner = _HABITS * (0.7 * habits + 0.7 * accidents)  # (4, drawers)
         slant, wide, tall, press = manner[..., None, None]  # each (drawers, 1, 1)
         x = (points.real - slant * points.imag) * np.exp(wide)
         y = points.imag * np.exp(tall)
         points = x + 1j * y
         shift = rng.normal(size=wide.shape) + 1j * rng.normal(size=wide.shape)
         points += 0.055 * shift
-        pen = PEN * np.exp(press[:, 0, 0])  # (drawers,)
+        pen = _PEN * np.exp(press[:, 0, 0])  # (drawers,)
         pixels = _fit_inside(points + HALF) * self.size
         return rasterize(pixels, pen * self.size, self.size)
 
@@ -144,12 +144,12 @@ def _largest_overlap(picture: np.ndarray, others: list[np.ndarray]) -> float:
 
 
 def _frame(points: np.ndarray) -> tuple[complex, float]:
-    """The centre of a character's box, and the scale that brings its longer side to EXTENT."""
+    """The centre of a character's box, and the scale that brings its longer side to _EXTENT."""
     x, y = points.real, points.imag
     width, height = np.ptp(x), np.ptp(y)
     corner = x.min() + 1j * y.min()
     longer = max(width, height, 0.7)  # 0.7: dots stay small
-    return corner + (width + 1j * height) / 2, EXTENT / longer
+    return corner + (width + 1j * height) / 2, _EXTENT / longer
 
 
 def _fit_inside(points: np.ndarray) -> np.ndarray:

@@ -29,13 +29,13 @@ class Split(NamedTuple):
     test: Characters
 
 
-SMALL1 = ("Balinese", "Early_Aramaic", "Greek", "Korean", "Latin")
-SMALL2 = ("Greek", "Japanese_(katakana)", "Latin", "Sanskrit", "Tagalog")
+_SMALL1 = ("Balinese", "Early_Aramaic", "Greek", "Korean", "Latin")
+_SMALL2 = ("Greek", "Japanese_(katakana)", "Latin", "Sanskrit", "Tagalog")
 
 # Vinyals et al. 2016, as listed by Snell et al. 2017: 1028, 172 and 423 characters. The lists come
 # down to whole alphabets, but for Gurmukhi, whose first 41 characters are learned from.
-VINYALS_VALIDATION = ("Armenian", "Bengali", "Early_Aramaic", "Hebrew", "Mkhedruli_(Georgian)")
-VINYALS_TEST = (
+_VINYALS_VALIDATION = ("Armenian", "Bengali", "Early_Aramaic", "Hebrew", "Mkhedruli_(Georgian)")
+_VINYALS_TEST = (
     "Gurmukhi",
     "Kannada",
     "Keble",
@@ -50,7 +50,7 @@ VINYALS_TEST = (
     "Tibetan",
     "ULOG",
 )
-GURMUKHI_TRAIN = tuple(f"Gurmukhi/character{i:02}" for i in range(1, 42))
+_GURMUKHI_TRAIN = tuple(f"Gurmukhi/character{i:02}" for i in range(1, 42))
 
 
 class Omniglot:
@@ -80,12 +80,12 @@ class Omniglot:
     @property
     def small1(self) -> Characters:
         """Lake's first 'minimal' background set: 5 of the 30 alphabets, 136 characters."""
-        return _only(SMALL1, self.background)
+        return _only(_SMALL1, self.background)
 
     @property
     def small2(self) -> Characters:
         """Lake's second 'minimal' background set: 5 of the 30 alphabets, 156 characters."""
-        return _only(SMALL2, self.background)
+        return _only(_SMALL2, self.background)
 
     def split(self, name: str = "official", seed: int = 0) -> Split:
         """Divide the characters into train, validation and test.
@@ -110,13 +110,13 @@ class Omniglot:
                 everything.select(train), everything.select(validation), everything.select(test)
             )
         if name == "vinyals":
-            in_train = np.isin(everything.names, GURMUKHI_TRAIN)
+            in_train = np.isin(everything.names, _GURMUKHI_TRAIN)
             rest = everything.select(~in_train)
-            others = _without(VINYALS_TEST + VINYALS_VALIDATION, rest)
+            others = _without(_VINYALS_TEST + _VINYALS_VALIDATION, rest)
             return Split(
                 join(others, everything.select(in_train)),
-                _only(VINYALS_VALIDATION, rest),
-                _only(VINYALS_TEST, rest),
+                _only(_VINYALS_VALIDATION, rest),
+                _only(_VINYALS_TEST, rest),
             )
         raise ValueError(
             f"split {name!r} is unknown; there are official, minimal1, minimal2, vinyals and random"

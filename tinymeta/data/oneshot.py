@@ -17,8 +17,8 @@ import numpy as np
 from .archive import SIDE, decode, read_files, shrink
 from .omniglot_files import find_root, find_set
 
-RUNS = WAY = 20
-PART = re.compile(r"run\d\d/.+$")  # in whatever folder the runs lie
+RUNS = _WAY = 20
+_PART = re.compile(r"run\d\d/.+$")  # in whatever folder the runs lie
 DIGEST = "890df5bcd0ce8474159ad816599ced05e49096ce33113df28395cd9fb10b0d2a"
 
 
@@ -50,8 +50,8 @@ def all_runs(root: str | os.PathLike | None = None, *, size: int = 28) -> list[O
         raise ValueError(f"all_runs: size={size} must be 28 or {SIDE}")
     source = find_set(find_root(root), "all_runs")
     files = {}  # by their path from 'runNN/' on
-    for path, data in read_files(source, PART.search).items():
-        if match := PART.search(path):
+    for path, data in read_files(source, _PART.search).items():
+        if match := _PART.search(path):
             files[match[0]] = data
     runs = [_read_run(files, f"run{number:02}", source) for number in range(1, RUNS + 1)]
     if digest(runs) != DIGEST:
@@ -149,8 +149,8 @@ def _read_run(files: dict[str, bytes], name: str, source: Path) -> OneShotRun:
 
     class_labels.txt has 20 lines 'test path, training path'.
     """
-    train = [f"{name}/training/class{i:02}.png" for i in range(1, WAY + 1)]
-    test = [f"{name}/test/item{i:02}.png" for i in range(1, WAY + 1)]
+    train = [f"{name}/training/class{i:02}.png" for i in range(1, _WAY + 1)]
+    test = [f"{name}/test/item{i:02}.png" for i in range(1, _WAY + 1)]
     labels = f"{name}/class_labels.txt"
     for path in (*train, *test, labels):
         if path not in files:

@@ -17,12 +17,12 @@ from typing import NamedTuple
 import numpy as np
 
 P = 64  # steps of a stroke
-JOINTS = (0, P // 2, P - 1)  # the points at which strokes are mostly joined
+_JOINTS = (0, P // 2, P - 1)  # the points at which strokes are mostly joined
 
 # Waves of 1/2, 1 and 3/2 periods along a stroke, the slower the stronger: normal numbers (..., 3)
-# @ WAVES are smooth noise (..., P).
-MIDPOINTS = (np.arange(P) + 0.5) / P
-WAVES = np.cos(pi * np.outer([1, 2, 3], MIDPOINTS)) / [[1], [2], [3]]  # (3, P)
+# @ _WAVES are smooth noise (..., P).
+_MIDPOINTS = (np.arange(P) + 0.5) / P
+_WAVES = np.cos(pi * np.outer([1, 2, 3], _MIDPOINTS)) / [[1], [2], [3]]  # (3, P)
 
 Piece = tuple[float, float, float]  # length, bend along it, corner after it; angles in degrees
 Uniform = Callable[[float, float], float]  # a number of a range, as rng.uniform
@@ -31,7 +31,7 @@ StrokeKind = Callable[[Uniform], list[Piece]]
 # The kinds of strokes, drawn anew for each alphabet by u = rng.uniform. A length of 1 is the height
 # of a large letter.
 # fmt: off
-STRAIGHT: tuple[StrokeKind, ...] = (
+_STRAIGHT: tuple[StrokeKind, ...] = (
     lambda u: [(u(0.8, 1.1), 0, 0)],  # bar
     lambda u: [(u(0.3, 0.6), 0, 0)],  # short bar
     lambda u: [(u(0.5, 1.0), 0, u(60, 130)), (u(0.4, 0.8), 0, 0)],  # corner L V
@@ -40,7 +40,7 @@ STRAIGHT: tuple[StrokeKind, ...] = (
     lambda u: [(0.6, 0, 90), (u(0.4, 0.6), 0, 90), (0.6, 0, 0)],  # cup
     lambda u: [(0.6, 0, 120), (0.6, 0, 120), (0.6, 0, 0)],  # triangle
 )
-ROUND: tuple[StrokeKind, ...] = (
+_ROUND: tuple[StrokeKind, ...] = (
     lambda u: [(u(0.7, 1.1), u(40, 100), 0)],  # bow
     lambda u: [(u(0.9, 1.4), u(160, 270), 0)],  # arc C U
     lambda u: [(u(1.0, 1.6), u(340, 380), 0)],  # ring O
@@ -50,7 +50,7 @@ ROUND: tuple[StrokeKind, ...] = (
     lambda u: [(0.7, u(160, 200), -180), (0.7, u(160, 200), 0)],  # double bow
 )
 # fmt: on
-DOT: list[Piece] = [(0.07, 300, 0)]
+_DOT: list[Piece] = [(0.07, 300, 0)]
 
 
 class Alphabet(NamedTuple):
@@ -100,13 +100,13 @@ def stroke_steps(pieces: list[Piece]) -> tuple[np.ndarray, np.ndarray]:
 def draw_alphabet(rng: np.random.Generator) -> Alphabet:
     """A new alphabet, whose strokes are angular, round, or a mixture: 5 to 7 of them, or 8."""
     roundness = rng.uniform()
-    kinds = [STRAIGHT[0]]  # stroke 0 is a bar in every alphabet: see `stem`
+    kinds = [_STRAIGHT[0]]  # stroke 0 is a bar in every alphabet: see `stem`
     for _ in range(rng.integers(4, 7)):
-        family = ROUND if rng.random() < roundness else STRAIGHT
+        family = _ROUND if rng.random() < roundness else _STRAIGHT
         kinds.append(family[rng.integers(7)])  # each family has 7 kinds
     strokes = [stroke_steps(kind(rng.uniform)) for kind in kinds]
     if rng.random() < 0.3:
-        strokes.append(stroke_steps(DOT))
+        strokes.append(stroke_steps(_DOT))
     degrees = [90, 0, 90, 180] if rng.random() < 0.7 else [90, 0, 45, 135]
     return Alphabet(
         lengths=np.array([lengths for lengths, _ in strokes]),
@@ -130,8 +130,8 @@ def draw_character(rng: np.random.Generator, alphabet: Alphabet) -> list[PlacedS
                 scale=rng.choice([1.0, 0.8, 0.6]) if i else 1.0,
                 mirror=rng.choice([1, 1, -1]),
                 base=int(rng.integers(i)) if i else 0,
-                base_point=int(rng.choice(JOINTS) if rng.random() < 0.8 else rng.integers(P)),
-                own_point=rng.choice(JOINTS, p=[0.7, 0.2, 0.1]),
+                base_point=int(rng.choice(_JOINTS) if rng.random() < 0.8 else rng.integers(P)),
+                own_point=rng.choice(_JOINTS, p=[0.7, 0.2, 0.1]),
                 offset=beside if rng.random() < alphabet.apart else 0,
             )
         )
@@ -159,9 +159,9 @@ def character_points(
 
     shape = (drawers, len(character))
     stretch = 0.12 * normal(*shape, 1)  # (drawers, S, 1), log of a stroke's size
-    stretch = stretch + 0.2 * normal(*shape, 3) @ WAVES  # (drawers, S, P), varying along it
+    stretch = stretch + 0.2 * normal(*shape, 3) @ _WAVES  # (drawers, S, P), varying along it
     sway = 0.06 * normal(*shape, 1)  # radians
-    sway = sway + 0.12 * normal(*shape, 3) @ WAVES
+    sway = sway + 0.12 * normal(*shape, 3) @ _WAVES
     bend = 1 + 0.06 * normal(*shape, 1)
     turns = mirror[:, None] * alphabet.turns[stroke] * bend
     direction = heading[:, None] + np.cumsum(turns, axis=-1) + sway

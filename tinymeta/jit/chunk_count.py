@@ -18,15 +18,15 @@ from .task_roles import estimated_seconds
 from .views import VIEWS, source
 
 CHUNK_BYTES = 2e6  # of values that live at once; more leaves the second cache of most processors
-CHUNK_SECONDS = 1e-4  # of work, below which a chunk is not cut further for the sake of threads
-FOR_THREADS = 16  # chunks, of which that much work is made if there is enough
+_CHUNK_SECONDS = 1e-4  # of work, below which a chunk is not cut further for the sake of threads
+_FOR_THREADS = 16  # chunks, of which that much work is made if there is enough
 
 
 def chunk_count(split: Split) -> int:
     """The number of chunks of a split program: 1, 2, 4, .. up to twice the tasks."""
     seconds = sum(map(estimated_seconds, split.middle))
     for_cache = most_live_bytes(split) / CHUNK_BYTES
-    for_threads = min(seconds / CHUNK_SECONDS, FOR_THREADS)
+    for_threads = min(seconds / _CHUNK_SECONDS, _FOR_THREADS)
     count = 1
     while count < for_cache and count < split.tasks or 2 * count <= min(for_threads, split.tasks):
         count *= 2

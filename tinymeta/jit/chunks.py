@@ -30,8 +30,8 @@ from .tree_sum import LEAF
 from .work_buffers import WorkBuffers
 
 WORTH_SPLITTING = 1e-4  # seconds of work below which a program is run whole
-GROUPS_OF_A_THREAD = 4  # chunks are taken in so many groups, that fast threads may take more
-NOTABLE_SHARE = 0.1  # of the work, before and after the chunks, that is worth a word
+_GROUPS_OF_A_THREAD = 4  # chunks are taken in so many groups, that fast threads may take more
+_NOTABLE_SHARE = 0.1  # of the work, before and after the chunks, that is worth a word
 
 
 class Execution(NamedTuple):
@@ -69,7 +69,7 @@ def build_replay(program: Program, threads: int | None = None) -> tuple[Callable
         return Replay(program, threads, in_place=True), _SMALL
     serial = ""
     outside = 1 - sum(map(estimated_seconds, found.middle)) / seconds
-    if outside > NOTABLE_SHARE:
+    if outside > _NOTABLE_SHARE:
         serial = f"{100 * outside:.0f} % of the work depends on no task, or on sums over all"
     execution = Execution(f"{found.tasks} tasks in {count} chunks", serial)
     return ChunkedReplay(found, threads, chunk_bounds(found.tasks, count)), execution
@@ -82,7 +82,7 @@ def chunk_bounds(tasks: int, count: int) -> list[int]:
 
 def group_count(chunks: int, threads: int) -> int:
     """In how many groups chunks are taken: a power of two, as `chunks` is."""
-    wanted = GROUPS_OF_A_THREAD * threads if threads > 1 else 1
+    wanted = _GROUPS_OF_A_THREAD * threads if threads > 1 else 1
     count = 1
     while count < min(wanted, chunks):
         count *= 2

@@ -173,7 +173,7 @@ class _KernelWriter:
     def begin_reductions(self) -> None:
         """What is added into begins at 0, what maxima go into at the least number."""
         for y, root in self.reduced:
-            begin = "0" if root.op == "sum" else least_number(root.dtype)
+            begin = "0" if root.op == "sum" else _least_number(root.dtype)
             self.lines.append(f"for i in range({self.result_size(root)}):")
             self.lines.append(f"{INDENT}{y.name}_0[i] = {y.dtype}({begin})")
 
@@ -208,7 +208,7 @@ class _KernelWriter:
             self.lines.append(f"{INDENT}{y.name}_end[i] = float32({y.name}_0[i])")
 
 
-def least_number(dtype: np.dtype) -> str:
+def _least_number(dtype: np.dtype) -> str:
     """What no number of a dtype is less than."""
     return "-inf" if dtype.kind == "f" else str(np.iinfo(dtype).min)
 

@@ -14,8 +14,8 @@ reads one of its large operands and comes after the steps that store what it rea
 
 Invariants: a step comes after the steps that store what it reads; a root joins only a loop that
 then has at most MAX_OPERANDS operands and 4 * MAX_BODY equations. Cost: O(n), as a root looks at
-MAX_CANDIDATES loops for each operand. One loop for each root would read shared operands from memory
-again in each; comparing all pairs of roots takes O(n^2).
+_MAX_CANDIDATES loops for each operand. One loop for each root would read shared operands from
+memory again in each; comparing all pairs of roots takes O(n^2).
 """
 
 import math
@@ -27,7 +27,7 @@ from .loops import can_loop, loop_space
 from .materialize import MAX_BODY, MAX_OPERANDS, Materialization, operands
 from .program import Equation, Program
 
-MAX_CANDIDATES = 16  # loops, the latest, that are looked at for a root to join
+_MAX_CANDIDATES = 16  # loops, the latest, that are looked at for a root to join
 
 
 class Loop(NamedTuple):
@@ -123,5 +123,5 @@ def candidates(reading: dict, space: tuple, large: list[Equation], after: int) -
     for x in large:
         loops = reading.get((space, x), [])
         begin = bisect_right(loops, after)
-        found.update(loops[max(begin, len(loops) - MAX_CANDIDATES) :])
+        found.update(loops[max(begin, len(loops) - _MAX_CANDIDATES) :])
     return sorted(found)

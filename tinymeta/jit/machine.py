@@ -53,10 +53,10 @@ def run_kernels(kernels, args_addresses, arena, first, last):
 # ---- chunks on threads ---------------------------------------------------------------------------
 # Tables of int64 describe the work (job_tables.py fills them in):
 #
-#   copy    COPY_FIELDS:  array, byte in the array, byte in the arena, count of bytes
-#   chunk   CHUNK_FIELDS: kernels, their arguments, count of kernels,
+#   copy    _COPY_FIELDS:  array, byte in the array, byte in the arena, count of bytes
+#   chunk   _CHUNK_FIELDS: kernels, their arguments, count of kernels,
 #                         copies in, count of copies in, copies out, count of copies out
-#   group   GROUP_FIELDS: its first chunk, and the one after its last
+#   group   _GROUP_FIELDS: its first chunk, and the one after its last
 #   job     what one thread needs to take groups: chunks, groups, count of groups, counters,
 #           its arena, addresses of the arrays
 #   counters  groups taken, groups completed
@@ -64,7 +64,7 @@ def run_kernels(kernels, args_addresses, arena, first, last):
 # FLAGS is the length of the flags that a worker thread shares with the thread that calls it
 # (threads.py). Each of the four flags has a cache line of its own: 8 int64 apart.
 
-CHUNK_FIELDS, COPY_FIELDS, GROUP_FIELDS = 7, 4, 2
+_CHUNK_FIELDS, _COPY_FIELDS, _GROUP_FIELDS = 7, 4, 2
 REQUESTED, COMPLETED, PARKED, JOB, FLAGS = 0, 8, 16, 24, 32
 
 
@@ -101,17 +101,17 @@ def take_chunks(job_address):
         taken = _fetch_add(counters)
         if taken >= count:
             return
-        group = _as_args(groups + 8 * GROUP_FIELDS * taken)
+        group = _as_args(groups + 8 * _GROUP_FIELDS * taken)
         for k in range(group[0], group[1]):
-            chunk = _as_args(chunks + 8 * CHUNK_FIELDS * k)
+            chunk = _as_args(chunks + 8 * _CHUNK_FIELDS * k)
             kernels, args_addresses = _as_args(chunk[0]), _as_args(chunk[1])
             for m in range(chunk[4]):
-                move = _as_args(chunk[3] + 8 * COPY_FIELDS * m)
+                move = _as_args(chunk[3] + 8 * _COPY_FIELDS * m)
                 copy_bytes(arena + move[2], arrays[move[0]] + move[1], move[3])
             for step in range(chunk[2]):
                 _call_kernel(kernels[step], _as_arena(arena), _as_args(args_addresses[step]))
             for m in range(chunk[6]):
-                move = _as_args(chunk[5] + 8 * COPY_FIELDS * m)
+                move = _as_args(chunk[5] + 8 * _COPY_FIELDS * m)
                 copy_bytes(arrays[move[0]] + move[1], arena + move[2], move[3])
         _fetch_add(at(counters, 1))
 

@@ -27,7 +27,9 @@ from .loops import can_loop, is_elementwise, is_expensive
 from .program import Equation, Program
 from .views import VIEWS, changes_unit_axes_only, source
 
-FREE_OPERANDS = 2  # large operands up to which a cheap value with several readers is computed again
+_FREE_OPERANDS = (
+    2  # large operands up to which a cheap value with several readers is computed again
+)
 MAX_OPERANDS = 20  # of a loop; a value that reads more than half as many is stored
 MAX_BODY = 64  # equations; the value of a longer body is stored
 
@@ -61,7 +63,7 @@ def choose_materialized(program: Program) -> Materialization:
             materialized.add(eqn)
         elif eqn not in materialized:
             large_operands = sum(x.size >= eqn.size for x in reads)
-            costly = large_operands > FREE_OPERANDS or any(map(is_expensive, body))
+            costly = large_operands > _FREE_OPERANDS or any(map(is_expensive, body))
             computed_again = len(readers[eqn]) > 1 and costly
             too_long = len(reads) > MAX_OPERANDS // 2 or len(body) > MAX_BODY
             if computed_again or too_long:

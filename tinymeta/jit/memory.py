@@ -34,7 +34,7 @@ Lifetimes = dict[Equation, tuple[int, int]]  # (first step, last step) of each v
 ALIGNMENT = 64  # bytes: a line of the cache, a vector of any machine
 PIECE = 2**20  # bytes by which a result lies before the operand that it is written over
 WORTH_PACKING = 10 * PIECE  # bytes of an arena, from which a smaller one is looked for
-FEW = 128  # values, the largest, that are then placed first
+_FEW = 128  # values, the largest, that are then placed first
 
 
 class Memory(NamedTuple):
@@ -98,10 +98,10 @@ def plan_memory(
     requests = _requests_for(inside, slides)
     requests += [_Request(k, k, aligned_size(size), ()) for k, size in workspace_sizes.items()]
     requests.sort(key=lambda r: (r.first, not r.values))  # of a step, values come first
-    places, size = first_fit(requests)
+    places, size = _first_fit(requests)
     if size > WORTH_PACKING:
-        for order in (longest_life, largest_and_shortest):
-            other_places, other_size = pack_large(requests, order)
+        for order in (_longest_life, _largest_and_shortest):
+            other_places, other_size = _pack_large(requests, order)
             if other_size < size:
                 places, size = other_places, other_size
 
@@ -130,7 +130,7 @@ def _requests_for(lives: Lifetimes, slides: dict[Equation, Equation]) -> list[_R
     return requests
 
 
-def first_fit(requests: list[_Request]) -> tuple[list[int], int]:
+def _first_fit(requests: list[_Request]) -> tuple[list[int], int]:
     """(where each request begins, bytes in all); requests: in the order of their first steps.
 
     A heap knows which block's last step is over first, so a step costs as much as there are gaps,
@@ -149,29 +149,29 @@ def first_fit(requests: list[_Request]) -> tuple[list[int], int]:
     return places, free_list.peak
 
 
-def longest_life(request: _Request) -> tuple:
+def _longest_life(request: _Request) -> tuple:
     """Values of a derivative are read last if they were stored first, so lives lie in one another:
     placed from the outermost to the innermost they leave no gaps.
     """
     return request.first - request.last, -request.size
 
 
-def largest_and_shortest(request: _Request) -> tuple:
+def _largest_and_shortest(request: _Request) -> tuple:
     """What is small still fits between what is large."""
     return -request.size, request.last - request.first
 
 
-def pack_large(
+def _pack_large(
     requests: list[_Request], order: Callable[[_Request], tuple]
 ) -> tuple[list[int], int]:
-    """As `first_fit`, but the FEW largest are placed before, in this order.
+    """As `_first_fit`, but the _FEW largest are placed before, in this order.
 
     Each goes to the first gap between those that live at one of its steps; all others lie behind.
     """
     by_size = sorted(range(len(requests)), key=lambda k: -requests[k].size)
     placed: dict[int, int] = {}
     end_of_large = 0
-    for k in sorted(by_size[:FEW], key=lambda k: order(requests[k])):
+    for k in sorted(by_size[:_FEW], key=lambda k: order(requests[k])):
         request = requests[k]
         others = [j for j in placed if _live_at_once(request, requests[j])]
         begin = 0
@@ -182,7 +182,7 @@ def pack_large(
         placed[k] = begin
         end_of_large = max(end_of_large, begin + request.size)
     small = [k for k in range(len(requests)) if k not in placed]
-    places, size = first_fit([requests[k] for k in small])
+    places, size = _first_fit([requests[k] for k in small])
     for k, begin in zip(small, places):
         placed[k] = end_of_large + begin
     return [placed[k] for k in range(len(requests))], end_of_large + size

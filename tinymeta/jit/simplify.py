@@ -34,7 +34,7 @@ from .joins import concatenate_rule, sum_of_pads
 from .program import Builder, Equation, Program, rewrite
 
 NARROW = 16  # columns that do not fill a register
-COMPARED = 4096  # elements; constants up to this size are merged if they are equal
+_COMPARED = 4096  # elements; constants up to this size are merged if they are equal
 
 
 def simplify(program: Program) -> Program:
@@ -76,7 +76,7 @@ class Simplifier(Builder):
         """Equal for equations that have the same value and region."""
         if op == "constant":
             value = static["value"]
-            content = value.tobytes() if value.size <= COMPARED else id(value)
+            content = value.tobytes() if value.size <= _COMPARED else id(value)
             return op, value.shape, value.dtype, content
         region = 0 if like is None else like.region
         return op, tuple(x.number for x in inputs), repr(static), region

@@ -62,7 +62,7 @@ def machine_call(
     if eqn.op == "matmul" and eqn.dtype == np.float32 and not _goes_to_blas(eqn, blas_threads):
         return fixed_kernels.multiply, product_args(plan, k, eqn)
     if eqn.op in BLOCKED:
-        return _OF_WINDOWS[eqn.op], window_args(plan, k, eqn)
+        return _OF_WINDOWS[eqn.op], _window_args(plan, k, eqn)
     return None
 
 
@@ -93,7 +93,7 @@ def product_args(plan: ExecutionPlan, k: int, eqn: Equation) -> list[int]:
     return [*places, tasks, m, n, count, x_t, x_m, x_k, y_t, y_k, y_n]
 
 
-def window_args(plan: ExecutionPlan, k: int, eqn: Equation) -> list[int]:
+def _window_args(plan: ExecutionPlan, k: int, eqn: Equation) -> list[int]:
     """The arguments of a product of windows for step k."""
     first, second = eqn.inputs
     length, outputs = window_sizes(eqn)

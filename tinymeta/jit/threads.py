@@ -44,7 +44,7 @@ from .machine import (
 )
 from .work_buffers import WorkBuffers
 
-SPIN_LIMIT = 200_000  # reads of a counter before a thread parks: about 0.1 ms
+_SPIN_LIMIT = 200_000  # reads of a counter before a thread parks: about 0.1 ms
 
 
 class _Worker(threading.Thread):
@@ -62,7 +62,7 @@ class _Worker(threading.Thread):
     def run(self) -> None:
         """Serve jobs in machine code, functions here, and park when none comes."""
         while True:
-            if serve(self.address, SPIN_LIMIT):
+            if serve(self.address, _SPIN_LIMIT):
                 self.work()
                 self.exchange(COMPLETED, self.flags[REQUESTED])
             else:
@@ -101,7 +101,7 @@ class _Worker(threading.Thread):
 
 def wait(counter: int, number: int) -> None:
     """Wait until the counter at this address is at least `number`."""
-    while not spin_until(counter, number, SPIN_LIMIT):
+    while not spin_until(counter, number, _SPIN_LIMIT):
         time.sleep(0)  # back in Python, where Ctrl-C is noticed
 
 

@@ -16,7 +16,7 @@ Layer = TypeVar("Layer", bound=type)
 
 # What a field must be, by its name, which is the same in all layers.
 # Each check is called as check(name of the layer, field=value).
-FIELD_CHECKS: dict[str, Callable] = {
+_FIELD_CHECKS: dict[str, Callable] = {
     "inputs": check_whole,
     "outputs": check_whole,
     "kernel": check_whole,
@@ -41,8 +41,8 @@ def check_fields(layer: Any) -> None:
     for field in fields(layer):
         value = getattr(layer, field.name)
         left_out = value is None and field.default is None
-        if field.name in FIELD_CHECKS and not left_out:
-            check = FIELD_CHECKS[field.name]
+        if field.name in _FIELD_CHECKS and not left_out:
+            check = _FIELD_CHECKS[field.name]
             check(type(layer).__name__, **{field.name: value})
     plain_integers(layer)
 

@@ -51,7 +51,7 @@ def glorot_uniform(rng: np.random.Generator, shape: tuple) -> np.ndarray:
     shape: (.., C, O), which the fans follow from. float32.
     """
     _check_draw("glorot_uniform", rng, shape, axes=2)
-    fan_in, fan_out = fans(shape)
+    fan_in, fan_out = _fans(shape)
     bound = np.sqrt(6.0 / (fan_in + fan_out))
     return rng.uniform(-bound, bound, shape).astype(np.float32)
 
@@ -59,12 +59,12 @@ def glorot_uniform(rng: np.random.Generator, shape: tuple) -> np.ndarray:
 def he_normal(rng: np.random.Generator, shape: tuple) -> np.ndarray:
     """N(0, 2 / fan_in), for ReLU: He et al. 2015, equation 10. shape: (.., C, O); float32."""
     _check_draw("he_normal", rng, shape, axes=2)
-    fan_in, _ = fans(shape)
+    fan_in, _ = _fans(shape)
     draw = normal(np.sqrt(2.0 / fan_in))
     return draw(rng, shape)
 
 
-def fans(shape: tuple) -> tuple[int, int]:
+def _fans(shape: tuple) -> tuple[int, int]:
     """(fan_in, fan_out): how many inputs and outputs one unit has, by the shape of the weights.
 
     (C, O) of a dense weight (C, O), (h w C, h w O) of a kernel (h, w, C, O).

@@ -179,7 +179,7 @@ OPERATORS: dict[str, Callable] = {
     "__truediv__": div,    "__invert__": invert,    "__pow__": power,        "__gt__": greater,
     "__matmul__": matmul,  "__getitem__": getitem,  "__le__": less_equal,
     "__ge__": greater_equal}
-REFLECTED: dict[str, Callable] = {
+_REFLECTED: dict[str, Callable] = {
     "__radd__": add,       "__rsub__": sub,         "__rmul__": mul,         "__rtruediv__": div,
     "__rmatmul__": matmul, "__rpow__": power,       "__rand__": logical_and, "__ror__": logical_or,
     "__rxor__": logical_xor}
@@ -225,7 +225,7 @@ def _install() -> None:
     """Put the operators and methods on Tensor, and the error prefixes on the public functions."""
     for name, operation in (OPERATORS | METHODS).items():
         setattr(Tensor, name, _as_method(name, operation))
-    for name, operation in REFLECTED.items():
+    for name, operation in _REFLECTED.items():
         setattr(Tensor, name, _as_reflected_method(name, _public(operation)))
     Tensor.stacked = staticmethod(stack)
     Tensor.T = property(transpose, doc="The axes in reverse order: of a matrix, its transpose.")

@@ -33,7 +33,7 @@ from .linear import conjugate_gradient, eliminate
 from .movement import expand_dims, squeeze
 from .reduce import sum
 
-MOST_STEPS = 100  # of conjugate gradients; while tracing, all of them are taken
+_MOST_STEPS = 100  # of conjugate gradients; while tracing, all of them are taken
 
 
 def implicit(
@@ -61,8 +61,8 @@ def implicit(
     if tol is not None:
         check_real("implicit", least=0, tol=tol)
     if not callable(linear):
-        check_one_of("implicit", tuple(LINEAR), linear=linear)
-        linear = LINEAR[linear]
+        check_one_of("implicit", tuple(_LINEAR), linear=linear)
+        linear = _LINEAR[linear]
 
     def solution(*args: Any) -> Any:
         leaves, rebuild = tree.flatten(args)
@@ -174,7 +174,7 @@ def _by_conjugate_gradient(apply: Callable, b: Any) -> Any:
     alone = partial(tree.map, lambda t: squeeze(t, 0))
     among_systems = partial(tree.map, lambda t: expand_dims(t, 0))
     unknowns = int(np.sum([t.size for t in tree.leaves(b)]))
-    steps = min(2 * unknowns, MOST_STEPS)
+    steps = min(2 * unknowns, _MOST_STEPS)
     image = lambda v: among_systems(apply(alone(v)))
     x = alone(conjugate_gradient(image, among_systems(b), steps))
     rests = [r - s for r, s in zip(tree.leaves(b), tree.leaves(apply(x)))]
@@ -199,4 +199,4 @@ def _refuse_unsolved(steps: int, unsolved: np.ndarray) -> None:
         )
 
 
-LINEAR = {"cg": _by_conjugate_gradient, "dense": eliminate}
+_LINEAR = {"cg": _by_conjugate_gradient, "dense": eliminate}

@@ -19,16 +19,16 @@ FLOATS = [
 ]
 IMAGES = ["np.ones((2, 6, 6, 1), np.float32)", "tm.ones((3, 2, 5, 4, 1))", "np.ones((1, 4, 4, 1))"]
 LABELS = ["[0, 1]", "np.array([1, 2])", "tm.tensor([0, 0])", "1"]
-WHOLE = ["1", "2", "3", "np.int64(2)"]
+_WHOLE = ["1", "2", "3", "np.int64(2)"]
 FLAGS = ["True", "False"]
-SCALARS = ["0.5", "1.0", "np.float32(0.25)"]
-DRAWN = ["np.random.default_rng(0)"]
-LOSS = ["tm.losses.mse", "lambda p, b: tm.losses.mse(b.x @ p['w'], b.y)"]
+_SCALARS = ["0.5", "1.0", "np.float32(0.25)"]
+_DRAWN = ["np.random.default_rng(0)"]
+_LOSS = ["tm.losses.mse", "lambda p, b: tm.losses.mse(b.x @ p['w'], b.y)"]
 PARAMS = ["{'w': np.ones((3, 4), np.float32), 'b': np.zeros(4, np.float32)}"]
-BATCH = "tm.Batch(np.ones((2, 5, 3), np.float32), np.ones((2, 5, 4), np.float32))"
+_BATCH = "tm.Batch(np.ones((2, 5, 3), np.float32), np.ones((2, 5, 4), np.float32))"
 LABELLED = "tm.Batch(np.ones((2, 5, 3), np.float32), np.zeros((2, 5), int))"
 MODEL = ["tm.nn.mlp(3, 4)"]
-CHARACTERS = [
+_CHARACTERS = [
     "tm.data.Characters(np.zeros((6, 4, 4, 4), np.uint8), np.array([0, 0, 0, 1, 1, 1]), "
     "('a/0', 'a/1', 'a/2', 'b/0', 'b/1', 'b/2'))"
 ]
@@ -47,10 +47,10 @@ RIGHT = {
     "xs": ["[tm.ones(3), tm.zeros(3)]", "(np.ones((2, 3)), np.ones((2, 3)))", "[1.0, 2.0]"],
     "indices": LABELS,
     "labels": LABELS,
-    "classes": WHOLE,
-    "n": WHOLE,
-    "m": WHOLE,
-    "bounds": [*WHOLE, "0.5"],
+    "classes": _WHOLE,
+    "n": _WHOLE,
+    "m": _WHOLE,
+    "bounds": [*_WHOLE, "0.5"],
     "exponent": ["2", "0.5", "-1", "3.0", "np.ones((2, 3), np.float32)"],
     "condition": ["np.array([True, False, True])", "tm.ones((2, 3)) > 0", "True"],
     "widths": ["1", "[(1, 0), (0, 2)]", "[(1, 1)]"],
@@ -84,7 +84,7 @@ RIGHT = {
     "GlobalAveragePooling.x": IMAGES,
     "BatchNorm.x": IMAGES,
     **dict.fromkeys(
-        ["inputs", "outputs", "kernel", "channels", "features", "filters", "sizes"], WHOLE
+        ["inputs", "outputs", "kernel", "channels", "features", "filters", "sizes"], _WHOLE
     ),
     "bias": FLAGS,
     "scale": FLAGS,
@@ -98,8 +98,8 @@ RIGHT = {
     "head": ["'mean'", "'flatten'"],
     "layers": ["tm.relu", "tm.nn.Flatten()"],
     "size": ["28", "16"],
-    "rng": DRAWN,
-    "std": SCALARS,
+    "rng": _DRAWN,
+    "std": _SCALARS,
     "params": PARAMS,
     "Sequential.params": [f"[{PARAMS[0]}, None]"],
     "Conv2d.params": ["tm.nn.Conv2d(1, 2).init(np.random.default_rng(0))"],
@@ -108,27 +108,27 @@ RIGHT = {
     **{f"{name}.params": ["None"] for name in ("MaxPool2d", "Flatten", "GlobalAveragePooling")},
     "logits": ["np.ones((2, 3), np.float32)"],
     "different": ["np.array([0, 1])", "0.5"],
-    "margin": SCALARS,
+    "margin": _SCALARS,
     "lr": ["0.1", "tm.ones(())"],
-    "beta": SCALARS,
-    "beta1": SCALARS,
-    "beta2": SCALARS,
+    "beta": _SCALARS,
+    "beta1": _SCALARS,
+    "beta2": _SCALARS,
     "nesterov": FLAGS,
-    "updates": WHOLE,
-    "least": SCALARS,
-    "support": [BATCH],
-    "query": WHOLE,
-    "tasks": WHOLE,
-    "shot": WHOLE,
-    "way": WHOLE,
+    "updates": _WHOLE,
+    "least": _SCALARS,
+    "support": [_BATCH],
+    "query": _WHOLE,
+    "tasks": _WHOLE,
+    "shot": _WHOLE,
+    "way": _WHOLE,
     "rotations": FLAGS,
-    "count": WHOLE,
+    "count": _WHOLE,
     "within": ["0.5", "1", "0"],
     "same": ["0.5", "0"],
-    "drawers": WHOLE,
+    "drawers": _WHOLE,
     "alphabets": ["1", "2"],
-    "characters": CHARACTERS,
-    "sets": CHARACTERS,
+    "characters": _CHARACTERS,
+    "sets": _CHARACTERS,
     "uniform": FLAGS,
     "amplitude": ["(0.1, 5.0)"],
     "phase": ["(0.0, 3.0)"],
@@ -141,13 +141,13 @@ RIGHT = {
     "images": ["np.zeros((2, 5, 5), np.float32)"],
     "alphabet": ["np.zeros(6, int)"],
     "names": ["('a/b',)"],
-    "angle": SCALARS,
-    "shear": SCALARS,
-    "affine.scale": SCALARS,
-    "shift": SCALARS,
-    "loss": LOSS,
-    "maml_loss.tasks": [f"tm.Tasks({BATCH}, {BATCH})"],
-    "steps": WHOLE,
+    "angle": _SCALARS,
+    "shear": _SCALARS,
+    "affine.scale": _SCALARS,
+    "shift": _SCALARS,
+    "loss": _LOSS,
+    "maml_loss.tasks": [f"tm.Tasks({_BATCH}, {_BATCH})"],
+    "steps": _WHOLE,
     "test_steps": ["None", "2"],
     "model": MODEL,
     "first_order": FLAGS,
@@ -158,10 +158,10 @@ RIGHT = {
     "step": ["lambda state, hyper, k: tm.tree.map(lambda x: 0.5 * x, state)"],
     "outer_loss": ["lambda state, hyper: tm.sum(state)"],
     "compiled": FLAGS,
-    "strength": SCALARS,
-    "cg_steps": WHOLE,
+    "strength": _SCALARS,
+    "cg_steps": _WHOLE,
     "progress": ["0.5", "0.0"],
-    "batch": WHOLE,
+    "batch": _WHOLE,
     "method": ["tm.meta.maml(tm.nn.mlp(3, 4), lr=0.1)"],
     "sample": [f"lambda n: tm.Tasks({LABELLED}, {LABELLED})"],
     "measure": ["tm.meta.accuracy"],
@@ -184,7 +184,7 @@ WRONG = [
     "tm.tensor([1.0, 2.0])", "tm.ones((2, 3)) > 0", "tm.relu", "iter([1, 2])",
 ]
 # Numbers of things that are made or done: so many of them are an honest, endless request.
-ENDLESS = {
+_ENDLESS = {
     "steps", "test_steps", "cg_steps", "tasks", "count", "batch", "size", "filters", "channels",
     "shot", "query", "way", "classes", "drawers", "alphabets", "per_alphabet", "inputs",
     "outputs", "kernel", "features", "sizes", "n", "m", "bounds", "updates",
@@ -207,4 +207,4 @@ def wrong_texts(parameter: str) -> list[str]:
     """Texts of values that may be wrong for it."""
     if parameter in FUNCTIONS:
         return [text for text in WRONG if not callable(eval_text(text))]
-    return WRONG if parameter in ENDLESS else WRONG + HUGE
+    return WRONG if parameter in _ENDLESS else WRONG + HUGE

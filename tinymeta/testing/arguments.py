@@ -35,7 +35,7 @@ from .survey import Survey, command
 
 PACKAGE = str(Path(__file__).parent.parent)
 REFUSED = (ValueError, TypeError, IndexError, OSError, FloatingPointError, OverflowError)
-ARGUMENT = "<string>"  # where an argument is written that is a function: it may do anything
+_ARGUMENT = "<string>"  # where an argument is written that is a function: it may do anything
 
 
 class Call(NamedTuple):
@@ -51,7 +51,7 @@ class Call(NamedTuple):
 
 
 @st.composite
-def random_calls(draw: st.DrawFn, functions: tuple[str, ...] = ()) -> Call:
+def _random_calls(draw: st.DrawFn, functions: tuple[str, ...] = ()) -> Call:
     """A call of one of the functions, of any if none are given; it shrinks to right arguments."""
     function = draw(st.sampled_from(functions or public_callables()))
     parameters = _named_parameters(function)
@@ -115,7 +115,7 @@ def check_call(call: Call, seed: int = 0) -> str:
         if complaint:
             raise AssertionError(f"{type(error).__name__}: {error}\n{complaint}") from error
     except Exception as error:
-        if _innermost(error).tb_frame.f_code.co_filename != ARGUMENT:
+        if _innermost(error).tb_frame.f_code.co_filename != _ARGUMENT:
             raise AssertionError(
                 f"{type(error).__name__}: {error}\nis none of the errors that a "
                 "wrong argument raises"
@@ -127,7 +127,7 @@ def _complaint(error: Exception, name: str) -> str:
     """Why an error is not one of ours, in a sentence with the name of the function; "" if it is."""
     text, trace = str(error), _innermost(error)
     code = trace.tb_frame.f_code
-    if code.co_filename == ARGUMENT:
+    if code.co_filename == _ARGUMENT:
         return ""
     if "\n" in text or not text:
         return "is not one sentence"
@@ -151,7 +151,7 @@ def _innermost(error: Exception) -> TracebackType:
 
 def survey(functions: tuple[str, ...] = ()) -> Survey:
     """A search for a call, of one of the functions if some are given, that ends badly."""
-    return Survey(random_calls(functions), check_call)
+    return Survey(_random_calls(functions), check_call)
 
 
 def main(arguments: list[str] | None = None) -> int:

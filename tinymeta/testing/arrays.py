@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 STEP = 1 / 8  # between two values
-NEAR = 1 / 16  # what is nearer to a kink than this is not drawn
+_NEAR = 1 / 16  # what is nearer to a kink than this is not drawn
 
 ArrayStrategy: TypeAlias = st.SearchStrategy[np.ndarray]
 Shape = int | tuple[int, ...]
@@ -65,7 +65,7 @@ def tensors(
 
 
 def _away_from(grid: np.ndarray, kinks: np.ndarray) -> list[float]:
-    return [v for v in grid if all(abs(v - kink) >= NEAR for kink in kinks)]
+    return [v for v in grid if all(abs(v - kink) >= _NEAR for kink in kinks)]
 
 
 def _permuted_grid(shape: Shape, gap: float, kinks: np.ndarray, dtype: Any) -> ArrayStrategy:

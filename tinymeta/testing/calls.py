@@ -72,7 +72,7 @@ METHODS = {
     "tm.data.Quadratics().sample": "Quadratics.sample",
 }
 # These run a function that is theirs to name, or look at trees, of which they say what they are.
-OTHERWISE = {
+_OTHERWISE = {
     "tm.asarray": "tensor",
     "tm.tensor": "tensor",
     "tm.device": "device",
@@ -119,7 +119,7 @@ def parameters_of(callee: str) -> tuple[inspect.Parameter, ...]:
 
 def error_name_pattern(callee: str) -> str:
     """A pattern for the name that its errors may call it by: "sum" of `tm.sum`."""
-    return METHODS.get(callee) or OTHERWISE.get(callee) or callee.rpartition(".")[2]
+    return METHODS.get(callee) or _OTHERWISE.get(callee) or callee.rpartition(".")[2]
 
 
 def right_texts(callee: str, parameter: str) -> list[str]:

@@ -19,10 +19,10 @@ from .point import Arrays, Point, cast_like
 from .report import Row, with_shorter_step
 from .subject import rule_errors_as_failures
 
-GROUPS = 8  # of outputs, each asked for alone
-SECOND_STEP = EPS**0.2  # how far away the second point is, as long as a difference's step
+_GROUPS = 8  # of outputs, each asked for alone
+_SECOND_STEP = EPS**0.2  # how far away the second point is, as long as a difference's step
 STALE = 1e-6  # of a slope: what was kept from another point is off by more
-SUM_ROUNDINGS = 100  # roundings that a sum of cotangents may carry
+_SUM_ROUNDINGS = 100  # roundings that a sum of cotangents may carry
 
 
 def check_consistency(
@@ -43,7 +43,7 @@ def check_consistency(
         tolerance = (
             ROUNDINGS * _distance(perturbed_gs, gs)
             + np.sqrt(eps) * _abs_sum(gs)
-            + SUM_ROUNDINGS * eps * _abs_sum(us)
+            + _SUM_ROUNDINGS * eps * _abs_sum(us)
         )
         if not np.isfinite(tolerance):  # at an edge of its domain there is nothing to compare
             return
@@ -62,7 +62,7 @@ def _other_answers(
     """(how it was asked for, J(x)^T u), again and again."""
     if len(us) > 1:
         shares = []
-        for group in np.array_split(rng.permutation(len(us)), min(len(us), GROUPS)):
+        for group in np.array_split(rng.permutation(len(us)), min(len(us), _GROUPS)):
             alone = [u if k in group else np.zeros_like(u) for k, u in enumerate(us)]
             shares.append(point.pullback(alone))
         yield (
@@ -133,7 +133,7 @@ def check_second_point(check_name: str, name: str, point: Point, us: Arrays, vs:
 
 
 def _second_point(point: Point, vs: Arrays) -> Arrays:
-    return [np.asarray(x + SECOND_STEP * v, x.dtype) for x, v in zip(point.xs, vs)]
+    return [np.asarray(x + _SECOND_STEP * v, x.dtype) for x, v in zip(point.xs, vs)]
 
 
 def _distance(found: Arrays, expected: Arrays) -> float:

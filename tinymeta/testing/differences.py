@@ -22,8 +22,8 @@ from typing import NamedTuple
 import numpy as np
 
 EPS = np.finfo(np.float64).eps
-FIRST_STEP = EPS**0.2  # balances a truncation of h^4 with a rounding of eps / h
-SMALLER = 8  # each retry divides the step by this
+_FIRST_STEP = EPS**0.2  # balances a truncation of h^4 with a rounding of eps / h
+_SMALLER = 8  # each retry divides the step by this
 TRIES = 5
 ROUNDINGS = 32  # how many roundings of the size of its result a value may carry
 
@@ -60,7 +60,7 @@ class Slope(NamedTuple):
         )
 
 
-def slope(terms: Callable, magnitude: float, side: int = 0, step: float = FIRST_STEP) -> Slope:
+def slope(terms: Callable, magnitude: float, side: int = 0, step: float = _FIRST_STEP) -> Slope:
     """The slope at 0 of `terms(t).sum()`, for `terms(t)` a float64 vector.
 
     magnitude: the size of the numbers whose rounding errors reach `terms(0).sum()`.
@@ -102,7 +102,7 @@ def slope(terms: Callable, magnitude: float, side: int = 0, step: float = FIRST_
             best = found
         if found.truncation <= max(found.rounding, 1e-7 * found.size):
             break
-        h /= SMALLER
+        h /= _SMALLER
     assert best is not None
     return best
 

@@ -21,7 +21,7 @@ from .report import Report, Row, Undecided, with_shorter_step
 from .subject import examine, is_constant, rule_errors_as_failures, vacuous_error
 
 MODES = ("rev", "fwd")
-SAMPLES = 3  # perturbed points: they show how much rounding changes a float32 result
+_SAMPLES = 3  # perturbed points: they show how much rounding changes a float32 result
 ENTRIES = 100  # how many entries a failure looks at, to name the worst
 
 
@@ -146,7 +146,7 @@ def _compare(
             short = row(originals, mode, str(np.result_type(*dtypes)))
             perturbed = [
                 originals.perturbed(rng).derivative_terms(mode, us, vs).sum()
-                for _ in range(SAMPLES)
+                for _ in range(_SAMPLES)
             ]
             change = max(abs(short.analytic - p) for p in perturbed)
             noise = float(ROUNDINGS * (eps * short.size + change))
@@ -188,7 +188,7 @@ def _count_skipped(name: str, report: Report, policy: Skip) -> None:
 
 # ---- what a failure says ------------------------------------------------------------------------
 
-FAILURES: dict[str, tuple[type[AssertionError], str]] = {
+_FAILURES: dict[str, tuple[type[AssertionError], str]] = {
     "wrong": (AssertionError, "is wrong"),
     "not finite": (AssertionError, "is not finite"),
     "at a kink": (Kink, "is asked for at a kink"),
@@ -203,7 +203,7 @@ FAILURES: dict[str, tuple[type[AssertionError], str]] = {
 def _failure(name: str, rows: list[Row], diagnosis: list[str]) -> AssertionError:
     """The exception for the last row."""
     row = rows[-1]
-    kind, what = FAILURES[row.verdict]
+    kind, what = _FAILURES[row.verdict]
     headline = f"check_grads: the derivative of {name} of order {row.order} {what}"
     return kind("\n".join([headline, str(Report(tuple(rows))), *diagnosis]))
 

@@ -238,16 +238,16 @@ def _pool(g: GrowingProgram, step: Step, rng: Random) -> None:
 # ---- the table ----------------------------------------------------------------------------------
 
 positive, bounded = GrowingProgram.positive, GrowingProgram.bounded
-away_from_zero = GrowingProgram.away_from
+_away_from_zero = GrowingProgram.away_from
 
 GRAMMAR: dict[str, Rule] = {
     **dict.fromkeys(["tanh", "sin", "cos", "sigmoid", "softplus", "square", "neg"], _unary()),
     **dict.fromkeys(["exp", "expm1"], _unary(bounded)),
     **dict.fromkeys(["log", "log1p", "sqrt", "rsqrt", "reciprocal_or_zero"], _unary(positive)),
-    **dict.fromkeys(["relu", "abs", "sign"], _unary(away_from_zero)),
+    **dict.fromkeys(["relu", "abs", "sign"], _unary(_away_from_zero)),
     **dict.fromkeys(["mul", "add", "sub", "product_or_zero"], _binary()),
     "div": _binary(second=positive),
-    "relu_gradient": _binary(second=away_from_zero),
+    "relu_gradient": _binary(second=_away_from_zero),
     "power": _binary(positive, bounded),
     "static_power": _constant_power,
     **dict.fromkeys(["maximum", "minimum", "tie_weight"], _extremum),

@@ -1,9 +1,9 @@
 """A random program while it grows, and what keeps its values tame.
 
-Invariant: all values are finite, of at most `MOST_ENTRIES` entries, all but those about to be
-scaled at most `LARGEST`, and no operation has an operand outside its domain or within `GAP` of its
-kink. So differences can decide every derivative. Each statement is computed as it is added, so it
-is known when one would break the invariant, and an operation is put in between. To draw whole
+Invariant: all values are finite, of at most `_MOST_ENTRIES` entries, all but those about to be
+scaled at most `_LARGEST`, and no operation has an operand outside its domain or within `_GAP` of
+its kink. So differences can decide every derivative. Each statement is computed as it is added, so
+it is known when one would break the invariant, and an operation is put in between. To draw whole
 programs and to throw away those that are not tame would leave hardly any of more than a few
 operations. What cannot be had at all raises `Rejected`, and the program is restored.
 
@@ -18,10 +18,10 @@ import numpy as np
 from ..core.tensor import asarray
 from .program import RandomProgram, Statement, run_statements
 
-LARGEST, SMALLEST = 8.0, 1e-3  # sizes between which the largest entry of a value stays
+_LARGEST, SMALLEST = 8.0, 1e-3  # sizes between which the largest entry of a value stays
 POSITIVE = 0.125  # what has to be positive is not below this
-GAP = 1 / 32  # from a kink
-MOST_ENTRIES, MOST_AXES, MOST_INPUTS = 72, 6, 4
+_GAP = 1 / 32  # from a kink
+_MOST_ENTRIES, _MOST_AXES, _MOST_INPUTS = 72, 6, 4
 
 
 class Step(NamedTuple):
@@ -91,7 +91,7 @@ class GrowingProgram:
         number = len(self.inputs)
         shape = (*self.task_axis, *shape)
         size = math.prod(shape)
-        if number == MOST_INPUTS or not 0 < size <= MOST_ENTRIES:
+        if number == _MOST_INPUTS or not 0 < size <= _MOST_ENTRIES:
             raise Rejected
         order = np.arange(size)
         if self.seed:  # seed 0, to which it shrinks, is in order
@@ -112,7 +112,7 @@ class GrowingProgram:
         value = run_statements([statement], before)[name].numpy()
         self.statements.append(statement)
         self.values[name] = value
-        if not 0 < value.size <= MOST_ENTRIES or value.ndim > MOST_AXES:
+        if not 0 < value.size <= _MOST_ENTRIES or value.ndim > _MOST_AXES:
             raise Rejected
         if value.dtype.kind != "f":
             return name
@@ -121,7 +121,7 @@ class GrowingProgram:
         size = np.abs(value).max()
         if value.min() < low or 0 < size < SMALLEST:  # what vanishes is lost in rounding
             raise Rejected
-        return name if size <= LARGEST else self.add("mul", name, 0.125)
+        return name if size <= _LARGEST else self.add("mul", name, 0.125)
 
     # ---- what is put in between ------------------------------------------------------------------
 
@@ -138,10 +138,10 @@ class GrowingProgram:
     def away_from(self, x: str, kink: str | float = 0.0) -> str:
         """`x`, shifted if an entry is near to the kink: by the least that is far enough."""
         gaps = self.values[x] - (self.values[kink] if isinstance(kink, str) else kink)
-        if np.abs(gaps).min() >= GAP:
+        if np.abs(gaps).min() >= _GAP:
             return x
         shifts = sorted((0.0625 + k / 8 for k in range(-8, 8)), key=abs)
-        best = max(shifts, key=lambda shift: min(np.abs(gaps + shift).min(), GAP))
+        best = max(shifts, key=lambda shift: min(np.abs(gaps + shift).min(), _GAP))
         return self.add("add", x, best)
 
     def image(self, x: str) -> str:

@@ -36,7 +36,7 @@ from .subject import (
     vacuous_error,
 )
 
-FEWEST = 100  # roundings that are granted: a foreign function shows none of its own
+_FEWEST = 100  # roundings that are granted: a foreign function shows none of its own
 
 
 class Identity(NamedTuple):
@@ -186,7 +186,7 @@ def _compare(what: str, xs: Arrays, both_sides: Callable) -> Identity:
         left, right = both_sides()
     eps = max(EPS, *(np.finfo(x.dtype).eps for x in xs))  # the two sides are summed in float64
     size = float(np.abs(left).sum() + np.abs(right).sum())
-    tolerance = max(count, FEWEST) * eps * size
+    tolerance = max(count, _FEWEST) * eps * size
     return Identity(what, _exact_sum(left), _exact_sum(right), tolerance, size)
 
 

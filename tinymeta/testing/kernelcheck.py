@@ -14,7 +14,7 @@ from .layouts import SAME_ENTRIES, repeated_row
 
 EDGES = np.array([np.nan, np.inf, -np.inf, 0.0, -0.0, 1.0, -2.5])
 ULPS = 64  # how far two computations may be apart, in roundings of the largest
-LONG = 10_001  # entries: more than a block, a chunk or a vector register holds
+_LONG = 10_001  # entries: more than a block, a chunk or a vector register holds
 
 
 def check_kernel(op: Primitive, case: Case, dtype: np.dtype, where: str, seed: int) -> None:
@@ -95,7 +95,7 @@ def check_equal_values(op: Primitive, case: Case, dtype: np.dtype, where: str) -
         what = f"in {dtype} is not what it is in float64, of infinities, NaN and zeros"
         same(found, in_float64, what)
     if expected.size:
-        times = -(-LONG // expected.size)
+        times = -(-_LONG // expected.size)
         found = value([np.tile(x.ravel(), times) for x in arrays])
         what = f"is another on {times * expected.size} entries than on {expected.size}"
         same(found, np.tile(expected.ravel(), times), what)

@@ -20,7 +20,7 @@ from ..core.scope import setting, state
 from .differences import one_sided_slopes
 
 UNKNOWN = "a function that tells no branches"
-POLICIES = ("skip", "raise", "one-sided")
+_POLICIES = ("skip", "raise", "one-sided")
 
 
 class Kink(AssertionError):
@@ -62,9 +62,9 @@ def parse_policy(check_name: str, kinks: str | Skip) -> str | Skip:
 
     Raises ValueError for what is no policy.
     """
-    if not isinstance(kinks, Skip) and kinks not in POLICIES:
+    if not isinstance(kinks, Skip) and kinks not in _POLICIES:
         raise ValueError(
-            f"{check_name}: kinks {kinks!r} must be one of {', '.join(POLICIES)}, "
+            f"{check_name}: kinks {kinks!r} must be one of {', '.join(_POLICIES)}, "
             "or a Skip(at_most=...)"
         )
     return Skip(grace=0) if kinks == "skip" else kinks

@@ -101,7 +101,7 @@ class Network(NamedTuple):
     x: np.ndarray  # (.., N, C), or images (.., N, H, W, C)
 
 
-SMOOTH = (ops.tanh, ops.sigmoid, ops.softplus)
+_SMOOTH = (ops.tanh, ops.sigmoid, ops.softplus)
 
 
 @st.composite
@@ -123,7 +123,7 @@ def networks(
     images = draw(st.booleans()) if images is None else images
     lead, seed = draw(_task_axis(tasks)), draw(st.integers(0, 99))
     width = st.integers(1, max_width)
-    activations = SMOOTH if smooth else (*SMOOTH, ops.relu)
+    activations = _SMOOTH if smooth else (*_SMOOTH, ops.relu)
     n, inputs = draw(st.integers(1, 3)), draw(width)
     side = draw(st.integers(2, 5)) if images else 0
     shape = (n, side, side, inputs) if images else (n, inputs)

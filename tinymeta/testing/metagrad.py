@@ -21,19 +21,19 @@ from .metaslopes import compare, cosine_and_ratio, gradient_in, orthogonal_direc
 from .report import Report, Row, Undecided
 from .subject import Vacuous
 
-FIRST_ORDER = (
+_FIRST_ORDER = (
     "this is the first-order MAML gradient: the second-derivative term is lost "
     "(look for a stop_gradient or a missing create_graph)"
 )
-PLAIN = "this is the plain gradient at theta, not adapted"
-SUPPORT = "this is the gradient of the support loss after adapting: the query set is not used"
-FACTORS = {
+_PLAIN = "this is the plain gradient at theta, not adapted"
+_SUPPORT = "this is the gradient of the support loss after adapting: the query set is not used"
+_FACTORS = {
     "mean": "the sum where the mean was expected (a factor T)",
     "sum": "the mean where the sum was expected (a factor 1/T)",
 }
-NEGATIVE = "with its sign flipped"
+_NEGATIVE = "with its sign flipped"
 ZERO = "it is zero (nothing of theta reaches the loss, or the rules return nothing)"
-COARSE = "it is right to four digits: was it computed in float32?"
+_COARSE = "it is right to four digits: was it computed in float32?"
 
 
 class MetaReport(NamedTuple):
@@ -79,7 +79,7 @@ def check_meta_grad(
     the fault where it is a known one; ValueError if there is nothing to check, or, as `Vacuous`, if
     neither the losses move nor the gradient says so.
     """
-    if n_dirs < 1 or over_tasks not in FACTORS:
+    if n_dirs < 1 or over_tasks not in _FACTORS:
         raise ValueError(
             f"check_meta_grad: n_dirs {n_dirs} must be at least 1, "
             f"over_tasks {over_tasks!r} 'mean' or 'sum'"
@@ -109,7 +109,7 @@ def check_meta_grad(
         fault = ""
         if bad.verdict == "wrong":
             known = {"": exact, **mistaken}
-            fault = _name_of_fault(known, weight, count, FACTORS[over_tasks], theta, g, vs)
+            fault = _name_of_fault(known, weight, count, _FACTORS[over_tasks], theta, g, vs)
         kinks = _kinks_met(exact, theta, vs[bad.direction - 1], bad.numeric.step)
         kind: type[AssertionError] = AssertionError
         if kinks and not fault:
@@ -156,9 +156,9 @@ def _objectives(
         return loss(tree.map(np.add, copies(moved), change), query)
 
     return exact, {
-        FIRST_ORDER: first_order,
-        PLAIN: lambda moved: loss(copies(moved), query),
-        SUPPORT: lambda moved: loss(adapt(copies(moved), support), support),
+        _FIRST_ORDER: first_order,
+        _PLAIN: lambda moved: loss(copies(moved), query),
+        _SUPPORT: lambda moved: loss(adapt(copies(moved), support), support),
     }
 
 
@@ -172,19 +172,19 @@ def _name_of_fault(
     if not any(np.any(x) for x in tree.leaves(g)):
         return ": " + ZERO
     other_weight = weight * count if weight != 1 else weight / count
-    for scale, remark in [(weight, ""), (other_weight, factor), (-weight, NEGATIVE)]:
+    for scale, remark in [(weight, ""), (other_weight, factor), (-weight, _NEGATIVE)]:
         for name, objective in known.items():
             if all(compare(objective, scale, theta, g, v).verdict == "right" for v in vs):
                 return ": " + ", ".join(part for part in (name, remark) if part)
     rows = [compare(known[""], weight, theta, g, v) for v in vs]
     if all(row.error < 1e-4 * row.numeric.size for row in rows):
-        return ": " + COARSE
+        return ": " + _COARSE
     return ""
 
 
 # ---- what a failure says ------------------------------------------------------------------------
 
-HEADLINES = {
+_HEADLINES = {
     "wrong": "is wrong",
     "not finite": "is not finite",
     "undecided": "cannot be decided by differences: a kink or an edge of the domain is near, or "
@@ -193,7 +193,7 @@ HEADLINES = {
 
 
 def _headline(row: Row) -> str:
-    return f"check_meta_grad: the meta-gradient {HEADLINES[row.verdict]}"
+    return f"check_meta_grad: the meta-gradient {_HEADLINES[row.verdict]}"
 
 
 def _worst_leaf(objective: Callable, weight: float, theta: Any, g: Any, v: Any) -> str:

@@ -20,7 +20,7 @@ from ..core.tensor import asarray
 from ..ops import neg
 from .cases import Case, strategy_for
 
-ARGUMENTS = "gyabc"  # of a rule: the cotangent, the output, the inputs
+_ARGUMENTS = "gyabc"  # of a rule: the cotangent, the output, the inputs
 
 
 class Mutant(NamedTuple):
@@ -75,7 +75,7 @@ TERMS: dict[str, Callable] = {
 }
 HISTORY: dict[str, Callable] = {  # wrong from the second order on
     f"{name} stopped": lambda rule, place=place: _stop_history(rule, place)
-    for place, name in enumerate(ARGUMENTS)
+    for place, name in enumerate(_ARGUMENTS)
 }
 EXCHANGED = "exchanged with the next"
 

@@ -39,7 +39,7 @@ from ..jit import (
 from .compiled import survey
 
 EXAMPLES = 400  # the budget within which a fault has to be noticed
-GUARD = (
+_GUARD = (
     2**24
 )  # unused bytes on both sides of an arena; as no page of them is touched, they are free
 
@@ -110,7 +110,7 @@ def _(right):
     return lambda self, value, dtype: right(self, 1, dtype)
 
 
-def rule_fault(op: str, what: str) -> Callable:
+def _rule_fault(op: str, what: str) -> Callable:
     """A decorator that adds a fault in the simplifier's rule of one operation; see `fault`."""
 
     def add(wrong_from_right: Callable) -> None:
@@ -123,7 +123,7 @@ def rule_fault(op: str, what: str) -> Callable:
     return add
 
 
-@rule_fault("transpose", "of two transposes the order is exchanged")
+@_rule_fault("transpose", "of two transposes the order is exchanged")
 def _(right):
     def rule(simplifier, inputs, static, like):
         (x,), axes = inputs, static["axes"]
@@ -135,7 +135,7 @@ def _(right):
     return rule
 
 
-@rule_fault("mul", "x * y is x where y is a constant")
+@_rule_fault("mul", "x * y is x where y is a constant")
 def _(right):
     def rule(simplifier, inputs, static, like):
         a, b = inputs
@@ -144,12 +144,12 @@ def _(right):
     return rule
 
 
-@rule_fault("neg", "-x is x")
+@_rule_fault("neg", "-x is x")
 def _(right):
     return lambda simplifier, inputs, static, like: inputs[0]
 
 
-@rule_fault("astype", "a cast is left out")
+@_rule_fault("astype", "a cast is left out")
 def _(right):
     def rule(simplifier, inputs, static, like):
         floats = inputs[0].dtype.kind == "f" == np.dtype(static["dtype"]).kind
@@ -471,8 +471,8 @@ def _guarded_arena(arena: replay.Arena, memory: Any, size: int) -> None:
     What a fault reads or writes outside of its block makes a result wrong, as it should. It must
     not damage the memory of this process, which would end before the fault is counted.
     """
-    _plain_arena(arena, memory, size + 2 * GUARD)
-    arena.block = arena.block[GUARD:]
+    _plain_arena(arena, memory, size + 2 * _GUARD)
+    arena.block = arena.block[_GUARD:]
     arena.address = arena.block.ctypes.data
 
 

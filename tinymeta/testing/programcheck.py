@@ -20,9 +20,9 @@ from .program import RandomProgram
 from .report import Undecided
 from .subject import Vacuous
 
-SHORT = 3  # statements of a program that is checked to third order, and in mixed modes
-CLOSE, SINGLE = 1e-9, 1e-4  # how far equal numbers are in float64 and in float32
-LR = 0.01  # so small that an inner step hardly ever leaves a domain
+_SHORT = 3  # statements of a program that is checked to third order, and in mixed modes
+CLOSE, _SINGLE = 1e-9, 1e-4  # how far equal numbers are in float64 and in float32
+_LR = 0.01  # so small that an inner step hardly ever leaves a domain
 
 
 def check_program(program: RandomProgram, order: int | None = None, seed: int = 0) -> str:
@@ -53,12 +53,12 @@ def check_program(program: RandomProgram, order: int | None = None, seed: int = 
     if not crossed_kinks(lambda p: p(), (program,), (single,)):  # rounding may break a tie
         single_f, single_xs = of_floats(single.__call__, list(single.inputs.values()))
         found = _derivatives(single_f, single_xs, _in_float32(us), _in_float32(vs))
-        _assert_equal("float32 differs", found, _in_float32(expected), SINGLE)
+        _assert_equal("float32 differs", found, _in_float32(expected), _SINGLE)
 
     gradients = expected[len(us) : len(us) + len(xs)]
     if all(np.abs(g).max() < CLOSE for g in gradients):
         return "constant"  # a difference would compare nothing but rounding
-    short = len(program.statements) <= SHORT
+    short = len(program.statements) <= _SHORT
     outcome = _compare_with_differences(f, xs, order or (3 if short else 2), seed)
     if short and outcome == "checked":
         outcome = _compare_with_differences(f, xs, min(order or 2, 2), seed, MODES)
@@ -91,7 +91,7 @@ def _after_a_step(f: Callable, us: Arrays) -> Callable:
     """`f` where one step down <u, f> leads: a derivative within what is differentiated."""
 
     def step(xs: list) -> list:
-        return [x - LR * g for x, g in zip(xs, vjp(f, *xs)[1](tuple(us)))]
+        return [x - _LR * g for x, g in zip(xs, vjp(f, *xs)[1](tuple(us)))]
 
     def the_program_after_a_step(*xs: Tensor) -> tuple[Tensor, ...]:
         return f(*checkpoint(step)(list(xs)))

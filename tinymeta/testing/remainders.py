@@ -15,9 +15,9 @@ from ..core.tensor import Tensor, asarray
 from .differences import EPS, ROUNDINGS
 from .point import Arrays
 
-FITTED = 5  # to how many remainders the slope is fitted
+_FITTED = 5  # to how many remainders the slope is fitted
 MARGIN = 0.25  # what the next term of the series and rounding may take off a slope
-THREE_DIGITS = 1e-3  # a mistake of this relative size must not be lost
+_THREE_DIGITS = 1e-3  # a mistake of this relative size must not be lost
 
 
 class Remainders(NamedTuple):
@@ -34,7 +34,7 @@ class Remainders(NamedTuple):
         """The places of the shortest steps before the first remainder that is rounding."""
         rounded = np.flatnonzero(self.remainders <= self.rounding)
         stop = rounded[0] if len(rounded) else len(self.steps)
-        return np.arange(max(0, stop - FITTED), stop)
+        return np.arange(max(0, stop - _FITTED), stop)
 
     @property
     def slopes(self) -> np.ndarray:
@@ -56,10 +56,10 @@ class Remainders(NamedTuple):
     def conclusive(self) -> bool:
         """Whether a mistake would have been seen beside the remainder, or beside the rounding."""
         if not len(self.fitted):
-            return bool((self.rounding <= THREE_DIGITS * self.changes)[:1].any())
+            return bool((self.rounding <= _THREE_DIGITS * self.changes)[:1].any())
         last = self.fitted[-1]
-        short = self.steps[last] <= THREE_DIGITS
-        small = self.remainders[last] <= THREE_DIGITS * self.changes[last]
+        short = self.steps[last] <= _THREE_DIGITS
+        small = self.remainders[last] <= _THREE_DIGITS * self.changes[last]
         return bool(short or small)
 
     @property

@@ -7,7 +7,7 @@ import numpy as np
 
 from .differences import Slope, slope
 
-SHORTER = 64  # a second look divides the step by this
+_SHORTER = 64  # a second look divides the step by this
 
 
 class Undecided(AssertionError):
@@ -79,7 +79,7 @@ def with_shorter_step(row: Row, terms: Callable, magnitude: float) -> Row:
     """
     if row.verdict != "wrong" or row.subgradient is not None:
         return row
-    again = row._replace(numeric=slope(terms, magnitude, step=row.numeric.step / SHORTER))
+    again = row._replace(numeric=slope(terms, magnitude, step=row.numeric.step / _SHORTER))
     return again if again.verdict == "right" and 2 * again.error < row.error else row
 
 

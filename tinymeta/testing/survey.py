@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 A_ROUND = 500  # examples drawn from one seed
-MOST_SKIPPED = 0.1  # a search that skips more of them has not searched
+_MOST_SKIPPED = 0.1  # a search that skips more of them has not searched
 
 
 class Survey:
@@ -36,7 +36,7 @@ class Survey:
     def passed(self) -> bool:
         """Whether none failed, and nearly all could be checked."""
         total = self.tally.total()
-        few = MOST_SKIPPED * max(total, 100)  # a share of a handful says nothing
+        few = _MOST_SKIPPED * max(total, 100)  # a share of a handful says nothing
         return self.error is None and total - self.tally["checked"] <= few
 
     def round(self, examples: int, seed: int = 0, until: float = float("inf")) -> "Survey":

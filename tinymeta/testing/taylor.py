@@ -25,7 +25,7 @@ from .report import Undecided
 from .subject import examine, is_constant, random_directions, rule_errors_as_failures, vacuous_error
 
 STEPS = 0.5 ** np.arange(1, 28)
-ABRUPT = 8  # a remainder so many times what its order explains has met a kink
+_ABRUPT = 8  # a remainder so many times what its order explains has met a kink
 
 
 def check_taylor(
@@ -134,7 +134,7 @@ def _count_steps_across_a_kink(
     ]
     for k in reversed(range(len(unexplained) - 1)):
         expected = 2 ** (order + 1) * max(unexplained[k + 1], rounding[k + 1])
-        if unexplained[k] > ABRUPT * expected:
+        if unexplained[k] > _ABRUPT * expected:
             return k + 2
     return 0
 
