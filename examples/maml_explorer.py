@@ -68,9 +68,12 @@ def main(arguments: list[str] | None = None) -> None:
     if args.iterations < 0:
         parser.error(f"--iterations {args.iterations} must not be negative")
     text = page(trained_weights(args.iterations, args.seed))
-    args.out.mkdir(parents=True, exist_ok=True)
     path = args.out / "maml_explorer.html"
-    path.write_text(text, encoding="utf-8")
+    try:
+        args.out.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        parser.error(f"the page cannot be written: {error}")
     print(f"written: {path} ({len(text.encode()) / 1000:.0f} kB): open it in a browser")
 
 

@@ -5,6 +5,7 @@ same name. Wrong ones are refused by the counterexample that they deserve.
 """
 
 import ast
+import linecache
 import re
 import runpy
 import subprocess
@@ -166,6 +167,32 @@ def test_the_line_is_the_learners_and_not_the_checks(tmp_path):
     assert f"NameError: name 'missing' is not defined\nat line {line}: return g" in verdict.said
     (verdict, *_) = edited(tmp_path, FIRST_BODY, "return g * b, g * a")
     assert verdict == grade.Verdict("times_rule", line - 2, "solved", "")
+
+
+def test_a_chapter_that_never_ends_or_is_no_text_is_a_sentence(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(grade, "SECONDS", 0.3)
+    chapters = [tmp_path / "01_for_ever.py", tmp_path / "02_bytes.py"]
+    chapters[0].write_text("while True:\n    pass\n")
+    chapters[1].write_bytes(b"x = '\xff'\n")
+    monkeypatch.setattr(grade, "chapters", lambda: chapters)
+    assert grade.main([]) == 1
+    assert "TimeoutError: still running" in capsys.readouterr().out
+    assert grade.main(["2"]) == 1
+    assert "UnicodeDecodeError" in capsys.readouterr().out
+
+
+def test_the_cells_of_a_notebook_are_graded_each_by_its_own_lines(capsys):
+    """Every cell is a file of its own there; one has a line that is no Python."""
+    names = {"__name__": "__main__"}
+    text = CHAPTERS["product_rule"].read_text().replace(FIRST_BODY, "return g * missing, g")
+    for k, cell in enumerate(text.split("\n# %%")):
+        file, source = f"<cell {k}>", cell.partition("\n")[2]
+        lines = ["%magic\n", *source.splitlines(keepends=True)]
+        linecache.cache[file] = len(source), None, lines, file
+        exec(compile("\n" + source, file, "exec"), names)
+    shown = capsys.readouterr().out
+    assert "[!] times_rule" in shown and "[ ] wave_rule" in shown
+    assert "NameError: name 'missing' is not defined\n      at line 4: return g * missing" in shown
 
 
 # ---- the command ---------------------------------------------------------------------------------

@@ -214,10 +214,16 @@ def test_the_points_lie_on_a_wave_and_training_moves_the_net():
     assert before != after and before == maml_explorer.trained_weights(0, seed=1)
 
 
-def test_a_wrong_flag_is_one_sentence(capsys):
-    with pytest.raises(SystemExit):
-        maml_explorer.main(["--iterations", "-1"])
-    assert "--iterations -1 must not be negative" in capsys.readouterr().err
+def test_a_wrong_flag_is_one_sentence(capsys, tmp_path):
+    (tmp_path / "file").touch()
+    unwritable = ["--iterations", "0", "--out", str(tmp_path / "file")]
+    for flags, said in (
+        (["--iterations", "-1"], "--iterations -1 must not be negative"),
+        (unwritable, "the page cannot be written: "),
+    ):
+        with pytest.raises(SystemExit) as end:
+            maml_explorer.main(flags)
+        assert end.value.code == 2 and said in capsys.readouterr().err.splitlines()[-1]
 
 
 PLAY = """

@@ -11,7 +11,7 @@
 # another at a barrier, `cuda.syncthreads()`. Different blocks cannot.
 #
 # simulator.py has these names, on the CPU, and says where a real GPU would silently go wrong. With
-# `from numba import cuda` and `@cuda.jit` the same kernels run on a GPU.
+# `from numba import cuda` and `@cuda.jit` they are kernels of Numba's, for a GPU.
 
 # %%
 import numpy as np

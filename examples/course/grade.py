@@ -123,8 +123,11 @@ def _learners_line(
 def _lines_of(function: Callable) -> range:
     """The numbers of the lines of a function, with all that is nested in it."""
     code = function.__code__
-    source = "".join(linecache.getlines(code.co_filename))
-    for node in ast.walk(ast.parse(source)):
+    try:
+        tree = ast.parse("".join(linecache.getlines(code.co_filename)))
+    except SyntaxError:  # a notebook's cell that is not Python alone
+        return range(0)
+    for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef) and node.lineno == code.co_firstlineno:
             return range(node.lineno, (node.end_lineno or node.lineno) + 1)
     return range(0)
@@ -161,7 +164,7 @@ def chapters() -> list[Path]:
 
 def title(chapter: Path) -> str:
     """The first heading: `# # 3. Matrices` -> Matrices."""
-    found = re.search(r"^# # \d+\. (.+)$", chapter.read_text(encoding="utf-8"), re.MULTILINE)
+    found = re.search(r"^# # \d+\. (.+)$", chapter.read_text("utf-8", "replace"), re.MULTILINE)
     return found[1] if found else chapter.stem
 
 
@@ -181,7 +184,8 @@ def results_of(chapter: Path, solutions: bool = False) -> list[Verdict]:
     """The verdicts on a chapter's file; one that says so if it cannot be run at all."""
     files = [chapter, FOLDER / "solutions" / chapter.name[3:]] if solutions else [chapter]
     try:
-        names = load(*files)
+        with _time_limit(SECONDS):
+            names = load(*files)
     except SyntaxError as error:
         said = f"line {error.lineno}: {error.msg}: {(error.text or '').strip()}"
         return [Verdict("the file", error.lineno or 1, "wrong", said)]
