@@ -236,12 +236,19 @@ const slide = (id, value) => {
 };
 press("θ", "ArrowRight");
 press("(x, y) 2", "ArrowUp");
+const dragged = handle("c1");
+dragged.hasPointerCapture = () => true; // no finger is on it
+const box = bowls.svg.getBoundingClientRect();
+const [px, py] = bowls.toPixels([-1, 0.5]);
+const there = { clientX: box.left + px, clientY: box.top + py };
+dragged.dispatchEvent(new PointerEvent("pointermove", there));
 slide("alpha", 0);
 slide("wave-steps", 4);
 const rows = [...byId("methods").rows].map((row) => [...row.cells].map((cell) => cell.textContent));
 const curves = byId("wave").querySelectorAll("polyline").length;
 byId("language").click();
-const told = { errors, theta: state.theta, point: points[1], rows, curves };
+const moved = { centre: state.tasks[0].centre, theta: state.theta, point: points[1] };
+const told = { errors, ...moved, rows, curves };
 document.title = JSON.stringify({ ...told, error: byId("wave-error").textContent });
 </script>
 </body>
@@ -251,7 +258,7 @@ document.title = JSON.stringify({ ...told, error: byId("wave-error").textContent
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="chromium, which shows the page")
 def test_a_browser_plays_with_it(page, tmp_path):
-    """Keys move handles, sliders redraw, the button speaks Chinese, and no script fails."""
+    """Keys and a pointer move handles, sliders redraw, a button speaks Chinese, no script fails."""
     catch = "<script>const errors = []; onerror = (text) => errors.push(text);</script>"
     played = page.replace("<style>", catch + "<style>", 1).replace("</body>\n", PLAY)
     file = tmp_path / "page.html"
@@ -265,6 +272,7 @@ def test_a_browser_plays_with_it(page, tmp_path):
     start = maml_explorer.QUADRATICS["theta"]
     assert told["errors"] == [] and told["curves"] == 5
     assert_close(told["theta"], [start[0] + 0.1, start[1]])
+    assert_close(told["centre"], [-1.0, 0.5])
     assert_close(told["point"], np.add(maml_explorer.wave_points()[1], [0.0, 0.1]))
     names = [row[0] for row in told["rows"]]
     assert names == ["exact MAML", "first order", "Hessian term", "Reptile", "iMAML"]

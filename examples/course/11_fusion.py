@@ -107,7 +107,7 @@ def check_may_fuse(may_fuse):
         (t, Reduction("y", "t * t"), [], True, "a sum may compute what it adds up"),
     ]
     for first, second, later, right, why in cases:
-        found = may_fuse(first, second, later)
+        found = bool(may_fuse(first, second, later))
         shown = "; ".join(
             f"{x.result} = {'sum of ' if isinstance(x, Reduction) else ''}{x.text}"
             for x in (first, second, *later)
