@@ -302,6 +302,7 @@ def test_the_simulator_says_where_a_gpu_would_be_silent(kernel, blocks, said):
 
 
 @pytest.mark.cuda
+@pytest.mark.filterwarnings("ignore")  # that so small a grid, and arrays of the host, are slow
 def test_the_kernels_are_kernels_of_numba():
     from numba import cuda as numba_cuda
 

@@ -49,12 +49,18 @@ def lifetimes(steps, outputs):
 
 def check_lifetimes(lifetimes):
     """Look at: a value lives *through* the step that reads it last; outputs, to the end."""
-    found = lifetimes(STEPS, ("y",))
-    right = {"a": (0, 3), "b": (1, 2), "c": (2, 4), "y": (3, 4), "z": (4, 4)}
+    _compare_lives(lifetimes, ("y",), {"a": (0, 3), "b": (1, 2), "c": (2, 4), "y": (3, 4)})
+    _compare_lives(lifetimes, ("a", "z"), {"a": (0, 4), "y": (3, 3), "z": (4, 4)})
+
+
+def _compare_lives(lifetimes, outputs, right):
+    found = lifetimes(STEPS, outputs)
+    steps = [step[:2] for step in STEPS]
     for name, life in right.items():
         assert name in found, f"{name} is missing: every step's result has a lifetime"
-        assert tuple(found[name]) == life, f"{name} lives from step {life[0]} to {life[1]}, " + (
-            f"you say {tuple(found[name])}, of these steps: {[step[:2] for step in STEPS]}"
+        assert tuple(found[name]) == life, (
+            f"{name} lives from step {life[0]} to {life[1]}, you say {tuple(found[name])}, "
+            f"where the outputs are {outputs} of the steps {steps}"
         )
 
 

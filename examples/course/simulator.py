@@ -182,6 +182,8 @@ class Cuda:
 
     @staticmethod
     def grid(axes: int) -> int:
+        if axes != 1:
+            raise AssertionError(f"cuda.grid({axes}): blocks have one axis here, cuda.grid(1)")
         thread = _current.thread
         return thread.block.index * len(thread.block.threads) + thread.index
 
