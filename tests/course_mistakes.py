@@ -231,6 +231,9 @@ MEMORY = [
         "a lives from step 0 to 3, you say (0, 2)",
     ),
     Mistake(
+        "lifetimes", "born late", "(lives[name][0], len", "(lives[name][1], len", "a lives from"
+    ),
+    Mistake(
         "lifetimes", "outputs die", "for name in outputs:", "for name in ():", "you say (3, 3)"
     ),
     Mistake(
