@@ -1,0 +1,85 @@
+# %% [markdown]
+# # 13. A kernel for a GPU
+#
+# A GPU runs one function in thousands of threads, in **blocks**. A thread asks where it is, and
+# does one small piece:
+#
+#     cuda.threadIdx.x   its number in its block        cuda.blockDim.x   threads in a block
+#     cuda.blockIdx.x    the number of its block        cuda.grid(1)      its number among all
+#
+# Threads of a block can share fast memory, `cuda.shared.array(size, np.float64)`, and wait for one
+# another at a barrier, `cuda.syncthreads()`. Different blocks cannot.
+#
+# simulator.py has these names, on the CPU, and says where a real GPU would silently go wrong. With
+# `from numba import cuda` and `@cuda.jit` they are kernels of Numba's, for a GPU.
+
+# %%
+import numpy as np
+from grade import grade
+from simulator import cuda, launch
+
+
+def double_kernel(out, x):
+    i = cuda.grid(1)
+    if i < x.size:  # 2 blocks of 4 threads are 8, for 6 elements
+        out[i] = 2.0 * x[i]
+
+
+print(launch(double_kernel, 2, 4, np.zeros(6), np.arange(6.0)))
+
+
+# %% [markdown]
+# ## Puzzle 1
+# The size of an array is seldom a multiple of that of a block. Some threads have nothing to do.
+
+
+# %%
+def add_kernel(out, x, y):
+    """out[i] = x[i] + y[i] for every i; arrays of one size, of at most as many as threads."""
+    raise NotImplementedError("i = cuda.grid(1), and nothing for threads beyond x.size")
+
+
+def check_add_kernel(add_kernel):
+    """Look at: which elements there are, and which threads."""
+    for size in (8, 6):
+        x, y = np.arange(1.0, size + 1), np.full(size, 0.5)
+        _compare(launch(add_kernel, 2, 4, np.full(size, np.nan), x, y), x + y)
+
+
+# %% [markdown]
+# ## Puzzle 2
+# The sum of each block's 8 elements, in three rounds instead of seven: in every round the lower
+# half of the threads add what lies half as far above them.
+#
+#     shared  0 1 2 3 4 5 6 7   ->   0+4 1+5 2+6 3+7   ->   0+4+2+6 1+5+3+7   ->   all of it
+#
+# Between the rounds everyone has to wait: a thread may only read what another has finished.
+
+
+# %%
+def sum_kernel(out, x):
+    """out[b] = the sum of the elements of x that the 8 threads of block b have; 0 beyond x.size."""
+    raise NotImplementedError(
+        "shared = cuda.shared.array(8, np.float64): each thread stores its element or 0; barrier; "
+        "then for distance 4, 2, 1: threads below it add shared[t + distance], barrier; thread 0 "
+        "stores the result"
+    )
+
+
+def check_sum_kernel(sum_kernel):
+    """Look at: a barrier after every round, and reached by all threads: outside of the `if`."""
+    for size in (8, 16, 13):
+        x = np.arange(1.0, size + 1)
+        blocks = -(-size // 8)
+        right = np.array([x[8 * b : 8 * b + 8].sum() for b in range(blocks)])
+        _compare(launch(sum_kernel, blocks, 8, np.full(blocks, np.nan), x), right)
+
+
+def _compare(found, right):
+    for i, (a, b) in enumerate(zip(found, right)):
+        assert a == b, f"of {len(right)} results out[{i}] is {a:g} and must be {b:g}"
+
+
+# %%
+if __name__ == "__main__":
+    grade(globals())

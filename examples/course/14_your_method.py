@@ -1,0 +1,137 @@
+# %% [markdown]
+# # 14. A method of your own
+#
+# Why should all weights adapt at one speed? Let the **rates be learned, too**: one for each array,
+#
+#     theta'_i = theta - rate o grad L_i(theta; support),
+#     (theta, rate) <- (theta, rate) - beta grad mean_i L_i(theta'_i; query),
+#
+# which is Meta-SGD (Li et al. 2017) with fewer rates. As a method of this library it is a `Method`:
+# three pure functions, init, meta_grad and predict. Then `tm.meta.train` and `tm.meta.evaluate`
+# take it like those of meta/. When you have done this one, change it: nothing else needs to know.
+
+# %%
+import numpy as np
+from grade import grade
+
+import tinymeta as tm
+from tinymeta.testing import check_meta_grad
+
+rng = np.random.default_rng(0)
+T = 4
+
+
+def predict(theta, x):
+    """(T, N, 1), of theta: arrays (T, ..), and x (T, N, 1)."""
+    w1, b1, w2 = theta
+    return tm.tanh(x @ w1 + b1) @ w2
+
+
+def loss(theta, batch):
+    """(T,)"""
+    return ((predict(theta, batch.x) - batch.y) ** 2).mean((1, 2))
+
+
+def init_theta(rng):
+    return [rng.normal(size=shape) for shape in ((1, 6), (1, 6), (6, 1))]
+
+
+def sample(rng):
+    """Tasks: waves of any phase."""
+    phase = rng.uniform(0.0, 3.0, (T, 1, 1))
+    x = rng.uniform(-3.0, 3.0, (2, T, 5, 1))
+    return tm.Tasks(*(tm.Batch(x, np.sin(x - phase)) for x in x))
+
+
+# %% [markdown]
+# ## Puzzle 1
+# A copy of theta and of the rates for each task; a rate (T, 1, 1) broadcasts over its array. Note
+# that the rates are used inside and learned outside: their gradient comes by itself.
+
+
+# %%
+def adapt(loss, params, support):
+    """{"theta": .., "rates": ..} after one step on the support set, the rates as they were.
+
+    params: theta, a list of (T, ..), and rates, a list of (T, 1, 1), one for each array of theta.
+    """
+    raise NotImplementedError(
+        "the gradient of the summed loss by params['theta'] as in chapter 10, each array times its "
+        "rate; return both, so that the result is like params"
+    )
+
+
+def check_adapt(adapt):
+    """Look at: both theta and the rates reach the adapted loss; nothing is made a constant."""
+
+    def rates_and_all(params, support):
+        gs = tm.grad(lambda theta: loss(theta, support).sum())(params["theta"])
+        stepped = [p - r * g for p, g, r in zip(params["theta"], gs, params["rates"])]
+        return {"theta": stepped, "rates": params["rates"]}
+
+    def of_params(params, batch):
+        return loss(params["theta"], batch)
+
+    def meta_grad(params, tasks):
+        def outer(params):
+            copies = tm.tree.map(lambda p: tm.broadcast_to(p, (T, *p.shape)), params)
+            return loss(adapt(loss, copies, tasks.support)["theta"], tasks.query).mean()
+
+        return tm.grad(outer)(params)
+
+    rates = [np.full((1, 1), rate) for rate in (0.1, 0.05, 0.2)]
+    params = {"theta": init_theta(np.random.default_rng(1)), "rates": rates}
+    tasks = sample(np.random.default_rng(2))
+    copies = tm.tree.map(lambda p: np.repeat(p[None], T, axis=0), params)
+    found = adapt(loss, copies, tasks.support)
+    assert set(found) == {"theta", "rates"}, f"the result has {sorted(found)}, not theta and rates"
+    for k, (rate, before) in enumerate(zip(found["rates"], copies["rates"])):
+        assert np.array_equal(rate, before), f"rates[{k}] has to come out as it went in"
+    check_meta_grad(meta_grad, of_params, rates_and_all, params, tasks)
+
+
+# %% [markdown]
+# ## Puzzle 2
+# Now the method. `init(rng)` makes the parameters (rates of 0.05, say, of shape (1, 1)),
+# `meta_grad(params, tasks)` returns ({"loss": ..}, gradients like params), and
+# `predict(params, support, x)` adapts and predicts, for T tasks.
+
+
+# %%
+def method(init_theta, predict, loss):
+    """A tm.meta.Method whose parameters are {"theta": .., "rates": ..}, without a task axis."""
+    raise NotImplementedError(
+        "three functions and tm.meta.Method(init, meta_grad, predict); tm.value_and_grad has both "
+        "the loss and its gradient, tm.broadcast_to makes the copies"
+    )
+
+
+def check_method(method):
+    """Look at: forty updates have to lower the loss on waves that were never seen."""
+    ours = method(init_theta, predict, loss)
+    params = ours.init(np.random.default_rng(3))
+    assert set(params) == {"theta", "rates"}, f"the parameters are {sorted(params)}"
+    start, rng = params["rates"], np.random.default_rng(4)
+    before = _held_out(ours, params)
+    for _ in range(40):
+        metrics, gs = ours.meta_grad(params, sample(rng))
+        assert "loss" in metrics, f"the metrics are {sorted(metrics)} and need a loss"
+        params = tm.tree.map(lambda p, g: np.asarray(p) - 0.05 * np.asarray(g), params, gs)
+    after = _held_out(ours, params)
+    moved = [float(np.abs(np.asarray(a) - b).max()) for a, b in zip(params["rates"], start)]
+    assert all(moved), f"the rates moved by {moved}: each of them has to be learned"
+    assert after < 0.8 * before, (
+        f"40 updates took the error on new waves from {before:.3f} to {after:.3f}: not learned"
+    )
+
+
+def _held_out(ours, params):
+    support, query = sample(np.random.default_rng(5))
+    found = np.asarray(ours.predict(params, support, query.x))
+    assert found.shape == query.y.shape, f"predict: {found.shape}, and must be {query.y.shape}"
+    return float(((found - query.y) ** 2).mean())
+
+
+# %%
+if __name__ == "__main__":
+    grade(globals())

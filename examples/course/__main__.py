@@ -1,0 +1,7 @@
+"""python examples/course: the chapters, what is solved, what is next."""
+
+import sys
+
+from grade import main
+
+sys.exit(main())

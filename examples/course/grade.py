@@ -1,0 +1,267 @@
+"""The grader: which puzzles are solved, what is wrong with the others, and what is next.
+
+A chapter is a file NN_name.py. Its puzzles are the functions f for which it has a check_f, which is
+given the learner's f and raises AssertionError with a counterexample where it is wrong. The state
+of a learner is the files alone, so nothing can get out of step with them.
+
+Whatever a learner's code does, raise, return something else, call itself or run without end, is
+answered by a sentence with the learner's line, never by a traceback of the course.
+"""
+
+import argparse
+import ast
+import contextlib
+import io
+import linecache
+import re
+import signal
+import sys
+import threading
+import traceback
+import types
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+FOLDER = Path(__file__).resolve().parent
+SECONDS = 30.0  # of CPU time that a puzzle's check may take; all but endless ones take less than 2
+
+
+class Verdict(NamedTuple):
+    """What became of one puzzle."""
+
+    name: str
+    line: int  # where its function begins
+    state: str  # "solved", "unsolved" or "wrong"
+    said: str  # to the learner; nothing for what is solved
+
+
+MARKS = {"solved": "[x]", "unsolved": "[ ]", "wrong": "[!]"}
+
+
+# ---- one puzzle ---------------------------------------------------------------------------------
+
+
+def judge(name: str, names: dict) -> Verdict:
+    """The verdict on the puzzle `name` of a chapter whose names are `names`."""
+    solution, check = names[name], names[f"check_{name}"]
+    if not isinstance(solution, types.FunctionType):
+        return Verdict(name, 1, "wrong", f"`{name}` has to be a function: begin it with def")
+    line = solution.__code__.co_firstlineno
+    try:
+        with _time_limit(SECONDS), np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            check(solution)
+    except NotImplementedError as error:
+        return Verdict(name, line, "unsolved", str(error) or "not written yet")
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # of any kind: even exit() in a learner's function
+        return Verdict(name, line, "wrong", _sentence(error, solution, check))
+    return Verdict(name, line, "solved", "")
+
+
+@contextlib.contextmanager
+def _time_limit(seconds: float) -> Iterator[None]:
+    """TimeoutError in what computes for longer, where the system has such an alarm."""
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    if not hasattr(signal, "setitimer") or not in_main_thread:
+        yield
+        return
+
+    def ring(number: int, frame: object) -> None:
+        raise TimeoutError(f"still running after {seconds:g} s: does a loop ever end?")
+
+    before = signal.signal(signal.SIGVTALRM, ring)
+    signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)
+
+
+def _sentence(error: BaseException, solution: Callable, check: Callable) -> str:
+    """What went wrong, the learner's line if it did so there, and what to look at."""
+    kind = type(error).__name__
+    if isinstance(error, AssertionError):
+        what = str(error) or "an assert does not hold"
+    elif isinstance(error, RecursionError):
+        what = f"{kind}: a function calls itself without end"
+    else:
+        what = f"{kind}: {error}"
+    place = _learners_line(error, solution, check)
+    if place:
+        what += f"\nat line {place[0]}: {place[1]}"
+    elif not isinstance(error, AssertionError):
+        what += f"\nwhat `{solution.__name__}` returned cannot be used: is it what was asked for?"
+    return f"{what}\n{check.__doc__ or ''}".rstrip()
+
+
+def _learners_line(
+    error: BaseException | None, solution: Callable, check: Callable
+) -> tuple[int, str] | None:
+    """(number, text) of the deepest line of the learner's that `error` came through, if any.
+
+    Of the puzzle itself; else, in the same file, of what is not its check.
+    """
+    file, own, checks = solution.__code__.co_filename, _lines_of(solution), _lines_of(check)
+    while error is not None:
+        frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == file]
+        if file == check.__code__.co_filename:
+            frames = [f for f in frames if f.lineno not in checks]
+        frames = [f for f in frames if f.lineno in own] or frames
+        if frames:
+            return frames[-1].lineno or 1, frames[-1].line or ""
+        error = error.__cause__ or error.__context__  # the kit's errors tell where they come from
+    return None
+
+
+def _lines_of(function: Callable) -> range:
+    """The numbers of the lines of a function, with all that is nested in it."""
+    code = function.__code__
+    try:
+        tree = ast.parse("".join(linecache.getlines(code.co_filename)))
+    except SyntaxError:  # a notebook's cell that is not Python alone
+        return range(0)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef) and node.lineno == code.co_firstlineno:
+            return range(node.lineno, (node.end_lineno or node.lineno) + 1)
+    return range(0)
+
+
+# ---- one chapter --------------------------------------------------------------------------------
+
+
+def grade(names: dict) -> list[Verdict]:
+    """Judge and print all puzzles of a chapter: its last cell is grade(globals())."""
+    verdicts = verdicts_of(names)
+    for verdict in verdicts:
+        _print_verdict(verdict)
+    return verdicts
+
+
+def verdicts_of(names: dict) -> list[Verdict]:
+    """One for each check that the chapter itself defines, in its order."""
+    verdicts = []
+    for name, check in list(names.items()):
+        if name.startswith("check_") and getattr(check, "__module__", "") == names["__name__"]:
+            puzzle = name.removeprefix("check_")
+            if puzzle in names:
+                verdicts.append(judge(puzzle, names))
+            else:
+                said = f"there is no function `{puzzle}` any more: name yours so"
+                verdicts.append(Verdict(puzzle, 1, "wrong", said))
+    return verdicts
+
+
+def chapters() -> list[Path]:
+    return sorted(FOLDER.glob("[0-9][0-9]_*.py"))
+
+
+def title(chapter: Path) -> str:
+    """The first heading: `# # 3. Matrices` -> Matrices."""
+    found = re.search(r"^# # \d+\. (.+)$", chapter.read_text("utf-8", "replace"), re.MULTILINE)
+    return found[1] if found else chapter.stem
+
+
+def load(*files: Path) -> dict:
+    """The names that a chapter defines, and after it those of a solution, run quietly."""
+    module = types.ModuleType(files[0].stem)
+    names = vars(module)
+    for file in files:
+        text = file.read_text(encoding="utf-8")
+        linecache.checkcache(str(file))
+        with contextlib.redirect_stdout(io.StringIO()):
+            exec(compile(text, str(file), "exec"), names)
+    return names
+
+
+def results_of(chapter: Path, solutions: bool = False) -> list[Verdict]:
+    """The verdicts on a chapter's file; one that says so if it cannot be run at all."""
+    files = [chapter, FOLDER / "solutions" / chapter.name[3:]] if solutions else [chapter]
+    try:
+        with _time_limit(SECONDS):
+            names = load(*files)
+    except SyntaxError as error:
+        said = f"line {error.lineno}: {error.msg}: {(error.text or '').strip()}"
+        return [Verdict("the file", error.lineno or 1, "wrong", said)]
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        here = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == str(chapter)]
+        line, text = (here[-1].lineno or 1, here[-1].line) if here else (1, "")
+        return [Verdict("the file", line, "wrong", f"{type(error).__name__}: {error}\n{text}")]
+    return verdicts_of(names)
+
+
+# ---- the command --------------------------------------------------------------------------------
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command `python examples/course`. Returns its exit status, 0 if all is solved."""
+    files = chapters()
+    parser = argparse.ArgumentParser(
+        prog="python examples/course",
+        description="List the chapters, grade your puzzles and say what is next.",
+        epilog="The exit status is 0 once all that was graded is solved.",
+    )
+    parser.add_argument(
+        "chapter", nargs="?", type=int, help=f"grade this one, 1 to {len(files)}; without: all"
+    )
+    parser.add_argument(
+        "--solutions", action="store_true", help="grade those in solutions/ instead of yours"
+    )
+    given = parser.parse_args(arguments)
+    if given.chapter is not None and not 1 <= given.chapter <= len(files):
+        parser.error(f"there is no chapter {given.chapter}: they are 1 to {len(files)}")
+    try:
+        if given.chapter is not None:
+            return _grade_one(files[given.chapter - 1], given.solutions)
+        return _grade_all(files, given.solutions)
+    except KeyboardInterrupt:
+        print("stopped by Ctrl-C", file=sys.stderr)
+        return 130
+
+
+def _grade_one(chapter: Path, solutions: bool) -> int:
+    verdicts = results_of(chapter, solutions)
+    print(f"{title(chapter)}: {_shown(chapter)}")
+    for verdict in verdicts:
+        _print_verdict(verdict)
+    return int(any(verdict.state != "solved" for verdict in verdicts))
+
+
+def _grade_all(files: list[Path], solutions: bool) -> int:
+    upcoming = None
+    for number, chapter in enumerate(files, 1):
+        verdicts = results_of(chapter, solutions)
+        marks = " ".join(MARKS[verdict.state] for verdict in verdicts)
+        print(f"{number:3}  {title(chapter):42} {marks}", flush=True)
+        for verdict in verdicts:
+            if verdict.state != "solved" and upcoming is None:
+                upcoming = chapter, verdict
+    if upcoming is None:
+        print(
+            "All puzzles are solved. What you have written is what tinymeta/ is made of: read it."
+        )
+        return 0
+    chapter, verdict = upcoming
+    print(f"\nnext: {_shown(chapter)}")
+    _print_verdict(verdict)
+    return 1
+
+
+def _print_verdict(verdict: Verdict) -> None:
+    print(f"{MARKS[verdict.state]} {verdict.name}, line {verdict.line}: {verdict.state}")
+    for line in verdict.said.splitlines():
+        print(f"      {line}")
+
+
+def _shown(path: Path) -> str:
+    """A path from here where that is shorter."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)

@@ -1,0 +1,210 @@
+"""A GPU of one block at a time, on the CPU, that is strict where a real one is silent.
+
+In: a kernel written with the names of numba.cuda, and arrays. Out: the arrays, filled. The threads
+of a block take turns: each runs to its next barrier, in the order that is asked for. So what comes
+out is the same each time, and a fault is found even where its result happens to be right:
+
+    an element outside of its array                  a real GPU reads or destroys something else
+    an element of shared memory that nobody wrote    it has any value there
+    two threads at one element, one of them writing, with no barrier between: a race
+    a barrier that some threads of a block never reach: a real GPU waits for them for ever
+
+Cost: a thread of Python for each of the GPU's, so some hundred of them a kernel; a visit to an
+element looks at all visits before it. Blocks run one after another, and never wait for one another.
+"""
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+_current = threading.local()  # .thread: which of the GPU's threads this one of Python is
+
+
+class Thread:
+    """A thread of the GPU: its place, and whose turn it is."""
+
+    def __init__(self, block: "Block", index: int):
+        self.block, self.index = block, index
+        self.shared_count = 0  # how many shared arrays it has asked for
+        self.turn, self.paused = threading.Semaphore(0), threading.Semaphore(0)
+        self.done, self.error = False, None
+
+    def run(self, kernel: Callable, arguments: Sequence) -> None:
+        _current.thread = self
+        try:
+            self._wait_for_turn()
+            kernel(*arguments)
+        except BaseException as error:
+            self.error = error
+        self.done = True
+        self.paused.release()
+
+    def wait_at_barrier(self) -> None:
+        self.paused.release()
+        self._wait_for_turn()
+
+    def _wait_for_turn(self) -> None:
+        self.turn.acquire()
+        if self.block.stopped:
+            raise SystemExit
+
+
+class Block:
+    """The threads of a block, and what they share."""
+
+    def __init__(self, index: int, threads: int):
+        self.index, self.interval = index, 0  # how many barriers are over
+        self.stopped = False
+        self.threads = [Thread(self, k) for k in range(threads)]
+        self.shared: list[Memory] = []
+
+    def run(self, kernel: Callable, arguments: Sequence, order: Sequence[int]) -> None:
+        for thread in self.threads:
+            work = (kernel, arguments)
+            threading.Thread(target=thread.run, args=work, daemon=True).start()
+        try:
+            self._take_turns(order)
+        finally:  # after a fault the others end, too
+            self.stopped = True
+            for thread in self.threads:
+                thread.turn.release()
+
+    def _take_turns(self, order: Sequence[int]) -> None:
+        while True:
+            for k in order:
+                thread = self.threads[k]
+                thread.turn.release()
+                thread.paused.acquire()
+                if thread.error is not None:
+                    raise thread.error
+            done = [k for k in order if self.threads[k].done]
+            if len(done) == len(order):
+                return
+            if done:
+                waiting = next(k for k in order if k not in done)
+                raise AssertionError(
+                    f"thread {waiting} waits at a barrier that thread {done[0]} never reaches: "
+                    "all threads of a block have to call cuda.syncthreads(), outside of any `if`"
+                )
+            self.interval += 1
+
+
+class Memory:
+    """An array that knows who has read and written each element, and after how many barriers."""
+
+    def __init__(self, name: str, values: np.ndarray, written: bool):
+        self.name, self.values = name, values
+        self.shape, self.size = values.shape, values.size
+        self.written = np.full(values.shape, written)
+        self.visits: dict[tuple, list] = {}  # index -> [(thread, interval, whether it wrote)]
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __getitem__(self, index: Any) -> Any:
+        place = self._visit(index, writes=False)
+        if not self.written[place]:
+            raise AssertionError(f"{_who()} reads {self._element(place)}, which nobody wrote")
+        return self.values[place]
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        place = self._visit(index, writes=True)
+        self.values[place] = value
+        self.written[place] = True
+
+    def _visit(self, index: Any, writes: bool) -> tuple:
+        place = index if isinstance(index, tuple) else (index,)
+        inside = len(place) == len(self.shape) and all(
+            0 <= i < size for i, size in zip(place, self.shape)
+        )
+        if not inside:
+            element = self._element(place)
+            raise AssertionError(f"{_who()}: {element} is outside of the shape {self.shape}")
+        me, here = _current.thread, self._element(place)
+        visits = self.visits.setdefault(place, [])
+        for other, interval, wrote in visits:
+            if other is me or not (writes or wrote):
+                continue
+            if other.block is not me.block:
+                raise AssertionError(
+                    f"{_who()} meets block {other.block.index} at {here}: blocks run in any order "
+                    "and cannot wait for one another, so each needs elements of its own"
+                )
+            if interval == me.block.interval:
+                raise AssertionError(
+                    f"a race: {_who()} {'writes' if writes else 'reads'} {here} and thread "
+                    f"{other.index} {'wrote' if wrote else 'read'} it, with no barrier between: "
+                    "put cuda.syncthreads() between the two"
+                )
+        visits.append((me, me.block.interval, writes))
+        return place
+
+    def _element(self, place: tuple) -> str:
+        return f"{self.name}[{', '.join(map(str, place))}]"
+
+
+def _who() -> str:
+    thread = _current.thread
+    return f"thread {thread.index} of block {thread.block.index}"
+
+
+class _Axis:
+    """cuda.threadIdx and its like: of one axis, x."""
+
+    def __init__(self, find: Callable[[Thread], int]):
+        self._find = find
+
+    @property
+    def x(self) -> int:
+        return self._find(_current.thread)
+
+
+class _Shared:
+    @staticmethod
+    def array(shape: int, dtype: Any) -> Memory:
+        thread = _current.thread
+        shared, k = thread.block.shared, thread.shared_count
+        thread.shared_count += 1
+        if k == len(shared):  # the first thread to ask makes it for all
+            shared.append(Memory("shared", np.zeros(shape, dtype), written=False))
+        return shared[k]
+
+
+class Cuda:
+    """The part of numba.cuda that one-dimensional kernels need."""
+
+    threadIdx = _Axis(lambda thread: thread.index)
+    blockIdx = _Axis(lambda thread: thread.block.index)
+    blockDim = _Axis(lambda thread: len(thread.block.threads))
+    shared = _Shared
+
+    @staticmethod
+    def grid(axes: int) -> int:
+        if axes != 1:
+            raise AssertionError(f"cuda.grid({axes}): blocks have one axis here, cuda.grid(1)")
+        thread = _current.thread
+        return thread.block.index * len(thread.block.threads) + thread.index
+
+    @staticmethod
+    def syncthreads() -> None:
+        _current.thread.wait_at_barrier()
+
+
+cuda = Cuda()
+
+
+def launch(
+    kernel: Callable, blocks: int, threads: int, out: np.ndarray, *inputs: np.ndarray
+) -> np.ndarray:
+    """Run kernel[blocks, threads](out, *inputs), the threads from the last to the first.
+
+    No element of `out` may be read before it is written. Returns `out`.
+    """
+    names = kernel.__code__.co_varnames
+    arguments = [Memory(names[0], out, written=False)]
+    arguments += [Memory(name, x, written=True) for name, x in zip(names[1:], inputs)]
+    for index in range(blocks):
+        Block(index, threads).run(kernel, arguments, range(threads)[::-1])
+    return out
