@@ -121,7 +121,7 @@ def test_results_are_fresh_and_threads_may_share_a_program(on_gpu):
 
 
 def test_explain_shows_the_kernels_of_the_gpu(on_gpu):
-    text = str(tm.explain(lambda x, w: tm.tanh(x @ w).sum(0), np.ones((3, 4)), np.ones((4, 2))))
+    text = tm.explain(lambda x, w: tm.tanh(x @ w).sum(0), np.ones((3, 4)), np.ones((4, 2))).text()
     assert "products" in text and "cuda.threadIdx" in text and "on cuda" in text
 
 

@@ -79,7 +79,8 @@ def backward_pass(nodes: list[Tensor], active: set[int], cotangents: dict) -> di
         g = cotangents.pop(y.serial, None)
         if g is None:
             continue
-        state.order = y.order + 1  # how deep in derivatives its rule is; the caller restores it
+        state.order = y.order + 1  # how deep in derivatives its rule is; the caller restores it,
+        state.differentiated = y  # and this, which traced equations keep the number of
         wanted = [i for i, x in enumerate(y.inputs) if x.serial in active]
         shares = y.primitive.input_cotangents(g, y, wanted)
         for i, share in zip(wanted, shares):

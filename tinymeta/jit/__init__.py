@@ -21,12 +21,14 @@ Tests    tests/jit/
 Program        equations in order, with inputs and outputs (program.py).
 Equation       one operation on the results of earlier ones; it stands for its result.
 Step           what is run at once: a loop of fused equations, or one equation by itself (fuse.py).
+origin         where an equation comes from: order, place, scope, the rule that made it (origin.py).
 arena          the block of memory in which all values of one call lie (memory.py, replay.py).
 kernel args    the int64s that a kernel is called with: places in the arena, sizes, strides.
 
 In reading order, with their lines:
     compile.py 221     jit itself: signatures, the passes in order
-    program.py 278     Equation, Program, Builder;  then trace.py 200, scalar.py 130
+    program.py 271     Equation, Program, Builder;  then trace.py 190, scalar.py 130
+    origin.py 101      order, scope and rule of an equation, and what it descends from
     lower.py 163       and simplify.py 265, joins.py 99, cuts.py 108: Program -> Program
     views.py 96        strided layouts;  then legalize.py 85
     loops.py 86        what a loop can compute;  then materialize.py 111, fuse.py 127
@@ -37,7 +39,7 @@ In reading order, with their lines:
     task_roles.py 243  what depends on one task alone;  then split.py 161, chunk_count.py 64
     chunks.py 176      runs them;  then tree_sum.py 109, work_buffers.py 163, job_tables.py 191
     threads.py 156     workers
-    explain.py 179     shows all of it;  timing.py 24
+    explain.py 191     shows all of it;  then described.py 135, story.py 110, listing.py 70
     graph.py 209       the same plan on a GPU
 """
 

@@ -148,9 +148,9 @@ class Replay(ExecutionPlan):
 
     # ---- for explain -----------------------------------------------------------------------------
 
-    def sources(self) -> list[str]:
-        """The source of each generated kernel."""
-        return [kernel.source for kernel in self.generated_kernels().values()]
+    def sources(self) -> dict[int, list[str]]:
+        """By step, the sources of the generated kernels that it runs."""
+        return {k: [kernel.source] for k, kernel in self.generated_kernels().items()}
 
     def step_calls(self) -> Iterator[tuple[str, Callable[[], Any]]]:
         """(kind, function that runs it by itself) of each step, in order."""

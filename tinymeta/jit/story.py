@@ -1,0 +1,110 @@
+"""What the compiler made of a function, on one screen.
+
+In: what `explain` found. Out: tables. How many equations there are by scope and order of
+derivative, so what the second order adds; what each pass put in and took out; the bytes that live
+at the peak, by order. Everything else is in `Explained.text`.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from .described import has_inner_scopes, order_counts
+from .memory import Memory, aligned_size
+from .program import Equation, Program
+
+if TYPE_CHECKING:
+    from .explain import Explained
+
+_MOST_SCOPES = 16  # rows of the table; with more, inner steps are counted together
+_NAMED = 3  # operations that are named of those that a pass put in or took out
+
+
+def story(found: "Explained") -> str:
+    """The report that fits a screen."""
+    *_, last = found.passes.values()
+    nested = has_inner_scopes(found.passes["trace"])
+    kernels = found.kernels
+    often = "".join(f", one of them {count} times" for _, count in kernels.most_common(1))
+    parts = [
+        f"{len(last.equations)} equations are left, by scope and order of derivative:\n"
+        f"{counts_table(order_counts(last, nested))}",
+        f"passes\n{passes_table(found.passes)}",
+        found.summary(),
+        f"{peak_text(found.replay.memory)}",
+        f"{len(kernels)} generated kernels run {sum(kernels.values())} steps{often}",
+        "print(found.text()) shows all of it; found.save('step.html') a page to explore",
+    ]
+    if found.times:
+        parts.insert(-1, found.table())
+    return "\n".join(parts)
+
+
+def counts_table(counts: dict[str, Counter[int]]) -> str:
+    """A row for each scope, a column for each order, and their sums."""
+    if len(counts) > _MOST_SCOPES:
+        counts = _steps_together(counts)
+    orders = sorted(set().union(*counts.values()) | {0})
+    width = max(len(scope) for scope in (*counts, "all"))
+    total = sum(counts.values(), Counter())
+    header = "".join(f"{f'order {order}':>9}" for order in orders)
+    lines = [f"  {'':{width}}{header}{'all':>9}"]
+    for scope, row in (*counts.items(), ("all", total)):
+        cells = "".join(f"{row[order] or '.':>9}" for order in orders)
+        lines.append(f"  {scope:{width}}{cells}{sum(row.values()):>9}")
+    return "\n".join(lines)
+
+
+def _steps_together(counts: dict[str, Counter[int]]) -> dict[str, Counter[int]]:
+    """The same with all inner steps as one, "inner *"."""
+    together: dict[str, Counter[int]] = {}
+    for scope, row in counts.items():
+        together.setdefault(re.sub(r"\d+", "*", scope), Counter()).update(row)
+    return together
+
+
+def passes_table(passes: dict[str, Program]) -> str:
+    """A row for each pass: its equations, and which operations it put in and took out."""
+    lines, before = [], Counter[str]()
+    for name, program in passes.items():
+        now = Counter(eqn.op for eqn in program.equations)
+        changes = "" if name == "trace" else f"  {', '.join(_changes(before, now))}"
+        lines.append(f"  {name:9}{len(program.equations):6}{changes}".rstrip())
+        before = now
+    return "\n".join(lines)
+
+
+def _changes(before: Counter[str], now: Counter[str]) -> Iterator[str]:
+    """The operations of which a pass put in or took out the most: "+24 to_cols", "-12 conv"."""
+    for sign, counts in (("+", now - before), ("-", before - now)):
+        for op, count in counts.most_common(_NAMED):
+            yield f"{sign}{count} {op}"
+        if others := sum(counts.values()) - sum(c for _, c in counts.most_common(_NAMED)):
+            yield f"{sign}{others} others"
+
+
+def peak_text(memory: Memory) -> str:
+    """The step at which most bytes are alive, and how many of them are of each order."""
+    step, by_order = peak(memory)
+    shares = ", ".join(f"{by_order[order]:,} of order {order}" for order in sorted(by_order))
+    return f"most bytes live at step {step}: {sum(by_order.values()):,}, {shares}"
+
+
+def peak(memory: Memory) -> tuple[int, Counter[int]]:
+    """(the step at which most bytes of values are alive, those bytes by order of derivative)."""
+    begins: dict[int, list[Equation]] = {}
+    ends: dict[int, list[Equation]] = {}
+    for eqn, (first, last) in memory.lifetimes.items():
+        begins.setdefault(first, []).append(eqn)
+        ends.setdefault(last + 1, []).append(eqn)
+    live: Counter[int] = Counter()
+    most, where, bytes_there = -1, 0, Counter[int]()
+    for step in sorted({*begins, *ends}):
+        for eqn in begins.get(step, ()):
+            live[eqn.origin.order] += aligned_size(eqn.nbytes)
+        for eqn in ends.get(step, ()):
+            live[eqn.origin.order] -= aligned_size(eqn.nbytes)
+        if sum(live.values()) > most:
+            most, where, bytes_there = sum(live.values()), step, Counter(live)
+    return where, +bytes_there
