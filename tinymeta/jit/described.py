@@ -13,11 +13,11 @@ Invariant: everything is read off the plan that is run, nothing is decided again
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from .materialize import choose_materialized
-from .origin import scope_of
+from .origin import GIVEN_SCOPE, scope_of
 from .program import Equation, Program
 
 if TYPE_CHECKING:
@@ -64,11 +64,20 @@ def has_inner_scopes(program: Program) -> bool:
 
 
 def order_counts(program: Program, nested: bool) -> dict[str, Counter[int]]:
-    """By scope, in the order of the program: how many equations there are of each order."""
-    counts: dict[str, Counter[int]] = defaultdict(Counter)
+    """By scope, as `scopes_in_order`: how many equations there are of each order."""
+    counts = {scope: Counter[int]() for scope in scopes_in_order(program.equations, nested)}
     for eqn in program.equations:
         counts[scope_of(eqn, nested)][eqn.origin.order] += 1
-    return dict(counts)
+    return counts
+
+
+def scopes_in_order(equations: Sequence[Equation], nested: bool) -> list[str]:
+    """The scopes of equations, by where the middle of each is; what is given comes first."""
+    places: dict[str, list[int]] = defaultdict(list)
+    for k, eqn in enumerate(equations):
+        places[scope_of(eqn, nested)].append(k)
+    middle = {scope: sum(found) / len(found) for scope, found in places.items()}
+    return sorted(places, key=lambda scope: (scope != GIVEN_SCOPE, middle[scope]))
 
 
 def origin_text(eqn: Equation, names: dict[int, str], nested: bool) -> str:

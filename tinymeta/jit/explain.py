@@ -3,14 +3,17 @@
 import time
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..core.scope import state
+from ..explorer.page import write_page
 from . import cache
 from .chunks import ChunkedReplay, Execution
 from .compile import compile_for, run_passes
 from .described import Described, describe, has_inner_scopes, traced_names
 from .listing import map_text, plan_text, program_text, steps_text
+from .page_data import page_data
 from .program import Program
 from .replay import Replay
 from .story import story
@@ -21,13 +24,19 @@ if TYPE_CHECKING:
 
 
 class Explained(NamedTuple):
-    """What `explain` found; str() tells it on one screen, `text()` shows all of it."""
+    """What `explain` found; str() tells it on one screen, `text()` shows all of it.
 
+    `save` writes a page to explore it.
+    """
+
+    name: str  # of the function
     passes: dict[str, Program]  # by name: the program after it
     parts: "dict[str, Replay | Launches]"  # all that is run: "whole", or "before", "chunk", "after"
     replay: "Replay | Launches"  # of a chunk, if the program is split
     execution: Execution  # in words: how it is run, and why much of it is not cut up, if so
     chunks: list[int]  # how many tasks each chunk has; empty if it is run whole
+    groups: list[list[int]]  # of these chunks: what one thread takes together
+    threads: int  # that take them
     seconds: float  # of tracing and compiling
     built: tuple[int, int]  # kernels compiled now, kernels loaded from the disk
     step_seconds: list[float] | None  # of each step of `replay`, if asked for
@@ -89,6 +98,17 @@ class Explained(NamedTuple):
             texts.append(f"== times\n{self.table()}")
         return "\n\n".join(texts)
 
+    def save(self, path: Any, label: str = "exact", **others: "Explained") -> Path:
+        """Write one page of HTML that shows the graph, the passes, the memory and the chunks.
+
+        It opens from the file, in any browser, and asks for nothing else. others: what was
+        explained besides, to switch to and compare with: `first_order=tm.explain(..)`. label: the
+        name of this one there. Returns the path. Raises OSError.
+        """
+        named = {name.replace("_", " "): found for name, found in others.items()}
+        write_page(path, page_data({label: self} | named))
+        return Path(path)
+
     def summary(self) -> str:
         """Counts of equations, steps, kernels and bytes, and the time to compile."""
         counts = [f"{len(p.equations)} ({name})" for name, p in self.passes.items()]
@@ -144,19 +164,26 @@ def explain(f: Callable, *args: Any, times: bool = False, **kwargs: Any) -> Expl
     replay: Any = found.replay
     chunks: list[int] = []
     parts = {"whole": replay}
+    groups: list[list[int]] = []
+    threads = 1
     if isinstance(replay, ChunkedReplay):
-        sizes = [end - begin for begin, end in zip(replay.bounds, replay.bounds[1:])]
+        whole, threads = replay, replay.threads
+        sizes = [end - begin for begin, end in zip(whole.bounds, whole.bounds[1:])]
         chunks = [size for size in sizes if size]
-        whole = replay
+        per_group = len(sizes) // whole.groups
+        groups = [sizes[k : k + per_group] for k in range(0, len(sizes), per_group)]
         replay = whole.chunks[chunks[0]]
         found_parts = {"before": whole.before, "chunk": replay, "after": whole.after}
         parts = {name: part for name, part in found_parts.items() if part}
     return Explained(
+        name=getattr(f, "__name__", type(f).__name__),
         passes=dict(run_passes(found.traced.program)),
         parts=parts,
         replay=replay,
         execution=found.execution,
         chunks=chunks,
+        groups=groups,
+        threads=threads,
         seconds=seconds,
         built=_kernels_built_since(built_before),
         step_seconds=time_steps(replay.step_calls()) if times else None,

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .program import Equation
 
 GIVEN = ("input", "constant")  # what is there before anything is computed
+GIVEN_SCOPE = "inputs"
 
 
 class Origin(NamedTuple):
@@ -92,7 +93,7 @@ def scope_of(eqn: "Equation", nested: bool = True) -> str:
     "inputs", "inner 1 / forward", "inner 1 / backward", "outer / backward of inner 1".
     """
     if eqn.op in GIVEN:
-        return "inputs"
+        return GIVEN_SCOPE
     origin = eqn.origin
     where = " / ".join(origin.path) or "outer" * nested
     phase = " of ".join(["backward"] * origin.order) or "forward"

@@ -66,17 +66,21 @@ def _steps_together(counts: dict[str, Counter[int]]) -> dict[str, Counter[int]]:
 
 def passes_table(passes: dict[str, Program]) -> str:
     """A row for each pass: its equations, and which operations it put in and took out."""
-    lines, before = [], Counter[str]()
+    lines = []
     for name, program in passes.items():
-        now = Counter(eqn.op for eqn in program.equations)
-        changes = "" if name == "trace" else f"  {', '.join(_changes(before, now))}"
-        lines.append(f"  {name:9}{len(program.equations):6}{changes}".rstrip())
-        before = now
+        what = ", ".join(changes(passes, name))
+        lines.append(f"  {name:9}{len(program.equations):6}  {what}".rstrip())
     return "\n".join(lines)
 
 
-def _changes(before: Counter[str], now: Counter[str]) -> Iterator[str]:
+def changes(passes: dict[str, Program], name: str) -> Iterator[str]:
     """The operations of which a pass put in or took out the most: "+24 to_cols", "-12 conv"."""
+    names = list(passes)
+    if name not in names[1:]:
+        return
+    before, now = (
+        Counter(eqn.op for eqn in passes[n].equations) for n in (names[names.index(name) - 1], name)
+    )
     for sign, counts in (("+", now - before), ("-", before - now)):
         for op, count in counts.most_common(_NAMED):
             yield f"{sign}{count} {op}"
