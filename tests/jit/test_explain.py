@@ -1,15 +1,21 @@
 """What the compiler did is shown: passes, steps, memory, kernels, times. Warmups, too."""
 
+import gc
+import weakref
 from collections import Counter
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
 
 import tinymeta as tm
 from tinymeta.core.scope import state
 from tinymeta.jit.described import order_counts, traced_names
+from tinymeta.jit.page_data import page_data
 from tinymeta.jit.story import peak
+from tinymeta.testing.compiled import in_chunks
 from tinymeta.testing.interpreted import without_compiling
+from tinymeta.testing.steps import CAPTURED, step_cases
 
 X, W = np.ones((4, 3), np.float32), np.ones((3, 2), np.float32)
 
@@ -24,7 +30,7 @@ def test_every_part_is_there():
     assert list(found.passes) == ["trace", "lower", "simplify"]
     for part in ("== after trace", "== steps", "== memory", "== kernel 0 of", "== times"):
         assert part in text
-    assert "order 2  test_explain.py:18" in text and "tanh(" in text
+    assert "order 2  test_explain.py:24" in text and "tanh(" in text
     assert len(found.map().splitlines()) == 1 + len(found.replay.memory.offsets)
     shares = [float(line.split()[-2]) for line in found.table().splitlines()]
     assert abs(sum(shares) - 100) < 0.5
@@ -122,7 +128,42 @@ def test_what_is_merged_stands_for_both_and_what_vanishes_for_what_is_left():
     assert ancestors == {"input": 3, "exp": 2, "add": 1}  # x, x * 1, -(-x); a constant is gone
 
 
-def test_an_origin_keeps_nothing_of_the_users_alive():
+@settings(max_examples=15, deadline=None)
+@given(step_cases(max_steps=4))
+def test_any_step_is_explained_whole(case):
+    """Counts add up, all descends from the trace, and all of it becomes a page."""
+    with without_compiling(), in_chunks(case.chunks, case.threads):
+        found = tm.explain(case.step(CAPTURED), *case.arguments())
+    traced = {*traced_names(found.passes["trace"]).values()}
+    rows = found.equations()
+    assert all(row.descends and {*row.descends} <= traced for row in rows)
+    assert len(rows) == sum(len(part.program.equations) for part in found.parts.values())
+    for program in found.passes.values():
+        counts = order_counts(program, nested=False).values()
+        assert sum(map(Counter.total, counts)) == len(program.equations)
+    orders = {eqn.origin.order for eqn in found.passes["trace"].equations}
+    assert max(orders) <= case.order and str(found) and found.text()
+    *_, plan = page_data({"this": found})["programs"][0]["stages"]
+    assert len(plan["op"]) == len(plan["of"]) == len(plan["base"]) == len(rows)
+
+
+def test_what_was_explained_does_not_keep_a_function_or_its_arrays_alive():
+    class Weights:
+        def __init__(self):
+            self.w = tm.asarray(W)
+
+        def __call__(self, x):
+            return tm.grad(lambda x: tm.tanh(x @ self.w).sum())(x)
+
+    f, x = Weights(), tm.asarray(X)
+    gone = [weakref.ref(f), weakref.ref(f.w), weakref.ref(x)]
+    found = tm.explain(f, x)
+    del f, x
+    gc.collect()
+    assert [ref() for ref in gone] == [None] * 3 and found.name == "Weights"
+
+
+def test_an_origin_is_numbers_and_texts():
     trace = explained(tm.nn.mlp(1, 4, 1), waves(2)).passes["trace"]
     kept = {type(part) for eqn in trace.equations for part in (*eqn.origin, *eqn.descends)}
     assert kept == {int, str, tuple} and state.differentiated is None
@@ -154,6 +195,14 @@ def test_explaining_what_is_compiled_and_what_cannot_be():
     assert tm.explain(tm.jit(second), X, W).passes["trace"].equations
     with pytest.raises(ValueError, match="depends on something outside that is being differentiat"):
         tm.grad(lambda w: tm.explain(lambda x: x * w, X) and w)(2.0)
+
+
+def test_two_programs_of_a_page_have_two_names(tmp_path):
+    found = tm.explain(second, X, W)
+    with pytest.raises(ValueError, match="two programs are named 'exact': pass label="):
+        found.save(tmp_path / "step.html", exact=found)
+    assert not [*tmp_path.iterdir()]
+    assert found.save(tmp_path / "step.html", label="mine", exact=found).exists()
 
 
 def test_after_a_warmup_a_call_compiles_nothing():

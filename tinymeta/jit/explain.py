@@ -103,9 +103,14 @@ class Explained(NamedTuple):
 
         It opens from the file, in any browser, and asks for nothing else. others: what was
         explained besides, to switch to and compare with: `first_order=tm.explain(..)`. label: the
-        name of this one there. Returns the path. Raises OSError.
+        name of this one there. Returns the path. Raises OSError, and ValueError for a label that
+        one of the others has.
         """
         named = {name.replace("_", " "): found for name, found in others.items()}
+        if label in named:
+            raise ValueError(
+                f"save: two programs are named {label!r}: pass label= another name for this one"
+            )
         write_page(path, page_data({label: self} | named))
         return Path(path)
 
