@@ -96,6 +96,35 @@ def test_every_equation_says_which_rule_made_it_and_for_which():
     assert sum(eqn.origin.cause in by_number for eqn in trace) > len(trace) // 2
 
 
+def test_scopes_are_told_in_order_and_what_a_checkpoint_computes_again_has_its_own():
+    program = explained(*images(), steps=2).passes["trace"]
+    assert [*order_counts(program, nested=True)] == [
+        "inputs",
+        "inner 1 / forward",
+        "inner 1 / backward",
+        "inner 2 / forward",
+        "inner 2 / backward",
+        "outer / forward",
+        "outer / backward",
+        "outer / backward of inner 2",
+        "outer / backward of inner 1",
+    ]
+
+    def loss(w, again):
+        def inner(w):
+            with tm.scope("inner 1"):
+                return tm.tanh(w @ W)
+
+        return (tm.checkpoint(inner)(w) if again else inner(w)).sum()
+
+    scopes = [
+        {*order_counts(tm.explain(tm.grad(loss), X, again).passes["trace"], nested=True)}
+        for again in (False, True)
+    ]
+    assert not any("computed again" in scope for scope in scopes[0])
+    assert "inner 1 / backward, computed again" in scopes[1]
+
+
 @pytest.mark.parametrize("steps", [1, 2])
 def test_every_equation_that_is_run_descends_from_the_trace(steps):
     found = explained(*images(), steps=steps)
@@ -141,8 +170,13 @@ def test_any_step_is_explained_whole(case):
     for program in found.passes.values():
         counts = order_counts(program, nested=False).values()
         assert sum(map(Counter.total, counts)) == len(program.equations)
-    orders = {eqn.origin.order for eqn in found.passes["trace"].equations}
-    assert max(orders) <= case.order and str(found) and found.text()
+    by_number = {eqn.number: eqn for eqn in found.passes["trace"].equations}
+    for eqn in by_number.values():
+        cause = by_number.get(eqn.origin.cause)
+        if cause is not None and eqn.origin.rule != "leaf":  # whose value may be of another order
+            assert cause.origin.order == eqn.origin.order - 1
+            assert eqn.origin.rule in (cause.op, "checkpoint")  # which packs its results
+    assert str(found) and found.text()
     *_, plan = page_data({"this": found})["programs"][0]["stages"]
     assert len(plan["op"]) == len(plan["of"]) == len(plan["base"]) == len(rows)
 

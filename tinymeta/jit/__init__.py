@@ -28,7 +28,7 @@ kernel args    the int64s that a kernel is called with: places in the arena, siz
 In reading order, with their lines:
     compile.py 221     jit itself: signatures, the passes in order
     program.py 271     Equation, Program, Builder;  then trace.py 190, scalar.py 130
-    origin.py 102      order, scope and rule of an equation, and what it descends from
+    origin.py 105      order, scope and rule of an equation, and what it descends from
     lower.py 163       and simplify.py 265, joins.py 99, cuts.py 108: Program -> Program
     views.py 96        strided layouts;  then legalize.py 85
     loops.py 86        what a loop can compute;  then materialize.py 111, fuse.py 127
@@ -39,7 +39,7 @@ In reading order, with their lines:
     task_roles.py 243  what depends on one task alone;  then split.py 161, chunk_count.py 64
     chunks.py 176      runs them;  then tree_sum.py 109, work_buffers.py 163, job_tables.py 191
     threads.py 156     workers
-    explain.py 218     shows all of it;  then described.py 144, story.py 114, listing.py 70
+    explain.py 223     shows all of it;  then described.py 159, story.py 114, listing.py 70
     page_data.py 168   the same as data, for the page of explorer/;  timing.py 21
     graph.py 219       the same plan on a GPU
 """

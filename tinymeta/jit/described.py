@@ -72,12 +72,27 @@ def order_counts(program: Program, nested: bool) -> dict[str, Counter[int]]:
 
 
 def scopes_in_order(equations: Sequence[Equation], nested: bool) -> list[str]:
-    """The scopes of equations, by where the middle of each is; what is given comes first."""
-    places: dict[str, list[int]] = defaultdict(list)
+    """The scopes of equations as they are told: what is given, the inner steps, what is outer.
+
+    Those of one path stay together, forward before backward; paths, and scopes of the same order,
+    are sorted by the mean place of their equations, as some of a scope are made early.
+    """
+    by_path: dict[tuple[str, ...], list[int]] = defaultdict(list)
+    by_scope: dict[str, list[int]] = defaultdict(list)
+    first: dict[str, Equation] = {}  # of each scope
     for k, eqn in enumerate(equations):
-        places[scope_of(eqn, nested)].append(k)
-    middle = {scope: sum(found) / len(found) for scope, found in places.items()}
-    return sorted(places, key=lambda scope: (scope != GIVEN_SCOPE, middle[scope]))
+        scope = scope_of(eqn, nested)
+        first.setdefault(scope, eqn)
+        by_scope[scope].append(k)
+        by_path[eqn.origin.path].append(k)
+
+    def key(scope: str) -> tuple:
+        origin = first[scope].origin
+        places = by_path[origin.path], by_scope[scope]
+        of_path, of_scope = (sum(found) / len(found) for found in places)
+        return scope != GIVEN_SCOPE, of_path, origin.order, of_scope
+
+    return sorted(first, key=key)
 
 
 def origin_text(eqn: Equation, names: dict[int, str], nested: bool) -> str:

@@ -58,6 +58,8 @@ def origin_here() -> Origin:
         return Origin(state.order, state.region, caller_location(), path, path)
     made = node.value  # an equation, or an array of what was computed while tracing
     place = made.origin.place if hasattr(made, "origin") else path
+    if len(path) > len(place):  # a checkpoint's rule computes an inner step again
+        place = path
     cause = getattr(made, "number", 0)
     rule = node.primitive.name
     return Origin(state.order, state.region, caller_location(), path, place, rule, cause)
@@ -99,4 +101,5 @@ def scope_of(eqn: "Equation", nested: bool = True) -> str:
     phase = " of ".join(["backward"] * origin.order) or "forward"
     if origin.place != origin.path:
         phase = f"backward of {' / '.join(origin.place) or 'outer'}"
-    return f"{where} / {phase}" if where else phase
+    again = ", computed again" * bool(origin.region)
+    return f"{where} / {phase}{again}" if where else f"{phase}{again}"
