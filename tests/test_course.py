@@ -23,6 +23,7 @@ sys.path.append(str(COURSE))
 import grade  # noqa: E402
 from simulator import cuda, launch  # noqa: E402
 
+pytestmark = pytest.mark.usefixtures("forget_new_primitives")
 CHAPTERS = {path.stem[3:]: path for path in grade.chapters()}
 
 
@@ -33,7 +34,6 @@ def puzzles(path: Path) -> list[str]:
 # ---- chapters and solutions ---------------------------------------------------------------------
 
 
-@pytest.mark.usefixtures("forget_new_primitives")
 @pytest.mark.parametrize("chapter", CHAPTERS)
 def test_the_solutions_pass(chapter):
     verdicts = grade.results_of(CHAPTERS[chapter], solutions=True)
@@ -41,7 +41,6 @@ def test_the_solutions_pass(chapter):
     assert all(v.state == "solved" for v in verdicts), verdicts
 
 
-@pytest.mark.usefixtures("forget_new_primitives")
 @pytest.mark.parametrize("chapter", CHAPTERS)
 def test_a_puzzle_that_is_not_written_says_what_to_do(chapter):
     verdicts = grade.results_of(CHAPTERS[chapter])
@@ -76,7 +75,6 @@ def judged(chapter: str, puzzle: str, text: str, folder: Path) -> grade.Verdict:
     return grade.judge(puzzle, grade.load(CHAPTERS[chapter], file))
 
 
-@pytest.mark.usefixtures("forget_new_primitives")
 @pytest.mark.parametrize("chapter", CHAPTERS)
 def test_the_usual_mistakes_are_refused_and_named(chapter, tmp_path):
     solution = (COURSE / "solutions" / f"{chapter}.py").read_text()
@@ -142,7 +140,7 @@ FIRST_BODY = 'raise NotImplementedError("return g times the other factor, once f
 @pytest.mark.parametrize(
     "right, wrong, said",
     [
-        (FIRST_BODY, "return g * b g * a", "line 45: invalid syntax"),
+        (FIRST_BODY, "return g * b g * a", "line 48: invalid syntax"),
         (FIRST_BODY, "  return g", "unexpected indent"),
         (
             "x = np.array([1.0, 2.0, 3.0])",
@@ -220,12 +218,11 @@ def test_all_solved_is_said(capsys, monkeypatch):
     assert [row.count("[x]") for row in rows] == [2, 2] and "All puzzles are solved" in end
 
 
-@pytest.mark.usefixtures("forget_new_primitives")
 def test_the_command_says_what_is_next(capsys):
     assert grade.main([]) == 1
     *listed, blank, upcoming, puzzle, task = capsys.readouterr().out.splitlines()
     assert len(listed) == len(CHAPTERS) and not blank
-    assert upcoming.endswith("01_product_rule.py") and puzzle.startswith("[ ] times_rule, line 43")
+    assert upcoming.endswith("01_product_rule.py") and puzzle.startswith("[ ] times_rule, line 46")
     assert task.split() == "return g times the other factor, once for each factor".split()
 
 

@@ -3,7 +3,9 @@
 #
 # Somewhere downstream there is one number, the loss L. A **rule** of an operation y = f(a, b)
 # answers one question: given g = dL/dy, how does L change with a and with b? It multiplies g by
-# the slope of f. That is all a backward pass ever does, again and again.
+# the slope of f. That is all a backward pass ever does, again and again. The **share** of a is what
+# reaches L through a: g times the slope by a. g and a are arrays, each entry of which stands for
+# itself.
 #
 # You write what now raises `NotImplementedError`; its text says what is missing. Then run this
 # file, or `python examples/course 1`.
@@ -26,8 +28,9 @@ def square_rule(g, x):
 
 # %% [markdown]
 # Why believe it? Because (L(x + h) - L(x - h)) / 2h says the same. The kit tries random directions,
-# with a bound on what rounding may do. Read the row: what the rule says (analytic), and what the
-# difference says (numeric).
+# with a bound on what rounding may do. `Foreign(f, backward=rule)` is a function with your rule.
+# Read the row: what the rule says along a direction (analytic), and what the difference says
+# (numeric); it is right if their error is at most the tolerance.
 
 # %%
 x = np.array([1.0, 2.0, 3.0])

@@ -39,15 +39,15 @@ def check_softmax(softmax):
         assert p.shape == scores.shape, f"the shape is {p.shape} and must be {scores.shape}"
         for place in np.ndindex(p.shape):
             assert abs(p[place] - right[place]) < 1e-9, (
-                f"scores {shifted[place[0]]}: p[{place[1]}] is {p[place]:.6g} and must be "
-                f"{right[place]:.6g}"
+                f"row {place[0]} of the scores, {shifted[place[0]]}: "
+                f"p[{place[1]}] is {p[place]:.6g} and must be {right[place]:.6g}"
             )
 
 
 # %% [markdown]
 # ## Puzzle 2
 # -log p[label] = log sum_j exp(z_j) - z[label]. Move z_k: the first term moves by p_k, the second
-# by 1 if k is the label.
+# by 1 if k is the label. `p[np.arange(N), labels]` is one entry of each row, `p[:, labels]` is not.
 
 
 # %%

@@ -13,7 +13,8 @@ import tinymeta as tm
 from tinymeta.testing import check_grads
 
 cube_slope = tm.grad(lambda x: x**3)
-print("x^3 at 2 has the slopes", cube_slope(2.0), tm.grad(cube_slope)(2.0))
+print("x^3 at 3 has the slope", float(cube_slope(3.0)))
+print("and that slope has the slope", float(tm.grad(cube_slope)(3.0)))
 
 
 # %% [markdown]

@@ -27,8 +27,8 @@ print("the gradient there:", tm.grad(f)(x0))
 
 # %% [markdown]
 # ## Puzzle 1
-# The kit's question is a pretty one: H is the Jacobian of the gradient, and it is symmetric, so
-# your function is the backward pass of the gradient.
+# The map x -> grad f(x) has the Jacobian H. Its backward pass is g -> H^T g, and H is symmetric: so
+# that is your H v, with v = g, and the kit can check it as the derivative of the gradient.
 
 
 # %%
@@ -47,6 +47,11 @@ def check_hvp(hvp):
         return np.asarray(hvp(f, x, g))
 
     check_grads(Foreign(gradient, backward=backward), x0, order=1)
+    v = np.arange(1.0, 1.0 + len(x0))
+    found, right = np.asarray(hvp(f, x0, v)), np.asarray(tm.hvp(f, x0, v))
+    assert np.abs(found - right).max() <= 1e-12 * np.abs(right).max(), (
+        f"H v is {right} and yours {found}: near, as differences are, and exact is asked for"
+    )
 
 
 # %% [markdown]
@@ -61,7 +66,7 @@ def check_hvp(hvp):
 def solve(product, b, steps):
     """x (D,) with product(x) = b (D,), after so many steps of conjugate gradients, in NumPy.
 
-    product(v) is H v. A residual of 0 needs no further step.
+    product(v) is H v. If <r, r> is 0, for b = 0 at once, stop before dividing by it.
     """
     raise NotImplementedError("the four updates above in a loop, H p computed once in each")
 
@@ -80,6 +85,10 @@ def check_solve(solve):
     residual = np.abs(matrix @ x - b).max()
     assert residual < 1e-8, f"after 4 steps for 4 unknowns H x is {matrix @ x} and b is {b}"
     assert len(calls) <= 5, f"4 steps took {len(calls)} products with H: one for each is enough"
+    early = np.asarray(solve(product, b, 2))
+    assert np.abs(matrix @ early - b).max() > 1e-3, (
+        "2 steps cannot solve for 4 unknowns, and yours did: take as many as are asked for"
+    )
     assert not np.any(solve(product, np.zeros(4), 4)), "for b = 0 the answer is 0, no 0 / 0"
 
 

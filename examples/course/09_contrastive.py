@@ -25,7 +25,8 @@ with np.errstate(all="ignore"):
 # %% [markdown]
 # ## Puzzle 1
 # The distance of P pairs. Where a = b there is no direction to move apart in, so the gradient is
-# taken as 0: the mean of the slopes on all sides.
+# taken as 0: the mean of the slopes on all sides. g has a number for each pair: `g[:, None]` meets
+# arrays of points.
 
 
 # %%

@@ -6,9 +6,10 @@
 #     theta'_i = theta - rate o grad L_i(theta; support),
 #     (theta, rate) <- (theta, rate) - beta grad mean_i L_i(theta'_i; query),
 #
-# which is Meta-SGD (Li et al. 2017) with fewer rates. As a method of this library it is a `Method`:
-# three pure functions, init, meta_grad and predict. Then `tm.meta.train` and `tm.meta.evaluate`
-# take it like those of meta/. When you have done this one, change it: nothing else needs to know.
+# o entry by entry: Meta-SGD (Li et al. 2017) with fewer rates. As a method of this library it is a
+# `Method`: three pure functions, init, meta_grad and predict. Then `tm.meta.train` and
+# `tm.meta.evaluate` take it like those of meta/. When you have done this one, change it: nothing
+# else needs to know.
 
 # %%
 import numpy as np
@@ -64,10 +65,10 @@ def adapt(loss, params, support):
 def check_adapt(adapt):
     """Look at: both theta and the rates reach the adapted loss; nothing is made a constant."""
 
-    def rates_and_all(params, support):
-        gs = tm.grad(lambda theta: loss(theta, support).sum())(params["theta"])
-        stepped = [p - r * g for p, g, r in zip(params["theta"], gs, params["rates"])]
-        return {"theta": stepped, "rates": params["rates"]}
+    def reference(params, support):
+        rates = params["rates"]
+        theta = tm.meta.adapt(loss, params["theta"], support, lr=rates, steps=1)
+        return {"theta": theta, "rates": rates}
 
     def of_params(params, batch):
         return loss(params["theta"], batch)
@@ -87,14 +88,16 @@ def check_adapt(adapt):
     assert set(found) == {"theta", "rates"}, f"the result has {sorted(found)}, not theta and rates"
     for k, (rate, before) in enumerate(zip(found["rates"], copies["rates"])):
         assert np.array_equal(rate, before), f"rates[{k}] has to come out as it went in"
-    check_meta_grad(meta_grad, of_params, rates_and_all, params, tasks)
+    check_meta_grad(meta_grad, of_params, reference, params, tasks)
 
 
 # %% [markdown]
 # ## Puzzle 2
 # Now the method. `init(rng)` makes the parameters (rates of 0.05, say, of shape (1, 1)),
 # `meta_grad(params, tasks)` returns ({"loss": ..}, gradients like params), and
-# `predict(params, support, x)` adapts and predicts, for T tasks.
+# `predict(params, support, x)` adapts and predicts, for as many tasks as `support` has. Parameters
+# are a dict of lists, a tree: `tm.tree.map(f, params)` takes f to each array. Do not call your
+# inner function `predict`: it would hide the one that you are given.
 
 
 # %%
@@ -113,6 +116,7 @@ def check_method(method):
     assert set(params) == {"theta", "rates"}, f"the parameters are {sorted(params)}"
     start, rng = params["rates"], np.random.default_rng(4)
     before = _held_out(ours, params)
+    _check_predictions(ours, params)
     for _ in range(40):
         metrics, gs = ours.meta_grad(params, sample(rng))
         assert "loss" in metrics, f"the metrics are {sorted(metrics)} and need a loss"
@@ -122,6 +126,22 @@ def check_method(method):
     assert all(moved), f"the rates moved by {moved}: each of them has to be learned"
     assert after < 0.8 * before, (
         f"40 updates took the error on new waves from {before:.3f} to {after:.3f}: not learned"
+    )
+
+
+def _check_predictions(ours, params):
+    """Each task's prediction is made of its own support set."""
+    support, query = sample(np.random.default_rng(6))
+    together = np.asarray(ours.predict(params, support, query.x))
+    first = tm.Batch(support.x[:1], support.y[:1])
+    alone = np.asarray(ours.predict(params, first, query.x[:1]))
+    assert np.allclose(alone, together[:1], atol=1e-9), (
+        "predict gives the first task something else when it comes alone: adapt a copy of the "
+        "parameters for each task"
+    )
+    other = tm.Batch(support.x[:1], -support.y[:1])
+    assert not np.allclose(np.asarray(ours.predict(params, other, query.x[:1])), alone), (
+        "predict gives the same for another support set: adapt to it first"
     )
 
 

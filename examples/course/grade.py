@@ -93,12 +93,15 @@ def _sentence(error: BaseException, solution: Callable, check: Callable) -> str:
         what = f"{kind}: a function calls itself without end"
     else:
         what = f"{kind}: {error}"
+    if "read-only" in what:
+        what += ": you wrote into what you were given; make a new array"
     place = _learners_line(error, solution, check)
     if place:
         what += f"\nat line {place[0]}: {place[1]}"
     elif not isinstance(error, AssertionError):
         what += f"\nwhat `{solution.__name__}` returned cannot be used: is it what was asked for?"
-    return f"{what}\n{check.__doc__ or ''}".rstrip()
+    is_answer = isinstance(error, AssertionError)  # a mistake of Python's own says what it is
+    return f"{what}\n{check.__doc__ or ''}".rstrip() if is_answer else what
 
 
 def _learners_line(
@@ -145,7 +148,12 @@ def grade(names: dict) -> list[Verdict]:
 
 
 def verdicts_of(names: dict) -> list[Verdict]:
-    """One for each check that the chapter itself defines, in its order."""
+    """One for each check that the chapter itself defines, in its order.
+
+    The chapter's arrays are made read-only: a puzzle that wrote into them would spoil the next.
+    """
+    for value in names.values():
+        _protect(value)
     verdicts = []
     for name, check in list(names.items()):
         if name.startswith("check_") and getattr(check, "__module__", "") == names["__name__"]:
@@ -156,6 +164,15 @@ def verdicts_of(names: dict) -> list[Verdict]:
                 said = f"there is no function `{puzzle}` any more: name yours so"
                 verdicts.append(Verdict(puzzle, 1, "wrong", said))
     return verdicts
+
+
+def _protect(value: object) -> None:
+    """Make an array read-only, and those of lists and tuples."""
+    if isinstance(value, np.ndarray):
+        value.setflags(write=False)
+    elif isinstance(value, list | tuple):
+        for part in value:
+            _protect(part)
 
 
 def chapters() -> list[Path]:

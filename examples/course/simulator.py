@@ -13,6 +13,7 @@ Cost: a thread of Python for each of the GPU's, so some hundred of them a kernel
 element looks at all visits before it. Blocks run one after another, and never wait for one another.
 """
 
+import ctypes
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -29,10 +30,11 @@ class Thread:
         self.block, self.index = block, index
         self.shared_count = 0  # how many shared arrays it has asked for
         self.turn, self.paused = threading.Semaphore(0), threading.Semaphore(0)
-        self.done, self.error = False, None
+        self.done, self.error, self.ident = False, None, 0
 
     def run(self, kernel: Callable, arguments: Sequence) -> None:
         _current.thread = self
+        self.ident = threading.get_ident()
         try:
             self._wait_for_turn()
             kernel(*arguments)
@@ -40,6 +42,13 @@ class Thread:
             self.error = error
         self.done = True
         self.paused.release()
+
+    def raise_there(self, kind: type[BaseException]) -> None:
+        """Raise an exception of this kind in what the thread runs now, and wait for its end."""
+        ident = ctypes.c_ulong(self.ident)
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ident, ctypes.py_object(kind))
+        self.turn.release()  # it may wait at a barrier
+        self.paused.acquire(timeout=5)
 
     def wait_at_barrier(self) -> None:
         self.paused.release()
@@ -76,7 +85,7 @@ class Block:
             for k in order:
                 thread = self.threads[k]
                 thread.turn.release()
-                thread.paused.acquire()
+                self._wait_for(thread)
                 if thread.error is not None:
                     raise thread.error
             done = [k for k in order if self.threads[k].done]
@@ -89,6 +98,17 @@ class Block:
                     "all threads of a block have to call cuda.syncthreads(), outside of any `if`"
                 )
             self.interval += 1
+
+    def _wait_for(self, thread: Thread) -> None:
+        """Until it pauses. If time runs out meanwhile, the error says in which line it was."""
+        try:
+            while not thread.paused.acquire(timeout=0.1):
+                pass  # only between two waits can Python do what a signal asks for
+        except BaseException as error:
+            self.stopped = True
+            thread.raise_there(type(error))
+            trace = thread.error.__traceback__ if thread.error else None
+            raise error.with_traceback(trace) from None
 
 
 class Memory:
@@ -202,9 +222,24 @@ def launch(
 
     No element of `out` may be read before it is written. Returns `out`.
     """
+    _run(kernel, blocks, threads, out, *inputs)
+    return out
+
+
+def barriers(
+    kernel: Callable, blocks: int, threads: int, out: np.ndarray, *inputs: np.ndarray
+) -> int:
+    """The same, and how often the threads of the first block waited for one another."""
+    return _run(kernel, blocks, threads, out, *inputs)[0].interval
+
+
+def _run(
+    kernel: Callable, blocks: int, threads: int, out: np.ndarray, *inputs: np.ndarray
+) -> list[Block]:
     names = kernel.__code__.co_varnames
     arguments = [Memory(names[0], out, written=False)]
     arguments += [Memory(name, x, written=True) for name, x in zip(names[1:], inputs)]
-    for index in range(blocks):
-        Block(index, threads).run(kernel, arguments, range(threads)[::-1])
-    return out
+    all_blocks = [Block(index, threads) for index in range(blocks)]
+    for block in all_blocks:
+        block.run(kernel, arguments, range(threads)[::-1])
+    return all_blocks

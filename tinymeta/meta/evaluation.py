@@ -14,7 +14,6 @@ from ..core.naming import with_error_prefix
 from ..core.tensor import asarray
 from ..data import Tasks
 from ..jit import jit
-from ..jit.program import Unreadable
 from .method import Method
 
 # What `evaluate` has compiled last: a training evaluates its one method again and again.
@@ -99,9 +98,11 @@ def evaluate(
         support, query = drawn
         try:
             prediction = np.asarray(predict(params, support, query.x))
-        except Unreadable as error:
-            if compiled or predict is method.predict:
-                raise Unreadable(f"evaluate: {error}; or pass compiled=False") from None
+        except TypeError as error:  # Unreadable is one, and so is what `jit` does not take
+            if predict is method.predict:
+                raise
+            if compiled:
+                raise type(error)(f"evaluate: {error}; or pass compiled=False") from None
             predict = method.predict
             prediction = np.asarray(predict(params, support, query.x))
         _check_no_nan("evaluate", prediction)
