@@ -11,12 +11,12 @@ from ctypes import c_size_t, c_void_p
 
 import numpy as np
 import pytest
-from fake_driver import FakeDriver, fresh_kernels
 
 import tinymeta as tm
 from benchmarks import gpu, gpu_first, gpu_kernels, gpu_rates, gpu_report, gpu_steps
 from tinymeta.core.scope import setting
 from tinymeta.cuda import driver, target
+from tinymeta.cuda.dry_run import DryRunDriver
 from tinymeta.cuda.target import SIMULATED
 
 
@@ -73,15 +73,11 @@ def test_kernels_compiled_in_shares_are_all_there_are(tmp_path, monkeypatch):
     monkeypatch.setattr(gpu_rates, "SIZES", [])
     job, counts = gpu_steps.rehearsal(), []
     for share in range(2):
-        fresh_kernels()
         counts.append(gpu_kernels.compile_share([job], (9, 0), share, 2))
     assert min(counts) > 5 and abs(counts[0] - counts[1]) <= 1
-    fresh_kernels()
     before = dict(target.kernel_counts)
-    monkeypatch.setattr(driver, "open_drivers", [FakeDriver((9, 0))])
-    with setting(device="cuda"):
+    with driver.replaced_by(DryRunDriver((9, 0), key=object())), setting(device="cuda"):
         tm.jit(job.run).prepare(job.params, job.data)
-    fresh_kernels()
     assert target.kernel_counts["compiled"] == before["compiled"]
     assert target.kernel_counts["loaded"] > before["loaded"]
 

@@ -39,8 +39,8 @@ In reading order, with their lines:
     task_roles.py 243  what depends on one task alone;  then split.py 161, chunk_count.py 64
     chunks.py 176      runs them;  then tree_sum.py 109, work_buffers.py 163, job_tables.py 191
     threads.py 156     workers
-    explain.py 211     shows all of it;  timing.py 24
-    graph.py 209       the same plan on a GPU
+    explain.py 245     shows all of it;  timing.py 24
+    graph.py 225       the same plan on a GPU
 """
 
 from .compile import jit

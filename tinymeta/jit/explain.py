@@ -3,10 +3,11 @@
 import itertools
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..core.scope import state
+from ..core.scope import setting, state
 from . import cache
 from .chunks import ChunkedReplay, Execution
 from .compile import compile_for, run_passes
@@ -48,6 +49,8 @@ class Explained(NamedTuple):
             parts.append(f"== split\nchunks of {self.chunks} tasks; what follows is of one chunk")
         parts.append(f"== steps\n{_shortened(self.steps())}")
         parts.append(f"== memory\n{_shortened(self.map())}")
+        if launches := self.launches():
+            parts.append(f"== launches\n{launches}")
         parts.append(f"== largest values when most is stored\n{self.largest()}")
         for source, count in self.kernels.most_common():
             plural = "s" if count > 1 else ""
@@ -110,6 +113,11 @@ class Explained(NamedTuple):
             lines.append(f"{names[x]:>6}  {x.nbytes:>13,}  {x.op} {type_}{place}  {x.location}")
         return "\n".join(lines)
 
+    def launches(self) -> str:
+        """One line for each kernel: its launches on the GPU of a dry run; else ""."""
+        table = getattr(self.replay, "launch_table", None)
+        return table() if table else ""
+
     def table(self) -> str:
         """One line for each kind of step: its time and its share; "" if no times were asked for."""
         times = self.times or {}
@@ -139,14 +147,28 @@ def _column(step: int, end: int) -> int:
     return int(_COLUMNS * max(step, 0) / max(end, 1))
 
 
-def explain(f: Callable, *args: Any, times: bool = False, **kwargs: Any) -> Explained:
+def explain(
+    f: Callable, *args: Any, times: bool = False, device: str | None = None, **kwargs: Any
+) -> Explained:
     """How `jit(f)` would run for such arguments; print it.
 
     It shows the program after each pass as typed text with the user's lines of source and the order
     of derivative, the steps, the memory map, the largest values, the generated kernels, and with
-    `times` how long each kind of step takes. Raises what `jit(f)` raises, and ValueError for a
-    function that depends on something outside that is being differentiated.
+    `times` how long each kind of step takes. device="cuda": how it would run on a GPU of sm_90,
+    which need not be here: its launches with their blocks, threads, shared memory and bytes.
+
+    Raises what `jit(f)` raises, ValueError for a function that depends on something outside that is
+    being differentiated, and for another device, RuntimeError where kernels cannot be compiled for
+    a GPU.
     """
+    if device is not None:
+        if times or device != "cuda":
+            raise ValueError(
+                f'explain: device={device!r}, times={times}: pass device="cuda" alone, a '
+                "dry run in which nothing is timed, or None for the device in use"
+            )
+        with _dry_run():
+            return explain(f, *args, **kwargs)
     f = getattr(f, "__wrapped__", f)
     start, built_before = time.perf_counter(), _kernels_built()
     found = compile_for(f, args, kwargs)
@@ -171,6 +193,18 @@ def explain(f: Callable, *args: Any, times: bool = False, **kwargs: Any) -> Expl
         built=_kernels_built_since(built_before),
         times=time_by_kind(replay.step_calls()) if times else None,
     )
+
+
+@contextmanager
+def _dry_run() -> Iterator[None]:
+    """A `with` block compiles for a GPU that need not be here. Raises RuntimeError."""
+    from ..cuda import driver  # numba.cuda is slow to import
+    from ..cuda.dry_run import DryRunDriver
+
+    if (reason := driver.has_compiler()) is not True:
+        raise RuntimeError(f"explain: {reason}")
+    with setting(device="cuda"), driver.replaced_by(DryRunDriver()):
+        yield
 
 
 def warmup(f: Callable, *args: Any, **kwargs: Any) -> str:
