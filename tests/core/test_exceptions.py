@@ -14,6 +14,7 @@ class Stop(Exception):
 
 def undisturbed():
     assert (state.recording, state.order, state.path, state.interpreter) == (True, 0, (), None)
+    assert state.differentiated is None
     assert tm.grad(tm.grad(tm.grad(lambda x: x**4)))(2.0).item() == 48
 
 

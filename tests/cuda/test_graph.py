@@ -120,9 +120,11 @@ def test_results_are_fresh_and_threads_may_share_a_program(on_gpu):
     assert all((results[k] == 2 * k).all() for k in range(1, 4))
 
 
-def test_explain_shows_the_kernels_of_the_gpu(on_gpu):
-    text = str(tm.explain(lambda x, w: tm.tanh(x @ w).sum(0), np.ones((3, 4)), np.ones((4, 2))))
+def test_explain_shows_the_kernels_of_the_gpu(on_gpu, tmp_path):
+    found = tm.explain(lambda x, w: tm.tanh(x @ w).sum(0), np.ones((3, 4)), np.ones((4, 2)))
+    text, page = found.text(), found.save(tmp_path / "step.html").read_text()
     assert "products" in text and "cuda.threadIdx" in text and "on cuda" in text
+    assert "cuda.threadIdx" in page and "launches as" in page
 
 
 def test_training_runs_there(on_gpu):

@@ -157,4 +157,4 @@ def test_what_is_stored_is_named():
     living = list(found.replay.memory.offsets)
     assert 0 < int(first.split()[2].replace(",", "")) <= sum(x.nbytes for x in living)
     sizes = [int(line.split()[1].replace(",", "")) for line in lines]
-    assert sizes == sorted(sizes, reverse=True) and "== largest values" in str(found)
+    assert sizes == sorted(sizes, reverse=True) and "== largest values" in found.text()

@@ -169,7 +169,11 @@ def planning(steps):
     (program,) = compiled.programs.values()
     (chunk,) = program.replay.chunks.values()
     visits = CountedFreeList.looked_at / CountedFreeList.allocated
-    return sum(planned) / len(program.program.equations), set(chunk.sources()), visits
+    return (
+        sum(planned) / len(program.program.equations),
+        {s for [s] in chunk.sources().values()},
+        visits,
+    )
 
 
 def test_a_program_is_planned_once_and_more_steps_run_the_same_kernels():

@@ -5,6 +5,7 @@
 `order`        how many derivatives deep the current operation is:
                0 forward, 1 gradient, 2 gradient of it
 `path`         names for people, such as ("inner 3",)
+`differentiated`  the tensor whose derivative rule is running; None outside of rules
 `region`       0, or a number for what is computed again by a checkpoint (a compiler must not merge
                it with the first time)
 `forward`      the innermost jvp whose function is running (forward.py)
@@ -24,6 +25,7 @@ class _State(threading.local):
     recording: bool = True
     order: int = 0
     path: tuple[str, ...] = ()
+    differentiated: Any = None
     region: int = 0
     forward: Any = None
     interpreter: Callable | None = None

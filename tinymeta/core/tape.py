@@ -99,7 +99,8 @@ def backward_pass(nodes: list[Tensor], active: set[int], cotangents: dict) -> di
         g = cotangents.pop(y.serial, None)
         if g is None:
             continue
-        state.order = y.order + 1  # how deep in derivatives its rule is; the caller restores it
+        state.order = y.order + 1  # how deep in derivatives its rule is; the caller restores it,
+        state.differentiated = y  # and this, which traced equations keep the number of
         wanted = [i for i, x in enumerate(y.inputs) if x.serial in active]
         if isinstance(y.primitive, Forgotten):
             again, tape = y.primitive.tape_again(y, [y.inputs[i] for i in wanted])

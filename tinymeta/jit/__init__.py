@@ -1,6 +1,6 @@
 """
 Here     `jit`: a function is traced once, made into a short program, and replayed.
-Imports  core system cpu cuda
+Imports  core system explorer cpu cuda
 Never    a derivative rule: gradients arrive here as ordinary equations.
 Add one  a pass: a file with a function Program -> Program, and a line in compile.py
 Tests    tests/jit/
@@ -22,24 +22,27 @@ Tests    tests/jit/
 Program        equations in order, with inputs and outputs (program.py).
 Equation       one operation on the results of earlier ones; it stands for its result.
 Step           what is run at once: a loop of fused equations, or one equation by itself (fuse.py).
+origin         where an equation comes from: order, place, scope, the rule that made it (origin.py).
 arena          the block of memory in which all values of one call lie (memory.py, replay.py).
 kernel args    the int64s that a kernel is called with: places in the arena, sizes, strides.
 
 In reading order, with their lines:
     compile.py 221     jit itself: signatures, the passes in order
-    program.py 278     Equation, Program, Builder;  then trace.py 200, scalar.py 130
-    lower.py 186       and simplify.py 265, joins.py 99, cuts.py 108: Program -> Program
+    program.py 271     Equation, Program, Builder;  then trace.py 190, scalar.py 130
+    origin.py 105      order, scope and rule of an equation, and what it descends from
+    lower.py 186       and simplify.py 265, joins.py 99, cuts.py 122: Program -> Program
     window_rows.py 166  products in blocks;  then views.py 96, legalize.py 87
-    loops.py 86        what a loop can compute;  then materialize.py 111, fuse.py 127
+    loops.py 86        what a loop can compute;  then materialize.py 113, fuse.py 127
     loop_body.py 109   and codegen.py 225, operand_pointer.py 67: a loop as source text
     array_kernels.py 134  windows, indices, argmax as source text;  then cache.py 129
-    memory.py 236      sliding.py 77, plan.py 69: a place for each value
+    memory.py 241      sliding.py 77, plan.py 69: a place for each value
     replay.py 240      a call;  arena.py 91: its memory
     step_kernels.py 187  what runs a step;  then fixed_kernels.py 149, machine.py 152
     task_roles.py 243  what depends on one task alone;  then split.py 161, chunk_count.py 64
-    chunks.py 176      runs them;  then tree_sum.py 109, work_buffers.py 163, job_tables.py 191
+    chunks.py 177      runs them;  then tree_sum.py 109, work_buffers.py 164, job_tables.py 191
     threads.py 156     workers
-    explain.py 245     shows all of it;  timing.py 24
+    explain.py 263     shows all of it;  then described.py 160, story.py 127, listing.py 88
+    page_data.py 168   the same as data, for the page of explorer/;  timing.py 21
     graph.py 225       the same plan on a GPU
 """
 

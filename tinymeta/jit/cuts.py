@@ -75,7 +75,7 @@ def _slice_of_terms(
         if found is None:
             return None
         total = found if total is None else simplifier.build("add", (total, found), {}, like)
-    zero = simplifier.number(0, x.dtype)
+    zero = simplifier.number(0, x.dtype, like)
     if total is None:
         shape = tuple(len(range(cut.start, cut.stop, cut.step)) for cut in slices)
         return simplifier.build("broadcast_to", (zero,), {"shape": shape}, like)

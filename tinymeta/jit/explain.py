@@ -1,63 +1,123 @@
 """`explain`: what the compiler made of a function, step by step; `warmup`: compile beforehand."""
 
-import itertools
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..core.scope import setting, state
+from ..explorer.page import write_page
 from . import cache
 from .chunks import ChunkedReplay, Execution
 from .compile import compile_for, run_passes
-from .memory import Memory
-from .program import Equation, Program
+from .described import Described, describe, has_inner_scopes, traced_names
+from .listing import largest_text, map_text, plan_text, program_text, steps_text
+from .page_data import page_data
+from .program import Program
 from .replay import Replay
-from .timing import time_by_kind
+from .story import story
+from .timing import time_steps
 
 if TYPE_CHECKING:
     from .graph import Launches
 
-_SHOWN = 40  # lines of a listing; the rest is left out of the middle
-_COLUMNS = 48  # of the memory map
-_LARGEST = 12  # values that are listed
-
 
 class Explained(NamedTuple):
-    """What `explain` found; str() is the whole report, the fields are its parts."""
+    """What `explain` found; str() tells it on one screen, `text()` shows all of it.
 
+    `save` writes a page to explore it.
+    """
+
+    name: str  # of the function
     passes: dict[str, Program]  # by name: the program after it
-    replay: "Replay | Launches"  # what is run: of a chunk, if the program is split
+    parts: "dict[str, Replay | Launches]"  # all that is run: "whole", or "before", "chunk", "after"
+    replay: "Replay | Launches"  # of a chunk, if the program is split
     execution: Execution  # in words: how it is run, and why much of it is not cut up, if so
     chunks: list[int]  # how many tasks each chunk has; empty if it is run whole
+    groups: list[list[int]]  # of these chunks: what one thread takes together
+    threads: int  # that take them
     seconds: float  # of tracing and compiling
     built: tuple[int, int]  # kernels compiled now, kernels loaded from the disk
-    times: dict[str, float] | None  # seconds of each kind of step, if asked for
+    step_seconds: list[float] | None  # of each step of `replay`, if asked for
 
     @property
     def kernels(self) -> Counter:
-        """The source of each generated kernel, and how many steps run it."""
-        return Counter(self.replay.sources())
+        """The source of each generated kernel of `replay`, and how many steps run it."""
+        return Counter(source for sources in self.replay.sources().values() for source in sources)
+
+    @property
+    def times(self) -> dict[str, float] | None:
+        """Seconds of each kind of step, if asked for."""
+        if self.step_seconds is None:
+            return None
+        times: dict[str, float] = {}
+        for kind, seconds in zip(self.replay.kinds, self.step_seconds):
+            times[kind] = times.get(kind, 0.0) + seconds
+        return times
+
+    def sources(self) -> list[str]:
+        """The generated kernels of all parts, each once, those that most steps run first."""
+        counts = Counter(
+            source
+            for replay in self.parts.values()
+            for sources in replay.sources().values()
+            for source in sources
+        )
+        return [source for source, _ in counts.most_common()]
+
+    def equations(self) -> list[Described]:
+        """Every equation that is run, with its order, scope, cause, steps, kernels and bytes."""
+        return describe(self.parts, self.sources(), self.passes["trace"])
 
     def __str__(self) -> str:
-        parts = [self.summary()]
+        launches = self.launches()
+        return f"{story(self)}\n\n== launches\n{launches}" if launches else story(self)
+
+    def text(self) -> str:
+        """All of it: the program after each pass, steps, memory, kernels; nothing is cut."""
+        trace = self.passes["trace"]
+        names, nested = traced_names(trace), has_inner_scopes(trace)
+        texts = [self.summary()]
         for name, program in self.passes.items():
-            count = len(program.equations)
-            parts.append(f"== after {name}: {count} equations\n{_shortened(str(program))}")
+            listing = program_text(program, names, nested)
+            texts.append(f"== after {name}: {len(program.equations)} equations\n{listing}")
         if self.chunks:
-            parts.append(f"== split\nchunks of {self.chunks} tasks; what follows is of one chunk")
-        parts.append(f"== steps\n{_shortened(self.steps())}")
-        parts.append(f"== memory\n{_shortened(self.map())}")
+            texts.append(f"== split\nchunks of {self.chunks} tasks; `chunk` is of one of them")
+        rows = self.equations()
+        for part, replay in self.parts.items():
+            here = [row for row in rows if row.part == part]
+            texts.append(f"== equations, {part}: {len(here)}\n{plan_text(here)}")
+            texts.append(f"== steps, {part}\n{steps_text(replay)}")
+            texts.append(f"== memory, {part}: {replay.memory.size} bytes\n{map_text(replay)}")
+            texts.append(f"== largest values, {part}, at the peak\n{largest_text(replay)}")
         if launches := self.launches():
-            parts.append(f"== launches\n{launches}")
-        parts.append(f"== largest values when most is stored\n{self.largest()}")
-        for source, count in self.kernels.most_common():
-            plural = "s" if count > 1 else ""
-            parts.append(f"== kernel of {count} step{plural}\n{source.rstrip()}")
+            texts.append(f"== launches\n{launches}")
+        counts = self.kernels
+        for k, source in enumerate(self.sources()):
+            plural = "" if counts[source] == 1 else "s"
+            header = f"== kernel {k} of {counts[source]} step{plural}"
+            texts.append(f"{header}\n{source.rstrip()}")
         if self.times:
-            parts.append(f"== times\n{self.table()}")
-        return "\n\n".join(parts)
+            texts.append(f"== times\n{self.table()}")
+        return "\n\n".join(texts)
+
+    def save(self, path: Any, label: str = "exact", **others: "Explained") -> Path:
+        """Write one page of HTML that shows the graph, the passes, the memory and the chunks.
+
+        It opens from the file, in any browser, and asks for nothing else. others: what was
+        explained besides, to switch to and compare with: `first_order=tm.explain(..)`. label: the
+        name of this one there. Returns the path. Raises OSError, and ValueError for a label that
+        one of the others has.
+        """
+        named = {name.replace("_", " "): found for name, found in others.items()}
+        if label in named:
+            raise ValueError(
+                f"save: two programs are named {label!r}: pass label= another name for this one"
+            )
+        write_page(path, page_data({label: self} | named))
+        return Path(path)
 
     def summary(self) -> str:
         """Counts of equations, steps, kernels and bytes, and the time to compile."""
@@ -77,41 +137,15 @@ class Explained(NamedTuple):
 
     def steps(self) -> str:
         """One line for each step: what it stores and what it reads."""
-        names, lines = self.names(), []
-        for k, step in enumerate(self.replay.steps):
-            stores = ", ".join(f"{names[y]} {y.dtype}{y.shape}" for y in step.results)
-            reads = ", ".join(names[x] for x in step.reads)
-            lines.append(f"{k:4}  {self.replay.kinds[k]:8}  {stores}  <-  {reads}")
-        return "\n".join(lines)
+        return steps_text(self.replay)
 
     def map(self) -> str:
         """One line for each stored value: its bytes, where they begin, and when it lives."""
-        memory, names = self.replay.memory, self.names()
-        end = len(self.replay.steps)
-        lines = [f"{'value':>6}  {'begins':>10}  {'bytes':>10}  steps 0 to {end}"]
-        for eqn, begin in sorted(memory.offsets.items(), key=lambda item: item[1]):
-            first, last = (_column(k, end) for k in memory.lifetimes[eqn])
-            life = "." * first + "#" * (min(last, _COLUMNS - 1) - first + 1)
-            place = "outside" if eqn in memory.outside else begin
-            line = f"{names[eqn]:>6}  {place:>10}  {eqn.nbytes:10}  {life:.<{_COLUMNS}}"
-            lines.append(line)
-        return "\n".join(lines)
+        return map_text(self.replay)
 
     def largest(self) -> str:
-        """What is stored when most bytes are: a line for each of the largest, with its origin."""
-        memory, names = self.replay.memory, self.names()
-        step = _fullest_step(memory)
-        living = [x for x, (first, last) in memory.lifetimes.items() if first <= step <= last]
-        living.sort(key=lambda x: -x.nbytes)
-        lines = [f"step {step}: {sum(x.nbytes for x in living):,} bytes in {len(living)} values"]
-        for x in living[:_LARGEST]:
-            over = memory.slides.get(x)
-            place = f", written over {names[over]}" if over in living else ""
-            if x in memory.outside:
-                place = ", where the caller has it"
-            type_ = f"{x.dtype}{x.shape}"
-            lines.append(f"{names[x]:>6}  {x.nbytes:>13,}  {x.op} {type_}{place}  {x.location}")
-        return "\n".join(lines)
+        """What lies in the arena when it is fullest: a line for each of the largest values."""
+        return largest_text(self.replay)
 
     def launches(self) -> str:
         """One line for each kernel: its launches on the GPU of a dry run; else ""."""
@@ -126,36 +160,18 @@ class Explained(NamedTuple):
             lines.append(f"{name:10} {1e3 * seconds:9.3f} ms {100 * seconds / total:5.1f} %")
         return "\n".join(lines)
 
-    def names(self) -> dict[Equation, str]:
-        """The name of each equation in this text."""
-        return {eqn: f"v{k}" for k, eqn in enumerate(self.replay.program.equations)}
-
-
-def _fullest_step(memory: Memory) -> int:
-    """The step at which most bytes of values live."""
-    changes: Counter = Counter()
-    for x, (first, last) in memory.lifetimes.items():
-        changes[first] += x.nbytes
-        changes[last + 1] -= x.nbytes
-    steps = sorted(changes)
-    living = itertools.accumulate(changes[k] for k in steps)
-    return max(zip(living, steps), default=(0, 0))[1]
-
-
-def _column(step: int, end: int) -> int:
-    """Where a step is in the memory map."""
-    return int(_COLUMNS * max(step, 0) / max(end, 1))
-
 
 def explain(
     f: Callable, *args: Any, times: bool = False, device: str | None = None, **kwargs: Any
 ) -> Explained:
     """How `jit(f)` would run for such arguments; print it.
 
-    It shows the program after each pass as typed text with the user's lines of source and the order
-    of derivative, the steps, the memory map, the largest values, the generated kernels, and with
-    `times` how long each kind of step takes. device="cuda": how it would run on a GPU of sm_90,
-    which need not be here: its launches with their blocks, threads, shared memory and bytes.
+    Printed, it tells on one screen how many equations there are by scope and order of derivative,
+    what each pass did, the bytes and the kernels. `text()` is everything: the program after each
+    pass with the user's lines of source, which derivative rule made an equation and for which, the
+    steps, the memory map, the generated kernels, and with `times` how long each kind of step takes.
+    device="cuda": how it would run on a GPU of sm_90, which need not be here, and its launches
+    there: blocks, threads, shared memory, bytes.
 
     Raises what `jit(f)` raises, ValueError for a function that depends on something outside that is
     being differentiated, and for another device, RuntimeError where kernels cannot be compiled for
@@ -180,18 +196,30 @@ def explain(
         )
     replay: Any = found.replay
     chunks: list[int] = []
+    parts = {"whole": replay}
+    groups: list[list[int]] = []
+    threads = 1
     if isinstance(replay, ChunkedReplay):
-        sizes = [end - begin for begin, end in zip(replay.bounds, replay.bounds[1:])]
+        whole, threads = replay, replay.threads
+        sizes = [end - begin for begin, end in zip(whole.bounds, whole.bounds[1:])]
         chunks = [size for size in sizes if size]
-        replay = replay.chunks[chunks[0]]
+        per_group = len(sizes) // whole.groups
+        groups = [sizes[k : k + per_group] for k in range(0, len(sizes), per_group)]
+        replay = whole.chunks[chunks[0]]
+        found_parts = {"before": whole.before, "chunk": replay, "after": whole.after}
+        parts = {name: part for name, part in found_parts.items() if part}
     return Explained(
+        name=getattr(f, "__name__", type(f).__name__),
         passes=dict(run_passes(found.traced.program)),
+        parts=parts,
         replay=replay,
         execution=found.execution,
         chunks=chunks,
+        groups=groups,
+        threads=threads,
         seconds=seconds,
         built=_kernels_built_since(built_before),
-        times=time_by_kind(replay.step_calls()) if times else None,
+        step_seconds=time_steps(replay.step_calls()) if times else None,
     )
 
 
@@ -233,13 +261,3 @@ def _kernels_built() -> tuple[int, int]:
 def _kernels_built_since(before: tuple[int, int]) -> tuple[int, int]:
     new, old = _kernels_built()
     return new - before[0], old - before[1]
-
-
-def _shortened(text: str) -> str:
-    """A listing without the middle of it, if it is long."""
-    lines = text.splitlines()
-    if len(lines) <= _SHOWN:
-        return text
-    half = _SHOWN // 2
-    cut = f"    ... {len(lines) - 2 * half} more ..."
-    return "\n".join([*lines[:half], cut, *lines[-half:]])

@@ -131,15 +131,15 @@ class Launches(ExecutionPlan):
         noted = [launch for launch in self.recording.launches if isinstance(launch, DryRunLaunch)]
         return launch_table(noted) if noted else ""
 
-    def sources(self) -> list[str]:
-        """The source of each loop's kernels."""
-        sources = []
-        for step in self.steps:
+    def sources(self) -> dict[int, list[str]]:
+        """By step, the sources of the generated kernels that it runs."""
+        sources = defaultdict(list)
+        for k, step in enumerate(self.steps):
             if not step.loop:
                 continue
             for part in _gpu_loops(step.loop, self.materialized):
                 strides = [w.strides for w in (*part.operands, *part.results)]
-                sources.append(loops.plan_loop(part.body, part.space, strides, part.axes).source)
+                sources[k].append(loops.plan_loop(part.body, part.space, strides, part.axes).source)
         return sources
 
     def step_calls(self) -> Iterator[tuple[str, Callable[[], Any]]]:

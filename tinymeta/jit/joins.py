@@ -88,7 +88,7 @@ def _plus_zero(simplifier: "Simplifier", x: Equation, like: Equation | None) -> 
     """x + 0, or x itself where no element of it is -0."""
     if _is_plus_zero(x) or x.op == "concatenate" and all(map(_is_plus_zero, x.inputs)):
         return x
-    return simplifier.build("add", (x, simplifier.number(0, x.dtype)), {}, like)
+    return simplifier.build("add", (x, simplifier.number(0, x.dtype, like)), {}, like)
 
 
 def _is_plus_zero(x: Equation) -> bool:

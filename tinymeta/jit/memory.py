@@ -47,6 +47,11 @@ class Memory(NamedTuple):
     slides: dict[Equation, Equation]  # of a result that is written over an operand, that operand
     outside: tuple[Equation, ...]  # inputs and outputs that have no place, and 0 in `offsets`
 
+    @property
+    def places(self) -> dict[Equation, int]:
+        """Where each value begins that lies in the arena."""
+        return {x: begin for x, begin in self.offsets.items() if x not in self.outside}
+
 
 class _Request(NamedTuple):
     """Bytes that are wanted for some steps, by values or by a step as its workspace."""

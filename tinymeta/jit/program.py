@@ -16,7 +16,6 @@ readers that every rule has to keep right.
 """
 
 import math
-import sys
 from collections.abc import Callable, Iterable
 from itertools import count
 from typing import Any, NamedTuple, NoReturn
@@ -25,6 +24,7 @@ import numpy as np
 
 from ..core.primitive import registry, run_eagerly
 from ..core.scope import state
+from .origin import Origin, caller_location, inherit
 
 _serial_numbers = count(1)
 # Operations that only move elements: `Equation.require` looks through them.
@@ -40,9 +40,8 @@ class Equation:
 
     op: the name of a primitive, internal or not; or "input", or "constant" (static: its value).
     number: larger than those of its inputs.
-    order: how many derivatives deep it is (0: forward).
-    region: equations of different regions are never merged (a checkpoint computes some again).
-    location: the user's line of source, "file.py:12".
+    origin: its order of derivative, its place in the user's source, the rule that made it.
+    descends: the numbers of the traced equations that it stands for; of a traced one, its own.
     value_checks: of an input, functions that are called with its array before each run.
     """
 
@@ -53,9 +52,8 @@ class Equation:
         "shape",
         "dtype",
         "number",
-        "order",
-        "region",
-        "location",
+        "origin",
+        "descends",
         "value_checks",
     )
 
@@ -66,9 +64,8 @@ class Equation:
         static: dict,
         shape: tuple,
         dtype: Any,
-        order: int = 0,
-        region: int = 0,
-        location: str = "",
+        origin: Origin = Origin(),
+        descends: tuple[int, ...] = (),
     ):
         self.op = op
         self.inputs: tuple[Equation, ...] = tuple(inputs)
@@ -76,9 +73,8 @@ class Equation:
         self.shape = tuple(shape)
         self.dtype = np.dtype(dtype)
         self.number = next(_serial_numbers)
-        self.order = order
-        self.region = region
-        self.location = location
+        self.origin = origin
+        self.descends = descends or (self.number,)
         self.value_checks: list[Callable] = []
 
     @property
@@ -137,21 +133,12 @@ class Equation:
 
 def escaped_message(eqn: Equation) -> str:
     """The error text for an equation that is met outside of its trace."""
+    where = eqn.origin.location or "an argument of it"
     return (
         f"jit: a {eqn.dtype}{eqn.shape} that a traced function computed "
-        f"({eqn.location or 'an argument of it'}) was kept and is used outside of it, where it "
+        f"({where}) was kept and is used outside of it, where it "
         "has no value: return it from the function"
     )
-
-
-def caller_location() -> str:
-    """The innermost line of source outside of this package, "file.py:12"; "" if there is none."""
-    frame = sys._getframe(1)
-    while frame and frame.f_globals.get("__name__", "").split(".")[0] == "tinymeta":
-        frame = frame.f_back  # type: ignore[assignment]  # None ends the loop
-    if not frame:
-        return ""
-    return f"{frame.f_code.co_filename.rpartition('/')[2]}:{frame.f_lineno}"
 
 
 # ---- programs -----------------------------------------------------------------------------------
@@ -171,8 +158,8 @@ class Program(NamedTuple):
         width = min(72, max(map(len, texts), default=0))
         lines = []
         for text, eqn in zip(texts, self.equations):
-            order = f"  order {eqn.order}" if eqn.order > 0 else ""
-            comment = f"{eqn.dtype.name}{eqn.shape}{order}  {eqn.location}"
+            order = f"  order {eqn.origin.order}" if eqn.origin.order > 0 else ""
+            comment = f"{eqn.dtype.name}{eqn.shape}{order}  {eqn.origin.location}"
             lines.append(f"{text:{width}}  # {comment}")
         lines.append(f"return {', '.join(names[y] for y in self.outputs)}")
         return "\n".join(lines)
@@ -215,15 +202,20 @@ class Builder:
     ) -> Equation:
         """The equation of an operation, with the shape and dtype that its shape rule gives.
 
-        like: the equation that it replaces, whose order, region and location it takes over.
+        like: the equation that it replaces, whose origin and descent it takes over.
         """
         static = static or {}
-        origin = () if like is None else (like.order, like.region, like.location)
+        origin, descends = (Origin(), ()) if like is None else (like.origin, like.descends)
         if op == "constant":
             value = static["value"]
-            return Equation(op, (), static, value.shape, value.dtype, *origin)
+            return Equation(op, (), static, value.shape, value.dtype, Origin(), descends)
         shape, dtype = operation(op).shape(*inputs, **static)
-        return Equation(op, inputs, static, shape, dtype, *origin)
+        return Equation(op, inputs, static, shape, dtype, origin, descends)
+
+
+def stand_in(x: Equation, shape: tuple) -> Equation:
+    """An input of another program, in the place of x there."""
+    return Equation("input", (), {}, shape, x.dtype, x.origin, x.descends)
 
 
 def rewrite(program: Program, rule: Callable[[Equation, tuple], Equation]) -> Program:
@@ -236,6 +228,7 @@ def rewrite(program: Program, rule: Callable[[Equation, tuple], Equation]) -> Pr
         if eqn not in new:
             new_inputs = tuple([new[x] for x in eqn.inputs])
             new[eqn] = rule(eqn, new_inputs)
+    inherit(new)
     return program_of([new[y] for y in program.outputs], program.inputs)
 
 

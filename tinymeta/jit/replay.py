@@ -88,7 +88,7 @@ class Replay(ExecutionPlan):
 
     def build_steps(self) -> tuple[list[int], list[list[int]]]:
         """(addresses of the kernels, their arguments); fills `kinds` and `schedule`."""
-        compile_missing(self.sources())
+        compile_missing([kernel.source for kernel in self.generated.values()])
         addresses: list[int] = []
         args: list[list[int]] = []
         for k, step in enumerate(self.steps):
@@ -219,9 +219,9 @@ class Replay(ExecutionPlan):
 
     # ---- for explain -----------------------------------------------------------------------------
 
-    def sources(self) -> list[str]:
-        """The source of each generated kernel."""
-        return [kernel.source for kernel in self.generated.values()]
+    def sources(self) -> dict[int, list[str]]:
+        """By step, the sources of the generated kernels that it runs."""
+        return {k: [kernel.source] for k, kernel in self.generated.items()}
 
     def step_calls(self) -> Iterator[tuple[str, Callable[[], Any]]]:
         """(kind, function that runs it by itself) of each step, in order."""

@@ -78,12 +78,12 @@ class Simplifier(Builder):
             value = static["value"]
             content = value.tobytes() if value.size <= _COMPARED else id(value)
             return op, value.shape, value.dtype, content
-        region = 0 if like is None else like.region
+        region = 0 if like is None else like.origin.region
         return op, tuple(x.number for x in inputs), repr(static), region
 
-    def number(self, value: Any, dtype: Any) -> Equation:
+    def number(self, value: Any, dtype: Any, like: Equation | None) -> Equation:
         """A 0-d constant."""
-        return self.build("constant", (), {"value": np.asarray(value, dtype)})
+        return self.build("constant", (), {"value": np.asarray(value, dtype)}, like)
 
 
 # ---- rules --------------------------------------------------------------------------------------
@@ -147,7 +147,7 @@ def _sum(simplifier: Simplifier, inputs: tuple, static: dict, like: _Maybe) -> _
     inner = tuple(n for i, n in enumerate(sizes) if i not in axes)
     one_of_them = simplifier.build("reshape", (small,), {"shape": inner}, like)
     one_of_them = simplifier.build("broadcast_to", (one_of_them,), {"shape": kept}, like)
-    factor = simplifier.number(repetitions, x.dtype)
+    factor = simplifier.number(repetitions, x.dtype, like)
     return simplifier.build("mul", (factor, one_of_them), {}, like)
 
 

@@ -27,7 +27,7 @@ arrays and returns arrays, so it could as well run in another process.
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from .program import Builder, Equation, Program, program_of
+from .program import Builder, Equation, Program, program_of, stand_in
 from .task_roles import NotSeparable, estimated_seconds, follow_tasks, repeats_for_tasks
 
 _LEAST_SHARE = 0.5  # of the work, in chunks: with less, a program is run whole
@@ -54,8 +54,8 @@ class Split(NamedTuple):
         def resized(x: Equation) -> tuple[int, ...]:
             return (x.shape[0] // self.tasks * size, *x.shape[1:])
 
-        by_rows = {x: Equation("input", (), {}, resized(x), x.dtype) for x in self.mapped}
-        whole = {x: Equation("input", (), {}, x.shape, x.dtype) for x in self.broadcast}
+        by_rows = {x: stand_in(x, resized(x)) for x in self.mapped}
+        whole = {x: stand_in(x, x.shape) for x in self.broadcast}
         inputs = (*by_rows.values(), *whole.values())
 
         def operand(reader: Equation, x: Equation) -> Equation:
@@ -139,7 +139,7 @@ def split_along(program: Program, tasks: int) -> Split:
 def _between(inputs: tuple[Equation, ...], outputs: tuple[Equation, ...]) -> Program:
     """The program from some equations, which become its inputs, to others."""
     builder = Builder()
-    new = {x: Equation("input", (), {}, x.shape, x.dtype) for x in inputs}
+    new = {x: stand_in(x, x.shape) for x in inputs}
     for eqn in program_of(outputs, inputs).equations:
         if eqn not in new:
             new[eqn] = builder.build(eqn.op, tuple(new[x] for x in eqn.inputs), eqn.static, eqn)

@@ -152,7 +152,7 @@ class TaskRoles:
 
     def _contradict(self, eqn: Equation, what: str, guesses: list[frozenset[Equation]]) -> None:
         self.impossible.add(eqn)
-        place = f" ({eqn.location})" if eqn.location else ""
+        place = f" ({eqn.origin.location})" if eqn.origin.location else ""
         reason = f"{eqn.op} -> {eqn.dtype}{eqn.shape}{place} {what}"
         self.contradictions.append(_Contradiction(reason, guesses))
 

@@ -27,9 +27,10 @@ import numpy as np
 from ..core import tree
 from ..core.device import move
 from ..core.primitive import Primitive, run_eagerly
-from ..core.scope import setting, state
+from ..core.scope import setting
 from ..core.tensor import Tensor, asarray
-from .program import Equation, Program, Unreadable, caller_location, escaped_message, program_of
+from .origin import origin_here
+from .program import Equation, Program, Unreadable, escaped_message, program_of
 from .scalar import Scalar
 
 SMALL = 4096  # elements; results of constants alone up to this size are computed while tracing
@@ -105,18 +106,7 @@ class Traced:
                 return run_eagerly(primitive, values, static)
         inputs = [self.equation_of(v) for v in values]
         shape, dtype = primitive.shape(*inputs, **static)
-        return self.record(
-            Equation(
-                primitive.name,
-                inputs,
-                static,
-                shape,
-                dtype,
-                order=state.order,
-                region=state.region,
-                location=caller_location(),
-            )
-        )
+        return self.record(Equation(primitive.name, inputs, static, shape, dtype, origin_here()))
 
     def equation_of(self, value: Any) -> Equation:
         """An equation of this trace as it is; a captured array as a constant.

@@ -37,7 +37,8 @@ class _Call(Forgotten):
 
     def tape_again(self, y: Tensor, leaves: list[Tensor]) -> tuple[Tensor, Tape]:
         first_serial = next(serials)
-        with setting(recording=True, region=first_serial, order=y.order):
+        as_before = dict(recording=True, order=y.order, differentiated=None)  # no rule is running
+        with setting(region=first_serial, **as_before):
             again = self.run(list(y.inputs[: self.arguments]))
         return again, tape_between([again], leaves, first_serial)
 
