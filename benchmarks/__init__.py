@@ -5,7 +5,7 @@ Imports  tinymeta, torch and jax where they are installed; tests/ and, for fault
 Never    a figure without a check first that all contenders compute the same thing.
 Add one  work in work.py -> the same work in in_torch.py and in_jax.py
 Tests    tests/peers/test_benchmarks.py, tests/test_faults.py, tests/test_density.py,
-         tests/cuda/test_ptx_counts.py
+         tests/cuda/test_ptx_counts.py, tests/cuda/test_gpu_benchmark.py
 
     python -m benchmarks                            # every work against PyTorch and JAX
     python -m benchmarks sinusoid --compile sinusoid
@@ -16,6 +16,7 @@ Tests    tests/peers/test_benchmarks.py, tests/test_faults.py, tests/test_densit
     python -m benchmarks density [FOLDER ...]       # how dense code is to read, by counts
     python -m benchmarks.faults                     # faults of all kinds: one table of their ends
     python -m benchmarks.gpu                        # all there is to know about a GPU
+    python -m benchmarks.gpu --first                # the same, after what a new GPU is asked
     python -m benchmarks.gpu_kernels                # its kernels, compiled without one
     python -m benchmarks.gpu_model                  # what a step does there, counted without one
 """

@@ -24,6 +24,7 @@ from tinymeta.core.primitive import registry
 from tinymeta.core.scope import setting
 from tinymeta.cuda import driver
 from tinymeta.cuda.array import allocate
+from tinymeta.cuda.dry_run import DryRunDriver
 from tinymeta.cuda.launch import GpuKernel
 from tinymeta.system.kernel_folder import folder
 from tinymeta.system.resources import cores
@@ -34,38 +35,18 @@ ROOT = Path(__file__).parent.parent
 WORKS = ("conv4", "conv4-5-steps", "sinusoid", "siamese")
 
 
-class NotingDriver:
-    """The methods of cuda.driver.Driver, without a GPU: it notes which kernels would be loaded."""
-
-    name, number = "no GPU", 0
+class _Noting(DryRunDriver):
+    """It notes which kernels would be loaded, and compiles none."""
 
     def __init__(self, capability: tuple[int, int]):
-        self.capability, self.last = capability, 0
+        super().__init__(capability, key=object())  # nothing is loaded into it yet
         self.noted: list[tuple[GpuKernel, tuple]] = []
 
-    def allocate(self, size: int) -> int:
-        self.last += size
-        return self.last
-
-    def load(self, kernel: GpuKernel, kinds: tuple) -> None:
+    def load(self, kernel: GpuKernel, kinds: tuple) -> Any:
         self.noted.append((kernel, kinds))
 
     def prepare_launch(self, *launch: Any) -> Any:
-        return lambda stream=None: None
-
-    def capture_graph(self, launches: Any) -> Any:
-        return lambda: None
-
-    def download(self, array: Any, address: int) -> None:
-        array[...] = 0
-
-    def retire(self, release: Any, lent: bool = False) -> None:
-        release()
-
-    def _nothing(self, *arguments: Any) -> None:
-        pass
-
-    free = upload = copy = synchronize = let_go = _nothing
+        return self._nothing
 
 
 def needed(jobs: list[work.Work], capability: tuple[int, int]) -> list[tuple[GpuKernel, tuple]]:
@@ -74,18 +55,14 @@ def needed(jobs: list[work.Work], capability: tuple[int, int]) -> list[tuple[Gpu
     In an order that is the same in every process, whose own kernels are of no use afterwards. The
     products of `gpu_rates` come with them.
     """
-    noting, before = NotingDriver(capability), driver.open_drivers[:]
-    driver.open_drivers[:] = [noting]
-    try:
-        with setting(device="cuda"):
-            for job in (*jobs, *map(work.in_double, jobs)):
-                params, data = (tm.tree.map(tm.tensor, tree) for tree in (job.params, job.data))
-                tm.jit(job.run).prepare(params, data)
-                job.run(params, data)
-            for name, out, arrays, static in gpu_rates.calls(False, allocate):
-                find_kernel(registry[name], "cuda")(out, *arrays, **static)
-    finally:
-        driver.open_drivers[:] = before
+    noting = _Noting(capability)
+    with driver.replaced_by(noting), setting(device="cuda"):
+        for job in (*jobs, *map(work.in_double, jobs)):
+            params, data = (tm.tree.map(tm.tensor, tree) for tree in (job.params, job.data))
+            tm.jit(job.run).prepare(params, data)
+            job.run(params, data)
+        for name, out, arrays, static in gpu_rates.calls(False, allocate):
+            find_kernel(registry[name], "cuda")(out, *arrays, **static)
     return sorted(noting.noted, key=lambda k: (k[0].function.__name__, k[0].identity, repr(k[1])))
 
 

@@ -11,7 +11,6 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 from drawn import case_of
-from fake_driver import FakeDriver, fresh_kernels
 
 import tinymeta as tm
 from tinymeta.core.device import find_kernel
@@ -20,6 +19,7 @@ from tinymeta.core.scope import setting
 from tinymeta.core.text import FUNCTIONS
 from tinymeta.cuda import driver, elementwise, matmul, product, reduce, target, tiling
 from tinymeta.cuda.array import allocate
+from tinymeta.cuda.dry_run import DryRunDriver
 from tinymeta.system.kernel_folder import load_kernel
 
 pytestmark = pytest.mark.ptx
@@ -37,20 +37,17 @@ def compiler():
 
 
 @pytest.fixture
-def fake(request, monkeypatch):
-    fake = FakeDriver(getattr(request, "param", (9, 0)))
-    monkeypatch.setattr(driver, "open_drivers", [fake])
-    fresh_kernels()
-    with setting(device="cuda"):
-        yield fake
-    fresh_kernels()
+def dry_run(request):
+    dry_run = DryRunDriver(getattr(request, "param", (9, 0)), key=object())  # with nothing loaded
+    with driver.replaced_by(dry_run), setting(device="cuda"):
+        yield dry_run
 
 
-def check(fake: FakeDriver, single: bool = True):
+def check(dry_run: DryRunDriver, single: bool = True):
     """What is asked of every kernel that was compiled."""
-    assert fake.texts
-    major, minor = fake.capability
-    for entry, text in fake.texts.items():
+    assert dry_run.texts
+    major, minor = dry_run.capability
+    for entry, text in dry_run.texts.items():
         assert f".target sm_{major}{minor}" in text
         if single:
             assert not re.search(r"\.f64", text), f"{entry} computes in float64"
@@ -77,7 +74,7 @@ def check_machine_code(entry: str, text: str, target: str, most: int):
 
 
 def launch_primitive(name: str, dtype: str):
-    """The kernel of a primitive, on arrays of the fake driver."""
+    """The kernel of a primitive, on arrays of the dry run."""
     op, case = registry[name], case_of(name, dtype)
     arrays = [allocate(x.shape, x.dtype) for x in case.inputs]
     shape, out = op.shape(*case.inputs, **case.static)
@@ -88,44 +85,46 @@ def launch_primitive(name: str, dtype: str):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_the_kernel_of_every_primitive(fake, dtype):
+def test_the_kernel_of_every_primitive(dry_run, dtype):
     from tinymeta.testing.cases import TABLE
 
     for name, op in sorted(registry.items()):
         if (name in TABLE or op.family == "elementwise") and not op.view:
-            before = set(fake.texts)
+            before = set(dry_run.texts)
             launch_primitive(name, dtype)
-            for entry in set(fake.texts) - before:
+            for entry in set(dry_run.texts) - before:
                 double = dtype == "float64" or name in SLOW_PATHS | {"astype"}
-                assert double or ".f64" not in fake.texts[entry], f"{name} computes in float64"
-    check(fake, single=False)
+                assert double or ".f64" not in dry_run.texts[entry], f"{name} computes in float64"
+    check(dry_run, single=False)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_every_name_that_a_text_may_have(fake, dtype):
+def test_every_name_that_a_text_may_have(dry_run, dtype):
     for name, count in FUNCTIONS.items():
-        fake.texts.clear()  # of two kernels from the disk the entry may be one
+        dry_run.texts.clear()  # of two kernels from the disk the entry may be one
         text = f"{name}({', '.join('abc'[:count])})"
         arrays = [allocate((8,), dtype) for _ in range(count)]
         elementwise.compile_text(
             f"pi * where({text} > 0, nan, e)" if name.startswith("is") else text
         )(allocate((8,), dtype), *arrays)
-        check(fake, dtype == "float32" and name not in SLOW_PATHS)
+        check(dry_run, dtype == "float32" and name not in SLOW_PATHS)
 
 
-on_both = pytest.mark.parametrize("fake", [(8, 0), (9, 0)], ids=["sm_80", "sm_90"], indirect=True)
+on_both = pytest.mark.parametrize(
+    "dry_run", [(8, 0), (9, 0)], ids=["sm_80", "sm_90"], indirect=True
+)
 
 
 @on_both
 @pytest.mark.parametrize(
     "dtype, tile", [(dtype, tile) for dtype, tiles in tiling.TILES.items() for tile in tiles]
 )
-def test_products(fake, dtype, tile, monkeypatch):
+def test_products(dry_run, dtype, tile, monkeypatch):
     monkeypatch.setattr(product, "best_cut", lambda *sizes: tiling.Cut(tile, 1, 64))
     out, x, y = (allocate((2, *shape), dtype) for shape in ((96, 64), (96, 64), (64, 64)))
     matmul.matmul(out, x, y)
-    check(fake, dtype == "float32")
-    (text,) = fake.texts.values()
+    check(dry_run, dtype == "float32")
+    (text,) = dry_run.texts.values()
     assert not re.search(r"\b[ls][dt]\.local", text), "the sums stay in registers"
     if dtype == "float32":
         wide = ("shared", "st.shared", "global", "st.global") if tile.share_n == 4 else ("global",)
@@ -137,32 +136,32 @@ def test_products(fake, dtype, tile, monkeypatch):
 @pytest.mark.parametrize(
     "sizes", [(2, 1_048_577), (1_048_577, 2), (40, 4_200_000), (4_200_000, 40)]
 )
-def test_a_product_of_any_size_is_within_a_grid(fake, sizes):
+def test_a_product_of_any_size_is_within_a_grid(dry_run, sizes):
     m, n = sizes
     arrays = [allocate(shape, "float32") for shape in ((m, n), (m, 1), (1, n))]
-    matmul.matmul(*arrays)  # the fake driver refuses a larger one
-    check(fake)
+    matmul.matmul(*arrays)  # the dry run refuses a larger one
+    check(dry_run)
 
 
 @pytest.mark.parametrize("how", ["sum", "max", "argmax"])
 @pytest.mark.parametrize("dtype", ["bool", "uint8", "int64", "float32"])
-def test_reductions_of_every_kind_of_dtype(fake, how, dtype):
+def test_reductions_of_every_kind_of_dtype(dry_run, how, dtype):
     out = {"sum": "float32" if dtype == "float32" else "int64", "max": dtype, "argmax": "int64"}
     getattr(reduce, how)(allocate((3,), out[how]), allocate((3, 5000), dtype), axes=(1,))
-    check(fake, dtype == "float32")
+    check(dry_run, dtype == "float32")
 
 
-def test_the_conv4_meta_step(fake):
+def test_the_conv4_meta_step(dry_run):
     model = tm.nn.conv4(5, scale=True)
     x = np.zeros((2, 32, 5, 28, 28, 1), np.float32)
     y = np.tile(np.arange(5), (32, 1))
     tasks = tm.Tasks(tm.Batch(x[0], y), tm.Batch(x[1], y))
     method = tm.meta.maml(model, tm.losses.cross_entropy, lr=0.4, steps=2)
     tm.jit(method.meta_grad).prepare(model.init(rng), tasks)
-    check(fake)
+    check(dry_run)
 
 
-def test_the_sinusoid_and_siamese_steps(fake):
+def test_the_sinusoid_and_siamese_steps(dry_run):
     model = tm.nn.mlp(1, 40, 40, 1)
     tasks = tm.data.Sinusoids().sample(rng, tasks=25, shot=10, query=10)
     tm.jit(tm.meta.maml(model, tm.losses.mse, lr=0.01).meta_grad).prepare(model.init(rng), tasks)
@@ -170,7 +169,11 @@ def test_the_sinusoid_and_siamese_steps(fake):
     images = np.zeros((128, 28, 28, 1), np.float32)
     pairs = tm.data.Pairs(images, images, np.arange(128) % 2 == 0)
     tm.jit(tm.meta.siamese(model).meta_grad).prepare(model.init(rng), pairs)
-    check(fake)
+    check(dry_run)
+
+
+def exp_of(x):
+    find_kernel(registry["exp"], "cuda")(allocate(x.shape, x.dtype), x)
 
 
 @pytest.mark.parametrize(
@@ -183,19 +186,19 @@ def test_the_sinusoid_and_siamese_steps(fake):
     ],
     ids=["cut short", "a flipped bit"],
 )
-def test_a_damaged_file_is_compiled_again(fake, tmp_path, monkeypatch, damage):
+def test_a_damaged_file_is_compiled_again(dry_run, tmp_path, monkeypatch, damage):
     monkeypatch.setenv("TINYMETA_CACHE", str(tmp_path))
     x = allocate((8,), "float32")
-    find_kernel(registry["exp"], "cuda")(allocate((8,), "float32"), x)
+    exp_of(x)
     (file,) = tmp_path.glob("cuda_*.ptx")
     content = file.read_bytes()
     damage(file, content)
-    fresh_kernels()
-    find_kernel(registry["exp"], "cuda")(allocate((8,), "float32"), x)
+    dry_run.key = object()
+    exp_of(x)
     assert load_kernel(file.name)
     counts = dict(target.kernel_counts)
-    fresh_kernels()
-    find_kernel(registry["exp"], "cuda")(allocate((8,), "float32"), x)
+    dry_run.key = object()
+    exp_of(x)
     assert target.kernel_counts == {**counts, "loaded": counts["loaded"] + 1}
 
 

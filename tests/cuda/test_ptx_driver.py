@@ -11,6 +11,7 @@ from test_ptx_instructions import KERNEL, Written
 
 import tinymeta as tm
 from tinymeta.cuda import allocate, driver, move
+from tinymeta.cuda.launch import record_launches
 from tinymeta.cuda.movement import copy
 
 pytestmark = pytest.mark.ptx_run
@@ -103,6 +104,25 @@ def test_a_captured_launch_runs_with_the_graph_and_not_before(stream):
     assert code("cuGraphLaunch", executable, stream) == 400
 
 
+def test_what_is_recorded_runs_when_it_is_replayed(gpu):
+    host = np.arange(600, dtype=F32)
+    x, out = move(host, "cuda"), move(np.zeros(600, F32), "cuda")
+    with record_launches() as recording:
+        copy(out, x)
+    replay = driver.current().capture_graph(recording.launches)
+    assert not move(out, "cpu").any()
+    for _ in range(2):
+        copy(out, move(np.zeros(600, F32), "cuda"))
+        replay()
+        assert np.array_equal(move(out, "cpu"), host)
+    with tm.device("cuda"):
+        compiled = tm.jit(lambda x: -x)
+        for _ in range(2):
+            assert np.array_equal(compiled(host).numpy(), -host)
+    (program,) = compiled.programs.values()
+    assert program.replay.graph
+
+
 @pytest.mark.parametrize("name", ["cuStreamSynchronize", "cuMemAlloc_v2", "cuCtxSynchronize"])
 def test_what_waits_or_allocates_breaks_a_capture(name, stream):
     address = c_uint64()
@@ -118,6 +138,13 @@ def test_another_thread_may_allocate_if_the_capture_is_the_threads(mode, refused
         assert elsewhere(lambda: code("cuMemAlloc_v2", byref(address), c_size_t(8))) == refused
     if not refused:
         assert code("cuMemFree_v2", address) == 0
+
+
+def test_a_context_with_a_capture_is_waited_for_by_nobody(stream):
+    wait = lambda: code("cuCtxSynchronize")
+    with capturing(stream):
+        assert elsewhere(wait) == 900
+    assert elsewhere(wait) == 0
 
 
 def test_a_capture_ends_in_the_thread_that_began_it(stream):
@@ -203,9 +230,10 @@ def test_ptx_that_is_newer_than_the_driver_is_refused(late, gpu):
         assert code("cuModuleGetFunction", byref(function), module, b"written") == 222
 
 
-def test_kernels_run_with_an_older_driver(gpu):
+@pytest.mark.parametrize("late", [0, 1])
+def test_kernels_run_with_an_older_driver(late, gpu):
     """They are given to it as an older version."""
-    gpu.configure(ptx_version=78)
+    gpu.configure(ptx_version=78, late_refusal=late)
     assert doubled() == [0, 2, 4, 6, 8, 10, 12, 14]
 
 
@@ -218,6 +246,19 @@ def test_what_is_wrong_with_a_text_is_in_the_log():
     arguments = byref(module), wrong, c_uint(2), options, values
     assert code("cuModuleLoadDataEx", *arguments) == 218
     assert "vadd_f32" in log.value.decode()
+
+
+class Text:
+    """A kernel that is PTX already."""
+
+    def ptx(self, kinds, capability):
+        return ".visible .entry wrong("
+
+
+def test_the_drivers_words_about_ptx_are_told():
+    told = r"\(218\); kernel wrong; the driver says: no .version"
+    with pytest.raises(driver.DriverError, match=told):
+        driver.current().load(Text(), ())
 
 
 def test_an_unloaded_module_has_no_functions():
@@ -244,9 +285,24 @@ def test_after_an_illegal_access_every_call_fails(gpu):
     with pytest.raises(driver.DriverError, match="illegal memory access") as refused:
         move(out, "cpu")
     assert refused.value.code == 700
-    with pytest.raises(driver.DriverError, match="illegal memory access"):
-        tm.asarray(np.ones(3)).to("cuda")
+    calls = [lambda: copy(out, x), driver.current().synchronize, lambda: allocate((9,), F32)]
+    for call in (*calls, lambda: tm.asarray(np.ones(3)).to("cuda")):
+        with pytest.raises(driver.DriverError, match=r"\(700\).*in this process any more"):
+            call()
+    with tm.device("cuda"), pytest.raises(driver.DriverError, match=r"\(700\)"):
+        tm.jit(lambda x: -x)(np.ones(8, F32))
     assert gpu.faults() and doubled()[1] == 2, "until it is forgotten"
+
+
+def test_what_the_driver_refuses_is_told_in_its_words():
+    gpu, value, unknown = driver.current(), c_int(), c_int(1)
+    assert (gpu.name, gpu.capability) == ("PTX on the CPU", (9, 0))
+    with pytest.raises(
+        RuntimeError, match=r"^CUDA: cuDeviceGetAttribute failed: invalid argument \(1\)$"
+    ):
+        gpu.call("cuDeviceGetAttribute", byref(value), unknown, c_int(0))
+    with pytest.raises(MemoryError, match=r"no room for 8,589,934,592 bytes.* are free on PTX on"):
+        allocate((1 << 30,), np.float64)
 
 
 def test_memory_has_an_end_and_is_freed_once():

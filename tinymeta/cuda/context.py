@@ -13,7 +13,8 @@ from collections.abc import Callable
 from ctypes import byref, c_char_p, c_int, c_uint, c_void_p
 from typing import Any
 
-OUT_OF_MEMORY, NO_SUCH_DEVICE, PTX_TOO_NEW, NOT_READY, NOT_SUPPORTED = 2, 101, 222, 600, 801
+INVALID_VALUE, OUT_OF_MEMORY, NO_SUCH_DEVICE = 1, 2, 101
+PTX_TOO_NEW, NOT_READY, NOT_SUPPORTED = 222, 600, 801
 # After one of these nothing runs in the context any more: an illegal address, a time-out, an
 # assertion, and faults of the machine (710, 714 to 719).
 _STICKY = {700, 702, 710, *range(714, 720)}

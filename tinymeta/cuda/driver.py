@@ -37,6 +37,7 @@ __all__ = [
     "entry_name",
     "has_compiler",
     "pack_arguments",
+    "replaced_by",
     "usable",
     "using",
     "with_older_version",
@@ -53,7 +54,7 @@ class Driver:
     """
 
     def __init__(self, number: int = 0) -> None:
-        self.number = number
+        self.number = self.key = number
         self.context = Context(number)
         self.library, self.call = self.context.library, self.context.call
         self.name, self.capability = self.context.name, self.context.capability
@@ -175,23 +176,26 @@ def _as_int32(n: int) -> c_int:
 
 # ---- which driver --------------------------------------------------------------------------------
 
-open_drivers: list = []  # by the GPU's number: its driver, or None before it is asked for
+_open_drivers: list = []  # by the GPU's number: its driver, or None before it is asked for
 _opening = threading.Lock()
-_thread = threading.local()  # number: of the GPU that this thread works on, if it is not the first
+# number: of the GPU that this thread works on, if it is not the first. driver: see `replaced_by`.
+_thread = threading.local()
 
 
 def current() -> Any:
     """The driver of this thread's GPU. Raises OSError or DriverError where there is none."""
+    if replacement := getattr(_thread, "driver", None):
+        return replacement
     number = getattr(_thread, "number", 0)
-    if number < len(open_drivers) and open_drivers[number]:
-        return open_drivers[number]
+    if number < len(_open_drivers) and _open_drivers[number]:
+        return _open_drivers[number]
     from .simulator import SimulatedDriver
 
     with _opening:
-        open_drivers.extend([None] * (number + 1 - len(open_drivers)))
-        if open_drivers[number] is None:
-            open_drivers[number] = (SimulatedDriver if target.SIMULATED else Driver)(number)
-    return open_drivers[number]
+        _open_drivers.extend([None] * (number + 1 - len(_open_drivers)))
+        if _open_drivers[number] is None:
+            _open_drivers[number] = (SimulatedDriver if target.SIMULATED else Driver)(number)
+    return _open_drivers[number]
 
 
 @contextmanager
@@ -203,6 +207,17 @@ def using(number: int) -> Iterator[None]:
         yield
     finally:
         _thread.number = before
+
+
+@contextmanager
+def replaced_by(driver: Any) -> Iterator[None]:
+    """This thread works with another driver than its GPU's in a `with` block."""
+    before = getattr(_thread, "driver", None)
+    _thread.driver = driver
+    try:
+        yield
+    finally:
+        _thread.driver = before
 
 
 def count() -> int:

@@ -43,7 +43,7 @@ class GpuKernel:
 
     def __init__(self, function: Callable, identity: str = ""):
         self.function, self.identity = function, identity
-        # (the GPU's number, kinds of arguments) -> the kernel in that GPU
+        # (the driver's key, kinds of arguments) -> the kernel in that GPU
         self.loaded: dict[tuple, Any] = {}
 
     def __call__(self, grid: int | tuple, block: int | tuple, *args: Any) -> None:
@@ -59,7 +59,7 @@ class GpuKernel:
             if a.block.driver is not driver:
                 raise ValueError(f"{a} met work on {device_name(driver.number)}: move one")
         kinds = tuple(_kind_of(a) for a in args)
-        key = driver.number, kinds
+        key = driver.key, kinds
         if key not in self.loaded:
             self.loaded[key] = driver.load(self, kinds)
         launch = driver.prepare_launch(self.loaded[key], grid, block, args)

@@ -104,13 +104,13 @@ def _ask_driver(size: int) -> int | None:
         return None
 
 
-_pools: dict[int, MemoryPool] = {}  # by the GPU's number
+_pools: dict[Any, MemoryPool] = {}  # by the driver's key: of a GPU, its number
 
 
 def memory_pool() -> MemoryPool:
     """The pool of the GPU that this thread works on."""
-    number = current().number
-    return _pools[number] if number in _pools else _pools.setdefault(number, MemoryPool())
+    key = current().key
+    return _pools[key] if key in _pools else _pools.setdefault(key, MemoryPool())
 
 
 class Block:

@@ -24,11 +24,11 @@ def window_argmax(out: Array, x: Array, *, geometry: Any) -> None:
     places, window = geometry.result, geometry.kernel
     numbers = (*x.shape[-3:], *places, *window, *geometry.stride, top, left)
     count = out.size
-    largest_in_window(block_count(count), THREADS, out, contiguous(x), count, numbers)
+    _largest_in_window(block_count(count), THREADS, out, contiguous(x), count, numbers)
 
 
 @GpuKernel
-def largest_in_window(out, x, count, numbers):
+def _largest_in_window(out, x, count, numbers):
     """The loop nest of `window_argmax`. out: int64*; x: a pointer; numbers: H W C H' W' h w .."""
     height, width, channels, places_h, places_w, h, w, stride_h, stride_w, top, left = numbers
     e = cuda.grid(1)

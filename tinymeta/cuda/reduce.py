@@ -42,11 +42,11 @@ def argmax(out: Array, x: Array, *, axes: tuple[int, ...]) -> None:
     axis, x = axes[0], contiguous(x)
     after = prod(x.shape[axis + 1 :])
     count = out.size
-    first_largest(block_count(count), THREADS, out, x, count, x.shape[axis], after)
+    _first_largest(block_count(count), THREADS, out, x, count, x.shape[axis], after)
 
 
 @GpuKernel
-def first_largest(out, x, count, n, after):
+def _first_largest(out, x, count, n, after):
     """for a, b:  out[a, b] = the first k that maximises x[a, k, b]; a NaN is the largest
 
     out: int64*, of count elements (a, b); x: a pointer to (.., n, after), contiguous.

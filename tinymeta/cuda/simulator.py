@@ -30,7 +30,7 @@ class SimulatedDriver:
     def __init__(self, number: int) -> None:
         if number >= self.count:
             raise DriverError(f"the simulator has no GPU of number {number}", NO_SUCH_DEVICE)
-        self.number = number
+        self.number = self.key = number
         self.buffers: dict[int, np.ndarray] = {}  # by the address where it begins
         self.last = 0  # the latest address; none is used twice
 

@@ -41,9 +41,9 @@ In reading order, with their lines:
     task_roles.py 243  what depends on one task alone;  then split.py 161, chunk_count.py 64
     chunks.py 177      runs them;  then tree_sum.py 109, work_buffers.py 164, job_tables.py 191
     threads.py 156     workers
-    explain.py 228     shows all of it;  then described.py 160, story.py 127, listing.py 88
+    explain.py 263     shows all of it;  then described.py 160, story.py 127, listing.py 88
     page_data.py 168   the same as data, for the page of explorer/;  timing.py 21
-    graph.py 219       the same plan on a GPU
+    graph.py 225       the same plan on a GPU
 """
 
 from .compile import jit

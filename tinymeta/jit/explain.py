@@ -2,11 +2,12 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..core.scope import state
+from ..core.scope import setting, state
 from ..explorer.page import write_page
 from . import cache
 from .chunks import ChunkedReplay, Execution
@@ -71,7 +72,8 @@ class Explained(NamedTuple):
         return describe(self.parts, self.sources(), self.passes["trace"])
 
     def __str__(self) -> str:
-        return story(self)
+        launches = self.launches()
+        return f"{story(self)}\n\n== launches\n{launches}" if launches else story(self)
 
     def text(self) -> str:
         """All of it: the program after each pass, steps, memory, kernels; nothing is cut."""
@@ -90,6 +92,8 @@ class Explained(NamedTuple):
             texts.append(f"== steps, {part}\n{steps_text(replay)}")
             texts.append(f"== memory, {part}: {replay.memory.size} bytes\n{map_text(replay)}")
             texts.append(f"== largest values, {part}, at the peak\n{largest_text(replay)}")
+        if launches := self.launches():
+            texts.append(f"== launches\n{launches}")
         counts = self.kernels
         for k, source in enumerate(self.sources()):
             plural = "" if counts[source] == 1 else "s"
@@ -143,6 +147,11 @@ class Explained(NamedTuple):
         """What lies in the arena when it is fullest: a line for each of the largest values."""
         return largest_text(self.replay)
 
+    def launches(self) -> str:
+        """One line for each kernel: its launches on the GPU of a dry run; else ""."""
+        table = getattr(self.replay, "launch_table", None)
+        return table() if table else ""
+
     def table(self) -> str:
         """One line for each kind of step: its time and its share; "" if no times were asked for."""
         times = self.times or {}
@@ -152,16 +161,30 @@ class Explained(NamedTuple):
         return "\n".join(lines)
 
 
-def explain(f: Callable, *args: Any, times: bool = False, **kwargs: Any) -> Explained:
+def explain(
+    f: Callable, *args: Any, times: bool = False, device: str | None = None, **kwargs: Any
+) -> Explained:
     """How `jit(f)` would run for such arguments; print it.
 
     Printed, it tells on one screen how many equations there are by scope and order of derivative,
     what each pass did, the bytes and the kernels. `text()` is everything: the program after each
     pass with the user's lines of source, which derivative rule made an equation and for which, the
     steps, the memory map, the generated kernels, and with `times` how long each kind of step takes.
-    Raises what `jit(f)` raises, and ValueError for a function that depends on
-    something outside that is being differentiated.
+    device="cuda": how it would run on a GPU of sm_90, which need not be here, and its launches
+    there: blocks, threads, shared memory, bytes.
+
+    Raises what `jit(f)` raises, ValueError for a function that depends on something outside that is
+    being differentiated, and for another device, RuntimeError where kernels cannot be compiled for
+    a GPU.
     """
+    if device is not None:
+        if times or device != "cuda":
+            raise ValueError(
+                f'explain: device={device!r}, times={times}: pass device="cuda" alone, a '
+                "dry run in which nothing is timed, or None for the device in use"
+            )
+        with _dry_run():
+            return explain(f, *args, **kwargs)
     f = getattr(f, "__wrapped__", f)
     start, built_before = time.perf_counter(), _kernels_built()
     found = compile_for(f, args, kwargs)
@@ -198,6 +221,18 @@ def explain(f: Callable, *args: Any, times: bool = False, **kwargs: Any) -> Expl
         built=_kernels_built_since(built_before),
         step_seconds=time_steps(replay.step_calls()) if times else None,
     )
+
+
+@contextmanager
+def _dry_run() -> Iterator[None]:
+    """A `with` block compiles for a GPU that need not be here. Raises RuntimeError."""
+    from ..cuda import driver  # numba.cuda is slow to import
+    from ..cuda.dry_run import DryRunDriver
+
+    if (reason := driver.has_compiler()) is not True:
+        raise RuntimeError(f"explain: {reason}")
+    with setting(device="cuda"), driver.replaced_by(DryRunDriver()):
+        yield
 
 
 def warmup(f: Callable, *args: Any, **kwargs: Any) -> str:

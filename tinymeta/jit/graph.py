@@ -25,6 +25,7 @@ from ..core.scope import state
 from ..cuda import loops
 from ..cuda.array import Array, allocate
 from ..cuda.driver import NOT_SUPPORTED, DriverError, current
+from ..cuda.dry_run import DryRunLaunch, launch_table
 from ..cuda.launch import record_launches
 from ..cuda.memory import Block
 from ..cuda.movement import contiguous, copy
@@ -124,6 +125,11 @@ class Launches(ExecutionPlan):
         how = "one graph" if self.graph else "plain launches: graphs are missing here"
         launches = len(self.recording.launches)
         return f"on {self.device} ({self.driver.name}), {launches} launches as {how}"
+
+    def launch_table(self) -> str:
+        """Of a dry run, a line for each kernel: its launches; else ""."""
+        noted = [launch for launch in self.recording.launches if isinstance(launch, DryRunLaunch)]
+        return launch_table(noted) if noted else ""
 
     def sources(self) -> dict[int, list[str]]:
         """By step, the sources of the generated kernels that it runs."""

@@ -25,6 +25,15 @@ int is_unsafe_now(void) {
     return code;
 }
 
+int is_captured(const struct context *context) {
+    int found = 0;
+    pthread_mutex_lock(&lock);
+    for (int k = 0; k < MOST_CAPTURES; k++)
+        if (capturing[k] && capturing[k]->context == context) found = 1;
+    pthread_mutex_unlock(&lock);
+    return found;
+}
+
 static struct stream **slot_of(struct stream *wanted) {
     for (int k = 0; k < MOST_CAPTURES; k++)
         if (capturing[k] == wanted) return &capturing[k];

@@ -79,6 +79,7 @@ int cuCtxPopCurrent_v2(struct context **context) {
 int cuCtxSynchronize(void) {
     CHECK(may_call());
     CHECK(is_unsafe_now());
+    if (is_captured(current_context)) return CAPTURE_UNSUPPORTED;    /* by whatever thread */
     pthread_mutex_lock(&lock);
     run_all_streams();
     pthread_mutex_unlock(&lock);

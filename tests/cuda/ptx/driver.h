@@ -50,6 +50,7 @@ extern int sticky_error;    /* of the kernel that failed: every call returns it 
 
 int may_call(void);         /* SUCCESS, or why no call is possible in this thread */
 int is_unsafe_now(void);    /* CAPTURE_UNSUPPORTED if a capture forbids such a call, or SUCCESS */
+int is_captured(const struct context *context);    /* does a stream of it capture? */
 int enqueue(struct stream *stream, struct operation operation);
 void run_until(struct stream *stream, u64 number);
 void run_all_streams(void);

@@ -1,0 +1,107 @@
+"""`tm.explain(.., device="cuda")` tells without a GPU what is launched on one."""
+
+import re
+
+import numpy as np
+import pytest
+
+import tinymeta as tm
+from benchmarks import work
+from tinymeta.core.scope import state
+from tinymeta.cuda import allocate, driver, matmul, target
+from tinymeta.cuda.dry_run import DryRunDriver, launch_table
+from tinymeta.cuda.launch import record_launches
+
+F32 = np.float32
+
+
+@pytest.fixture
+def can_compile():
+    if target.SIMULATED or driver.has_compiler() is not True:
+        pytest.skip("kernels cannot be compiled here")
+
+
+def program(x, w):
+    return tm.tanh(x @ w).sum(0)
+
+
+X, W = np.ones((300, 40), F32), np.ones((40, 20), F32)
+
+
+def rows(text):
+    """(launches, blocks, threads, bytes, title) of each line of a table but the head."""
+    lines = [re.split(r"\s+", line.strip(), maxsplit=5) for line in text.splitlines()[1:-1]]
+    return [
+        (*(int(n.replace(",", "")) for n in (line[0], line[1], line[2], line[4])), line[5])
+        for line in lines
+    ]
+
+
+@pytest.mark.ptx
+def test_launches_are_told_without_a_gpu(can_compile):
+    found = tm.explain(program, X, W, device="cuda")
+    text = str(found)
+    assert "runs on cuda (a dry run, sm_90)" in text and found.launches() in text
+    product, total = rows(found.launches())
+    assert product[0] == 1 and product[4].startswith("product: _x_line _w_line ")
+    assert product[3] == 4 * (300 * 40 + 40 * 20 + 300 * 20)
+    assert total[3] == 4 * (300 * 20 + 20) and total[4] == "loops: tanh(x0)"
+    assert found.launches().splitlines()[-1].endswith("2 kernels")
+    assert state.device == "cpu" and found.replay.recording.launches[0].kernel.shared_bytes > 0
+    assert tm.explain(program, X, W).launches() == "", "on the CPU nothing is launched"
+
+
+@pytest.mark.ptx_run
+def test_what_is_told_is_what_runs(gpu):
+    """The emulated GPU counts the same launches, blocks and threads of each kernel."""
+    job = work.sinusoid(tasks=2, shot=3)
+    found = tm.explain(job.run, job.params, job.data, device="cuda")
+    told: dict = {}
+    for launch in found.replay.recording.launches:
+        counts = np.array([1, launch.blocks, launch.threads])
+        told[launch.kernel] = told.get(launch.kernel, 0) + counts
+    with tm.device("cuda"):
+        compiled = tm.jit(job.run)
+        compiled(job.params, job.data)
+        (done,) = compiled.programs.values()
+        driver.current().synchronize()
+        gpu.forget_statistics()
+        done.replay.replay()
+        driver.current().synchronize()
+    ran = sorted([k.launches, k.blocks, k.threads] for k in gpu.statistics())
+    assert len(ran) > 10 and sorted([*counts] for counts in told.values()) == ran
+
+
+@pytest.mark.ptx
+def test_an_element_that_a_stride_repeats_is_counted_once(can_compile):
+    with driver.replaced_by(DryRunDriver(key=object())), record_launches() as recording:
+        x = allocate((1, 8, 8), F32)
+        many = x.view((5, 8, 8), (0, 8, 1))
+        matmul.matmul(allocate((5, 8, 8), F32), many, many)
+    (launch,) = recording.launches
+    assert launch.nbytes == 4 * (5 * 64 + 2 * 64)
+    assert "1 kernels" in launch_table(recording.launches)
+
+
+@pytest.mark.ptx
+def test_a_launch_that_a_gpu_refuses_is_refused_in_a_dry_run(can_compile):
+    dry_run = DryRunDriver(key=object())
+    with driver.replaced_by(dry_run), record_launches() as recording:
+        matmul.matmul(*(allocate((8, 8), F32) for _ in range(3)))
+    kernel = recording.launches[0].kernel
+    with pytest.raises(driver.DriverError, match="beyond a GPU's limits"):
+        dry_run.prepare_launch(kernel, (1, 65536, 1), (32, 1, 1), ())
+    with pytest.raises(driver.DriverError, match="takes .* and is given"):
+        dry_run.prepare_launch(kernel, (1, 1, 1), (32, 1, 1), (1, 2))
+
+
+@pytest.mark.parametrize("arguments", [{"device": "cpu"}, {"device": "cuda", "times": True}])
+def test_what_cannot_be_explained_for_a_gpu_is_said(arguments):
+    with pytest.raises(ValueError, match='pass device="cuda" alone'):
+        tm.explain(program, X, W, **arguments)
+
+
+def test_without_a_compiler_one_sentence_says_so(monkeypatch):
+    monkeypatch.setattr(driver, "has_compiler", lambda: "Numba cannot compile for a GPU (no)")
+    with pytest.raises(RuntimeError, match=r"^explain: Numba cannot compile for a GPU \(no\)$"):
+        tm.explain(program, X, W, device="cuda")
