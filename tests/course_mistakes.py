@@ -105,6 +105,14 @@ GRAD_OF_GRAD = [
 ]
 HESSIAN_VECTOR = [
     Mistake(
+        "hvp",
+        "a difference",
+        "tm.grad(lambda x: (tm.grad(f)(x) * v).sum())(x)",
+        "(tm.grad(f)(x + 1e-5 * v) - tm.grad(f)(x - 1e-5 * v)) / 2e-5",
+        "exact is asked for",
+    ),
+    Mistake("solve", "any number of steps", "range(steps)", "range(len(b))", "2 steps cannot"),
+    Mistake(
         "hvp", "a constant", "(tm.grad(f)(x) * v)", "(tm.stop_gradient(tm.grad(f)(x)) * v)", FIRST
     ),
     Mistake("hvp", "v is forgotten", "tm.grad(f)(x) * v", "tm.grad(f)(x) * 1.0", FIRST),
@@ -263,6 +271,20 @@ MEMORY = [
 ]
 CUDA_KERNEL = [
     Mistake(
+        "sum_kernel",
+        "one thread does it all",
+        "    shared = cuda.shared.array(8, np.float64)\n",
+        """    if cuda.threadIdx.x == 0:
+        first, total = 8 * cuda.blockIdx.x, 0.0
+        for k in range(first, min(first + 8, x.size)):
+            total += x[k]
+        out[cuda.blockIdx.x] = total
+    return
+    shared = cuda.shared.array(8, np.float64)
+""",
+        "one of them does the work of all",
+    ),
+    Mistake(
         "add_kernel", "no guard", "if i < x.size:", "if True:", "thread 3 of block 1: x[7] is out"
     ),
     Mistake(
@@ -303,6 +325,20 @@ CUDA_KERNEL = [
     Mistake("sum_kernel", "everyone writes", "if t == 0:", "if True:", "a race: thread"),
 ]
 YOUR_METHOD = [
+    Mistake(
+        "method",
+        "predict does not adapt",
+        "return predict(adapted(params, support), x)",
+        "return predict([tm.broadcast_to(p, (len(x), *p.shape)) for p in params['theta']], x)",
+        "the same for another support set",
+    ),
+    Mistake(
+        "method",
+        "one theta for all tasks",
+        "return predict(adapted(params, support), x)",
+        "return predict(adapt(loss, params, support)['theta'], x)",
+        "something else when it comes alone",
+    ),
     Mistake(
         "adapt",
         "rates that cannot learn",

@@ -75,6 +75,30 @@ def judged(chapter: str, puzzle: str, text: str, folder: Path) -> grade.Verdict:
     return grade.judge(puzzle, grade.load(CHAPTERS[chapter], file))
 
 
+@pytest.mark.parametrize("barrier", ["        cuda.syncthreads()\n", ""])
+def test_a_kernel_without_end_is_answered_with_its_line(barrier, monkeypatch, tmp_path):
+    """Although another thread runs it than the one that is rung."""
+    monkeypatch.setattr(grade, "SECONDS", 0.3)
+    text = (COURSE / "solutions" / "cuda_kernel.py").read_text()
+    text = text.replace("        distance //= 2\n", "")
+    text = text.replace("        cuda.syncthreads()\n", barrier)
+    verdict = judged("cuda_kernel", "sum_kernel", text, tmp_path)
+    assert "TimeoutError: still running" in verdict.said and "at line" in verdict.said
+
+
+def test_what_a_puzzle_is_given_cannot_be_written_into(tmp_path):
+    text = (COURSE / "solutions" / "maml.py").read_text()
+    text += """
+
+def adapt(loss, theta, support, alpha):
+    for p, g in zip(theta, tm.grad(lambda theta: loss(theta, support).sum())(theta)):
+        p -= alpha * g.numpy()
+    return theta
+"""
+    said = judged("maml", "adapt", text, tmp_path).said
+    assert "read-only" in said and "make a new array" in said
+
+
 @pytest.mark.parametrize("chapter", CHAPTERS)
 def test_the_usual_mistakes_are_refused_and_named(chapter, tmp_path):
     solution = (COURSE / "solutions" / f"{chapter}.py").read_text()

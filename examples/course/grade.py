@@ -46,7 +46,12 @@ MARKS = {"solved": "[x]", "unsolved": "[ ]", "wrong": "[!]"}
 
 
 def judge(name: str, names: dict) -> Verdict:
-    """The verdict on the puzzle `name` of a chapter whose names are `names`."""
+    """The verdict on the puzzle `name` of a chapter whose names are `names`.
+
+    The chapter's arrays are made read-only: a puzzle that wrote into them would spoil the next.
+    """
+    for value in names.values():
+        _protect(value)
     solution, check = names[name], names[f"check_{name}"]
     if not isinstance(solution, types.FunctionType):
         return Verdict(name, 1, "wrong", f"`{name}` has to be a function: begin it with def")
@@ -148,12 +153,7 @@ def grade(names: dict) -> list[Verdict]:
 
 
 def verdicts_of(names: dict) -> list[Verdict]:
-    """One for each check that the chapter itself defines, in its order.
-
-    The chapter's arrays are made read-only: a puzzle that wrote into them would spoil the next.
-    """
-    for value in names.values():
-        _protect(value)
+    """One for each check that the chapter itself defines, in its order."""
     verdicts = []
     for name, check in list(names.items()):
         if name.startswith("check_") and getattr(check, "__module__", "") == names["__name__"]:

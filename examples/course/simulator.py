@@ -15,6 +15,7 @@ element looks at all visits before it. Blocks run one after another, and never w
 
 import ctypes
 import threading
+import types
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -43,12 +44,13 @@ class Thread:
         self.done = True
         self.paused.release()
 
-    def raise_there(self, kind: type[BaseException]) -> None:
-        """Raise an exception of this kind in what the thread runs now, and wait for its end."""
-        ident = ctypes.c_ulong(self.ident)
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(ident, ctypes.py_object(kind))
+    def traceback_now(self, error: BaseException) -> types.TracebackType | None:
+        """Where the thread is: found by raising such an error in it, which ends it."""
+        ident, kind = ctypes.c_ulong(self.ident), ctypes.py_object(type(error))
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ident, kind)
         self.turn.release()  # it may wait at a barrier
         self.paused.acquire(timeout=5)
+        return self.error.__traceback__ if self.error else None
 
     def wait_at_barrier(self) -> None:
         self.paused.release()
@@ -75,6 +77,10 @@ class Block:
             threading.Thread(target=thread.run, args=work, daemon=True).start()
         try:
             self._take_turns(order)
+        except TimeoutError as error:  # time has run out: in which line of the kernel?
+            self.stopped = True
+            endless = next(thread for thread in self.threads if not thread.done)
+            raise error.with_traceback(endless.traceback_now(error)) from None
         finally:  # after a fault the others end, too
             self.stopped = True
             for thread in self.threads:
@@ -85,7 +91,8 @@ class Block:
             for k in order:
                 thread = self.threads[k]
                 thread.turn.release()
-                self._wait_for(thread)
+                while not thread.paused.acquire(timeout=0.1):
+                    pass  # only between two waits can Python do what a signal asks for
                 if thread.error is not None:
                     raise thread.error
             done = [k for k in order if self.threads[k].done]
@@ -98,17 +105,6 @@ class Block:
                     "all threads of a block have to call cuda.syncthreads(), outside of any `if`"
                 )
             self.interval += 1
-
-    def _wait_for(self, thread: Thread) -> None:
-        """Until it pauses. If time runs out meanwhile, the error says in which line it was."""
-        try:
-            while not thread.paused.acquire(timeout=0.1):
-                pass  # only between two waits can Python do what a signal asks for
-        except BaseException as error:
-            self.stopped = True
-            thread.raise_there(type(error))
-            trace = thread.error.__traceback__ if thread.error else None
-            raise error.with_traceback(trace) from None
 
 
 class Memory:
