@@ -27,6 +27,7 @@ from .timing import write
 
 Results = Iterator[tuple[str, Any]]  # of a part: name, what was found, as they come
 Part = Callable[[argparse.Namespace, bool], Results]
+HAS_GROUPS = hasattr(os, "setpgrp")  # of processes; Windows has none
 FAILED = "FAILED: "  # how a result begins that is not what it must be
 
 
@@ -70,15 +71,17 @@ def in_a_process(part: Part, options: argparse.Namespace, small: bool, limit: fl
         process.join(5)
         yield "error", f"its process ended with status {process.exitcode}"
     finally:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid or 0, signal.SIGKILL)
+        if HAS_GROUPS:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid or 0, signal.SIGKILL)
         process.kill()
         process.join()
 
 
 def _send_results(connection: Connection, part: Part, options: Any, small: bool) -> None:
     """The process of a part: its results, an "error" if it fails, and None at the end."""
-    os.setsid()  # what it starts can be ended with it
+    if HAS_GROUPS:
+        os.setpgrp()  # what it starts can be ended with it
     try:
         for result in part(options, small):
             connection.send(result)

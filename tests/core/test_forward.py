@@ -166,6 +166,7 @@ def test_a_tangent_unlike_its_argument_is_refused(primals, tangents, words):
         tm.jvp(lambda *args: args, primals, tangents)
 
 
+@pytest.mark.usefixtures("forget_new_primitives")
 def test_a_rule_that_is_not_linear_in_its_cotangent_is_named():
     bent = tm.elementwise("a * 2", (lambda g, y, a: g * g,), name="bent", replace=True)
     with pytest.raises(ValueError, match="the derivative rule of bent is not linear in its"):
