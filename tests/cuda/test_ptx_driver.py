@@ -285,7 +285,12 @@ def test_after_an_illegal_access_every_call_fails(gpu):
     with pytest.raises(driver.DriverError, match="illegal memory access") as refused:
         move(out, "cpu")
     assert refused.value.code == 700
-    calls = [lambda: copy(out, x), driver.current().synchronize, lambda: allocate((9,), F32)]
+    # Of a size that no block in the pool has: one from there costs no call of the driver.
+    calls = [
+        lambda: copy(out, x),
+        driver.current().synchronize,
+        lambda: allocate((3_456_789,), F32),
+    ]
     for call in (*calls, lambda: tm.asarray(np.ones(3)).to("cuda")):
         with pytest.raises(driver.DriverError, match=r"\(700\).*in this process any more"):
             call()
