@@ -52,9 +52,7 @@ UNBROADCASTING = [
 ]
 MATMUL = [
     Mistake("product_rule", "exchanged", "g @ b.T, a.T @ g", "a.T @ g, g @ b.T", "shape"),
-    Mistake(
-        "product_rule", "no transpose", "g @ b.T, a.T", "g @ b, a.T", "at line 2: return g @ b"
-    ),
+    Mistake("product_rule", "no transpose", "g @ b.T, a.T", "g @ b, a.T", ": return g @ b"),
     Mistake(
         "product_rule",
         "only where all shapes fit",
@@ -183,7 +181,7 @@ MAML = [
     ),
     Mistake("adapt", "the mean", "(theta, support).sum()", "(theta, support).mean()", "to move by"),
     Mistake("adapt", "uphill", "p - alpha * g for", "p + alpha * g for", "has to move by"),
-    Mistake("adapt", "no sum", "(theta, support).sum()", "(theta, support)", "at line 5: gs ="),
+    Mistake("adapt", "no sum", "(theta, support).sum()", "(theta, support)", ": gs ="),
     Mistake(
         "meta_gradient",
         "first order",

@@ -99,16 +99,51 @@ def adapt(loss, theta, support, alpha):
     assert "read-only" in said and "make a new array" in said
 
 
+PUZZLES = [(chapter, puzzle) for chapter, path in CHAPTERS.items() for puzzle in puzzles(path)]
+
+
+@pytest.mark.parametrize("chapter, puzzle", PUZZLES)
+def test_a_function_that_returns_nothing_is_asked_for_its_return(chapter, puzzle, tmp_path):
+    verdict = judged(chapter, puzzle, f"def {puzzle}(*arguments):\n    pass\n", tmp_path)
+    assert verdict.state == "wrong"
+    is_kernel = chapter == "cuda_kernel"  # which returns nothing when it is right
+    assert ("is a `return` missing?" in verdict.said) != is_kernel, verdict.said
+
+
+@pytest.mark.parametrize(
+    "chapter, puzzle, body",
+    [
+        ("product_rule", "times_rule(g, a, b)", "g *= b; return g, g * a"),
+        ("unbroadcasting", "mean_rule(g, x)", "g /= len(x); return g + 0.0 * x"),
+        ("cross_entropy", "softmax(z)", "z -= z.max(); return z"),
+        ("hessian_vector", "solve(product, b, steps)", "b -= product(b); return b"),
+        ("maml", "hessian_term(loss, theta, tasks, alpha)", "theta[0] -= 1.0; return theta"),
+        ("cuda_kernel", "sum_kernel(out, x)", "x[cuda.threadIdx.x] += 1.0"),
+        ("your_method", "adapt(loss, params, support)", "params['theta'][0][0] = 1.0"),
+        ("your_method", "adapt(loss, params, support)", "support.x[0] = 1.0"),
+    ],
+)
+def test_no_puzzle_may_write_into_its_arguments(chapter, puzzle, body, tmp_path):
+    text = f"from simulator import cuda\n\ndef {puzzle}:\n    {body}\n"
+    said = judged(chapter, puzzle.partition("(")[0], text, tmp_path).said
+    assert "make a new array" in said and f"at line 4: {body}" in said, said
+
+
 @pytest.mark.parametrize("chapter", CHAPTERS)
 def test_the_usual_mistakes_are_refused_and_named(chapter, tmp_path):
+    """In the chapter's own file, of which no line but the learner's is shown as theirs."""
     solution = (COURSE / "solutions" / f"{chapter}.py").read_text()
+    given, file = CHAPTERS[chapter].read_text(encoding="utf-8") + "\n\n", tmp_path / "chapter.py"
     passed = {}
     for mistake in MISTAKES[chapter]:
         assert mistake.right in solution, mistake
         # Only the puzzle in question is edited, and what stands before it in the file.
         text = solution.replace(mistake.right, mistake.wrong)
-        verdict = judged(chapter, mistake.puzzle, text, tmp_path)
-        if verdict.state != "wrong" or mistake.said not in verdict.said:
+        file.write_text(given + text)
+        verdict = grade.judge(mistake.puzzle, grade.load(file))
+        lines = [int(line) for line in re.findall(r"^at line (\d+):", verdict.said, re.MULTILINE)]
+        shows_the_course = any(line <= len(given.splitlines()) for line in lines)
+        if verdict.state != "wrong" or mistake.said not in verdict.said or shows_the_course:
             passed[mistake.puzzle, mistake.what] = verdict
     assert not passed
     assert {mistake.puzzle for mistake in MISTAKES[chapter]} == set(puzzles(CHAPTERS[chapter]))
@@ -125,7 +160,12 @@ def test_a_failure_shows_a_counterexample_and_where_to_look():
 
 BROKEN = {
     "an exception": ("return g * c", "NameError: name 'c' is not defined\nat line 2: return g * c"),
-    "nothing": ("pass", "returned 0 gradients for 2"),
+    "nothing": ("pass", "times_rule returned None: is a `return` missing?"),
+    "one share": (
+        "return g * b",
+        "1 gradients for 2 floating inputs: return one for each, like the arguments: a tuple",
+    ),
+    "other parameters": ("return times_rule(g)", "missing 2 required positional arguments"),
     "a text": ("return 'g'", "TypeError"),
     "wrong shapes": ("return g[:2] * b[:2], g * a", "shape"),
     "itself": (
@@ -172,6 +212,7 @@ FIRST_BODY = 'raise NotImplementedError("return g times the other factor, once f
             "NameError: name 'nothing' is not defined",
         ),
         ("x = np.array([1.0, 2.0, 3.0])", "raise SystemExit", "SystemExit"),
+        ("times_rule(g, a, b):", "times_rule(g, a):\n    return g, a\n", "called with 3 arguments"),
         ("def times_rule(", "def my_rule(", "there is no function `times_rule` any more"),
         ("# ## Puzzle 1\n", "times_rule = 3\n", ""),
     ],

@@ -43,6 +43,8 @@ def check_add_kernel(add_kernel):
     """Look at: which elements there are, and which threads."""
     for size in (8, 6):
         x, y = np.arange(1.0, size + 1), np.full(size, 0.5)
+        x.setflags(write=False)
+        y.setflags(write=False)
         _compare(launch(add_kernel, 2, 4, np.full(size, np.nan), x, y), x + y)
 
 
@@ -70,6 +72,7 @@ def check_sum_kernel(sum_kernel):
     """Look at: a barrier after every round, and reached by all threads: outside of the `if`."""
     for size in (8, 16, 13):
         x = np.arange(1.0, size + 1)
+        x.setflags(write=False)  # or the rounds could be made in x, without shared memory
         blocks = -(-size // 8)
         right = np.array([x[8 * b : 8 * b + 8].sum() for b in range(blocks)])
         _compare(launch(sum_kernel, blocks, 8, np.full(blocks, np.nan), x), right)

@@ -9,8 +9,9 @@ answered by a sentence with the learner's line, never by a traceback of the cour
 """
 
 import argparse
-import ast
 import contextlib
+import functools
+import inspect
 import io
 import linecache
 import re
@@ -22,12 +23,16 @@ import types
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 FOLDER = Path(__file__).resolve().parent
 SECONDS = 30.0  # of CPU time that a puzzle's check may take; all but endless ones take less than 2
+
+
+class Misuse(Exception):
+    """A puzzle that takes or returns what no check can work with; the text is all that is said."""
 
 
 class Verdict(NamedTuple):
@@ -59,7 +64,7 @@ def judge(name: str, names: dict) -> Verdict:
     try:
         with _time_limit(SECONDS), np.errstate(all="ignore"), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            check(solution)
+            check(_guarded(solution))
     except NotImplementedError as error:
         return Verdict(name, line, "unsolved", str(error) or "not written yet")
     except KeyboardInterrupt:
@@ -67,6 +72,45 @@ def judge(name: str, names: dict) -> Verdict:
     except BaseException as error:  # of any kind: even exit() in a learner's function
         return Verdict(name, line, "wrong", _sentence(error, solution, check))
     return Verdict(name, line, "solved", "")
+
+
+def _guarded(solution: Callable) -> Callable:
+    """The same function, given arrays that it cannot write into, and asked for a result.
+
+    Without this a puzzle that writes into its arguments may spoil what it is compared with.
+    """
+    name, signature = solution.__name__, inspect.signature(solution)
+
+    @functools.wraps(solution)
+    def guarded(*arguments: object) -> object:
+        try:
+            signature.bind(*arguments)
+        except TypeError as error:
+            raise Misuse(
+                f"{name}{signature} is called with {len(arguments)} arguments: {error}; "
+                "leave its first line as the chapter has it"
+            ) from None
+        result = solution(*map(_read_only, arguments))
+        if result is None and not name.endswith("_kernel"):
+            raise Misuse(f"{name} returned None: is a `return` missing?")
+        return result
+
+    return guarded
+
+
+def _read_only(value: Any) -> Any:
+    """A view of an array that cannot be written into, also of those in lists, tuples and dicts."""
+    if isinstance(value, np.ndarray):
+        view = value.view()
+        view.setflags(write=False)
+        return view
+    if isinstance(value, dict):
+        return {key: _read_only(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        parts = [_read_only(part) for part in value]
+        is_named = hasattr(value, "_fields")
+        return type(value)(*parts) if is_named else type(value)(parts)
+    return value
 
 
 @contextlib.contextmanager
@@ -92,6 +136,8 @@ def _time_limit(seconds: float) -> Iterator[None]:
 def _sentence(error: BaseException, solution: Callable, check: Callable) -> str:
     """What went wrong, the learner's line if it did so there, and what to look at."""
     kind = type(error).__name__
+    if isinstance(error, Misuse):
+        return str(error)
     if isinstance(error, AssertionError):
         what = str(error) or "an assert does not hold"
     elif isinstance(error, RecursionError):
@@ -100,7 +146,7 @@ def _sentence(error: BaseException, solution: Callable, check: Callable) -> str:
         what = f"{kind}: {error}"
     if "read-only" in what:
         what += ": you wrote into what you were given; make a new array"
-    place = _learners_line(error, solution, check)
+    place = _learners_line(error, solution)
     if place:
         what += f"\nat line {place[0]}: {place[1]}"
     elif not isinstance(error, AssertionError):
@@ -109,36 +155,27 @@ def _sentence(error: BaseException, solution: Callable, check: Callable) -> str:
     return f"{what}\n{check.__doc__ or ''}".rstrip() if is_answer else what
 
 
-def _learners_line(
-    error: BaseException | None, solution: Callable, check: Callable
-) -> tuple[int, str] | None:
-    """(number, text) of the deepest line of the learner's that `error` came through, if any.
+def _learners_line(error: BaseException | None, solution: Callable) -> tuple[int, str] | None:
+    """(number, text) of the deepest line of the puzzle that `error` came through, if any.
 
-    Of the puzzle itself; else, in the same file, of what is not its check.
+    Told by the code that ran and not by the file: the chapter's own helpers are in it, too.
     """
-    file, own, checks = solution.__code__.co_filename, _lines_of(solution), _lines_of(check)
+    own = set(_codes_in(solution.__code__))
     while error is not None:
-        frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == file]
-        if file == check.__code__.co_filename:
-            frames = [f for f in frames if f.lineno not in checks]
-        frames = [f for f in frames if f.lineno in own] or frames
-        if frames:
-            return frames[-1].lineno or 1, frames[-1].line or ""
+        frames = [(f.f_code, line) for f, line in traceback.walk_tb(error.__traceback__)]
+        places = [(code.co_filename, line) for code, line in frames if code in own]
+        if places:
+            return places[-1][1], linecache.getline(*places[-1]).strip()
         error = error.__cause__ or error.__context__  # the kit's errors tell where they come from
     return None
 
 
-def _lines_of(function: Callable) -> range:
-    """The numbers of the lines of a function, with all that is nested in it."""
-    code = function.__code__
-    try:
-        tree = ast.parse("".join(linecache.getlines(code.co_filename)))
-    except SyntaxError:  # a notebook's cell that is not Python alone
-        return range(0)
-    for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef) and node.lineno == code.co_firstlineno:
-            return range(node.lineno, (node.end_lineno or node.lineno) + 1)
-    return range(0)
+def _codes_in(code: types.CodeType) -> Iterator[types.CodeType]:
+    """The code of a function, and of all functions that are written in it."""
+    yield code
+    for part in code.co_consts:
+        if isinstance(part, types.CodeType):
+            yield from _codes_in(part)
 
 
 # ---- one chapter --------------------------------------------------------------------------------

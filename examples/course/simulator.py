@@ -14,6 +14,7 @@ element looks at all visits before it. Blocks run one after another, and never w
 """
 
 import ctypes
+import inspect
 import threading
 import types
 from collections.abc import Callable, Sequence
@@ -232,7 +233,7 @@ def barriers(
 def _run(
     kernel: Callable, blocks: int, threads: int, out: np.ndarray, *inputs: np.ndarray
 ) -> list[Block]:
-    names = kernel.__code__.co_varnames
+    names = list(inspect.signature(kernel).parameters)
     arguments = [Memory(names[0], out, written=False)]
     arguments += [Memory(name, x, written=True) for name, x in zip(names[1:], inputs)]
     all_blocks = [Block(index, threads) for index in range(blocks)]

@@ -110,7 +110,7 @@ class _ForeignCall(NamedTuple):
             raise ValueError(
                 f"the backward of {self.name} returned {len(gradients)} gradients for "
                 f"{len(y.inputs)} floating inputs: return one for each, like the "
-                "arguments"
+                "arguments: a tuple where they are several"
             )
         return [gradients[i] for i in wanted]
 
