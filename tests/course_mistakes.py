@@ -155,6 +155,20 @@ CONTRASTIVE = [
     Mistake(
         "distance_rule", "too late", "/ np.where(d == 0.0, 1.0, d)", "/ d * (d > 0)", "[[nan nan]]"
     ),
+    Mistake(
+        "distance_rule",
+        "NaN made 0 afterwards",
+        "(g / np.where(d == 0.0, 1.0, d))[:, None] * (a - b)",
+        "np.nan_to_num((a - b) / d[:, None]) * g[:, None]",
+        "divides by 0 there and hides it afterwards",
+    ),
+    Mistake(
+        "distance_rule",
+        "both sides computed",
+        "(g / np.where(d == 0.0, 1.0, d))[:, None] * (a - b)",
+        "np.where(d == 0.0, 0.0, g / d)[:, None] * (a - b)",
+        "divides by 0 there and hides it afterwards",
+    ),
     Mistake("distance_rule", "one sign", "share, -share", "share, share", SECOND),
     Mistake(
         "contrastive_rule", "no 2", "different) * 2 * d", "different) * d", "of the same class"
@@ -270,6 +284,30 @@ MEMORY = [
 CUDA_KERNEL = [
     Mistake(
         "sum_kernel",
+        "rounds in the input",
+        "    shared = cuda.shared.array(8, np.float64)\n    t, i = cuda.threadIdx.x, cuda.grid(1)\n"
+        "    shared[t] = x[i] if i < x.size else 0.0\n",
+        "    shared, t = x, cuda.threadIdx.x\n",
+        "you wrote into what you were given",
+    ),
+    Mistake(
+        "sum_kernel",
+        "one thread does it all, and barriers besides",
+        "    shared = cuda.shared.array(8, np.float64)\n",
+        """    if cuda.threadIdx.x == 0:
+        first, total = 8 * cuda.blockIdx.x, 0.0
+        for k in range(first, min(first + 8, x.size)):
+            total += x[k]
+        out[cuda.blockIdx.x] = total
+    for _ in range(3):
+        cuda.syncthreads()
+    return
+    shared = cuda.shared.array(8, np.float64)
+""",
+        "one of them does the work of all",
+    ),
+    Mistake(
+        "sum_kernel",
         "one thread does it all",
         "    shared = cuda.shared.array(8, np.float64)\n",
         """    if cuda.threadIdx.x == 0:
@@ -325,6 +363,29 @@ CUDA_KERNEL = [
 YOUR_METHOD = [
     Mistake(
         "method",
+        "as many tasks as in the chapter",
+        "count = len(support.x)",
+        "count = 4",
+        "1 tasks",
+    ),
+    Mistake(
+        "method",
+        "predict with rates of its own",
+        "return predict(adapted(params, support), x)",
+        "fixed = [np.full((1, 1), 0.05) for _ in params['rates']]\n"
+        "        return predict(adapted({**params, 'rates': fixed}, support), x)",
+        "parameters after one step on its support set: at",
+    ),
+    Mistake(
+        "method",
+        "predict of all tasks' supports",
+        "return predict(adapted(params, support), x)",
+        "means = [np.repeat(p.mean(0, keepdims=True), len(x), 0) for p in support]\n"
+        "        return predict(adapted(params, type(support)(*means)), x)",
+        "the first task's support set",
+    ),
+    Mistake(
+        "method",
         "predict does not adapt",
         "return predict(adapted(params, support), x)",
         "return predict([tm.broadcast_to(p, (len(x), *p.shape)) for p in params['theta']], x)",
@@ -335,7 +396,7 @@ YOUR_METHOD = [
         "one theta for all tasks",
         "return predict(adapted(params, support), x)",
         "return predict(adapt(loss, params, support)['theta'], x)",
-        "something else when it comes alone",
+        "the first task's support set changes",
     ),
     Mistake(
         "adapt",

@@ -77,13 +77,16 @@ def judged(chapter: str, puzzle: str, text: str, folder: Path) -> grade.Verdict:
 
 @pytest.mark.parametrize("barrier", ["        cuda.syncthreads()\n", ""])
 def test_a_kernel_without_end_is_answered_with_its_line(barrier, monkeypatch, tmp_path):
-    """Although another thread runs it than the one that is rung."""
-    monkeypatch.setattr(grade, "SECONDS", 0.3)
+    """Although another thread runs it than the one that is rung; barriers are counted."""
+    monkeypatch.setattr(grade, "SECONDS", 30.0 if barrier else 0.3)
     text = (COURSE / "solutions" / "cuda_kernel.py").read_text()
     text = text.replace("        distance //= 2\n", "")
     text = text.replace("        cuda.syncthreads()\n", barrier)
     verdict = judged("cuda_kernel", "sum_kernel", text, tmp_path)
-    assert "TimeoutError: still running" in verdict.said and "at line" in verdict.said
+    said = "more than 100 barriers and no end" if barrier else "still running after 0.3 s"
+    assert f"TimeoutError: {said}" in verdict.said
+    line = next(k for k, line in enumerate(text.splitlines(), 1) if "while distance" in line)
+    assert int(re.search(r"at line (\d+)", verdict.said)[1]) in range(line, line + 4)
 
 
 def test_what_a_puzzle_is_given_cannot_be_written_into(tmp_path):

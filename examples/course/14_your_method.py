@@ -123,6 +123,8 @@ def check_method(method):
         params = tm.tree.map(lambda p, g: np.asarray(p) - 0.05 * np.asarray(g), params, gs)
     after = _held_out(ours, params)
     moved = [float(np.abs(np.asarray(a) - b).max()) for a, b in zip(params["rates"], start)]
+    some = tm.Tasks(*(tm.Batch(*(part[:3] for part in batch)) for batch in sample(rng)))
+    ours.meta_grad(params, some)  # of another number of tasks
     assert all(moved), f"the rates moved by {moved}: each of them has to be learned"
     assert after < 0.8 * before, (
         f"40 updates took the error on new waves from {before:.3f} to {after:.3f}: not learned"
@@ -130,19 +132,35 @@ def check_method(method):
 
 
 def _check_predictions(ours, params):
-    """Each task's prediction is made of its own support set."""
-    support, query = sample(np.random.default_rng(6))
-    together = np.asarray(ours.predict(params, support, query.x))
-    first = tm.Batch(support.x[:1], support.y[:1])
-    alone = np.asarray(ours.predict(params, first, query.x[:1]))
-    assert np.allclose(alone, together[:1], atol=1e-9), (
-        "predict gives the first task something else when it comes alone: adapt a copy of the "
-        "parameters for each task"
-    )
-    other = tm.Batch(support.x[:1], -support.y[:1])
-    assert not np.allclose(np.asarray(ours.predict(params, other, query.x[:1])), alone), (
+    """Each task's prediction is that of theta after one step on its own support set."""
+    rates = [np.full(np.shape(r), rate) for r, rate in zip(params["rates"], (0.1, 0.05, 0.2))]
+    params = {"theta": params["theta"], "rates": rates}
+    (x, y), query = sample(np.random.default_rng(6))
+
+    def found(y, count=T):
+        result = np.asarray(ours.predict(params, tm.Batch(x[:count], y[:count]), query.x[:count]))
+        assert result.shape == (count, 5, 1), (
+            f"predict of {count} tasks: {result.shape}, and must be {(count, 5, 1)}"
+        )
+        return result
+
+    together, other = found(y), found(np.concatenate([-y[:1], y[1:]]))
+    assert not np.allclose(together[0], other[0]), (
         "predict gives the same for another support set: adapt to it first"
     )
+    assert np.allclose(together[1:], other[1:], atol=1e-9), (
+        "the first task's support set changes what predict gives for the others: adapt a copy of "
+        "the parameters for each task"
+    )
+    copy = [np.asarray(p)[None] for p in params["theta"]]
+    adapted = tm.meta.adapt(loss, copy, tm.Batch(x[:1], y[:1]), lr=rates, steps=1)
+    right = np.asarray(predict(adapted, query.x[:1]))
+    for first in (together[:1], found(y, count=1)):
+        place = tuple(map(int, np.unravel_index(np.abs(first - right).argmax(), right.shape)))
+        assert abs(first[place] - right[place]) < 1e-9, (
+            "what predict gives for a task is not that of its parameters after one step on its "
+            f"support set: at {place} {first[place]:.6g}, and must be {right[place]:.6g}"
+        )
 
 
 def _held_out(ours, params):

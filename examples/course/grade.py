@@ -124,13 +124,13 @@ def _time_limit(seconds: float) -> Iterator[None]:
     def ring(number: int, frame: object) -> None:
         raise TimeoutError(f"still running after {seconds:g} s: does a loop ever end?")
 
-    before = signal.signal(signal.SIGVTALRM, ring)
-    signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
+    before = signal.signal(signal.SIGPROF, ring)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
-        signal.signal(signal.SIGVTALRM, before)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
 
 
 def _sentence(error: BaseException, solution: Callable, check: Callable) -> str:

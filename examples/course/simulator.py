@@ -25,6 +25,9 @@ import numpy as np
 _current = threading.local()  # .thread: which of the GPU's threads this one of Python is
 
 
+MOST_BARRIERS = 100  # of a block; the kernels here need ten, and more say that a loop never ends
+
+
 class Thread:
     """A thread of the GPU: its place, and whose turn it is."""
 
@@ -70,6 +73,7 @@ class Block:
         self.index, self.interval = index, 0  # how many barriers are over
         self.stopped = False
         self.threads = [Thread(self, k) for k in range(threads)]
+        self.running = self.threads[0]  # whose turn it is
         self.shared: list[Memory] = []
 
     def run(self, kernel: Callable, arguments: Sequence, order: Sequence[int]) -> None:
@@ -80,8 +84,7 @@ class Block:
             self._take_turns(order)
         except TimeoutError as error:  # time has run out: in which line of the kernel?
             self.stopped = True
-            endless = next(thread for thread in self.threads if not thread.done)
-            raise error.with_traceback(endless.traceback_now(error)) from None
+            raise error.with_traceback(self.running.traceback_now(error)) from None
         finally:  # after a fault the others end, too
             self.stopped = True
             for thread in self.threads:
@@ -90,7 +93,7 @@ class Block:
     def _take_turns(self, order: Sequence[int]) -> None:
         while True:
             for k in order:
-                thread = self.threads[k]
+                thread = self.running = self.threads[k]
                 thread.turn.release()
                 while not thread.paused.acquire(timeout=0.1):
                     pass  # only between two waits can Python do what a signal asks for
@@ -106,6 +109,19 @@ class Block:
                     "all threads of a block have to call cuda.syncthreads(), outside of any `if`"
                 )
             self.interval += 1
+            if self.interval > MOST_BARRIERS:
+                raise TimeoutError(
+                    f"more than {MOST_BARRIERS} barriers and no end: does a loop ever end?"
+                )
+
+    def helpers(self) -> int:
+        """How many threads have read from shared memory what another wrote."""
+        found = set()
+        for memory in self.shared:
+            for visits in memory.visits.values():
+                writers = {thread for thread, _, wrote in visits if wrote}
+                found |= {thread for thread, _, wrote in visits if not wrote and writers - {thread}}
+        return len(found)
 
 
 class Memory:
@@ -223,11 +239,9 @@ def launch(
     return out
 
 
-def barriers(
-    kernel: Callable, blocks: int, threads: int, out: np.ndarray, *inputs: np.ndarray
-) -> int:
-    """The same, and how often the threads of the first block waited for one another."""
-    return _run(kernel, blocks, threads, out, *inputs)[0].interval
+def observe(kernel: Callable, threads: int, out: np.ndarray, *inputs: np.ndarray) -> Block:
+    """The same for one block, which is returned: it knows how its threads worked together."""
+    return _run(kernel, 1, threads, out, *inputs)[0]
 
 
 def _run(
