@@ -307,6 +307,31 @@ def test_one_chapter_is_graded_by_its_number(capsys, monkeypatch):
     assert end.value.code == 2 and "they are 1 to 14" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("name", ["03_matmul.py", "examples/course/03_matmul.py", "matmul", "03"])
+def test_one_chapter_is_graded_by_its_name(name, capsys):
+    assert grade.main([name]) == 1
+    assert "[ ] product_rule" in capsys.readouterr().out
+    with pytest.raises(SystemExit) as end:
+        grade.main([f"{name}x"])
+    assert end.value.code == 2 and f"there is no chapter {name}x: " in capsys.readouterr().err
+
+
+def test_solutions_that_are_not_there_are_a_sentence(capsys, monkeypatch, tmp_path):
+    monkeypatch.setattr(grade, "FOLDER", tmp_path)
+    monkeypatch.setattr(grade, "chapters", lambda: list(CHAPTERS.values()))
+    with pytest.raises(SystemExit) as end:
+        grade.main(["--solutions"])
+    assert end.value.code == 2 and "there is no folder" in capsys.readouterr().err
+
+
+def test_a_reader_of_the_command_may_leave_early():
+    """As `head` does."""
+    command = [sys.executable, str(COURSE), "3"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""
+
+
 def test_a_chapter_run_by_itself_shows_its_lesson_and_grades(capsys):
     runpy.run_path(str(CHAPTERS["fusion"]), run_name="__main__")
     lesson, *verdicts = capsys.readouterr().out.splitlines()

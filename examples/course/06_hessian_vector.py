@@ -68,7 +68,10 @@ def solve(product, b, steps):
 
     product(v) is H v. If <r, r> is 0, for b = 0 at once, stop before dividing by it.
     """
-    raise NotImplementedError("the four updates above in a loop, H p computed once in each")
+    raise NotImplementedError(
+        "in a loop over range(steps): hp = product(p), then a, x, the new r, and last p, which "
+        "needs <r, r> of before and of after"
+    )
 
 
 def check_solve(solve):

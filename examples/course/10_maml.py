@@ -44,7 +44,8 @@ print("each task's loss before adapting:", loss(copies0, tasks.query))
 # %% [markdown]
 # ## Puzzle 1
 # Each task has its own copy of theta, in no other's loss. So **one** gradient, of the sum of the
-# losses, holds every task's own gradient in its slice: no loop over tasks.
+# losses, holds every task's own gradient in its slice: no loop over tasks. (Of the mean, each would
+# be divided by T.) theta is a list of arrays, and a list has no arithmetic: step array by array.
 
 
 # %%

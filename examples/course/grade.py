@@ -14,6 +14,7 @@ import functools
 import inspect
 import io
 import linecache
+import os
 import re
 import signal
 import sys
@@ -264,21 +265,40 @@ def main(arguments: list[str] | None = None) -> int:
         epilog="The exit status is 0 once all that was graded is solved.",
     )
     parser.add_argument(
-        "chapter", nargs="?", type=int, help=f"grade this one, 1 to {len(files)}; without: all"
+        "chapter",
+        nargs="?",
+        help=f"grade this one, 1 to {len(files)} or a file's name; without: all",
     )
     parser.add_argument(
         "--solutions", action="store_true", help="grade those in solutions/ instead of yours"
     )
     given = parser.parse_args(arguments)
-    if given.chapter is not None and not 1 <= given.chapter <= len(files):
-        parser.error(f"there is no chapter {given.chapter}: they are 1 to {len(files)}")
+    if given.chapter is not None:
+        files = [file for k, file in enumerate(files, 1) if _is_called(file, k, given.chapter)]
+    if not files:
+        parser.error(f"there is no chapter {given.chapter}: they are 1 to {len(chapters())}")
+    if given.solutions and not (FOLDER / "solutions").is_dir():
+        parser.error(f"there is no folder {_shown(FOLDER / 'solutions')}: `git checkout` it")
     try:
         if given.chapter is not None:
-            return _grade_one(files[given.chapter - 1], given.solutions)
-        return _grade_all(files, given.solutions)
+            status = _grade_one(files[0], given.solutions)
+        else:
+            status = _grade_all(files, given.solutions)
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:  # who reads it has left, as `head` does; nothing is flushed at the end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except KeyboardInterrupt:
         print("stopped by Ctrl-C", file=sys.stderr)
         return 130
+
+
+def _is_called(chapter: Path, number: int, name: str) -> bool:
+    """Whether `name` is the chapter's number, or its file's name with or without what is around."""
+    if name.isdecimal():
+        return int(name) == number
+    return Path(name).name.removesuffix(".py") in (chapter.stem, chapter.stem[3:])
 
 
 def _grade_one(chapter: Path, solutions: bool) -> int:
