@@ -51,22 +51,32 @@ def workspace_size(length: int, outputs: int) -> int:
 
 
 @inlined
+def _place_of_window(r, geometry):
+    """(image, y and z of the first pixel, begin, end) of window r of a task
+
+    Of each of its rows the pixels begin <= b < end lie within the width of the image.
+    """
+    width, w = geometry[1], geometry[6]
+    n, place = divmod(r, geometry[3] * geometry[4])
+    i, j = divmod(place, geometry[4])
+    y, z = i * geometry[7] - geometry[9], j * geometry[8] - geometry[10]
+    begin = min(w, max(0, -z))
+    return n, y, z, begin, max(begin, min(w, width - z))
+
+
+@inlined
 def _gather_rows(block, x, geometry, first, last):
     """block[r - first, (a b c)] = x[n, y, z, c] for the windows first <= r < last, or 0 outside
 
     A row of a window is one run of neighbours in the image, with zeros on either side.
     """
     height, width, channels = geometry[0], geometry[1], geometry[2]
-    places_h, places_w, h, w = geometry[3], geometry[4], geometry[5], geometry[6]
+    h, w = geometry[5], geometry[6]
     for r in range(first, last):
-        n, place = divmod(r, places_h * places_w)
-        i, j = divmod(place, places_w)
-        z = j * geometry[8] - geometry[10]
-        begin = min(w, max(0, -z))
-        end = max(begin, min(w, width - z))
+        n, top, z, begin, end = _place_of_window(r, geometry)
         row = at(block, (r - first) * h * w * channels)
         for a in range(h):
-            y = i * geometry[7] + a - geometry[9]
+            y = top + a
             part = at(row, a * w * channels)
             if y < 0 or y >= height:
                 for c in range(w * channels):
@@ -88,16 +98,12 @@ def _scatter_rows(x, block, geometry, first, last):
     The transpose of `_gather_rows`: what it would read outside of the image is left out.
     """
     height, width, channels = geometry[0], geometry[1], geometry[2]
-    places_h, places_w, h, w = geometry[3], geometry[4], geometry[5], geometry[6]
+    h, w = geometry[5], geometry[6]
     for r in range(first, last):
-        n, place = divmod(r, places_h * places_w)
-        i, j = divmod(place, places_w)
-        z = j * geometry[8] - geometry[10]
-        begin = min(w, max(0, -z))
-        end = max(begin, min(w, width - z))
+        n, top, z, begin, end = _place_of_window(r, geometry)
         row = at(block, (r - first) * h * w * channels)
         for a in range(h):
-            y = i * geometry[7] + a - geometry[9]
+            y = top + a
             if y < 0 or y >= height:
                 continue
             part = at(row, a * w * channels)

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from ..cpu.gemm import at, product
-from ..cpu.native import callback
+from ..cpu.native import callback, inlined
 from ..cpu.pointers import OPTIONS, POINTERS, SIGNATURE, as_address, copy_bytes
 from ..cpu.window_blocks import conv_blocks, conv_input_blocks, conv_weight_blocks
 
@@ -91,11 +91,18 @@ def assemble(arena, args):
 #   16..26   the geometry, as cpu/window_blocks.py has it
 
 
+@inlined
+def _window_operands(arena, args):
+    """(result, both operands, workspace, geometry, sizes), as these args have them"""
+    out, x, y = float32_at(arena, args[0]), float32_at(arena, args[1]), float32_at(arena, args[2])
+    workspace = float32_at(arena, args[3])
+    return out, x, y, workspace, at(args, 16), (args[5], args[6], args[7], args[8])
+
+
 @LazyKernel
 def multiply_windows(arena, args):
-    out, x, w = float32_at(arena, args[0]), float32_at(arena, args[1]), float32_at(arena, args[2])
-    workspace, geometry = float32_at(arena, args[3]), at(args, 16)
-    sizes = args[5], args[6], args[7], args[8]
+    """out (T, M, O) = windows of x (T, N, H, W, C), as (T, M, K), @ w (T, K, O), float32"""
+    out, x, w, workspace, geometry, sizes = _window_operands(arena, args)
     for t in range(args[4]):
         conv_blocks(
             at(out, t * args[5] * args[7]),
@@ -111,9 +118,8 @@ def multiply_windows(arena, args):
 
 @LazyKernel
 def multiply_windows_turned(arena, args):
-    out, x, g = float32_at(arena, args[0]), float32_at(arena, args[1]), float32_at(arena, args[2])
-    workspace, geometry = float32_at(arena, args[3]), at(args, 16)
-    sizes = args[5], args[6], args[7], args[8]
+    """out (T, K, O) = windows of x, turned to (T, K, M), @ g (T, M, O), float32"""
+    out, x, g, workspace, geometry, sizes = _window_operands(arena, args)
     for t in range(args[4]):
         conv_weight_blocks(
             at(out, t * args[6] * args[7]),
@@ -129,9 +135,8 @@ def multiply_windows_turned(arena, args):
 
 @LazyKernel
 def multiply_into_images(arena, args):
-    out, g, w = float32_at(arena, args[0]), float32_at(arena, args[1]), float32_at(arena, args[2])
-    workspace, geometry = float32_at(arena, args[3]), at(args, 16)
-    sizes = args[5], args[6], args[7], args[8]
+    """out (T, N, H, W, C): each row of g (T, M, O) @ w (T, O, K) added to where its window lies"""
+    out, g, w, workspace, geometry, sizes = _window_operands(arena, args)
     for i in range(args[4] * args[9]):
         out[i] = 0
     for t in range(args[4]):
