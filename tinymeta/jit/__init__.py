@@ -37,16 +37,17 @@ In reading order, with their lines:
     array_kernels.py 134  windows, indices, argmax as source text;  then cache.py 129
     memory.py 241      sliding.py 77, plan.py 69: a place for each value
     replay.py 240      a call;  arena.py 91: its memory
-    step_kernels.py 187  what runs a step;  then fixed_kernels.py 149, machine.py 152
+    step_kernels.py 187  what runs a step;  then fixed_kernels.py 154, machine.py 152
     task_roles.py 243  what depends on one task alone;  then split.py 161, chunk_count.py 64
     chunks.py 177      runs them;  then tree_sum.py 109, work_buffers.py 164, job_tables.py 191
     threads.py 156     workers
-    explain.py 263     shows all of it;  then described.py 160, story.py 127, listing.py 88
-    page_data.py 168   the same as data, for the page of explorer/;  timing.py 21
+    explain.py 235     shows all of it;  then described.py 160, story.py 127, listing.py 88
+    page_data.py 168   the same as data, for the page of explorer/;  timing.py 21, warmup.py 37
     graph.py 225       the same plan on a GPU
 """
 
 from .compile import jit
-from .explain import explain, warmup
+from .explain import explain
+from .warmup import warmup
 
 __all__ = ["explain", "jit", "warmup"]

@@ -1,4 +1,4 @@
-"""`explain`: what the compiler made of a function, step by step; `warmup`: compile beforehand."""
+"""`explain`: what the compiler made of a function, step by step."""
 
 import time
 from collections import Counter
@@ -7,9 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..core.scope import setting, state
+from ..core.scope import setting
 from ..explorer.page import write_page
-from . import cache
 from .chunks import ChunkedReplay, Execution
 from .compile import compile_for, run_passes
 from .described import Described, describe, has_inner_scopes, traced_names
@@ -19,6 +18,7 @@ from .program import Program
 from .replay import Replay
 from .story import story
 from .timing import time_steps
+from .warmup import kernels_built, kernels_built_since
 
 if TYPE_CHECKING:
     from .graph import Launches
@@ -186,7 +186,7 @@ def explain(
         with _dry_run():
             return explain(f, *args, **kwargs)
     f = getattr(f, "__wrapped__", f)
-    start, built_before = time.perf_counter(), _kernels_built()
+    start, built_before = time.perf_counter(), kernels_built()
     found = compile_for(f, args, kwargs)
     seconds = time.perf_counter() - start
     if found is None:
@@ -218,7 +218,7 @@ def explain(
         groups=groups,
         threads=threads,
         seconds=seconds,
-        built=_kernels_built_since(built_before),
+        built=kernels_built_since(built_before),
         step_seconds=time_steps(replay.step_calls()) if times else None,
     )
 
@@ -233,31 +233,3 @@ def _dry_run() -> Iterator[None]:
         raise RuntimeError(f"explain: {reason}")
     with setting(device="cuda"), driver.replaced_by(DryRunDriver()):
         yield
-
-
-def warmup(f: Callable, *args: Any, **kwargs: Any) -> str:
-    """Compile all that a function made by `jit` needs for such arguments, and say what was done.
-
-    Nothing is run. Raises ValueError for a function that is not of `jit`.
-    """
-    if not hasattr(f, "prepare"):
-        raise ValueError(f"warmup: {f} is not compiled: pass tm.jit(f)")
-    start, built_before = time.perf_counter(), _kernels_built()
-    f.prepare(*args, **kwargs)
-    seconds = time.perf_counter() - start
-    new, old = _kernels_built_since(built_before)
-    name = getattr(f, "__name__", f)
-    return f"{name}: {new} kernels compiled, {old} from the cache, {seconds:.2f} s"
-
-
-def _kernels_built() -> tuple[int, int]:
-    """Kernels compiled so far, and loaded from the disk, on this thread's device."""
-    counts = cache.counts
-    if state.device != "cpu":
-        from ..cuda.target import kernel_counts as counts  # numba.cuda is slow to import
-    return counts["compiled"], counts["loaded"]
-
-
-def _kernels_built_since(before: tuple[int, int]) -> tuple[int, int]:
-    new, old = _kernels_built()
-    return new - before[0], old - before[1]
