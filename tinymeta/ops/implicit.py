@@ -28,10 +28,9 @@ from ..core.grad import detach, stop_gradient, vjp
 from ..core.primitive import require
 from ..core.tensor import Tensor, asarray
 from .custom import custom_vjp
-from .elementwise import abs, neg, sqrt
-from .linear import conjugate_gradient, eliminate
+from .elementwise import abs, neg, sub
+from .linear import conjugate_gradient, eliminate, inner_product
 from .movement import expand_dims, squeeze
-from .reduce import sum
 
 _MOST_STEPS = 100  # of conjugate gradients; while tracing, all of them are taken
 
@@ -175,24 +174,18 @@ def _by_conjugate_gradient(apply: Callable, b: Any) -> Any:
     among_systems = partial(tree.map, lambda t: expand_dims(t, 0))
     unknowns = int(np.sum([t.size for t in tree.leaves(b)]))
     steps = min(2 * unknowns, _MOST_STEPS)
+    b = among_systems(b)
     image = lambda v: among_systems(apply(alone(v)))
-    x = alone(conjugate_gradient(image, among_systems(b), steps))
-    rests = [r - s for r, s in zip(tree.leaves(b), tree.leaves(apply(x)))]
-    tolerance = float(np.sqrt(np.finfo(rests[0].dtype).eps))
-    unsolved = sqrt(_square(rests)) > tolerance * sqrt(_square(tree.leaves(b)))
+    x = conjugate_gradient(image, b, steps)
+    rest = tree.map(sub, b, image(x))
+    square, rest_square = inner_product(b, b), inner_product(rest, rest)
+    unsolved = rest_square > float(np.finfo(square.dtype).eps) * square
     require(unsolved, partial(_refuse_unsolved, steps))
-    return x
-
-
-def _square(tensors: list) -> Any:
-    total: Any = 0.0
-    for t in tensors:
-        total = total + sum(t * t)
-    return total
+    return alone(x)
 
 
 def _refuse_unsolved(steps: int, unsolved: np.ndarray) -> None:
-    if unsolved:
+    if unsolved.any():
         raise ValueError(
             f"implicit: conjugate gradients did not converge in {steps} steps: the system is "
             'ill-conditioned or not symmetric; use linear="dense", or a solver of your own'

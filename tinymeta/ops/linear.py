@@ -40,7 +40,7 @@ def conjugate_gradient(apply_system: Callable, b: Any, steps: int) -> Any:
     task becomes NaN.
     """
     x, residual, direction = tree.map(zeros_like, b), b, b
-    square: Any = _inner_product(residual, residual)  # |r|^2 (T,)
+    square: Any = inner_product(residual, residual)  # |r|^2 (T,)
     eps = float(np.finfo(square.dtype).eps)
     solved = eps * eps * square  # |r|^2 where |r| = eps |b|
     for _ in range(steps):
@@ -48,8 +48,8 @@ def conjugate_gradient(apply_system: Callable, b: Any, steps: int) -> Any:
         if isinstance(moving.value, np.ndarray) and not moving.value.any():
             break  # further steps would be of length 0
         image = apply_system(direction)  # A d
-        curvature = _inner_product(direction, image)  # d'A d
-        size = sqrt(_inner_product(direction, direction) * _inner_product(image, image))
+        curvature = inner_product(direction, image)  # d'A d
+        size = sqrt(inner_product(direction, direction) * inner_product(image, image))
         is_zero = abs(curvature) <= eps * size
         stuck = where(moving, is_zero, False)
         require(stuck, _refuse_stuck)
@@ -60,13 +60,13 @@ def conjugate_gradient(apply_system: Callable, b: Any, steps: int) -> Any:
         x = _add_scaled(x, step, direction)
         residual = _add_scaled(residual, -step, image)
         square_before = square
-        square = _inner_product(residual, residual)
+        square = inner_product(residual, residual)
         ratio = square / where(moving, square_before, 1.0)
         direction = _add_scaled(residual, ratio, direction)
     return x
 
 
-def _inner_product(a: Any, b: Any) -> Any:
+def inner_product(a: Any, b: Any) -> Any:
     """The inner product of two trees (T, ..), task by task: (T,)."""
     total: Any = 0
     for x, y in zip(tree.leaves(a), tree.leaves(b)):
