@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import tinymeta as tm
+from tinymeta.core.scope import state
 from tinymeta.testing import Foreign, check_grads
 
 rng = np.random.default_rng(0)
@@ -199,3 +200,21 @@ def test_it_is_linear_in_the_tangent_to_the_last_bit():
     pushed = lambda u: tm.jvp(f, (x,), (u,))[1].numpy()
     np.testing.assert_array_equal(pushed(-4 * v), -4 * pushed(v))
     np.testing.assert_array_equal(pushed(0 * v), 0)
+
+
+@pytest.mark.parametrize("mode", ["reverse", "mixed"])
+def test_the_state_of_the_thread_is_as_it_was(mode):
+    """Else a later trace would say that a rule of this derivative made its equations."""
+
+    def loss(w, batch):
+        return (tm.tanh(batch * w) ** 2).sum(-1)
+
+    assert (state.order, state.differentiated) == (0, None)
+    tm.jvp(lambda x: tm.grad(lambda x: tm.tanh(x).sum())(x), (x,), (v,))
+    tm.hvp(lambda x: tm.tanh(x).sum(), x, v)
+
+    def outer(w):
+        return tm.meta.adapt(loss, w, np.ones((2, 3)), lr=0.1, steps=2, mode=mode).sum()
+
+    tm.grad(outer)(np.ones((2, 1)))
+    assert (state.order, state.differentiated) == (0, None)

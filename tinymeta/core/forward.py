@@ -161,7 +161,7 @@ def _pushed(node: Tensor, tangents: dict[int, Tensor]) -> Tensor | None:
     ignorant = _leaving_undefined(state.interpreter or run_eagerly)
     first_serial = next(serials)
     u = fresh_leaf(Tensor(Undefined(node.shape, node.dtype, node.device)))
-    with setting(interpreter=ignorant, recording=True, order=state.order):
+    with setting(interpreter=ignorant, recording=True):
         shares = node.primitive.input_cotangents(u, node, places)
         with_rule = [(i, share) for i, share in zip(places, shares) if share is not None]
         for i, share in with_rule:

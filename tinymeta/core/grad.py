@@ -106,8 +106,7 @@ def _record(f: Callable, args: tuple, has_aux: bool = False) -> tuple[Any, Any, 
         tracked_given = any(g.serial for g in given)
         recording = state.recording and (differentiated_outside or tracked_given)
         sums: dict[int, Tensor] = {}
-        now = {"order": state.order, "differentiated": state.differentiated}
-        with setting(recording=recording, **now):
+        with setting(recording=recording):
             for serial, g in zip(output_serials, given):
                 if serial in sums:  # one tensor may be several of the outputs
                     g = sums[serial] + g

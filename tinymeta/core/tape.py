@@ -8,7 +8,7 @@ their order is a topological order already.
 
 from typing import Any, NamedTuple
 
-from .scope import state
+from .scope import setting, state
 from .tensor import Tensor, serials
 
 
@@ -94,28 +94,29 @@ def backward_pass(nodes: list[Tensor], active: set[int], cotangents: dict) -> di
     Each derivative rule is called once.
     Raises TypeError or ValueError for a rule that returns no Tensor or one unlike its input.
     """
-    while nodes:
-        y = nodes.pop()
-        g = cotangents.pop(y.serial, None)
-        if g is None:
-            continue
-        state.order = y.order + 1  # how deep in derivatives its rule is; the caller restores it,
-        state.differentiated = y  # and this, which traced equations keep the number of
-        wanted = [i for i, x in enumerate(y.inputs) if x.serial in active]
-        if isinstance(y.primitive, Forgotten):
-            again, tape = y.primitive.tape_again(y, [y.inputs[i] for i in wanted])
-            nodes.extend(tape.nodes)
-            active |= tape.active
-            if again.serial in active:
-                _add_share(cotangents, again, g)
-            continue
-        shares = y.primitive.input_cotangents(g, y, wanted)
-        for i, share in zip(wanted, shares):
-            if share is None:
+    with setting(order=state.order, differentiated=state.differentiated):
+        while nodes:
+            y = nodes.pop()
+            g = cotangents.pop(y.serial, None)
+            if g is None:
                 continue
-            x = y.inputs[i]
-            check_share(y.primitive.name, i, x, share)
-            _add_share(cotangents, x, share)
+            state.order = y.order + 1  # how deep in derivatives its rule is
+            state.differentiated = y  # traced equations keep its number
+            wanted = [i for i, x in enumerate(y.inputs) if x.serial in active]
+            if isinstance(y.primitive, Forgotten):
+                again, tape = y.primitive.tape_again(y, [y.inputs[i] for i in wanted])
+                nodes.extend(tape.nodes)
+                active |= tape.active
+                if again.serial in active:
+                    _add_share(cotangents, again, g)
+                continue
+            shares = y.primitive.input_cotangents(g, y, wanted)
+            for i, share in zip(wanted, shares):
+                if share is None:
+                    continue
+                x = y.inputs[i]
+                check_share(y.primitive.name, i, x, share)
+                _add_share(cotangents, x, share)
     return cotangents
 
 
