@@ -63,6 +63,19 @@ def test_who_stops_half_way_leaves_nothing(stop, tmp_path):
     assert os.listdir(tmp_path) == []
 
 
+@pytest.mark.parametrize(
+    "name, error, words",
+    [
+        ("missing/f", FileNotFoundError, "no such folder: make it first: '.*missing'$"),
+        (".", IsADirectoryError, "is a folder: give a file in it: '"),
+    ],
+)
+def test_a_place_where_no_file_can_be_is_named(name, error, words, tmp_path):
+    with pytest.raises(error, match=words):
+        write(tmp_path / name, "text")
+    assert not [*tmp_path.iterdir()]
+
+
 def test_what_a_killed_writer_left_is_removed_once_it_is_old(tmp_path):
     names = {
         "f.0123abcd.part": True,

@@ -1,6 +1,7 @@
 """Writing files atomically: a reader sees the old file or the new one, never half of one."""
 
 import contextlib
+import errno
 import glob
 import os
 import secrets
@@ -22,6 +23,10 @@ def replacing(path: Any, durable: bool = True) -> Iterator[BinaryIO]:
     a loss of power after it loses nothing. Raises OSError.
     """
     path = Path(path)
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "is a folder: give a file in it", str(path))
+    if not path.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, "no such folder: make it first", str(path.parent))
     part = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
     try:
         with open(part, "xb") as file:
