@@ -231,10 +231,17 @@ def test_explaining_what_is_compiled_and_what_cannot_be():
         tm.grad(lambda w: tm.explain(lambda x: x * w, X) and w)(2.0)
 
 
+def test_what_is_no_function_is_named():
+    with pytest.raises(TypeError, match="explain: f must be a function"):
+        tm.explain(3)
+
+
 def test_two_programs_of_a_page_have_two_names(tmp_path):
     found = tm.explain(second, X, W)
     with pytest.raises(ValueError, match="two programs are named 'exact': pass label="):
         found.save(tmp_path / "step.html", exact=found)
+    with pytest.raises(TypeError, match="save: other must be an? Explained, of tm.explain, got"):
+        found.save(tmp_path / "step.html", other=3)
     assert not [*tmp_path.iterdir()]
     assert found.save(tmp_path / "step.html", label="mine", exact=found).exists()
 

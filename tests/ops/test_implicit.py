@@ -139,6 +139,12 @@ def test_an_integer_argument_and_nothing_to_differentiate():
         (partial(iterate, steps=2), swirl, "dense", "optimality is .* did not converge"),
         (lambda p: {"u": np.nan * p["a"], "v": p["b"]}, swirl, "dense", "optimality is nan of"),
         (iterate, swirl, "cg", "conjugate gradients did not converge in 8 steps"),
+        (
+            lambda p: {"u": np.array(3), "v": np.array(4)},
+            swirl,
+            "dense",
+            r"solve returned int64\(\): .* of floats",
+        ),
     ],
 )
 def test_what_is_no_solution_is_named(solve, optimality, linear, words):

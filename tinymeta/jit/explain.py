@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ..core.checks import check_function, check_instance
 from ..core.scope import setting
 from ..explorer.page import write_page
 from .chunks import ChunkedReplay, Execution
@@ -108,9 +109,10 @@ class Explained(NamedTuple):
 
         It opens from the file, in any browser, and asks for nothing else. others: what was
         explained besides, to switch to and compare with: `first_order=tm.explain(..)`. label: the
-        name of this one there. Returns the path. Raises OSError, and ValueError for a label that
-        one of the others has.
+        name of this one there. Returns the path. Raises OSError, TypeError for another that is not
+        of `explain`, and ValueError for a label that one of the others has.
         """
+        check_instance("save", Explained, "of tm.explain", **others)
         named = {name.replace("_", " "): found for name, found in others.items()}
         if label in named:
             raise ValueError(
@@ -177,6 +179,7 @@ def explain(
     being differentiated, and for another device, RuntimeError where kernels cannot be compiled for
     a GPU.
     """
+    check_function("explain", f=f)
     if device is not None:
         if times or device != "cuda":
             raise ValueError(

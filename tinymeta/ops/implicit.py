@@ -81,7 +81,7 @@ def implicit(
 
         def forward(*tensors: Tensor) -> tuple:
             constants = arguments(tuple(map(stop_gradient, tensors)))
-            x = tree.map(asarray, solve(*constants))
+            x = tree.map(_floating, solve(*constants))
             rest = optimality(x, *constants)
             _check_optimal(x, rest, tol)
             return x, (x, tensors, rest)  # custom_vjp looks through these for what is closed over
@@ -142,6 +142,17 @@ def _linear_solution(
         return z, tree.map(neg, pull(z)[0])
 
     return custom_vjp(solve, forward, backward)(b, at)
+
+
+def _floating(x: Any) -> Tensor:
+    """What `solve` returned, as a tensor. Raises ValueError for one that cannot move."""
+    x = asarray(x)
+    if x.dtype.kind != "f":
+        raise ValueError(
+            f"implicit: solve returned {x.dtype}{x.shape}: a solution that can be differentiated "
+            "is of floats, cast it with astype"
+        )
+    return x
 
 
 def _check_optimal(x: Any, residual: Any, tol: float | None) -> None:
