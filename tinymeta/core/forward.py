@@ -79,8 +79,8 @@ class Pushforward:
         return setting(forward=self.outer, recording=self.recording)
 
     def variable(self, x: Tensor, tangent: Tensor | None) -> Tensor:
-        """An argument of the function: `x` with this tangent."""
-        return _with_dual(x.value, Dual(x, tangent, self))
+        """An argument of the function: `x` with this tangent, if it is of floats."""
+        return _with_dual(x.value, Dual(x, tangent, self)) if x.dtype.kind == "f" else x
 
     def dual_of(self, t: Tensor) -> Dual | None:
         """The primal and tangent of `t`; None if it depends on nothing outside."""
@@ -214,7 +214,7 @@ def jvp(f: Callable, primals: tuple, tangents: tuple, has_aux: bool = False) -> 
     primals, tangents = tuple(primals), tuple(tangents)
     vs = tree.map(_as_tangent, primals, tangents)
     forward = Pushforward()
-    arguments = tree.map(lambda x, v: _argument(forward, asarray(x), v), primals, vs)
+    arguments = tree.map(forward.variable, tree.map(asarray, primals), vs)
     with setting(forward=forward, recording=False):
         result = f(*arguments)
         value, aux = result if has_aux else (result, None)
@@ -223,10 +223,6 @@ def jvp(f: Callable, primals: tuple, tangents: tuple, has_aux: bool = False) -> 
     if not has_aux:
         return found
     return (*found, tree.map(lambda x: forward.primal_of(x) if type(x) is Tensor else x, aux))
-
-
-def _argument(forward: Pushforward, x: Tensor, v: Tensor) -> Tensor:
-    return forward.variable(x, v) if x.dtype.kind == "f" else x
 
 
 def _as_tangent(x: Any, v: Any) -> Tensor:
