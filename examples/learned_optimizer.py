@@ -18,7 +18,7 @@ from pictures import pyplot, save_figure
 
 import tinymeta as tm
 from tinymeta.meta.evaluation import Score
-from tinymeta.meta.learned_optimizer import unroll
+from tinymeta.meta.unroll import unroll
 
 RATES = (10 ** np.linspace(-3.5, 0, 29)).tolist()
 BASELINES = {

@@ -6,7 +6,8 @@ import pytest
 import tinymeta as tm
 from tinymeta.data import Quadratics
 from tinymeta.meta import learned_optimizer
-from tinymeta.meta.learned_optimizer import lstm_optimizer, preprocess, unroll
+from tinymeta.meta.learned_optimizer import lstm_optimizer, preprocess
+from tinymeta.meta.unroll import unroll
 
 
 def objective(theta, data):

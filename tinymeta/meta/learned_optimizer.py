@@ -11,7 +11,7 @@ paper's, by a `stop_gradient` in `unroll`; without it the meta-gradient is exact
 Shapes: T tasks, D coordinates (all numbers of theta), H hidden units, C inputs of a cell.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from math import prod
 from typing import Any
 
@@ -19,14 +19,13 @@ import numpy as np
 
 from .. import ops
 from ..core import tree
-from ..core.grad import stop_gradient, value_and_grad
+from ..core.grad import value_and_grad
 from ..core.tensor import Tensor, asarray
 from ..nn.init import glorot_uniform, normal
 from ..nn.optim import Optimizer
-from ..ops.mixed import mixed_grad
-from .adapt import count_tasks
 from .method import Method
 from .recompute import check_words, run_steps
+from .unroll import checked_objective, step_of, unroll
 
 
 def learned_optimizer(
@@ -75,7 +74,7 @@ def learned_optimizer(
 
         def total_loss(phi):
             optimizer = lstm_optimizer(phi, scale=scale, preprocessed=preprocessed)
-            step = _step_of(optimizer, objective, data, truncate, first_order, mode)
+            step = step_of(optimizer, objective, data, truncate, first_order, mode)
 
             def step_and_loss(k, state):
                 theta, memory, total = state
@@ -87,7 +86,7 @@ def learned_optimizer(
 
             first = (start, optimizer.init(start), None)
             theta, _, total = run_steps(step_and_loss, first, steps, remat)
-            last = ops.mean(_checked_objective(objective, theta, data))
+            last = ops.mean(checked_objective(objective, theta, data))
             return last if total is None else total + last
 
         total, grads = value_and_grad(total_loss)(phi)
@@ -100,76 +99,6 @@ def learned_optimizer(
         return ops.stack(list(values), 1)
 
     return Method(init, meta_grad, predict)
-
-
-def unroll(
-    optimizer: Optimizer,
-    objective: Callable,
-    theta: Any,
-    data: Any,
-    *,
-    steps: int,
-    truncate: int | None = None,
-    first_order: bool = True,
-) -> Iterator[Tensor]:
-    """f (T,) at theta_0, theta_1 .. theta_steps, where any optimizer takes the steps.
-
-    objective(theta, data) -> (T,); theta: theta_0, a tree of (T, ..).
-    After every `truncate` steps the path is cut: later values are not differentiated through it.
-    first_order: grad f(theta_k) is a constant to an outer derivative.
-    Raises ValueError for an objective of another shape.
-    """
-
-    state = optimizer.init(theta)
-    step = _step_of(optimizer, objective, data, truncate, first_order)
-    for k in range(steps):
-        values, theta, state = step(k, theta, state)
-        yield values
-    yield _checked_objective(objective, theta, data)
-
-
-def _step_of(
-    optimizer: Optimizer,
-    objective: Callable,
-    data: Any,
-    truncate: int | None,
-    first_order: bool,
-    mode: str = "reverse",
-) -> Callable:
-    """step(k, theta_k, state_k) -> (f(theta_k) (T,), theta_{k+1}, state_{k+1}); see `unroll`."""
-
-    def total_objective(theta):
-        values = _checked_objective(objective, theta, data)
-        return values.sum(), values
-
-    def values_and_gradient(theta):
-        if mode == "mixed":  # the gradient is a node by itself
-            _, values = total_objective(theta)
-            return values, mixed_grad(lambda theta: total_objective(theta)[0])(theta)
-        (_, values), gradient = value_and_grad(total_objective, has_aux=True)(theta)
-        return values, gradient
-
-    def step(k, theta, state):
-        values, gradient = values_and_gradient(theta)
-        if first_order:
-            gradient = stop_gradient(gradient)
-        if truncate and k and k % truncate == 0:
-            theta, state, gradient = stop_gradient((theta, state, gradient))
-        return values, *optimizer.update(gradient, state, theta)
-
-    return step
-
-
-def _checked_objective(objective: Callable, theta: Any, data: Any) -> Tensor:
-    """f(theta) (T,). Raises ValueError for another shape."""
-    values = asarray(objective(theta, data))
-    tasks = count_tasks(theta)
-    if values.shape != (tasks,):
-        raise ValueError(
-            f"unroll: the objective has the shape {values.shape} and must have "
-            f"({tasks},), one number for each task"
-        )
-    return values
 
 
 def lstm_optimizer(phi: Any, *, scale: float = 1.0, preprocessed: bool = False) -> Optimizer:
