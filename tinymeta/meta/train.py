@@ -53,13 +53,15 @@ def train(
     begun: Callable | None = None,
     numbered: bool = False,
     compiled: bool = True,
+    measure: str = "score",
 ) -> Run:
     """Meta-train for `iterations` updates.
 
     sample() -> what `method.meta_grad` takes, a fresh batch each time; numbered: it is called as
     sample(k) for update k, from 0 on, and may change as training proceeds;
     rng draws the initial parameters if none are given;
-    evaluate(params) -> a Score, called `rows` times; better: "larger" or "smaller" ones;
+    evaluate(params) -> a Score, called `rows` times; better: "larger" or "smaller" ones; measure:
+    what it is called where progress is told;
     save(params, curve) is called as often;
     checkpoint: written every few minutes; with `resume` the training continues from it and is then,
     bit for bit, the one that was not interrupted, also beyond its end, with more iterations. On
@@ -151,7 +153,7 @@ def train(
         )
         if save:
             save(now.params, list(now.curve))
-        scored = {} if score is None else {"score": score}
+        scored = {} if score is None else {measure: score}
         bar.note(**means, **scored, ms=row.pace, MB=row.memory)
         return now
 
