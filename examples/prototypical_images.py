@@ -44,11 +44,15 @@ def main(args, name):
             characters, rng, way=way, shot=args.shot, query=query, tasks=n
         )
 
+    def of_validation(classes):
+        """(way, query) of a validation: 5 and 5, or as many as a small folder has."""
+        return min(5, len(classes)), min(5, int(classes.counts.min()) - args.shot)
+
     def draw_from(train, validation, test):
         network(*image_shape(train))
         rng = np.random.default_rng(0)
         sampler(train, rng, args.way, args.query)(1)
-        sampler(validation, rng, 5, 5)(1)
+        sampler(validation, rng, *of_validation(validation))(1)
         for way in args.test_ways:
             sampler(test, rng, way, args.test_query)(1)
 
@@ -85,7 +89,9 @@ def main(args, name):
         lambda k: draw(args.tasks),
         rngs,
         name=name,
-        evaluate=lambda params: score(params, validation, validation_rng, 5, 5, 100),
+        evaluate=lambda params: score(
+            params, validation, validation_rng, *of_validation(validation), 100
+        ),
     )
 
     for way in args.test_ways:

@@ -5,9 +5,11 @@ Six classes of blobs whose place says which they are: a few updates are enough t
 
 import csv
 import re
+import runpy
 import subprocess
 import sys
 from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +19,7 @@ from tests.data.test_folder import png
 from tinymeta.meta import evaluation
 from tinymeta.runs import commands, pictures
 
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 pytestmark = pytest.mark.examples
 TINY = ["--iterations", "2", "--way", "2", "--filters", "4", "--size", "16", "--tasks", "2"]
 TINY += ["--test-tasks", "4"]
@@ -253,3 +256,37 @@ def test_a_curve_has_labels_and_a_legend_that_hides_nothing(tmp_path, monkeypatc
     assert labels == ["loss in training", "validation accuracy, with its 95 % interval"]
     below = legend.get_window_extent().y1 < left.xaxis.label.get_window_extent().y0 + 1
     assert below
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize(
+    "name, flags",
+    [
+        ("maml_images", ["--tasks", "2", "--filters", "4"]),
+        ("maml_images", ["--tasks", "2", "--net", "dense"]),
+        ("prototypical_images", ["--query", "1", "--test-ways", "2", "--test-query", "2"]),
+        ("siamese_images", ["--classes", "0", "--pairs", "8", "--affine", "--rotations"]),
+    ],
+)
+def test_each_example_on_images_learns_from_a_folder(
+    name, flags, channels, tmp_path, monkeypatch, capsys
+):
+    root = write_classes(tmp_path / "blobs", range(6), channels=channels)
+    words = ["--data", "folder", "--root", root, "--size", 16, "--way", 2, "--iterations", 2]
+    words = [*map(str, words), "--test-tasks", "4", "--no-jit", "--out", str(tmp_path / "out")]
+    if "--net" not in flags:
+        flags = [*flags, "--filters", "4"]
+    monkeypatch.setattr(sys, "argv", [f"{name}.py", *words, *flags])
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    runpy.run_path(str(EXAMPLES / f"{name}.py"), run_name="__main__")
+    said = capsys.readouterr().out
+    assert "result: " in said and "Pictures(2 classes, 4 to 5 pictures each, 16x16" in said
+    if find_spec("matplotlib"):
+        assert list((tmp_path / "out").glob("*_folder_curve.png"))
+
+
+def test_a_folder_without_its_root_is_one_sentence(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["maml_images.py", "--data", "folder"])
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    with pytest.raises(SystemExit, match="error: --data folder needs --root"):
+        runpy.run_path(str(EXAMPLES / "maml_images.py"), run_name="__main__")
