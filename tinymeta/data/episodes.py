@@ -49,6 +49,12 @@ def episodes(
 
     Raises ValueError when there are fewer classes than ways, when a class has fewer pictures than
     shot + query, and where images that are not square are to be rotated.
+
+    >>> import numpy as np, tinymeta as tm
+    >>> glyphs = tm.data.Glyphs().characters(1, per_alphabet=6)
+    >>> support, query = tm.data.episodes(glyphs, np.random.default_rng(0), way=5, shot=2, tasks=4)
+    >>> support.x.shape, query.y.shape
+    ((4, 10, 28, 28, 1), (4, 5))
     """
     if rotations is None:
         rotations = not isinstance(characters, Pictures)
