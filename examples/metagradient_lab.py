@@ -128,8 +128,9 @@ def draw(rows, path):
     panels = {2: "cosine", 3: "ratio of the norms", 5: "time, ms", 6: "memory of the program, MB"}
     for axis, (column, title) in zip(axes, panels.items()):
         for name in METHODS:
-            points = [(row[1], row[column]) for row in rows if row[0] == name]
-            axis.plot(*zip(*points), "o-", markersize=3, label=name)
+            points = np.array([(row[1], row[column]) for row in rows if row[0] == name])
+            if len(points):
+                axis.plot(*points.T, "o-", markersize=3, label=name)
         axis.set(xlabel="inner steps", ylabel=title)
         axis.xaxis.set_major_locator(plt.MaxNLocator(integer=True))
     figure.suptitle("each approximation beside the exact meta-gradient of the same tasks")
