@@ -49,6 +49,11 @@ TRAINING_FLAGS = {
         "over, and nothing is written",
     ),
     "test-tasks": dict(type=int, default=600, help="tasks of the test"),
+    "ranks": dict(
+        choices=("mpi",),
+        help="share the tasks among the ranks of an MPI job, to the same bits: mpiexec -n 8 "
+        "python -m mpi4py .. --ranks mpi",
+    ),
     "no-jit": dict(
         action="store_true",
         help="run every operation by itself instead of a compiled program, to compare",
@@ -82,6 +87,7 @@ MAY_DIFFER = {
     "test_steps",
     "select",
     "load",
+    "ranks",
 }
 # How a run is computed: it may be tested in another way.
 EXECUTION = {"device", "no_jit", "chunks", "remat", "mode"}

@@ -10,10 +10,11 @@ and meta-learning built on it:
 
 Rooms, in reading order: core (what is recorded, how derivatives are taken), ops (what each
 operation means), cpu (its kernels), nn (layers, losses, optimizers), meta (methods), data (few-shot
-tasks), testing (why believe it), jit (a traced function as one fast program).
+tasks), testing (why believe it), jit (a traced function as one fast program), ranks (the same
+training past one machine).
 """
 
-from . import data, meta, nn, ops, testing
+from . import data, meta, nn, ops, ranks, testing
 from .core import tree
 from .core.device import device, devices
 from .core.forward import jvp
@@ -50,6 +51,7 @@ __all__ = [
     "nn",
     "optim",
     "primitive",
+    "ranks",
     "save",
     "scope",
     "stop_gradient",

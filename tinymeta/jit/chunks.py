@@ -4,7 +4,8 @@ In: a program. Out: a function of arrays, a `ChunkedReplay` or, where that is no
 be, a `Replay` of the whole, and in words which and why.
 
 Invariant: the chunks, and the tree along which their sums are added, depend on shapes alone; so a
-split program gives the same bits on any number of threads, whichever thread runs which. One thread
+split program gives the same bits on any number of threads, whichever thread runs which, and on any
+number of ranks (system/world.py), each of which runs its share of the groups of chunks. One thread
 has chunks, too, where the memory of all tasks together is larger than the cache.
 
 Cost besides the work: a copy of each chunk's inputs, and of each group's results. If a step needs
@@ -19,6 +20,7 @@ import numpy as np
 
 from ..cpu.blas import blas_threads
 from ..system.resources import cores
+from ..system.world import World, current
 from .arena import take_idle
 from .chunk_count import chunk_count
 from .program import Program
@@ -38,11 +40,12 @@ class Execution(NamedTuple):
     """How a program is run, in words.
 
     how: in how many chunks, or whole; serial: why much of the work is not cut up for threads, "" if
-    it is, or if it is little.
+    it is, or if it is little; tasks: how many were cut up, 0 if the program is run whole.
     """
 
     how: str
     serial: str = ""
+    tasks: int = 0
 
     def __str__(self) -> str:
         return f"{self.how}: {self.serial}" if self.serial else self.how
@@ -54,9 +57,10 @@ _SMALL = Execution("whole: too little work for chunks")
 def build_replay(program: Program, threads: int | None = None) -> tuple[Callable, Execution]:
     """(the program as a function of arrays, how it is run): in chunks where that is worth it.
 
-    threads: by default as many as there are cores.
+    threads: by default as many as the process may use.
     """
-    threads = cores() if threads is None else threads
+    world = current()
+    threads = threads or world.threads or cores()
     seconds = sum(map(estimated_seconds, program.equations))
     if seconds < WORTH_SPLITTING:
         return Replay(program, threads, in_place=True), _SMALL
@@ -71,8 +75,8 @@ def build_replay(program: Program, threads: int | None = None) -> tuple[Callable
     outside = 1 - sum(map(estimated_seconds, found.middle)) / seconds
     if outside > _NOTABLE_SHARE:
         serial = f"{100 * outside:.0f} % of the work depends on no task, or on sums over all"
-    execution = Execution(f"{found.tasks} tasks in {count} chunks", serial)
-    return ChunkedReplay(found, threads, chunk_bounds(found.tasks, count)), execution
+    execution = Execution(f"{found.tasks} tasks in {count} chunks", serial, found.tasks)
+    return ChunkedReplay(found, threads, chunk_bounds(found.tasks, count), world), execution
 
 
 def chunk_bounds(tasks: int, count: int) -> list[int]:
@@ -80,9 +84,14 @@ def chunk_bounds(tasks: int, count: int) -> list[int]:
     return [tasks * k // count for k in range(count + 1)]
 
 
-def group_count(chunks: int, threads: int) -> int:
-    """In how many groups chunks are taken: a power of two, as `chunks` is."""
-    wanted = _GROUPS_OF_A_THREAD * threads if threads > 1 else 1
+def group_count(chunks: int, threads: int, ranks: int = 1) -> int:
+    """In how many groups all ranks take chunks, with so many threads each.
+
+    A power of two, as `chunks` is. One thread of a rank takes a subtree at once; of ranks that are
+    no power of two, none has a subtree of its own, and shares are made of more groups to be even.
+    """
+    even = not ranks & (ranks - 1)
+    wanted = ranks * (_GROUPS_OF_A_THREAD * threads if threads > 1 or not even else 1)
     count = 1
     while count < min(wanted, chunks):
         count *= 2
@@ -92,12 +101,14 @@ def group_count(chunks: int, threads: int) -> int:
 class ChunkedReplay:
     """The three parts of a split program: arrays in, arrays out.
 
-    bounds: the task where each chunk begins, and where the last one ends.
+    bounds: the task where each chunk begins, and where the last one ends; world: the processes
+    that share the chunks, of which this is one.
     """
 
-    def __init__(self, split: Split, threads: int, bounds: list[int]):
+    def __init__(self, split: Split, threads: int, bounds: list[int], world: World | None = None):
         self.split, self.threads, self.bounds = split, threads, bounds
-        self.groups = group_count(len(bounds) - 1, threads)
+        self.world = world or World()
+        self.groups = group_count(len(bounds) - 1, threads, self.world.size)
         sizes = {end - begin for begin, end in zip(bounds, bounds[1:])} - {0}
         self.chunks = {size: Replay(split.chunk(size)) for size in sorted(sizes)}
         self.before = Replay(split.before, in_place=True) if split.before.outputs else None
@@ -134,7 +145,7 @@ class ChunkedReplay:
 
     def new_buffers(self) -> WorkBuffers:
         """Memory for one call."""
-        buffers = WorkBuffers(self.split, self.bounds, self.groups)
+        buffers = WorkBuffers(self.split, self.bounds, self.groups, self.world)
         if not self.calls_python:
             buffers.build_jobs(self.chunks, self.threads)
         return buffers

@@ -24,6 +24,7 @@ from ..core.device import kind_of, move
 from ..core.primitive import replaced
 from ..core.scope import state
 from ..core.tensor import Tensor
+from ..system.world import current
 from .chunks import Execution, build_replay
 from .lower import lower
 from .program import Program, checked
@@ -122,7 +123,7 @@ def jit(f: Callable) -> Callable:
 
 
 class _ProgramCache:
-    """The programs of one function by signature and device; None where it cannot be compiled."""
+    """The programs of one function by signature, device and world; None: it cannot be compiled."""
 
     def __init__(self, f: Callable):
         self.f = f
@@ -167,10 +168,10 @@ class _ProgramCache:
 
 
 def _key_and_leaves(args: tuple, kwargs: dict) -> tuple[tuple, list]:
-    """(signature and device, leaves of the arguments)."""
+    """(signature, device and world, leaves of the arguments)."""
     leaves: list = []
     signature = _signature((args, kwargs), leaves)
-    return (signature, state.device), leaves
+    return (signature, state.device, current()), leaves
 
 
 def _signature(node: Any, leaves: list) -> tuple:

@@ -19,6 +19,7 @@ from ..jit import jit
 from ..nn.optim import Optimizer, adam
 from ..progress import ProgressBar, progress
 from ..system.resources import peak_memory
+from ..system.world import World, current
 from .checkpoint import Best, Checkpoint, Progress, Row, finite
 from .divergence import check_batch, is_finite, raise_diverged
 from .environment import environment
@@ -64,7 +65,8 @@ def train(
     checkpoint: written every few minutes; with `resume` the training continues from it and is then,
     bit for bit, the one that was not interrupted, also beyond its end, with more iterations. On
     another machine the bits may differ, and a note says so; on another number of cores only those
-    of an update that is not split over tasks, which its first line says;
+    of an update that is not split over tasks, which its first line says. In the `with` of
+    tm.ranks.mpi all ranks train together, and the first alone calls `save` and `begun` and writes;
     begun() is called once, after the first update and before anything is written: the time to move
     an earlier run's files away, since by now all arguments are known to fit;
     compiled: the whole update, gradient and optimizer, is traced once and replayed; so
@@ -85,6 +87,11 @@ def train(
     if params is None:
         params = _initial_params(method, rng)
     params = tree.map(tensor, params)
+    world = current()
+    world.check_same(initial_parameters=params)
+    if checkpoint:
+        world.check_same(configuration=checkpoint.config)
+        world.check_folder(checkpoint.path.parent)
     now = Progress(
         params=params,
         state=optimizer.init(params),
@@ -137,7 +144,8 @@ def train(
         """A row added to the curve, the best parameters brought up to date; both are reported."""
         means = {key: total / now.count for key, total in now.sums.items()}
         pace = 1e3 * now.busy / now.count
-        row = Row(now.iteration, now.seconds, means, score, pace, peak_memory())
+        memory = world.sum_of(peak_memory())
+        row = Row(now.iteration, now.seconds, means, score, pace, memory)
         best = now.best
         if score is not None and (best is None or _is_better(score, best.score, better)):
             best = Best(now.params, now.iteration, score)
@@ -149,7 +157,7 @@ def train(
             count=0,
             generator_states=generator_states(),  # the evaluation may have drawn
         )
-        if save:
+        if save and world.first:
             save(now.params, list(now.curve))
         scored = {} if score is None else {"score": score}
         bar.note(**means, **scored, ms=row.pace, MB=row.memory)
@@ -157,11 +165,11 @@ def train(
 
     def write_checkpoint(now: Progress) -> None:
         """To the file, unless it would hold nothing new."""
-        if checkpoint and now.iteration > first:
+        if checkpoint and world.first and now.iteration > first:
             checkpoint.path.parent.mkdir(parents=True, exist_ok=True)  # removed meanwhile?
             checkpoint.write(now)
 
-    with progress(iterations, name, now.iteration) as bar:
+    with progress(iterations, name, now.iteration, world.first) as bar:
         if resume and checkpoint and checkpoint.made_on != environment():
             bar.note(
                 resumed=f"on {environment()}, begun on {checkpoint.made_on}: the bits may differ "
@@ -170,24 +178,27 @@ def train(
         before, batch = now, None  # the progress before the last update, and the batch of that
         try:
             while now.iteration < iterations:
+                world.check_stop()
                 next_batch = sample(now.iteration) if numbered else sample()
                 if batch is None:
                     check_batch(next_batch)
+                    world.check_same(first_batch=next_batch)
                 new = advance(now, next_batch)
                 if batch is None:
-                    _note_serial(update, bar)
+                    _note_execution(update, world, bar)
                 is_row = new.iteration in row_iterations
                 is_last = new.iteration == iterations
-                is_due = checkpoint is not None and (checkpoint.due() or is_last)
+                is_due = checkpoint is not None and (is_last or _is_due(checkpoint, world))
                 # Of the loss always, of the parameters before they are evaluated or written:
                 # to look at them all takes time.
                 diverged = not is_finite(new.sums["loss"])
                 if is_row or is_due:
                     diverged = diverged or not finite(new.params, new.state)
+                    world.check_same(parameters=new.params)
                 if diverged:
                     updates = [(before, batch), (now, next_batch)]
                     raise_diverged(meta_update, checkpoint, write_checkpoint, updates, new)
-                if begun and new.iteration == first + 1:
+                if begun and world.first and new.iteration == first + 1:
                     begun()
                 if is_row:
                     new = with_row(new, evaluate(new.params) if evaluate else None)
@@ -222,8 +233,27 @@ def _is_better(score: Score, best: Score, better: str) -> bool:
     return sign * (score.mean - best.mean) > 0
 
 
-def _note_serial(update: Callable, bar: ProgressBar) -> None:
-    """Say once why much of the compiled update is not cut up for threads, if that is so."""
-    for program in getattr(update, "programs", {}).values():
-        if program and program.execution.serial:
-            bar.note(update=program.execution)
+def _is_due(checkpoint: Checkpoint, world: World) -> bool:
+    """Whether the process that writes checkpoints finds it time to; the same on all."""
+    return bool(world.largest(world.first and checkpoint.due()))
+
+
+def _note_execution(update: Callable, world: World, bar: ProgressBar) -> None:
+    """Say once why much of the update is not cut up for threads, or ranks, if that is so.
+
+    Raises ValueError if there are fewer tasks than ranks.
+    """
+    programs = getattr(update, "programs", {}).values()
+    executions = [program.execution for program in programs if program]
+    if world.size > 1 and not executions:
+        bar.note(update="every rank computes all tasks, as the update is not compiled")
+    for execution in executions:
+        if world.size > 1 and not execution.tasks:
+            bar.note(update=f"every rank computes all of it, {execution}")
+        elif execution.serial:
+            bar.note(update=execution)
+        if 0 < execution.tasks < world.size:
+            raise ValueError(
+                f"train: {world.size} ranks for {execution.tasks} tasks: some would have none; "
+                "start fewer ranks, or draw more tasks"
+            )
