@@ -11,6 +11,7 @@ from .affine import affine
 from .characters import Characters, join
 from .episodes import Batch, Tasks, episodes
 from .glyphs import Glyphs
+from .numbered import Numbered
 from .pairs import Pairs, groups, pairs
 from .quadratics import Problems, Quadratics
 from .sinusoid import Sinusoids, Waves
@@ -19,6 +20,7 @@ __all__ = [
     "Batch",
     "Characters",
     "Glyphs",
+    "Numbered",
     "Omniglot",
     "Pairs",
     "Problems",

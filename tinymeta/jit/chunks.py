@@ -23,7 +23,7 @@ from ..system.resources import cores
 from ..system.world import World, current
 from .arena import take_idle
 from .chunk_count import chunk_count
-from .program import Program
+from .program import Equation, Program
 from .replay import Replay
 from .split import Split, split
 from .task_roles import estimated_seconds
@@ -130,6 +130,30 @@ class ChunkedReplay:
         for y in split.whole.outputs:
             outputs.append(values[y].copy() if y in split.whole.inputs else values[y])
         return outputs
+
+    def own_tasks(self, inputs: list[Equation]) -> tuple[int, int] | None:
+        """The tasks (first, end) whose rows are all that this rank reads of these inputs.
+
+        None if it reads more of them.
+        """
+        split = self.split
+        whole = split.whole.outputs
+        read = {x for eqn in (*split.whole.equations, *split.before.equations) for x in eqn.inputs}
+        read_whole = {*split.broadcast, *split.after_inputs, *whole, *split.before.outputs}
+        for eqn in split.before.equations:
+            read_whole.update(eqn.inputs)
+        for x in inputs:
+            by_rows = x in split.mapped and x not in read_whole and x.shape[0] == split.tasks
+            if x in read.union(whole) and not by_rows:
+                return None
+        return self.idle_buffers[0].tasks_of(self.world.rank)
+
+    def sum_columns(self) -> dict[Equation, int] | None:
+        """Where each reduced result begins in the flat sum; None if they have several dtypes."""
+        if len({y.dtype for y in self.split.reduced}) != 1:
+            return None
+        (table,) = self.idle_buffers[0].sums
+        return dict(zip(table.results, table.edges.tolist()))
 
     def run_chunks(self, values: dict) -> dict:
         """The reduced and concatenated values, from the mapped and broadcast ones."""

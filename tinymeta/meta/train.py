@@ -17,14 +17,15 @@ from ..core.checks import check_one_of, check_whole
 from ..core.tensor import tensor
 from ..jit import jit
 from ..nn.optim import Optimizer, adam
-from ..progress import ProgressBar, progress
+from ..progress import progress
 from ..system.resources import peak_memory
-from ..system.world import World, current
+from ..system.world import current
 from .checkpoint import Best, Checkpoint, Progress, Row, finite
 from .divergence import check_batch, is_finite, raise_diverged
 from .environment import environment
 from .evaluation import Score
 from .method import Method
+from .together import Batches, is_due, note_execution
 
 
 class Run(NamedTuple):
@@ -58,7 +59,8 @@ def train(
     """Meta-train for `iterations` updates.
 
     sample() -> what `method.meta_grad` takes, a fresh batch each time; numbered: it is called as
-    sample(k) for update k, from 0 on, and may change as training proceeds;
+    sample(k) for update k, from 0 on, and may change as training proceeds. Or a source of numbered
+    tasks as tm.data.Numbered, which has `tasks` and `sample(k, lo, hi)`;
     rng draws the initial parameters if none are given;
     evaluate(params) -> a Score, called `rows` times; better: "larger" or "smaller" ones;
     save(params, curve) is called as often;
@@ -119,7 +121,9 @@ def train(
         metrics, grads = method.meta_grad(params, batch)
         return metrics, *optimizer.update(grads, state, params)
 
-    update = jit(meta_update) if compiled else meta_update
+    update: Any = jit(meta_update) if compiled else meta_update
+    batches = Batches(sample, numbered)
+    parts: Any = None  # the update, where each process does a part of it
 
     def advance(now: Progress, batch: Any) -> Progress:
         """One update."""
@@ -163,6 +167,29 @@ def train(
         bar.note(**means, **scored, ms=row.pace, MB=row.memory)
         return now
 
+    def share(now: Progress, batch: Any) -> Progress:
+        """Its state becomes this process's part of it, if an update can be done in parts."""
+        nonlocal update, parts
+        found = compiled and world.sharded(method.meta_grad, optimizer, *now[:2], batch)
+        if isinstance(found, str):
+            bar.note(update=f"every rank updates all parameters, as {found}")
+        elif found:
+            update = parts = found
+            now = now._replace(state=parts.own(now.state))
+        return now
+
+    def whole(now: Progress) -> Progress:
+        """With the whole state of the optimizer."""
+        return now._replace(state=parts.whole(now.state)) if parts else now
+
+    def note_sharing(now: Progress, batch: Any) -> None:
+        """Say what every process does, after the first update; from then on each draws its own."""
+        note_execution(update, world, bar)
+        if world.size > 1:
+            leaves_before = len(tree.leaves(now.params if parts else now[:2]))
+            if reason := batches.draw_own_from_now_on(update, leaves_before, batch):
+                bar.note(batches=reason)
+
     def write_checkpoint(now: Progress) -> None:
         """To the file, unless it would hold nothing new."""
         if checkpoint and world.first and now.iteration > first:
@@ -179,34 +206,37 @@ def train(
         try:
             while now.iteration < iterations:
                 world.check_stop()
-                next_batch = sample(now.iteration) if numbered else sample()
+                next_batch = batches.draw(now.iteration)
                 if batch is None:
                     check_batch(next_batch)
                     world.check_same(first_batch=next_batch)
+                    before = now = share(now, next_batch)
                 new = advance(now, next_batch)
                 if batch is None:
-                    _note_execution(update, world, bar)
+                    note_sharing(now, next_batch)
                 is_row = new.iteration in row_iterations
                 is_last = new.iteration == iterations
-                is_due = checkpoint is not None and (is_last or _is_due(checkpoint, world))
+                is_to_write = checkpoint is not None and (is_last or is_due(checkpoint, world))
                 # Of the loss always, of the parameters before they are evaluated or written:
                 # to look at them all takes time.
                 diverged = not is_finite(new.sums["loss"])
-                if is_row or is_due:
+                if is_row or is_to_write:
                     diverged = diverged or not finite(new.params, new.state)
+                    diverged = bool(world.largest(diverged))  # each may have a part of the state
                     world.check_same(parameters=new.params)
                 if diverged:
-                    updates = [(before, batch), (now, next_batch)]
+                    last = whole(before), batches.whole(before.iteration, batch)
+                    updates = [last, (whole(now), batches.whole(now.iteration, next_batch))]
                     raise_diverged(meta_update, checkpoint, write_checkpoint, updates, new)
                 if begun and world.first and new.iteration == first + 1:
                     begun()
                 if is_row:
                     new = with_row(new, evaluate(new.params) if evaluate else None)
                 before, batch, now = now, next_batch, new
-                if is_due:
-                    write_checkpoint(now)
+                if is_to_write:
+                    write_checkpoint(whole(now))
         except KeyboardInterrupt as stop:
-            write_checkpoint(now)
+            write_checkpoint(whole(now))
             if now.count:
                 now = with_row(now, None)
             signal = stop.args[0] if stop.args else "Ctrl-C"
@@ -231,29 +261,3 @@ def _initial_params(method: Method, rng: Any) -> Any:
 def _is_better(score: Score, best: Score, better: str) -> bool:
     sign = 1 if better == "larger" else -1
     return sign * (score.mean - best.mean) > 0
-
-
-def _is_due(checkpoint: Checkpoint, world: World) -> bool:
-    """Whether the process that writes checkpoints finds it time to; the same on all."""
-    return bool(world.largest(world.first and checkpoint.due()))
-
-
-def _note_execution(update: Callable, world: World, bar: ProgressBar) -> None:
-    """Say once why much of the update is not cut up for threads, or ranks, if that is so.
-
-    Raises ValueError if there are fewer tasks than ranks.
-    """
-    programs = getattr(update, "programs", {}).values()
-    executions = [program.execution for program in programs if program]
-    if world.size > 1 and not executions:
-        bar.note(update="every rank computes all tasks, as the update is not compiled")
-    for execution in executions:
-        if world.size > 1 and not execution.tasks:
-            bar.note(update=f"every rank computes all of it, {execution}")
-        elif execution.serial:
-            bar.note(update=execution)
-        if 0 < execution.tasks < world.size:
-            raise ValueError(
-                f"train: {world.size} ranks for {execution.tasks} tasks: some would have none; "
-                "start fewer ranks, or draw more tasks"
-            )

@@ -26,32 +26,47 @@ import numpy as np
 from ..jit.tree_sum import tree_sum
 from .messages import Messages
 
-Change = Callable[[np.ndarray, int, int], None]  # in place: (the numbers begin..end, begin, end)
-
 
 def total(
-    messages: Messages, rows: np.ndarray, present: Sequence[bool], change: Change | None = None
+    messages: Messages,
+    rows: np.ndarray,
+    present: Sequence[bool],
+    change: Callable[[np.ndarray], None] | None = None,
 ) -> np.ndarray:
     """The sum of the rows of all ranks, on each of them, a new array (n,).
 
     present: of all places, whether there is a row; `share` says which of them are this rank's.
-    change(numbers, begin, end): called on each rank with its slice of the sum, which it may change
-    in place before all slices are put together.
+    change(out): called on each rank where its slice of the sum, see `slice_of`, is in its place and
+    nothing is in the others, to change the slice before all are put together.
     """
     out = np.empty(rows.shape[1], rows.dtype)
     with np.errstate(all="ignore"):
         if messages.size & (messages.size - 1):
-            begin, end = _add_slices(messages, rows, present, out)
+            _add_slices(messages, rows, present, out)
         else:
-            begin, end = _halve(messages, rows, present, out)
+            _halve(messages, rows, present, out)
     if change:
-        change(out[begin:end], begin, end)
-    if messages.size & (messages.size - 1):
-        join(messages, out, _cuts(len(out), messages.size))
-    else:
-        for partner, keep, give in reversed([*_halves(messages.rank, messages.size, len(out))]):
-            messages.exchange(out[slice(*keep)], partner, out[slice(*give)], partner)
+        change(out)
+    put_together(messages, out)
     return out
+
+
+def slice_of(rank: int, size: int, n: int) -> tuple[int, int]:
+    """The slice of n numbers that a rank owns: the first, and the one after its last."""
+    if size & (size - 1):
+        return n * rank // size, n * (rank + 1) // size
+    *_, owned = (0, n), *(keep for _, keep, _ in _halves(rank, size, n))
+    return owned
+
+
+def put_together(messages: Messages, array: np.ndarray) -> None:
+    """Fill a flat array of which each rank has the slice that it owns."""
+    rank, size, n = messages.rank, messages.size, len(array)
+    if size & (size - 1):
+        join(messages, array, [n * r // size for r in range(size + 1)])
+        return
+    for partner, keep, give in reversed([*_halves(rank, size, n)]):
+        messages.exchange(array[slice(*keep)], partner, array[slice(*give)], partner)
 
 
 def join(messages: Messages, array: np.ndarray, bounds: Sequence[int]) -> None:
@@ -107,10 +122,8 @@ def _halves(rank: int, size: int, n: int) -> Iterator[tuple[int, tuple, tuple]]:
         distance *= 2
 
 
-def _halve(
-    messages: Messages, rows: np.ndarray, present: Sequence[bool], out: np.ndarray
-) -> tuple[int, int]:
-    """Fill this rank's slice of the sum in `out`; returns where it begins and ends."""
+def _halve(messages: Messages, rows: np.ndarray, present: Sequence[bool], out: np.ndarray) -> None:
+    """Fill this rank's slice of the sum in `out`."""
     rank, size, n = messages.rank, messages.size, len(out)
     of_rank = [any(present[slice(*share(len(present), r, size))]) for r in range(size)]
     value = _tree(rows, present[slice(*share(len(present), rank, size))])
@@ -132,14 +145,9 @@ def _halve(
         distance *= 2
     assert value is not None, "nothing to add"
     out[begin:end] = value
-    return begin, end
 
 
 # ---- any number of ranks -------------------------------------------------------------------------
-
-
-def _cuts(n: int, size: int) -> list[int]:
-    return [n * rank // size for rank in range(size + 1)]
 
 
 def _subtrees(lo: int, hi: int, begin: int, end: int) -> list[tuple[int, int]]:
@@ -154,8 +162,8 @@ def _subtrees(lo: int, hi: int, begin: int, end: int) -> list[tuple[int, int]]:
 
 def _add_slices(
     messages: Messages, rows: np.ndarray, present: Sequence[bool], out: np.ndarray
-) -> tuple[int, int]:
-    """Fill this rank's slice of the sum in `out`; returns where it begins and ends."""
+) -> None:
+    """Fill this rank's slice of the sum in `out`."""
     rank, size, places = messages.rank, messages.size, len(present)
     nodes = [  # of each rank: the subtrees whose sums it has
         [(a, b) for a, b in _subtrees(*share(places, r, size), 0, places) if any(present[a:b])]
@@ -163,12 +171,11 @@ def _add_slices(
     ]
     first, _ = share(places, rank, size)
     sums = [_tree(rows[a - first : b - first], present[a:b]) for a, b in nodes[rank]]
-    cuts = _cuts(len(out), size)
-    begin, end = cuts[rank], cuts[rank + 1]
+    begin, end = slice_of(rank, size, len(out))
     known = {node: part[begin:end] for node, part in zip(nodes[rank], sums) if part is not None}
     for step in range(1, size):
         to, source = (rank + step) % size, (rank - step) % size
-        parts = [part[cuts[to] : cuts[to + 1]] for part in sums if part is not None]
+        parts = [part[slice(*slice_of(to, size, len(out)))] for part in sums if part is not None]
         sent = np.concatenate(parts) if len(parts) > 1 else (*parts, out[:0])[0]
         received = np.empty((len(nodes[source]), end - begin), out.dtype)
         messages.exchange(np.ascontiguousarray(sent), to, received, source)
@@ -176,7 +183,6 @@ def _add_slices(
     value = _known_sum(0, places, known)
     assert value is not None, "nothing to add"
     out[begin:end] = value
-    return begin, end
 
 
 def _known_sum(begin: int, end: int, known: dict[tuple[int, int], np.ndarray]) -> np.ndarray | None:

@@ -9,7 +9,7 @@ Invariant: every answer is the same on all ranks, so they take the same way thro
 import secrets
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from ..system.world import World
 from . import sums
 from .messages import Messages
 from .same import digest
+from .sharded import shard_update
 
 _FOLDER_SECONDS = 10.0  # network disks show a new file to other machines after some seconds
 
@@ -27,7 +28,8 @@ class Ranks(World):
     """Several processes, of which this is one; threads: how many it may use.
 
     place: the machine it runs on, for errors to name. stop: the number of a signal that has come.
-    change: what is done to each rank's slice of the next sum before slices are put together.
+    change: what is done to this rank's slice of the next sums before slices are put together, see
+    `sums.total`.
     """
 
     def __init__(self, messages: Messages, threads: int | None = None, place: str = ""):
@@ -35,7 +37,7 @@ class Ranks(World):
         self.rank, self.size = messages.rank, messages.size
         self.places = messages.gather(place)
         self.stop = 0
-        self.change: sums.Change | None = None
+        self.change: Callable[[np.ndarray], None] | None = None
 
     def total(self, rows: np.ndarray, present: Sequence[bool]) -> np.ndarray:
         """The sum of all ranks' rows along one tree, see `World.total`."""
@@ -89,6 +91,12 @@ class Ranks(World):
                 f"{self.named(blind[0])} does not see what {self.named(0)} writes to {folder}: "
                 "give an output folder on a disk that all machines share"
             )
+
+    def sharded(self, meta_grad: Any, optimizer: Any, params: Any, state: Any, batch: Any) -> Any:
+        """The update in parts, see sharded.py and `World.sharded`."""
+        if self.size == 1:
+            return None
+        return shard_update(self, meta_grad, optimizer, params, state, batch)
 
     def named(self, rank: int) -> str:
         """A rank as errors name it: "rank 3 (on node7)"."""

@@ -70,6 +70,14 @@ class World:
         The names say what it is, with _ for spaces; arrays, trees of them, and what has a repr.
         """
 
+    def sharded(self, meta_grad: Any, optimizer: Any, params: Any, state: Any, batch: Any) -> Any:
+        """An update (params, state, batch) -> (metrics, params, state) with a part for each rank.
+
+        It has `own` and `whole`, functions of a state. A text, why every rank does all; None: of a
+        process alone.
+        """
+        return None
+
     def check_folder(self, folder: Any) -> None:
         """Raise RuntimeError, on every rank, unless all see what rank 0 writes there."""
 
