@@ -28,6 +28,7 @@ from .same import code
 from .world import Ranks
 
 _PATIENCE = 2.0  # seconds in which a rank that failed waits for the others to fail, too
+_PASSING_ON = 0.5  # seconds in which a launcher passes on what was printed, before it ends all
 _SIGNALS = [
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 ]
@@ -122,13 +123,15 @@ def _end(MPI: Any, failing: Any, error: BaseException) -> None:
     end = time.monotonic() + _PATIENCE
     while not request.Test():
         if time.monotonic() > end:
-            traceback.print_exception(error)
+            where = f"rank {failing.rank} of {failing.size} (on {socket.gethostname()})"
+            reason = f"{type(error).__name__}: {error}"
+            lines = traceback.format_exception(error)
             print(
-                f"rank {failing.rank} of {failing.size} (on {socket.gethostname()}) failed: "
-                f"{type(error).__name__}: {error}; the job is stopped",
+                f"{''.join(lines)}{where} failed: {reason}; the job is stopped",
                 file=sys.stderr,
                 flush=True,
             )
+            time.sleep(_PASSING_ON)
             MPI.COMM_WORLD.Abort(1)
         time.sleep(0.01)
     if failing.rank:
