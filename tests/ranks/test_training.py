@@ -149,6 +149,7 @@ def test_each_rank_keeps_its_slice_of_the_moments_and_sends_no_more_than_the_gra
             _, params, own = update(params, own, batch)
         sent = (world.messages.bytes - before) // 2
         elements = sum(x.size for x in tm.tree.leaves(own.mean))
+        assert len(update.update.programs) == len(update.programs) == 1  # compiled once
         return elements, sent, bits(params), bits(update.whole(own).square)
 
     found = on_ranks(size, work)

@@ -49,7 +49,8 @@ class ShardedUpdate:
     ):
         self.ranks, self.gradient, self.edges, self.n = ranks, gradient, edges, n
         self.programs = gradient.programs  # type: ignore[attr-defined]
-        self.update = jit(update)
+        self.update: Any = jit(update)
+        self.alone = World()  # one for all calls: programs are kept by their world
         self.like_params, self.like_state = _shapes(params), _shapes(state)
         self.begin, self.end = sums.slice_of(ranks.rank, ranks.size, n)
         # (leaf, its first element, the one after its last) of what this rank owns
@@ -69,7 +70,7 @@ class ShardedUpdate:
             """The new parameters in place of their gradients, where this rank owns them."""
             nonlocal new_state
             grads = [numbers[part] for part in self.parts]
-            with using(World()):  # shapes differ from rank to rank: there is nothing to share
+            with using(self.alone):  # shapes differ from rank to rank: nothing to share
                 own, new_state = self.update(grads, state, own_params)
             for part, values in zip(self.parts, own):
                 numbers[part] = np.asarray(values)
