@@ -30,7 +30,7 @@ def run_example(main: Callable, args: argparse.Namespace, name: str) -> None:
     A bad argument, a missing file or an interruption is one line, not a traceback.
     """
     try:
-        with _ranks(args), output_may_fail(args.out), signals_as_ctrl_c(), tm.device(args.device):
+        with _ranks(args), output_may_fail(args.out), signals_as_ctrl_c(), _device(args):
             _check_files(args, name)
             writes = current().first and not vars(args).get("evaluate")
             with exclusive(args.out, name) if writes else contextlib.nullcontext():
@@ -52,6 +52,11 @@ def _ranks(args: argparse.Namespace) -> Iterator[None]:
             nowhere = stack.enter_context(open(os.devnull, "w"))
             stack.enter_context(contextlib.redirect_stdout(nowhere))
         yield
+
+
+def _device(args: argparse.Namespace) -> contextlib.AbstractContextManager[None]:
+    """The device of --device; of several ranks on a machine, each has a GPU of its own."""
+    return tm.device(current().device(args.device))
 
 
 def _check_files(args: argparse.Namespace, name: str) -> None:

@@ -29,6 +29,7 @@ from .chunks import Execution, build_replay
 from .lower import lower
 from .program import Program, checked
 from .simplify import simplify
+from .split import split
 from .trace import Traced, as_own_array, is_array, is_number, leaf_array
 
 # By device; a GPU reads windows where they are, so it needs no lowering.
@@ -75,10 +76,24 @@ def compile_for(f: Callable, args: tuple, kwargs: dict) -> CompiledProgram | Non
         return None
     *_, (_, program) = run_passes(traced.program)
     if state.device != "cpu":
-        from .graph import Launches  # numba.cuda is slow to import
-
-        return CompiledProgram(traced, program, Launches(program), Execution("whole"))
+        return CompiledProgram(traced, program, *_build_launches(program))
     return CompiledProgram(traced, program, *build_replay(program))
+
+
+def _build_launches(program: Program) -> tuple[Callable, Execution]:
+    """(the program as a function of arrays, on this thread's GPU; how it is run)."""
+    from .graph import Launches  # numba.cuda is slow to import
+
+    if current().size == 1:
+        return Launches(program), Execution("whole")
+    found = split(program)
+    if isinstance(found, str):
+        return Launches(program), Execution("whole, not in chunks of tasks", found)
+    from .gpu_chunks import ChunkedLaunches
+
+    replay = ChunkedLaunches(found, current())
+    how = f"{found.tasks} tasks in {len(replay.bounds) - 1} chunks"
+    return replay, Execution(how, tasks=found.tasks)
 
 
 # ---- jit ----------------------------------------------------------------------------------------

@@ -53,7 +53,8 @@ def mpi(threads: int | None = None) -> Iterator[Ranks]:
     messages = MPIMessages(MPI, MPI.COMM_WORLD)
     failing = MPI.COMM_WORLD.Dup()  # for errors alone: no message of a sum is in the way
     try:
-        ranks = Ranks(messages, threads or _threads(MPI), socket.gethostname())
+        here = MPI.COMM_WORLD.Split_type(MPI.COMM_TYPE_SHARED)  # the ranks of this machine
+        ranks = Ranks(messages, threads or _threads(here), socket.gethostname(), here.rank)
         ranks.check_same(
             code=code(), flags=sys.argv, libraries=(sys.version, np.__version__, numba.__version__)
         )
@@ -82,12 +83,11 @@ def _load() -> Any:
     return MPI
 
 
-def _threads(MPI: Any) -> int:
+def _threads(here: Any) -> int:
     """This rank's part of the cores that it may use: of those that other ranks here may use, too.
 
     Ranks that a launcher has bound to cores of their own have all of these.
     """
-    here = MPI.COMM_WORLD.Split_type(MPI.COMM_TYPE_SHARED)
     if not hasattr(os, "sched_getaffinity"):
         return max(1, cores() // here.size)
     mine = os.sched_getaffinity(0)

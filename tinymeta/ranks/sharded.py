@@ -132,8 +132,10 @@ def shard_update(
     compiled: Any = jit(gradient)
     compiled.prepare(params, batch)
     (program,) = compiled.programs.values()
-    if program is None or not isinstance(program.replay, ChunkedReplay):
+    if program is None or not program.execution.tasks:
         return None  # every rank computes all, which the training says
+    if not isinstance(program.replay, ChunkedReplay):
+        return "it is computed on a GPU"
     columns = _columns(program, params)
     if isinstance(columns, str):
         return columns

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.device import devices
 from ..system.world import World
 from . import sums
 from .messages import Messages
@@ -27,17 +28,27 @@ _FOLDER_SECONDS = 10.0  # network disks show a new file to other machines after 
 class Ranks(World):
     """Several processes, of which this is one; threads: how many it may use.
 
-    place: the machine it runs on, for errors to name. stop: the number of a signal that has come.
+    place: the machine it runs on, for errors to name; local: which of the ranks there it is. stop:
+    the number of a signal that has come.
     change: what is done to this rank's slice of the next sums before slices are put together, see
     `sums.total`.
     """
 
-    def __init__(self, messages: Messages, threads: int | None = None, place: str = ""):
-        self.messages, self.threads = messages, threads
+    def __init__(
+        self, messages: Messages, threads: int | None = None, place: str = "", local: int = 0
+    ):
+        self.messages, self.threads, self.local = messages, threads, local
         self.rank, self.size = messages.rank, messages.size
         self.places = messages.gather(place)
         self.stop = 0
         self.change: Callable[[np.ndarray], None] | None = None
+
+    def device(self, name: str) -> str:
+        """Of "cuda", the GPU of this rank: its number among the ranks here, modulo the GPUs."""
+        if name != "cuda":
+            return name
+        gpus = [found for found in devices() if found.startswith(name)]
+        return gpus[self.local % len(gpus)]
 
     def total(self, rows: np.ndarray, present: Sequence[bool]) -> np.ndarray:
         """The sum of all ranks' rows along one tree, see `World.total`."""

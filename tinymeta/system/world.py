@@ -34,6 +34,10 @@ class World:
         """Is it this one that writes files and shows progress?"""
         return self.rank == 0
 
+    def device(self, name: str) -> str:
+        """The device of this process where `name`, "cuda", means one for each of a machine."""
+        return name
+
     def share(self, count: int, rank: int | None = None) -> tuple[int, int]:
         """Of `count` things in a row, the first of a rank (this one), and the one after its last.
 
