@@ -85,6 +85,17 @@ def generators(seed: int) -> list[np.random.Generator]:
     return [np.random.default_rng(child) for child in np.random.SeedSequence(seed).spawn(4)]
 
 
+def training_tasks(args: argparse.Namespace, draw: Callable, rng: np.random.Generator) -> Callable:
+    """sample(k), the batch of --tasks tasks for update k.
+
+    draw(rng, n) -> n tasks: by `rng`, one after another, or with --numbered-tasks by a generator
+    for each, so that each rank draws only its own.
+    """
+    if args.numbered_tasks:
+        return tm.data.Numbered(lambda one: draw(one, 1), tasks=args.tasks, seed=args.seed)
+    return lambda k: draw(rng, args.tasks)
+
+
 def train_or_load(
     args: argparse.Namespace,
     method: tm.meta.Method,

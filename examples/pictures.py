@@ -5,15 +5,10 @@ from pathlib import Path
 
 from run_files import write_file
 
-from tinymeta.system.world import current
-
 
 @functools.cache
 def pyplot():
-    """matplotlib.pyplot drawing to files, or None where it is not installed, and on all ranks but
-    the first."""
-    if not current().first:
-        return None
+    """matplotlib.pyplot drawing to files, or None where it is not installed."""
     try:
         import matplotlib
     except ImportError:

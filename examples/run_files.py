@@ -83,7 +83,7 @@ def write_file(path: Path, write: Callable) -> None:
     """write(file) writes bytes; in the end they take the place of `path`.
 
     A full disk is reported, and the file left out: a picture is not worth the run. Of several
-    ranks the first alone writes.
+    ranks the first alone writes; the others come here, too, as to draw may need all of them.
     """
     if not current().first:
         return

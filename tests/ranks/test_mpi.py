@@ -11,6 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 pytestmark = pytest.mark.mpi
@@ -35,7 +36,8 @@ def start(mpiexec, tmp_path):
     jobs = []
 
     def start(ranks, *flags, program=PROGRAM, out=tmp_path):
-        job = [mpiexec, "-n", str(ranks), sys.executable, str(program), str(out), *flags]
+        given = [str(out)] if program == PROGRAM else ["--out", str(out)]
+        job = [mpiexec, "-n", str(ranks), sys.executable, str(program), *given, *flags]
         if not ranks:
             job = [sys.executable, str(program), str(out), "--alone", *flags]
         # Yields the core at once where another rank waits for it.
@@ -72,6 +74,39 @@ def test_the_bits_are_those_of_one_process(start, flags, tmp_path):
     for ranks, threads in ((2, "1"), (3, "1"), (2, "2")):
         out = tmp_path / f"{ranks}-{threads}"
         assert bits(start(ranks, *flags, "--threads", threads, out=out)) == alone
+
+
+EXAMPLES = ROOT / "examples"
+SMALL = "--iterations 4 --test-tasks 20 --tasks 64".split()
+
+
+def parameters(out) -> dict:
+    with np.load(out / "maml_sinusoid.npz") as file:
+        return {name: file[name] for name in file.files}
+
+
+@pytest.mark.parametrize("flags", [(), ("--numbered-tasks",)])
+def test_an_example_leaves_the_same_files_and_figures(start, flags, tmp_path):
+    program, found = EXAMPLES / "maml_sinusoid.py", {}
+    for ranks in (1, 2):
+        out = tmp_path / str(ranks)
+        job = start(ranks, *SMALL, *flags, "--ranks", "mpi", out=out, program=program)
+        status, output = ended(job)
+        assert status == 0, output
+        results = re.findall(r"result: .*? seed", output)
+        assert len(results) == 4, output  # said once
+        found[ranks] = results, parameters(out), sorted(path.name for path in out.iterdir())
+    (a_results, a, a_files), (b_results, b, b_files) = found.values()
+    assert a_results == b_results and a_files == b_files
+    for name in a.keys() | b.keys():
+        np.testing.assert_array_equal(a[name], b[name])
+
+
+def test_a_flag_that_is_wrong_is_one_sentence_of_all_ranks(start):
+    program = EXAMPLES / "maml_sinusoid.py"
+    status, output = ended(start(2, "--resume", "--ranks", "mpi", program=program))
+    assert status != 0
+    assert output.count("error: there is no checkpoint") == 1 and "Traceback" not in output
 
 
 @pytest.mark.parametrize("way, says", [("raise", "ValueError: a mistake"), ("exit", "had enough")])

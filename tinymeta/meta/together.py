@@ -60,10 +60,13 @@ class Batches:
 
         update: compiled for a batch like this one; leaves_before: of its arguments, those before.
         """
+        programs = [program for program in getattr(update, "programs", {}).values() if program]
+        if not any(program.execution.tasks for program in programs):
+            return ""  # every rank computes with all of them, which has been said
         if not self.is_source:
             return "every rank draws all tasks, as `sample` is no source of numbered ones"
-        for program in getattr(update, "programs", {}).values():
-            if program and isinstance(program.replay, ChunkedReplay):
+        for program in programs:
+            if isinstance(program.replay, ChunkedReplay):
                 leaves = [k for k, _ in program.traced.input_leaves]
                 inputs = [x for x, k in zip(program.program.inputs, leaves) if k >= leaves_before]
                 if program.replay.split.tasks == self.function.tasks:

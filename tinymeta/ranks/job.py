@@ -39,12 +39,15 @@ def mpi(threads: int | None = None) -> Iterator[Ranks]:
     """In this `with`, the ranks of an MPI job share the tasks: of `tm.meta.train`, of
     `tm.meta.evaluate`, and of every compiled function whose program is split over tasks.
 
-    Every rank runs the same program. The results are, bit for bit, those of one process, for any
-    number of ranks and threads. Start it with `mpiexec -n 8 python -m mpi4py program.py`.
+    Every rank runs the same program. The results of what is split are, bit for bit, those of one
+    process, for any number of ranks and threads; what is not, every rank computes, and a training
+    says so. Start it with `mpiexec -n 8 python -m mpi4py program.py`.
 
     threads: of each rank; by default the cores of the machine, divided among the ranks on it.
-    Gives the world: `rank`, `size`. An error on one rank stops all; Ctrl-C, SIGTERM and SIGHUP to
-    any of them interrupt all trainings at the same update. Not for two threads of one rank.
+    Gives the world: `rank`, `size`, and `first`, whether this rank is the one to print and write.
+    What one rank does alone may call nothing that is shared, as the others would not answer. An
+    error on one rank stops all; Ctrl-C, SIGTERM and SIGHUP to any of them interrupt all trainings
+    at the same update. Other threads than this one are alone.
     Raises RuntimeError if there is no MPI, and if ranks run different code, flags or libraries.
     """
     if threads is not None and (not isinstance(threads, int) or threads < 1):
