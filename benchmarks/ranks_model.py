@@ -11,6 +11,11 @@ each rank go out, so a machine sends what one rank would.
 
 All of it is modelled, nothing measured, but for t, n and the optimizer's time. Not in it:
 stragglers, other traffic, and machines that wait for a disk.
+
+Where it stops, in this order: at the tasks there are, since a rank without one is idle; where a
+task takes less time than the sum, which more tasks a rank, or inner steps, make up for; at what
+every rank computes, the optimizer before it had its slice and the draws before tasks were numbered;
+at the P - 1 messages of a number of ranks that is no power of two.
 """
 
 from math import log2
@@ -86,12 +91,16 @@ def table(job: Job) -> str:
         f"{'':22}" + f"{'sum ms; of 1 / 4 tasks':>30}" * 3,
     ]
     for network in NETWORKS:
-        cells = []
-        for ranks in (8, 64, 1024):
-            shares = [100 * efficiency(job, tasks, ranks, network) for tasks in (1, 4)]
-            seconds = sum_seconds(job.gradient, ranks, network)
-            cells.append(f"{1e3 * seconds:.2f}; {shares[0]:.0f} / {shares[1]:.0f} %".rjust(30))
-        lines.append(f"{network.name:22}" + "".join(cells))
+        for together in (1, 8):
+            cells = []
+            for ranks in (8, 64, 1024):
+                seconds = sum_seconds(job.gradient, ranks, network, together)
+                one, four = (
+                    100 * efficiency(job, tasks, ranks, network, together) for tasks in (1, 4)
+                )
+                cells.append(f"{1e3 * seconds:.2f}; {one:.0f} / {four:.0f} %".rjust(30))
+            name = network.name if together == 1 else f"  {together} ranks a link"
+            lines.append(f"{name:22}" + "".join(cells))
     return "\n".join(lines)
 
 

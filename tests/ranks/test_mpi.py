@@ -131,6 +131,22 @@ def test_ranks_that_differ_are_refused_in_one_sentence(start, way, says):
     assert len(re.findall(f"Error: .*{says}", output)) == 1, output
 
 
+def test_ranks_with_other_flags_are_refused_in_one_sentence(mpiexec, tmp_path):
+    one, other = (
+        ["-n", "1", sys.executable, str(PROGRAM), str(tmp_path), "--iterations", count]
+        for count in ("3", "4")
+    )
+    job = subprocess.run(
+        [mpiexec, *one, ":", *other],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        text=True,
+        capture_output=True,
+        timeout=SECONDS,
+    )
+    assert job.returncode != 0
+    assert len(re.findall("Error: .* and rank 0 .* differ in their flags", job.stderr)) == 1
+
+
 def test_fewer_tasks_than_ranks_are_refused(start):
     status, output = ended(start(3, "--conv4", "--tasks", "2"))
     assert status != 0

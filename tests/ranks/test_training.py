@@ -217,6 +217,14 @@ def test_a_sampler_that_is_no_source_is_drawn_whole_which_is_said(capsys):
     assert capsys.readouterr().err.count("every rank draws all tasks") == 1
 
 
+def test_more_ranks_than_chunks_are_told(capsys):
+    run = images(METHODS["maml"](), waves_of())
+    expected = run()
+    capsys.readouterr()
+    assert set(on_ranks(20, run)) == {expected}
+    assert "4 of 20 ranks have no work in it, 64 tasks in 16 chunks" in capsys.readouterr().err
+
+
 # ---- checkpoints ---------------------------------------------------------------------------------
 
 

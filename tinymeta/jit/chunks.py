@@ -40,12 +40,14 @@ class Execution(NamedTuple):
     """How a program is run, in words.
 
     how: in how many chunks, or whole; serial: why much of the work is not cut up for threads, "" if
-    it is, or if it is little; tasks: how many were cut up, 0 if the program is run whole.
+    it is, or if it is little; tasks, chunks: how many were cut into how many, 0 if the program is
+    run whole.
     """
 
     how: str
     serial: str = ""
     tasks: int = 0
+    chunks: int = 0
 
     def __str__(self) -> str:
         return f"{self.how}: {self.serial}" if self.serial else self.how
@@ -75,7 +77,7 @@ def build_replay(program: Program, threads: int | None = None) -> tuple[Callable
     outside = 1 - sum(map(estimated_seconds, found.middle)) / seconds
     if outside > _NOTABLE_SHARE:
         serial = f"{100 * outside:.0f} % of the work depends on no task, or on sums over all"
-    execution = Execution(f"{found.tasks} tasks in {count} chunks", serial, found.tasks)
+    execution = Execution(f"{found.tasks} tasks in {count} chunks", serial, found.tasks, count)
     return ChunkedReplay(found, threads, chunk_bounds(found.tasks, count), world), execution
 
 

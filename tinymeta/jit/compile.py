@@ -92,8 +92,9 @@ def _build_launches(program: Program) -> tuple[Callable, Execution]:
     from .gpu_chunks import ChunkedLaunches
 
     replay = ChunkedLaunches(found, current())
-    how = f"{found.tasks} tasks in {len(replay.bounds) - 1} chunks"
-    return replay, Execution(how, tasks=found.tasks)
+    count = len(replay.bounds) - 1
+    how = f"{found.tasks} tasks in {count} chunks"
+    return replay, Execution(how, tasks=found.tasks, chunks=count)
 
 
 # ---- jit ----------------------------------------------------------------------------------------

@@ -96,6 +96,9 @@ def note_execution(update: Callable, world: World, bar: ProgressBar) -> None:
             bar.note(update=f"every rank computes all of it, {execution}")
         elif execution.serial:
             bar.note(update=execution)
+        if 0 < execution.chunks < world.size <= execution.tasks:
+            idle = world.size - execution.chunks
+            bar.note(update=f"{idle} of {world.size} ranks have no work in it, {execution.how}")
         if 0 < execution.tasks < world.size:
             raise ValueError(
                 f"train: {world.size} ranks for {execution.tasks} tasks: some would have none; "

@@ -70,7 +70,8 @@ class Ranks(World):
         """Raise KeyboardInterrupt(name) on all ranks if a signal has come to one of them."""
         number = self.messages.largest(self.stop)
         if number:
-            raise KeyboardInterrupt(signal.Signals(number).name)
+            name = signal.Signals(number).name
+            raise KeyboardInterrupt("Ctrl-C" if name == "SIGINT" else name)
 
     def check_same(self, **values: Any) -> None:
         """Raise RuntimeError, on every rank, where one has another value than rank 0."""
