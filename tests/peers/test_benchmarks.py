@@ -10,7 +10,7 @@ import tinymeta as tm
 pytest.importorskip("benchmarks", reason="only python -m pytest, at the root, finds benchmarks/")
 
 from benchmarks import __main__ as command
-from benchmarks import alone, growth, profile, work
+from benchmarks import alone, growth, products, profile, work
 
 pytestmark = pytest.mark.peers
 
@@ -51,6 +51,14 @@ def test_a_comparison(small, torch, jax, words, rivals, tmp_path, capsys):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["report.json", "report.md"]
     assert found["what"] in (tmp_path / "report.md").read_text()
     assert "torch" in report["machine"] and "ratio" in capsys.readouterr().out
+
+
+def test_products_beside_every_blas(torch, monkeypatch):
+    shapes = [(9, 20, 30, ""), (9, 20, 30, "x"), (9, 20, 30, "y"), (14, 1024, 3, "")]
+    monkeypatch.setattr(products, "PRODUCTS", {"small": shapes})
+    _, *rows = products.products(rounds=1).splitlines()
+    assert len(rows) == 4
+    assert all("tinymeta" in r and "NumPy" in r and "torch" in r for r in rows)
 
 
 def test_what_differs_is_not_timed(monkeypatch, tmp_path):
