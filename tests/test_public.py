@@ -40,7 +40,7 @@ def test_what_is_there_is_listed(name):
         if not n.startswith("_")
         and not (isinstance(x, types.ModuleType) and x.__name__.startswith(f"{room.__name__}."))
     }
-    assert found - {*room.__all__, "LAZY", "import_module"} == set()
+    assert found - {*room.__all__, "LAZY", "TYPE_CHECKING", "import_module"} == set()
 
 
 def test_files_of_operations_are_no_names_of_the_package():

@@ -13,7 +13,10 @@ operation means), cpu (its kernels), nn (layers, losses, optimizers), meta (meth
 tasks), testing (why believe it), jit (a traced function as one fast program).
 """
 
-from . import data, meta, nn, ops, testing
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from . import ops
 from .core import tree
 from .core.device import device, devices
 from .core.forward import jvp
@@ -22,11 +25,30 @@ from .core.nans import debug_nans
 from .core.primitive import primitive
 from .core.scope import scope
 from .core.tensor import Tensor, asarray, tensor
-from .data import Batch, Tasks
-from .io import about, load, save
 from .jit import explain, jit, warmup
-from .nn import losses, optim
 from .ops import *  # noqa: F403  the operations, under their own names
+
+if TYPE_CHECKING:
+    from . import data, meta, nn, testing
+    from .data import Batch, Tasks
+    from .io import about, load, save
+    from .nn import losses, optim
+
+# What not every program needs is imported when it is first asked for, from these modules: so a test
+# file that only checks a gradient waits for NumPy and little else.
+LAZY = {
+    "data": "data",
+    "meta": "meta",
+    "nn": "nn",
+    "testing": "testing",
+    "Batch": "data",
+    "Tasks": "data",
+    "about": "io",
+    "load": "io",
+    "save": "io",
+    "losses": "nn",
+    "optim": "nn",
+}
 
 __version__ = "0.1.0"
 
@@ -61,3 +83,15 @@ __all__ = [
     "warmup",
     *ops.__all__,
 ]
+
+
+def __getattr__(name: str) -> object:
+    if name not in LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = import_module(f".{LAZY[name]}", __name__)
+    globals()[name] = module if name == LAZY[name] else getattr(module, name)
+    return globals()[name]
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *LAZY})

@@ -27,7 +27,7 @@ arena          the block of memory in which all values of one call lie (memory.p
 kernel args    the int64s that a kernel is called with: places in the arena, sizes, strides.
 
 In reading order, with their lines:
-    compile.py 221     jit itself: signatures, the passes in order
+    signatures.py 174  jit itself;  then compile.py 67: the passes in order
     program.py 271     Equation, Program, Builder;  then trace.py 190, scalar.py 130
     origin.py 105      order, scope and rule of an equation, and what it descends from
     lower.py 186       and simplify.py 265, joins.py 99, cuts.py 122: Program -> Program
@@ -41,13 +41,13 @@ In reading order, with their lines:
     task_roles.py 243  what depends on one task alone;  then split.py 161, chunk_count.py 64
     chunks.py 177      runs them;  then tree_sum.py 109, work_buffers.py 164, job_tables.py 191
     threads.py 156     workers
-    explain.py 235     shows all of it;  then described.py 160, story.py 127, listing.py 88
+    explained.py 201   shows all of it;  then described.py 160, story.py 127, listing.py 88
     page_data.py 168   the same as data, for the page of explorer/;  timing.py 21, warmup.py 37
     graph.py 225       the same plan on a GPU
 """
 
-from .compile import jit
 from .explain import explain
+from .signatures import jit
 from .warmup import warmup
 
 __all__ = ["explain", "jit", "warmup"]

@@ -15,9 +15,9 @@ from .kinks import Kink, Skip, branches
 from .metagrad import MetaReport, check_meta_grad
 from .program import RandomProgram
 from .programcheck import check_program
+from .refusals import NoRule, Vacuous
 from .remainders import Remainders
 from .report import Report, Row, Undecided
-from .subject import NoRule, Vacuous
 from .taylor import check_taylor
 
 Program = RandomProgram  # the former name, kept for a release

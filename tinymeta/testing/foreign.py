@@ -15,8 +15,8 @@ from ..core.forward import Undefined, run_as_one
 from ..core.tensor import Tensor
 from ..core.tensor import asarray as as_tensor
 from ..ops.checkpoint import pack, unpack
-from .layouts import gappy
-from .subject import NoRule, name_of, same_bits
+from .layouts import gappy, same_bits
+from .refusals import NoRule, name_of
 
 # Which arrays foreign functions get strided, as views are: "" none, "cotangents", or all "arrays".
 LAYOUT = ContextVar("LAYOUT", default="")
@@ -73,7 +73,7 @@ class Foreign:
                         f"{tree.paths(args)[k]}: let it make a new array"
                     )
             result_leaves, rebuild_outputs = tree.flatten(result)
-            outputs = [as_tensor(_to_numpy(y)) for y in result_leaves]
+            outputs = [as_tensor(as_numpy(y)) for y in result_leaves]
             return pack(outputs), _ForeignCall(self, arguments, outputs, rebuild_outputs)
 
         packed, call, _ = run_as_one(run, inputs)
@@ -161,7 +161,7 @@ def _copy_for_foreign(x: np.ndarray) -> np.ndarray:
     return np.array(x)
 
 
-def _to_numpy(y: Any) -> np.ndarray:
+def as_numpy(y: Any) -> np.ndarray:
     """The array that any framework's array holds.
 
     Some of PyTorch's hold none: a sparse one; what lazily is zero, or the negative of another;

@@ -20,7 +20,7 @@ import numpy as np
 from ..cpu import conv, index, pool, reduce
 from ..cpu.pointers import POINTERS
 from ..jit import replay, tree_sum
-from ..jit.compile import jit
+from ..jit.signatures import jit
 
 _KERNEL_TYPE = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.POINTER(ctypes.c_int64))
 

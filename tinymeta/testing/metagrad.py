@@ -18,8 +18,8 @@ import numpy as np
 from ..core import tree
 from .kinks import Kink, crossed_kinks
 from .metaslopes import compare, cosine_and_ratio, gradient_in, orthogonal_directions
+from .refusals import Vacuous
 from .report import Report, Row, Undecided
-from .subject import Vacuous
 
 _FIRST_ORDER = (
     "this is the first-order MAML gradient: the second-derivative term is lost "
