@@ -3,7 +3,7 @@ Here     how fast a meta-gradient is: against others, against the machine, and w
          what becomes of it when disks fill, bits flip and runs are killed; how dense code is.
 Imports  tinymeta, torch and jax where they are installed; tests/ and, for faults, examples/
 Never    a figure without a check first that all contenders compute the same thing.
-Add one  work in work.py -> the same work in in_torch.py and in_jax.py
+Add one  work in work.py -> its net in torch_models.py and jax_models.py
 Tests    tests/peers/test_benchmarks.py, tests/test_faults.py, tests/test_density.py,
          tests/cuda/test_ptx_counts.py, tests/cuda/test_gpu_benchmark.py
 

@@ -27,9 +27,17 @@ def jax():
 
 @pytest.fixture
 def small(monkeypatch):
-    """The works, but conv4 with two tasks."""
-    monkeypatch.setitem(work.WORKS, "conv4", lambda: work.conv4(tasks=2, filters=8))
-    monkeypatch.setitem(work.WORKS, "siamese", lambda: work.siamese(pairs=6, filters=8))
+    """The works with few tasks, filters, classes and steps."""
+    smaller = {
+        "conv4": lambda: work.conv4(tasks=2, filters=8),
+        "dense": lambda: work.dense(tasks=2),
+        "large-images": lambda: work.large_images(tasks=1),
+        "learned-optimizer": lambda: work.learned_optimizer(steps=work.TRUNCATE + 2, tasks=3),
+        "prototypical": lambda: work.prototypical(way=4, query=1),
+        "siamese": lambda: work.siamese(pairs=6, filters=8),
+    }
+    for name, make in smaller.items():
+        monkeypatch.setitem(work.WORKS, name, make)
 
 
 @pytest.mark.parametrize(
@@ -38,6 +46,10 @@ def small(monkeypatch):
         ("conv4 --no-loops", {"torch.func, vmap and grad", "JAX, jit and vmap"}),
         ("sinusoid", {"JAX, jit and vmap", "JAX, jit and lax.map", "torch, leading task axis"}),
         ("siamese", {"torch.func, grad", "JAX, jit"}),
+        ("dense --no-loops", {"torch.func, vmap and grad", "JAX, jit and vmap"}),
+        ("large-images --no-loops", {"torch.func, vmap and grad", "JAX, jit and vmap"}),
+        ("prototypical", {"torch.func, vmap and grad", "JAX, jit and vmap"}),
+        ("learned-optimizer", {"torch.autograd", "JAX, jit and lax.scan"}),
         *((kind, {"torch", "JAX, jit"}) for kind in work.OPERATIONS),
     ],
 )
