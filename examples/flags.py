@@ -49,6 +49,11 @@ TRAINING_FLAGS = {
         "over, and nothing is written",
     ),
     "test-tasks": dict(type=int, default=600, help="tasks of the test"),
+    "ranks": dict(
+        choices=("mpi",),
+        help="share the tasks among the ranks of an MPI job, to the same bits: mpiexec -n 8 "
+        "python -m mpi4py .. --ranks mpi",
+    ),
     "no-jit": dict(
         action="store_true",
         help="run every operation by itself instead of a compiled program, to compare",
@@ -70,7 +75,7 @@ INNER_LOOP_FLAGS = {
 }
 
 # Flags that runs of earlier versions lack, and what these runs did.
-LATER = {"remat": None, "mode": "reverse"}
+LATER = {"remat": None, "mode": "reverse", "numbered_tasks": False}
 # Flags that may differ between a run and the one that resumes or tests it.
 MAY_DIFFER = {
     "root",
@@ -82,6 +87,7 @@ MAY_DIFFER = {
     "test_steps",
     "select",
     "load",
+    "ranks",
 }
 # How a run is computed: it may be tested in another way.
 EXECUTION = {"device", "no_jit", "chunks", "remat", "mode"}
@@ -157,6 +163,16 @@ def add_inner_loop_flags(p: argparse.ArgumentParser) -> None:
     """--remat and --mode, what is held of the inner steps."""
     for flag, settings in INNER_LOOP_FLAGS.items():
         p.add_argument(f"--{flag}", **settings)
+
+
+def add_numbered_tasks(p: argparse.ArgumentParser) -> None:
+    """--numbered-tasks, see `training_tasks` in common.py."""
+    p.add_argument(
+        "--numbered-tasks",
+        action="store_true",
+        help="draw each task of the training by its number, other tasks than without; with --ranks "
+        "each rank then draws only its own",
+    )
 
 
 def parse_flags(p: argparse.ArgumentParser, *needs: tuple) -> argparse.Namespace:

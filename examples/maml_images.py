@@ -14,8 +14,8 @@ convolutions is --net dense in place of --filters; its 20-way recipe has --way 2
 import time
 
 import numpy as np
-from common import generators, print_result, run_example, train_or_load
-from flags import add_inner_loop_flags, only_evaluates, parse_flags, parser
+from common import generators, print_result, run_example, train_or_load, training_tasks
+from flags import add_inner_loop_flags, add_numbered_tasks, only_evaluates, parse_flags, parser
 from images import add_image_flags, image_sets
 from methods import METHODS, build_method, with_step_weights
 from pictures import pyplot, save_figure
@@ -83,11 +83,11 @@ def main(args, name):
             method, params, sampler(characters, rng), tasks=tasks, compiled=not args.no_jit
         )
 
-    draw = sampler(train, train_rng)
+    tasks = training_tasks(args, lambda rng, n: sampler(train, rng)(n), train_rng)
     params = train_or_load(
         args,
         learner,
-        with_step_weights(args, lambda k: draw(args.tasks)),
+        with_step_weights(args, tasks),
         rngs,
         name=name,
         evaluate=lambda params: score(
@@ -151,6 +151,7 @@ if __name__ == "__main__":
     p = parser(__doc__.splitlines()[0], iterations=1400, beta=3e-3)
     p.add_argument("--method", choices=METHODS, default="maml", help="MAML or a relative of it")
     add_inner_loop_flags(p)
+    add_numbered_tasks(p)
     add_image_flags(p, "random", "vinyals", "official")  # the paper's is a random 1100/100/423
     p.add_argument(
         "--net",

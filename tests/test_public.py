@@ -17,6 +17,7 @@ ROOMS = {
     "nn": tm.nn,
     "meta": tm.meta,
     "data": tm.data,
+    "ranks": tm.ranks,
     "testing": tm.testing,
     "optim": tm.optim,
     "losses": tm.losses,

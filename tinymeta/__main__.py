@@ -18,6 +18,7 @@ _PACKAGES = {
     "tm.optim": tm.optim,
     "tm.meta": tm.meta,
     "tm.data": tm.data,
+    "tm.ranks": tm.ranks,
     "tm.testing": tm.testing,
 }
 _INTRODUCTION = """# Public names

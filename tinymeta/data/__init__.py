@@ -1,6 +1,7 @@
 """Few-shot problems: the data that a method learns from, and the data that it is tested on.
 
-Here     samplers of tasks and pairs; sinusoids; quadratics; Omniglot; glyphs that need no download.
+Here     samplers of tasks and pairs, and of numbered tasks; sinusoids; quadratics; Omniglot; glyphs
+         that need no download.
 Imports  core system
 Never    Tensors, gradients, models: a sampler returns NumPy arrays, the task axis first.
 Add one  a file whose sampler returns Tasks, or a set of Characters for `episodes` to draw from
@@ -11,6 +12,7 @@ from .affine import affine
 from .characters import Characters, join
 from .episodes import Batch, Tasks, episodes
 from .glyphs import Glyphs
+from .numbered import Numbered
 from .pairs import Pairs, groups, pairs
 from .quadratics import Problems, Quadratics
 from .sinusoid import Sinusoids, Waves
@@ -19,6 +21,7 @@ __all__ = [
     "Batch",
     "Characters",
     "Glyphs",
+    "Numbered",
     "Omniglot",
     "Pairs",
     "Problems",

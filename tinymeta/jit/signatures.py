@@ -24,6 +24,7 @@ from ..core.checks import check_function
 from ..core.primitive import replaced
 from ..core.scope import state
 from ..core.tensor import Tensor
+from ..system.world import current
 from .trace import as_own_array, is_array, is_number
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def jit(f: Callable) -> Callable:
 
 
 class _ProgramCache:
-    """The programs of one function by signature and device; None where it cannot be compiled."""
+    """The programs of one function by signature, device and world; None: it cannot be compiled."""
 
     def __init__(self, f: Callable):
         self.f = f
@@ -118,10 +119,10 @@ class _ProgramCache:
 
 
 def _key_and_leaves(args: tuple, kwargs: dict) -> tuple[tuple, list]:
-    """(signature and device, leaves of the arguments)."""
+    """(signature, device and world, leaves of the arguments)."""
     leaves: list = []
     signature = _signature((args, kwargs), leaves)
-    return (signature, state.device), leaves
+    return (signature, state.device, current()), leaves
 
 
 def _signature(node: Any, leaves: list) -> tuple:

@@ -237,6 +237,8 @@ def keeps_tasks_apart(eqn: Equation, tasks: int) -> bool:
         return tuple(static["widths"][0]) == (0, 0, 0)
     if eqn.op == "concatenate":
         return static["axis"] != 0 and all(y.shape[0] == x.shape[0] for y in eqn.inputs)
+    if eqn.op in ("conv", "conv_input", "conv_weight"):  # of a GPU; lower.py takes them away else
+        return all(y.shape[0] == eqn.shape[0] for y in eqn.inputs)
     if eqn.op in ("matmul", "take_along", "scatter_add_along"):
         return x.ndim > 2 and all(y.shape[0] == x.shape[0] for y in eqn.inputs)
     windows = ("to_cols", "from_cols", "window_argmax", "window_places")
