@@ -20,6 +20,7 @@ ROOMS = {
     "testing": tm.testing,
     "optim": tm.optim,
     "losses": tm.losses,
+    "linalg": tm.linalg,
 }
 
 

@@ -27,6 +27,7 @@ from .io import about, load, save
 from .jit import explain, jit, warmup
 from .nn import losses, optim
 from .ops import *  # noqa: F403  the operations, under their own names
+from .ops import linalg
 
 __version__ = "0.1.0"
 
@@ -44,6 +45,7 @@ __all__ = [
     "grad",
     "jit",
     "jvp",
+    "linalg",
     "load",
     "losses",
     "meta",

@@ -21,11 +21,13 @@ reduce         sum                                            broadcast_to
 index          take <-> scatter_add                           each the other
                take_along <-> scatter_add_along               each the other
 matmul         matmul                                         matmul, transpose
+factor         cholesky, lu, triangular_solve                 triangular_solve, matmul
 conv           conv, conv_input, conv_weight                  the three partial derivatives of
                                                               <g, conv(x, w)>
 no derivative  equal less ... sign tie_weight argmax          (they choose;
                window_argmax                                   what they choose has one)
 
+What is made of factors is in linalg.py, under NumPy's names.
 What takes functions is in derivatives.py (hvp, jacobian), checkpoint.py, custom.py (a derivative
 that is given) and implicit.py (that of what a solver solves, by linear.py).
 """
@@ -36,6 +38,7 @@ from typing import Any
 from ..core.naming import with_error_prefix
 from ..core.primitive import Primitive
 from ..core.tensor import Tensor
+from . import linalg
 from .broadcast import broadcast_to
 from .checkpoint import checkpoint
 from .compose import log_softmax, logsumexp, mean, norm, softmax, var
