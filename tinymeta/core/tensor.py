@@ -63,6 +63,8 @@ class Tensor(Readable):
     if TYPE_CHECKING:  # what ops/__init__.py puts here
         stacked: ClassVar[Callable]
         T: Any
+        mT: Any
+        __array_namespace__: Any
 
         def _method(self, *args: Any, **kwargs: Any) -> "Tensor": ...
 

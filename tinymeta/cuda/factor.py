@@ -76,18 +76,17 @@ def _cholesky(out, a, n):
             out[row_i + j] = rest
         cuda.syncthreads()  # all of column j has what is left of a
         rest = out[row_j + j]
-        root = math.sqrt(rest)
         cuda.syncthreads()  # all have read it
         for i in range(me, n, width):
             place = begin + i * n + j
-            if i > j:
-                out[place] = out[place] / root
-            elif i < j:
+            if i < j:
                 out[place] = 0
-            elif rest > 0:
-                out[place] = root
-            else:
+            elif not rest > 0:
                 out[place] = math.nan
+            elif i == j:
+                out[place] = math.sqrt(rest)
+            else:
+                out[place] = out[place] / math.sqrt(rest)
         cuda.syncthreads()  # column j is written
 
 

@@ -174,6 +174,20 @@ def _unchanged(x: Tensor) -> Tensor:
     return x
 
 
+def _matrix_transpose(x: Tensor) -> Tensor:
+    return swapaxes(x, -1, -2)
+
+
+def _namespace(x: Tensor, api_version: str | None = None) -> Any:
+    """The functions for arrays under the names of the array API standard: standard.py.
+
+    Raises ValueError for a version of it that is not known.
+    """
+    from . import standard  # which is made of this file's functions
+
+    return standard.checked_version(api_version)
+
+
 # fmt: off
 OPERATORS: dict[str, Callable] = {
     "__add__": add,        "__neg__": neg,          "__and__": logical_and,  "__eq__": equal,
@@ -232,6 +246,8 @@ def _install() -> None:
         setattr(Tensor, name, _as_reflected_method(name, _public(operation)))
     Tensor.stacked = staticmethod(stack)
     Tensor.T = property(transpose, doc="The axes in reverse order: of a matrix, its transpose.")
+    Tensor.mT = property(_matrix_transpose, doc="Each matrix, the last two axes, transposed.")
+    Tensor.__array_namespace__ = _namespace
     for name in {*__all__} - _TAKE_FUNCTIONS:
         globals()[name] = _public(globals()[name])
 
