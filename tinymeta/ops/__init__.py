@@ -202,7 +202,8 @@ _REFLECTED: dict[str, Callable] = {
     "__rxor__": logical_xor}
 METHODS: dict[str, Callable] = {
     "astype": astype,      "reshape": reshape,      "transpose": transpose,
-    "sum": sum,            "mean": mean,            "max": max,              "min": min}
+    "sum": sum,            "mean": mean,            "max": max,              "min": min,
+    "relu": relu}
 # fmt: on
 # Those that take functions, whose errors stay theirs.
 _TAKE_FUNCTIONS = {"checkpoint", "custom_vjp", "hessian", "hvp", "implicit", "jacobian"}
