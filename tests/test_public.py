@@ -21,6 +21,7 @@ ROOMS = {
     "testing": tm.testing,
     "optim": tm.optim,
     "losses": tm.losses,
+    "linalg": tm.linalg,
 }
 
 

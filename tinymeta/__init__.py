@@ -28,6 +28,7 @@ from .core.scope import scope
 from .core.tensor import Tensor, asarray, tensor
 from .jit import explain, jit, warmup
 from .ops import *  # noqa: F403  the operations, under their own names
+from .ops import linalg
 
 if TYPE_CHECKING:
     from . import data, meta, nn, ranks, testing
@@ -68,6 +69,7 @@ __all__ = [
     "grad",
     "jit",
     "jvp",
+    "linalg",
     "load",
     "losses",
     "meta",

@@ -13,6 +13,7 @@ import tinymeta as tm
 _PACKAGES = {
     "tm": tm,
     "tm.tree": tm.tree,
+    "tm.linalg": tm.linalg,
     "tm.nn": tm.nn,
     "tm.losses": tm.losses,
     "tm.optim": tm.optim,

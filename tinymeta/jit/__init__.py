@@ -34,7 +34,7 @@ In reading order, with their lines:
     window_rows.py 166  products in blocks;  then views.py 96, legalize.py 87
     loops.py 86        what a loop can compute;  then materialize.py 113, fuse.py 127
     loop_body.py 109   and codegen.py 225, operand_pointer.py 67: a loop as source text
-    array_kernels.py 134  windows, indices, argmax as source text;  then cache.py 129
+    array_kernels.py 150  windows, indices, argmax as source text;  then cache.py 129
     memory.py 241      sliding.py 77, plan.py 69: a place for each value
     replay.py 240      a call;  arena.py 91: its memory
     step_kernels.py 187  what runs a step;  then fixed_kernels.py 154, machine.py 152

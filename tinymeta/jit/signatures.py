@@ -103,7 +103,7 @@ class _ProgramCache:
             if key not in self.programs:
                 if len(self.programs) == _MANY_PROGRAMS:
                     name = getattr(self.f, "__name__", repr(self.f))
-                    changed = _changed_argument(self.last_leaves, leaves, args)
+                    changed = _changed_argument(self.last_leaves, leaves, args, kwargs)
                     warnings.warn(
                         f"jit: {name} has been compiled {_MANY_PROGRAMS} times: "
                         f"{changed} changes from call to call; "
@@ -136,7 +136,9 @@ def _signature(node: Any, leaves: list) -> tuple:
         leaves.append(leaf)
         return leaf_signature(leaf)
     labels, subtrees, _ = parts
-    return type(node), tuple(labels), tuple([_signature(sub, leaves) for sub in subtrees])
+    fixed = tuple([_hashable(value) for value in tree.static_fields(node)])
+    subtrees = tuple([_signature(sub, leaves) for sub in subtrees])
+    return type(node), tuple(labels), fixed, subtrees
 
 
 def leaf_signature(leaf: Any) -> tuple:
@@ -155,19 +157,24 @@ def leaf_signature(leaf: Any) -> tuple:
         )
     if isinstance(leaf, set):
         return set, frozenset(leaf)
+    return _hashable(leaf)
+
+
+def _hashable(value: Any) -> tuple:
+    """The type and the value of what a program depends on as it is; TypeError if it may change."""
     try:
-        hash(leaf)
+        hash(value)
     except TypeError:
         raise TypeError(
-            f"jit: an argument is a {type(leaf).__name__}, which may change unseen: "
-            "pass arrays, numbers and strings in dicts, lists and tuples"
+            f"jit: an argument is a {type(value).__name__}, which may change unseen: "
+            "pass arrays, numbers and strings in dicts, lists, tuples and dataclasses"
         ) from None
-    return type(leaf), leaf
+    return type(value), value
 
 
-def _changed_argument(before: list, now: list, args: tuple) -> str:
+def _changed_argument(before: list, now: list, args: tuple, kwargs: dict) -> str:
     """The path of the first leaf that differs from the last program's."""
-    for path, old, new in zip(tree.paths(args), before, now):
+    for path, old, new in zip([*tree.paths(args), *tree.paths(kwargs)], before, now):
         if leaf_signature(old) != leaf_signature(new):
             return f"argument {path}"
     return "the tree"

@@ -21,11 +21,13 @@ reduce         sum                                            broadcast_to
 index          take <-> scatter_add                           each the other
                take_along <-> scatter_add_along               each the other
 matmul         matmul                                         matmul, transpose
+factor         cholesky, lu, triangular_solve                 triangular_solve, matmul
 conv           conv, conv_input, conv_weight                  the three partial derivatives of
                                                               <g, conv(x, w)>
 no derivative  equal less ... sign tie_weight argmax          (they choose;
                window_argmax                                   what they choose has one)
 
+What is made of factors is in linalg.py, under NumPy's names.
 What takes functions is in derivatives.py (hvp, jacobian), checkpoint.py, custom.py (a derivative
 that is given) and implicit.py (that of what a solver solves, by linear.py).
 """
@@ -36,6 +38,7 @@ from typing import Any
 from ..core.naming import with_error_prefix
 from ..core.primitive import Primitive
 from ..core.tensor import Tensor
+from . import linalg
 from .broadcast import broadcast_to
 from .checkpoint import checkpoint
 from .compose import log_softmax, logsumexp, mean, norm, softmax, var
@@ -171,6 +174,20 @@ def _unchanged(x: Tensor) -> Tensor:
     return x
 
 
+def _matrix_transpose(x: Tensor) -> Tensor:
+    return swapaxes(x, -1, -2)
+
+
+def _namespace(x: Tensor, api_version: str | None = None) -> Any:
+    """The functions for arrays under the names of the array API standard: standard.py.
+
+    Raises ValueError for a version of it that is not known.
+    """
+    from . import standard  # which is made of this file's functions
+
+    return standard.checked_version(api_version)
+
+
 # fmt: off
 OPERATORS: dict[str, Callable] = {
     "__add__": add,        "__neg__": neg,          "__and__": logical_and,  "__eq__": equal,
@@ -185,7 +202,8 @@ _REFLECTED: dict[str, Callable] = {
     "__rxor__": logical_xor}
 METHODS: dict[str, Callable] = {
     "astype": astype,      "reshape": reshape,      "transpose": transpose,
-    "sum": sum,            "mean": mean,            "max": max,              "min": min}
+    "sum": sum,            "mean": mean,            "max": max,              "min": min,
+    "relu": relu}
 # fmt: on
 # Those that take functions, whose errors stay theirs.
 _TAKE_FUNCTIONS = {"checkpoint", "custom_vjp", "hessian", "hvp", "implicit", "jacobian"}
@@ -229,6 +247,8 @@ def _install() -> None:
         setattr(Tensor, name, _as_reflected_method(name, _public(operation)))
     Tensor.stacked = staticmethod(stack)
     Tensor.T = property(transpose, doc="The axes in reverse order: of a matrix, its transpose.")
+    Tensor.mT = property(_matrix_transpose, doc="Each matrix, the last two axes, transposed.")
+    Tensor.__array_namespace__ = _namespace
     for name in {*__all__} - _TAKE_FUNCTIONS:
         globals()[name] = _public(globals()[name])
 

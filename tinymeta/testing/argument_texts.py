@@ -44,6 +44,7 @@ RIGHT = {
     "shape": ["3", "(2, 3)", "[3, 2]", "-1", "6", "()"],
     "dtype": ["np.float64", "'int32'", "bool", "None"],
     "keepdims": FLAGS,
+    "lower": FLAGS,
     "xs": ["[tm.ones(3), tm.zeros(3)]", "(np.ones((2, 3)), np.ones((2, 3)))", "[1.0, 2.0]"],
     "indices": LABELS,
     "labels": LABELS,

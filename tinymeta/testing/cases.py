@@ -14,6 +14,7 @@ from .operands import (
     concatenations,
     constant_powers,
     conv_cases,
+    factor_cases,
     gathers,
     matmul_cases,
     pads,
@@ -49,6 +50,8 @@ TABLE: dict[str, st.SearchStrategy] = {
     "take_along": gathers(True, False),             "scatter_add_along": gathers(True, True),
     "matmul": matmul_cases(),                       "conv": conv_cases("xw"),
     "conv_input": conv_cases("gw"),                 "conv_weight": conv_cases("xg"),
+    "cholesky": factor_cases("cholesky"),           "lu": factor_cases("lu"),
+    "triangular_solve": factor_cases("triangular_solve"),
     "window_argmax": perhaps_with_nan(pool_cases()),
 }
 # fmt: on

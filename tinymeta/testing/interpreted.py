@@ -17,7 +17,7 @@ from unittest.mock import patch
 
 import numpy as np
 
-from ..cpu import conv, index, pool, reduce
+from ..cpu import conv, factor, index, pool, reduce
 from ..cpu.pointers import POINTERS
 from ..jit import replay, tree_sum
 from ..jit.signatures import jit
@@ -91,6 +91,9 @@ for _function in (
     index.scatter_add_along_contiguous,
     pool.window_argmax_contiguous,
     reduce.argmax_contiguous,
+    factor.cholesky_contiguous,
+    factor.lu_contiguous,
+    factor.triangular_solve_contiguous,
 ):
     _NAMESPACE[_function.__name__] = _function
 

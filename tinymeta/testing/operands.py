@@ -149,6 +149,25 @@ def matmul_cases(draw: st.DrawFn, min_side: int = 0) -> Case:
 
 
 @st.composite
+def factor_cases(draw: st.DrawFn, op: str) -> Case:
+    """Matrices (.., n, n) that have factors, by one order of rows only; for a triangular one b.
+
+    Each row has a number on its diagonal that is larger than the others together. The triangle that
+    `cholesky` and `triangular_solve` do not read holds anything.
+    """
+    lead, n = draw(shapes(max_dims=2)), draw(st.integers(0, 3))
+    others = draw(tensors((*lead, n, n), low=-0.5, high=0.5))
+    diagonal = draw(tensors((*lead, n), low=2.0, high=3.0))
+    matrix = np.where(np.eye(n, dtype=bool), diagonal[..., None], others)
+    if op == "cholesky":
+        return Case((matrix,), {})
+    if op == "lu":
+        return Case((np.array(matrix[..., draw(st.permutations(range(n))), :]),), {})
+    b = draw(tensors((*lead, n, draw(st.integers(0, 2)))))
+    return Case((matrix, b), {"transposed": draw(st.booleans())})
+
+
+@st.composite
 def geometries(draw: st.DrawFn, pooling: bool = False) -> Geometry:
     """Strides 1 to 3, every padding, odd and even sizes, rows left over, images below the kernel.
 
