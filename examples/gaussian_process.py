@@ -17,12 +17,13 @@ says how sure the data make the three numbers: the inverse is their covariance (
 import argparse
 import time
 
+import console  # noqa: F401  from here on Ctrl-C is one sentence
 import numpy as np
-from common import run_example
-from flags import parse_flags, parser
-from pictures import pyplot, save_figure
 
 import tinymeta as tm
+from tinymeta.runs.flags import parse_flags, parser
+from tinymeta.runs.pictures import pyplot, save_figure
+from tinymeta.runs.training import run_example
 
 NAMES = ("width", "height", "noise")  # the hyperparameters, whose logarithms are learned
 

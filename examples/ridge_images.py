@@ -16,12 +16,13 @@ Vedaldi.
 
 import time
 
+import console  # noqa: F401  from here on Ctrl-C is one sentence
 import numpy as np
-from common import generators, print_result, run_example, train_or_load
-from flags import parse_flags, parser
-from images import add_image_flags, image_sets
 
 import tinymeta as tm
+from tinymeta.runs.flags import parse_flags, parser
+from tinymeta.runs.images import add_image_flags, image_sets
+from tinymeta.runs.training import generators, print_result, run_example, train_or_load
 
 
 def ridge(net, way: int) -> tm.meta.Method:

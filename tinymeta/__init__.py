@@ -11,7 +11,7 @@ and meta-learning built on it:
 Rooms, in reading order: core (what is recorded, how derivatives are taken), ops (what each
 operation means), cpu (its kernels), nn (layers, losses, optimizers), meta (methods), data (few-shot
 tasks), testing (why believe it), jit (a traced function as one fast program), ranks (the same
-training past one machine).
+training past one machine), runs (trainings as commands: python -m tinymeta train --help).
 """
 
 from importlib import import_module

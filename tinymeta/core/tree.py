@@ -126,6 +126,10 @@ def map(function: Callable, tree: Any, *others: Any) -> Any:
     """A tree like `tree`, with `function` of the corresponding leaves of it and the others.
 
     Raises ValueError, naming the place, where the trees differ.
+
+    >>> import tinymeta as tm
+    >>> tm.tree.map(lambda a, b: a + b, {"w": 1, "b": (2, 3)}, {"w": 10, "b": (20, 30)})
+    {'b': (22, 33), 'w': 11}
     """
     return _map(function, (tree, *others), "")
 
