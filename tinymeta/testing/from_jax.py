@@ -104,3 +104,12 @@ def _with_64_bits(jax: Any, f: Callable) -> Callable:
             return f(*args)
 
     return wrapped
+
+
+def on_jax_arrays(jax: Any, f: Callable) -> Callable:
+    """`f` of trees of JAX's arrays, as a function of trees of NumPy arrays."""
+
+    def on_arrays(*args: Any) -> Any:
+        return tree.map(as_numpy, f(*(tree.map(jax.numpy.asarray, x) for x in args)))
+
+    return _with_64_bits(jax, on_arrays)
