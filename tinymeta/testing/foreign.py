@@ -52,7 +52,7 @@ class Foreign:
 
     def __call__(self, *args: Any) -> Any:
         leaves, rebuild = tree.flatten(args)
-        places = [k for k, x in enumerate(leaves) if _is_floating(x)]
+        places = [k for k, x in enumerate(leaves) if is_floating(x)]
         inputs = tuple(as_tensor(leaves[k]) for k in places)
         others = [self._converted(x) if isinstance(x, (np.ndarray, Tensor)) else x for x in leaves]
 
@@ -101,7 +101,7 @@ class _ForeignCall(NamedTuple):
 
     def input_cotangents(self, g: Tensor, y: Tensor, wanted: Sequence[int]) -> list:
         """The gradients of the inputs at the places `wanted`: what the backward pass asks for."""
-        us = [u if _is_floating(u) else None for u in unpack(g, self.outputs)]
+        us = [u if is_floating(u) else None for u in unpack(g, self.outputs)]
         if LAYOUT.get():  # packing has made them contiguous, whatever came in
             us = [u if u is None or u.serial else Tensor(gappy(u.value)) for u in us]
         pullback = self._by_framework if self.foreign.vjp else self._by_hand
@@ -130,7 +130,7 @@ class _ForeignCall(NamedTuple):
         assert vjp is not None
 
         def of_floats(*xs: Any) -> tuple:
-            return tuple(y for y in tree.leaves(f(*self.arguments(xs))) if _is_floating(y))
+            return tuple(y for y in tree.leaves(f(*self.arguments(xs))) if is_floating(y))
 
         def pullback(us: list, xs: tuple) -> Any:
             return vjp(of_floats, *xs)[1](tuple(us))
@@ -139,7 +139,7 @@ class _ForeignCall(NamedTuple):
         return Foreign(pullback, vjp=vjp, asarray=asarray)(floating_us, xs)
 
 
-def _is_floating(x: Any) -> bool:
+def is_floating(x: Any) -> bool:
     """Whether a number or any framework's array is floating.
 
     Told by the name of its dtype: "float32" in NumPy is "torch.float32" there.

@@ -78,3 +78,22 @@ def of_loss_and_grad(
 
     loss.__name__ = name or name_of(loss_and_grad)
     return Foreign(loss, backward=backward), (params,)
+
+
+def on_arrays_of(sample: Any) -> Callable[[Callable], Callable]:
+    """A decorator: a function of the framework of the arrays in `sample`, as one of NumPy arrays.
+
+    Floats that are given to a function of PyTorch require a gradient, as parameters do. Of NumPy's
+    arrays and ours the function stays as it is.
+    """
+    torch, jax = sys.modules.get("torch"), sys.modules.get("jax")
+    leaves = tree.leaves(sample)
+    if torch is not None and any(isinstance(x, torch.Tensor) for x in leaves):
+        from .from_torch import on_tensors
+
+        return lambda f: on_tensors(torch, f)
+    if jax is not None and hasattr(jax, "Array") and any(isinstance(x, jax.Array) for x in leaves):
+        from .from_jax import on_jax_arrays
+
+        return lambda f: on_jax_arrays(jax, f)
+    return lambda f: f

@@ -9,6 +9,8 @@ that counts what it has seen is the same function each time.
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
+
 from ..core import tree
 from .constants import Constant, split_arguments
 from .foreign import Foreign, as_numpy
@@ -116,3 +118,17 @@ def _function_of_module(torch: Any, module: Any, args: tuple) -> tuple[Callable,
         return torch.func.functional_call(module, {**state, **params}, given)
 
     return call, (params, *args)
+
+
+def on_tensors(torch: Any, f: Callable) -> Callable:
+    """`f` of trees of tensors, as a function of trees of NumPy arrays."""
+
+    def tensor(x: Any) -> Any:
+        if not isinstance(x, np.ndarray):
+            return x
+        return torch.tensor(x, requires_grad=x.dtype.kind == "f")
+
+    def on_arrays(*args: Any) -> Any:
+        return tree.map(as_numpy, f(*(tree.map(tensor, x) for x in args)))
+
+    return on_arrays
