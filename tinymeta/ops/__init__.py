@@ -29,7 +29,8 @@ no derivative  equal less ... sign tie_weight argmax          (they choose;
 
 What is made of factors is in linalg.py, under NumPy's names.
 What takes functions is in derivatives.py (hvp, jacobian), checkpoint.py, custom.py (a derivative
-that is given) and implicit.py (that of what a solver solves, by linear.py).
+that is given) and implicit.py (that of what a solver solves, by linear.py). What people bring from
+NumPy and PyTorch besides is listed in more.py, and is made of what is here.
 """
 
 from collections.abc import Callable
@@ -38,10 +39,10 @@ from typing import Any
 from ..core.naming import with_error_prefix
 from ..core.primitive import Primitive
 from ..core.tensor import Tensor
-from . import linalg
+from . import linalg, more
 from .broadcast import broadcast_to
 from .checkpoint import checkpoint
-from .compose import log_softmax, logsumexp, mean, norm, softmax, var
+from .compose import log_softmax, logsumexp, mean, norm, softmax, std, var
 from .conv import conv2d
 from .create import arange, eye, full, one_hot, ones, ones_like, zeros, zeros_like
 from .custom import custom_vjp
@@ -86,6 +87,7 @@ from .indexing import getitem
 from .join import concatenate, pad, stack
 from .logic import invert, logical_and, logical_or, logical_xor
 from .matmul import matmul
+from .more import *  # noqa: F403
 from .movement import astype, expand_dims, flip, moveaxis, reshape, squeeze, swapaxes, transpose
 from .pool import avg_pool2d, max_pool2d
 from .reduce import argmax, max, min, sum
@@ -155,6 +157,7 @@ __all__ = [
     "square",
     "squeeze",
     "stack",
+    "std",
     "sub",
     "sum",
     "swapaxes",
@@ -166,6 +169,7 @@ __all__ = [
     "where",
     "zeros",
     "zeros_like",
+    *more.__all__,
 ]
 
 
@@ -194,12 +198,12 @@ OPERATORS: dict[str, Callable] = {
     "__sub__": sub,        "__pos__": _unchanged,   "__or__": logical_or,    "__ne__": not_equal,
     "__mul__": mul,        "__abs__": abs,          "__xor__": logical_xor,  "__lt__": less,
     "__truediv__": div,    "__invert__": invert,    "__pow__": power,        "__gt__": greater,
-    "__matmul__": matmul,  "__getitem__": getitem,  "__le__": less_equal,
-    "__ge__": greater_equal}
+    "__matmul__": matmul,  "__getitem__": getitem,  "__le__": less_equal,   "__ge__": greater_equal,
+    "__mod__": more.mod,   "__floordiv__": more.floor_divide}
 _REFLECTED: dict[str, Callable] = {
     "__radd__": add,       "__rsub__": sub,         "__rmul__": mul,         "__rtruediv__": div,
     "__rmatmul__": matmul, "__rpow__": power,       "__rand__": logical_and, "__ror__": logical_or,
-    "__rxor__": logical_xor}
+    "__rxor__": logical_xor, "__rmod__": more.mod, "__rfloordiv__": more.floor_divide}
 METHODS: dict[str, Callable] = {
     "astype": astype,      "reshape": reshape,      "transpose": transpose,
     "sum": sum,            "mean": mean,            "max": max,              "min": min,

@@ -60,6 +60,23 @@ RIGHT = {
     "window": ["2", "(2, 1)"],
     "stride": ["None", "1", "2", "(1, 2)"],
     "padding": ["'same'", "'valid'", "1"],
+    **dict.fromkeys(["start", "stop"], ["0.0", "1", "tm.ones(())"]),
+    "num": ["5", "1", "0"],
+    "endpoint": FLAGS,
+    "decimals": ["0", "1", "-1"],
+    "indices_or_sections": ["1", "[1]", "(0, 1)"],
+    "repeats": ["2", "[1, 2]", "0"],
+    "reps": ["2", "(2, 1)", "0"],
+    "roll.shift": ["1", "-1", "(1, 2)"],
+    "k": ["0", "1", "-1"],
+    "offset": ["0", "1", "-1"],
+    "tensordot.axes": ["0", "1", "(0, 0)"],
+    "subscripts": ["'ij,ij->i'", "'...,...'"],
+    "operands": ["np.ones((2, 3), np.float32)"],
+    "alpha": _SCALARS,
+    "negative_slope": _SCALARS,
+    "approximate": FLAGS,
+    "correction": ["0", "1", "0.5"],
     "index": ["0", "(0, 1)", "slice(1)", "None", "..."],
     "device": ["'cpu'"],
     "name": ["'cpu'", "'inner'"],
@@ -188,7 +205,8 @@ WRONG = [
 _ENDLESS = {
     "steps", "test_steps", "cg_steps", "tasks", "count", "batch", "size", "filters", "channels",
     "shot", "query", "way", "classes", "drawers", "alphabets", "per_alphabet", "inputs",
-    "outputs", "kernel", "features", "sizes", "n", "m", "bounds", "updates",
+    "outputs", "kernel", "features", "sizes", "n", "m", "bounds", "updates", "num", "reps",
+    "indices_or_sections", "repeats",
 }
 # What is never left at its default, which would take the time of hundreds of calls.
 SLOW_DEFAULTS = {"evaluate.tasks"}

@@ -28,6 +28,14 @@ def above_minus_one(shape: Any) -> st.SearchStrategy:
     return tensors(shape, low=-0.75, high=3.0)
 
 
+def above_one(shape: Any) -> st.SearchStrategy:
+    return tensors(shape, low=1.25, high=3.0)
+
+
+def inside_one(shape: Any) -> st.SearchStrategy:
+    return tensors(shape, low=-0.75, high=0.75)
+
+
 @st.composite
 def same_shape(draw: st.DrawFn, *kinds: Callable) -> Case:
     """Arrays of one shape, each of its kind."""
@@ -40,6 +48,15 @@ def without_ties(draw: st.DrawFn) -> Case:
     """Two arrays of one shape that differ everywhere by at least 1/16."""
     shape = draw(shapes())
     return Case((draw(tensors(shape)), np.asarray(draw(tensors(shape)) + 1 / 16)), {})
+
+
+@st.composite
+def between_jumps(draw: st.DrawFn) -> Case:
+    """A dividend and a divisor, of both signs, whose quotient is 1/4 away from whole numbers."""
+    shape = draw(shapes())
+    divisor = draw(tensors(shape, away_from=0.0))
+    quotient = draw(integers(shape, 5)) - 2 + draw(tensors(shape, low=0.25, high=0.75))
+    return Case((np.asarray(quotient * divisor), divisor), {})
 
 
 @st.composite
