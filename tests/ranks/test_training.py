@@ -65,6 +65,30 @@ def test_each_method_has_the_bits_of_one_process(name):
             assert found == alone(name), f"{size} ranks of {threads} thread(s)"
 
 
+def others(name):
+    """A training of a method that takes something else than waves."""
+    rng = np.random.default_rng(2)
+    if name == "learned optimizer":
+
+        def objective(theta, data):
+            residual = (data.x @ theta[..., None])[..., 0] - data.y
+            return (residual * residual).sum(-1)
+
+        method = tm.meta.learned_optimizer(objective, steps=6, hidden=8)
+        return images(method, tm.data.Quadratics().sample(rng, tasks=64), iterations=3)
+    tasks = tm.data.Sinusoids().sample(rng, **WAVES)
+    weighted = tm.meta.Weighted(*tasks, tm.meta.step_weights(0.5, 2))
+    method = tm.meta.maml_plus(NET, tm.losses.mse, lr=0.01, steps=2)
+    return images(method, weighted, iterations=3)
+
+
+@pytest.mark.parametrize("name", ["learned optimizer", "maml++"])
+def test_other_methods_have_the_bits_of_one_process(name):
+    run = others(name)
+    for size, threads in ((2, 1), (3, 1), (4, 2)):
+        assert set(on_ranks(size, run, threads)) == {run()}
+
+
 # ---- nets of images ------------------------------------------------------------------------------
 
 
@@ -280,6 +304,24 @@ def test_ranks_that_differ_are_named():
         return True
 
     assert on_ranks(2, work) == [True, True]
+
+
+def test_parameters_that_drift_apart_are_found_at_the_next_row():
+    """As on machines of two kinds, where what every rank computes may have other bits."""
+
+    def work(world):
+        drifting = tm.optim.Optimizer(
+            lambda params: None,
+            lambda grads, state, params: (
+                tm.tree.map(lambda p, g: p - 0.01 * (1.0 + 1e-6 * world.rank) * g, params, grads),
+                state,
+            ),
+        )
+        with pytest.raises(RuntimeError, match="rank 1 and rank 0 differ in their parameters"):
+            train_numbered(optimizer=drifting)
+        return True
+
+    assert all(on_ranks(2, work))
 
 
 def test_more_ranks_than_tasks_are_refused():

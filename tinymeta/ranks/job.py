@@ -7,7 +7,6 @@ a while whether all others fail, too, as a wrong argument makes them: if so, ran
 this one does and stops the job.
 """
 
-import os
 import signal
 import socket
 import sys
@@ -21,7 +20,7 @@ from typing import Any
 import numba
 import numpy as np
 
-from ..system.resources import cores
+from ..system.resources import core_numbers
 from ..system.world import using
 from .messages import MPIMessages
 from .same import code
@@ -91,9 +90,7 @@ def _threads(here: Any) -> int:
 
     Ranks that a launcher has bound to cores of their own have all of these.
     """
-    if not hasattr(os, "sched_getaffinity"):
-        return max(1, cores() // here.size)
-    mine = os.sched_getaffinity(0)
+    mine = core_numbers()
     sharing = sum(bool(mine & other) for other in here.allgather(mine))
     return max(1, len(mine) // sharing)
 

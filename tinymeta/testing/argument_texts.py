@@ -153,6 +153,7 @@ RIGHT = {
     "Sinusoids.x": ["(-5.0, 5.0)"],
     "waves": ["None"],
     "seed": ["0", "7"],
+    "draw": ["lambda rng: rng.normal(size=(1, 3))"],
     "first": ["0", "5"],
     "per_alphabet": ["2"],
     "Glyphs.size": ["8", "28"],
@@ -212,7 +213,7 @@ _ENDLESS = {
 SLOW_DEFAULTS = {"evaluate.tasks"}
 # Any function may be one of these, and what it does is its own affair.
 FUNCTIONS = {"f", "fwd", "bwd", "solve", "optimality", "step", "outer_loss", "loss",
-             "sample", "measure", "scheme", "activation", "layers"}
+             "sample", "draw", "measure", "scheme", "activation", "layers"}
 # fmt: on
 
 
