@@ -210,7 +210,7 @@ def test_a_singular_determinant_is_zero():
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_a_program_gives_the_bits_of_eager_mode(name):
+def test_a_program_gives_what_eager_mode_gives(name):
     a, b = rng.normal(size=(4, 3, 3)) + 3 * np.eye(3), rng.normal(size=(4, 3, 2))
 
     def both(a, b):

@@ -1,10 +1,9 @@
 """Factors of square matrices and triangular systems, a matrix (n, n) after another of (.., n, n).
 
 Up to SMALL rows the loops here are run, which compiled programs call as well and which need no
-Python. A larger matrix goes to LAPACK for its Cholesky factor, by NumPy, and a larger triangular
-system is halved until its parts are small, so that most of the work is products, which are BLAS's.
-NumPy has no factors of a general matrix (its `solve` keeps them to itself), so `lu` is these loops
-at any size: at 500 rows ten times slower than LAPACK's.
+Python. A larger matrix goes to LAPACK for its Cholesky factor, by NumPy. NumPy has no triangular
+systems and no factors of a general matrix (its `solve` keeps them to itself): large ones are taken
+in halves and in panels of columns, so that most of the work is products, which are BLAS's.
 
 What is called `_contiguous` takes (T, n, n), contiguous, and is what compiled programs call
 (jit/array_kernels.py). Cost: n^3 / 3 multiplications, 2 n^3 / 3 of `lu`, n^2 m of a system.
@@ -14,8 +13,9 @@ from math import sqrt
 
 import numpy as np
 
-from .native import native
+from .native import inlined, native
 
+_PANEL = 32  # columns
 SMALL = 64  # rows from which a call of NumPy costs less than its library saves
 
 
@@ -60,7 +60,27 @@ def lu(out: np.ndarray, a: np.ndarray) -> None:
     a rotation, one with its sign changed. A column without a pivot has no multipliers: L has 0.
     """
     matrices = _in_a_row(a)
-    lu_contiguous(out.reshape(len(matrices), *out.shape[-3:]), matrices)
+    factors = out.reshape(len(matrices), *out.shape[-3:])
+    if a.shape[-1] <= SMALL:
+        lu_contiguous(factors, matrices)
+    else:
+        for (p, lower, upper), matrix in zip(factors, matrices):
+            _lu_in_panels(p, lower, upper, matrix)
+
+
+def _lu_in_panels(p: np.ndarray, lower: np.ndarray, upper: np.ndarray, matrix: np.ndarray) -> None:
+    """One matrix, some columns after others: those to the right of them follow by a product."""
+    n = len(matrix)
+    p[...] = lower[...] = np.eye(n)
+    upper[...] = matrix
+    for first in range(0, n, _PANEL):
+        last = min(first + _PANEL, n)
+        _eliminate_columns(p, lower, upper, first, last)
+        done, rest = slice(first, last), slice(last, n)
+        rows = np.empty((last - first, n - last), matrix.dtype)
+        triangular_solve(rows, lower[done, done], upper[done, rest], transposed=False)
+        upper[done, rest] = rows
+        upper[rest, rest] -= lower[rest, done] @ rows
 
 
 @native
@@ -71,23 +91,35 @@ def lu_contiguous(out, a):
         p[:], lower[:], upper[:] = 0, 0, a[t]
         for k in range(n):
             p[k, k], lower[k, k] = 1, 1
-        for k in range(n):
-            top = k
-            for i in range(k + 1, n):
-                if abs(upper[i, k]) > abs(upper[top, k]):
-                    top = i
-            if top != k:
-                for j in range(n):
-                    upper[k, j], upper[top, j] = upper[top, j], -upper[k, j]
-                    p[j, k], p[j, top] = p[j, top], -p[j, k]
-                for j in range(k):
-                    lower[k, j], lower[top, j] = lower[top, j], -lower[k, j]
-            for i in range(k + 1, n):
-                if upper[k, k] != 0:
-                    lower[i, k] = upper[i, k] / upper[k, k]
-                upper[i, k] = 0
-                for j in range(k + 1, n):
-                    upper[i, j] -= lower[i, k] * upper[k, j]
+        _eliminate(p, lower, upper, 0, n)
+
+
+@native
+def _eliminate_columns(p, lower, upper, first, last):
+    _eliminate(p, lower, upper, first, last)
+
+
+@inlined
+def _eliminate(p, lower, upper, first, last):
+    """The step k of `lu` for these columns; beyond the last, rows change places and no more."""
+    n = len(upper)
+    for k in range(first, last):
+        top = k
+        for i in range(k + 1, n):
+            if abs(upper[i, k]) > abs(upper[top, k]):
+                top = i
+        if top != k:
+            for j in range(n):
+                upper[k, j], upper[top, j] = upper[top, j], -upper[k, j]
+                p[j, k], p[j, top] = p[j, top], -p[j, k]
+            for j in range(k):
+                lower[k, j], lower[top, j] = lower[top, j], -lower[k, j]
+        for i in range(k + 1, n):
+            if upper[k, k] != 0:
+                lower[i, k] = upper[i, k] / upper[k, k]
+            upper[i, k] = 0
+            for j in range(k + 1, last):
+                upper[i, j] -= lower[i, k] * upper[k, j]
 
 
 def triangular_solve(

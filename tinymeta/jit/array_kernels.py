@@ -147,4 +147,4 @@ _CALLS: dict[str, Callable[[Equation], _FunctionCall]] = {
 }
 _MOVING = {"to_cols", "take", "take_along"}  # the first operand's elements, into the result
 _ADDING = {"from_cols", "scatter_add", "scatter_add_along"}
-_BY_LIBRARY = {"cholesky", "triangular_solve"}  # of large matrices, in eager mode as well
+_BY_LIBRARY = {"cholesky", "lu", "triangular_solve"}  # of large matrices, as in eager mode
