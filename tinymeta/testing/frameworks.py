@@ -17,7 +17,7 @@ from ..core import tree
 from .foreign import Foreign
 from .refusals import name_of
 
-METHOD = "loss_and_grad"  # of an object that computes both at once, as scikit-learn's losses do
+_METHOD = "loss_and_grad"  # of an object that computes both at once, as scikit-learn's losses do
 
 
 def as_function_of_arrays(f: Any, args: tuple) -> tuple[Callable, tuple]:
@@ -40,8 +40,8 @@ def as_function_of_arrays(f: Any, args: tuple) -> tuple[Callable, tuple]:
         from .from_jax import jax_function
 
         return jax_function(jax, f, args)
-    if not callable(f) and hasattr(f, METHOD):
-        return of_loss_and_grad(getattr(f, METHOD), args, type(f).__name__)
+    if not callable(f) and hasattr(f, _METHOD):
+        return _of_loss_and_grad(getattr(f, _METHOD), args, type(f).__name__)
     return f, args
 
 
@@ -61,7 +61,7 @@ def _is_of_jax(jax: Any, f: Any, args: tuple) -> bool:
     return any(isinstance(x, jax.Array) for x in jax.tree_util.tree_leaves((f, args)))
 
 
-def of_loss_and_grad(
+def _of_loss_and_grad(
     loss_and_grad: Callable, args: tuple, name: str | None = None
 ) -> tuple[Callable, tuple]:
     """The loss of `loss_and_grad(params, *data) -> (loss, gradient)`, by its parameters alone.

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .differences import Slope, slope
+from .differences import Slope, hidden_magnitude, slope
 
 _SHORTER = 64  # a second look divides the step by this
 _SHRINKS = 3  # so often; then rounding has all but five digits
@@ -79,10 +79,14 @@ def with_shorter_step(row: Row, terms: Callable, magnitude: float) -> Row:
     Where a second derivative jumps between the points compared, as that of huber or elu does, or
     the first does, as that of relu at 1e-7, the error of a difference exceeds its bound. With the
     step that error shrinks; a mistake does not: so a row passes only if the error that it had would
-    be seen over the shorter step, too.
+    be seen over the shorter step, too. Where large numbers cancel inside of the function, its
+    rounding is that of these, and the slope is taken again knowing it.
     """
     if row.verdict not in ("wrong", "undecided") or row.subgradient is not None:
         return row
+    hidden = hidden_magnitude(terms)
+    if hidden > magnitude:
+        return row._replace(numeric=slope(terms, hidden))
     for shrinks in range(1, _SHRINKS + 1):
         step = row.numeric.step / _SHORTER**shrinks
         again = row._replace(numeric=slope(terms, magnitude, step=step))
