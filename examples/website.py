@@ -21,6 +21,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import console  # noqa: F401  from here on Ctrl-C is one sentence
+import explain_step
 import maml_explorer
 import numpy as np
 
@@ -66,6 +67,7 @@ PARTS = (
     ("course", "examples/course/README.html", "fourteen chapters with puzzles that are graded"),
     ("简介", "examples/course/简介.html", "中文简介"),
     ("explorer", "explorer.html", "a conv4 meta-step: its graph, passes, memory and chunks"),
+    ("MAML step", "maml_step.html", "the README's picture: one MAML step on waves"),
     ("MAML page", "maml_explorer.html", "drag theta, the tasks and the points"),
     ("API", "api/tinymeta.html", "every public name, from its docstring"),
     ("results", "examples/RESULTS.html", "what the examples reach, beside the published figures"),
@@ -177,6 +179,7 @@ def write_explorers(site: Site) -> None:
         return tm.explain(method.meta_grad, params, tasks)
 
     explained(False).save(site.out / "explorer.html", first_order=explained(True))
+    explain_step.main(["--out", str(site.out)])
     maml_explorer.main(["--out", str(site.out)])
 
 

@@ -6,6 +6,8 @@ The site as a whole is built in continuous integration, by `python examples/webs
 import doctest
 import importlib
 import re
+import shutil
+import struct
 import sys
 from pathlib import Path
 
@@ -13,7 +15,10 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.append(str(ROOT / "examples"))
+import explain_step  # noqa: E402
 import website  # noqa: E402
+
+from tinymeta.testing import without_compiling  # noqa: E402
 
 WITH_EXAMPLES = sorted(
     path for path in (ROOT / "tinymeta").rglob("*.py") if ">>> " in path.read_text()
@@ -71,7 +76,8 @@ def test_a_page_is_written_with_its_links_turned_and_its_pictures_copied(tmp_pat
     assert "<h1" in chapter and "<strong>operations of the engine</strong>" in chapter
     assert "# %%" not in chapter and "cube_slope = tm.grad(lambda x: x**3)" in chapter
     missing = {target.split(": ")[1] for target in website.broken_links(tmp_path)}
-    unwritten = ("index.html", "explorer.html", "maml_explorer.html", "tinymeta.html")
+    unwritten = {target for _, target, _ in website.PARTS}
+    unwritten = tuple(Path(target).name for target in unwritten)
     assert all(target.endswith(unwritten) for target in missing)
 
 
@@ -79,3 +85,24 @@ def test_a_link_to_a_file_that_is_gone_is_a_sentence(tmp_path):
     site = website.Site(tmp_path)
     with pytest.raises(ValueError, match=r"README.md links to gone.png, and there is no such file"):
         site.link("gone.png", "README.md")
+
+
+def test_the_pictures_step_has_the_equations_that_the_readme_counts(tmp_path, capsys):
+    with without_compiling():
+        explain_step.main(["--out", str(tmp_path)])
+    said = capsys.readouterr().out
+    of_order_2, of_all = re.search(r"^  all +\d+ +\d+ +(\d+) +(\d+)$", said, re.MULTILINE).groups()
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert f"{of_order_2} of its {of_all} equations are of order 2" in readme
+    assert "first order" in (tmp_path / "maml_step.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.browser
+def test_the_picture_is_drawn_by_chromium(tmp_path):
+    pytest.importorskip("playwright", reason="needs playwright: pip install it")
+    if not shutil.which("chromium"):
+        pytest.skip("needs chromium: apt-get install chromium")
+    with without_compiling():
+        explain_step.main(["--out", str(tmp_path), "--picture"])
+    header = (tmp_path / "maml_step.png").read_bytes()[:24]
+    assert struct.unpack(">II", header[16:]) == tuple(explain_step.SIZE.values())
