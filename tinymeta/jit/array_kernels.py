@@ -119,16 +119,25 @@ def _indexing(eqn: Equation) -> _FunctionCall:
     return _FunctionCall(f"{eqn.op}_contiguous", shapes)
 
 
+def _along(eqn: Equation) -> _FunctionCall:
+    """Cumulative sums and orders, whose primitives have three axes already."""
+    shapes = (eqn.shape, eqn.inputs[0].shape)
+    numbers = tuple(int(value) for value in eqn.static.values())  # is it from the other end
+    return _FunctionCall(f"{eqn.op}_contiguous", shapes, numbers)
+
+
 _CALLS: dict[str, Callable[[Equation], _FunctionCall]] = {
     "to_cols": _windows,
     "from_cols": _windows,
     "window_argmax": _window_argmax,
     "window_places": _window_argmax,
     "argmax": _argmax,
+    "cumulative_sum": _along,
+    "argsort": _along,
     "take": _indexing,
     "take_along": _indexing,
     "scatter_add": _indexing,
     "scatter_add_along": _indexing,
 }
 _MOVING = {"to_cols", "take", "take_along"}  # the first operand's elements, into the result
-_ADDING = {"from_cols", "scatter_add", "scatter_add_along"}
+_ADDING = {"from_cols", "scatter_add", "scatter_add_along", "cumulative_sum"}

@@ -23,7 +23,8 @@ index          take <-> scatter_add                           each the other
 matmul         matmul                                         matmul, transpose
 conv           conv, conv_input, conv_weight                  the three partial derivatives of
                                                               <g, conv(x, w)>
-no derivative  equal less ... sign tie_weight argmax          (they choose;
+along          cumulative_sum                                 the same, from the other end
+no derivative  equal less ... sign tie_weight argmax argsort          (they choose;
                window_argmax                                   what they choose has one)
 
 What takes functions is in derivatives.py (hvp, jacobian), checkpoint.py, custom.py (a derivative

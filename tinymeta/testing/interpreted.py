@@ -17,7 +17,7 @@ from unittest.mock import patch
 
 import numpy as np
 
-from ..cpu import conv, index, pool, reduce
+from ..cpu import along, conv, index, pool, reduce
 from ..cpu.erf import erf_of_array
 from ..cpu.pointers import POINTERS
 from ..jit import replay, tree_sum
@@ -93,6 +93,8 @@ for _function in (
     index.scatter_add_along_contiguous,
     pool.window_argmax_contiguous,
     reduce.argmax_contiguous,
+    along.cumulative_sum_contiguous,
+    along.argsort_contiguous,
 ):
     _NAMESPACE[_function.__name__] = _function
 
