@@ -133,6 +133,9 @@ VALUES = {
     "max": (lambda a, b: tm.max(a, 0), lambda a, b: np.max(a, 0)),
     "min": (lambda a, b: tm.min(a, 0), lambda a, b: np.min(a, 0)),
     "argmax": (lambda a, b: tm.argmax(a), lambda a, b: np.argmax(a)),
+    "cumulative_sum": (lambda a, b: tm.cumsum(b, 0), lambda a, b: np.cumsum(b, 0)),
+    "argsort": (lambda a, b: tm.argsort(a, 1), lambda a, b: np.argsort(a, 1, kind="stable")),
+    "sort": (lambda a, b: tm.sort(a, 0), lambda a, b: np.sort(a, 0)),
     "mean": (
         lambda a, b: tm.mean(b),
         lambda a, b: np.mean(b, dtype=np.promote_types(b.dtype, float)).astype(
@@ -245,6 +248,8 @@ def test_the_value_is_numpys(name, dtype):
         "window_argmax",
         "avg_pool2d",
         "erf",
+        "cumulative_sum",
+        "sort",
     ):
         with pytest.raises(TypeError, match=r"has no loop for \w+: cast to float64 with astype"):
             VALUES[name][0](a, b)

@@ -131,12 +131,21 @@ def _factor(eqn: Equation) -> _FunctionCall:
     return _FunctionCall(f"{eqn.op}_contiguous", tuple(shapes), numbers)
 
 
+def _along(eqn: Equation) -> _FunctionCall:
+    """Cumulative sums and orders, whose primitives have three axes already."""
+    shapes = (eqn.shape, eqn.inputs[0].shape)
+    numbers = tuple(int(value) for value in eqn.static.values())  # is it from the other end
+    return _FunctionCall(f"{eqn.op}_contiguous", shapes, numbers)
+
+
 _CALLS: dict[str, Callable[[Equation], _FunctionCall]] = {
     "to_cols": _windows,
     "from_cols": _windows,
     "window_argmax": _window_argmax,
     "window_places": _window_argmax,
     "argmax": _argmax,
+    "cumulative_sum": _along,
+    "argsort": _along,
     "take": _indexing,
     "take_along": _indexing,
     "scatter_add": _indexing,
@@ -146,5 +155,5 @@ _CALLS: dict[str, Callable[[Equation], _FunctionCall]] = {
     "triangular_solve": _factor,
 }
 _MOVING = {"to_cols", "take", "take_along"}  # the first operand's elements, into the result
-_ADDING = {"from_cols", "scatter_add", "scatter_add_along"}
+_ADDING = {"from_cols", "scatter_add", "scatter_add_along", "cumulative_sum"}
 _BY_LIBRARY = {"cholesky", "lu", "triangular_solve"}  # of large matrices, as in eager mode

@@ -24,7 +24,8 @@ matmul         matmul                                         matmul, transpose
 factor         cholesky, lu, triangular_solve                 triangular_solve, matmul
 conv           conv, conv_input, conv_weight                  the three partial derivatives of
                                                               <g, conv(x, w)>
-no derivative  equal less ... sign tie_weight argmax          (they choose;
+along          cumulative_sum                                 the same, from the other end
+no derivative  equal less ... sign tie_weight argmax argsort          (they choose;
                window_argmax                                   what they choose has one)
 
 What is made of factors is in linalg.py, under NumPy's names.

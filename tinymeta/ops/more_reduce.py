@@ -15,7 +15,7 @@ from .movement import astype, reshape, transpose
 from .promote import promote
 
 
-def _widened(x: Any) -> Tensor:
+def widened(x: Any) -> Tensor:
     """`x` in what its sums are computed in: integers in 64 bits, bools counted."""
     x = asarray(x)
     return astype(x, {"b": np.int64, "i": np.int64, "u": np.uint64}.get(x.dtype.kind, x.dtype))
@@ -27,7 +27,7 @@ def prod(x: Any, axis: Axes = None, keepdims: bool = False) -> Tensor:
     By halves: the first half times the second, log2(n) times. So the derivatives are right at 0,
     where x1 x2 x3 / x1 would be 0 / 0. Integers are multiplied in 64 bits, as `sum` adds them.
     """
-    x = _widened(x)
+    x = widened(x)
     check_flag("prod", keepdims=keepdims)
     axes = as_axes("prod", axis, x.ndim)
     kept = without(x.shape, axes)

@@ -17,7 +17,7 @@ from unittest.mock import patch
 
 import numpy as np
 
-from ..cpu import conv, factor, index, pool, reduce
+from ..cpu import along, conv, factor, index, pool, reduce
 from ..cpu.erf import erf_of_array
 from ..cpu.pointers import POINTERS
 from ..jit import replay, tree_sum
@@ -96,6 +96,8 @@ for _function in (
     factor.cholesky_contiguous,
     factor.lu_contiguous,
     factor.triangular_solve_contiguous,
+    along.cumulative_sum_contiguous,
+    along.argsort_contiguous,
 ):
     _NAMESPACE[_function.__name__] = _function
 

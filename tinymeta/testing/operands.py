@@ -142,6 +142,13 @@ def concatenations(draw: st.DrawFn) -> Case:
 
 
 @st.composite
+def columns(draw: st.DrawFn, kind: Callable, reverse: bool = False) -> Case:
+    """An array (A, n, B), whose middle axis is gone along; reverse: perhaps from the other end."""
+    x = draw(kind(draw(shapes(min_dims=3, max_side=5))))
+    return Case((x,), {"reverse": draw(st.booleans())} if reverse else {})
+
+
+@st.composite
 def gathers(draw: st.DrawFn, along: bool, adjoint: bool) -> Case:
     """take and take_along on (A, n, B), and their adjoints on (A, m, B)."""
     sides = st.tuples(st.integers(0, 2), st.integers(1, 3), st.integers(0, 4), st.integers(0, 2))
