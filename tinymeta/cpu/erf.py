@@ -5,18 +5,13 @@
 
 Q is smooth and short because exp(x^2) (1 - erf(x)) is nearly a power of 1 / (1 + 0.3 x). The result
 is within 2 ulp, in float64 and in float32 (tests/cpu/test_erf.py, beside libm's). The polynomials
-serve compiled loops and whole arrays: they are sums and products.
+serve whole arrays, here, and compiled loops (erf_in_loops.py): they are sums and products.
 
 Coefficients are this project's: interpolation in Chebyshev nodes with 40 digits, then rounded. The
 error of P is below 1e-17 relative, that of exp(-x^2) Q below 1e-16 absolute; in float32 2e-9.
 """
 
-import math
-
 import numpy as np
-
-from .exp_log import exp32
-from .inlining import always_inline
 
 # fmt: off
 _P0, _P1, _P2, _P3, _P4, _P5, _P6, _P7, _P8, _P9, _P10, _P11 = (
@@ -37,52 +32,28 @@ _S0, _S1, _S2, _S3, _S4, _S5, _S6, _S7 = map(np.float32, (
     0.000719448893, 0.159169984, 0.228572152, -0.0255349293, 0.477554178, -0.168720439,
     0.140013584, 0.188417278))
 # fmt: on
-_ONE, _END, _SLOPE = np.float32(1), np.float32(6), np.float32(0.3)
 
 
-def _near64(s):
+def near64(s):
     """P, of s = x^2 below 1."""
     high = _P6 + s * (_P7 + s * (_P8 + s * (_P9 + s * (_P10 + s * _P11))))
     return _P0 + s * (_P1 + s * (_P2 + s * (_P3 + s * (_P4 + s * (_P5 + s * high)))))
 
 
-def _far64(t):
+def far64(t):
     """Q, of t = 1 / (1 + 0.3 |x|)."""
     high = _Q9 + t * (_Q10 + t * (_Q11 + t * (_Q12 + t * (_Q13 + t * _Q14))))
     middle = _Q4 + t * (_Q5 + t * (_Q6 + t * (_Q7 + t * (_Q8 + t * high))))
     return _Q0 + t * (_Q1 + t * (_Q2 + t * (_Q3 + t * middle)))
 
 
-def _near32(s):
+def near32(s):
     return _R0 + s * (_R1 + s * (_R2 + s * (_R3 + s * (_R4 + s * (_R5 + s * _R6)))))
 
 
-def _far32(t):
+def far32(t):
     high = _S4 + t * (_S5 + t * (_S6 + t * _S7))
     return _S0 + t * (_S1 + t * (_S2 + t * (_S3 + t * high)))
-
-
-_in_loop_near64, _in_loop_far64 = always_inline(_near64), always_inline(_far64)
-_in_loop_near32, _in_loop_far32 = always_inline(_near32), always_inline(_far32)
-_exp32 = always_inline(exp32)
-
-
-def erf64(x):
-    """erf of a float64, or of what becomes one."""
-    size = abs(x)
-    m = 6.0 if size > 6.0 else size  # a NaN stays
-    s = m * m
-    far = 1.0 - math.exp(-s) * _in_loop_far64(1.0 / (1.0 + 0.3 * m))
-    return math.copysign(m * _in_loop_near64(s) if m < 1.0 else far, x)
-
-
-def erf32(x):
-    """erf of a float32; no step passes through float64."""
-    size = abs(x)
-    m = _END if size > _END else size
-    s = m * m
-    far = _ONE - _exp32(-s) * _in_loop_far32(_ONE / (_ONE + _SLOPE * m))
-    return np.copysign(m * _in_loop_near32(s) if m < _ONE else far, x)
 
 
 def erf_of_array(x: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
@@ -93,7 +64,7 @@ def erf_of_array(x: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
     x = np.asarray(x)
     single = x.dtype.kind == "f" and x.dtype.itemsize <= 4
     real = np.float32 if single else np.float64
-    near, far = (_near32, _far32) if single else (_near64, _far64)
+    near, far = (near32, far32) if single else (near64, far64)
     x = x.astype(real, copy=False)
     m = np.minimum(np.abs(x), real(6))
     s = m * m

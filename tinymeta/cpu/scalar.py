@@ -15,7 +15,7 @@ from numba import types
 from numba.extending import overload
 
 from . import libm
-from .erf import erf32, erf64
+from .erf_in_loops import erf32, erf64
 from .exp_log import exp32, expm1_32, log1p32, log32, tanh32
 from .inlining import INLINE, always_inline
 from .trig import cos, sin
