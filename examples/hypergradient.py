@@ -14,15 +14,16 @@ all the states that the net passes through only a few are kept.
 import time
 import tracemalloc
 
+import console  # noqa: F401  from here on Ctrl-C is one sentence
 import numpy as np
-from common import generators, print_result, run_example, train_or_load
-from flags import INNER_LOOP_FLAGS, only_evaluates, parse_flags, parser
-from pictures import pyplot, save_figure
-from run_files import back_up_earlier_run, write_table
 
 import tinymeta as tm
 from tinymeta.meta.evaluation import Score
 from tinymeta.meta.recompute import REMATS
+from tinymeta.runs.flags import INNER_LOOP_FLAGS, only_evaluates, parse_flags, parser
+from tinymeta.runs.pictures import pyplot, save_figure
+from tinymeta.runs.run_files import back_up_earlier_run, write_table
+from tinymeta.runs.training import generators, print_result, run_example, train_or_load
 
 WRONG = 0.4  # the share of training images with a wrong label
 DRAWERS = {"train": 40, "validation": 20, "test": 20}  # images of each character

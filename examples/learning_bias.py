@@ -10,16 +10,17 @@ initialisation (MAML) is compared with a random and a pretrained one, each adapt
 and with learners whose bias is fixed: a linear one and the nearest neighbour.
 """
 
+import console  # noqa: F401  from here on Ctrl-C is one sentence
 import numpy as np
-from common import finished_params, generators, run_example
-from flags import parse_flags, parser
-from images import blank_characters
-from pictures import pyplot, save_figure
-from run_files import back_up_earlier_run, write_table
 
 import tinymeta as tm
 from tinymeta.data.affine import warp
 from tinymeta.meta.evaluation import squared_error
+from tinymeta.runs.flags import parse_flags, parser
+from tinymeta.runs.images import blank_characters
+from tinymeta.runs.pictures import pyplot, save_figure
+from tinymeta.runs.run_files import back_up_earlier_run, write_table
+from tinymeta.runs.training import finished_params, generators, run_example
 
 NETS = ("MAML", "pretrained", "random")
 SIMPLE = ("linear", "nearest neighbour")

@@ -11,15 +11,28 @@ shows whether more steps than it was trained for still help (Finn, Abbeel & Levi
 
 import time
 
+import console  # noqa: F401  from here on Ctrl-C is one sentence
 import numpy as np
-from common import generators, print_result, run_example, train_or_load, training_tasks
-from flags import add_inner_loop_flags, add_numbered_tasks, only_evaluates, parse_flags, parser
-from methods import METHODS, build_method, with_step_weights
-from pictures import pyplot, save_figure
 
 import tinymeta as tm
 from tinymeta.meta.evaluation import squared_error
 from tinymeta.nn.init import glorot_uniform, truncated_normal
+from tinymeta.runs.flags import (
+    add_inner_loop_flags,
+    add_numbered_tasks,
+    only_evaluates,
+    parse_flags,
+    parser,
+)
+from tinymeta.runs.methods import METHODS, build_method, with_step_weights
+from tinymeta.runs.pictures import pyplot, save_figure
+from tinymeta.runs.training import (
+    generators,
+    print_result,
+    run_example,
+    train_or_load,
+    training_tasks,
+)
 
 TEST_STEPS = (0, 1, 5, 10)
 

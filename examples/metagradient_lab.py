@@ -12,14 +12,15 @@ recorded, running each step again (remat), and passing through them forward over
 
 import time
 
+import console  # noqa: F401  from here on Ctrl-C is one sentence
 import numpy as np
-from common import finished_params, generators, run_example
-from flags import parse_flags, parser
-from images import blank_characters
-from pictures import pyplot, save_figure
-from run_files import back_up_earlier_run, write_table
 
 import tinymeta as tm
+from tinymeta.runs.flags import parse_flags, parser
+from tinymeta.runs.images import blank_characters
+from tinymeta.runs.pictures import pyplot, save_figure
+from tinymeta.runs.run_files import back_up_earlier_run, write_table
+from tinymeta.runs.training import finished_params, generators, run_example
 
 METHODS = ("exact MAML", "exact, remat", "exact, mixed", "first order", "Reptile", "ANIL", "iMAML")
 

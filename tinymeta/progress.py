@@ -6,12 +6,8 @@ It is tqdm's where that is installed and stderr is a terminal, else a line every
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-
-try:
-    import tqdm
-except ImportError:
-    tqdm = None
+from contextlib import contextmanager, suppress
+from typing import Any
 
 _INTERVAL = 30.0  # seconds between two lines, where there is no bar
 
@@ -27,9 +23,12 @@ class ProgressBar:
         self.total, self.name, self.done, self.shown = total, name, done, shown
         self.done_before = done
         self.start = self.last_line = time.perf_counter()
-        self._tqdm = None
-        if shown and tqdm is not None and sys.stderr.isatty():
-            self._tqdm = tqdm.tqdm(total=total, desc=name, initial=done, leave=False)
+        self._tqdm: Any = None
+        if shown and sys.stderr.isatty():
+            with suppress(ImportError):
+                from tqdm import tqdm  # slow to import, and not needed where there is no terminal
+
+                self._tqdm = tqdm(total=total, desc=name, initial=done, leave=False)
 
     def step(self, **values: float) -> None:
         """One iteration more; the values are shown beside the bar, with four digits."""

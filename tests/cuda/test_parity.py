@@ -313,6 +313,28 @@ def test_scatter_adds_in_the_order_of_the_indices(on_gpu):
         assert y.ravel().tolist() == [1, 0]  # from the left: 1e8 + 1 rounds to 1e8
 
 
+@pytest.mark.parametrize("rows", [1, 20] if SIMULATED else [1, 33, 300])
+def test_factors_of_matrices_with_more_rows_than_a_block_has_threads(rows):
+    a, b = rng.normal(size=(2, rows, rows)), rng.normal(size=(2, rows, 3))
+    definite = a @ a.swapaxes(1, 2) + rows * np.eye(rows)
+    for name, arrays, static in (
+        ("cholesky", (definite,), {}),
+        ("lu", (a,), {}),
+        ("triangular_solve", (definite, b), {"transposed": False}),
+        ("triangular_solve", (definite, b), {"transposed": True}),
+    ):
+        expected = registry[name](*arrays, **static).numpy()
+        with tm.device("cuda"):
+            found = registry[name](*arrays, **static).numpy()
+        np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-12 * rows)
+
+
+def test_a_matrix_without_a_factor_is_nan_alone(on_gpu):
+    matrices = np.stack([np.eye(3), np.zeros((3, 3)), -np.eye(3)])
+    found = tm.linalg.cholesky(tm.asarray(matrices)).numpy()
+    assert np.isfinite(found[0]).all() and np.isnan(found[1:, 0, 0]).all()
+
+
 # ---- derivatives ---------------------------------------------------------------------------------
 
 

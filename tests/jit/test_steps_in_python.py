@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import tinymeta as tm
+from tinymeta.cpu.factor import SMALL
 from tinymeta.data import Glyphs
 from tinymeta.jit import replay
 from tinymeta.jit.chunks import ChunkedReplay
@@ -115,6 +116,15 @@ def test_no_step_of_a_training_runs_in_python(command, first_update):
     for program in programs:
         assert sum(len(part.steps) for part in replays(program)) > 5
         assert not steps_in_python(program)
+
+
+@pytest.mark.parametrize("rows, in_python", [(SMALL, 0), (SMALL + 1, 1)])
+def test_small_matrices_are_factored_without_python(rows, in_python):
+    """Of large ones the Cholesky factor is LAPACK's."""
+    program = compile_for(lambda a: tm.linalg.cholesky(a), (np.eye(rows),), {})
+    assert steps_in_python(program)["cholesky"] == in_python
+    program = compile_for(lambda a: tm.linalg.solve(a, a), (np.ones((8, 20, 20)),), {})
+    assert not steps_in_python(program)
 
 
 def test_a_step_in_python_is_counted():

@@ -63,11 +63,23 @@ def reciprocal(x):
     return constant_like(x, 1) / x
 
 
+@device_function
+def remainder(x, y):
+    """What is left of x, with the sign of y, as NumPy and Python have it."""
+    return x % y
+
+
+@device_function
+def floor_divide(x, y):
+    return x // y
+
+
 def _functions() -> dict:
     """Name -> function, for this target."""
     constants = {"inf": math.inf, "nan": math.nan}
     if SIMULATED:
-        return {name: getattr(np, name) for name in NAMES} | constants
+        erf = {"erf": lambda x: type(x)(math.erf(x))}
+        return {name: getattr(np, name) for name in NAMES if name != "erf"} | erf | constants
     ours = {
         "absolute": abs,
         "maximum": maximum,
@@ -77,6 +89,8 @@ def _functions() -> dict:
         "power": power,
         "square": square,
         "reciprocal": reciprocal,
+        "remainder": remainder,
+        "floor_divide": floor_divide,
     }
     ours |= {name: libdevice(name) for name in ("exp2", "cbrt", "rint")}
     pythons = {

@@ -37,6 +37,10 @@ def accuracy(logits: Any, labels: Any) -> np.ndarray:
 
     Raises ValueError for labels that are not integers from 0 to K - 1, one for each example, and
     FloatingPointError for logits that are NaN, of which none is the largest.
+
+    >>> import tinymeta as tm
+    >>> tm.meta.accuracy([[0.1, 0.9], [0.8, 0.2]], [1, 1]).item()
+    0.5
     """
     logits, labels = asarray(logits).numpy(), asarray(labels).numpy()
     fit = logits.ndim >= 2 and logits.shape[:-1] == labels.shape

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 from ..core import tree
-from ..jit.chunks import ChunkedReplay
 from ..progress import ProgressBar
 from ..system.world import World
 from .checkpoint import Checkpoint
@@ -65,6 +64,8 @@ class Batches:
             return ""  # every rank computes with all of them, which has been said
         if not self.is_source:
             return "every rank draws all tasks, as `sample` is no source of numbered ones"
+        from ..jit.chunks import ChunkedReplay  # with the compiler, which is loaded by now
+
         for program in programs:
             if isinstance(program.replay, ChunkedReplay):
                 leaves = [k for k, _ in program.traced.input_leaves]

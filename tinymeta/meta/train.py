@@ -55,6 +55,7 @@ def train(
     begun: Callable | None = None,
     numbered: bool = False,
     compiled: bool = True,
+    measure: str = "score",
 ) -> Run:
     """Meta-train for `iterations` updates.
 
@@ -62,7 +63,8 @@ def train(
     sample(k) for update k, from 0 on, and may change as training proceeds. Or a source of numbered
     tasks as tm.data.Numbered, which has `tasks` and `sample(k, lo, hi)`;
     rng draws the initial parameters if none are given;
-    evaluate(params) -> a Score, called `rows` times; better: "larger" or "smaller" ones;
+    evaluate(params) -> a Score, called `rows` times; better: "larger" or "smaller" ones; measure:
+    what it is called where progress is told;
     save(params, curve) is called as often;
     checkpoint: written every few minutes; with `resume` the training continues from it and is then,
     bit for bit, the one that was not interrupted, also beyond its end, with more iterations. On
@@ -163,7 +165,7 @@ def train(
         )
         if save and world.first:
             save(now.params, list(now.curve))
-        scored = {} if score is None else {"score": score}
+        scored = {} if score is None else {measure: score}
         bar.note(**means, **scored, ms=row.pace, MB=row.memory)
         return now
 

@@ -8,16 +8,19 @@ Tests    tests/testing/
 
 from importlib import import_module
 
+from .batchcheck import check_batch
 from .foreign import Foreign
 from .gradcheck import check_grads
 from .identities import Identities, Identity, check_identities
 from .kinks import Kink, Skip, branches
 from .metagrad import MetaReport, check_meta_grad
+from .optimizercheck import check_optimizer_step
 from .program import RandomProgram
 from .programcheck import check_program
+from .refusals import NoRule, Vacuous
 from .remainders import Remainders
+from .repeatcheck import check_deterministic, check_memory
 from .report import Report, Row, Undecided
-from .subject import NoRule, Vacuous
 from .taylor import check_taylor
 
 Program = RandomProgram  # the former name, kept for a release
@@ -56,9 +59,13 @@ __all__ = [
     "Undecided",
     "Vacuous",
     "branches",
+    "check_batch",
+    "check_deterministic",
     "check_grads",
     "check_identities",
+    "check_memory",
     "check_meta_grad",
+    "check_optimizer_step",
     "check_program",
     "check_taylor",
     "compiled",

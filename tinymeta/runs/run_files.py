@@ -13,14 +13,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from tinymeta.meta.backup import move_to_backup
-from tinymeta.system import disk
-from tinymeta.system.world import current
+from ..meta.backup import move_to_backup
+from ..system import disk
+from ..system.world import current
 
 try:
     import fcntl
 except ImportError:  # Windows
-    fcntl = None
+    fcntl = None  # type: ignore[assignment]
     import msvcrt
 
 
@@ -52,7 +52,7 @@ def _try_lock(file: Any) -> bool:
         if fcntl:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         else:
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
     except (BlockingIOError, PermissionError):
         return False
     except OSError:  # a file system without locks: nobody can tell
@@ -102,9 +102,12 @@ def write_table(rows: Iterable, path: Path) -> None:
     write_file(path, lambda file: file.write(text.getvalue().encode()))
 
 
-def write_curve(curve: list, path: Path) -> None:
-    """The rows of a learning curve, as `tm.meta.train` returns them, as CSV."""
-    table = [["iteration", "seconds", *curve[0].metrics, "score", "interval", "ms", "MB"]]
+def write_curve(curve: list, path: Path, measure: str = "score") -> None:
+    """The rows of a learning curve, as `tm.meta.train` returns them, as CSV.
+
+    measure: what the score is called, as in the terminal and in the picture of the curve.
+    """
+    table = [["iteration", "seconds", *curve[0].metrics, measure, "interval", "ms", "MB"]]
     for row in curve:
         metrics = [f"{value:.6g}" for value in row.metrics.values()]
         score = ["", ""]
