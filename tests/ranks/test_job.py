@@ -11,7 +11,7 @@ import pytest
 from thread_ranks import bits, on_ranks
 
 import tinymeta as tm
-from tinymeta.ranks import same
+from tinymeta.ranks import job, same
 from tinymeta.system.world import World, current
 
 EXAMPLES = Path(__file__).resolve().parent.parent.parent / "examples"
@@ -39,6 +39,31 @@ def test_without_mpi_the_flag_of_the_examples_is_one_sentence(monkeypatch, tmp_p
 def test_a_number_of_threads_that_is_none(threads):
     with pytest.raises(ValueError, match="mpi: threads="), tm.ranks.mpi(threads=threads):
         pass
+
+
+class Here:
+    """The ranks of a machine, each with the cores that it may use."""
+
+    def __init__(self, *cores):
+        self.cores = [frozenset(each) for each in cores]
+
+    def allgather(self, own):
+        assert own == self.cores[0]
+        return self.cores
+
+
+@pytest.mark.parametrize(
+    "cores, threads",
+    [
+        ([range(8)] * 4, 2),  # not bound: they share all cores
+        ([range(3), range(3, 6)], 3),  # bound to cores of their own
+        ([range(2)] * 3, 1),  # more ranks than cores
+        ([range(4), range(4), range(4, 8), range(4, 8)], 2),  # bound to sockets
+    ],
+)
+def test_the_cores_of_a_machine_are_divided_among_its_ranks(cores, threads, monkeypatch):
+    monkeypatch.setattr(job, "core_numbers", lambda: frozenset(cores[0]))
+    assert job._threads(Here(*cores)) == threads
 
 
 def test_import_tinymeta_does_not_import_mpi():

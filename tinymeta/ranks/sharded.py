@@ -52,11 +52,12 @@ class ShardedUpdate:
         self.update: Any = jit(update)
         self.alone = World()  # one for all calls: programs are kept by their world
         self.like_params, self.like_state = _shapes(params), _shapes(state)
-        self.begin, self.end = sums.slice_of(ranks.rank, ranks.size, n)
+        mine = sums.slice_of(ranks.rank, ranks.size, n)
         # (leaf, its first element, the one after its last) of what this rank owns
         self.owned: list[tuple[int, int, int]] = []
         for k, (leaf, edge) in enumerate(zip(tree.leaves(self.like_params), edges)):
-            first, last = max(self.begin - edge, 0), min(self.end - edge, leaf.size)
+            first = max(mine.start - edge, 0)
+            last = min(mine.stop - edge, leaf.size)
             if first < last:
                 self.owned.append((k, first, last))
         self.parts = [slice(edges[k] + a, edges[k] + b) for k, a, b in self.owned]

@@ -20,6 +20,7 @@ power of two.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -40,61 +41,74 @@ def total(
     nothing is in the others, to change the slice before all are put together.
     """
     out = np.empty(rows.shape[1], rows.dtype)
+    add = _halve if _is_power_of_two(messages.size) else _add_slices
     with np.errstate(all="ignore"):
-        if messages.size & (messages.size - 1):
-            _add_slices(messages, rows, present, out)
-        else:
-            _halve(messages, rows, present, out)
+        add(messages, rows, present, out)
     if change:
         change(out)
     put_together(messages, out)
     return out
 
 
-def slice_of(rank: int, size: int, n: int) -> tuple[int, int]:
-    """The slice of n numbers that a rank owns: the first, and the one after its last."""
-    if size & (size - 1):
-        return n * rank // size, n * (rank + 1) // size
-    *_, owned = (0, n), *(keep for _, keep, _ in _halves(rank, size, n))
+def share(count: int, rank: int, size: int) -> slice:
+    """The places of a rank, of `count` in a row."""
+    return slice(count * rank // size, count * (rank + 1) // size)
+
+
+def slice_of(rank: int, size: int, n: int) -> slice:
+    """The slice of n numbers that a rank owns."""
+    if not _is_power_of_two(size):
+        return share(n, rank, size)
+    owned = slice(0, n)
+    for half in _halves(rank, size, n):
+        owned = half.kept
     return owned
 
 
 def put_together(messages: Messages, array: np.ndarray) -> None:
     """Fill a flat array of which each rank has the slice that it owns."""
     rank, size, n = messages.rank, messages.size, len(array)
-    if size & (size - 1):
+    if not _is_power_of_two(size):
         join(messages, array, [n * r // size for r in range(size + 1)])
         return
-    for partner, keep, give in reversed([*_halves(rank, size, n)]):
-        messages.exchange(array[slice(*keep)], partner, array[slice(*give)], partner)
+    for half in reversed([*_halves(rank, size, n)]):
+        messages.exchange(array[half.kept], half.partner, array[half.given], half.partner)
 
 
 def join(messages: Messages, array: np.ndarray, bounds: Sequence[int]) -> None:
-    """Fill a flat array of which rank r has the elements bounds[r] to bounds[r + 1], around a ring.
+    """Fill a flat array of which rank r has the elements bounds[r] to bounds[r + 1].
 
-    Of a power of two of ranks, pairs of neighbours, then pairs of pairs, and so on.
+    Of a power of two of ranks, pairs exchange, then pairs of pairs, and so on; of others all pass
+    on, around a ring, what they were given last.
     """
     rank, size = messages.rank, messages.size
-    if size & (size - 1):
-        for step in range(1, size):
-            mine, theirs = (rank - step + 1) % size, (rank - step) % size
-            sent = array[bounds[mine] : bounds[mine + 1]]
-            received = array[bounds[theirs] : bounds[theirs + 1]]
-            messages.exchange(sent, (rank + 1) % size, received, (rank - 1) % size)
+    if not _is_power_of_two(size):
+        after, before = (rank + 1) % size, (rank - 1) % size
+        for step in range(size - 1):
+            last, next_one = (rank - step) % size, (before - step) % size
+            sent = array[bounds[last] : bounds[last + 1]]
+            received = array[bounds[next_one] : bounds[next_one + 1]]
+            messages.exchange(sent, after, received, before)
         return
     distance = 1
     while distance < size:
         partner = rank ^ distance
-        mine, theirs = rank & -distance, partner & -distance  # the first ranks of both blocks
-        sent = array[bounds[mine] : bounds[mine + distance]]
-        received = array[bounds[theirs] : bounds[theirs + distance]]
+        mine = _block(rank, distance)
+        theirs = _block(partner, distance)
+        sent = array[bounds[mine.start] : bounds[mine.stop]]
+        received = array[bounds[theirs.start] : bounds[theirs.stop]]
         messages.exchange(sent, partner, received, partner)
         distance *= 2
 
 
-def share(count: int, rank: int, size: int) -> tuple[int, int]:
-    """The places of a rank: the first, and the one after its last."""
-    return count * rank // size, count * (rank + 1) // size
+def _is_power_of_two(size: int) -> bool:
+    return not size & (size - 1)
+
+
+def _block(rank: int, distance: int) -> slice:
+    """The ranks of the block of `distance` of them that a rank is in."""
+    first = rank & -distance
+    return slice(first, first + distance)
 
 
 def _tree(rows: np.ndarray, present: Sequence[bool]) -> np.ndarray | None:
@@ -102,95 +116,120 @@ def _tree(rows: np.ndarray, present: Sequence[bool]) -> np.ndarray | None:
     if not any(present):
         return None
     if len(rows) == 1:
-        return rows[0]
+        return rows[0]  # and no copy of it
     return tree_sum([row if here else None for row, here in zip(rows, present)])
 
 
 # ---- a power of two of ranks ---------------------------------------------------------------------
 
 
-def _halves(rank: int, size: int, n: int) -> Iterator[tuple[int, tuple, tuple]]:
-    """(partner, the numbers this rank keeps, those it gives), at distance 1, 2, 4, ..."""
+class _Half(NamedTuple):
+    """What two ranks do with the numbers that both have sums of: each keeps the sum of one half."""
+
+    partner: int
+    distance: int
+    begin: int  # of the numbers that were halved
+    kept: slice  # numbers of all n
+    given: slice
+
+
+def _halves(rank: int, size: int, n: int) -> Iterator[_Half]:
+    """The halves of this rank at distance 1, 2, 4, ..."""
     begin, end, distance = 0, n, 1
     while distance < size:
         middle = (begin + end) // 2
-        keep, give = (begin, middle), (middle, end)
+        kept, given = slice(begin, middle), slice(middle, end)
         if rank & distance:
-            keep, give = give, keep
-        yield rank ^ distance, keep, give
-        begin, end = keep
+            kept, given = given, kept
+        yield _Half(rank ^ distance, distance, begin, kept, given)
+        begin, end = kept.start, kept.stop
         distance *= 2
 
 
 def _halve(messages: Messages, rows: np.ndarray, present: Sequence[bool], out: np.ndarray) -> None:
     """Fill this rank's slice of the sum in `out`."""
-    rank, size, n = messages.rank, messages.size, len(out)
-    of_rank = [any(present[slice(*share(len(present), r, size))]) for r in range(size)]
-    value = _tree(rows, present[slice(*share(len(present), rank, size))])
-    begin, end, distance = 0, n, 1
+    rank, size = messages.rank, messages.size
+    shares = [present[share(len(present), r, size)] for r in range(size)]
+    has_sum = [any(places) for places in shares]
+    value = _tree(rows, shares[rank])
     nothing = np.empty(0, out.dtype)
-    for partner, keep, give in _halves(rank, size, n):
-        there = partner & -distance  # the first of the ranks whose sum the partner has
+    for half in _halves(rank, size, len(out)):
         other = nothing
-        if any(of_rank[there : there + distance]):
-            other = np.empty(keep[1] - keep[0], out.dtype)
-        given = nothing if value is None else value[give[0] - begin : give[1] - begin]
-        messages.exchange(given, partner, other, partner)
-        kept = None if value is None else value[keep[0] - begin : keep[1] - begin]
-        if kept is not None and other is not nothing:
-            value = np.add(kept, other, out=out[slice(*keep)])
+        if any(has_sum[_block(half.partner, half.distance)]):
+            other = np.empty(half.kept.stop - half.kept.start, out.dtype)
+        kept, given = None, nothing
+        if value is not None:
+            kept = value[_moved(half.kept, half.begin)]
+            given = value[_moved(half.given, half.begin)]
+        messages.exchange(given, half.partner, other, half.partner)
+        if other is nothing:
+            value = kept
+        elif kept is None:
+            value = other
         else:
-            value = kept if other is nothing else other
-        begin, end = keep
-        distance *= 2
+            value = np.add(kept, other, out=out[half.kept])
     assert value is not None, "nothing to add"
-    out[begin:end] = value
+    out[slice_of(rank, size, len(out))] = value
+
+
+def _moved(numbers: slice, begin: int) -> slice:
+    """Where some of the numbers lie in an array that begins with number `begin`."""
+    return slice(numbers.start - begin, numbers.stop - begin)
 
 
 # ---- any number of ranks -------------------------------------------------------------------------
 
 
-def _subtrees(lo: int, hi: int, begin: int, end: int) -> list[tuple[int, int]]:
-    """The largest subtrees of the tree over begin..end that lie in lo..hi, in order."""
-    if hi <= begin or end <= lo:
+def _subtrees(places: slice, begin: int, end: int) -> list[tuple[int, int]]:
+    """The largest subtrees of the tree over begin..end that lie in these places, in order."""
+    if places.stop <= begin or end <= places.start:
         return []
-    if lo <= begin and end <= hi:
+    if places.start <= begin and end <= places.stop:
         return [(begin, end)]
     middle = (begin + end) // 2
-    return _subtrees(lo, hi, begin, middle) + _subtrees(lo, hi, middle, end)
+    return _subtrees(places, begin, middle) + _subtrees(places, middle, end)
 
 
 def _add_slices(
     messages: Messages, rows: np.ndarray, present: Sequence[bool], out: np.ndarray
 ) -> None:
     """Fill this rank's slice of the sum in `out`."""
-    rank, size, places = messages.rank, messages.size, len(present)
-    nodes = [  # of each rank: the subtrees whose sums it has
-        [(a, b) for a, b in _subtrees(*share(places, r, size), 0, places) if any(present[a:b])]
-        for r in range(size)
-    ]
-    first, _ = share(places, rank, size)
-    sums = [_tree(rows[a - first : b - first], present[a:b]) for a, b in nodes[rank]]
-    begin, end = slice_of(rank, size, len(out))
-    known = {node: part[begin:end] for node, part in zip(nodes[rank], sums) if part is not None}
+    rank, size, count = messages.rank, messages.size, len(present)
+    nodes: list[list[tuple[int, int]]] = []  # of each rank: the subtrees whose sums it has
+    for r in range(size):
+        subtrees = _subtrees(share(count, r, size), 0, count)
+        nodes.append([(a, b) for a, b in subtrees if any(present[a:b])])
+    first = share(count, rank, size).start
+    sums = []
+    for a, b in nodes[rank]:
+        part = _tree(rows[a - first : b - first], present[a:b])
+        assert part is not None
+        sums.append(part)
+    owned = slice_of(rank, size, len(out))
+    known = {node: part[owned] for node, part in zip(nodes[rank], sums)}
     for step in range(1, size):
         to, source = (rank + step) % size, (rank - step) % size
-        parts = [part[slice(*slice_of(to, size, len(out)))] for part in sums if part is not None]
-        sent = np.concatenate(parts) if len(parts) > 1 else (*parts, out[:0])[0]
-        received = np.empty((len(nodes[source]), end - begin), out.dtype)
-        messages.exchange(np.ascontiguousarray(sent), to, received, source)
+        theirs = slice_of(to, size, len(out))
+        sent = np.array([part[theirs] for part in sums], out.dtype)
+        received = np.empty((len(nodes[source]), owned.stop - owned.start), out.dtype)
+        messages.exchange(sent, to, received, source)
         known |= zip(nodes[source], received)
-    value = _known_sum(0, places, known)
+    value = _sum_of_known(0, count, known)
     assert value is not None, "nothing to add"
-    out[begin:end] = value
+    out[owned] = value
 
 
-def _known_sum(begin: int, end: int, known: dict[tuple[int, int], np.ndarray]) -> np.ndarray | None:
+def _sum_of_known(
+    begin: int, end: int, known: dict[tuple[int, int], np.ndarray]
+) -> np.ndarray | None:
     """The sum of a subtree, of those that are known; None if there are none in it."""
-    if (begin, end) in known or end - begin == 1:
-        return known.get((begin, end))
+    if (begin, end) in known:
+        return known[begin, end]
+    if end - begin == 1:
+        return None
     middle = (begin + end) // 2
-    left, right = _known_sum(begin, middle, known), _known_sum(middle, end, known)
+    left = _sum_of_known(begin, middle, known)
+    right = _sum_of_known(middle, end, known)
     if left is None or right is None:
         return right if left is None else left
     return np.add(left, right)
