@@ -27,7 +27,8 @@ conv           conv, conv_input, conv_weight                  the three partial 
 no derivative  equal less ... sign tie_weight argmax          (they choose;
                window_argmax                                   what they choose has one)
 
-What is made of factors is in linalg.py, under NumPy's names.
+What is made of factors is in linalg.py, under NumPy's names; standard.py has the names of the array
+API standard.
 What takes functions is in derivatives.py (hvp, jacobian), checkpoint.py, custom.py (a derivative
 that is given) and implicit.py (that of what a solver solves, by linear.py).
 """
