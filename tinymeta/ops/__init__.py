@@ -28,7 +28,8 @@ along          cumulative_sum                                 the same, from the
 no derivative  equal less ... sign tie_weight argmax argsort          (they choose;
                window_argmax                                   what they choose has one)
 
-What is made of factors is in linalg.py, under NumPy's names.
+What is made of factors is in linalg.py, under NumPy's names; standard.py has the names of the array
+API standard.
 What takes functions is in derivatives.py (hvp, jacobian), checkpoint.py, custom.py (a derivative
 that is given) and implicit.py (that of what a solver solves, by linear.py). What people bring from
 NumPy and PyTorch besides is listed in more.py, and is made of what is here.
