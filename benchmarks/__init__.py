@@ -1,11 +1,12 @@
 """
 Here     how fast a meta-gradient is: against others, against the machine, and where time goes;
+         which checker of gradients finds which mistakes;
          what becomes of it when disks fill, bits flip and runs are killed; how dense code is.
 Imports  tinymeta, torch and jax where they are installed; tests/ and, for faults, examples/
 Never    a figure without a check first that all contenders compute the same thing.
 Add one  work in work.py -> the same work in in_torch.py and in_jax.py
-Tests    tests/peers/test_benchmarks.py, tests/test_faults.py, tests/test_density.py,
-         tests/cuda/test_ptx_counts.py, tests/cuda/test_gpu_benchmark.py
+Tests    tests/peers/test_benchmarks.py, tests/peers/test_checkers.py, tests/test_faults.py,
+         tests/test_density.py, tests/cuda/test_ptx_counts.py, tests/cuda/test_gpu_benchmark.py
 
     python -m benchmarks                            # every work against PyTorch and JAX
     python -m benchmarks sinusoid --compile sinusoid
@@ -14,6 +15,7 @@ Tests    tests/peers/test_benchmarks.py, tests/test_faults.py, tests/test_densit
     python -m benchmarks profile                    # time per primitive of the eager conv4 step
     python -m benchmarks floor                      # its operations, and BLAS's time for them
     python -m benchmarks density [FOLDER ...]       # how dense code is to read, by counts
+    python -m benchmarks.checkers                   # wrong and right functions, judged by checkers
     python -m benchmarks.faults                     # faults of all kinds: one table of their ends
     python -m benchmarks.gpu                        # all there is to know about a GPU
     python -m benchmarks.gpu --first                # the same, after what a new GPU is asked
