@@ -5,9 +5,9 @@
 
 Every case (checker_cases.py, checker_cases_after.py) is made a function of each framework and given
 to that framework's checker and to `check_grads`, in reverse mode and to second order, all else by
-default. Found: the checker raises on a fault. False alarm: it raises on a right function. No verdict: ours says
-`Kink` or `Undecided`. Times are CPU time of this process, at the second call: the first imports and
-compiles.
+default. Found: the checker raises on a fault. False alarm: it raises on a right function. No
+verdict: ours says `Kink` or `Undecided`. Times are CPU time of this process, at the second call:
+the first imports and compiles.
 """
 
 import argparse
