@@ -1,5 +1,5 @@
 """
-Here     why believe a gradient: checks for any function, and inputs for every primitive.
+Here     why believe a gradient: checks for any framework's function, inputs for every primitive.
 Imports  core ops nn data cpu jit
 Never    imported by another room; hypothesis is loaded only when a name of LAZY is asked for.
 Add one  a primitive's inputs: a row in the table of cases.py, or `register` for one of yours
