@@ -30,8 +30,8 @@ from tinymeta.runs.flags import (
 from tinymeta.runs.images import add_image_flags, image_sets, image_shape
 from tinymeta.runs.methods import METHODS, build_method, with_step_weights
 from tinymeta.runs.pictures import (
-    RIGHT,
-    WRONG,
+    RIGHT_COLOUR,
+    WRONG_COLOUR,
     draw_mistakes,
     frame,
     is_ink,
@@ -173,7 +173,7 @@ def draw_task(method, params, task, path, ink):
         is_right = said[k] == task.query.y[0, k]
         caption = f"says {said[k]}: {shares[k, said[k]]:.2f}"
         show_image(axes[1, k], task.query.x[0, k], ink, caption)
-        frame(axes[1, k], RIGHT if is_right else WRONG)
+        frame(axes[1, k], RIGHT_COLOUR if is_right else WRONG_COLOUR)
     axes[0, 0].set_ylabel("seen once", fontsize=8)
     axes[1, 0].set_ylabel("asked", fontsize=8)
     right = np.mean(said == task.query.y[0])

@@ -25,7 +25,7 @@ from tinymeta.runs.flags import (
     parser,
 )
 from tinymeta.runs.methods import METHODS, build_method, with_step_weights
-from tinymeta.runs.pictures import pyplot, save_figure
+from tinymeta.runs.pictures import figure_legend, pyplot, save_figure
 from tinymeta.runs.training import (
     generators,
     print_result,
@@ -106,11 +106,15 @@ def draw_adaptation(method, params, waves, args, rng):
     for steps, style in styles:
         prediction = method(steps).predict(params, support, grid).numpy()
         for axis, x, y in zip(axes, grid, prediction):
-            axis.plot(x, y, style, color="tab:blue", label=f"{steps} steps")
+            label = f"after {steps} step{'s' * (steps != 1)}"
+            axis.plot(x, y, style, color="tab:blue", label=label)
     for axis, x, y, px, py in zip(axes, grid, drawn(grid), support.x, support.y):
-        axis.plot(x, y, color="tab:red", alpha=0.5, label="the wave")
+        axis.plot(x, y, color="tab:orange", alpha=0.7, label="the wave")
         axis.plot(px, py, "o", color="black", label="points seen")
-    axes[0].legend(fontsize=7)
+        axis.set_xlabel("x")
+    axes[0].set_ylabel("y")
+    figure.suptitle(f"{args.method}: three waves that it never saw, from {args.shot} points each")
+    figure_legend(figure, axes[0])
     save_figure(figure, args.out / f"{args.method}_sinusoid_waves.png")
 
 

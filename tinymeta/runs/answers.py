@@ -43,7 +43,7 @@ def draw_answers(
         bars.set_axis_on()
         order = np.argsort(-shares[k])[:_BARS]
         heights = shares[k][order]
-        colours = [pictures.RIGHT, *["0.7"] * (len(order) - 1)]
+        colours = [pictures.RIGHT_COLOUR, *["0.7"] * (len(order) - 1)]
         bars.barh(range(len(order)), heights, color=colours)
         bars.set_yticks(range(len(order)), [names[c] for c in order], fontsize=8)
         bars.set(xlim=(0, 1), xticks=(0, 0.5, 1))

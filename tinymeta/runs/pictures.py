@@ -12,7 +12,7 @@ import tinymeta as tm
 from .run_files import write_file
 
 _BELOW = dict(loc="upper center", bbox_to_anchor=(0.5, -0.18), frameon=False, fontsize=9)
-RIGHT, WRONG = "tab:blue", "tab:orange"  # which the colour-blind can tell, too
+RIGHT_COLOUR, WRONG_COLOUR = "tab:blue", "tab:orange"  # which the colour-blind can tell, too
 
 
 @functools.cache
@@ -35,12 +35,24 @@ def save_figure(figure: Any, path: Path) -> None:
     pyplot().close(figure)
 
 
-def _legend_below(axis: Any, *others: Any, columns: int = 2) -> None:
+def legend_below(axis: Any, *others: Any, columns: int = 2) -> None:
     """One legend for the lines of these axes, under them, where it hides nothing."""
     found = [each.get_legend_handles_labels() for each in (axis, *others)]
     handles = [handle for pair in found for handle in pair[0]]
     labels = [label for pair in found for label in pair[1]]
     axis.legend(handles, labels, ncol=columns, **_BELOW)
+
+
+def figure_legend(figure: Any, axis: Any, columns: int = 6) -> None:
+    """One legend for a figure whose axes show the same lines, under all of them."""
+    figure.legend(
+        *axis.get_legend_handles_labels(),
+        loc="upper center",
+        bbox_to_anchor=(0.5, -0.03),
+        ncol=columns,
+        frameon=False,
+        fontsize=9,
+    )
 
 
 def draw_curve(curve: list, path: Path, measure: str, title: str = "") -> None:
@@ -70,7 +82,7 @@ def draw_curve(curve: list, path: Path, measure: str, title: str = "") -> None:
         )
         right.set_ylabel(measure, color="tab:blue")
         axes.append(right)
-    _legend_below(left, *axes)
+    legend_below(left, *axes)
     save_figure(figure, path)
 
 
@@ -183,8 +195,8 @@ def draw_mistakes(
         row, left = k // 2, 4 * (k % 2)  # the column between stays empty
         parts = (
             (mistake.asked, "asked", "0.6"),
-            (mistake.said, f"says {mistake.names[0]}: {mistake.share_said:.2f}", WRONG),
-            (mistake.true, f"is {mistake.names[1]}: {mistake.share_true:.2f}", RIGHT),
+            (mistake.said, f"says {mistake.names[0]}: {mistake.share_said:.2f}", WRONG_COLOUR),
+            (mistake.true, f"is {mistake.names[1]}: {mistake.share_true:.2f}", RIGHT_COLOUR),
         )
         for axis, (image, caption, colour) in zip(axes[row, left:], parts):
             axis.set_axis_on()
