@@ -19,7 +19,7 @@ def cumulative_sum(out: Array, x: Array, *, reverse: bool) -> None:
     """
     _, n, width = out.shape
     columns = out.shape[0] * width
-    add_along(block_count(columns), THREADS, out, contiguous(x), columns, n, width, int(reverse))
+    _add_along(block_count(columns), THREADS, out, contiguous(x), columns, n, width, int(reverse))
 
 
 def argsort(out: Array, x: Array) -> None:
@@ -28,11 +28,11 @@ def argsort(out: Array, x: Array) -> None:
     out: int64, contiguous.
     """
     _, n, width = out.shape
-    order_along(block_count(out.size), THREADS, out, contiguous(x), out.size, n, width)
+    _order_along(block_count(out.size), THREADS, out, contiguous(x), out.size, n, width)
 
 
 @GpuKernel
-def add_along(out, x, columns, n, width, reverse):
+def _add_along(out, x, columns, n, width, reverse):
     """A thread for each of the columns (a, b). out, x: pointers to (A, n, width)."""
     column = cuda.grid(1)
     if column < columns:
@@ -49,7 +49,7 @@ def add_along(out, x, columns, n, width, reverse):
 
 
 @GpuKernel
-def order_along(out, x, count, n, width):
+def _order_along(out, x, count, n, width):
     """A thread for each element (a, j, b). out: int64*; x: a pointer to (A, n, width)."""
     e = cuda.grid(1)
     if e < count:

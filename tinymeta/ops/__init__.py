@@ -82,7 +82,7 @@ from .elementwise import (
 from .from_text import Elementwise, elementwise
 from .implicit import implicit
 from .index import take, take_along_axis
-from .indexing import getitem
+from .index_arrays import getitem
 from .join import concatenate, pad, stack
 from .logic import invert, logical_and, logical_or, logical_xor
 from .matmul import matmul

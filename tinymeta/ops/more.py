@@ -4,6 +4,7 @@
     along.py              cumsum, cumprod, cummax, sort, argsort, topk, median: two primitives
     more_reduce.py        prod, any, all, argmin, linspace
     arrange.py            split and its family, repeat, tile, roll, vstack, hstack, column_stack
+    index_arrays.py       index arrays and masks in x[...], scatter_add
     diagonals.py          tril, triu, diag, diagonal, trace
     contractions.py       dot, inner, outer, kron, tensordot;  einsum.py
     activations.py        gelu, silu, elu, leaky_relu, the hard ones
@@ -29,6 +30,7 @@ from .arrange import (
 from .contractions import dot, inner, kron, outer, tensordot
 from .diagonals import diag, diagonal, trace, tril, triu
 from .einsum import einsum
+from .index_arrays import scatter_add
 from .more_elementwise import (
     arccos,
     arccosh,
@@ -64,8 +66,8 @@ __all__ = [
     "cumsum", "diag", "diagonal", "dot", "einsum", "elu", "erf", "exp2", "floor",
     "floor_divide", "gelu", "hard_sigmoid", "hard_silu", "hard_tanh", "hsplit", "hstack",
     "inner", "isfinite", "isinf", "isnan", "kron", "leaky_relu", "linspace", "log10", "log2",
-    "logaddexp", "median", "mod", "outer", "prod", "relu6", "repeat", "roll", "round", "silu",
-    "sinh", "sort", "split", "tan", "tensordot", "tile", "topk", "trace", "tril", "triu",
-    "trunc", "vsplit", "vstack",
+    "logaddexp", "median", "mod", "outer", "prod", "relu6", "repeat", "roll", "round",
+    "scatter_add", "silu", "sinh", "sort", "split", "tan", "tensordot", "tile", "topk", "trace",
+    "tril", "triu", "trunc", "vsplit", "vstack",
 ]
 # fmt: on
