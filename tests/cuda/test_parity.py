@@ -71,6 +71,17 @@ def test_a_static_exponent_may_be_any_number(exponent, on_gpu):
     np.testing.assert_allclose(tm.jit(lambda x: x**exponent)(x).numpy(), expected, rtol=1e-6)
 
 
+@pytest.mark.parametrize("dtype", ["int8", "int64", "uint8", "float32"])
+def test_quotients_and_remainders_of_either_sign_and_by_zero(dtype, on_gpu):
+    values = np.array([7, 1, 5, 0, 3, 100]).astype(dtype)
+    signed = values if dtype[0] == "u" else np.concatenate([values, -values])
+    a, b = (x.ravel() for x in np.meshgrid(signed, signed))
+    with np.errstate(all="ignore"):
+        for op, numpys in ((tm.mod, np.mod), (tm.floor_divide, np.floor_divide)):
+            for f in (op, tm.jit(lambda a, b, op=op: op(a, b))):
+                np.testing.assert_array_equal(f(a, b).numpy(), numpys(a, b))
+
+
 @settings(max_examples=4 if SIMULATED else 50, deadline=None)
 @given(texts(), st.sampled_from(["float32", "float64"]), st.data())
 def test_any_text_means_the_same_there_eager_and_compiled(drawn, dtype, data):

@@ -27,6 +27,7 @@ _OTHER_NAMES = {
     "divide": "div",            "negative": "neg",
     "array": "asarray",         "dot": "matmul",             "vstack": "concatenate",
     "hstack": "concatenate",    "amax": "max",               "amin": "min",
+    "remainder": "mod",         "multiply.reduce": "prod",   "add.accumulate": "cumsum",
     "add.reduce": "sum",        "maximum.reduce": "max",     "minimum.reduce": "min"}
 # fmt: on
 

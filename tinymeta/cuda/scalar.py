@@ -11,6 +11,7 @@ import numpy as np
 
 from ..core.text import FUNCTIONS as NAMES
 from .target import SIMULATED, constant_like, device_function, libdevice
+from .truncated import truncated_quotient, truncated_remainder
 
 # The names that Python's math spells in another way.
 _MATH_NAMES = {
@@ -65,13 +66,22 @@ def reciprocal(x):
 
 @device_function
 def remainder(x, y):
-    """What is left of x, with the sign of y, as NumPy and Python have it."""
-    return x % y
+    """What is left of x, with the sign of y; of integers by 0 it is 0, as NumPy has it."""
+    zero = constant_like(x, 0)
+    left = truncated_remainder(x, y)
+    if left == zero or (left == left and y == zero):
+        return zero if y >= zero else -zero
+    return left + y if (left < zero) != (y < zero) else left
 
 
 @device_function
 def floor_divide(x, y):
-    return x // y
+    """The largest whole number not above x / y; of integers by 0 it is 0, as NumPy has it."""
+    zero, one = constant_like(x, 0), constant_like(x, 1)
+    left = truncated_remainder(x, y)
+    quotient = truncated_quotient(x, y, left)
+    is_above = left != zero and y != zero and (left < zero) != (y < zero)
+    return quotient - one if is_above else quotient
 
 
 def _functions() -> dict:

@@ -45,7 +45,6 @@ from . import linalg, more
 from .broadcast import broadcast_to
 from .checkpoint import checkpoint
 from .compose import log_softmax, logsumexp, mean, norm, softmax, std, var
-from .conv import conv2d
 from .create import arange, eye, full, one_hot, ones, ones_like, zeros, zeros_like
 from .custom import custom_vjp
 from .derivatives import hessian, hvp, jacobian
@@ -85,13 +84,14 @@ from .elementwise import (
 from .from_text import Elementwise, elementwise
 from .implicit import implicit
 from .index import take, take_along_axis
-from .indexing import getitem
+from .index_arrays import getitem
 from .join import concatenate, pad, stack
 from .logic import invert, logical_and, logical_or, logical_xor
 from .matmul import matmul
 from .more import *  # noqa: F403
+from .more_conv import conv2d
+from .more_pool import avg_pool2d, max_pool2d
 from .movement import astype, expand_dims, flip, moveaxis, reshape, squeeze, swapaxes, transpose
-from .pool import avg_pool2d, max_pool2d
 from .reduce import argmax, max, min, sum
 
 # What `tinymeta` has under the same names; what else is here, Tensor's operators are made of.

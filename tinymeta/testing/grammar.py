@@ -192,7 +192,8 @@ def _scatter(g: GrowingProgram, step: Step, rng: Random) -> None:
         places = [rng.randrange(size) for _ in range(first)]
     else:
         places = g.new_input(shape, below=size)
-    g.add(step.op, g.reshape(x, shape), places, size=size)
+    axis = {"axis": 1} if step.op == "scatter_add" else {}  # the public function has one
+    g.add(step.op, g.reshape(x, shape), places, size=size, **axis)
 
 
 # ---- contractions and windows -------------------------------------------------------------------
