@@ -59,11 +59,12 @@ def test_least_squares(m, n, columns):
 
 def test_leading_axes_broadcast_and_a_vector_is_one_column():
     a, b = rng.normal(size=(2, 1, 3, 3)), rng.normal(size=(4, 3, 2))
-    expected = np.linalg.solve(np.broadcast_to(a, (2, 4, 3, 3)), np.broadcast_to(b, (2, 4, 3, 2)))
+    wide_a, wide_b = np.broadcast_to(a, (2, 4, 3, 3)), np.broadcast_to(b, (2, 4, 3, 2))
+    expected = np.linalg.solve(wide_a, wide_b)
     close(tm.linalg.solve(a, b), expected)
     close(tm.linalg.solve(a[0, 0], b[0, :, 0]), expected[0, 0, :, 0])
     close(tm.linalg.solve(a, b[0, :, 0]), expected[:, :1, :, 0])
-    close(tm.linalg.solve_triangular(a, b), np.linalg.solve(np.triu(a), b))
+    close(tm.linalg.solve_triangular(a, b), np.linalg.solve(np.triu(wide_a), wide_b))
     tall = rng.normal(size=(4, 5, 3))
     one_by_one = [np.linalg.lstsq(x, np.ones(5), rcond=None)[0] for x in tall]
     close(tm.linalg.lstsq(tall, np.ones(5)).x, np.array(one_by_one))

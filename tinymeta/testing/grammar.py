@@ -212,6 +212,19 @@ def _matmul(g: GrowingProgram, step: Step, rng: Random) -> None:
     g.add("matmul", x, y)
 
 
+def _factor(g: GrowingProgram, step: Step, rng: Random) -> None:
+    """Of matrices near to 3 times the identity, which have factors without an exchange of rows."""
+    x = g.add("tanh", g.pick(step.back))
+    size = math.prod(g.shape(x))
+    n = 2 if size % 4 == 0 else 1
+    entries = g.reshape(x, (size // (n * n), n, n))
+    matrix = g.add("add", entries, [[3.0 if i == j else 0.0 for j in range(n)] for i in range(n)])
+    if step.op == "triangular_solve":
+        g.add(step.op, matrix, entries, transposed=rng.random() < 0.5)
+    else:
+        g.add(step.op, matrix)
+
+
 def _window(image: Sequence[int], rng: Random) -> tuple[int, ...]:
     return tuple(min(n, rng.randint(1, 3)) for n in image)
 
@@ -304,6 +317,7 @@ GRAMMAR: dict[str, Rule] = {
     **dict.fromkeys(["take", "take_along_axis"], _take),
     **dict.fromkeys(["scatter_add", "scatter_add_along"], _scatter),
     "matmul": _matmul,
+    **dict.fromkeys(["cholesky", "lu", "triangular_solve"], _factor),
     **dict.fromkeys(["conv2d", "conv_input", "conv_weight"], _convolve),
     **dict.fromkeys(["max_pool2d", "avg_pool2d"], _pool),
 }
