@@ -25,11 +25,10 @@ from pathlib import Path
 import numpy as np
 
 import tinymeta as tm
+from tinymeta.runs import pictures, training  # noqa: F401  for the forks, with their imports
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 sys.path.append(str(EXAMPLES))
-import common  # noqa: E402, F401  for the forks, with all that it imports
-import pictures  # noqa: E402
 
 ALWAYS = "--every 0.05 --test-tasks 5"
 FLAGS = {

@@ -14,15 +14,25 @@ all the states that the net passes through only a few are kept.
 import time
 import tracemalloc
 
+import console  # noqa: F401  from here on Ctrl-C is one sentence
 import numpy as np
-from common import generators, print_result, run_example, train_or_load
-from flags import INNER_LOOP_FLAGS, only_evaluates, parse_flags, parser
-from pictures import pyplot, save_figure
-from run_files import back_up_earlier_run, write_table
 
 import tinymeta as tm
 from tinymeta.meta.evaluation import Score
 from tinymeta.meta.recompute import REMATS
+from tinymeta.runs.flags import INNER_LOOP_FLAGS, only_evaluates, parse_flags, parser
+from tinymeta.runs.pictures import (
+    RIGHT_COLOUR,
+    WRONG_COLOUR,
+    figure_legend,
+    frame,
+    legend_below,
+    pyplot,
+    save_figure,
+    show_image,
+)
+from tinymeta.runs.run_files import back_up_earlier_run, write_table
+from tinymeta.runs.training import generators, print_result, run_example, train_or_load
 
 WRONG = 0.4  # the share of training images with a wrong label
 DRAWERS = {"train": 40, "validation": 20, "test": 20}  # images of each character
@@ -199,13 +209,11 @@ def draw_weights(weights, descent, path):
     for name, chosen in (("right", ~descent.is_wrong), ("wrong", descent.is_wrong)):
         axis.hist(weights[chosen], np.linspace(0, 1, 21), alpha=0.6, label=f"label is {name}")
     axis.set(xlabel="learned weight", ylabel="training images", title="what each image counts")
-    axis.legend()
-    right.suptitle("least weight: the image, and the label it was given", fontsize=10)
+    legend_below(axis)
+    right.suptitle("least weight: image and label given (orange: a wrong one)", fontsize=10)
     for axis, k in zip(right.subplots(2, 5).flat, np.argsort(weights)):
-        axis.imshow(1 - descent.train.x[k].reshape(14, 14), cmap="gray", vmin=0, vmax=1)
-        axis.set(xticks=[], yticks=[])
-        colour = "tab:red" if descent.is_wrong[k] else "tab:green"
-        axis.set_xlabel(f"“{descent.train.y[k]}”", fontsize=8, color=colour)
+        show_image(axis, descent.train.x[k].reshape(14, 14, 1), True, f"“{descent.train.y[k]}”")
+        frame(axis, WRONG_COLOUR if descent.is_wrong[k] else RIGHT_COLOUR)
     save_figure(figure, path)
 
 
@@ -226,8 +234,8 @@ def draw_rates(found, descent, step, args, name):
     left.set(xlabel="inner step", ylabel="learning rate", title="schedules", yscale="log")
     right.set(xlabel="inner step", ylabel="validation loss", title="one net on the way")
     right.set(yscale="log")
-    left.legend()
-    right.legend()
+    legend_below(left, columns=3)
+    legend_below(right, columns=3)
     save_figure(figure, args.out / f"{name}_learned.png")
 
 
@@ -274,7 +282,7 @@ def draw_cost(rows, path):
         axis.set(xscale="log", yscale="log", xlabel="inner steps", ylabel=what)
     axes[0].set_title("what a hypergradient keeps")
     axes[1].set_title("what it takes")
-    axes[0].legend()
+    figure_legend(figure, axes[0])
     save_figure(figure, path)
 
 

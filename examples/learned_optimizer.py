@@ -11,14 +11,15 @@ Schaul, Shillingford & de Freitas.
 
 import time
 
+import console  # noqa: F401  from here on Ctrl-C is one sentence
 import numpy as np
-from common import generators, print_result, run_example, train_or_load
-from flags import add_inner_loop_flags, only_evaluates, parse_flags, parser
-from pictures import pyplot, save_figure
 
 import tinymeta as tm
 from tinymeta.meta.evaluation import Score
 from tinymeta.meta.unroll import unroll
+from tinymeta.runs.flags import add_inner_loop_flags, only_evaluates, parse_flags, parser
+from tinymeta.runs.pictures import legend_below, pyplot, save_figure
+from tinymeta.runs.training import generators, print_result, run_example, train_or_load
 
 RATES = (10 ** np.linspace(-3.5, 0, 29)).tolist()
 BASELINES = {
@@ -143,7 +144,8 @@ def draw_descent(found, path, tasks: int):
             color="black" if name == "learned" else None,
         )
     axis.set(yscale="log", xlabel="step", ylabel=f"f, mean of {tasks} fresh problems")
-    axis.legend()
+    axis.set_title("descent: a learned optimizer beside tuned ones")
+    legend_below(axis, columns=5)
     save_figure(figure, path)
 
 

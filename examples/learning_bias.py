@@ -10,16 +10,17 @@ initialisation (MAML) is compared with a random and a pretrained one, each adapt
 and with learners whose bias is fixed: a linear one and the nearest neighbour.
 """
 
+import console  # noqa: F401  from here on Ctrl-C is one sentence
 import numpy as np
-from common import finished_params, generators, run_example
-from flags import parse_flags, parser
-from images import blank_characters
-from pictures import pyplot, save_figure
-from run_files import back_up_earlier_run, write_table
 
 import tinymeta as tm
 from tinymeta.data.affine import warp
 from tinymeta.meta.evaluation import squared_error
+from tinymeta.runs.flags import parse_flags, parser
+from tinymeta.runs.images import blank_characters
+from tinymeta.runs.pictures import figure_legend, pyplot, save_figure
+from tinymeta.runs.run_files import back_up_earlier_run, write_table
+from tinymeta.runs.training import finished_params, generators, run_example
 
 NETS = ("MAML", "pretrained", "random")
 SIMPLE = ("linear", "nearest neighbour")
@@ -139,7 +140,7 @@ def draw_waves(predictions, truth, support, grid, path):
     )
     for t, row in enumerate(axes):
         for axis, name in zip(row, columns):
-            axis.plot(grid, truth[t], color="tab:red", alpha=0.6, label="the wave")
+            axis.plot(grid, truth[t], color="tab:orange", alpha=0.8, label="the wave")
             if name in NETS:
                 for steps, style in ((0, ":"), (1, "--"), (10, "-")):
                     axis.plot(
@@ -152,11 +153,14 @@ def draw_waves(predictions, truth, support, grid, path):
             else:
                 axis.plot(grid, predictions[name][t], color="tab:blue")
             axis.plot(support.x[t], support.y[t], "o", color="black", markersize=4, label="seen")
-            axis.axvspan(0, 5, color="gray", alpha=0.08)
+            axis.axvspan(0, 5, color="gray", alpha=0.08, label="no point was seen here")
             axis.set_ylim(-6, 6)
             if t == 0:
                 axis.set_title(name)
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="upper center", ncol=5)
+            axes[-1, columns.index(name)].set_xlabel("x")
+        row[0].set_ylabel("y")
+    figure.suptitle("what each learner makes of five points on the left")
+    figure_legend(figure, axes[0, 0])
     save_figure(figure, path)
 
 
@@ -175,7 +179,9 @@ def draw_beliefs(maml, params, path):
         for height, y in zip(heights, maml(3).predict(params[name], support, x).numpy()):
             axis.plot(grid, y, color=plt.cm.coolwarm((height + 4) / 8), linewidth=1)
             axis.plot(-1.5, height, "o", color=plt.cm.coolwarm((height + 4) / 8), markersize=4)
-        axis.set(title=f"{name}: 3 steps on one point", ylim=(-6, 6))
+        axis.set(title=f"{name}: 3 steps on one point", xlabel="x", ylim=(-6, 6))
+    axes[0].set_ylabel("y: the point, and the function learned from it, by colour")
+    axes[0].yaxis.label.set_size(8)
     save_figure(figure, path)
 
 
@@ -284,8 +290,9 @@ def draw_changes(rows, chance: float, path):
             )
         axis.axhline(chance, color="gray", linestyle=":", label="chance")
         axis.set(xlabel=f"the seen picture, {change}", ylim=(0, 1.03))
-    axes[0].set_ylabel("share of right answers")
-    axes[0].legend(fontsize=7)
+    axes[0].set_ylabel("accuracy")
+    figure.suptitle("one picture of each class was seen; asked is the same, changed more and more")
+    figure_legend(figure, axes[0])
     save_figure(figure, path)
 
 

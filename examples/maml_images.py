@@ -2,6 +2,7 @@
 
     python examples/maml_images.py                                    half a minute, no download
     python examples/maml_images.py --method reptile                   or another relative of MAML
+    python examples/maml_images.py --data folder --root pictures      a folder for each class
     python examples/maml_images.py --data omniglot --filters 64 --tasks 32 --alpha 0.4 --beta 1e-3
         --iterations 60000                                            the paper's 5-way recipe
 
@@ -13,16 +14,40 @@ convolutions is --net dense in place of --filters; its 20-way recipe has --way 2
 
 import time
 
+import console  # noqa: F401  from here on Ctrl-C is one sentence
 import numpy as np
-from common import generators, print_result, run_example, train_or_load
-from flags import add_inner_loop_flags, only_evaluates, parse_flags, parser
-from images import add_image_flags, image_sets
-from methods import METHODS, build_method, with_step_weights
-from pictures import pyplot, save_figure
 
 import tinymeta as tm
 from tinymeta.meta.split import in_chunks
 from tinymeta.nn.init import truncated_normal
+from tinymeta.runs.flags import (
+    add_inner_loop_flags,
+    add_numbered_tasks,
+    only_evaluates,
+    parse_flags,
+    parser,
+)
+from tinymeta.runs.images import add_image_flags, image_sets, image_shape
+from tinymeta.runs.methods import METHODS, build_method, with_step_weights
+from tinymeta.runs.pictures import (
+    RIGHT_COLOUR,
+    WRONG_COLOUR,
+    draw_mistakes,
+    frame,
+    is_ink,
+    mistakes_of_tasks,
+    probabilities,
+    pyplot,
+    save_figure,
+    show_image,
+)
+from tinymeta.runs.training import (
+    generators,
+    print_result,
+    run_example,
+    train_or_load,
+    training_tasks,
+)
 
 PUBLISHED = {
     ("maml", "conv", 5, 1): "98.7 +- 0.4 %",
@@ -43,7 +68,19 @@ PUBLISHED = {
 def main(args, name):
     start = time.perf_counter()
     rngs = _, train_rng, validation_rng, test_rng = generators(args.seed)
-    net = network(args)
+
+    def sampler(characters, rng):
+        return lambda n: tm.data.episodes(
+            characters, rng, way=args.way, shot=args.shot, query=args.shot, tasks=n
+        )
+
+    def draw_from(*sets):
+        network(args, *image_shape(sets[0]))
+        for characters in sets:
+            sampler(characters, np.random.default_rng(0))(1)
+
+    train, validation, test = image_sets(args, draw_from)
+    net = network(args, *image_shape(train))
     # The paper's code sums the cross-entropy over the ways; ours is a mean,
     # so its alpha is multiplied by them. Batch norm's offsets are not adapted, as there.
     lr = tm.meta.rates_except_norm(net.init(np.random.default_rng(0)), args.alpha * args.way)
@@ -58,17 +95,7 @@ def main(args, name):
             transductive=transductive,
         )
 
-    def sampler(characters, rng):
-        return lambda n: tm.data.episodes(
-            characters, rng, way=args.way, shot=args.shot, query=args.shot, tasks=n
-        )
-
-    def draw_from(*sets):
-        for characters in sets:
-            sampler(characters, np.random.default_rng(0))(1)
-
     learner = method()
-    train, validation, test = image_sets(args, draw_from)
     splits = args.method != "maml++"  # whose step weights are not a part of each task
     if args.no_jit and args.chunks > 1 and splits:
         learner = learner._replace(meta_grad=in_chunks(learner.meta_grad, args.chunks))
@@ -83,11 +110,11 @@ def main(args, name):
             method, params, sampler(characters, rng), tasks=tasks, compiled=not args.no_jit
         )
 
-    draw = sampler(train, train_rng)
+    tasks = training_tasks(args, lambda rng, n: sampler(train, rng)(n), train_rng)
     params = train_or_load(
         args,
         learner,
-        with_step_weights(args, lambda k: draw(args.tasks)),
+        with_step_weights(args, tasks),
         rngs,
         name=name,
         evaluate=lambda params: score(
@@ -115,35 +142,42 @@ def main(args, name):
             start,
         )
     if not only_evaluates(args):
-        draw_task(learner, params, sampler(test, test_rng)(1), args.out / f"{name}_task.png")
+        sample, ink = sampler(test, test_rng), is_ink(test)
+        draw_task(learner, params, sample(1), args.out / f"{name}_task.png", ink)
+        found = mistakes_of_tasks(learner.predict, params, sample)
+        draw_mistakes(*found, args.out / f"{name}_mistakes.png", ink=ink)
 
 
-def network(args):
+def network(args, size, channels):
     """One of the paper's two: four convolutions, or four dense layers."""
     if args.net == "conv":
-        return tm.nn.conv4(args.way, filters=args.filters)
-    dense = tm.nn.mlp(784, 256, 128, 64, 64, args.way, norm=True, scheme=truncated_normal(0.01))
+        return tm.nn.conv4(args.way, filters=args.filters, size=size, channels=channels)
+    widths = size * size * channels, 256, 128, 64, 64, args.way
+    dense = tm.nn.mlp(*widths, norm=True, scheme=truncated_normal(0.01))
     return tm.nn.Sequential(tm.nn.Flatten(), *dense.layers)
 
 
-def draw_task(method, params, task, path):
-    """One test task: the support image of each class, and the adapted net's class of each query."""
+def draw_task(method, params, task, path, ink):
+    """One test task: the support image of each class, and what the adapted net says of each query,
+    with its probability."""
     plt = pyplot()
     if plt is None:
         return
-    predicted = np.argmax(method.predict(params, task.support, task.query.x).numpy()[0], -1)
-    columns = min(len(predicted), 10)
-    figure, axes = plt.subplots(2, columns, figsize=(columns, 2.6), squeeze=False)
+    logits = np.asarray(method.predict(params, task.support, task.query.x))[0]
+    shares = probabilities(logits)  # (N, K)
+    said = shares.argmax(-1)
+    columns = min(len(said), 10)
+    figure, axes = plt.subplots(2, columns, figsize=(1.15 * columns, 3), squeeze=False)
     for k in range(columns):
-        right = predicted[k] == task.query.y[0, k]
-        for axis, image in zip(axes[:, k], (task.support.x[0, k], task.query.x[0, k])):
-            axis.imshow(1 - image[..., 0], cmap="gray", vmin=0, vmax=1)
-            axis.set(xticks=[], yticks=[])
-        axes[0, k].set_title(f"class {task.support.y[0, k]}", fontsize=8)
-        colour = "tab:green" if right else "tab:red"
-        axes[1, k].set_xlabel(f"says {predicted[k]}", fontsize=8, color=colour)
-    axes[0, 0].set_ylabel("seen", fontsize=8)
+        show_image(axes[0, k], task.support.x[0, k], ink, f"class {task.support.y[0, k]}")
+        is_right = said[k] == task.query.y[0, k]
+        caption = f"says {said[k]}: {shares[k, said[k]]:.2f}"
+        show_image(axes[1, k], task.query.x[0, k], ink, caption)
+        frame(axes[1, k], RIGHT_COLOUR if is_right else WRONG_COLOUR)
+    axes[0, 0].set_ylabel("seen once", fontsize=8)
     axes[1, 0].set_ylabel("asked", fontsize=8)
+    right = np.mean(said == task.query.y[0])
+    figure.suptitle(f"one test task: accuracy {right:.2f} (blue: right, orange: wrong)", fontsize=9)
     save_figure(figure, path)
 
 
@@ -151,6 +185,7 @@ if __name__ == "__main__":
     p = parser(__doc__.splitlines()[0], iterations=1400, beta=3e-3)
     p.add_argument("--method", choices=METHODS, default="maml", help="MAML or a relative of it")
     add_inner_loop_flags(p)
+    add_numbered_tasks(p)
     add_image_flags(p, "random", "vinyals", "official")  # the paper's is a random 1100/100/423
     p.add_argument(
         "--net",

@@ -11,15 +11,28 @@ shows whether more steps than it was trained for still help (Finn, Abbeel & Levi
 
 import time
 
+import console  # noqa: F401  from here on Ctrl-C is one sentence
 import numpy as np
-from common import generators, print_result, run_example, train_or_load
-from flags import add_inner_loop_flags, only_evaluates, parse_flags, parser
-from methods import METHODS, build_method, with_step_weights
-from pictures import pyplot, save_figure
 
 import tinymeta as tm
 from tinymeta.meta.evaluation import squared_error
 from tinymeta.nn.init import glorot_uniform, truncated_normal
+from tinymeta.runs.flags import (
+    add_inner_loop_flags,
+    add_numbered_tasks,
+    only_evaluates,
+    parse_flags,
+    parser,
+)
+from tinymeta.runs.methods import METHODS, build_method, with_step_weights
+from tinymeta.runs.pictures import figure_legend, pyplot, save_figure
+from tinymeta.runs.training import (
+    generators,
+    print_result,
+    run_example,
+    train_or_load,
+    training_tasks,
+)
 
 TEST_STEPS = (0, 1, 5, 10)
 
@@ -39,8 +52,8 @@ def main(args, name):
         f"{args.tasks} tasks of {args.train_shot} + 10 points, {args.iterations} meta-updates"
     )
 
-    def sample(k):
-        return waves.sample(train_rng, tasks=args.tasks, shot=args.train_shot, query=10)
+    def draw(rng, n):
+        return waves.sample(rng, tasks=n, shot=args.train_shot, query=10)
 
     def score(params, steps, rng, tasks):
         return tm.meta.evaluate(
@@ -56,7 +69,7 @@ def main(args, name):
     params = train_or_load(
         args,
         method(),
-        with_step_weights(args, sample),
+        with_step_weights(args, training_tasks(args, draw, train_rng)),
         rngs,
         name=name,
         better="smaller",
@@ -93,11 +106,15 @@ def draw_adaptation(method, params, waves, args, rng):
     for steps, style in styles:
         prediction = method(steps).predict(params, support, grid).numpy()
         for axis, x, y in zip(axes, grid, prediction):
-            axis.plot(x, y, style, color="tab:blue", label=f"{steps} steps")
+            label = f"after {steps} step{'s' * (steps != 1)}"
+            axis.plot(x, y, style, color="tab:blue", label=label)
     for axis, x, y, px, py in zip(axes, grid, drawn(grid), support.x, support.y):
-        axis.plot(x, y, color="tab:red", alpha=0.5, label="the wave")
+        axis.plot(x, y, color="tab:orange", alpha=0.7, label="the wave")
         axis.plot(px, py, "o", color="black", label="points seen")
-    axes[0].legend(fontsize=7)
+        axis.set_xlabel("x")
+    axes[0].set_ylabel("y")
+    figure.suptitle(f"{args.method}: three waves that it never saw, from {args.shot} points each")
+    figure_legend(figure, axes[0])
     save_figure(figure, args.out / f"{args.method}_sinusoid_waves.png")
 
 
@@ -105,6 +122,7 @@ if __name__ == "__main__":
     p = parser(__doc__.splitlines()[0], without=("way",), shot=5, iterations=10000)
     p.add_argument("--method", choices=METHODS, default="maml", help="MAML or a relative of it")
     add_inner_loop_flags(p)
+    add_numbered_tasks(p)
     p.add_argument(
         "--train-shot",
         type=int,

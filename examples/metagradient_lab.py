@@ -12,14 +12,15 @@ recorded, running each step again (remat), and passing through them forward over
 
 import time
 
+import console  # noqa: F401  from here on Ctrl-C is one sentence
 import numpy as np
-from common import finished_params, generators, run_example
-from flags import parse_flags, parser
-from images import blank_characters
-from pictures import pyplot, save_figure
-from run_files import back_up_earlier_run, write_table
 
 import tinymeta as tm
+from tinymeta.runs.flags import parse_flags, parser
+from tinymeta.runs.images import blank_characters
+from tinymeta.runs.pictures import figure_legend, pyplot, save_figure
+from tinymeta.runs.run_files import back_up_earlier_run, write_table
+from tinymeta.runs.training import finished_params, generators, run_example
 
 METHODS = ("exact MAML", "exact, remat", "exact, mixed", "first order", "Reptile", "ANIL", "iMAML")
 
@@ -124,21 +125,18 @@ def draw(rows, path):
     if plt is None:
         return
     figure, axes = plt.subplots(1, 4, figsize=(15, 3.2), layout="constrained")
-    panels = {
-        2: "cosine to the exact one",
-        3: "norm ratio",
-        5: "milliseconds",
-        6: "MB of the program",
-    }
+    panels = {2: "cosine", 3: "ratio of the norms", 5: "time, ms", 6: "memory of the program, MB"}
     for axis, (column, title) in zip(axes, panels.items()):
         for name in METHODS:
-            points = [(row[1], row[column]) for row in rows if row[0] == name]
-            axis.plot(*zip(*points), "o-", markersize=3, label=name)
-        axis.set(title=title, xlabel="inner steps")
-    axes[1].set(yscale="log")
-    axes[2].set(ylim=(0, None))
-    axes[3].set(ylim=(0, None))
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right upper", fontsize=8)
+            points = np.array([(row[1], row[column]) for row in rows if row[0] == name])
+            if len(points):
+                axis.plot(*points.T, "o-", markersize=3, label=name)
+        axis.set(xlabel="inner steps", ylabel=title)
+        axis.xaxis.set_major_locator(plt.MaxNLocator(integer=True))
+    figure.suptitle("each approximation beside the exact meta-gradient of the same tasks")
+    for axis in axes[1:]:
+        axis.set(ylim=(0, None))
+    figure_legend(figure, axes[0], columns=7)
     save_figure(figure, path)
 
 

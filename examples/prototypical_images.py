@@ -11,13 +11,22 @@ Zemel.
 
 import time
 
+import console  # noqa: F401  from here on Ctrl-C is one sentence
 import numpy as np
-from common import generators, print_result, run_example, train_or_load
-from flags import only_evaluates, parse_flags, parser
-from images import add_image_flags, image_sets
-from pictures import pyplot, save_figure
 
 import tinymeta as tm
+from tinymeta.runs.flags import only_evaluates, parse_flags, parser
+from tinymeta.runs.images import add_image_flags, image_sets, image_shape
+from tinymeta.runs.pictures import (
+    draw_mistakes,
+    frame,
+    is_ink,
+    mistakes_of_tasks,
+    pyplot,
+    save_figure,
+    show_image,
+)
+from tinymeta.runs.training import generators, print_result, run_example, train_or_load
 
 PUBLISHED = {(5, 1): "98.8 %", (5, 5): "99.7 %", (20, 1): "96.0 %", (20, 5): "98.9 %"}
 
@@ -25,21 +34,30 @@ PUBLISHED = {(5, 1): "98.8 %", (5, 5): "99.7 %", (20, 1): "96.0 %", (20, 5): "98
 def main(args, name):
     start = time.perf_counter()
     rngs = _, train_rng, validation_rng, test_rng = generators(args.seed)
-    net = tm.nn.conv4(None, filters=args.filters, pool=args.pool, head="flatten", scale=True)
+
+    def network(size, channels):
+        options = {"filters": args.filters, "pool": args.pool, "size": size, "channels": channels}
+        return tm.nn.conv4(None, head="flatten", scale=True, **options)
 
     def sampler(characters, rng, way, query):
         return lambda n: tm.data.episodes(
             characters, rng, way=way, shot=args.shot, query=query, tasks=n
         )
 
+    def of_validation(classes):
+        """(way, query) of a validation: 5 and 5, or as many as a small folder has."""
+        return min(5, len(classes)), min(5, int(classes.counts.min()) - args.shot)
+
     def draw_from(train, validation, test):
+        network(*image_shape(train))
         rng = np.random.default_rng(0)
         sampler(train, rng, args.way, args.query)(1)
-        sampler(validation, rng, 5, 5)(1)
+        sampler(validation, rng, *of_validation(validation))(1)
         for way in args.test_ways:
             sampler(test, rng, way, args.test_query)(1)
 
     train, validation, test = image_sets(args, draw_from)
+    net = network(*image_shape(train))
     print(
         f"prototypical network on {args.data} ({train}): {args.filters} filters, {args.way}-way "
         f"{args.shot}-shot, {args.query} query images of a class, {args.iterations} updates"
@@ -47,19 +65,18 @@ def main(args, name):
 
     draw = sampler(train, train_rng, args.way, args.query)
 
-    def test_method(params, way, transductive):
-        """(method, params): batch norm with the moments of training images, or of the query."""
+    def test_model(params, transductive):
+        """(model, params): batch norm with the moments of training images, or of the query."""
         if transductive:
-            return tm.meta.prototypical(net, way=way), params
+            return net, params
         known = sampler(train, np.random.default_rng(args.seed), args.way, args.query)(8)
-        images = np.concatenate([known.support.x, known.query.x], 1)  # (T, N, H, W, 1)
-        model, params = net.freeze(params, images.reshape(-1, *images.shape[2:]))
-        return tm.meta.prototypical(model, way=way), params
+        images = np.concatenate([known.support.x, known.query.x], 1)  # (T, N, H, W, C)
+        return net.freeze(params, images.reshape(-1, *images.shape[2:]))
 
     def score(params, characters, rng, way, query, tasks, transductive=False):
-        method, params = test_method(params, way, transductive)
+        model, params = test_model(params, transductive)
         return tm.meta.evaluate(
-            method,
+            tm.meta.prototypical(model, way=way),
             params,
             sampler(characters, rng, way, query),
             tasks=tasks,
@@ -72,7 +89,9 @@ def main(args, name):
         lambda k: draw(args.tasks),
         rngs,
         name=name,
-        evaluate=lambda params: score(params, validation, validation_rng, 5, 5, 100),
+        evaluate=lambda params: score(
+            params, validation, validation_rng, *of_validation(validation), 100
+        ),
     )
 
     for way in args.test_ways:
@@ -87,29 +106,59 @@ def main(args, name):
                 "" if transductive else published,
             )
     if not only_evaluates(args):
-        task = sampler(test, test_rng, 5, min(10, test.drawers - args.shot))(1)
-        draw_space(net, params, task, args.out / f"{name}_space.png")
+        way = args.test_ways[0]
+        model, params = test_model(params, transductive=False)
+        query = min(10, int(test.counts.min()) - args.shot)
+        sample, ink = sampler(test, test_rng, way, query), is_ink(test)
+        draw_space(model, params, sample(1), args.out / f"{name}_space.png", ink)
+        predict = tm.meta.prototypical(model, way=way).predict
+        found = mistakes_of_tasks(predict, params, sample)
+        draw_mistakes(*found, args.out / f"{name}_mistakes.png", ink=ink)
 
 
-def draw_space(net, params, task, path):
-    """One test task in the plane of its largest variation: examples, and each class's mean."""
+def draw_space(model, params, task, path, ink):
+    """One test task in the plane of its largest variation: examples, each class's mean, mistakes.
+
+    Nearest is meant in all D dimensions; what the plane leaves out may make it look otherwise.
+    """
     plt = pyplot()
     if plt is None:
         return
-    images = np.concatenate([task.support.x[0], task.query.x[0]])
     support_y, query_y = task.support.y[0], task.query.y[0]
-    z = np.asarray(net(params, images))  # (N, D)
-    centred = z - z.mean(0)
-    _, _, directions = np.linalg.svd(centred, full_matrices=False)
-    points = centred @ directions[:2].T  # (N, 2)
-    support, query = points[: len(support_y)], points[len(support_y) :]
-    figure, axis = plt.subplots(figsize=(5, 4.5))
-    for k in range(max(support_y.max(), query_y.max()) + 1):
-        colour = f"C{k}"
-        prototype = support[support_y == k].mean(0)
-        axis.scatter(*query[query_y == k].T, color=colour, s=18)
-        axis.scatter(*prototype, color=colour, s=220, marker="*", edgecolor="black")
-    axis.set(xticks=[], yticks=[], title="stars: prototypes; dots: what is asked")
+    z = np.asarray(model(params, np.concatenate([task.support.x[0], task.query.x[0]])))  # (N, D)
+    way, shots = support_y.max() + 1, len(support_y)
+    means = np.stack([z[:shots][support_y == k].mean(0) for k in range(way)])  # (K, D)
+    said = ((z[shots:, None] - means) ** 2).sum(-1).argmin(-1)
+    right = said == query_y
+    centre = z.mean(0)
+    _, lengths, directions = np.linalg.svd(z - centre, full_matrices=False)
+    shares = lengths[:2] ** 2 / np.sum(lengths**2)
+    stars, dots = ((points - centre) @ directions[:2].T for points in (means, z[shots:]))
+
+    figure = plt.figure(figsize=(7, 4.6))
+    grid = figure.add_gridspec(way, 2, width_ratios=(6, 1), wspace=0.08, hspace=0.45)
+    axis = figure.add_subplot(grid[:, 0])
+    for k in range(way):
+        colour, of_class = f"C{k % 10}", query_y == k
+        axis.scatter(*dots[of_class].T, color=colour, s=18)
+        axis.scatter(*stars[k], color=colour, s=220, marker="*", edgecolor="black", zorder=3)
+        small = figure.add_subplot(grid[k, 1])
+        caption = f"class {k}: {right[of_class].sum()} of {of_class.sum()}"
+        show_image(small, task.support.x[0][support_y == k][0], ink, caption)
+        frame(small, colour)
+    wrong_x, wrong_y = dots[~right].T
+    axis.scatter(wrong_x, wrong_y, s=110, facecolor="none", edgecolor="black", label="mistake")
+    axis.set(
+        xlabel=f"first direction ({shares[0]:.0%} of the variation)",
+        ylabel=f"second direction ({shares[1]:.0%})",
+        xticks=[],
+        yticks=[],
+    )
+    axis.set_title(
+        f"{way}-way test task: accuracy {right.mean():.2f} "
+        "(stars: prototypes; dots: what is asked; rings: mistakes)",
+        fontsize=8,
+    )
     save_figure(figure, path)
 
 

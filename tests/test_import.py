@@ -26,7 +26,7 @@ def test_importing_it_loads_nothing_slow_and_no_room_that_may_not_be_entered():
     loaded = modules_after("import tinymeta")
     assert "numpy" in loaded and not loaded & (SLOW | LATER | COMPILER)
     of_ours = {name for name in loaded if name.startswith("tinymeta")}
-    assert len(of_ours) < 60, "each takes a millisecond"
+    assert len(of_ours) < 70, "each takes a millisecond"
 
 
 @pytest.mark.parametrize(

@@ -17,9 +17,11 @@ ROOMS = {
     "nn": tm.nn,
     "meta": tm.meta,
     "data": tm.data,
+    "ranks": tm.ranks,
     "testing": tm.testing,
     "optim": tm.optim,
     "losses": tm.losses,
+    "linalg": tm.linalg,
 }
 
 

@@ -10,7 +10,8 @@ and meta-learning built on it:
 
 Rooms, in reading order: core (what is recorded, how derivatives are taken), ops (what each
 operation means), cpu (its kernels), nn (layers, losses, optimizers), meta (methods), data (few-shot
-tasks), testing (why believe it), jit (a traced function as one fast program).
+tasks), testing (why believe it), jit (a traced function as one fast program), ranks (the same
+training past one machine), runs (trainings as commands: python -m tinymeta train --help).
 """
 
 from importlib import import_module
@@ -27,9 +28,10 @@ from .core.scope import scope
 from .core.tensor import Tensor, asarray, tensor
 from .jit import explain, jit, warmup
 from .ops import *  # noqa: F403  the operations, under their own names
+from .ops import linalg
 
 if TYPE_CHECKING:
-    from . import data, meta, nn, testing
+    from . import data, meta, nn, ranks, testing
     from .data import Batch, Tasks
     from .io import about, load, save
     from .nn import losses, optim
@@ -40,6 +42,7 @@ LAZY = {
     "data": "data",
     "meta": "meta",
     "nn": "nn",
+    "ranks": "ranks",
     "testing": "testing",
     "Batch": "data",
     "Tasks": "data",
@@ -66,12 +69,14 @@ __all__ = [
     "grad",
     "jit",
     "jvp",
+    "linalg",
     "load",
     "losses",
     "meta",
     "nn",
     "optim",
     "primitive",
+    "ranks",
     "save",
     "scope",
     "stop_gradient",

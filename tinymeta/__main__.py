@@ -1,6 +1,7 @@
-"""`python -m tinymeta` prints the public names on one page, as Markdown.
+"""`python -m tinymeta` prints the public names on one page, as Markdown; with a command, `train`,
+`evaluate` or `predict`, it learns from pictures of one's own (runs/commands.py).
 
-`examples/API.md` is what it printed last.
+`examples/API.md` is the page that it printed last.
 """
 
 import inspect
@@ -13,11 +14,13 @@ import tinymeta as tm
 _PACKAGES = {
     "tm": tm,
     "tm.tree": tm.tree,
+    "tm.linalg": tm.linalg,
     "tm.nn": tm.nn,
     "tm.losses": tm.losses,
     "tm.optim": tm.optim,
     "tm.meta": tm.meta,
     "tm.data": tm.data,
+    "tm.ranks": tm.ranks,
     "tm.testing": tm.testing,
 }
 _INTRODUCTION = """# Public names
@@ -79,8 +82,17 @@ def _summary(value: object) -> str:
     return " ".join(paragraphs[0].split())
 
 
-if __name__ == "__main__":
+def _main(arguments: list[str]) -> None:
+    if arguments:
+        from .runs import commands  # with all that a training needs
+
+        commands.main(arguments)
+        return
     try:
         print(page(), end="")
     except ModuleNotFoundError as error:  # hypothesis, which tm.testing needs for its strategies
         sys.exit(f"the page needs {error.name}: pip install 'tinymeta[test]'")
+
+
+if __name__ == "__main__":
+    _main(sys.argv[1:])

@@ -66,3 +66,12 @@ def test_a_quarter_turn_is_rot90():
     x = images(3)
     turned = warp(x, np.broadcast_to(np.array([[0.0, -1.0], [1.0, 0.0]]), (3, 2, 2)))
     np.testing.assert_allclose(turned, np.rot90(x, -1, (1, 2)), atol=1e-5)
+
+
+def test_the_channels_of_an_image_share_its_map():
+    images = np.random.default_rng(0).random((5, 9, 8, 1)).astype(np.float32)
+    grey = affine(images[..., 0], np.random.default_rng(1))
+    colour = affine(np.repeat(images, 3, -1), np.random.default_rng(1), channels=True)
+    np.testing.assert_array_equal(colour, np.repeat(grey[..., None], 3, -1))
+    with pytest.raises(ValueError, match=r"must be numbers \(.., H, W, C\)"):
+        affine(images[0, ..., 0], np.random.default_rng(0), channels=True)

@@ -95,7 +95,7 @@ def test_the_same_seed_draws_the_same_tasks():
 @pytest.mark.parametrize(
     "wrong, words",
     [
-        (dict(way=13), "way=13 needs 13 characters, and this set has 12"),
+        (dict(way=13), "way=13 needs 13 classes, and this set has 12"),
         (dict(shot=4, query=3), r"shot=4 \+ query=3 needs 7 drawers .*, and this set has 6"),
         (dict(way=0), "way=0"),
         (dict(shot=-1), "shot=-1"),
@@ -163,7 +163,7 @@ def test_the_pictures_of_a_turned_pair_turn_alike():
             dict(within=0.5),
             "each of these 3 alphabets has one; use within=0",
         ),
-        (labelled(drawers=1), dict(), "two drawers"),
+        (labelled(drawers=1), dict(), "a pair needs 2 drawers"),
     ],
 )
 def test_pairs_refuse_what_the_set_cannot_give(characters, wrong, words):
@@ -225,7 +225,7 @@ def test_an_alphabet_is_turned_as_a_whole():
 @pytest.mark.parametrize(
     "options, message",
     [
-        (dict(drawers=7), "drawers=7, and this set has 6"),
+        (dict(drawers=7), "drawers=7 needs 7 drawers of a character, and this set has 6"),
         (dict(classes=5), "alphabets of 5 characters, and this set has 0"),
         (dict(classes=4, alphabets=4), "as many alphabets of 1 characters, and this set has 3"),
     ],
@@ -266,7 +266,7 @@ def test_pictures_of_0_to_255_are_noticed_once(name, draw):
 @pytest.mark.parametrize(
     "bad, message",
     [
-        ({"characters": 3}, "characters must be a Characters, a set of classes, got 3"),
+        ({"characters": 3}, "characters must be a Characters or Pictures, a set of classes, got 3"),
         ({"rng": np.random}, "rng must be a Generator, such as np.random.default_rng"),
         ({"rotations": "yes"}, "rotations='yes' must be True or False"),
     ],

@@ -41,6 +41,9 @@ READS = {
     "power": ("ab", "ay"),
     "static_power": "a",
     "matmul": ("b", "a"),
+    "cholesky": "y",
+    "lu": "y",
+    "triangular_solve": ("ya", "a"),
     "conv": ("b", "a"),  # bilinear
     "conv_input": ("b", "a"),
     "conv_weight": ("b", "a"),

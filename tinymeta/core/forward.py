@@ -207,6 +207,11 @@ def jvp(f: Callable, primals: tuple, tangents: tuple, has_aux: bool = False) -> 
 
     Raises ValueError if a tangent differs from its primal in structure, shape or dtype, or is not
     zero for an integer.
+
+    >>> import tinymeta as tm
+    >>> y, slope = tm.jvp(tm.sin, (0.0,), (1.0,))
+    >>> float(y), float(slope)
+    (0.0, 1.0)
     """
     check_function("jvp", f=f)
     check_flag("jvp", has_aux=has_aux)

@@ -137,6 +137,12 @@ def value_and_grad(
 
     Raises ValueError if `f` returns anything but one floating scalar, TypeError if a leaf is
     not floating.
+
+    >>> import numpy as np, tinymeta as tm
+    >>> params = {"w": np.array([1.0, 3.0])}
+    >>> value, gradient = tm.value_and_grad(lambda p: (p["w"] ** 2).sum())(params)
+    >>> float(value), gradient["w"].numpy().tolist()
+    (10.0, [2.0, 6.0])
     """
     check_function("value_and_grad", f=f)
     check_flag("value_and_grad", has_aux=has_aux)
@@ -168,6 +174,11 @@ def grad(f: Callable, argnum: int | tuple[int, ...] = 0, has_aux: bool = False) 
     """The function that returns the gradient of `f`, or `(gradient, aux)` with has_aux.
 
     See `value_and_grad`.
+
+    >>> import tinymeta as tm
+    >>> cube = lambda x: x**3
+    >>> float(tm.grad(cube)(2.0)), float(tm.grad(tm.grad(cube))(2.0))
+    (12.0, 12.0)
     """
     check_function("grad", f=f)
     check_flag("grad", has_aux=has_aux)
@@ -188,6 +199,11 @@ def vjp(f: Callable, *args: Any, has_aux: bool = False) -> tuple:
 
     Raises ValueError if a cotangent differs from the output in structure, shape or dtype; one of
     integers is cast to the output's dtype.
+
+    >>> import numpy as np, tinymeta as tm
+    >>> y, pull = tm.vjp(lambda x, w: x @ w, np.array([1.0, 2.0]), np.array([3.0, 4.0]))
+    >>> float(y), [gradient.numpy().tolist() for gradient in pull(1.0)]
+    (11.0, [[3.0, 4.0], [1.0, 2.0]])
     """
     check_function("vjp", f=f)
     check_flag("vjp", has_aux=has_aux)
@@ -218,5 +234,10 @@ def as_cotangent(y: Tensor, g: Any, what: str = "cotangent", of: str = "output")
 
 
 def stop_gradient(x: Any) -> Any:
-    """The same values as constants, whatever they were computed from (`x` may be a tree)."""
+    """The same values as constants, whatever they were computed from (`x` may be a tree).
+
+    >>> import tinymeta as tm
+    >>> float(tm.grad(lambda x: x * tm.stop_gradient(x))(3.0))
+    3.0
+    """
     return tree.map(lambda t: Tensor(asarray(t).value), x)

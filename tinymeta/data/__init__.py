@@ -1,6 +1,7 @@
 """Few-shot problems: the data that a method learns from, and the data that it is tested on.
 
-Here     samplers of tasks and pairs; sinusoids; quadratics; Omniglot; glyphs that need no download.
+Here     samplers of tasks and pairs, and of numbered tasks; sinusoids; quadratics; Omniglot; glyphs
+         that need no download; a folder of one's own pictures.
 Imports  core system
 Never    Tensors, gradients, models: a sampler returns NumPy arrays, the task axis first.
 Add one  a file whose sampler returns Tasks, or a set of Characters for `episodes` to draw from
@@ -8,10 +9,13 @@ Tests    tests/data/
 """
 
 from .affine import affine
-from .characters import Characters, join
+from .characters import Characters, Split, join
 from .episodes import Batch, Tasks, episodes
+from .folder import folder, folder_split
 from .glyphs import Glyphs
+from .numbered import Numbered
 from .pairs import Pairs, groups, pairs
+from .pictures import Pictures
 from .quadratics import Problems, Quadratics
 from .sinusoid import Sinusoids, Waves
 
@@ -19,8 +23,10 @@ __all__ = [
     "Batch",
     "Characters",
     "Glyphs",
+    "Numbered",
     "Omniglot",
     "Pairs",
+    "Pictures",
     "Problems",
     "Quadratics",
     "Sinusoids",
@@ -29,6 +35,8 @@ __all__ = [
     "Waves",
     "affine",
     "episodes",
+    "folder",
+    "folder_split",
     "groups",
     "join",
     "pairs",
@@ -37,8 +45,8 @@ __all__ = [
 
 def __getattr__(name: str) -> object:
     # Imported when first used: `python -m tinymeta.data.omniglot` would else run the file twice.
-    if name in ("Omniglot", "Split"):
+    if name == "Omniglot":
         from . import omniglot
 
-        return getattr(omniglot, name)
+        return omniglot.Omniglot
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -8,7 +8,7 @@ drawn with probability one half and left out otherwise. Points are (row, column)
 
 import numpy as np
 
-from ..core.checks import check_generator, check_instance, check_real, shown
+from ..core.checks import check_flag, check_generator, check_instance, check_real, shown
 
 
 def affine(
@@ -19,8 +19,11 @@ def affine(
     shear: float = 0.3,
     scale: float = 0.2,
     shift: float = 2.0 / 105,
+    channels: bool = False,
 ) -> np.ndarray:
     """Distort each of the images (.., H, W) by a random map of its own -> float32, the same shape.
+
+    channels: they are (.., H, W, C), and the channels of an image share its map.
 
     angle: the largest rotation, in degrees. shear, scale: the largest shear, and the largest
     difference of the scale from 1, along each axis. shift: the largest shift, as a share of the
@@ -32,12 +35,15 @@ def affine(
     check_generator("affine", rng)
     check_real("affine", 0, angle=angle, shear=shear, scale=scale, shift=shift)
     check_instance("affine", np.ndarray, "of NumPy", images=images)
-    if images.ndim < 2 or images.dtype.kind not in "biuf":
-        raise ValueError(f"affine: images must be numbers (.., H, W), got {shown(images)}")
+    check_flag("affine", channels=channels)
+    if images.ndim < 2 + channels or images.dtype.kind not in "biuf":
+        shape = "(.., H, W, C)" if channels else "(.., H, W)"
+        raise ValueError(f"affine: images must be numbers {shape}, got {shown(images)}")
     images = images.astype(np.float32)
-    h, w = images.shape[-2:]
-    flat = images.reshape(-1, h, w)
-    n = len(flat)
+    planes = np.moveaxis(images, -1, -3) if channels else images[..., None, :, :]
+    c, h, w = planes.shape[-3:]
+    flat = planes.reshape(-1, h, w)
+    n = len(flat) // c if c else 0
 
     # The order of these four draws is part of what a seed means.
     angles = np.deg2rad(_draw_or_zero(rng, angle, (n,)))  # (n,) radians
@@ -50,7 +56,9 @@ def affine(
     one = np.ones(n)
     skew = _matrices(one, shears[:, 0], shears[:, 1], one)
     matrix = rotation @ skew / scales[:, None, :]
-    return warp(flat, matrix.astype(np.float32), shifts).reshape(images.shape)
+    matrix = matrix.astype(np.float32).repeat(c, 0)
+    warped = warp(flat, matrix, shifts.repeat(c, 0)).reshape(planes.shape)
+    return np.moveaxis(warped, -3, -1) if channels else warped[..., 0, :, :]
 
 
 def _draw_or_zero(rng: np.random.Generator, most: float, shape: tuple[int, ...]) -> np.ndarray:

@@ -8,19 +8,19 @@ rows and columns floor((i + 0.5) * 3.75), the pixels that Pillow picks for 1-bit
 import re
 import struct
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 from ..system.unzip import entries, naming_the_file
 from .characters import Characters
+from .png import SIGNATURE, chunks
 
 SIDE = 105  # pixels
 _ROW = 1 + (SIDE + 7) // 8  # bytes: the row's filter, then 8 pixels a byte
 HEADER = struct.pack(">IIBBBBB", SIDE, SIDE, 1, 0, 0, 0, 0)  # of the only form that is read
 _NEAREST = ((np.arange(28) + 0.5) * SIDE / 28).astype(int)
-SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _IMAGE = re.compile(r"([^/\s]+/character\d+)/\d+_(\d{1,9})\.png$")  # groups: name, drawer
 LIMIT = 64 << 20  # bytes; the largest set has 5 million
 _SET_KIND, _REMEDY = "one of Omniglot's sets", "download it again"  # for messages
@@ -75,7 +75,7 @@ def _decompress(png: bytes) -> bytes:
     if not png.startswith(SIGNATURE):
         raise ValueError("no PNG signature")
     packed = b""
-    for kind, body in _chunks(png):
+    for kind, body in chunks(png):
         if kind == b"IHDR" and body != HEADER:
             raise ValueError(f"it is not {SIDE}x{SIDE}, 1-bit grey, not interlaced")
         if kind == b"IDAT":
@@ -87,23 +87,6 @@ def _decompress(png: bytes) -> bytes:
     if any(rows[::_ROW]):
         raise ValueError("its rows are filtered, and only filter 0 is read here")
     return rows
-
-
-def _chunks(png: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """(kind, body) of each chunk of a PNG file, up to IEND; ValueError where a checksum is wrong.
-
-    A chunk is its body's length (4 bytes), its kind (4), the body, and the crc32 of both (4).
-    """
-    at, kind = len(SIGNATURE), b""
-    while kind != b"IEND":
-        size, kind = struct.unpack_from(">I4s", png, at)
-        start = at + 8
-        end = start + size
-        body, checksum = png[start:end], png[end : end + 4]
-        if zlib.crc32(kind + body).to_bytes(4, "big") != checksum:
-            raise ValueError(f"its {kind.decode('latin1')} chunk is cut off or its checksum wrong")
-        yield kind, body
-        at = end + 4
 
 
 def shrink(images: np.ndarray) -> np.ndarray:

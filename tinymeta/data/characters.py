@@ -1,6 +1,7 @@
 """A set of characters: classes with a few pictures each, drawn by the same people."""
 
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -60,12 +61,31 @@ class Characters:
         first = np.unique(self.alphabet, return_index=True)[1]
         return tuple(_alphabet_name(self.names[i]) for i in first)
 
+    @property
+    def counts(self) -> np.ndarray:
+        """How many pictures each class has, (C,): one by every drawer."""
+        return np.full(len(self), self.drawers)
+
+    def take(self, classes: np.ndarray, which: np.ndarray) -> np.ndarray:
+        """The pictures of `classes` by the drawers `which`, two arrays of one shape -> (.., H, W,
+        1), of the images' dtype."""
+        return self.images[classes, which][..., None]
+
     def select(self, indices: np.ndarray | list[int] | slice) -> "Characters":
         """The classes at `indices` (ints, or a bool mask); alphabets are numbered anew from 0."""
         indices = np.arange(len(self))[indices]
         alphabet = np.unique(self.alphabet[indices], return_inverse=True)[1]
         names = tuple(self.names[i] for i in indices)
         return Characters(self.images[indices], alphabet, names)
+
+
+class Split(NamedTuple):
+    """Three sets of classes, Characters or Pictures: train to learn from, validation to tune on,
+    test to report."""
+
+    train: Any
+    validation: Any
+    test: Any
 
 
 def join(*sets: Characters) -> Characters:

@@ -10,24 +10,14 @@ import os
 import warnings
 from collections.abc import Sequence
 from functools import cached_property
-from typing import NamedTuple
 
 import numpy as np
 
 from ..system.disk import replacing
 from .archive import read_characters
-from .characters import Characters, join
+from .characters import Characters, Split, join
 from .download import main
 from .omniglot_files import check, find_root, find_set, from_npz, to_npz, user_cache
-
-
-class Split(NamedTuple):
-    """Three sets of characters: train to learn from, validation to tune on, test to report."""
-
-    train: Characters
-    validation: Characters
-    test: Characters
-
 
 _SMALL1 = ("Balinese", "Early_Aramaic", "Greek", "Korean", "Latin")
 _SMALL2 = ("Greek", "Japanese_(katakana)", "Latin", "Sanskrit", "Tagalog")

@@ -10,13 +10,13 @@ from typing import NamedTuple
 import numpy as np
 
 from ..core.checks import check_share, check_whole
-from .characters import Characters
-from .drawing import as_float32, check_arguments, distinct, rotate
+from .drawing import Classes, as_float32, check_arguments, check_counts, distinct, rotate
 from .episodes import Batch
+from .pictures import Pictures
 
 
 class Pairs(NamedTuple):
-    """P pairs of images: a, b (P, H, W, 1) float32; different (P,) bool, True where they show two
+    """P pairs of images: a, b (P, H, W, C) float32; different (P,) bool, True where they show two
     characters, False where they show one."""
 
     a: np.ndarray
@@ -25,7 +25,7 @@ class Pairs(NamedTuple):
 
 
 def pairs(
-    characters: Characters,
+    characters: Classes,
     rng: np.random.Generator,
     *,
     count: int = 128,
@@ -73,18 +73,18 @@ def pairs(
     order = rng.permutation(count)
     first = ring[np.concatenate([same_place, a_within, a_between])][order]  # (P,)
     second = ring[np.concatenate([same_place, b_within, b_between])][order]
-    by = distinct(rng, count, characters.drawers, 2)  # (P, 2)
-    a = characters.images[first, by[:, 0]]  # (P, H, W)
-    b = characters.images[second, by[:, 1]]
+    by_first, by_second = _two_hands(rng, characters, first, second)
+    a = characters.take(first, by_first)  # (P, H, W, C)
+    b = characters.take(second, by_second)
     if rotations:
         both = rotate("pairs", np.stack([a, b], axis=1), rng.integers(4, size=count))
         a, b = both.swapaxes(0, 1)
-    a = as_float32("pairs", a[..., None])
-    b = as_float32("pairs", b[..., None])
+    a = as_float32("pairs", a)
+    b = as_float32("pairs", b)
     return Pairs(a, b, first != second)
 
 
-def _check_pairs(characters: Characters, within: float, n_within: int, n_between: int) -> None:
+def _check_pairs(characters: Classes, within: float, n_within: int, n_between: int) -> None:
     """Raise ValueError where the set has no pairs of a kind that is asked for."""
     sizes = np.unique(characters.alphabet, return_counts=True)[1]
     if n_within and (sizes == 1).all():
@@ -97,15 +97,27 @@ def _check_pairs(characters: Characters, within: float, n_within: int, n_between
             f"pairs: within={within} asks for pairs across alphabets, and this set "
             f"has one, {characters.alphabets[0]}; use within=1"
         )
-    if characters.drawers < 2:
-        raise ValueError(
-            "pairs: a pair needs two drawers of a character, and this set has one; "
-            "use a set with more"
-        )
+    check_counts("pairs", characters, "a pair", 2, "use a set with more")
+
+
+def _two_hands(
+    rng: np.random.Generator, characters: Classes, first: np.ndarray, second: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Which picture of its class each of a pair is, (P,) and (P,), below the class's count.
+
+    Of Characters two numbers that differ, since a number is a drawer; of Pictures they differ where
+    the class is the same, so that no picture is compared with itself.
+    """
+    counts = characters.counts
+    by = distinct(rng, len(first), counts[first], 2)
+    if isinstance(characters, Pictures):
+        any_picture = rng.integers(counts[second])
+        return by[:, 0], np.where(first == second, by[:, 1], any_picture)
+    return by[:, 0], by[:, 1]
 
 
 def groups(
-    characters: Characters,
+    characters: Classes,
     rng: np.random.Generator,
     *,
     classes: int = 16,
@@ -113,7 +125,7 @@ def groups(
     alphabets: int = 1,
     rotations: bool = False,
 ) -> Batch:
-    """Draw a labelled batch whose pairs are all worth comparing: x (N, H, W, 1) float32, and y
+    """Draw a labelled batch whose pairs are all worth comparing: x (N, H, W, C) float32, and y
     (N,) int64, sorted; N = classes * drawers.
 
     It shows `classes` characters, by `drawers` people each, from `alphabets` alphabets, divided as
@@ -126,10 +138,7 @@ def groups(
         "groups", classes=classes, drawers=drawers, alphabets=alphabets
     )
     check_arguments("groups", characters, rng, rotations)
-    if drawers > characters.drawers:
-        raise ValueError(
-            f"groups: drawers={drawers}, and this set has {characters.drawers}; lower drawers"
-        )
+    check_counts("groups", characters, f"drawers={drawers}", drawers, "lower drawers")
     counts = np.diff(np.arange(alphabets + 1) * classes // alphabets)  # classes of each alphabet
     sizes = np.bincount(characters.alphabet)
     large = np.flatnonzero(sizes >= counts.max())
@@ -144,11 +153,12 @@ def groups(
     for alphabet, count in zip(rng.choice(large, alphabets, replace=False), counts):
         members = np.flatnonzero(characters.alphabet == alphabet)
         chosen = rng.choice(members, count, replace=False)
-        by = distinct(rng, count, characters.drawers, drawers)
-        images = characters.images[chosen[:, None], by]  # (count, drawers, H, W)
+        by = distinct(rng, count, characters.counts[chosen], drawers)
+        both = np.broadcast_to(chosen[:, None], by.shape)
+        images = characters.take(both, by)  # (count, drawers, H, W, C)
         if rotations:
             (images,) = rotate("groups", images[None], rng.integers(4, size=1))
         parts.append(images)
-    x = np.concatenate(parts)  # (classes, drawers, H, W)
-    x = as_float32("groups", x.reshape(-1, *x.shape[2:], 1))
+    x = np.concatenate(parts)  # (classes, drawers, H, W, C)
+    x = as_float32("groups", x.reshape(-1, *x.shape[2:]))
     return Batch(x, np.repeat(np.arange(classes), drawers))

@@ -13,10 +13,12 @@ from typing import Any, NamedTuple
 
 from ..core.device import kind_of, move
 from ..core.scope import state
+from ..system.world import current
 from .chunks import Execution, build_replay
 from .lower import lower
 from .program import Program, checked
 from .simplify import simplify
+from .split import split
 from .trace import Traced, leaf_array
 
 # By device; a GPU reads windows where they are, so it needs no lowering.
@@ -61,7 +63,22 @@ def compile_for(f: Callable, args: tuple, kwargs: dict) -> CompiledProgram | Non
         return None
     *_, (_, program) = run_passes(traced.program)
     if state.device != "cpu":
-        from .graph import Launches  # numba.cuda is slow to import
-
-        return CompiledProgram(traced, program, Launches(program), Execution("whole"))
+        return CompiledProgram(traced, program, *_build_launches(program))
     return CompiledProgram(traced, program, *build_replay(program))
+
+
+def _build_launches(program: Program) -> tuple[Callable, Execution]:
+    """(the program as a function of arrays, on this thread's GPU; how it is run)."""
+    from .graph import Launches  # numba.cuda is slow to import
+
+    if current().size == 1:
+        return Launches(program), Execution("whole")
+    found = split(program)
+    if isinstance(found, str):
+        return Launches(program), Execution("whole, not in chunks of tasks", found)
+    from .gpu_chunks import ChunkedLaunches
+
+    replay = ChunkedLaunches(found, current())
+    count = len(replay.bounds) - 1
+    how = f"{found.tasks} tasks in {count} chunks"
+    return replay, Execution(how, tasks=found.tasks, chunks=count)

@@ -24,6 +24,7 @@ from ..core.checks import check_function
 from ..core.primitive import replaced
 from ..core.scope import state
 from ..core.tensor import Tensor
+from ..system.world import current
 from .trace import as_own_array, is_array, is_number
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def jit(f: Callable) -> Callable:
 
 
 class _ProgramCache:
-    """The programs of one function by signature and device; None where it cannot be compiled."""
+    """The programs of one function by signature, device and world; None: it cannot be compiled."""
 
     def __init__(self, f: Callable):
         self.f = f
@@ -102,7 +103,7 @@ class _ProgramCache:
             if key not in self.programs:
                 if len(self.programs) == _MANY_PROGRAMS:
                     name = getattr(self.f, "__name__", repr(self.f))
-                    changed = _changed_argument(self.last_leaves, leaves, args)
+                    changed = _changed_argument(self.last_leaves, leaves, args, kwargs)
                     warnings.warn(
                         f"jit: {name} has been compiled {_MANY_PROGRAMS} times: "
                         f"{changed} changes from call to call; "
@@ -118,10 +119,10 @@ class _ProgramCache:
 
 
 def _key_and_leaves(args: tuple, kwargs: dict) -> tuple[tuple, list]:
-    """(signature and device, leaves of the arguments)."""
+    """(signature, device and world, leaves of the arguments)."""
     leaves: list = []
     signature = _signature((args, kwargs), leaves)
-    return (signature, state.device), leaves
+    return (signature, state.device, current()), leaves
 
 
 def _signature(node: Any, leaves: list) -> tuple:
@@ -135,7 +136,9 @@ def _signature(node: Any, leaves: list) -> tuple:
         leaves.append(leaf)
         return leaf_signature(leaf)
     labels, subtrees, _ = parts
-    return type(node), tuple(labels), tuple([_signature(sub, leaves) for sub in subtrees])
+    fixed = tuple([_hashable(value) for value in tree.static_fields(node)])
+    subtrees = tuple([_signature(sub, leaves) for sub in subtrees])
+    return type(node), tuple(labels), fixed, subtrees
 
 
 def leaf_signature(leaf: Any) -> tuple:
@@ -154,19 +157,24 @@ def leaf_signature(leaf: Any) -> tuple:
         )
     if isinstance(leaf, set):
         return set, frozenset(leaf)
+    return _hashable(leaf)
+
+
+def _hashable(value: Any) -> tuple:
+    """The type and the value of what a program depends on as it is; TypeError if it may change."""
     try:
-        hash(leaf)
+        hash(value)
     except TypeError:
         raise TypeError(
-            f"jit: an argument is a {type(leaf).__name__}, which may change unseen: "
-            "pass arrays, numbers and strings in dicts, lists and tuples"
+            f"jit: an argument is a {type(value).__name__}, which may change unseen: "
+            "pass arrays, numbers and strings in dicts, lists, tuples and dataclasses"
         ) from None
-    return type(leaf), leaf
+    return type(value), value
 
 
-def _changed_argument(before: list, now: list, args: tuple) -> str:
+def _changed_argument(before: list, now: list, args: tuple, kwargs: dict) -> str:
     """The path of the first leaf that differs from the last program's."""
-    for path, old, new in zip(tree.paths(args), before, now):
+    for path, old, new in zip([*tree.paths(args), *tree.paths(kwargs)], before, now):
         if leaf_signature(old) != leaf_signature(new):
             return f"argument {path}"
     return "the tree"

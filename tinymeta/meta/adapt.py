@@ -60,6 +60,15 @@ def adapt(
     Raises ValueError if steps < 0, for a word that does not exist, and for a loss of another shape,
     as their sum is differentiated: a mean over T tasks would divide the rate by T, losses of N
     examples multiply it by N.
+
+    >>> import tinymeta as tm
+    >>> def loss(theta, target):
+    ...     return (theta - target) ** 2
+    >>> float(tm.meta.adapt(loss, 0.0, 1.0, lr=0.25, steps=1))
+    0.5
+    >>> outer = lambda theta: loss(tm.meta.adapt(loss, theta, 1.0, lr=0.25, steps=1), 2.0)
+    >>> float(tm.grad(outer)(0.0))  # through the step: (1 - 0.25 * 2) * 2 * (0.5 - 2)
+    -1.5
     """
     check_function("adapt", loss=loss)
     check_whole("adapt", 0, steps=steps)

@@ -14,6 +14,7 @@ from ..core.naming import with_error_prefix
 from ..core.tensor import asarray
 from ..data import Tasks
 from ..jit import jit
+from ..system.world import current
 from .method import Method
 
 # What `evaluate` has compiled last: a training evaluates its one method again and again.
@@ -36,6 +37,10 @@ def accuracy(logits: Any, labels: Any) -> np.ndarray:
 
     Raises ValueError for labels that are not integers from 0 to K - 1, one for each example, and
     FloatingPointError for logits that are NaN, of which none is the largest.
+
+    >>> import tinymeta as tm
+    >>> tm.meta.accuracy([[0.1, 0.9], [0.8, 0.2]], [1, 1]).item()
+    0.5
     """
     logits, labels = asarray(logits).numpy(), asarray(labels).numpy()
     fit = logits.ndim >= 2 and logits.shape[:-1] == labels.shape
@@ -93,6 +98,7 @@ def evaluate(
     predict = method.predict if compiled is False else _compiled(method.predict)
     measured = []
     for start in range(0, tasks, batch):
+        current().check_stop()
         drawn = sample(min(batch, tasks - start))
         check_instance("evaluate", Tasks, "as sample(n) has to return it", drawn=drawn)
         support, query = drawn

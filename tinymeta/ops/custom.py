@@ -93,6 +93,11 @@ def custom_vjp(f: Callable, fwd: Callable, bwd: Callable) -> Callable:
     What is being differentiated may be used only as an argument: ValueError for a tensor that f or
     fwd closes over. Raises TypeError if fwd returns no pair, and ValueError, naming the argument,
     where bwd returns what has not its structure, shape or dtype.
+
+    >>> import tinymeta as tm
+    >>> sign = tm.custom_vjp(tm.sign, lambda x: (tm.sign(x), None), lambda _, g: (g,))
+    >>> float(sign(-2.0)), float(tm.grad(sign)(-2.0))  # straight through
+    (-1.0, 1.0)
     """
     check_function("custom_vjp", f=f, fwd=fwd, bwd=bwd)
     name = getattr(f, "__name__", "f")

@@ -21,6 +21,11 @@ def hvp(f: Callable, x: Any, v: Any) -> Any:
 
     Forward over reverse: the tangent of the gradient along v (Pearlmutter 1994). Nothing is
     recorded but the gradient's own tape. Raises ValueError if v differs from x.
+
+    >>> import numpy as np, tinymeta as tm
+    >>> x, v = np.array([1.0, 2.0]), np.array([1.0, 0.0])
+    >>> tm.hvp(lambda x: (x**3).sum(), x, v).numpy().tolist()
+    [6.0, 0.0]
     """
     check_function("hvp", f=f)
     _, product = jvp(grad(f), (x,), (v,))
@@ -37,6 +42,10 @@ def jacobian(f: Callable, argnum: int | tuple[int, ...] = 0, *, mode: str = "rev
 
     Raises what `grad` raises for argnum, and ValueError for a result that is not floating or for
     another mode.
+
+    >>> import numpy as np, tinymeta as tm
+    >>> tm.jacobian(lambda x: x[0] * x)(np.array([2.0, 3.0])).numpy().tolist()
+    [[4.0, 0.0], [3.0, 2.0]]
     """
     check_function("jacobian", f=f)
     check_one_of("jacobian", ("reverse", "forward"), mode=mode)

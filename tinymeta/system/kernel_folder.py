@@ -8,24 +8,20 @@ loaded, and the kernel is compiled anew.
 import atexit
 import contextlib
 import functools
-import hashlib
 import os
 import shutil
-import stat
 import tempfile
 import warnings
 from pathlib import Path
 
 from .disk import replacing
-
-_DIGEST = 64  # hexadecimal digits before a file's content, and a line's end
-_OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
+from .own_folder import make, sealed, threat, unsealed
 
 
 def save_kernel(name: str, content: bytes) -> None:
     """Write a file. Where that fails, as on a full disk, nothing is raised: it can be made anew."""
     with contextlib.suppress(OSError), replacing(folder() / name, durable=False) as file:
-        file.write(_digest(name, content) + b"\n" + content)
+        file.write(sealed(name, content))
 
 
 def load_kernel(name: str) -> bytes | None:
@@ -34,13 +30,7 @@ def load_kernel(name: str) -> bytes | None:
         found = (folder() / name).read_bytes()
     except OSError:
         return None
-    heading, content = found[: _DIGEST + 1], found[_DIGEST + 1 :]
-    is_whole = heading == _digest(name, content) + b"\n"
-    return content if is_whole else None
-
-
-def _digest(name: str, content: bytes) -> bytes:
-    return hashlib.sha256(name.encode() + b"\n" + content).hexdigest().encode()
+    return unsealed(name, found)
 
 
 # ---- where --------------------------------------------------------------------------------------
@@ -64,44 +54,21 @@ def folder() -> Path:
 def usable(path: Path) -> bool:
     """Whether this user can write there, and nobody else; a RuntimeWarning if others can, too."""
     try:
-        for step in (*reversed(path.parents), path):
-            step.mkdir(mode=0o700, exist_ok=True)
-        threat = _threat(path)
-        if not threat:
+        make(path)
+        danger = threat(path)
+        if not danger:
             tempfile.TemporaryFile(dir=path).close()
     except OSError:
         return False
-    if threat:
+    if danger:
         warnings.warn(
             f"tinymeta: kernels are compiled anew by this process, as in {path} others "
-            f"could plant theirs: {threat}; set TINYMETA_CACHE to a folder that is yours "
+            f"could plant theirs: {danger}; set TINYMETA_CACHE to a folder that is yours "
             "alone",
             RuntimeWarning,
             stacklevel=2,
         )
-    return not threat
-
-
-def _threat(path: Path) -> str:
-    """How others could put files there or exchange the folder; "" if they cannot, or on Windows."""
-    if not hasattr(os, "geteuid"):
-        return ""
-    me = os.geteuid()
-    found = path.stat()
-    if found.st_uid != me:
-        return f"{path} is owned by another user"
-    if found.st_mode & _OTHERS_WRITE:
-        return f"others may write to {path}"
-    # Who may write to a folder above can put another one in its place. Behind a symbolic link there
-    # are two paths, and either will do. In a sticky folder, as /tmp is, only owners rename.
-    for step in {*path.parents, *path.resolve().parents}:
-        found = step.stat()
-        if found.st_uid not in (me, 0):
-            return f"{step} is owned by another user"
-        is_sticky = found.st_mode & stat.S_ISVTX
-        if found.st_mode & stat.S_IWOTH and not is_sticky:
-            return f"others may write to {step}"
-    return ""
+    return not danger
 
 
 @functools.cache

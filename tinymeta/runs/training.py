@@ -1,25 +1,29 @@
-"""What the examples share: one training from flags to saved parameters, and how a run ends.
+"""What examples and commands share: one training, from flags to parameters, and how a run ends.
 
-The flags are in flags.py, the files of a run in run_files.py, signals in console.py.
+The flags are in flags.py, the files of a run in run_files.py, signals in console.py, pictures in
+pictures.py.
 """
 
 import argparse
+import contextlib
 import os
 import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from console import output_may_fail, signals_as_ctrl_c
-from flags import config, config_to_resume
-from pictures import draw_curve
-from run_files import back_up_earlier_run, exclusive, write_curve
 
 import tinymeta as tm
+from tinymeta.system.world import current
+
+from .console import output_may_fail, signals_as_ctrl_c
+from .flags import config, config_to_resume
+from .pictures import draw_curve
+from .run_files import back_up_earlier_run, exclusive, write_curve
 
 
 def run_example(main: Callable, args: argparse.Namespace, name: str) -> None:
@@ -28,17 +32,33 @@ def run_example(main: Callable, args: argparse.Namespace, name: str) -> None:
     A bad argument, a missing file or an interruption is one line, not a traceback.
     """
     try:
-        _check_files(args, name)
-        with output_may_fail(args.out), signals_as_ctrl_c(), tm.device(args.device):
-            if vars(args).get("evaluate"):  # which writes nothing
+        with _ranks(args), output_may_fail(args.out), signals_as_ctrl_c(), _device(args):
+            _check_files(args, name)
+            writes = current().first and not vars(args).get("evaluate")
+            with exclusive(args.out, name) if writes else contextlib.nullcontext():
                 main(args, name)
-                return
-            with exclusive(args.out, name):
-                main(args, name)
-    except (ValueError, OSError, RuntimeError, FloatingPointError, MemoryError) as error:
+    except (ValueError, OSError, RuntimeError, ArithmeticError, MemoryError, ImportError) as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt as stop:
         sys.exit(f"stopped by {stop.args[0] if stop.args else 'Ctrl-C'}")
+
+
+@contextlib.contextmanager
+def _ranks(args: argparse.Namespace) -> Iterator[None]:
+    """In this `with`, the ranks of --ranks share the work; all but the first are silent."""
+    if not vars(args).get("ranks"):
+        yield
+        return
+    with tm.ranks.mpi() as world, contextlib.ExitStack() as stack:
+        if not world.first:
+            nowhere = stack.enter_context(open(os.devnull, "w"))
+            stack.enter_context(contextlib.redirect_stdout(nowhere))
+        yield
+
+
+def _device(args: argparse.Namespace) -> contextlib.AbstractContextManager[None]:
+    """The device of --device; of several ranks on a machine, each has a GPU of its own."""
+    return tm.device(current().device(args.device))
 
 
 def _check_files(args: argparse.Namespace, name: str) -> None:
@@ -67,6 +87,17 @@ def generators(seed: int) -> list[np.random.Generator]:
     return [np.random.default_rng(child) for child in np.random.SeedSequence(seed).spawn(4)]
 
 
+def training_tasks(args: argparse.Namespace, draw: Callable, rng: np.random.Generator) -> Callable:
+    """sample(k), the batch of --tasks tasks for update k.
+
+    draw(rng, n) -> n tasks: by `rng`, one after another, or with --numbered-tasks by a generator
+    for each, so that each rank draws only its own.
+    """
+    if args.numbered_tasks:
+        return tm.data.Numbered(lambda one: draw(one, 1), tasks=args.tasks, seed=args.seed)
+    return lambda k: draw(rng, args.tasks)
+
+
 def train_or_load(
     args: argparse.Namespace,
     method: tm.meta.Method,
@@ -82,8 +113,8 @@ def train_or_load(
     """The parameters to test: trained, from the beginning or with --resume, or loaded.
 
     sample(k): the batch of update k; rngs: init, train, validation, test; evaluate, better: see
-    `tm.meta.train`; measure: what the curve's second axis is called; compiled: whether a whole
-    update is, as without --no-jit. In --out it keeps
+    `tm.meta.train`; measure: what is measured in validation, called so in terminal, curve and
+    file; compiled: whether a whole update is, as without --no-jit. In --out it keeps
     {name}.checkpoint.npz every few minutes, the curve as {name}.csv and {name}_curve.png while it
     runs, and in the end {name}.npz. With --evaluate it only loads. Ctrl-C saves and prints the
     command that goes on.
@@ -104,9 +135,11 @@ def train_or_load(
     )
     lr = tm.optim.cosine(args.beta, args.iterations) if args.decay else args.beta
 
+    score_name = f"validation {measure}"
+
     def save(params, curve):
-        write_curve(curve, args.out / f"{name}.csv")
-        draw_curve(curve, args.out / f"{name}_curve.png", measure)
+        write_curve(curve, args.out / f"{name}.csv", score_name)
+        draw_curve(curve, args.out / f"{name}_curve.png", score_name, name)
 
     def begun():
         if not args.resume:
@@ -122,6 +155,7 @@ def train_or_load(
         evaluate=evaluate,
         better=better,
         name=name,
+        measure=score_name,
         save=save,
         checkpoint=checkpoint,
         resume=args.resume,
@@ -132,11 +166,12 @@ def train_or_load(
         _exit_stopped(run)
     params = run.params
     if args.select == "best" and run.best:
-        print(f"best in validation: after {run.best.iteration} updates, {run.best.score}")
+        print(f"best {score_name}: {run.best.score}, after {run.best.iteration} updates")
         params = run.best.params
     path = args.out / f"{name}.npz"
     try:
-        tm.save(path, params, about={"config": config(args), "selected": args.select})
+        if current().first:
+            tm.save(path, params, about={"config": config(args), "selected": args.select})
     except OSError as error:
         raise OSError(
             f"{path} could not be written ({error}): make room, then go on from "
@@ -173,7 +208,13 @@ def finished_params(run: Any, iterations: int, name: str) -> Any:
 
 def resume_command() -> str:
     """The command that resumes this run, for a shell."""
-    words = ["python", *(word for word in sys.argv if word != "--resume"), "--resume"]
+    program = sys.argv[:1]
+    if Path(program[0]).name == "__main__.py":
+        program = ["-m", "tinymeta"]
+    flags = [word for word in sys.argv[1:] if word != "--resume"]
+    words = ["python", *program, *flags, "--resume"]
+    if current().size > 1:
+        words[:1] = ["mpiexec", "-n", str(current().size), "python", "-m", "mpi4py"]
     return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
 
 

@@ -2,22 +2,18 @@
 
 import argparse
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 import tinymeta as tm
-
-ROOT = Path(__file__).resolve().parent.parent
+from tinymeta.runs import flags as common_flags
+from tinymeta.runs import images
 
 
 @pytest.fixture
 def evaluated(tmp_path, monkeypatch):
     """evaluated(config, *flags): the arguments of an example that judges a run with this config."""
-    monkeypatch.syspath_prepend(str(ROOT / "examples"))
-    import flags as common_flags
-    import images
 
     def flags_read(config, *flags):
         file = tmp_path / "run.npz"

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from saved_flags import flags_of_run
 
-from tinymeta.meta.recompute import MODES, REMATS
+from ..meta.recompute import MODES, REMATS
+from .saved_flags import flags_of_run
 
-COMMON_FLAGS = {
+COMMON_FLAGS: dict[str, dict[str, Any]] = {
     "way": dict(type=int, default=5, help="classes in a task"),
     "shot": dict(
         type=int, default=1, help="labelled examples of a class (sinusoid: points) to learn from"
@@ -22,7 +22,7 @@ COMMON_FLAGS = {
     "device": dict(choices=("cpu", "cuda"), default="cpu", help="device that computes"),
     "out": dict(type=Path, default=Path("out"), help="folder for curves, pictures and parameters"),
 }
-TRAINING_FLAGS = {
+TRAINING_FLAGS: dict[str, dict[str, Any]] = {
     "steps": dict(type=int, default=1, help="inner gradient steps in training"),
     "decay": dict(action="store_true", help="let beta fall to zero along half a cosine"),
     "select": dict(
@@ -49,6 +49,11 @@ TRAINING_FLAGS = {
         "over, and nothing is written",
     ),
     "test-tasks": dict(type=int, default=600, help="tasks of the test"),
+    "ranks": dict(
+        choices=("mpi",),
+        help="share the tasks among the ranks of an MPI job, to the same bits: mpiexec -n 8 "
+        "python -m mpi4py .. --ranks mpi",
+    ),
     "no-jit": dict(
         action="store_true",
         help="run every operation by itself instead of a compiled program, to compare",
@@ -56,7 +61,7 @@ TRAINING_FLAGS = {
 }
 
 
-INNER_LOOP_FLAGS = {
+INNER_LOOP_FLAGS: dict[str, dict[str, Any]] = {
     "remat": dict(
         choices=REMATS,
         help="inner steps that are run again in the backward pass, in place of memory: each, "
@@ -70,10 +75,11 @@ INNER_LOOP_FLAGS = {
 }
 
 # Flags that runs of earlier versions lack, and what these runs did.
-LATER = {"remat": None, "mode": "reverse"}
+_LATER = {"remat": None, "mode": "reverse", "numbered_tasks": False}
 # Flags that may differ between a run and the one that resumes or tests it.
-MAY_DIFFER = {
+_MAY_DIFFER = {
     "root",
+    "images",
     "out",
     "every",
     "resume",
@@ -82,12 +88,13 @@ MAY_DIFFER = {
     "test_steps",
     "select",
     "load",
+    "ranks",
 }
 # How a run is computed: it may be tested in another way.
-EXECUTION = {"device", "no_jit", "chunks", "remat", "mode"}
+_EXECUTION = {"device", "no_jit", "chunks", "remat", "mode"}
 
 # The least value of each flag that is a number. A confidence interval needs two tasks.
-MINIMUM = {
+_MINIMUM = {
     "way": 1,
     "shot": 1,
     "iterations": 0,
@@ -103,6 +110,7 @@ MINIMUM = {
     "test_query": 1,
     "test_ways": 1,
     "glyph_alphabets": 1,
+    "size": 1,
     "glyph_iterations": 1,
     "chunks": 1,
     "classes": 0,
@@ -123,13 +131,14 @@ MINIMUM = {
 }
 
 # (flag, another, condition): the first has no effect unless the condition holds for the other.
-NEEDS = (
+_NEEDS = (
     ("resume", "evaluate", lambda file: not file),
     ("load", "evaluate", lambda file: not file),
     ("resume", "iterations", bool),
     ("remat", "steps", bool),
     ("mode", "steps", bool),
-    ("root", "data", "omniglot".__eq__),
+    ("root", "data", "glyphs".__ne__),
+    ("size", "data", "folder".__eq__),
     ("split", "data", "omniglot".__eq__),
     ("glyph_alphabets", "data", "glyphs".__eq__),
 )
@@ -159,30 +168,40 @@ def add_inner_loop_flags(p: argparse.ArgumentParser) -> None:
         p.add_argument(f"--{flag}", **settings)
 
 
+def add_numbered_tasks(p: argparse.ArgumentParser) -> None:
+    """--numbered-tasks, see `training_tasks` in training.py."""
+    p.add_argument(
+        "--numbered-tasks",
+        action="store_true",
+        help="draw each task of the training by its number, other tasks than without; with --ranks "
+        "each rank then draws only its own",
+    )
+
+
 def parse_flags(p: argparse.ArgumentParser, *needs: tuple) -> argparse.Namespace:
     """The parsed flags; with --evaluate, those not given are the ones of the run it names.
 
-    needs: of this example, as NEEDS. A mistake ends the program with one sentence.
+    needs: of this example, as _NEEDS. A mistake ends the program with one sentence.
     """
     args = p.parse_args()
     try:
         if vars(args).get("evaluate"):
-            saved = flags_of_run(args.evaluate, p, never=MAY_DIFFER | EXECUTION)
+            saved = flags_of_run(args.evaluate, p, never=_MAY_DIFFER | _EXECUTION)
             args = p.parse_args([*saved, *sys.argv[1:]])
-        _check_minima(args)
-        _check_needs(p, args, (*NEEDS, *needs))
+        check_minima(args)
+        _check_needs(p, args, (*_NEEDS, *needs))
     except (OSError, ValueError) as error:
         sys.exit(f"error: {error}")
     return args
 
 
-def _check_minima(args: argparse.Namespace) -> None:
+def check_minima(args: argparse.Namespace) -> None:
     """Raise ValueError for a number that is too small."""
-    for name in MINIMUM.keys() & vars(args).keys():
+    for name in _MINIMUM.keys() & vars(args).keys():
         for number in np.ravel(getattr(args, name)):
-            if number < MINIMUM[name]:
+            if number < _MINIMUM[name]:
                 raise ValueError(
-                    f"{_flag_name(name)} {number} is too small: give at least {MINIMUM[name]}"
+                    f"{_flag_name(name)} {number} is too small: give at least {_MINIMUM[name]}"
                 )
 
 
@@ -209,8 +228,8 @@ def _flag_name(name: str) -> str:
 
 def config(args: argparse.Namespace) -> dict:
     """The flags that make a run what it is; a later flag only if it is used."""
-    flags = {key: value for key, value in vars(args).items() if key not in MAY_DIFFER}
-    for key, default in LATER.items():
+    flags = {key: value for key, value in vars(args).items() if key not in _MAY_DIFFER}
+    for key, default in _LATER.items():
         if key in flags and flags[key] == default:
             del flags[key]
     return flags

@@ -1,10 +1,13 @@
 """The methods that adapt by gradient steps, by their names as flags."""
 
+import argparse
 import functools
+from collections.abc import Callable
+from typing import Any
 
 import tinymeta as tm
 
-METHODS = {
+METHODS: dict[str, Callable] = {
     "maml": tm.meta.maml,
     "first-order": functools.partial(tm.meta.maml, first_order=True),
     "meta-sgd": tm.meta.meta_sgd,
@@ -15,7 +18,9 @@ METHODS = {
 }
 
 
-def build_method(args, net, loss, lr, **options):
+def build_method(
+    args: argparse.Namespace, net: Any, loss: Callable, lr: Any, **options: Any
+) -> tm.meta.Method:
     """The method that --method names; lr: a number, or a tree for the methods that take one."""
     memory = {"remat": args.remat, "mode": args.mode}
     options = {"lr": lr, "steps": args.steps, **memory, **options}
@@ -28,7 +33,7 @@ def build_method(args, net, loss, lr, **options):
     return METHODS[args.method](net, loss, **options)
 
 
-def with_step_weights(args, sample):
+def with_step_weights(args: argparse.Namespace, sample: Callable) -> Callable:
     """For maml++, a sampler whose step weights move to the last step in a tenth of the run."""
     if args.method != "maml++":
         return sample

@@ -25,7 +25,7 @@ def flags_of_run(file: Path, p: ArgumentParser, never: set[str]) -> list[str]:
         )
 
     p = copy.copy(p)
-    p.error = refuse  # instead of the usage, and the end
+    setattr(p, "error", refuse)  # noqa: B010  instead of the usage, and the end
     config = tm.about(file).get("config", {})
     if not isinstance(config, dict):
         refuse(f"its flags are {config!r}")

@@ -13,13 +13,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from tinymeta.meta.backup import move_to_backup
-from tinymeta.system import disk
+from ..meta.backup import move_to_backup
+from ..system import disk
+from ..system.world import current
 
 try:
     import fcntl
 except ImportError:  # Windows
-    fcntl = None
+    fcntl = None  # type: ignore[assignment]
     import msvcrt
 
 
@@ -51,7 +52,7 @@ def _try_lock(file: Any) -> bool:
         if fcntl:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         else:
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
     except (BlockingIOError, PermissionError):
         return False
     except OSError:  # a file system without locks: nobody can tell
@@ -81,8 +82,11 @@ def back_up_earlier_run(out: Path, name: str) -> None:
 def write_file(path: Path, write: Callable) -> None:
     """write(file) writes bytes; in the end they take the place of `path`.
 
-    A full disk is reported, and the file left out: a picture is not worth the run.
+    A full disk is reported, and the file left out: a picture is not worth the run. Of several
+    ranks the first alone writes; the others come here, too, as to draw may need all of them.
     """
+    if not current().first:
+        return
     try:
         path.parent.mkdir(parents=True, exist_ok=True)  # removed meanwhile?
         with disk.replacing(path) as file:
@@ -98,9 +102,12 @@ def write_table(rows: Iterable, path: Path) -> None:
     write_file(path, lambda file: file.write(text.getvalue().encode()))
 
 
-def write_curve(curve: list, path: Path) -> None:
-    """The rows of a learning curve, as `tm.meta.train` returns them, as CSV."""
-    table = [["iteration", "seconds", *curve[0].metrics, "score", "interval", "ms", "MB"]]
+def write_curve(curve: list, path: Path, measure: str = "score") -> None:
+    """The rows of a learning curve, as `tm.meta.train` returns them, as CSV.
+
+    measure: what the score is called, as in the terminal and in the picture of the curve.
+    """
+    table = [["iteration", "seconds", *curve[0].metrics, measure, "interval", "ms", "MB"]]
     for row in curve:
         metrics = [f"{value:.6g}" for value in row.metrics.values()]
         score = ["", ""]

@@ -17,12 +17,10 @@ import numpy as np
 import pytest
 
 import tinymeta as tm
+from tinymeta.runs import console, pictures, run_files
+from tinymeta.runs.training import resume_command
 
-EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
-sys.path.append(str(EXAMPLES))
-import console  # noqa: E402
-import pictures  # noqa: E402
-import run_files  # noqa: E402
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
 pytestmark = pytest.mark.examples
 TINY = ("--iterations", "4", "--tasks", "3", "--test-tasks", "10", "--no-jit")
@@ -45,6 +43,7 @@ def start(monkeypatch, tmp_path, capsys):
     Pictures take longer than these runs, so there are none.
     """
     monkeypatch.setattr(pictures, "pyplot", lambda: None)
+    monkeypatch.syspath_prepend(str(EXAMPLES))
 
     def started(name, *flags):
         words = [f"{name}.py", *map(str, flags), "--out", str(tmp_path / "out")]
@@ -188,12 +187,12 @@ def test_a_second_run_of_the_name_is_refused_while_the_first_writes(start, tmp_p
 
 def test_a_killed_process_lets_go_of_its_lock(tmp_path):
     code = (
-        "import pathlib, sys; sys.path.append(sys.argv[1]); import run_files\n"
-        "with run_files.exclusive(pathlib.Path(sys.argv[2]), 'run'): print('held', flush=True);"
+        "import pathlib, sys; from tinymeta.runs import run_files\n"
+        "with run_files.exclusive(pathlib.Path(sys.argv[1]), 'run'): print('held', flush=True);"
         " sys.stdin.read()"
     )
     other = subprocess.Popen(
-        [sys.executable, "-c", code, EXAMPLES, tmp_path],
+        [sys.executable, "-c", code, tmp_path],
         text=True,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -258,8 +257,6 @@ def test_a_signal_that_is_ignored_stays_so():
 
 @pytest.mark.skipif(os.name == "nt", reason="another shell quotes in another way")
 def test_the_command_is_quoted_for_a_shell(monkeypatch):
-    from common import resume_command
-
     monkeypatch.setattr(sys, "argv", ["a run.py", "--out", "it's here", "--resume"])
     assert resume_command() == """python 'a run.py' --out 'it'"'"'s here' --resume"""
 

@@ -1,0 +1,98 @@
+"""Decoded pictures, kept in the user's cache under a hash of all that they were made of.
+
+The name of a file is a hash of the names and contents of all picture files and of what was asked
+for: a picture that is added, renamed or changed makes another name, and nothing is ever stale. The
+file itself is sealed (system/own_folder.py), and a folder that others may write to is not used.
+Reading and hashing is a tenth of decoding, of PNG; the files may be deleted at any time.
+"""
+
+import hashlib
+import io
+import os
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ..system.disk import replacing
+from ..system.own_folder import make, sealed, threat, unsealed
+from .picture_files import Options
+from .pictures import Pictures
+
+_VERSION = 1  # to be raised where the same files are to give other pictures
+
+
+def cached(
+    found: Sequence[tuple[str, Path]], options: Options, read: Callable[[], Pictures]
+) -> Pictures:
+    """What `read()` makes of the files, from the cache if it is there, else read and then kept.
+
+    found: (class, path) of each picture, in order. A cache that cannot be written is a
+    RuntimeWarning, and what is damaged in it is made anew.
+    """
+    name = f"{_key(found, options)}.npz"
+    folder = _folder()
+    danger = ""
+    try:
+        make(folder)
+        danger = threat(folder)
+        content = None if danger else unsealed(name, (folder / name).read_bytes())
+        if content is not None:
+            return _from_npz(content)
+    except (OSError, ValueError, KeyError):  # not there yet, or not readable: read the pictures
+        pass
+    pictures = read()
+    try:
+        if danger:
+            raise PermissionError(danger)
+        with replacing(folder / name, durable=False) as file:
+            file.write(sealed(name, _to_npz(pictures)))
+    except OSError as error:
+        warnings.warn(
+            f"folder: the pictures are read, but could not be kept in {folder} ({error}); they "
+            "will be decoded anew each time",
+            RuntimeWarning,
+            stacklevel=4,  # the line that calls `folder`
+        )
+    return pictures
+
+
+def _folder() -> Path:
+    """Where decoded pictures are kept: in the user's cache, after the XDG convention."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
+    return (cache / "tinymeta" / "pictures").absolute()
+
+
+def _key(found: Sequence[tuple[str, Path]], options: Options) -> str:
+    """sha256 of the version, what was asked for, and each picture's class, path and content."""
+    whole = hashlib.sha256(f"{_VERSION} {tuple(options)}\n".encode())
+    for label, path in found:
+        content = hashlib.sha256(path.read_bytes()).hexdigest()
+        whole.update(f"{label}\n{path}\n{content}\n".encode(errors="surrogateescape"))
+    return whole.hexdigest()
+
+
+def _to_npz(pictures: Pictures) -> bytes:
+    """Not compressed: photographs would not become smaller."""
+    file = io.BytesIO()
+    texts = pictures.names, pictures.files, pictures.notes
+    names, files, notes = (np.array(text, dtype=str) for text in texts)
+    np.savez(
+        file,
+        images=pictures.images,
+        labels=pictures.labels,
+        inverted=np.array(pictures.inverted),
+        names=names,
+        files=files,
+        notes=notes,
+    )
+    return file.getvalue()
+
+
+def _from_npz(content: bytes) -> Pictures:
+    with np.load(io.BytesIO(content), allow_pickle=False) as stored:
+        names, files, notes = (tuple(stored[k].tolist()) for k in ("names", "files", "notes"))
+        return Pictures(
+            stored["images"], stored["labels"], names, files, notes, bool(stored["inverted"])
+        )

@@ -1,0 +1,115 @@
+"""`python -m tinymeta predict`: which of a few classes each picture shows, with probabilities.
+
+The classes are those of the support folder, learned from its pictures alone. Where the query is a
+folder of folders, their names say what is right: then there is an accuracy, and a page of mistakes.
+"""
+
+import argparse
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+import tinymeta as tm
+
+from ..data.picture_files import ENDINGS, Options, read_pictures
+from . import pictures
+from .answers import draw_answers
+from .learner import learner, saved_flags
+from .run_files import write_table
+
+_BATCH = 16  # queries that are asked about at a time
+
+
+class _Query(NamedTuple):
+    """A picture that is asked about, and the class that its folder names, or None."""
+
+    path: Path
+    label: str | None
+
+
+def main(args: argparse.Namespace, name: str) -> None:
+    """Print a line for each picture; write {name}_answers.csv and .png, and {name}_mistakes.png."""
+    flags = saved_flags(args.model)
+    options = Options(flags.size, flags.channels, flags.inverted)
+    support = tm.data.folder(args.support, **options._asdict())
+    if len(support) < 2:
+        raise ValueError(f"{args.support} has one class, {support.names[0]!r}: give two or more")
+    queries = [query for path in args.pictures for query in _find_queries(Path(path))]
+    images = read_pictures([query.path for query in queries], options).images
+    images = images.astype(np.float32) / np.float32(255)  # (Q, H, W, C)
+
+    shares = _ask(flags, args.model, support, images)
+    rows = [["picture", "says", "probability", "then", "probability", "is"]]
+    for query, of_query in zip(queries, shares):
+        first, second = np.argsort(-of_query)[:2]
+        cells = [support.names[first], f"{of_query[first]:.3f}"]
+        cells += [support.names[second], f"{of_query[second]:.3f}"]
+        rows.append([str(query.path), *cells, query.label or ""])
+    _print_table(rows)
+    write_table(rows, args.out / f"{name}_answers.csv")
+    titles = [query.path.name for query in queries]
+    path = args.out / f"{name}_answers.png"
+    draw_answers(images, shares, support.names, titles, path, ink=flags.inverted)
+    _tell_mistakes(queries, images, shares, support, args.out / f"{name}_mistakes.png")
+
+
+def _find_queries(path: Path) -> list[_Query]:
+    """The pictures at a path: a file, a folder of them, or a folder of classes.
+
+    Raises FileNotFoundError for what is not there, ValueError where there are no pictures.
+    """
+    if not path.exists():
+        raise FileNotFoundError(f"{path} is missing: give pictures, or a folder of them")
+    if path.is_file():
+        return [_Query(path, None)]
+    entries = sorted(entry for entry in path.iterdir() if not entry.name.startswith("."))
+    found = [_Query(entry, None) for entry in entries if entry.suffix.lower() in ENDINGS]
+    for folder in (entry for entry in entries if entry.is_dir()):
+        inner = sorted(folder.iterdir())
+        found += [_Query(file, folder.name) for file in inner if file.suffix.lower() in ENDINGS]
+    if not found:
+        raise ValueError(f"{path} holds no pictures ({', '.join(ENDINGS)}), nor do its folders")
+    return found
+
+
+def _ask(flags: argparse.Namespace, model: Path, support: Any, images: np.ndarray) -> np.ndarray:
+    """The probability of each class of the support set for each image: (Q, K)."""
+    way = len(support)
+    asked = learner(flags, way).asked
+    params = tm.load(model, like=asked.init(np.random.default_rng(0)))
+    x = support.images.astype(np.float32) / np.float32(255)
+    seen = tm.Batch(x[None], support.labels[None].astype(np.int64))
+    logits = [
+        np.asarray(asked.predict(params, seen, images[None, k : k + _BATCH]))[0]
+        for k in range(0, len(images), _BATCH)
+    ]
+    # A network with more outputs than there are classes here is not asked about the others.
+    return pictures.probabilities(np.concatenate(logits)[:, :way])
+
+
+def _print_table(rows: list[list[str]]) -> None:
+    """Rows of texts in columns; the last one is left out where it says nothing."""
+    if not any(row[-1] for row in rows[1:]):
+        rows = [row[:-1] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    for row in rows:
+        print("  ".join(text.ljust(width) for text, width in zip(row, widths)).rstrip())
+
+
+def _tell_mistakes(
+    queries: list[_Query], images: np.ndarray, shares: np.ndarray, support: Any, path: Path
+) -> None:
+    """Print the accuracy, and draw the mistakes, of the pictures whose class is known."""
+    numbers = {name: k for k, name in enumerate(support.names)}
+    known = [k for k, query in enumerate(queries) if query.label in numbers]
+    if not known:
+        return
+    labels = np.array([numbers[queries[k].label or ""] for k in known])
+    right = shares[known].argmax(-1) == labels
+    print(f"accuracy {right.mean():.4g}: {right.sum()} of {len(known)} right")
+    first = tm.Batch(support.images / np.float32(255), support.labels)
+    with np.errstate(divide="ignore"):  # of a probability 0
+        logits = np.log(shares[known])
+    found = pictures.mistakes_of_task(first, tm.Batch(images[known], labels), logits, support.names)
+    pictures.draw_mistakes(found, len(known), path, ink=pictures.is_ink(support))
