@@ -135,7 +135,7 @@ def draw_space(model, params, task, path, ink):
     shares = lengths[:2] ** 2 / np.sum(lengths**2)
     stars, dots = ((points - centre) @ directions[:2].T for points in (means, z[shots:]))
 
-    figure = plt.figure(figsize=(7, 4.6))
+    figure = plt.figure(figsize=(7, max(4.6, 0.9 * way)))
     grid = figure.add_gridspec(way, 2, width_ratios=(6, 1), wspace=0.08, hspace=0.45)
     axis = figure.add_subplot(grid[:, 0])
     for k in range(way):

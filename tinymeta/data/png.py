@@ -134,7 +134,7 @@ def _unfiltered(rows: np.ndarray, pixel_bytes: int) -> np.ndarray:
 
 @functools.cache
 def _compiled_undo_filters() -> Callable:
-    """`_undo_filters`, compiled where the first filtered picture is met: it takes a second."""
+    """`_undo_filters`, compiled where the first filtered picture is met, and not on import."""
     from numba import njit
 
     return njit(_undo_filters)

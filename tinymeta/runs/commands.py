@@ -78,7 +78,7 @@ def main(arguments: list[str]) -> None:
     except ValueError as error:
         sys.exit(f"error: {error}")
     if args.command == "train":
-        name = f"{args.method}_{Path(args.images).resolve().stem}"
+        name = f"{args.method}_{Path(args.images).resolve().name}"
     else:
         name = args.model.name.removesuffix(".npz")
     vars(args).pop("command")
