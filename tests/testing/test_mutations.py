@@ -40,6 +40,21 @@ READS = {
     "reciprocal_or_zero": "y",
     "power": ("ab", "ay"),
     "static_power": "a",
+    "exp2": "y",
+    "log2": "a",
+    "log10": "a",
+    "tan": "y",
+    "sinh": "a",
+    "cosh": "a",
+    "arcsin": "a",
+    "arccos": "a",
+    "arctan": "a",
+    "arctan2": ("ab", "ab"),
+    "arcsinh": "y",
+    "arccosh": "y",
+    "arctanh": "a",
+    "erf": "a",
+    "logaddexp": ("ab", "ab"),
     "matmul": ("b", "a"),
     "conv": ("b", "a"),  # bilinear
     "conv_input": ("b", "a"),
@@ -64,11 +79,12 @@ READS = {
             "take_along",
             "scatter_add",
             "scatter_add_along",
+            "cumulative_sum",
         ],
         ("", "", ""),
     ),
     # Linear on each piece: what they read decides the piece, and has no derivative.
-    **dict.fromkeys(["relu", "relu_gradient", "abs", "maximum", "minimum", "max"], ("", "")),
+    **dict.fromkeys(["relu", "relu_gradient", "abs", "maximum", "minimum", "max", "mod"], ("", "")),
 }
 EXCHANGEABLE = {"add"}  # d(a + b) is g for both
 
