@@ -33,9 +33,9 @@ def conv2d(
     """
     x, w = promote("conv2d", (x, w))
     check_whole("conv2d", groups=groups)
-    dilated = _dilated("conv2d", w, pair_of("conv2d", 1, dilation=dilation))
+    kernels = _dilated("conv2d", w, pair_of("conv2d", 1, dilation=dilation))
     if groups == 1:
-        return conv.conv2d(x, dilated, stride=stride, padding=padding)
+        return conv.conv2d(x, kernels, stride=stride, padding=padding)
     channels, inside, outputs = x.shape[-1:], w.shape[-2:-1], w.shape[-1:]
     if x.ndim < 4 or w.ndim < 4 or channels != (inside[0] * groups,) or outputs[0] % groups:
         raise ValueError(
@@ -43,7 +43,7 @@ def conv2d(
             "C) and w (.., h, w, C / groups, O), C and O divisible by groups"
         )
     x_groups = reshape(x, (*x.shape[:-1], groups, *inside))
-    w_groups = reshape(dilated, (*dilated.shape[:-1], groups, outputs[0] // groups))
+    w_groups = reshape(kernels, (*kernels.shape[:-1], groups, outputs[0] // groups))
     y = conv.conv2d(
         moveaxis(x_groups, -2, -5), moveaxis(w_groups, -2, -5), stride=stride, padding=padding
     )  # (.., G, N, H', W', O / G)
