@@ -4,6 +4,7 @@ Layouts are tinymeta's, which JAX takes as they are; parameters are a list of le
 order. The results are checked against tinymeta's, in float64, by whoever times them.
 """
 
+import functools
 from collections.abc import Callable
 
 import jax
@@ -13,11 +14,18 @@ from jax import Array, lax
 
 import tinymeta as tm
 
+from . import jax_models as models
+from .jax_models import LAYOUT
 from .work import Work
 
-LAYOUT = "NHWC", "HWIO", "NHWC"  # of images, kernels, results
 jax.config.update("jax_enable_x64", True)  # float32 stays float32, float64 is possible
 
+NETS = {  # of the works that are MAML: the net and its loss
+    "conv4": (models.conv4, models.cross_entropy),
+    "pooled conv4": (models.pooled_conv4, models.cross_entropy),
+    "dense": (models.mlp, models.cross_entropy),
+    "sinusoid": (models.mlp, models.squared),
+}
 Loss = Callable[[list[Array], Array, Array], Array]  # of parameters, x, y
 
 
@@ -33,11 +41,14 @@ def contenders(work: Work, loops: bool) -> dict[str, Callable]:
     if work.kind in OPERATIONS:
         return {"JAX, jit": contender(OPERATIONS[work.kind], *data)}
     if work.kind == "siamese":
-        return {"JAX, jit": contender(jax.grad(_siamese), params, *data)}
-
-    forward, criterion = {"conv4": (_conv4, _cross_entropy), "sinusoid": (_mlp, _squared)}[
-        work.kind
-    ]
+        return {"JAX, jit": contender(jax.grad(models.siamese), params, *data)}
+    if work.kind == "prototypical":
+        by_vmap = jax.grad(_mean_by_vmap(models.prototypical))
+        return {"JAX, jit and vmap": contender(by_vmap, params, *data)}
+    if work.kind == "learned optimizer":
+        total = functools.partial(models.learned_optimizer, steps=work.steps)
+        return {"JAX, jit and lax.scan": contender(jax.grad(total), params, *data)}
+    forward, criterion = NETS[work.kind]
 
     def loss(params: list[Array], x: Array, y: Array) -> Array:
         return criterion(forward(params, x), y)
@@ -92,51 +103,3 @@ def _mean_by_vmap(task_loss: Callable) -> Callable:
 def _mean_by_map(task_loss: Callable) -> Callable:
     """The mean of the losses of all tasks, which are computed one after another."""
     return lambda params, *data: lax.map(lambda task: task_loss(params, *task), data).mean()
-
-
-def _mlp(params: list[Array], x: Array) -> Array:
-    """Dense layers with ReLU between them; each one's leaves are bias, weight."""
-    for k in range(0, len(params), 2):
-        bias, weight = params[k : k + 2]
-        if k:
-            x = jax.nn.relu(x)
-        x = x @ weight + bias
-    return x
-
-
-def _conv4(params: list[Array], x: Array) -> Array:
-    """Logits (N, 5) of x (N, 28, 28, 1)."""
-    bias, weight = params[16:]
-    return _embed(params, x) @ weight + bias
-
-
-def _embed(params: list[Array], x: Array) -> Array:
-    """Four blocks of x (N, 28, 28, 1), then the mean over places; a block's leaves are bias,
-    weight, offset, scale."""
-    for k in range(0, 16, 4):
-        bias, weight, offset, scale = params[k : k + 4]
-        x = lax.conv_general_dilated(x, weight, (2, 2), "SAME", dimension_numbers=LAYOUT)
-        x = bias + x
-        mean, var = x.mean((0, 1, 2)), x.var((0, 1, 2))
-        normalized = (x - mean) * lax.rsqrt(var + 1e-3)
-        x = jax.nn.relu(normalized * scale + offset)
-    return x.mean((1, 2))
-
-
-def _siamese(params: list[Array], a: Array, b: Array, different: Array) -> Array:
-    """The contrastive loss of pairs of images a, b (P, 28, 28, 1)."""
-    first, second = _embed(params, jnp.concatenate([a, b])).reshape(2, len(a), -1)
-    square = ((first - second) ** 2).sum(-1)  # (P,), of the distance
-    hinge = jax.nn.relu(1 - jnp.sqrt(square))
-    return jnp.where(different, hinge**2, square).mean()
-
-
-def _cross_entropy(logits: Array, labels: Array) -> Array:
-    """The mean over examples of -log p of their label."""
-    log_p = jax.nn.log_softmax(logits)
-    return -jnp.take_along_axis(log_p, labels[:, None], 1).mean()
-
-
-def _squared(prediction: Array, target: Array) -> Array:
-    """The mean squared error."""
-    return ((prediction - target) ** 2).mean()

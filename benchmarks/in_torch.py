@@ -13,12 +13,20 @@ import torch.nn.functional as F
 
 import tinymeta as tm
 
+from . import torch_models as models
 from .work import Work
 
 KERNEL, KERNEL_BACK = (3, 2, 0, 1), (2, 3, 1, 0)  # (h, w, C, O) -> (O, C, h, w), and back
 
 Loss = Callable[[list[torch.Tensor], torch.Tensor, torch.Tensor], torch.Tensor]  # params, x, y
 Gradient = Callable[..., list[torch.Tensor]]  # of params and the arrays of data
+
+NETS = {  # of the works that are MAML: the net and its loss
+    "conv4": (models.conv4, F.cross_entropy),
+    "pooled conv4": (models.pooled_conv4, F.cross_entropy),
+    "dense": (models.mlp, F.cross_entropy),
+    "sinusoid": (models.mlp, F.mse_loss),
+}
 
 
 def contenders(work: Work, compiled: bool, loops: bool) -> dict[str, Callable]:
@@ -45,9 +53,12 @@ def contenders(work: Work, compiled: bool, loops: bool) -> dict[str, Callable]:
 def _gradients_of(work: Work, loops: bool) -> dict[str, Gradient]:
     """The ways to the gradient of a work that has parameters."""
     if work.kind == "siamese":
-        return {"torch.func, grad": torch.func.grad(_siamese)}
-    models = {"conv4": (_conv4, F.cross_entropy), "sinusoid": (_mlp, F.mse_loss)}
-    forward, criterion = models[work.kind]
+        return {"torch.func, grad": torch.func.grad(models.siamese)}
+    if work.kind == "prototypical":
+        return {"torch.func, vmap and grad": _gradient_of_mean(models.prototypical)}
+    if work.kind == "learned optimizer":
+        return {"torch.autograd": _gradient_of_unrolled(work.steps)}
+    forward, criterion = NETS[work.kind]
 
     def loss(params: list[torch.Tensor], x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         return criterion(forward(params, x), y)
@@ -105,9 +116,8 @@ OPERATIONS = {
 
 
 def _channels_first(a: np.ndarray) -> np.ndarray:
-    """Images (.., N, H, W, 1) as (.., N, 1, H, W); anything else as it is."""
-    is_images = a.shape[-3:] == (28, 28, 1)
-    return np.ascontiguousarray(np.moveaxis(a, -1, -3) if is_images else a)
+    """Images (.., N, H, W, C) as (.., N, C, H, W); anything else as it is."""
+    return np.ascontiguousarray(np.moveaxis(a, -1, -3) if a.ndim >= 4 else a)
 
 
 def _kernel_first(a: np.ndarray) -> torch.Tensor:
@@ -129,10 +139,26 @@ def _gradient_by_vmap(loss: Loss, lr: float, steps: int) -> Gradient:
             params = [w - lr * g for w, g in zip(params, grads)]
         return loss(params, x_query, y_query)
 
+    return _gradient_of_mean(loss_after_learning)
+
+
+def _gradient_of_mean(task_loss: Callable) -> Gradient:
+    """Of the mean over tasks of task_loss(params, *task)."""
+
     def mean_over_tasks(params, *data):
-        return torch.func.vmap(lambda *task: loss_after_learning(params, *task))(*data).mean()
+        return torch.func.vmap(lambda *task: task_loss(params, *task))(*data).mean()
 
     return torch.func.grad(mean_over_tasks)
+
+
+def _gradient_of_unrolled(steps: int) -> Gradient:
+    """Of a learned optimizer's parameters, through its steps."""
+
+    def gradient(params, *problems):
+        params = [p.detach().requires_grad_() for p in params]
+        return torch.autograd.grad(models.learned_optimizer(params, *problems, steps), params)
+
+    return gradient
 
 
 def _gradient_by_loop(loss: Loss, lr: float, steps: int) -> Gradient:
@@ -156,7 +182,7 @@ def _gradient_by_task_axis(lr: float, steps: int) -> Gradient:
     """All tasks at once by batched products, as in tinymeta, with autograd's double backward."""
 
     def loss(params, x, y):
-        return ((_mlp(params, x) - y) ** 2).mean((1, 2))  # (T,)
+        return ((models.mlp(params, x) - y) ** 2).mean((1, 2))  # (T,)
 
     def with_task_axis(p, tasks):  # biases (O,) as (T, 1, O), weights (I, O) as (T, I, O)
         inner = [1] if p.ndim == 1 else []
@@ -171,46 +197,3 @@ def _gradient_by_task_axis(lr: float, steps: int) -> Gradient:
         return torch.autograd.grad(loss(adapted, x_query, y_query).mean(), params)
 
     return gradient
-
-
-def _mlp(params: list[torch.Tensor], x: torch.Tensor) -> torch.Tensor:
-    """Dense layers with ReLU between them; each one's leaves are bias, weight."""
-    for k in range(0, len(params), 2):
-        bias, weight = params[k : k + 2]
-        if k:
-            x = torch.relu(x)
-        x = x @ weight + bias
-    return x
-
-
-def _conv4(params: list[torch.Tensor], x: torch.Tensor) -> torch.Tensor:
-    """Logits (N, 5) of x (N, 1, 28, 28)."""
-    x = _embed(params, x)
-    bias, weight = params[16:]
-    return x @ weight + bias
-
-
-def _embed(params: list[torch.Tensor], x: torch.Tensor) -> torch.Tensor:
-    """Four blocks of x (N, 1, 28, 28), then the mean over places; a block's leaves are bias,
-    weight, offset, scale."""
-    for k in range(0, 16, 4):
-        bias, weight, offset, scale = params[k : k + 4]
-        before = x.shape[-1] % 2  # TensorFlow's "same" for a 3x3 kernel of stride 2
-        padded = F.pad(x, (before, 1, before, 1))
-        x = F.conv2d(padded, weight, bias, stride=2)
-        mean = x.mean((0, 2, 3), keepdim=True)
-        var = ((x - mean) ** 2).mean((0, 2, 3), keepdim=True)
-        slope = torch.rsqrt(var + 1e-3) * scale[:, None, None]
-        x = torch.relu((x - mean) * slope + offset[:, None, None])
-    return x.mean((2, 3))
-
-
-def _siamese(
-    params: list[torch.Tensor], a: torch.Tensor, b: torch.Tensor, different: torch.Tensor
-) -> torch.Tensor:
-    """The contrastive loss of pairs of images a, b (P, 1, 28, 28)."""
-    first, second = _embed(params, torch.cat([a, b])).reshape(2, len(a), -1)
-    square = (first - second).square().sum(-1)  # (P,), of the distance
-    y = different.to(square.dtype)
-    hinge = torch.relu(1 - square.sqrt())
-    return ((1 - y) * square + y * hinge.square()).mean()

@@ -12,6 +12,8 @@ import numpy as np
 
 import tinymeta as tm
 
+TRUNCATE = 20  # steps of a learned optimizer that a gradient reaches back, as in its paper
+
 
 class Work(NamedTuple):
     """run(params, data) -> a tree, by tinymeta; PyTorch and JAX choose their code by `kind`.
@@ -59,6 +61,40 @@ def conv4(steps: int = 1, tasks: int = 32, shot: int = 1, filters: int = 64) -> 
     return maml(name, "conv4", model, tm.losses.cross_entropy, 0.4, steps, params, data)
 
 
+def large_images(shot: int = 1, steps: int = 1, tasks: int = 4) -> Work:
+    """The mini-ImageNet net of Ravi & Larochelle 2017: 84 x 84 x 3, 32 filters, max pooling, 5-way,
+    15 queries of each class."""
+    rng = np.random.default_rng(0)
+    model = tm.nn.conv4(5, channels=3, filters=32, pool="max", head="flatten", size=84, scale=True)
+
+    def batch(count: int) -> tm.Batch:
+        x = rng.random((tasks, 5 * count, 84, 84, 3), dtype=np.float32)
+        return tm.Batch(x, np.tile(np.arange(5), (tasks, count)))
+
+    data = tm.Tasks(batch(shot), batch(15))
+    name = f"84 x 84, {tasks} tasks of {5 * shot} + 75 images, {_count(steps)}"
+    params = model.init(rng)
+    return maml(name, "pooled conv4", model, tm.losses.cross_entropy, 0.01, steps, params, data)
+
+
+def prototypical(way: int = 60, query: int = 5, tasks: int = 1) -> Work:
+    """The gradient of a prototypical network on Omniglot (Snell et al. 2017), 1-shot."""
+    rng = np.random.default_rng(0)
+    model = tm.nn.conv4(None, pool="max", head="flatten", scale=True)
+    method = tm.meta.prototypical(model, way=way)
+
+    def batch(count: int) -> tm.Batch:
+        x = rng.random((tasks, way * count, 28, 28, 1), dtype=np.float32)
+        return tm.Batch(x, np.tile(np.arange(way), (tasks, count)))
+
+    def gradient(params: object, data: tm.Tasks) -> object:
+        return method.meta_grad(params, data)[1]
+
+    data = tm.Tasks(batch(1), batch(query))
+    name = f"prototypical network, {way}-way, {way} + {query * way} images"
+    return Work(name, "prototypical", gradient, model.init(rng), data)
+
+
 def sinusoid(steps: int = 1, tasks: int = 25, shot: int = 10) -> Work:
     """The regression net of Finn et al. 2017, 1-40-40-1."""
     rng = np.random.default_rng(0)
@@ -91,7 +127,7 @@ def learned_optimizer(steps: int = 20, tasks: int = 32) -> Work:
         residual = (data.x @ theta[..., None])[..., 0] - data.y
         return (residual * residual).sum(-1)
 
-    method = tm.meta.learned_optimizer(objective, steps=steps)
+    method = tm.meta.learned_optimizer(objective, steps=steps, truncate=TRUNCATE)
 
     def gradient(params: object, data: Any) -> object:
         return method.meta_grad(params, data)[1]
@@ -160,7 +196,15 @@ WORKS: dict[str, Callable[[], Work]] = {
     "conv4-5-shot-5-steps": lambda: conv4(steps=5, shot=5),
     "sinusoid": sinusoid,
     "sinusoid-5-steps": lambda: sinusoid(steps=5),
+    "large-images": large_images,
+    "large-images-5-shot": lambda: large_images(shot=5),
+    "large-images-5-steps": lambda: large_images(steps=5),
+    "large-images-5-shot-5-steps": lambda: large_images(shot=5, steps=5),
+    "dense": dense,
     "siamese": siamese,
+    "prototypical": prototypical,
+    "learned-optimizer": learned_optimizer,
+    "learned-optimizer-200-steps": lambda: learned_optimizer(steps=200),
     **{kind: lambda kind=kind: operation(kind) for kind in OPERATIONS},
 }
 

@@ -20,7 +20,13 @@ import numpy as np
 import tinymeta as tm
 from tinymeta.meta.split import in_chunks
 from tinymeta.nn.init import truncated_normal
-from tinymeta.runs.flags import add_inner_loop_flags, only_evaluates, parse_flags, parser
+from tinymeta.runs.flags import (
+    add_inner_loop_flags,
+    add_numbered_tasks,
+    only_evaluates,
+    parse_flags,
+    parser,
+)
 from tinymeta.runs.images import add_image_flags, image_sets, image_shape
 from tinymeta.runs.methods import METHODS, build_method, with_step_weights
 from tinymeta.runs.pictures import (
@@ -35,7 +41,13 @@ from tinymeta.runs.pictures import (
     save_figure,
     show_image,
 )
-from tinymeta.runs.training import generators, print_result, run_example, train_or_load
+from tinymeta.runs.training import (
+    generators,
+    print_result,
+    run_example,
+    train_or_load,
+    training_tasks,
+)
 
 PUBLISHED = {
     ("maml", "conv", 5, 1): "98.7 +- 0.4 %",
@@ -98,11 +110,11 @@ def main(args, name):
             method, params, sampler(characters, rng), tasks=tasks, compiled=not args.no_jit
         )
 
-    draw = sampler(train, train_rng)
+    tasks = training_tasks(args, lambda rng, n: sampler(train, rng)(n), train_rng)
     params = train_or_load(
         args,
         learner,
-        with_step_weights(args, lambda k: draw(args.tasks)),
+        with_step_weights(args, tasks),
         rngs,
         name=name,
         evaluate=lambda params: score(
@@ -173,6 +185,7 @@ if __name__ == "__main__":
     p = parser(__doc__.splitlines()[0], iterations=1400, beta=3e-3)
     p.add_argument("--method", choices=METHODS, default="maml", help="MAML or a relative of it")
     add_inner_loop_flags(p)
+    add_numbered_tasks(p)
     add_image_flags(p, "random", "vinyals", "official")  # the paper's is a random 1100/100/423
     p.add_argument(
         "--net",

@@ -17,10 +17,22 @@ import numpy as np
 import tinymeta as tm
 from tinymeta.meta.evaluation import squared_error
 from tinymeta.nn.init import glorot_uniform, truncated_normal
-from tinymeta.runs.flags import add_inner_loop_flags, only_evaluates, parse_flags, parser
+from tinymeta.runs.flags import (
+    add_inner_loop_flags,
+    add_numbered_tasks,
+    only_evaluates,
+    parse_flags,
+    parser,
+)
 from tinymeta.runs.methods import METHODS, build_method, with_step_weights
 from tinymeta.runs.pictures import figure_legend, pyplot, save_figure
-from tinymeta.runs.training import generators, print_result, run_example, train_or_load
+from tinymeta.runs.training import (
+    generators,
+    print_result,
+    run_example,
+    train_or_load,
+    training_tasks,
+)
 
 TEST_STEPS = (0, 1, 5, 10)
 
@@ -40,8 +52,8 @@ def main(args, name):
         f"{args.tasks} tasks of {args.train_shot} + 10 points, {args.iterations} meta-updates"
     )
 
-    def sample(k):
-        return waves.sample(train_rng, tasks=args.tasks, shot=args.train_shot, query=10)
+    def draw(rng, n):
+        return waves.sample(rng, tasks=n, shot=args.train_shot, query=10)
 
     def score(params, steps, rng, tasks):
         return tm.meta.evaluate(
@@ -57,7 +69,7 @@ def main(args, name):
     params = train_or_load(
         args,
         method(),
-        with_step_weights(args, sample),
+        with_step_weights(args, training_tasks(args, draw, train_rng)),
         rngs,
         name=name,
         better="smaller",
@@ -110,6 +122,7 @@ if __name__ == "__main__":
     p = parser(__doc__.splitlines()[0], without=("way",), shot=5, iterations=10000)
     p.add_argument("--method", choices=METHODS, default="maml", help="MAML or a relative of it")
     add_inner_loop_flags(p)
+    add_numbered_tasks(p)
     p.add_argument(
         "--train-shot",
         type=int,

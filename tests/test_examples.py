@@ -174,6 +174,12 @@ HYPERGRADIENT = ["--way", "2", "--batch", "3", "--test-tasks", "2", "--no-jit"]
             "prototypical_glyphs_space.png",
         ),
         (
+            "ridge_images",
+            ["--iterations", "2", "--way", "3", "--filters", "4", "--test-tasks", "5", "--no-jit"],
+            "ridge_glyphs.npz",
+        ),
+        ("gaussian_process", ["--iterations", "3", "--points", "12"], "gaussian_process.png"),
+        (
             "siamese_images",
             [
                 "--iterations",

@@ -15,6 +15,7 @@ ROOMS = {
     "tm.testing": tm.testing,
     "tm.optim": tm.optim,
     "tm.losses": tm.losses,
+    "tm.linalg": tm.linalg,
     "tm.tree": tm.tree,
     "tm.testing.strategies": tm.testing.strategies,
 }

@@ -14,7 +14,7 @@ from tinymeta.core.text import INPUTS, names, parsed
 
 VALUES = [*(k / 2 for k in range(-6, 7)), -0.0, np.inf, -np.inf, np.nan]
 EXACT = ["absolute", "sign", "floor", "ceil", "trunc", "rint", "square"]
-EXACT_OF_TWO = ["minimum", "maximum", "fmod"]
+EXACT_OF_TWO = ["minimum", "maximum", "fmod", "remainder", "floor_divide"]
 ROUNDED = [
     "exp",
     "exp2",
@@ -38,6 +38,7 @@ ROUNDED = [
     "arcsinh",
     "arccosh",
     "arctanh",
+    "erf",
 ]
 ROUNDED_OF_TWO = ["power", "hypot", "arctan2"]
 

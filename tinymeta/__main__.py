@@ -14,11 +14,13 @@ import tinymeta as tm
 _PACKAGES = {
     "tm": tm,
     "tm.tree": tm.tree,
+    "tm.linalg": tm.linalg,
     "tm.nn": tm.nn,
     "tm.losses": tm.losses,
     "tm.optim": tm.optim,
     "tm.meta": tm.meta,
     "tm.data": tm.data,
+    "tm.ranks": tm.ranks,
     "tm.testing": tm.testing,
 }
 _INTRODUCTION = """# Public names

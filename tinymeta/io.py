@@ -33,7 +33,8 @@ def save(path: FilePath, tree: Any, about: dict | None = None) -> None:
     """Write a tree of arrays, tensors and numbers, and `about`, what is to be known of it.
 
     It is written beside the target and then renamed: a crash or a full disk leaves the file that
-    was there. NamedTuples come back as tuples unless `load` is given a tree like it.
+    was there. NamedTuples and dataclasses come back as tuples, and any dict as a plain one, unless
+    `load` is given a tree like it.
 
     Raises OSError; TypeError for a leaf that is no number, a key that is no string, and what JSON
     cannot hold; ValueError for an `about` with a "format", which is the file's own.
@@ -101,7 +102,8 @@ def load(path: FilePath, like: Any = None) -> Any:
     """The tree that `save` wrote, as Tensors.
 
     With `like`, it is in the structure of that tree, which must have the same leaves in the same
-    order: their places in the tree, dtypes and shapes. (Fields of NamedTuples count by position.)
+    order: their places in the tree, dtypes and shapes. (Fields of NamedTuples and
+    dataclasses count by position.)
 
     Raises FileNotFoundError if there is none, ValueError if the file is not such a tree, was
     changed, or does not match `like`.
@@ -138,7 +140,7 @@ def describe_leaves(tree: Any) -> list[str]:
 
 def _structure(tree: Any, numbers: Iterator[int]) -> Structure:
     """The structure of a tree, for JSON: the next of `numbers` for a leaf, else {kind: parts},
-    where kind is dict, list, tuple (NamedTuples, too) or none."""
+    where kind is dict, list, tuple (of NamedTuples and dataclasses, too) or none."""
     node = trees.children(tree)
     if node is None:
         return next(numbers)

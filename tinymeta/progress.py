@@ -6,12 +6,8 @@ It is tqdm's where that is installed and stderr is a terminal, else a line every
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-
-try:
-    import tqdm
-except ImportError:
-    tqdm = None
+from contextlib import contextmanager, suppress
+from typing import Any
 
 _INTERVAL = 30.0  # seconds between two lines, where there is no bar
 
@@ -19,16 +15,20 @@ _INTERVAL = 30.0  # seconds between two lines, where there is no bar
 class ProgressBar:
     """Counts iterations up to `total`: `step` after each one, `note` for a line that stays.
 
-    done: iterations of an earlier run, which do not count for the estimate of the time left.
+    done: iterations of an earlier run, which do not count for the estimate of the time left; shown:
+    False where another process shows it.
     """
 
-    def __init__(self, total: int, name: str, done: int = 0) -> None:
-        self.total, self.name, self.done = total, name, done
+    def __init__(self, total: int, name: str, done: int = 0, shown: bool = True) -> None:
+        self.total, self.name, self.done, self.shown = total, name, done, shown
         self.done_before = done
         self.start = self.last_line = time.perf_counter()
-        self._tqdm = None
-        if tqdm is not None and sys.stderr.isatty():
-            self._tqdm = tqdm.tqdm(total=total, desc=name, initial=done, leave=False)
+        self._tqdm: Any = None
+        if shown and sys.stderr.isatty():
+            with suppress(ImportError):
+                from tqdm import tqdm  # slow to import, and not needed where there is no terminal
+
+                self._tqdm = tqdm(total=total, desc=name, initial=done, leave=False)
 
     def step(self, **values: float) -> None:
         """One iteration more; the values are shown beside the bar, with four digits."""
@@ -49,7 +49,7 @@ class ProgressBar:
         line = f"{self.name} {self.done}/{self.total}  {text}  [{spent:.0f} s, {left:.0f} s left]"
         if self._tqdm is not None:
             self._tqdm.write(line, file=sys.stderr)
-        else:
+        elif self.shown:
             print(line, file=sys.stderr, flush=True)
 
     def close(self) -> None:
@@ -63,9 +63,9 @@ def _four_digits(value: object) -> str:
 
 
 @contextmanager
-def progress(total: int, name: str, done: int = 0) -> Iterator[ProgressBar]:
+def progress(total: int, name: str, done: int = 0, shown: bool = True) -> Iterator[ProgressBar]:
     """A ProgressBar that is closed at the end of the `with` block, whatever ends it."""
-    bar = ProgressBar(total, name, done)
+    bar = ProgressBar(total, name, done, shown)
     try:
         yield bar
     finally:

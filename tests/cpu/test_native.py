@@ -17,6 +17,7 @@ from tinymeta.cpu.native import MachineCodeCache, version
 
 ROOT = Path(tinymeta.__file__).parent
 KEPT = [
+    "cpu.along",
     "cpu.conv",
     "cpu.gemm",
     "cpu.index",
@@ -29,6 +30,7 @@ KEPT = [
 CALLED = [
     f"cpu.{file}"
     for file in (
+        "erf",
         "exp_log",
         "inlining",
         "libm",

@@ -71,6 +71,17 @@ def test_a_static_exponent_may_be_any_number(exponent, on_gpu):
     np.testing.assert_allclose(tm.jit(lambda x: x**exponent)(x).numpy(), expected, rtol=1e-6)
 
 
+@pytest.mark.parametrize("dtype", ["int8", "int64", "uint8", "float32"])
+def test_quotients_and_remainders_of_either_sign_and_by_zero(dtype, on_gpu):
+    values = np.array([7, 1, 5, 0, 3, 100]).astype(dtype)
+    signed = values if dtype[0] == "u" else np.concatenate([values, -values])
+    a, b = (x.ravel() for x in np.meshgrid(signed, signed))
+    with np.errstate(all="ignore"):
+        for op, numpys in ((tm.mod, np.mod), (tm.floor_divide, np.floor_divide)):
+            for f in (op, tm.jit(lambda a, b, op=op: op(a, b))):
+                np.testing.assert_array_equal(f(a, b).numpy(), numpys(a, b))
+
+
 @settings(max_examples=4 if SIMULATED else 50, deadline=None)
 @given(texts(), st.sampled_from(["float32", "float64"]), st.data())
 def test_any_text_means_the_same_there_eager_and_compiled(drawn, dtype, data):
@@ -311,6 +322,28 @@ def test_scatter_adds_in_the_order_of_the_indices(on_gpu):
     ):
         y = registry[name](tm.asarray(g), tm.asarray(i), size=2).numpy()
         assert y.ravel().tolist() == [1, 0]  # from the left: 1e8 + 1 rounds to 1e8
+
+
+@pytest.mark.parametrize("rows", [1, 20] if SIMULATED else [1, 33, 300])
+def test_factors_of_matrices_with_more_rows_than_a_block_has_threads(rows):
+    a, b = rng.normal(size=(2, rows, rows)), rng.normal(size=(2, rows, 3))
+    definite = a @ a.swapaxes(1, 2) + rows * np.eye(rows)
+    for name, arrays, static in (
+        ("cholesky", (definite,), {}),
+        ("lu", (a,), {}),
+        ("triangular_solve", (definite, b), {"transposed": False}),
+        ("triangular_solve", (definite, b), {"transposed": True}),
+    ):
+        expected = registry[name](*arrays, **static).numpy()
+        with tm.device("cuda"):
+            found = registry[name](*arrays, **static).numpy()
+        np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-12 * rows)
+
+
+def test_a_matrix_without_a_factor_is_nan_alone(on_gpu):
+    matrices = np.stack([np.eye(3), np.zeros((3, 3)), -np.eye(3)])
+    found = tm.linalg.cholesky(tm.asarray(matrices)).numpy()
+    assert np.isfinite(found[0]).all() and np.isnan(found[1:, 0, 0]).all()
 
 
 # ---- derivatives ---------------------------------------------------------------------------------

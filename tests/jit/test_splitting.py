@@ -91,6 +91,22 @@ def test_a_value_that_is_read_by_rows_and_whole():
     np.testing.assert_allclose(result, f(x, w).item(), rtol=1e-12)
 
 
+def test_each_task_factors_matrices_of_its_own():
+    a, b = rng.normal(size=(3, 5, 5)) + 4 * np.eye(5), rng.normal(size=(3, 5))
+
+    def f(a, b):
+        definite = a @ tm.swapaxes(a, -1, -2)
+        log_det = tm.linalg.slogdet(tm.linalg.cholesky(definite)).logabsdet
+        return (log_det + (tm.linalg.solve(a, b[..., None]) ** 2).sum((1, 2))).sum()
+
+    gradient = tm.grad(f)
+    found = split(simplified(gradient, a, b))
+    assert isinstance(found, Split) and found.tasks == 3
+    assert {"cholesky", "lu", "triangular_solve"} <= {eqn.op for eqn in found.middle}
+    result = ChunkedReplay(found, 1, chunk_bounds(3, 2))([a, b])[0]
+    np.testing.assert_allclose(result, gradient(a, b).numpy(), rtol=1e-12)
+
+
 # ---- checkpoints --------------------------------------------------------------------------------
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import tinymeta as tm
+from tinymeta.cpu.factor import SMALL
 from tinymeta.data import Glyphs
 from tinymeta.jit import replay
 from tinymeta.jit.chunks import ChunkedReplay
@@ -117,6 +118,35 @@ def test_no_step_of_a_training_runs_in_python(command, first_update):
         assert not steps_in_python(program)
 
 
+@pytest.mark.parametrize("rows, in_python", [(SMALL, 0), (SMALL + 1, 1)])
+def test_small_matrices_are_factored_without_python(rows, in_python):
+    """Of large ones the Cholesky factor is LAPACK's."""
+    program = compile_for(lambda a: tm.linalg.cholesky(a), (np.eye(rows),), {})
+    assert steps_in_python(program)["cholesky"] == in_python
+    program = compile_for(lambda a: tm.linalg.solve(a, a), (np.ones((8, 20, 20)),), {})
+    assert not steps_in_python(program)
+
+
 def test_a_step_in_python_is_counted():
     x = np.ones((3, 4), np.float16)
     assert steps_in_python(compile_for(lambda x: tm.argmax(x * 2, 1), (x,), {}))["argmax"] == 1
+
+
+def test_no_step_of_what_people_bring_runs_in_python():
+    """Every function of ops/more.py that takes an array, with its gradient if it has one."""
+
+    def all_of(x):
+        values, _ = tm.topk(x, 2)
+        elementwise = tm.erf(x) + tm.mod(x, 0.7) + tm.arctan2(x, 2.0) + tm.gelu(x) + tm.round(x, 1)
+        along = tm.sort(x) * tm.cumsum(x, 0) * tm.cumprod(x, 1) + tm.cummax(x, 1)
+        parts = tm.roll(tm.tile(x, 2), 3, 1)[:, :4] + tm.tril(x) + tm.repeat(x, 2, 0)[:4]
+        contracted = tm.einsum("ij,kj,k->i", x, x, x[0]) + tm.diag(x) * tm.prod(x, 0)
+        scores = tm.std(x, 0, correction=1) + tm.median(x, 1) + tm.linspace(0, 1, 4)
+        counted = tm.all(x > 0, 1) | tm.any(tm.isinf(x), 0) | (tm.argmin(x, 0) > 1)
+        total = tm.sum(elementwise * along * parts) + tm.sum(contracted * scores) + tm.sum(values)
+        return total + tm.sum(tm.where(counted, x, 0.0))
+
+    x = np.random.default_rng(0).normal(size=(4, 4)).astype(np.float32)
+    program = compile_for(tm.grad(all_of), (x,), {})
+    assert sum(len(part.steps) for part in replays(program)) > 20
+    assert not steps_in_python(program)

@@ -22,8 +22,20 @@ UNARY = [
     "abs",
     "sign",
     "neg",
+    "exp2",
+    "log2",
+    "log10",
+    "tan",
+    "sinh",
+    "cosh",
+    "arcsin",
+    "arctan",
+    "arcsinh",
+    "erf",
+    "gelu",
+    "elu",
 ]
-BINARY = ["add", "sub", "mul", "div", "maximum", "minimum", "power"]
+BINARY = ["add", "sub", "mul", "div", "maximum", "minimum", "power", "arctan2", "logaddexp"]
 COMPARISONS = ["equal", "not_equal", "less", "less_equal", "greater", "greater_equal"]
 SHAPES = [(), (0,), (2, 0), (0, 3), (1, 0, 2)]
 

@@ -1,5 +1,6 @@
 """Every primitive on every dtype: NumPy's value, or one sentence that says what to do."""
 
+import math
 import warnings
 
 import numpy as np
@@ -76,6 +77,41 @@ VALUES = {
     "tanh": (lambda a, b: tm.tanh(b), floats(lambda a, b: np.tanh(b))),
     "sigmoid": (lambda a, b: tm.sigmoid(b), floats(lambda a, b: 1 / (1 + np.exp(-b)))),
     "softplus": (lambda a, b: tm.softplus(b), floats(lambda a, b: np.logaddexp(b, 0))),
+    "exp2": (lambda a, b: tm.exp2(b), floats(lambda a, b: np.exp2(b))),
+    "log2": (lambda a, b: tm.log2(a), floats(lambda a, b: np.log2(a))),
+    "log10": (lambda a, b: tm.log10(a), floats(lambda a, b: np.log10(a))),
+    "tan": (lambda a, b: tm.tan(b), floats(lambda a, b: np.tan(b))),
+    "sinh": (lambda a, b: tm.sinh(b), floats(lambda a, b: np.sinh(b))),
+    "cosh": (lambda a, b: tm.cosh(b), floats(lambda a, b: np.cosh(b))),
+    "arcsin": (lambda a, b: tm.arcsin(a), floats(lambda a, b: np.arcsin(a))),
+    "arccos": (lambda a, b: tm.arccos(a), floats(lambda a, b: np.arccos(a))),
+    "arctan": (lambda a, b: tm.arctan(b), floats(lambda a, b: np.arctan(b))),
+    "arcsinh": (lambda a, b: tm.arcsinh(b), floats(lambda a, b: np.arcsinh(b))),
+    "arccosh": (lambda a, b: tm.arccosh(a), floats(lambda a, b: np.arccosh(a))),
+    "arctanh": (lambda a, b: tm.arctanh(a), floats(lambda a, b: np.arctanh(a))),
+    "arctan2": (lambda a, b: tm.arctan2(a, b), floats(np.arctan2)),
+    "logaddexp": (lambda a, b: tm.logaddexp(a, b), floats(np.logaddexp)),
+    "erf": (lambda a, b: tm.erf(a), floats(lambda a, b: np.vectorize(math.erf)(a).astype(a.dtype))),
+    **{
+        name: (
+            (lambda f: lambda a, b: f(a))(getattr(tm, name)),
+            (lambda f: lambda a, b: f(a).astype(a.dtype))(getattr(np, name)),
+        )
+        for name in ("floor", "ceil", "trunc")
+    },
+    "round": (lambda a, b: tm.round(a), lambda a, b: a if a.dtype == bool else np.round(a)),
+    "mod": (lambda a, b: tm.mod(a, b), lambda a, b: np.mod(a, b) if a.dtype.kind != "b" else -a),
+    "floor_divide": (
+        lambda a, b: tm.floor_divide(a, b),
+        lambda a, b: np.floor_divide(a, b) if a.dtype.kind != "b" else -a,
+    ),
+    **{
+        name: (
+            (lambda f: lambda a, b: f(a))(getattr(tm, name)),
+            (lambda f: lambda a, b: f(a))(getattr(np, name)),
+        )
+        for name in ("isnan", "isfinite", "isinf")
+    },
     "equal": (lambda a, b: tm.equal(a, b), np.equal),
     "not_equal": (lambda a, b: tm.not_equal(a, b), np.not_equal),
     "less": (lambda a, b: tm.less(a, b), np.less),
@@ -97,6 +133,9 @@ VALUES = {
     "max": (lambda a, b: tm.max(a, 0), lambda a, b: np.max(a, 0)),
     "min": (lambda a, b: tm.min(a, 0), lambda a, b: np.min(a, 0)),
     "argmax": (lambda a, b: tm.argmax(a), lambda a, b: np.argmax(a)),
+    "cumulative_sum": (lambda a, b: tm.cumsum(b, 0), lambda a, b: np.cumsum(b, 0)),
+    "argsort": (lambda a, b: tm.argsort(a, 1), lambda a, b: np.argsort(a, 1, kind="stable")),
+    "sort": (lambda a, b: tm.sort(a, 0), lambda a, b: np.sort(a, 0)),
     "mean": (
         lambda a, b: tm.mean(b),
         lambda a, b: np.mean(b, dtype=np.promote_types(b.dtype, float)).astype(
@@ -208,6 +247,9 @@ def test_the_value_is_numpys(name, dtype):
         "conv",
         "window_argmax",
         "avg_pool2d",
+        "erf",
+        "cumulative_sum",
+        "sort",
     ):
         with pytest.raises(TypeError, match=r"has no loop for \w+: cast to float64 with astype"):
             VALUES[name][0](a, b)

@@ -10,7 +10,7 @@ import tinymeta as tm
 pytest.importorskip("benchmarks", reason="only python -m pytest, at the root, finds benchmarks/")
 
 from benchmarks import __main__ as command
-from benchmarks import alone, growth, profile, work
+from benchmarks import alone, growth, products, profile, work
 
 pytestmark = pytest.mark.peers
 
@@ -27,9 +27,17 @@ def jax():
 
 @pytest.fixture
 def small(monkeypatch):
-    """The works, but conv4 with two tasks."""
-    monkeypatch.setitem(work.WORKS, "conv4", lambda: work.conv4(tasks=2, filters=8))
-    monkeypatch.setitem(work.WORKS, "siamese", lambda: work.siamese(pairs=6, filters=8))
+    """The works with few tasks, filters, classes and steps."""
+    smaller = {
+        "conv4": lambda: work.conv4(tasks=2, filters=8),
+        "dense": lambda: work.dense(tasks=2),
+        "large-images": lambda: work.large_images(tasks=1),
+        "learned-optimizer": lambda: work.learned_optimizer(steps=work.TRUNCATE + 2, tasks=3),
+        "prototypical": lambda: work.prototypical(way=4, query=1),
+        "siamese": lambda: work.siamese(pairs=6, filters=8),
+    }
+    for name, make in smaller.items():
+        monkeypatch.setitem(work.WORKS, name, make)
 
 
 @pytest.mark.parametrize(
@@ -38,6 +46,10 @@ def small(monkeypatch):
         ("conv4 --no-loops", {"torch.func, vmap and grad", "JAX, jit and vmap"}),
         ("sinusoid", {"JAX, jit and vmap", "JAX, jit and lax.map", "torch, leading task axis"}),
         ("siamese", {"torch.func, grad", "JAX, jit"}),
+        ("dense --no-loops", {"torch.func, vmap and grad", "JAX, jit and vmap"}),
+        ("large-images --no-loops", {"torch.func, vmap and grad", "JAX, jit and vmap"}),
+        ("prototypical", {"torch.func, vmap and grad", "JAX, jit and vmap"}),
+        ("learned-optimizer", {"torch.autograd", "JAX, jit and lax.scan"}),
         *((kind, {"torch", "JAX, jit"}) for kind in work.OPERATIONS),
     ],
 )
@@ -51,6 +63,14 @@ def test_a_comparison(small, torch, jax, words, rivals, tmp_path, capsys):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["report.json", "report.md"]
     assert found["what"] in (tmp_path / "report.md").read_text()
     assert "torch" in report["machine"] and "ratio" in capsys.readouterr().out
+
+
+def test_products_beside_every_blas(torch, monkeypatch):
+    shapes = [(9, 20, 30, ""), (9, 20, 30, "x"), (9, 20, 30, "y"), (14, 1024, 3, "")]
+    monkeypatch.setattr(products, "PRODUCTS", {"small": shapes})
+    _, *rows = products.products(rounds=1).splitlines()
+    assert len(rows) == 4
+    assert all("tinymeta" in r and "NumPy" in r and "torch" in r for r in rows)
 
 
 def test_what_differs_is_not_timed(monkeypatch, tmp_path):

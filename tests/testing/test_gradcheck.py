@@ -168,6 +168,17 @@ def test_a_slope_lost_in_rounding_is_not_decided(a_new_primitive):
 
 def test_a_kink_near_by_is_stepped_around():
     check_grads(lambda x: tm.relu(x) * x + tm.abs(x), np.array([1e-4, -1e-4, 2.0]), order=3)
+    check_grads(tm.relu, np.array([1e-7, 0.3, 2.0, 0.7]))
+
+
+def test_the_rounding_of_what_cancels_inside_is_no_mistake_and_hides_none(a_new_primitive):
+    """The values are a millionth of the numbers that they are differences of."""
+    for seed in range(10):
+        point = np.random.default_rng(seed).normal(size=(3, 3))
+        check_grads(lambda x: (x**3 - x**3 * 0.999999).sum(), point, seed=seed)
+    cube = a_new_primitive("a * a * a", (lambda g, y, a: 3.003 * g * a * a,))
+    with pytest.raises(AssertionError, match="of order 1 is wrong"):
+        check_grads(lambda x: (cube(x) - cube(x) * 0.999999).sum(), x)
 
 
 # ---- what is right passes, with a tolerance that means something ---------------------------------

@@ -24,9 +24,10 @@ _REFLECTED = {
 # NumPy's names of what tinymeta has under another one.
 _OTHER_NAMES = {
     "absolute": "abs",          "subtract": "sub",           "multiply": "mul",
-    "divide": "div",            "negative": "neg",           "linalg.norm": "norm",
+    "divide": "div",            "negative": "neg",
     "array": "asarray",         "dot": "matmul",             "vstack": "concatenate",
     "hstack": "concatenate",    "amax": "max",               "amin": "min",
+    "remainder": "mod",         "multiply.reduce": "prod",   "add.accumulate": "cumsum",
     "add.reduce": "sum",        "maximum.reduce": "max",     "minimum.reduce": "min"}
 # fmt: on
 
@@ -141,4 +142,7 @@ def _instead(how: str) -> str:
     """The beginning of an advice: the function of tinymeta to use, if there is one."""
     name = how.removeprefix("np.")
     name = _OTHER_NAMES.get(name, name)
-    return f"use tm.{name}, or " if hasattr(sys.modules.get("tinymeta"), name) else "use "
+    found: Any = sys.modules.get("tinymeta")
+    for part in name.split("."):  # "linalg.solve" is in a module of the package
+        found = getattr(found, part, None)
+    return "use " if found is None else f"use tm.{name}, or "

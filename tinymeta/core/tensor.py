@@ -63,15 +63,18 @@ class Tensor(Readable):
     if TYPE_CHECKING:  # what ops/__init__.py puts here
         stacked: ClassVar[Callable]
         T: Any
+        mT: Any
+        __array_namespace__: Any
 
         def _method(self, *args: Any, **kwargs: Any) -> "Tensor": ...
 
         __add__ = __sub__ = __mul__ = __truediv__ = __matmul__ = __pow__ = _method
         __radd__ = __rsub__ = __rmul__ = __rtruediv__ = __rmatmul__ = __rpow__ = _method
         __and__ = __or__ = __xor__ = __rand__ = __ror__ = __rxor__ = __invert__ = _method
+        __mod__ = __floordiv__ = __rmod__ = __rfloordiv__ = _method
         __neg__ = __pos__ = __abs__ = __lt__ = __le__ = __gt__ = __ge__ = __getitem__ = _method
         __eq__ = __ne__ = _method  # type: ignore[assignment]
-        astype = reshape = transpose = sum = mean = max = min = _method
+        astype = reshape = transpose = sum = mean = max = min = relu = _method
 
     def __init__(
         self,

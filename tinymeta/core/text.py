@@ -3,9 +3,9 @@
     text        a b c, numbers, pi e inf nan; + - * / ** and FUNCTIONS of these
     mask        two of these compared, isnan, isfinite; & | ~ of masks
 
-Functions have NumPy's names, and an operator is another way to write a call: `parsed` makes a tree
-of Calls of a text. Where a number is needed, a mask counts 1 or 0. A name that is none of these is
-static metadata, which a primitive of ours gets by keyword.
+Functions have NumPy's names (erf has SciPy's), and an operator is another way to write a call:
+`parsed` makes a tree of Calls of a text. Where a number is needed, a mask counts 1 or 0. A name
+that is none of these is static metadata, which a primitive of ours gets by keyword.
 """
 
 import ast
@@ -23,9 +23,10 @@ FUNCTIONS = dict.fromkeys((
     "exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "sqrt", "cbrt", "square", "reciprocal",
     "sin", "cos", "tan", "arcsin", "arccos", "arctan",
     "sinh", "cosh", "tanh", "arcsinh", "arccosh", "arctanh",
-    "floor", "ceil", "trunc", "rint", "absolute", "sign", "isnan", "isfinite"), 1)
+    "floor", "ceil", "trunc", "rint", "absolute", "sign", "isnan", "isfinite", "erf"), 1)
 FUNCTIONS |= dict.fromkeys((
-    "minimum", "maximum", "power", "fmod", "hypot", "arctan2", "copysign"), 2)
+    "minimum", "maximum", "power", "fmod", "remainder", "floor_divide", "hypot", "arctan2",
+    "copysign"), 2)
 FUNCTIONS |= {"where": 3}
 OPERATORS = {  # what an operator calls
     ast.Add: "add",            ast.BitAnd: "logical_and", ast.Gt:  "greater",

@@ -1,10 +1,19 @@
-"""Trees of parameters: dicts, lists, tuples and NamedTuples of leaves.
+"""Trees of parameters: dicts, lists, tuples, NamedTuples and dataclasses of leaves.
 
 Everything else is a leaf; None is an inner node without children, so it has no leaf.
-Dicts are visited in the order of their sorted keys, so two equal dicts are equal trees.
+Dicts, OrderedDict and defaultdict among them, are visited in the order of their sorted keys, so two
+equal dicts are equal trees; a new one has the order and the default of the old.
+
+A dataclass has its fields as children, but for those that are `field(metadata={"static": True})`,
+which every new one has from the old; it is copied, and neither `__init__` nor `__post_init__` is
+run, as a tree may hold anything for a while. One whose class says `__tree_leaf__ = True`, such as a
+layer, whose fields are settings and no parameters, is a leaf.
 """
 
+import copy
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable
+from dataclasses import fields
 from typing import Any
 
 __all__ = ["flatten", "leaves", "map", "unflatten"]
@@ -17,6 +26,9 @@ def children(node: Any) -> tuple[Any, Any, Callable] | None:
         keys = sorted(node, key=str)  # keys of two types have no order of their own
         values = [node[k] for k in keys]
         return keys, values, lambda parts: dict(zip(keys, parts))
+    if kind is OrderedDict or kind is defaultdict:
+        keys = sorted(node, key=str)
+        return keys, [node[k] for k in keys], lambda parts: _with_values(node, keys, parts)
     if kind is list:
         return range(len(node)), node, list
     if isinstance(node, tuple):
@@ -25,7 +37,42 @@ def children(node: Any) -> tuple[Any, Any, Callable] | None:
         return range(len(node)), node, tuple
     if node is None:
         return (), (), lambda parts: None
+    if _is_tree(kind):
+        names = [f.name for f in fields(node) if not _is_static(f)]
+        values = [getattr(node, name) for name in names]
+        return names, values, lambda parts: _with_fields(node, names, parts)
     return None
+
+
+def _with_values(node: Any, keys: list, values: list) -> Any:
+    """A dict like `node`, in its order, with these values for its keys."""
+    new = node.copy()
+    new.update(zip(keys, values))
+    return new
+
+
+def _is_tree(kind: type) -> bool:
+    """Is it a dataclass that has its fields as children?"""
+    return hasattr(kind, "__dataclass_fields__") and not hasattr(kind, "__tree_leaf__")
+
+
+def _is_static(field: Any) -> bool:
+    return bool(field.metadata.get("static"))
+
+
+def _with_fields(node: Any, names: list[str], values: list) -> Any:
+    """A copy of a dataclass, which may be frozen, with these values for its fields."""
+    new = copy.copy(node)
+    for name, value in zip(names, values):
+        object.__setattr__(new, name, value)
+    return new
+
+
+def static_fields(node: Any) -> list:
+    """The values of the fields of a dataclass that are no children."""
+    if not _is_tree(type(node)):
+        return []
+    return [getattr(node, field.name) for field in fields(node) if _is_static(field)]
 
 
 def flatten(tree: Any) -> tuple[list, Callable]:
@@ -67,10 +114,10 @@ def paths(tree: Any, prefix: str = "") -> list[str]:
     if parts is None:
         return [prefix]
     labels, subtrees, _ = parts
-    is_named_tuple = hasattr(tree, "_fields")
+    is_by_name = hasattr(tree, "_fields") or _is_tree(type(tree))
     found = []
     for label, subtree in zip(labels, subtrees):
-        step = f".{label}" if is_named_tuple else f"[{label!r}]"
+        step = f".{label}" if is_by_name else f"[{label!r}]"
         found += paths(subtree, prefix + step)
     return found
 

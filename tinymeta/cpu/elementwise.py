@@ -24,6 +24,7 @@ from ..core.text import (
     numeric_arguments,
     parsed,
 )
+from .erf import erf_of_array
 
 
 def where(condition: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -42,8 +43,9 @@ def where(condition: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return (((x_bits ^ y_bits) & mask) ^ y_bits).view(dtype)
 
 
-_UFUNCS = {name: getattr(np, name) for name in (*FUNCTIONS, *OPERATORS.values(), "positive")}
-_UFUNCS["where"] = where
+_NAMES = {*FUNCTIONS, *OPERATORS.values(), "positive"} - {"where", "erf"}
+_UFUNCS: dict[str, Callable] = {name: getattr(np, name) for name in _NAMES}
+_UFUNCS |= {"where": where, "erf": erf_of_array}
 
 
 def compile_text(text: str) -> Callable[..., None]:

@@ -17,10 +17,20 @@ Cost: 2 m n k operations. x is read once for each strip of columns, y once for e
 """
 
 from .native import inlined, native
-from .simd import LANES, TILE_VECTORS, at, multiply_strip, transpose_8x8
+from .simd import (
+    CACHE_LINE,
+    LANES,
+    ROWS_AHEAD,
+    TILE_VECTORS,
+    at,
+    multiply_strip,
+    prefetch,
+    transpose_8x8,
+)
 
 _WIDEST, HALF, QUARTER = TILE_VECTORS * LANES, LANES // 2, LANES // 4  # strips of columns
-MIN_ROWS_TO_PACK = 48  # rows of x: at 20 packing y gains nothing, at 80 it does
+SAME_SET = 4096 // 4  # numbers from a row to one that falls into the same set of the first cache
+MIN_ROWS_TO_PACK = 2 * 6  # rows of x, two tiles: what is packed has to be read more than once
 
 
 @inlined
@@ -81,15 +91,18 @@ def packed(workspace, y, width, m, count, y_k, y_n):
 
     workspace, y: float32*; the rest int64. y_k, y_n: strides of y's rows and columns.
 
-    Rows that lie far apart fall into few sets of the cache and drive each other out, so where many
-    tiles read them they are copied first. Columns of a transpose have to be.
+    Rows that lie a multiple of 4 KB apart fall into the same few sets of the cache and drive each
+    other out, so where some tiles read them they are copied first. Columns of a transpose have to
+    be. All others are read where they are: what copying gains, the copy costs.
     """
     if y_n != 1:
         transpose_into(workspace, y, width, count, y_n)
         return workspace, width
-    if m < MIN_ROWS_TO_PACK or y_k == width:
+    if y_k % SAME_SET != 0 or m < MIN_ROWS_TO_PACK:
         return y, y_k
     for k in range(count):
+        for j in range(0, width, CACHE_LINE):
+            prefetch(at(y, (k + ROWS_AHEAD) * y_k + j))
         for j in range(width):
             workspace[k * width + j] = y[k * y_k + j]
     return workspace, width

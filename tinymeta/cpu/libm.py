@@ -54,6 +54,37 @@ def _binary(name: str) -> Callable:
     return stub
 
 
+def _of_quotients(name: str, of_floats: Callable) -> Callable:
+    """`remainder` or `floor_divide`: of floats Python's, which is NumPy's at every edge.
+
+    Of integers Numba's twin of NumPy's, which bears a 0 below, and -1 below the least.
+    """
+    of_integers = getattr(np, name)
+
+    def stub(x, y):
+        raise TypeError(f"{name} of cpu.libm works inside compiled kernels alone")
+
+    def by_dtype(x, y):
+        if x == y == types.float32:
+            return lambda x, y: F(of_floats(D(x), D(y)))
+        if isinstance(x, types.Float):
+            return lambda x, y: of_floats(x, y)
+        return lambda x, y: of_integers(x, y)
+
+    overload(stub, jit_options=INLINE)(by_dtype)
+    return stub
+
+
+@always_inline
+def _remainder(x, y):
+    return x % y
+
+
+@always_inline
+def _floor_divide(x, y):
+    return x // y
+
+
 @always_inline
 def floor(x):
     return np.floor(x)
@@ -104,5 +135,7 @@ EXACT = (floor, ceil, trunc, rint, copysign, square, reciprocal, isnan, isfinite
 FUNCTIONS = (
     {name: _unary(name) for name in UNARY}
     | {name: _binary(name) for name in BINARY}
+    | {"remainder": _of_quotients("remainder", _remainder)}
+    | {"floor_divide": _of_quotients("floor_divide", _floor_divide)}
     | {function.__name__: function for function in EXACT}
 )

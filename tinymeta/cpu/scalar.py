@@ -15,6 +15,7 @@ from numba import types
 from numba.extending import overload
 
 from . import libm
+from .erf_in_loops import erf32, erf64
 from .exp_log import exp32, expm1_32, log1p32, log32, tanh32
 from .inlining import INLINE, always_inline
 from .trig import cos, sin
@@ -107,6 +108,7 @@ FUNCTIONS = libm.FUNCTIONS | {
     "tanh":  _by_dtype("tanh",  tanh32,   lambda x: math.tanh(x)),
     "sin":   _by_dtype("sin",   sin,      lambda x: math.sin(x)),
     "cos":   _by_dtype("cos",   cos,      lambda x: math.cos(x)),
+    "erf":   _by_dtype("erf",   erf32,    erf64),
     "sqrt": sqrt, "absolute": absolute, "sign": sign, "power": power,
     "maximum": maximum, "minimum": minimum, "where": where, "inf": math.inf, "nan": math.nan,
 }

@@ -1,6 +1,7 @@
 """Vector instructions that no compiler finds in loops over scalars, spelt out in LLVM.
 
 `at`               a pointer, some elements on
+`prefetch`         asks for a number that is needed soon
 `multiply_strip`   a strip of columns of a matrix product, tile by tile: the heart of gemm.py
 `transpose_8x8`    8 x 8 numbers turned in registers
 
@@ -33,16 +34,31 @@ def vector_registers() -> tuple[int, int]:
 
 
 LANES, TILE_VECTORS = vector_registers()
-_TILE_ROWS = 6, 4, 2, 1  # the highest first; the lower ones are for the rows that are left
+_TILE_ROWS = 6, 4, 3, 2, 1  # the highest first; the lower ones are for the rows that are left
 _FLOAT, _INDEX, _LANE = ir.FloatType(), ir.IntType(64), ir.IntType(32)
 _CONTRACT = ("contract",)  # a product and its sum may be one instruction, rounded once
 ALIGNMENT = 4  # bytes: a vector may begin at any float32
+CACHE_LINE = 16  # float32 numbers that come into the cache together
+ROWS_AHEAD = (
+    8  # how early a row is asked for: some 100 cycles, what the second cache takes, or more
+)
 
 
 @intrinsic
 def at(typing, p, offset):
     """at(p: T*, offset: int64) -> T*: the pointer to the element `offset` after p."""
     return p(p, offset), lambda context, b, signature, args: b.gep(args[0], [args[1]])
+
+
+@intrinsic
+def prefetch(typing, p):
+    """prefetch(p: float32*): brings the number into the first cache; p may point anywhere."""
+
+    def code(context, b, signature, args):
+        _prefetch(b, args[0])
+        return context.get_dummy_value()
+
+    return types.void(p), code
 
 
 # ---- a strip of a matrix product ----------------------------------------------------------------
@@ -54,7 +70,7 @@ def multiply_strip(typing, vectors, lanes, out, x, y, m, count, out_m, x_m, x_k,
 
     vectors, lanes: literals, vectors in a row of a tile and numbers in a vector. out, x, y:
     float32*; the rest int64: sizes, then strides in elements. Rows of out and y are contiguous.
-    Tiles of 6 rows as long as there are 6 left, then of 4, 2 and 1.
+    Tiles of 6 rows as long as there are 6 left, then of 4, 3, 2 and 1.
     """
 
     def code(context, b, signature, args):
@@ -78,6 +94,9 @@ def _multiply_tile(b, shape, out, x, y, count, out_m, x_m, x_k, y_k):
     """The instructions of one tile: its sums stay in registers while k runs over x and y once.
 
     shape: rows, vectors in a row, lanes of a vector, known now; all else is known when it runs.
+    Rows of y, and of a transposed x, may lie far apart, where the processor does not foresee the
+    next: it is asked for before it is needed. That costs nothing, as the multiplications are what
+    the loop waits for.
     """
     rows, vectors, lanes = shape
     kind = ir.VectorType(_FLOAT, lanes)
@@ -85,8 +104,13 @@ def _multiply_tile(b, shape, out, x, y, count, out_m, x_m, x_k, y_k):
     sums = {place: cgutils.alloca_once(b, kind) for place in places}  # LLVM makes registers of it
     for place in places:
         b.store(ir.Constant(kind, None), sums[place])
+    x_ahead = b.gep(x, [b.mul(x_k, _index(ROWS_AHEAD))])
+    y_ahead = b.gep(y, [b.mul(y_k, _index(ROWS_AHEAD))])
     with cgutils.for_range(b, count) as loop:
         y_row, x_column = b.mul(loop.index, y_k), b.mul(loop.index, x_k)
+        _prefetch(b, b.gep(x_ahead, [x_column]))
+        for j in range(0, vectors * lanes, CACHE_LINE):
+            _prefetch(b, b.gep(y_ahead, [b.add(y_row, _index(j))]))
         ys = []
         for j in range(vectors):
             pointer = _vector_pointer(b, y, b.add(y_row, _index(j * lanes)), kind)
@@ -148,6 +172,15 @@ def transpose_8x8(typing, out, y, out_k, y_n):
 def _vector_pointer(b: Any, p: Any, offset: Any, kind: ir.Type) -> Any:
     """The pointer to a vector that begins `offset` elements after p."""
     return b.bitcast(b.gep(p, [offset]), kind.as_pointer())
+
+
+def _prefetch(b: Any, p: Any) -> None:
+    """Ask for the cache line of a pointer: for reading, into the first cache, of data."""
+    byte = ir.IntType(8).as_pointer()
+    kind = ir.FunctionType(ir.VoidType(), [byte, _LANE, _LANE, _LANE])
+    instruction = cgutils.get_or_insert_function(b.module, kind, "llvm.prefetch.p0i8")
+    reading, first_cache, data = (ir.Constant(_LANE, number) for number in (0, 3, 1))
+    b.call(instruction, [b.bitcast(p, byte), reading, first_cache, data])
 
 
 def _splat(b: Any, scalar: Any, kind: Any) -> Any:

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..core.text import FUNCTIONS as NAMES
 from .target import SIMULATED, constant_like, device_function, libdevice
+from .truncated import truncated_quotient, truncated_remainder
 
 # The names that Python's math spells in another way.
 _MATH_NAMES = {
@@ -63,11 +64,32 @@ def reciprocal(x):
     return constant_like(x, 1) / x
 
 
+@device_function
+def remainder(x, y):
+    """What is left of x, with the sign of y; of integers by 0 it is 0, as NumPy has it."""
+    zero = constant_like(x, 0)
+    left = truncated_remainder(x, y)
+    if left == zero or (left == left and y == zero):
+        return zero if y >= zero else -zero
+    return left + y if (left < zero) != (y < zero) else left
+
+
+@device_function
+def floor_divide(x, y):
+    """The largest whole number not above x / y; of integers by 0 it is 0, as NumPy has it."""
+    zero, one = constant_like(x, 0), constant_like(x, 1)
+    left = truncated_remainder(x, y)
+    quotient = truncated_quotient(x, y, left)
+    is_above = left != zero and y != zero and (left < zero) != (y < zero)
+    return quotient - one if is_above else quotient
+
+
 def _functions() -> dict:
     """Name -> function, for this target."""
     constants = {"inf": math.inf, "nan": math.nan}
     if SIMULATED:
-        return {name: getattr(np, name) for name in NAMES} | constants
+        erf = {"erf": lambda x: type(x)(math.erf(x))}
+        return {name: getattr(np, name) for name in NAMES if name != "erf"} | erf | constants
     ours = {
         "absolute": abs,
         "maximum": maximum,
@@ -77,6 +99,8 @@ def _functions() -> dict:
         "power": power,
         "square": square,
         "reciprocal": reciprocal,
+        "remainder": remainder,
+        "floor_divide": floor_divide,
     }
     ours |= {name: libdevice(name) for name in ("exp2", "cbrt", "rint")}
     pythons = {

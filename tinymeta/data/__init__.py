@@ -1,7 +1,7 @@
 """Few-shot problems: the data that a method learns from, and the data that it is tested on.
 
-Here     samplers of tasks and pairs; sinusoids; quadratics; Omniglot; glyphs that need no download;
-         a folder of one's own pictures.
+Here     samplers of tasks and pairs, and of numbered tasks; sinusoids; quadratics; Omniglot; glyphs
+         that need no download; a folder of one's own pictures.
 Imports  core system
 Never    Tensors, gradients, models: a sampler returns NumPy arrays, the task axis first.
 Add one  a file whose sampler returns Tasks, or a set of Characters for `episodes` to draw from
@@ -13,6 +13,7 @@ from .characters import Characters, Split, join
 from .episodes import Batch, Tasks, episodes
 from .folder import folder, folder_split
 from .glyphs import Glyphs
+from .numbered import Numbered
 from .pairs import Pairs, groups, pairs
 from .pictures import Pictures
 from .quadratics import Problems, Quadratics
@@ -22,6 +23,7 @@ __all__ = [
     "Batch",
     "Characters",
     "Glyphs",
+    "Numbered",
     "Omniglot",
     "Pairs",
     "Pictures",

@@ -19,6 +19,7 @@ from collections.abc import Callable
 from math import prod
 from typing import NamedTuple
 
+from ..cpu.factor import SMALL
 from ..cpu.pointers import DTYPES
 from .codegen import INDENT
 from .lower import geometry_numbers
@@ -62,6 +63,8 @@ def array_kernel_of(eqn: Equation) -> ArrayKernel | None:
     if eqn.op not in _CALLS or any(x.dtype not in DTYPES for x in arrays):
         return None
     if eqn.op in _ADDING and eqn.dtype == bool:  # a kernel would count them
+        return None
+    if eqn.op in _BY_LIBRARY and eqn.inputs[0].shape[-1] > SMALL:
         return None
     call = _CALLS[eqn.op](eqn)
     dtypes = [DTYPES[x.dtype] for x in arrays]
@@ -119,16 +122,38 @@ def _indexing(eqn: Equation) -> _FunctionCall:
     return _FunctionCall(f"{eqn.op}_contiguous", shapes)
 
 
+def _factor(eqn: Equation) -> _FunctionCall:
+    """Leading axes of matrices are one."""
+    shapes = [(prod(eqn.inputs[0].shape[:-2]), *eqn.shape[eqn.inputs[0].ndim - 2 :])]
+    for x in eqn.inputs:
+        shapes.append((prod(x.shape[:-2]), *x.shape[-2:]))
+    numbers = tuple(map(int, eqn.static.values()))  # transposed, of a triangular system
+    return _FunctionCall(f"{eqn.op}_contiguous", tuple(shapes), numbers)
+
+
+def _along(eqn: Equation) -> _FunctionCall:
+    """Cumulative sums and orders, whose primitives have three axes already."""
+    shapes = (eqn.shape, eqn.inputs[0].shape)
+    numbers = tuple(int(value) for value in eqn.static.values())  # is it from the other end
+    return _FunctionCall(f"{eqn.op}_contiguous", shapes, numbers)
+
+
 _CALLS: dict[str, Callable[[Equation], _FunctionCall]] = {
     "to_cols": _windows,
     "from_cols": _windows,
     "window_argmax": _window_argmax,
     "window_places": _window_argmax,
     "argmax": _argmax,
+    "cumulative_sum": _along,
+    "argsort": _along,
     "take": _indexing,
     "take_along": _indexing,
     "scatter_add": _indexing,
     "scatter_add_along": _indexing,
+    "cholesky": _factor,
+    "lu": _factor,
+    "triangular_solve": _factor,
 }
 _MOVING = {"to_cols", "take", "take_along"}  # the first operand's elements, into the result
-_ADDING = {"from_cols", "scatter_add", "scatter_add_along"}
+_ADDING = {"from_cols", "scatter_add", "scatter_add_along", "cumulative_sum"}
+_BY_LIBRARY = {"cholesky", "lu", "triangular_solve"}  # of large matrices, as in eager mode

@@ -31,8 +31,10 @@ HEADER = """
 from numba import carray
 from numba import float32, float64, int8, int16, int32, int64, uint8, uint16, uint32, uint64
 from tinymeta.cpu.conv import col2im, im2col
+from tinymeta.cpu.factor import cholesky_contiguous, lu_contiguous, triangular_solve_contiguous
 from tinymeta.cpu.gemm import at
 from tinymeta.cpu.index import scatter_add_along_contiguous, scatter_add_contiguous
+from tinymeta.cpu.along import argsort_contiguous, cumulative_sum_contiguous
 from tinymeta.cpu.index import take_along_contiguous, take_contiguous
 from tinymeta.cpu.pool import window_argmax_contiguous
 from tinymeta.cpu.reduce import argmax_contiguous

@@ -4,7 +4,8 @@ In: a program. Out: a function of arrays, a `ChunkedReplay` or, where that is no
 be, a `Replay` of the whole, and in words which and why.
 
 Invariant: the chunks, and the tree along which their sums are added, depend on shapes alone; so a
-split program gives the same bits on any number of threads, whichever thread runs which. One thread
+split program gives the same bits on any number of threads, whichever thread runs which, and on any
+number of ranks (system/world.py), each of which runs its share of the groups of chunks. One thread
 has chunks, too, where the memory of all tasks together is larger than the cache.
 
 Cost besides the work: a copy of each chunk's inputs, and of each group's results. If a step needs
@@ -19,9 +20,10 @@ import numpy as np
 
 from ..cpu.blas import blas_threads
 from ..system.resources import cores
+from ..system.world import World, current
 from .arena import take_idle
 from .chunk_count import chunk_count
-from .program import Program
+from .program import Equation, Program
 from .replay import Replay
 from .split import Split, split
 from .task_roles import estimated_seconds
@@ -38,11 +40,14 @@ class Execution(NamedTuple):
     """How a program is run, in words.
 
     how: in how many chunks, or whole; serial: why much of the work is not cut up for threads, "" if
-    it is, or if it is little.
+    it is, or if it is little; tasks, chunks: how many were cut into how many, 0 if the program is
+    run whole.
     """
 
     how: str
     serial: str = ""
+    tasks: int = 0
+    chunks: int = 0
 
     def __str__(self) -> str:
         return f"{self.how}: {self.serial}" if self.serial else self.how
@@ -54,9 +59,10 @@ _SMALL = Execution("whole: too little work for chunks")
 def build_replay(program: Program, threads: int | None = None) -> tuple[Callable, Execution]:
     """(the program as a function of arrays, how it is run): in chunks where that is worth it.
 
-    threads: by default as many as there are cores.
+    threads: by default as many as the process may use.
     """
-    threads = cores() if threads is None else threads
+    world = current()
+    threads = threads or world.threads or cores()
     seconds = sum(map(estimated_seconds, program.equations))
     if seconds < WORTH_SPLITTING:
         return Replay(program, threads, in_place=True), _SMALL
@@ -71,8 +77,8 @@ def build_replay(program: Program, threads: int | None = None) -> tuple[Callable
     outside = 1 - sum(map(estimated_seconds, found.middle)) / seconds
     if outside > _NOTABLE_SHARE:
         serial = f"{100 * outside:.0f} % of the work depends on no task, or on sums over all"
-    execution = Execution(f"{found.tasks} tasks in {count} chunks", serial)
-    return ChunkedReplay(found, threads, chunk_bounds(found.tasks, count)), execution
+    execution = Execution(f"{found.tasks} tasks in {count} chunks", serial, found.tasks, count)
+    return ChunkedReplay(found, threads, chunk_bounds(found.tasks, count), world), execution
 
 
 def chunk_bounds(tasks: int, count: int) -> list[int]:
@@ -80,9 +86,14 @@ def chunk_bounds(tasks: int, count: int) -> list[int]:
     return [tasks * k // count for k in range(count + 1)]
 
 
-def group_count(chunks: int, threads: int) -> int:
-    """In how many groups chunks are taken: a power of two, as `chunks` is."""
-    wanted = _GROUPS_OF_A_THREAD * threads if threads > 1 else 1
+def group_count(chunks: int, threads: int, ranks: int = 1) -> int:
+    """In how many groups all ranks take chunks, with so many threads each.
+
+    A power of two, as `chunks` is. One thread of a rank takes a subtree at once; of ranks that are
+    no power of two, none has a subtree of its own, and shares are made of more groups to be even.
+    """
+    even = not ranks & (ranks - 1)
+    wanted = ranks * (_GROUPS_OF_A_THREAD * threads if threads > 1 or not even else 1)
     count = 1
     while count < min(wanted, chunks):
         count *= 2
@@ -92,12 +103,14 @@ def group_count(chunks: int, threads: int) -> int:
 class ChunkedReplay:
     """The three parts of a split program: arrays in, arrays out.
 
-    bounds: the task where each chunk begins, and where the last one ends.
+    bounds: the task where each chunk begins, and where the last one ends; world: the processes
+    that share the chunks, of which this is one.
     """
 
-    def __init__(self, split: Split, threads: int, bounds: list[int]):
+    def __init__(self, split: Split, threads: int, bounds: list[int], world: World | None = None):
         self.split, self.threads, self.bounds = split, threads, bounds
-        self.groups = group_count(len(bounds) - 1, threads)
+        self.world = world or World()
+        self.groups = group_count(len(bounds) - 1, threads, self.world.size)
         sizes = {end - begin for begin, end in zip(bounds, bounds[1:])} - {0}
         self.chunks = {size: Replay(split.chunk(size)) for size in sorted(sizes)}
         self.before = Replay(split.before, in_place=True) if split.before.outputs else None
@@ -120,6 +133,30 @@ class ChunkedReplay:
             outputs.append(values[y].copy() if y in split.whole.inputs else values[y])
         return outputs
 
+    def own_tasks(self, inputs: list[Equation]) -> tuple[int, int] | None:
+        """The tasks (first, end) whose rows are all that this rank reads of these inputs.
+
+        None if it reads more of them.
+        """
+        split = self.split
+        whole = split.whole.outputs
+        read = {x for eqn in (*split.whole.equations, *split.before.equations) for x in eqn.inputs}
+        read_whole = {*split.broadcast, *split.after_inputs, *whole, *split.before.outputs}
+        for eqn in split.before.equations:
+            read_whole.update(eqn.inputs)
+        for x in inputs:
+            by_rows = x in split.mapped and x not in read_whole and x.shape[0] == split.tasks
+            if x in read.union(whole) and not by_rows:
+                return None
+        return self.idle_buffers[0].tasks_of(self.world.rank)
+
+    def sum_columns(self) -> dict[Equation, int] | None:
+        """Where each reduced result begins in the flat sum; None if they have several dtypes."""
+        if len({y.dtype for y in self.split.reduced}) != 1:
+            return None
+        (table,) = self.idle_buffers[0].sums
+        return dict(zip(table.results, table.edges.tolist()))
+
     def run_chunks(self, values: dict) -> dict:
         """The reduced and concatenated values, from the mapped and broadcast ones."""
         buffers = take_idle(self.idle_buffers) or self.new_buffers()
@@ -134,7 +171,7 @@ class ChunkedReplay:
 
     def new_buffers(self) -> WorkBuffers:
         """Memory for one call."""
-        buffers = WorkBuffers(self.split, self.bounds, self.groups)
+        buffers = WorkBuffers(self.split, self.bounds, self.groups, self.world)
         if not self.calls_python:
             buffers.build_jobs(self.chunks, self.threads)
         return buffers

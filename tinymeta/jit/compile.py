@@ -1,39 +1,28 @@
-"""`jit`: which program belongs to which arguments, and the passes in order.
+"""The passes in order: a function and arguments become a program that can be called.
 
-In: a function of trees of tensors. Out: a function of the same arguments, which traces and compiles
-at its first call for each signature and replays afterwards. A signature is the tree of the
-arguments, shapes and dtypes of arrays, and the values of all leaves that are neither arrays nor
-floats.
+In: a function and arguments of one signature. Out: a `CompiledProgram`, from the leaves of such
+arguments to the function's result. Which program belongs to which arguments is in signatures.py.
 
-Invariant: after each pass the program is `checked`. Cost of a call besides the program: O(leaves of
-the arguments). Compiling costs O(operations traced), and Numba's time for kernels that are new.
+Invariant: after each pass the program is `checked`. Cost: O(operations traced), and Numba's time
+for kernels that are new. Numba is imported with this file, so nothing imports it before the first
+program is compiled.
 """
 
-import random
-import threading
-import warnings
 from collections.abc import Callable, Iterator
-from functools import wraps
 from typing import Any, NamedTuple
 
-import numpy as np
-
-from ..core import tree
-from ..core.checks import check_function
 from ..core.device import kind_of, move
-from ..core.primitive import replaced
 from ..core.scope import state
-from ..core.tensor import Tensor
+from ..system.world import current
 from .chunks import Execution, build_replay
 from .lower import lower
 from .program import Program, checked
 from .simplify import simplify
-from .trace import Traced, as_own_array, is_array, is_number, leaf_array
+from .split import split
+from .trace import Traced, leaf_array
 
 # By device; a GPU reads windows where they are, so it needs no lowering.
 PASSES = {"cpu": (lower, simplify), "cuda": (simplify,)}
-_GENERATORS = np.random.Generator, np.random.RandomState, random.Random
-_MANY_PROGRAMS = 8  # of one function: worth a warning
 
 
 class CompiledProgram(NamedTuple):
@@ -74,148 +63,22 @@ def compile_for(f: Callable, args: tuple, kwargs: dict) -> CompiledProgram | Non
         return None
     *_, (_, program) = run_passes(traced.program)
     if state.device != "cpu":
-        from .graph import Launches  # numba.cuda is slow to import
-
-        return CompiledProgram(traced, program, Launches(program), Execution("whole"))
+        return CompiledProgram(traced, program, *_build_launches(program))
     return CompiledProgram(traced, program, *build_replay(program))
 
 
-# ---- jit ----------------------------------------------------------------------------------------
+def _build_launches(program: Program) -> tuple[Callable, Execution]:
+    """(the program as a function of arrays, on this thread's GPU; how it is run)."""
+    from .graph import Launches  # numba.cuda is slow to import
 
+    if current().size == 1:
+        return Launches(program), Execution("whole")
+    found = split(program)
+    if isinstance(found, str):
+        return Launches(program), Execution("whole, not in chunks of tasks", found)
+    from .gpu_chunks import ChunkedLaunches
 
-def jit(f: Callable) -> Callable:
-    """`f` of trees of tensors, traced at its first call and replayed afterwards.
-
-    Arrays and floats may change from call to call; other leaves (ints, bools, strings) are part of
-    the program, as are shapes, dtypes and the tree. What `f` closes over is constant: arrays are
-    copied when it is traced. Under an outer derivative, trace or interpreter, `f` is simply called.
-
-    The result has `programs`, a dict of what has been compiled, and `prepare(*args, **kwargs)`,
-    which compiles for such arguments and runs nothing.
-
-    Raises `Unreadable`, a TypeError, if `f` reads a value; TypeError for a random generator among
-    the arguments, and for an argument that may change without notice, such as a bytearray.
-    """
-    check_function("jit", f=f)
-    cache = _ProgramCache(f)
-
-    @wraps(f)
-    def wrapped(*args, **kwargs):
-        if state.interpreter is not None:
-            return f(*args, **kwargs)
-        cache.forget_outdated()
-        key, leaves = _key_and_leaves(args, kwargs)
-        if any(type(x) is Tensor and x.serial for x in leaves):
-            return f(*args, **kwargs)
-        program = cache.programs.get(key) or cache.find_or_compile(key, args, kwargs, leaves)
-        return f(*args, **kwargs) if program is None else program(leaves)
-
-    def prepare(*args, **kwargs):
-        """Compile for arguments like these."""
-        cache.forget_outdated()
-        key, leaves = _key_and_leaves(args, kwargs)
-        cache.find_or_compile(key, args, kwargs, leaves)
-
-    wrapped.programs = cache.programs  # type: ignore[attr-defined]
-    wrapped.prepare = prepare  # type: ignore[attr-defined]
-    return wrapped
-
-
-class _ProgramCache:
-    """The programs of one function by signature and device; None where it cannot be compiled."""
-
-    def __init__(self, f: Callable):
-        self.f = f
-        self.programs: dict[tuple, CompiledProgram | None] = {}
-        self.last_leaves: list = []  # of the arguments that were compiled for last
-        self.lock = threading.RLock()  # f may call itself
-        self.replacements_seen = len(replaced)  # how many operations had been replaced
-
-    def forget_outdated(self) -> None:
-        """Drop the programs that call an operation which has been replaced since."""
-        if self.replacements_seen == len(replaced):
-            return
-        with self.lock:
-            now = len(replaced)
-            new = {*replaced[self.replacements_seen : now]}
-            self.replacements_seen = now
-            for key, program in list(self.programs.items()):
-                if program and program.traced.primitives & new:
-                    del self.programs[key]
-
-    def find_or_compile(
-        self, key: tuple, args: tuple, kwargs: dict, leaves: list
-    ) -> CompiledProgram | None:
-        """The program of a signature; warns when a function has been compiled many times."""
-        with self.lock:
-            if key not in self.programs:
-                if len(self.programs) == _MANY_PROGRAMS:
-                    name = getattr(self.f, "__name__", repr(self.f))
-                    changed = _changed_argument(self.last_leaves, leaves, args)
-                    warnings.warn(
-                        f"jit: {name} has been compiled {_MANY_PROGRAMS} times: "
-                        f"{changed} changes from call to call; "
-                        "pass it as an array or a float",
-                        stacklevel=3,
-                    )
-                self.programs[key] = compile_for(self.f, args, kwargs)
-                self.last_leaves = leaves
-        return self.programs[key]
-
-
-# ---- signatures ---------------------------------------------------------------------------------
-
-
-def _key_and_leaves(args: tuple, kwargs: dict) -> tuple[tuple, list]:
-    """(signature and device, leaves of the arguments)."""
-    leaves: list = []
-    signature = _signature((args, kwargs), leaves)
-    return (signature, state.device), leaves
-
-
-def _signature(node: Any, leaves: list) -> tuple:
-    """What a program is compiled for: the tree, and each leaf's `leaf_signature`.
-
-    Appends the leaves to `leaves`, arrays of other libraries as Tensors.
-    """
-    parts = tree.children(node)
-    if parts is None:
-        leaf = as_own_array(node)
-        leaves.append(leaf)
-        return leaf_signature(leaf)
-    labels, subtrees, _ = parts
-    return type(node), tuple(labels), tuple([_signature(sub, leaves) for sub in subtrees])
-
-
-def leaf_signature(leaf: Any) -> tuple:
-    """What a program depends on: an array's shape and dtype, a float's type, else the value.
-
-    Raises TypeError for a random generator and for what cannot be hashed.
-    """
-    if is_array(leaf):
-        return leaf.shape, leaf.dtype
-    if is_number(leaf):
-        return (type(leaf),)
-    if isinstance(leaf, _GENERATORS):
-        raise TypeError(
-            "jit: an argument is a random generator, whose numbers would be drawn once "
-            "and replayed: draw outside and pass what was drawn"
-        )
-    if isinstance(leaf, set):
-        return set, frozenset(leaf)
-    try:
-        hash(leaf)
-    except TypeError:
-        raise TypeError(
-            f"jit: an argument is a {type(leaf).__name__}, which may change unseen: "
-            "pass arrays, numbers and strings in dicts, lists and tuples"
-        ) from None
-    return type(leaf), leaf
-
-
-def _changed_argument(before: list, now: list, args: tuple) -> str:
-    """The path of the first leaf that differs from the last program's."""
-    for path, old, new in zip(tree.paths(args), before, now):
-        if leaf_signature(old) != leaf_signature(new):
-            return f"argument {path}"
-    return "the tree"
+    replay = ChunkedLaunches(found, current())
+    count = len(replay.bounds) - 1
+    how = f"{found.tasks} tasks in {count} chunks"
+    return replay, Execution(how, tasks=found.tasks, chunks=count)

@@ -51,10 +51,10 @@ class JobTables:
         slot_size = 0
         for table in buffers.sums:
             self._section_begins.append(slot_size)
-            slot_size += aligned_size(table.rows[0].nbytes)
+            slot_size += aligned_size(table.row_bytes)
         self._slot_size = slot_size
         self._slots_begin = max(aligned_size(replay.memory.size) for replay in replays.values())
-        slots = max(subtree.slots for subtree in buffers.subtrees)
+        slots = max((subtree.slots for subtree in buffers.subtrees), default=0)
         self.arena_size = self._slots_begin + slots * slot_size
 
         chunks: list[tuple] = []
@@ -125,9 +125,9 @@ class JobTables:
         """Copies out of the arena: what a group reduces, from a slot or, of one chunk, from it."""
         copies = []
         for table, begin in zip(self.buffers.sums, self._section_begins):
-            index, row = self._index_of[id(table.rows)], g * table.rows[0].nbytes
+            index, row = self._index_of[id(table.rows)], g * table.row_bytes
             if root != LEAF:
-                copies.append((index, row, self._slot(root) + begin, table.rows[0].nbytes))
+                copies.append((index, row, self._slot(root) + begin, table.row_bytes))
                 continue
             for y, edge in zip(table.results, table.edges):
                 byte = row + edge * table.rows.itemsize

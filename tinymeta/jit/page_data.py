@@ -25,7 +25,7 @@ from .story import changes, peak_by_order
 from .views import source
 
 if TYPE_CHECKING:
-    from .explain import Explained
+    from .explained import Explained
 
 _RULE_LINES = 40  # of a derivative rule that are shown
 

@@ -121,7 +121,7 @@ def _absolute(self: Scalar) -> Scalar:
     return _computed(self.kind, operator.abs(self.exact))  # type: ignore[arg-type]
 
 
-for _name in ("add", "sub", "mul", "truediv", "pow"):
+for _name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow"):
     setattr(Scalar, f"__{_name}__", _arithmetic(getattr(operator, _name)))
     setattr(Scalar, f"__r{_name}__", _arithmetic(getattr(operator, _name), reflected=True))
 for _name in ("eq", "ne", "lt", "le", "gt", "ge"):

@@ -15,7 +15,7 @@ from .memory import Memory, aligned_size
 from .program import Equation, Program
 
 if TYPE_CHECKING:
-    from .explain import Explained
+    from .explained import Explained
 
 _MOST_SCOPES = 16  # rows of the table; with more, inner steps are counted together
 _NAMED = 3  # operations that are named of those that a pass put in or took out

@@ -31,6 +31,7 @@ from .views import VIEWS
 
 # Rough rates for `estimated_seconds`: operations a second of a product, bytes a second of a loop.
 _PRODUCT_RATE, _LOOP_RATE = 5e10, 1e10
+_FACTORS = ("cholesky", "lu", "triangular_solve")
 _LINEAR = {"add", "sub", "neg"}  # of partial sums they are partial sums, and no larger
 
 
@@ -56,7 +57,8 @@ def estimated_seconds(eqn: Equation) -> float:
     """About how long an equation takes, from its operations and its bytes; inputs are there."""
     if eqn.op in VIEWS or eqn.op in ("input", "constant"):
         return 0.0
-    operations = 2 * eqn.size * eqn.inputs[0].shape[-1] if eqn.op == "matmul" else 0
+    has_products = eqn.op in ("matmul", *_FACTORS)
+    operations = 2 * eqn.size * eqn.inputs[0].shape[-1] if has_products else 0
     return operations / _PRODUCT_RATE + eqn.nbytes / _LOOP_RATE
 
 
@@ -237,7 +239,9 @@ def keeps_tasks_apart(eqn: Equation, tasks: int) -> bool:
         return tuple(static["widths"][0]) == (0, 0, 0)
     if eqn.op == "concatenate":
         return static["axis"] != 0 and all(y.shape[0] == x.shape[0] for y in eqn.inputs)
-    if eqn.op in ("matmul", "take_along", "scatter_add_along"):
+    if eqn.op in ("conv", "conv_input", "conv_weight"):  # of a GPU; lower.py takes them away else
+        return all(y.shape[0] == eqn.shape[0] for y in eqn.inputs)
+    if eqn.op in ("matmul", "take_along", "scatter_add_along", *_FACTORS):
         return x.ndim > 2 and all(y.shape[0] == x.shape[0] for y in eqn.inputs)
     windows = ("to_cols", "from_cols", "window_argmax", "window_places")
     return eqn.op in windows and eqn.shape[0] % tasks == 0

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from typing import Any
 
 from ..core.scope import state
-from . import cache
 
 
 def warmup(f: Callable, *args: Any, **kwargs: Any) -> str:
@@ -25,9 +24,10 @@ def warmup(f: Callable, *args: Any, **kwargs: Any) -> str:
 
 def kernels_built() -> tuple[int, int]:
     """Kernels compiled so far, and loaded from the disk, on this thread's device."""
-    counts = cache.counts
-    if state.device != "cpu":
-        from ..cuda.target import kernel_counts as counts  # numba.cuda is slow to import
+    if state.device == "cpu":
+        from .cache import counts  # Numba is slow to import
+    else:
+        from ..cuda.target import kernel_counts as counts
     return counts["compiled"], counts["loaded"]
 
 

@@ -7,7 +7,8 @@
 Inputs are read where the caller has them, and concatenated results are written where the caller
 gets them. A group of chunks is run by one thread, which adds up what they reduce along the group's
 part of the tree (tree_sum.py) and stores one row, so there are as many rows as groups, however many
-chunks. Invariant: every group writes bytes of its own, so threads need no locks.
+chunks. Invariant: every group writes bytes of its own, so threads need no locks. Of several ranks
+each has the groups of its share, and the results of all in the end.
 
 If all steps run without Python, `build_jobs` describes the chunks as tables of numbers, once
 (job_tables.py), and `machine.take_chunks` runs them; a call then changes only the addresses of its
@@ -18,6 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..system.world import World
 from .arena import Arena
 from .job_tables import JobTables, address_of
 from .program import Equation
@@ -33,6 +35,11 @@ class SumTable(NamedTuple):
     results: list[Equation]
     edges: np.ndarray  # result k has the columns edges[k] to edges[k + 1]
 
+    @property
+    def row_bytes(self) -> int:
+        """The bytes of a row, which there may be none of."""
+        return self.rows.shape[1] * self.rows.itemsize
+
     def part(self, group: int, k: int) -> np.ndarray:
         """Result k of a group, as a view."""
         columns = self.rows[group, self.edges[k] : self.edges[k + 1]]
@@ -42,16 +49,19 @@ class SumTable(NamedTuple):
 class WorkBuffers:
     """What one call of a split program needs: arrays that go into chunks and come out of them.
 
-    bounds: the task where each chunk begins, and where the last one ends; groups: how many, a power
-    of two as the number of chunks is.
+    bounds: the task where each chunk begins, and where the last one ends; groups: how many all
+    ranks have, a power of two as the number of chunks is; world: the ranks. Groups are numbered
+    from the first of this rank, which has `count`.
     """
 
-    def __init__(self, split: Split, bounds: list[int], groups: int):
-        self.split, self.bounds = split, bounds
+    def __init__(self, split: Split, bounds: list[int], groups: int, world: World):
+        self.split, self.bounds, self.world = split, bounds, world
         self.sizes = [end - begin for begin, end in zip(bounds, bounds[1:])]
-        self.count = groups
         self.per_group = len(self.sizes) // groups
-        self.subtrees = [self._plan_group(g) for g in range(groups)]
+        self.first, end = world.share(groups)
+        self.count = end - self.first
+        self.present = [any(self._sizes_of(g)) for g in range(groups)]  # has it a task?
+        self.subtrees = [self._plan_group(g) for g in range(self.count)]
         self.constants = {
             x: np.array(x.static["value"], order="C") for x in split.mapped if x.op == "constant"
         }
@@ -73,7 +83,17 @@ class WorkBuffers:
 
     def chunks_of(self, g: int) -> range:
         """The chunks of a group, empty ones among them."""
-        return range(g * self.per_group, (g + 1) * self.per_group)
+        begin = (self.first + g) * self.per_group
+        return range(begin, begin + self.per_group)
+
+    def _sizes_of(self, g: int) -> list[int]:
+        """The tasks of each chunk of a group, numbered from the first of rank 0."""
+        return self.sizes[g * self.per_group : (g + 1) * self.per_group]
+
+    def tasks_of(self, rank: int) -> tuple[int, int]:
+        """The first task of a rank, and the one after its last."""
+        first, end = self.world.share(len(self.present), rank)
+        return self.bounds[first * self.per_group], self.bounds[end * self.per_group]
 
     # ---- a call ----------------------------------------------------------------------------------
 
@@ -133,16 +153,25 @@ class WorkBuffers:
         """The sums of what is reduced, and what was concatenated; the arrays are let go."""
         concatenated = self.split.concatenated
         found = dict(zip(concatenated, self.arrays[len(self.arrays) - len(concatenated) :]))
+        if self.world.size > 1:
+            for y, array in found.items():
+                self._join_ranks(y, array)
         for rows, results, edges in self.sums:
-            parts = [
-                row if subtree.root is not None else None
-                for row, subtree in zip(rows, self.subtrees)
-            ]
-            total = tree_sum(parts)
+            if self.world.size > 1:
+                total = self.world.total(rows, self.present)
+            else:
+                total = tree_sum([row if here else None for row, here in zip(rows, self.present)])
             for y, begin, end in zip(results, edges, edges[1:]):
                 found[y] = total[begin:end].reshape(y.shape)
         self.arrays = []
         return found
+
+    def _join_ranks(self, y: Equation, array: np.ndarray) -> None:
+        """Fill in the rows of a concatenated result that other ranks have computed."""
+        bounds = [self.tasks_of(rank)[0] for rank in range(self.world.size)]
+        of_a_task = y.size // self.split.tasks
+        ends = [of_a_task * task for task in (*bounds, self.split.tasks)]
+        self.world.join(array.reshape(-1), ends)
 
     # ---- for the machine -------------------------------------------------------------------------
 

@@ -30,7 +30,7 @@ class Row(NamedTuple):
     metrics: dict[str, float]
     score: Score | None  # what `evaluate` returned
     pace: float = 0.0  # milliseconds an update takes, without evaluation
-    memory: float = 0.0  # peak memory of the process, in MB
+    memory: float = 0.0  # peak memory of the process, of all ranks together, in MB
 
 
 class Best(NamedTuple):

@@ -4,8 +4,6 @@ Its bits depend on them, and on the seed and the configuration: on the instructi
 compiled to and, of a program that is not split over tasks, on the threads of its BLAS.
 """
 
-import llvmlite.binding
-import numba
 import numpy as np
 
 from ..core.scope import state
@@ -14,6 +12,9 @@ from ..system.resources import cores
 
 def environment() -> str:
     """The device, the number of cores, the processor, and the versions of NumPy and Numba."""
+    import llvmlite.binding  # both are slow to import
+    import numba
+
     return (
         f"{state.device} with {cores()} core(s) of {llvmlite.binding.get_host_cpu_name()}, "
         f"NumPy {np.__version__}, Numba {numba.__version__}"

@@ -14,6 +14,7 @@ from ..core.naming import with_error_prefix
 from ..core.tensor import asarray
 from ..data import Tasks
 from ..jit import jit
+from ..system.world import current
 from .method import Method
 
 # What `evaluate` has compiled last: a training evaluates its one method again and again.
@@ -97,6 +98,7 @@ def evaluate(
     predict = method.predict if compiled is False else _compiled(method.predict)
     measured = []
     for start in range(0, tasks, batch):
+        current().check_stop()
         drawn = sample(min(batch, tasks - start))
         check_instance("evaluate", Tasks, "as sample(n) has to return it", drawn=drawn)
         support, query = drawn

@@ -17,13 +17,15 @@ from ..core.checks import check_one_of, check_whole
 from ..core.tensor import tensor
 from ..jit import jit
 from ..nn.optim import Optimizer, adam
-from ..progress import ProgressBar, progress
+from ..progress import progress
 from ..system.resources import peak_memory
+from ..system.world import current
 from .checkpoint import Best, Checkpoint, Progress, Row, finite
 from .divergence import check_batch, is_finite, raise_diverged
 from .environment import environment
 from .evaluation import Score
 from .method import Method
+from .together import Batches, is_due, note_execution
 
 
 class Run(NamedTuple):
@@ -58,7 +60,8 @@ def train(
     """Meta-train for `iterations` updates.
 
     sample() -> what `method.meta_grad` takes, a fresh batch each time; numbered: it is called as
-    sample(k) for update k, from 0 on, and may change as training proceeds;
+    sample(k) for update k, from 0 on, and may change as training proceeds. Or a source of numbered
+    tasks as tm.data.Numbered, which has `tasks` and `sample(k, lo, hi)`;
     rng draws the initial parameters if none are given;
     evaluate(params) -> a Score, called `rows` times; better: "larger" or "smaller" ones; measure:
     what it is called where progress is told;
@@ -66,7 +69,8 @@ def train(
     checkpoint: written every few minutes; with `resume` the training continues from it and is then,
     bit for bit, the one that was not interrupted, also beyond its end, with more iterations. On
     another machine the bits may differ, and a note says so; on another number of cores only those
-    of an update that is not split over tasks, which its first line says;
+    of an update that is not split over tasks, which its first line says. In the `with` of
+    tm.ranks.mpi all ranks train together, and the first alone calls `save` and `begun` and writes;
     begun() is called once, after the first update and before anything is written: the time to move
     an earlier run's files away, since by now all arguments are known to fit;
     compiled: the whole update, gradient and optimizer, is traced once and replayed; so
@@ -87,6 +91,11 @@ def train(
     if params is None:
         params = _initial_params(method, rng)
     params = tree.map(tensor, params)
+    world = current()
+    world.check_same(initial_parameters=params)
+    if checkpoint:
+        world.check_same(configuration=checkpoint.config)
+        world.check_folder(checkpoint.path.parent)
     now = Progress(
         params=params,
         state=optimizer.init(params),
@@ -114,7 +123,9 @@ def train(
         metrics, grads = method.meta_grad(params, batch)
         return metrics, *optimizer.update(grads, state, params)
 
-    update = jit(meta_update) if compiled else meta_update
+    update: Any = jit(meta_update) if compiled else meta_update
+    batches = Batches(sample, numbered)
+    parts: Any = None  # the update, where each process does a part of it
 
     def advance(now: Progress, batch: Any) -> Progress:
         """One update."""
@@ -139,7 +150,8 @@ def train(
         """A row added to the curve, the best parameters brought up to date; both are reported."""
         means = {key: total / now.count for key, total in now.sums.items()}
         pace = 1e3 * now.busy / now.count
-        row = Row(now.iteration, now.seconds, means, score, pace, peak_memory())
+        memory = world.sum_of(peak_memory())
+        row = Row(now.iteration, now.seconds, means, score, pace, memory)
         best = now.best
         if score is not None and (best is None or _is_better(score, best.score, better)):
             best = Best(now.params, now.iteration, score)
@@ -151,19 +163,42 @@ def train(
             count=0,
             generator_states=generator_states(),  # the evaluation may have drawn
         )
-        if save:
+        if save and world.first:
             save(now.params, list(now.curve))
         scored = {} if score is None else {measure: score}
         bar.note(**means, **scored, ms=row.pace, MB=row.memory)
         return now
 
+    def share(now: Progress, batch: Any) -> Progress:
+        """Its state becomes this process's part of it, if an update can be done in parts."""
+        nonlocal update, parts
+        found = compiled and world.sharded(method.meta_grad, optimizer, *now[:2], batch)
+        if isinstance(found, str):
+            bar.note(update=f"every rank updates all parameters, as {found}")
+        elif found:
+            update = parts = found
+            now = now._replace(state=parts.own(now.state))
+        return now
+
+    def whole(now: Progress) -> Progress:
+        """With the whole state of the optimizer."""
+        return now._replace(state=parts.whole(now.state)) if parts else now
+
+    def note_sharing(now: Progress, batch: Any) -> None:
+        """Say what every process does, after the first update; from then on each draws its own."""
+        note_execution(update, world, bar)
+        if world.size > 1:
+            leaves_before = len(tree.leaves(now.params if parts else now[:2]))
+            if reason := batches.draw_own_from_now_on(update, leaves_before, batch):
+                bar.note(batches=reason)
+
     def write_checkpoint(now: Progress) -> None:
         """To the file, unless it would hold nothing new."""
-        if checkpoint and now.iteration > first:
+        if checkpoint and world.first and now.iteration > first:
             checkpoint.path.parent.mkdir(parents=True, exist_ok=True)  # removed meanwhile?
             checkpoint.write(now)
 
-    with progress(iterations, name, now.iteration) as bar:
+    with progress(iterations, name, now.iteration, world.first) as bar:
         if resume and checkpoint and checkpoint.made_on != environment():
             bar.note(
                 resumed=f"on {environment()}, begun on {checkpoint.made_on}: the bits may differ "
@@ -172,32 +207,38 @@ def train(
         before, batch = now, None  # the progress before the last update, and the batch of that
         try:
             while now.iteration < iterations:
-                next_batch = sample(now.iteration) if numbered else sample()
+                world.check_stop()
+                next_batch = batches.draw(now.iteration)
                 if batch is None:
                     check_batch(next_batch)
+                    world.check_same(first_batch=next_batch)
+                    before = now = share(now, next_batch)
                 new = advance(now, next_batch)
                 if batch is None:
-                    _note_serial(update, bar)
+                    note_sharing(now, next_batch)
                 is_row = new.iteration in row_iterations
                 is_last = new.iteration == iterations
-                is_due = checkpoint is not None and (checkpoint.due() or is_last)
+                is_to_write = checkpoint is not None and (is_last or is_due(checkpoint, world))
                 # Of the loss always, of the parameters before they are evaluated or written:
                 # to look at them all takes time.
                 diverged = not is_finite(new.sums["loss"])
-                if is_row or is_due:
+                if is_row or is_to_write:
                     diverged = diverged or not finite(new.params, new.state)
+                    diverged = bool(world.largest(diverged))  # each may have a part of the state
+                    world.check_same(parameters=new.params)
                 if diverged:
-                    updates = [(before, batch), (now, next_batch)]
+                    last = whole(before), batches.whole(before.iteration, batch)
+                    updates = [last, (whole(now), batches.whole(now.iteration, next_batch))]
                     raise_diverged(meta_update, checkpoint, write_checkpoint, updates, new)
-                if begun and new.iteration == first + 1:
+                if begun and world.first and new.iteration == first + 1:
                     begun()
                 if is_row:
                     new = with_row(new, evaluate(new.params) if evaluate else None)
                 before, batch, now = now, next_batch, new
-                if is_due:
-                    write_checkpoint(now)
+                if is_to_write:
+                    write_checkpoint(whole(now))
         except KeyboardInterrupt as stop:
-            write_checkpoint(now)
+            write_checkpoint(whole(now))
             if now.count:
                 now = with_row(now, None)
             signal = stop.args[0] if stop.args else "Ctrl-C"
@@ -222,10 +263,3 @@ def _initial_params(method: Method, rng: Any) -> Any:
 def _is_better(score: Score, best: Score, better: str) -> bool:
     sign = 1 if better == "larger" else -1
     return sign * (score.mean - best.mean) > 0
-
-
-def _note_serial(update: Callable, bar: ProgressBar) -> None:
-    """Say once why much of the compiled update is not cut up for threads, if that is so."""
-    for program in getattr(update, "programs", {}).values():
-        if program and program.execution.serial:
-            bar.note(update=program.execution)

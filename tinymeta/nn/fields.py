@@ -57,7 +57,11 @@ def check_params(layer: str, params: Any, names: list[str]) -> None:
 
 
 def named_errors(layer: Layer) -> Layer:
-    """Class decorator: the errors that a layer's methods raise begin with the layer's name."""
+    """Class decorator: the errors that a layer's methods raise begin with the layer's name.
+
+    A layer is a leaf of a tree: its fields are settings, its parameters are not in it.
+    """
+    layer.__tree_leaf__ = True  # type: ignore[attr-defined]
     for name in ("init", "freeze", "__call__"):
         if hasattr(layer, name):
             method = getattr(layer, name)

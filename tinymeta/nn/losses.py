@@ -1,7 +1,7 @@
 """Losses: the mean over examples, or pairs, of one task; a task axis is kept.
 
 (T, N, ..) -> (T,),  (N, ..) -> 0-d. Arguments are tensors, arrays or lists; embeddings, predictions
-and logits are float32 or float64, and so is the loss.
+and logits are float32 or float64, and so is the loss. The usual others are in more_losses.py.
 """
 
 from typing import Any
@@ -14,8 +14,17 @@ from ..core.naming import with_error_prefix
 from ..core.primitive import require
 from ..core.tensor import Tensor, asarray
 from ..ops.create import is_class
+from . import more_losses
+from .more_losses import *  # noqa: F403
 
-__all__ = ["contrastive", "contrastive_among", "cross_entropy", "mse", "squared_distances"]
+__all__ = [
+    "contrastive",
+    "contrastive_among",
+    "cross_entropy",
+    "mse",
+    "squared_distances",
+    *more_losses.__all__,
+]
 
 
 def mse(prediction: Any, target: Any) -> Tensor:

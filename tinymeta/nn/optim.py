@@ -21,10 +21,16 @@ __all__ = ["AdamState", "Optimizer", "adam", "cosine", "momentum", "sgd"]
 
 
 class Optimizer(NamedTuple):
-    """`init(params) -> state` and `update(grads, state, params) -> (params, state)`, of trees."""
+    """`init(params) -> state` and `update(grads, state, params) -> (params, state)`, of trees.
+
+    elementwise: the update of an element depends on that element of the gradient, of the parameters
+    and of those parts of the state that are trees like them, and on the other parts, which depend
+    on none; so parts of the parameters can be updated apart.
+    """
 
     init: Callable
     update: Callable
+    elementwise: bool = False
 
 
 class AdamState(NamedTuple):
@@ -51,7 +57,7 @@ def sgd(lr: Any) -> Optimizer:
 
         return tree.map(step, params, grads, rate_tree(lr, params)), state
 
-    return Optimizer(init, update)
+    return Optimizer(init, update, _is_one_rate(lr))
 
 
 def momentum(lr: Any, beta: float = 0.9, nesterov: bool = False) -> Optimizer:
@@ -73,7 +79,7 @@ def momentum(lr: Any, beta: float = 0.9, nesterov: bool = False) -> Optimizer:
 
         return tree.map(step, params, direction, rate_tree(lr, params)), velocity
 
-    return Optimizer(_zeros_like, update)
+    return Optimizer(_zeros_like, update, _is_one_rate(lr))
 
 
 def adam(lr: Any, beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8) -> Optimizer:
@@ -114,7 +120,7 @@ def adam(lr: Any, beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8) -
         params = tree.map(step, params, mean, square, rate_tree(lr_now, params))
         return params, AdamState(count, mean, square)
 
-    return Optimizer(init, update)
+    return Optimizer(init, update, scheduled or _is_one_rate(lr))
 
 
 def cosine(lr: float, updates: int, least: float = 0.0) -> Callable:
@@ -140,6 +146,11 @@ def rate_tree(lr: Any, params: Any) -> Any:
     if tree.children(lr) is not None:
         return lr
     return tree.map(lambda p: lr, params)
+
+
+def _is_one_rate(lr: Any) -> bool:
+    """Whether one number is the rate of all elements."""
+    return tree.children(lr) is None and getattr(lr, "ndim", 0) == 0
 
 
 def _zeros_like(params: Any) -> Any:

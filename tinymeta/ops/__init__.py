@@ -21,13 +21,18 @@ reduce         sum                                            broadcast_to
 index          take <-> scatter_add                           each the other
                take_along <-> scatter_add_along               each the other
 matmul         matmul                                         matmul, transpose
+factor         cholesky, lu, triangular_solve                 triangular_solve, matmul
 conv           conv, conv_input, conv_weight                  the three partial derivatives of
                                                               <g, conv(x, w)>
-no derivative  equal less ... sign tie_weight argmax          (they choose;
+along          cumulative_sum                                 the same, from the other end
+no derivative  equal less ... sign tie_weight argmax argsort          (they choose;
                window_argmax                                   what they choose has one)
 
+What is made of factors is in linalg.py, under NumPy's names; standard.py has the names of the array
+API standard.
 What takes functions is in derivatives.py (hvp, jacobian), checkpoint.py, custom.py (a derivative
-that is given) and implicit.py (that of what a solver solves, by linear.py).
+that is given) and implicit.py (that of what a solver solves, by linear.py). What people bring from
+NumPy and PyTorch besides is listed in more.py, and is made of what is here.
 """
 
 from collections.abc import Callable
@@ -36,10 +41,10 @@ from typing import Any
 from ..core.naming import with_error_prefix
 from ..core.primitive import Primitive
 from ..core.tensor import Tensor
+from . import linalg, more
 from .broadcast import broadcast_to
 from .checkpoint import checkpoint
-from .compose import log_softmax, logsumexp, mean, norm, softmax, var
-from .conv import conv2d
+from .compose import log_softmax, logsumexp, mean, norm, softmax, std, var
 from .create import arange, eye, full, one_hot, ones, ones_like, zeros, zeros_like
 from .custom import custom_vjp
 from .derivatives import hessian, hvp, jacobian
@@ -79,12 +84,14 @@ from .elementwise import (
 from .from_text import Elementwise, elementwise
 from .implicit import implicit
 from .index import take, take_along_axis
-from .indexing import getitem
+from .index_arrays import getitem
 from .join import concatenate, pad, stack
 from .logic import invert, logical_and, logical_or, logical_xor
 from .matmul import matmul
+from .more import *  # noqa: F403
+from .more_conv import conv2d
+from .more_pool import avg_pool2d, max_pool2d
 from .movement import astype, expand_dims, flip, moveaxis, reshape, squeeze, swapaxes, transpose
-from .pool import avg_pool2d, max_pool2d
 from .reduce import argmax, max, min, sum
 
 # What `tinymeta` has under the same names; what else is here, Tensor's operators are made of.
@@ -152,6 +159,7 @@ __all__ = [
     "square",
     "squeeze",
     "stack",
+    "std",
     "sub",
     "sum",
     "swapaxes",
@@ -163,6 +171,7 @@ __all__ = [
     "where",
     "zeros",
     "zeros_like",
+    *more.__all__,
 ]
 
 
@@ -171,21 +180,36 @@ def _unchanged(x: Tensor) -> Tensor:
     return x
 
 
+def _matrix_transpose(x: Tensor) -> Tensor:
+    return swapaxes(x, -1, -2)
+
+
+def _namespace(x: Tensor, api_version: str | None = None) -> Any:
+    """The functions for arrays under the names of the array API standard: standard.py.
+
+    Raises ValueError for a version of it that is not known.
+    """
+    from . import standard  # which is made of this file's functions
+
+    return standard.checked_version(api_version)
+
+
 # fmt: off
 OPERATORS: dict[str, Callable] = {
     "__add__": add,        "__neg__": neg,          "__and__": logical_and,  "__eq__": equal,
     "__sub__": sub,        "__pos__": _unchanged,   "__or__": logical_or,    "__ne__": not_equal,
     "__mul__": mul,        "__abs__": abs,          "__xor__": logical_xor,  "__lt__": less,
     "__truediv__": div,    "__invert__": invert,    "__pow__": power,        "__gt__": greater,
-    "__matmul__": matmul,  "__getitem__": getitem,  "__le__": less_equal,
-    "__ge__": greater_equal}
+    "__matmul__": matmul,  "__getitem__": getitem,  "__le__": less_equal,   "__ge__": greater_equal,
+    "__mod__": more.mod,   "__floordiv__": more.floor_divide}
 _REFLECTED: dict[str, Callable] = {
     "__radd__": add,       "__rsub__": sub,         "__rmul__": mul,         "__rtruediv__": div,
     "__rmatmul__": matmul, "__rpow__": power,       "__rand__": logical_and, "__ror__": logical_or,
-    "__rxor__": logical_xor}
+    "__rxor__": logical_xor, "__rmod__": more.mod, "__rfloordiv__": more.floor_divide}
 METHODS: dict[str, Callable] = {
     "astype": astype,      "reshape": reshape,      "transpose": transpose,
-    "sum": sum,            "mean": mean,            "max": max,              "min": min}
+    "sum": sum,            "mean": mean,            "max": max,              "min": min,
+    "relu": relu}
 # fmt: on
 # Those that take functions, whose errors stay theirs.
 _TAKE_FUNCTIONS = {"checkpoint", "custom_vjp", "hessian", "hvp", "implicit", "jacobian"}
@@ -229,6 +253,8 @@ def _install() -> None:
         setattr(Tensor, name, _as_reflected_method(name, _public(operation)))
     Tensor.stacked = staticmethod(stack)
     Tensor.T = property(transpose, doc="The axes in reverse order: of a matrix, its transpose.")
+    Tensor.mT = property(_matrix_transpose, doc="Each matrix, the last two axes, transposed.")
+    Tensor.__array_namespace__ = _namespace
     for name in {*__all__} - _TAKE_FUNCTIONS:
         globals()[name] = _public(globals()[name])
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..core import tree
-from ..core.checks import check_function
+from ..core.checks import check_function, is_array
 from ..core.grad import detach
 from ..core.scope import setting, state
 from ..core.tape import Forgotten, Tape, tape_between
@@ -46,15 +46,15 @@ class _Call(Forgotten):
 def checkpoint(f: Callable) -> Callable:
     """`f` with its inner values forgotten after the forward pass, recomputed in the backward pass.
 
-    `f` takes and returns trees of tensors, and must do the same each time it is called with the
-    same values.
+    `f` takes and returns trees of tensors, by position or keyword, and must do the same each time
+    it is called with the same values. Arrays come to it as tensors, all else as it is.
     """
     check_function("checkpoint", f=f)
 
-    def wrapped(*args: Any) -> Any:
-        flat, rebuild = tree.flatten(args)
-        flat = [asarray(x) for x in flat]
-        places = [k for k, x in enumerate(flat) if x.dtype.kind == "f"]
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        flat, rebuild = tree.flatten((args, kwargs))
+        flat = [asarray(x) if _is_array(x) else x for x in flat]
+        places = [k for k, x in enumerate(flat) if _is_array(x) and x.dtype.kind == "f"]
         floating = [flat[k] for k in places]
 
         def call(tensors: list[Tensor]) -> Any:
@@ -62,7 +62,8 @@ def checkpoint(f: Callable) -> Callable:
             full = [detach(x) for x in flat]
             for k, t in zip(places, tensors):
                 full[k] = t
-            result = f(*rebuild(full))
+            args, kwargs = rebuild(full)
+            result = f(*args, **kwargs)
             return tree.map(asarray, result)
 
         first_serial = next(serials)
@@ -89,6 +90,11 @@ def checkpoint(f: Callable) -> Callable:
         return rebuild_outputs(unpack(packed, without_history))
 
     return wrapped
+
+
+def _is_array(x: Any) -> bool:
+    """Of any library; numbers and words are handed on as they are, as numbers take any dtype."""
+    return is_array(x) or hasattr(x, "__dlpack__")
 
 
 def pack(outputs: list[Tensor]) -> Tensor:

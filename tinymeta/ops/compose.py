@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.checks import check_flag
+from ..core.checks import check_flag, check_real
 from ..core.grad import stop_gradient
 from ..core.tensor import Tensor, asarray
 from . import reduce
@@ -52,11 +52,36 @@ def mean(x: Any, axis: Axes = None, keepdims: bool = False) -> Tensor:
     return _average("mean", x, axis, keepdims).astype(dtype)
 
 
-def var(x: Any, axis: Axes = None, keepdims: bool = False) -> Tensor:
-    """The variance over `axis`, divided by n (not n - 1). Raises ValueError for that of nothing."""
+def _variance(name: str, x: Tensor, axis: Axes, keepdims: bool, correction: float) -> Tensor:
+    """The sum of squared deviations over `axis`, divided by n - correction."""
+    check_real(name, correction=correction)
+    axes = as_axes(name, axis, x.ndim)
+    deviation = x - _average(name, x, axis, keepdims=True)
+    count = _size_along(x.shape, axes)
+    if count <= correction:
+        raise ValueError(
+            f"{name}: of {count} numbers, with correction={correction}, there is no {name}: "
+            "more numbers are needed than that"
+        )
+    return reduce.sum(square(deviation), axis, keepdims) / (count - correction)
+
+
+def var(x: Any, axis: Axes = None, keepdims: bool = False, *, correction: float = 0) -> Tensor:
+    """The variance over `axis`, divided by n - correction: 0, NumPy's default, or 1, PyTorch's.
+
+    Raises ValueError for that of no more numbers than `correction`.
+    """
     x, dtype = _wide_enough(x)
-    deviation = x - _average("var", x, axis, keepdims=True)
-    return _average("var", square(deviation), axis, keepdims).astype(dtype)
+    return _variance("var", x, axis, keepdims, correction).astype(dtype)
+
+
+def std(x: Any, axis: Axes = None, keepdims: bool = False, *, correction: float = 0) -> Tensor:
+    """The standard deviation, the root of `var`; its gradient is 0 where all is equal.
+
+    axis, correction: as in `var`, which says what it raises.
+    """
+    x, dtype = _wide_enough(x)
+    return sqrt(_variance("std", x, axis, keepdims, correction)).astype(dtype)
 
 
 def norm(x: Any, axis: Axes = None, keepdims: bool = False) -> Tensor:

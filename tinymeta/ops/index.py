@@ -55,7 +55,7 @@ scatter_add_along_p = _primitive("scatter_add_along", _scattered_shape,
 # fmt: on
 
 
-def _checked_indices(name: str, indices: Any, n: int) -> Tensor:
+def checked_indices(name: str, indices: Any, n: int) -> Tensor:
     """Indices into an axis of size n as non-negative int64.
 
     Raises TypeError for other dtypes, IndexError for values out of range; those that are not known
@@ -97,7 +97,7 @@ def take(x: Any, indices: Any, axis: int = 0) -> Tensor:
     axis = as_axis("take", axis, x.ndim)
     before, after = _around(x.shape, axis)
     n = x.shape[axis]
-    indices = _checked_indices("take", indices, n)
+    indices = checked_indices("take", indices, n)
     flat = reshape(x, (size_of(before), n, size_of(after)))
     flat_indices = reshape(indices, indices.size)
     taken = take_p(flat, flat_indices)
@@ -121,7 +121,7 @@ def take_along_axis(x: Any, indices: Any, axis: int = -1) -> Tensor:
             f"except on axis {axis}"
         )
     n, m = x.shape[axis], indices.shape[axis]
-    indices = _checked_indices("take_along_axis", indices, n)
+    indices = checked_indices("take_along_axis", indices, n)
     flat = reshape(x, (size_of(before), n, size_of(after)))
     flat_indices = reshape(indices, (size_of(before), m, size_of(after)))
     taken = take_along_p(flat, flat_indices)

@@ -2,7 +2,7 @@
 
 Integers, slices, None and `...` become one slice with a positive step for each axis of x, then a
 flip of the axes that ran downwards, then a reshape to the result's shape, which drops the axes of
-integers and adds those of None. Index arrays are another operation: take, in index.py.
+integers and adds those of None. Index arrays are another operation: see index_arrays.py.
 """
 
 from typing import Any
@@ -19,8 +19,7 @@ _BASIC_PARTS = (int, np.integer, slice, type(None), type(Ellipsis))
 def getitem(x: Tensor, index: Any) -> Tensor:
     """Basic indexing with integers, slices, None and `...`.
 
-    For index arrays there are take and take_along_axis. Raises TypeError for those, IndexError for
-    an integer out of range or too many parts.
+    Raises TypeError for other parts, IndexError for an integer out of range or too many parts.
     """
     parts = index if isinstance(index, tuple) else (index,)
     slices: list[slice] = []  # one for each axis of x, all upwards
@@ -53,9 +52,8 @@ def _full_index(x: Tensor, index: tuple) -> tuple:
         is_mask = isinstance(part, (bool, np.bool_))
         if is_mask or not isinstance(part, _BASIC_PARTS):
             raise TypeError(
-                "a tensor is indexed with integers, slices, None and ..., "
-                f"not {type(part).__name__}: use tm.take or tm.take_along_axis "
-                "for index arrays and tm.where for masks"
+                "a tensor is indexed with integers, slices, None, ..., integer arrays and masks, "
+                f"not {type(part).__name__}"
             )
     new_axes = index.count(None)
     dots = index.count(Ellipsis)

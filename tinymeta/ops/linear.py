@@ -5,7 +5,7 @@ operations, so they can be traced, and are not meant to be differentiated: impli
 the derivative of a solution is, whoever found it.
 
 Cost: conjugate gradients, one product a step, and as many steps as A has different eigenvalues;
-elimination, n products and n steps on the matrix of n unknowns, which has to be small.
+elimination, n products and the factors of the matrix of n unknowns, which has to be small.
 """
 
 from collections.abc import Callable
@@ -19,10 +19,10 @@ from ..core.tensor import Tensor, asarray
 from .checkpoint import pack, unpack
 from .create import zeros_like
 from .elementwise import abs, sqrt, where
-from .index import take
+from .factor import lu_p, masked, parts, triangular_solve_p, turned
 from .join import stack
-from .movement import reshape
-from .reduce import argmax, sum
+from .matmul import matmul
+from .reduce import sum
 
 
 def conjugate_gradient(apply_system: Callable, b: Any, steps: int) -> Any:
@@ -96,35 +96,25 @@ def _refuse_stuck(stuck: np.ndarray) -> None:
 
 
 def eliminate(apply_system: Callable, b: Any) -> Any:
-    """x with apply_system(x) = b, of one system, by Gauss-Jordan elimination.
+    """x with apply_system(x) = b, of one system, by the factors of its matrix (factor.py).
 
-    The matrix is made of one product for each unknown. The pivot of a column is its largest element
-    in a row that has been none. Raises ValueError for a singular matrix, where values are known.
+    The matrix is made of one product for each unknown. Raises ValueError for a singular one, where
+    values are known.
     """
     leaves, rebuild = tree.flatten(b)
-    right = pack(leaves)
+    right: Any = pack(leaves)
+    if not right.size:
+        return b
     units = [asarray(unit) for unit in np.eye(right.size, dtype=right.dtype)]
     columns = [pack(tree.leaves(apply_system(rebuild(unpack(e, leaves))))) for e in units]
-    rows = stack([*columns, right], 1)  # (n, n + 1)
-    largest = abs(stack(columns)).max() if columns else asarray(0.0)
-    place = np.arange(len(units))
-    free = asarray(np.ones(len(units), bool))
-    pivots = []
-    for k in place:
-        column = rows[:, k]
-        at = argmax(where(free, abs(column), -1.0))
-        is_pivot = asarray(place) == at
-        free = where(is_pivot, False, free)
-        pivot_row = take(rows, at)
-        pivot = pivot_row[k]
-        require(abs(pivot) <= len(place) * np.finfo(right.dtype).eps * largest, _refuse_singular)
-        pivot_row = pivot_row / pivot
-        multiple = where(is_pivot, 0.0, column)
-        rows = rows - reshape(multiple, (-1, 1)) * pivot_row
-        rows = where(reshape(is_pivot, (-1, 1)), pivot_row, rows)
-        pivots.append(at)
-    solution = stack([take(rows[:, -1], at) for at in pivots]) if pivots else right
-    return rebuild(unpack(solution, leaves))
+    matrix = stack(columns, 1)  # (n, n)
+    p, lower, upper = parts(lu_p(matrix))
+    pivots: Any = abs(sum(masked(upper, np.eye(right.size)), -1))
+    least = pivots.min() / (right.size * np.finfo(right.dtype).eps)
+    require(least <= abs(matrix).max(), _refuse_singular)
+    column = triangular_solve_p(lower, matmul(turned(p), right[:, None]), transposed=False)
+    solution = triangular_solve_p(turned(upper), column, transposed=True)
+    return rebuild(unpack(solution[:, 0], leaves))
 
 
 def _refuse_singular(is_zero: np.ndarray) -> None:

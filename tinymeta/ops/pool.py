@@ -44,7 +44,7 @@ def max_pool2d(x: Any, window: Any = 2, *, stride: Any = None, padding: Any = "v
     Raises ValueError for windows that don't fit.
     """
     x = as_image("max_pool2d", x)
-    geometry = _pool_geometry("max_pool2d", x, window, stride, padding)
+    geometry = pool_geometry("max_pool2d", x, window, stride, padding)
     *lead, height, width, channels = x.shape
     count = size_of(lead)
     windows = size_of(geometry.result)
@@ -63,7 +63,7 @@ def avg_pool2d(x: Any, window: Any = 2, *, stride: Any = None, padding: Any = "v
     """
     x = as_image("avg_pool2d", x)
     (x,) = promote("avg_pool2d", (x,), floating=True)
-    geometry = _pool_geometry("avg_pool2d", x, window, stride, padding)
+    geometry = pool_geometry("avg_pool2d", x, window, stride, padding)
     window_of_ones = np.ones((*geometry.kernel, 1, 1), x.dtype)
     image_of_ones = np.ones((1, *geometry.image, 1), x.dtype)
     options = {"stride": geometry.stride, "padding": geometry.pads}
@@ -78,7 +78,7 @@ def avg_pool2d(x: Any, window: Any = 2, *, stride: Any = None, padding: Any = "v
     return moveaxis(means, -3, -1)
 
 
-def _pool_geometry(name: str, x: Tensor, window: Any, stride: Any, padding: Any) -> Geometry:
+def pool_geometry(name: str, x: Tensor, window: Any, stride: Any, padding: Any) -> Geometry:
     """The Geometry of a pooling. Raises ValueError for a window that may lie outside the image."""
     window = pair_of(name, 1, window=window)
     stride = window if stride is None else stride

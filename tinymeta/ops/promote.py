@@ -21,7 +21,10 @@ _COMPARISONS = {"equal", "not_equal", "less", "less_equal", "greater", "greater_
 _INSTEAD_OF_BOOLS = {
     "neg": "use ~ for the opposite",
     "sub": "use ^ or != for where they differ",
-    **dict.fromkeys(("sign", "relu", "relu_gradient", "product_or_zero"), "cast with astype first"),
+    **dict.fromkeys(
+        ("sign", "relu", "relu_gradient", "product_or_zero", "mod", "floor_divide"),
+        "cast with astype first",
+    ),
 }
 
 # ---- one dtype ----------------------------------------------------------------------------------

@@ -103,11 +103,11 @@ def min(x: Any, axis: Axes = None, keepdims: bool = False) -> Tensor:
     x = asarray(x)
     axes = as_axes("min", axis, x.ndim)
     _check_not_empty("min", x, axes)
-    largest = max(_in_reverse_order(x), axes, keepdims)
-    return _in_reverse_order(largest)
+    largest = max(in_reverse_order(x), axes, keepdims)
+    return in_reverse_order(largest)
 
 
-def _in_reverse_order(x: Tensor) -> Tensor:
+def in_reverse_order(x: Tensor) -> Tensor:
     """Each value by one that compares the other way, and is its own inverse: -x or ~x."""
     if x.dtype.kind == "f":
         return -x

@@ -49,6 +49,11 @@ TRAINING_FLAGS: dict[str, dict[str, Any]] = {
         "over, and nothing is written",
     ),
     "test-tasks": dict(type=int, default=600, help="tasks of the test"),
+    "ranks": dict(
+        choices=("mpi",),
+        help="share the tasks among the ranks of an MPI job, to the same bits: mpiexec -n 8 "
+        "python -m mpi4py .. --ranks mpi",
+    ),
     "no-jit": dict(
         action="store_true",
         help="run every operation by itself instead of a compiled program, to compare",
@@ -70,7 +75,7 @@ INNER_LOOP_FLAGS: dict[str, dict[str, Any]] = {
 }
 
 # Flags that runs of earlier versions lack, and what these runs did.
-_LATER = {"remat": None, "mode": "reverse"}
+_LATER = {"remat": None, "mode": "reverse", "numbered_tasks": False}
 # Flags that may differ between a run and the one that resumes or tests it.
 _MAY_DIFFER = {
     "root",
@@ -83,6 +88,7 @@ _MAY_DIFFER = {
     "test_steps",
     "select",
     "load",
+    "ranks",
 }
 # How a run is computed: it may be tested in another way.
 _EXECUTION = {"device", "no_jit", "chunks", "remat", "mode"}
@@ -160,6 +166,16 @@ def add_inner_loop_flags(p: argparse.ArgumentParser) -> None:
     """--remat and --mode, what is held of the inner steps."""
     for flag, settings in INNER_LOOP_FLAGS.items():
         p.add_argument(f"--{flag}", **settings)
+
+
+def add_numbered_tasks(p: argparse.ArgumentParser) -> None:
+    """--numbered-tasks, see `training_tasks` in training.py."""
+    p.add_argument(
+        "--numbered-tasks",
+        action="store_true",
+        help="draw each task of the training by its number, other tasks than without; with --ranks "
+        "each rank then draws only its own",
+    )
 
 
 def parse_flags(p: argparse.ArgumentParser, *needs: tuple) -> argparse.Namespace:

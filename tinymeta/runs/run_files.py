@@ -15,6 +15,7 @@ from typing import Any
 
 from ..meta.backup import move_to_backup
 from ..system import disk
+from ..system.world import current
 
 try:
     import fcntl
@@ -81,8 +82,11 @@ def back_up_earlier_run(out: Path, name: str) -> None:
 def write_file(path: Path, write: Callable) -> None:
     """write(file) writes bytes; in the end they take the place of `path`.
 
-    A full disk is reported, and the file left out: a picture is not worth the run.
+    A full disk is reported, and the file left out: a picture is not worth the run. Of several
+    ranks the first alone writes; the others come here, too, as to draw may need all of them.
     """
+    if not current().first:
+        return
     try:
         path.parent.mkdir(parents=True, exist_ok=True)  # removed meanwhile?
         with disk.replacing(path) as file:

@@ -5,18 +5,20 @@ pictures.py.
 """
 
 import argparse
+import contextlib
 import os
 import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import tinymeta as tm
+from tinymeta.system.world import current
 
 from .console import output_may_fail, signals_as_ctrl_c
 from .flags import config, config_to_resume
@@ -30,17 +32,33 @@ def run_example(main: Callable, args: argparse.Namespace, name: str) -> None:
     A bad argument, a missing file or an interruption is one line, not a traceback.
     """
     try:
-        _check_files(args, name)
-        with output_may_fail(args.out), signals_as_ctrl_c(), tm.device(args.device):
-            if vars(args).get("evaluate"):  # which writes nothing
-                main(args, name)
-                return
-            with exclusive(args.out, name):
+        with _ranks(args), output_may_fail(args.out), signals_as_ctrl_c(), _device(args):
+            _check_files(args, name)
+            writes = current().first and not vars(args).get("evaluate")
+            with exclusive(args.out, name) if writes else contextlib.nullcontext():
                 main(args, name)
     except (ValueError, OSError, RuntimeError, ArithmeticError, MemoryError, ImportError) as error:
         sys.exit(f"error: {error}")
     except KeyboardInterrupt as stop:
         sys.exit(f"stopped by {stop.args[0] if stop.args else 'Ctrl-C'}")
+
+
+@contextlib.contextmanager
+def _ranks(args: argparse.Namespace) -> Iterator[None]:
+    """In this `with`, the ranks of --ranks share the work; all but the first are silent."""
+    if not vars(args).get("ranks"):
+        yield
+        return
+    with tm.ranks.mpi() as world, contextlib.ExitStack() as stack:
+        if not world.first:
+            nowhere = stack.enter_context(open(os.devnull, "w"))
+            stack.enter_context(contextlib.redirect_stdout(nowhere))
+        yield
+
+
+def _device(args: argparse.Namespace) -> contextlib.AbstractContextManager[None]:
+    """The device of --device; of several ranks on a machine, each has a GPU of its own."""
+    return tm.device(current().device(args.device))
 
 
 def _check_files(args: argparse.Namespace, name: str) -> None:
@@ -67,6 +85,17 @@ def _checkpoint_path(args: argparse.Namespace, name: str) -> Path:
 def generators(seed: int) -> list[np.random.Generator]:
     """Independent random generators for initialisation, training, validation and test tasks."""
     return [np.random.default_rng(child) for child in np.random.SeedSequence(seed).spawn(4)]
+
+
+def training_tasks(args: argparse.Namespace, draw: Callable, rng: np.random.Generator) -> Callable:
+    """sample(k), the batch of --tasks tasks for update k.
+
+    draw(rng, n) -> n tasks: by `rng`, one after another, or with --numbered-tasks by a generator
+    for each, so that each rank draws only its own.
+    """
+    if args.numbered_tasks:
+        return tm.data.Numbered(lambda one: draw(one, 1), tasks=args.tasks, seed=args.seed)
+    return lambda k: draw(rng, args.tasks)
 
 
 def train_or_load(
@@ -141,7 +170,8 @@ def train_or_load(
         params = run.best.params
     path = args.out / f"{name}.npz"
     try:
-        tm.save(path, params, about={"config": config(args), "selected": args.select})
+        if current().first:
+            tm.save(path, params, about={"config": config(args), "selected": args.select})
     except OSError as error:
         raise OSError(
             f"{path} could not be written ({error}): make room, then go on from "
@@ -183,6 +213,8 @@ def resume_command() -> str:
         program = ["-m", "tinymeta"]
     flags = [word for word in sys.argv[1:] if word != "--resume"]
     words = ["python", *program, *flags, "--resume"]
+    if current().size > 1:
+        words[:1] = ["mpiexec", "-n", str(current().size), "python", "-m", "mpi4py"]
     return subprocess.list2cmdline(words) if os.name == "nt" else shlex.join(words)
 
 

@@ -9,9 +9,14 @@ import sys
 
 def cores() -> int:
     """How many cores this process may use: all of them where the system knows no restriction."""
+    return len(core_numbers())
+
+
+def core_numbers() -> frozenset[int]:
+    """Which cores this process may use: all of them where the system knows no restriction."""
     if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+        return frozenset(os.sched_getaffinity(0))
+    return frozenset(range(os.cpu_count() or 1))
 
 
 def load() -> float:

@@ -1,5 +1,5 @@
 """
-Here     why believe a gradient: checks for any function, and inputs for every primitive.
+Here     why believe a gradient: checks for any framework's function, inputs for every primitive.
 Imports  core ops nn data cpu jit
 Never    imported by another room; hypothesis is loaded only when a name of LAZY is asked for.
 Add one  a primitive's inputs: a row in the table of cases.py, or `register` for one of yours
@@ -8,16 +8,19 @@ Tests    tests/testing/
 
 from importlib import import_module
 
+from .batchcheck import check_batch
 from .foreign import Foreign
 from .gradcheck import check_grads
 from .identities import Identities, Identity, check_identities
 from .kinks import Kink, Skip, branches
 from .metagrad import MetaReport, check_meta_grad
+from .optimizercheck import check_optimizer_step
 from .program import RandomProgram
 from .programcheck import check_program
+from .refusals import NoRule, Vacuous
 from .remainders import Remainders
+from .repeatcheck import check_deterministic, check_memory
 from .report import Report, Row, Undecided
-from .subject import NoRule, Vacuous
 from .taylor import check_taylor
 
 Program = RandomProgram  # the former name, kept for a release
@@ -56,9 +59,13 @@ __all__ = [
     "Undecided",
     "Vacuous",
     "branches",
+    "check_batch",
+    "check_deterministic",
     "check_grads",
     "check_identities",
+    "check_memory",
     "check_meta_grad",
+    "check_optimizer_step",
     "check_program",
     "check_taylor",
     "compiled",

@@ -16,6 +16,7 @@ from .argument_texts import RIGHT, SLOW_DEFAULTS, eval_text
 
 ROOMS = {
     "tm": tm,
+    "tm.linalg": tm.linalg,
     "tm.nn": tm.nn,
     "tm.meta": tm.meta,
     "tm.data": tm.data,

@@ -18,7 +18,7 @@ import numpy as np
 from ..core import tree
 from ..core.tensor import Tensor
 from ..jit import chunks as chunks_module
-from ..jit.compile import jit
+from ..jit.signatures import jit
 from .interpreted import without_compiling
 from .kinks import crossed_kinks
 from .steps import CAPTURED, StepCase, step_cases

@@ -25,6 +25,9 @@ EPS = np.finfo(np.float64).eps
 _FIRST_STEP = EPS**0.2  # balances a truncation of h^4 with a rounding of eps / h
 _SMALLER = 8  # each retry divides the step by this
 TRIES = 5
+_CLOSE = 2.0**-28  # so that slope and curvature explain nothing of a third difference
+_NEIGHBOURS = 7
+_JITTERS = 1 / 4  # of a third difference, which adds eight roundings, some of them alike
 ROUNDINGS = 32  # how many roundings of the size of its result a value may carry
 
 
@@ -105,6 +108,18 @@ def slope(terms: Callable, magnitude: float, side: int = 0, step: float = _FIRST
         h /= _SMALLER
     assert best is not None
     return best
+
+
+def hidden_magnitude(terms: Callable) -> float:
+    """The size of the numbers whose rounding makes `terms(t).sum()` jitter, as `slope` takes it.
+
+    Where large numbers cancel inside of a function, its value carries their rounding, and does not
+    show their size: it jitters between inputs that are all but equal. Costs 7 evaluations; what is
+    worth a thousandth of the value is no rounding.
+    """
+    values = [float(terms(k * _CLOSE).sum()) for k in range(_NEIGHBOURS)]
+    jitter = float(np.abs(np.diff(values, 3)).max())
+    return _JITTERS * jitter / EPS if jitter < 1e-3 * abs(values[0]) else 0.0
 
 
 class OneSidedSlopes(NamedTuple):

@@ -18,7 +18,7 @@ from ..core.primitive import Primitive, registry
 from .cases import Case
 from .gradcheck import check_grads
 from .mutation import EXCHANGED, HISTORY, TERMS, VALUES, Mutant, cases_of, mutants, planted
-from .subject import Vacuous
+from .refusals import Vacuous
 
 EXAMPLES = 20  # the budget within which a fault has to be detected
 # ---- are they detected? --------------------------------------------------------------------------

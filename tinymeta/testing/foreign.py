@@ -15,8 +15,8 @@ from ..core.forward import Undefined, run_as_one
 from ..core.tensor import Tensor
 from ..core.tensor import asarray as as_tensor
 from ..ops.checkpoint import pack, unpack
-from .layouts import gappy
-from .subject import NoRule, name_of, same_bits
+from .layouts import gappy, same_bits
+from .refusals import NoRule, name_of
 
 # Which arrays foreign functions get strided, as views are: "" none, "cotangents", or all "arrays".
 LAYOUT = ContextVar("LAYOUT", default="")
@@ -52,7 +52,7 @@ class Foreign:
 
     def __call__(self, *args: Any) -> Any:
         leaves, rebuild = tree.flatten(args)
-        places = [k for k, x in enumerate(leaves) if _is_floating(x)]
+        places = [k for k, x in enumerate(leaves) if is_floating(x)]
         inputs = tuple(as_tensor(leaves[k]) for k in places)
         others = [self._converted(x) if isinstance(x, (np.ndarray, Tensor)) else x for x in leaves]
 
@@ -73,7 +73,7 @@ class Foreign:
                         f"{tree.paths(args)[k]}: let it make a new array"
                     )
             result_leaves, rebuild_outputs = tree.flatten(result)
-            outputs = [as_tensor(_to_numpy(y)) for y in result_leaves]
+            outputs = [as_tensor(as_numpy(y)) for y in result_leaves]
             return pack(outputs), _ForeignCall(self, arguments, outputs, rebuild_outputs)
 
         packed, call, _ = run_as_one(run, inputs)
@@ -101,7 +101,7 @@ class _ForeignCall(NamedTuple):
 
     def input_cotangents(self, g: Tensor, y: Tensor, wanted: Sequence[int]) -> list:
         """The gradients of the inputs at the places `wanted`: what the backward pass asks for."""
-        us = [u if _is_floating(u) else None for u in unpack(g, self.outputs)]
+        us = [u if is_floating(u) else None for u in unpack(g, self.outputs)]
         if LAYOUT.get():  # packing has made them contiguous, whatever came in
             us = [u if u is None or u.serial else Tensor(gappy(u.value)) for u in us]
         pullback = self._by_framework if self.foreign.vjp else self._by_hand
@@ -130,7 +130,7 @@ class _ForeignCall(NamedTuple):
         assert vjp is not None
 
         def of_floats(*xs: Any) -> tuple:
-            return tuple(y for y in tree.leaves(f(*self.arguments(xs))) if _is_floating(y))
+            return tuple(y for y in tree.leaves(f(*self.arguments(xs))) if is_floating(y))
 
         def pullback(us: list, xs: tuple) -> Any:
             return vjp(of_floats, *xs)[1](tuple(us))
@@ -139,7 +139,7 @@ class _ForeignCall(NamedTuple):
         return Foreign(pullback, vjp=vjp, asarray=asarray)(floating_us, xs)
 
 
-def _is_floating(x: Any) -> bool:
+def is_floating(x: Any) -> bool:
     """Whether a number or any framework's array is floating.
 
     Told by the name of its dtype: "float32" in NumPy is "torch.float32" there.
@@ -161,7 +161,7 @@ def _copy_for_foreign(x: np.ndarray) -> np.ndarray:
     return np.array(x)
 
 
-def _to_numpy(y: Any) -> np.ndarray:
+def as_numpy(y: Any) -> np.ndarray:
     """The array that any framework's array holds.
 
     Some of PyTorch's hold none: a sparse one; what lazily is zero, or the negative of another;

@@ -94,6 +94,15 @@ def _along_axis(g: GrowingProgram, step: Step, rng: Random) -> None:
     g.add(step.op, x, axis=_random_axis(g, x, rng))
 
 
+def _cumulative_sum(g: GrowingProgram, step: Step, rng: Random) -> None:
+    """The primitive as `cumsum` calls it, on (A, n, B), from either end."""
+    x = g.pick(step.back)
+    first, *rest = g.shape(x) or (1,)
+    blocks = () if g.task_axis else (1,)
+    x = g.reshape(x, (*blocks, first, math.prod(rest)))
+    g.add("cumulative_sum", x, reverse=rng.random() < 0.5)
+
+
 def _expand_dims(g: GrowingProgram, step: Step, rng: Random) -> None:
     x = g.pick(step.back)
     g.add("expand_dims", x, axis=-rng.randint(1, len(g.shape(x)) + 1))
@@ -183,7 +192,8 @@ def _scatter(g: GrowingProgram, step: Step, rng: Random) -> None:
         places = [rng.randrange(size) for _ in range(first)]
     else:
         places = g.new_input(shape, below=size)
-    g.add(step.op, g.reshape(x, shape), places, size=size)
+    axis = {"axis": 1} if step.op == "scatter_add" else {}  # the public function has one
+    g.add(step.op, g.reshape(x, shape), places, size=size, **axis)
 
 
 # ---- contractions and windows -------------------------------------------------------------------
@@ -200,6 +210,19 @@ def _matmul(g: GrowingProgram, step: Step, rng: Random) -> None:
         ones = [1 for _ in leading[1:]] if g.task_axis else []  # with tasks, as many axes as x
         y = g.new_input((*ones, n, rng.randint(1, 3)))
     g.add("matmul", x, y)
+
+
+def _factor(g: GrowingProgram, step: Step, rng: Random) -> None:
+    """Of matrices near to 3 times the identity, which have factors without an exchange of rows."""
+    x = g.add("tanh", g.pick(step.back))
+    size = math.prod(g.shape(x))
+    n = 2 if size % 4 == 0 else 1
+    entries = g.reshape(x, (size // (n * n), n, n))
+    matrix = g.add("add", entries, [[3.0 if i == j else 0.0 for j in range(n)] for i in range(n)])
+    if step.op == "triangular_solve":
+        g.add(step.op, matrix, entries, transposed=rng.random() < 0.5)
+    else:
+        g.add(step.op, matrix)
 
 
 def _window(image: Sequence[int], rng: Random) -> tuple[int, ...]:
@@ -240,6 +263,20 @@ def _pool(g: GrowingProgram, step: Step, rng: Random) -> None:
 positive, bounded = GrowingProgram.positive, GrowingProgram.bounded
 _away_from_zero = GrowingProgram.away_from
 
+
+def _inside_one(g: GrowingProgram, x: str) -> str:
+    return g.add("mul", g.add("tanh", x), 0.75)
+
+
+def _above_one(g: GrowingProgram, x: str) -> str:
+    return g.add("add", g.positive(g.bounded(x)), 1.25)
+
+
+def _between_jumps(g: GrowingProgram, x: str) -> str:
+    """A dividend nearer to 0 than any divisor from `_above_one`, but not 0."""
+    return _away_from_zero(g, g.add("tanh", x))
+
+
 GRAMMAR: dict[str, Rule] = {
     **dict.fromkeys(["tanh", "sin", "cos", "sigmoid", "softplus", "square", "neg"], _unary()),
     **dict.fromkeys(["exp", "expm1"], _unary(bounded)),
@@ -247,15 +284,25 @@ GRAMMAR: dict[str, Rule] = {
     **dict.fromkeys(["relu", "abs", "sign"], _unary(_away_from_zero)),
     **dict.fromkeys(["mul", "add", "sub", "product_or_zero"], _binary()),
     "div": _binary(second=positive),
+    **dict.fromkeys(["arctan", "arcsinh", "erf", "silu", "gelu"], _unary()),
+    **dict.fromkeys(["exp2", "sinh", "cosh"], _unary(bounded)),
+    **dict.fromkeys(["log2", "log10"], _unary(positive)),
+    **dict.fromkeys(["elu", "leaky_relu"], _unary(_away_from_zero)),
+    **dict.fromkeys(["tan", "arcsin", "arccos", "arctanh"], _unary(_inside_one)),
+    "arccosh": _unary(_above_one),
+    "mod": _binary(_between_jumps, _above_one),
+    "arctan2": _binary(second=positive),
+    "logaddexp": _binary(),
     "relu_gradient": _binary(second=_away_from_zero),
     "power": _binary(positive, bounded),
     "static_power": _constant_power,
     **dict.fromkeys(["maximum", "minimum", "tie_weight"], _extremum),
     "clip": _clip,
     **dict.fromkeys(["where", "astype"], _mask),
-    **dict.fromkeys(["sum", "mean", "var", "logsumexp", "max", "min"], _reduction()),
+    **dict.fromkeys(["sum", "mean", "var", "logsumexp", "max", "min", "prod"], _reduction()),
     "norm": _reduction(low=POSITIVE),
-    **dict.fromkeys(["softmax", "log_softmax", "flip"], _along_axis),
+    **dict.fromkeys(["softmax", "log_softmax", "flip", "cumsum", "cumprod"], _along_axis),
+    "cumulative_sum": _cumulative_sum,
     "expand_dims": _expand_dims,
     "squeeze": _squeeze,
     "swapaxes": _swap_axes,
@@ -270,6 +317,7 @@ GRAMMAR: dict[str, Rule] = {
     **dict.fromkeys(["take", "take_along_axis"], _take),
     **dict.fromkeys(["scatter_add", "scatter_add_along"], _scatter),
     "matmul": _matmul,
+    **dict.fromkeys(["cholesky", "lu", "triangular_solve"], _factor),
     **dict.fromkeys(["conv2d", "conv_input", "conv_weight"], _convolve),
     **dict.fromkeys(["max_pool2d", "avg_pool2d"], _pool),
 }

@@ -17,10 +17,11 @@ from unittest.mock import patch
 
 import numpy as np
 
-from ..cpu import conv, index, pool, reduce
+from ..cpu import along, conv, factor, index, pool, reduce
+from ..cpu.erf import erf_of_array
 from ..cpu.pointers import POINTERS
 from ..jit import replay, tree_sum
-from ..jit.compile import jit
+from ..jit.signatures import jit
 
 _KERNEL_TYPE = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.POINTER(ctypes.c_int64))
 
@@ -66,7 +67,7 @@ def _pointer_function(name: str) -> Callable:
 _UFUNCS = (
     "exp exp2 expm1 log log2 log10 log1p sqrt cbrt sin cos tan arcsin arccos arctan arctan2 "
     "sinh cosh tanh arcsinh arccosh arctanh floor ceil trunc rint absolute sign power fmod "
-    "hypot copysign isnan isfinite square reciprocal maximum minimum"
+    "remainder floor_divide hypot copysign isnan isfinite square reciprocal maximum minimum"
 ).split()
 _DTYPES = "float32 float64 int8 int16 int32 int64 uint8 uint16 uint32 uint64".split()
 _NAMESPACE: dict[str, Any] = {name: getattr(np, name) for name in (*_UFUNCS, *_DTYPES)}
@@ -79,6 +80,7 @@ _NAMESPACE |= {
     "bool": np.bool_,
     "at": _MemoryPointer.moved,
     "added": np.add,
+    "erf": erf_of_array,
     "carray": _array_at,
     "where": lambda c, a, b: a if c else b,
 }
@@ -91,6 +93,11 @@ for _function in (
     index.scatter_add_along_contiguous,
     pool.window_argmax_contiguous,
     reduce.argmax_contiguous,
+    factor.cholesky_contiguous,
+    factor.lu_contiguous,
+    factor.triangular_solve_contiguous,
+    along.cumulative_sum_contiguous,
+    along.argsort_contiguous,
 ):
     _NAMESPACE[_function.__name__] = _function
 

@@ -32,4 +32,11 @@ def repeated_row(x: np.ndarray) -> np.ndarray:
     return np.broadcast_to(x[:1], x.shape) if x.ndim and x.size else x
 
 
+def same_bits(a: np.ndarray, b: np.ndarray) -> bool:
+    """Whether two arrays have equal shapes and bits (of longdouble: equal numbers)."""
+    if a.dtype.char == "g":  # some of its bytes are padding, with any contents
+        return a.dtype == b.dtype and np.array_equal(a, b, equal_nan=True)
+    return a.shape == b.shape and a.tobytes() == b.tobytes()
+
+
 SAME_ENTRIES = (transposed, gappy, backwards)

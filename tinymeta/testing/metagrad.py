@@ -16,10 +16,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..core import tree
+from .foreign import as_numpy
+from .frameworks import on_arrays_of
 from .kinks import Kink, crossed_kinks
 from .metaslopes import compare, cosine_and_ratio, gradient_in, orthogonal_directions
+from .refusals import Vacuous
 from .report import Report, Row, Undecided
-from .subject import Vacuous
 
 _FIRST_ORDER = (
     "this is the first-order MAML gradient: the second-derivative term is lost "
@@ -60,6 +62,7 @@ def check_meta_grad(
     seed: int | np.random.Generator = 0,
     n_dirs: int = 4,
     over_tasks: str = "mean",
+    per_task: bool = False,
 ) -> MetaReport:
     """Compare the gradient that `meta_grad` returns with differences of the adapted query loss.
 
@@ -68,8 +71,9 @@ def check_meta_grad(
 
     meta_grad(params, tasks) -> a tree like params, or (metrics, tree).
     loss(params (T, ...), batch) -> (T,) and adapt(params (T, ...), support) -> params (T, ...):
-    every task has its own copy. All three are given NumPy arrays, floats in float64, and return
-    tensors or arrays, computed in float64.
+    every task has its own copy; with `per_task` they are of one task and have no T, and the loss is
+    a number. All three are given arrays of the framework of `params`, of NumPy for tensors of ours,
+    floats in float64, and return arrays or tensors, computed in float64.
     tasks: (support, query), task axis first. over_tasks: "mean" or "sum" of the tasks' losses.
 
     Costs at least 8 evaluations of F for each direction, of which each adapts to all tasks; a
@@ -84,7 +88,11 @@ def check_meta_grad(
             f"check_meta_grad: n_dirs {n_dirs} must be at least 1, "
             f"over_tasks {over_tasks!r} 'mean' or 'sum'"
         )
-    theta = tree.map(lambda x: np.array(x, np.float64), params)
+    on_arrays = on_arrays_of(params)
+    meta_grad, loss, adapt = on_arrays(meta_grad), on_arrays(loss), on_arrays(adapt)
+    if per_task:
+        loss, adapt = _for_each_task(loss), _for_each_task(adapt)
+    theta = tree.map(lambda x: np.array(as_numpy(x), np.float64), params)
     tasks = tree.map(_floats_in_float64, tasks)
     support, query = tasks
     if not sum(x.size for x in tree.leaves(theta)):
@@ -120,8 +128,21 @@ def check_meta_grad(
         raise kind("\n".join([_headline(bad) + fault, str(report), worst, *kinks]))
 
 
+def _for_each_task(f: Callable) -> Callable:
+    """`f` of one task, as a function of trees whose leaves have the task axis first."""
+
+    def each(*trees: Any) -> Any:
+        count = len(tree.leaves(trees)[0])
+        found = [
+            f(*(tree.map(lambda x, i=i: np.asarray(x[i]), t) for t in trees)) for i in range(count)
+        ]
+        return tree.map(lambda *parts: np.stack(list(map(as_numpy, parts))), *found)
+
+    return each
+
+
 def _floats_in_float64(x: Any) -> np.ndarray:
-    x = np.asarray(x)
+    x = as_numpy(x)
     return x.astype(np.float64) if x.dtype.kind == "f" else x
 
 

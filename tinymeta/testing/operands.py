@@ -11,7 +11,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from ..ops.conv import Geometry, geometry_of
-from .arrays import distinct, integers, positive, shapes, tensors
+from .arrays import bools, distinct, integers, positive, shapes, tensors
 
 
 class Case(NamedTuple):
@@ -28,6 +28,14 @@ def above_minus_one(shape: Any) -> st.SearchStrategy:
     return tensors(shape, low=-0.75, high=3.0)
 
 
+def above_one(shape: Any) -> st.SearchStrategy:
+    return tensors(shape, low=1.25, high=3.0)
+
+
+def inside_one(shape: Any) -> st.SearchStrategy:
+    return tensors(shape, low=-0.75, high=0.75)
+
+
 @st.composite
 def same_shape(draw: st.DrawFn, *kinds: Callable) -> Case:
     """Arrays of one shape, each of its kind."""
@@ -40,6 +48,15 @@ def without_ties(draw: st.DrawFn) -> Case:
     """Two arrays of one shape that differ everywhere by at least 1/16."""
     shape = draw(shapes())
     return Case((draw(tensors(shape)), np.asarray(draw(tensors(shape)) + 1 / 16)), {})
+
+
+@st.composite
+def between_jumps(draw: st.DrawFn) -> Case:
+    """A dividend and a divisor, of both signs, whose quotient is 1/4 away from whole numbers."""
+    shape = draw(shapes())
+    divisor = np.where(draw(bools(shape)), -1.0, 1.0) * draw(positive(shape))
+    quotient = draw(integers(shape, 5)) - 2 + draw(tensors(shape, low=0.25, high=0.75))
+    return Case((np.asarray(quotient * divisor), np.asarray(divisor)), {})
 
 
 @st.composite
@@ -125,6 +142,13 @@ def concatenations(draw: st.DrawFn) -> Case:
 
 
 @st.composite
+def columns(draw: st.DrawFn, kind: Callable, reverse: bool = False) -> Case:
+    """An array (A, n, B), whose middle axis is gone along; reverse: perhaps from the other end."""
+    x = draw(kind(draw(shapes(min_dims=3, max_side=5))))
+    return Case((x,), {"reverse": draw(st.booleans())} if reverse else {})
+
+
+@st.composite
 def gathers(draw: st.DrawFn, along: bool, adjoint: bool) -> Case:
     """take and take_along on (A, n, B), and their adjoints on (A, m, B)."""
     sides = st.tuples(st.integers(0, 2), st.integers(1, 3), st.integers(0, 4), st.integers(0, 2))
@@ -146,6 +170,25 @@ def matmul_cases(draw: st.DrawFn, min_side: int = 0) -> Case:
     lead = draw(shapes(max_dims=2))
     n, k, m = draw(st.tuples(*[st.integers(min_side, 3)] * 3))
     return Case((draw(tensors((*lead, n, k))), draw(tensors((*lead, k, m)))), {})
+
+
+@st.composite
+def factor_cases(draw: st.DrawFn, op: str) -> Case:
+    """Matrices (.., n, n) that have factors, by one order of rows only; for a triangular one b.
+
+    Each row has a number on its diagonal that is larger than the others together. The triangle that
+    `cholesky` and `triangular_solve` do not read holds anything.
+    """
+    lead, n = draw(shapes(max_dims=2)), draw(st.integers(0, 3))
+    others = draw(tensors((*lead, n, n), low=-0.5, high=0.5))
+    diagonal = draw(tensors((*lead, n), low=2.0, high=3.0))
+    matrix = np.where(np.eye(n, dtype=bool), diagonal[..., None], others)
+    if op == "cholesky":
+        return Case((matrix,), {})
+    if op == "lu":
+        return Case((np.array(matrix[..., draw(st.permutations(range(n))), :]),), {})
+    b = draw(tensors((*lead, n, draw(st.integers(0, 2)))))
+    return Case((matrix, b), {"transposed": draw(st.booleans())})
 
 
 @st.composite

@@ -27,6 +27,7 @@ from ..jit import (
     plan,
     program,
     replay,
+    signatures,
     simplify,
     split,
     step_kernels,
@@ -84,7 +85,7 @@ def _(right):
     return lambda leaf, dtype: np.asarray(right(leaf, dtype), np.float32).astype(dtype)
 
 
-@fault("compile", "the dtype is no part of the signature", compile, "leaf_signature")
+@fault("signatures", "the dtype is no part of the signature", signatures, "leaf_signature")
 def _(right):
     return lambda leaf: right(leaf)[:1]
 

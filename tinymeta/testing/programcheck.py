@@ -17,8 +17,8 @@ from .gradcheck import MODES, check_grads
 from .kinks import Kink, crossed_kinks
 from .point import Arrays
 from .program import RandomProgram
+from .refusals import Vacuous
 from .report import Undecided
-from .subject import Vacuous
 
 _SHORT = 3  # statements of a program that is checked to third order, and in mixed modes
 CLOSE, _SINGLE = 1e-9, 1e-4  # how far equal numbers are in float64 and in float32

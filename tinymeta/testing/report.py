@@ -5,9 +5,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .differences import Slope, slope
+from .differences import Slope, hidden_magnitude, slope
 
 _SHORTER = 64  # a second look divides the step by this
+_SHRINKS = 3  # so often; then rounding has all but five digits
+_DIGITS = 1e-4  # a mistake of this relative size must be seen
 
 
 class Undecided(AssertionError):
@@ -72,15 +74,26 @@ class Row(NamedTuple):
 
 
 def with_shorter_step(row: Row, terms: Callable, magnitude: float) -> Row:
-    """A row that looks wrong, with the slope of `terms` over a shorter step if that makes it right.
+    """A row that is not right, with the slope over a shorter step if that makes it right.
 
-    Where a second derivative jumps between the points compared, as that of huber or elu does, the
-    error of a difference exceeds its bound. With the step that error shrinks; a mistake does not.
+    Where a second derivative jumps between the points compared, as that of huber or elu does, or
+    the first does, as that of relu at 1e-7, the error of a difference exceeds its bound. With the
+    step that error shrinks; a mistake does not: so a row passes only if the error that it had would
+    be seen over the shorter step, too. Where large numbers cancel inside of the function, its
+    rounding is that of these, and the slope is taken again knowing it.
     """
-    if row.verdict != "wrong" or row.subgradient is not None:
+    if row.verdict not in ("wrong", "undecided") or row.subgradient is not None:
         return row
-    again = row._replace(numeric=slope(terms, magnitude, step=row.numeric.step / _SHORTER))
-    return again if again.verdict == "right" and 2 * again.error < row.error else row
+    hidden = hidden_magnitude(terms)
+    if hidden > magnitude:
+        return row._replace(numeric=slope(terms, hidden))
+    for shrinks in range(1, _SHRINKS + 1):
+        step = row.numeric.step / _SHORTER**shrinks
+        again = row._replace(numeric=slope(terms, magnitude, step=step))
+        seen = row.error if row.verdict == "wrong" else _DIGITS * row.size
+        if again.verdict == "right" and 2 * again.tolerance < seen:
+            return again
+    return row
 
 
 class Report(NamedTuple):

@@ -16,14 +16,9 @@ from ..core import tree
 from ..core.convert import WEAK_SCALARS
 from ..core.tensor import Tensor, asarray
 from .differences import ROUNDINGS
-
-
-class Vacuous(ValueError):
-    """A check that could not have failed, whatever the derivative rules are."""
-
-
-class NoRule(ValueError):
-    """Nobody said what the derivative of a foreign function is."""
+from .frameworks import as_function_of_arrays
+from .layouts import same_bits
+from .refusals import NoRule, name_of
 
 
 class Subject(NamedTuple):
@@ -43,6 +38,7 @@ def examine(check_name: str, f: Callable, args: tuple, dtype: Any = np.float64) 
     Costs three evaluations of f. Raises ValueError for what cannot be differentiated,
     AssertionError for what is no function of its arguments.
     """
+    f, args = as_function_of_arrays(f, args)
     leaves, rebuild = tree.flatten(args)
     leaves = [np.array(x) if isinstance(x, np.ndarray) else x for x in leaves]
     leaf_names = [f"argument {path}" for path in tree.paths(args)]
@@ -144,13 +140,6 @@ def _refuse_infinite(kind: type[Exception], what: str, x: np.ndarray) -> None:
         raise kind(f"{what} is not finite: {x[tuple(index)]} at {tuple(index)}")
 
 
-def same_bits(a: np.ndarray, b: np.ndarray) -> bool:
-    """Whether two arrays have equal shapes and bits (of longdouble: equal numbers)."""
-    if a.dtype.char == "g":  # some of its bytes are padding, with any contents
-        return a.dtype == b.dtype and np.array_equal(a, b, equal_nan=True)
-    return a.shape == b.shape and a.tobytes() == b.tobytes()
-
-
 @contextmanager
 def rule_errors_as_failures(check_name: str) -> Iterator[None]:
     """A block in which derivatives are taken: a ValueError in it becomes an AssertionError.
@@ -185,14 +174,3 @@ def is_constant(function: Callable, xs: Sequence, vs: Sequence) -> bool:
         if not change <= rounding:
             return False
     return True
-
-
-def vacuous_error(check_name: str, name: str) -> Vacuous:
-    return Vacuous(
-        f"{check_name}: {name} does not move with its inputs, or by no more than rounding, "
-        "so the check could not fail: choose inputs where it moves"
-    )
-
-
-def name_of(f: Any) -> str:
-    return getattr(f, "__name__", repr(f))

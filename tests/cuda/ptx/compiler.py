@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 from pathlib import Path
 
 from tinymeta.system import kernel_folder
@@ -73,7 +74,7 @@ def _path(what: str, *parts: str) -> Path:
 
 def _compile(sources: list[Path], flags: list[str], path: Path) -> None:
     """To a file of this process first: another one may compile the same."""
-    part = path.with_suffix(f".{os.getpid()}.part")
+    part = path.with_suffix(f".{os.getpid()}.{threading.get_ident()}.part")
     command = [compiler(), *flags, *map(str, sources), "-o", str(part), "-ldl", "-lpthread", "-lm"]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:

@@ -1,0 +1,146 @@
+"""Convolutions, pooling, losses and activations beside PyTorch's, values and gradients."""
+
+import numpy as np
+import pytest
+
+import tinymeta as tm
+
+torch = pytest.importorskip("torch")
+F = torch.nn.functional
+pytestmark = pytest.mark.peers
+rng = np.random.default_rng(0)
+x = rng.normal(size=(2, 9, 8, 4))
+z, t = rng.normal(size=(5, 3)), rng.normal(size=(5, 3))
+
+
+def images(f):
+    """PyTorch's f of images as ours are, (N, H, W, C)."""
+    return lambda x, *w: f(x.permute(0, 3, 1, 2), *w).permute(0, 2, 3, 1)
+
+
+def kernels(f):
+    """.. and of kernels (h, w, C, O)."""
+    return images(lambda x, w: f(x, w.permute(3, 2, 0, 1)))
+
+
+CASES = {}
+for _stride, _pad, _gap, _groups in ((1, 0, 1, 2), (2, 1, 2, 1), ((1, 2), (2, 1), (2, 3), 4)):
+    _pads = _pad if isinstance(_pad, int) else tuple((p, p) for p in _pad)
+    CASES[f"conv2d {_stride} {_pad} {_gap} {_groups}"] = (
+        lambda x, w, s=_stride, p=_pads, d=_gap, g=_groups: tm.conv2d(
+            x, w, stride=s, padding=p, dilation=d, groups=g
+        ),
+        kernels(
+            lambda x, w, s=_stride, p=_pad, d=_gap, g=_groups: F.conv2d(
+                x, w, stride=s, padding=p, dilation=d, groups=g
+            )
+        ),
+        (x, rng.normal(size=(3, 2, 4 // _groups, 8))),
+    )
+for _stride, _pad, _gap, _more in ((1, 0, 1, 0), (2, 1, 1, 1), (3, 2, 2, 2)):
+    CASES[f"conv_transpose2d {_stride} {_pad} {_gap} {_more}"] = (
+        lambda x, w, s=_stride, p=_pad, d=_gap, m=_more: tm.conv_transpose2d(
+            x, w, stride=s, padding=p, dilation=d, output_padding=m
+        ),
+        kernels(
+            lambda x, w, s=_stride, p=_pad, d=_gap, m=_more: F.conv_transpose2d(
+                x, w, stride=s, padding=p, dilation=d, output_padding=m
+            )
+        ),
+        (x, rng.normal(size=(3, 3, 2, 4))),
+    )
+for _window, _stride, _pad, _gap, _ceil in (
+    (2, None, 0, 1, True),
+    (3, 2, 1, 1, True),
+    (2, 3, 1, 1, True),
+    (3, 1, 1, 2, False),
+    (2, 2, 1, 3, True),
+):
+    CASES[f"max_pool2d {_window} {_stride} {_pad} {_gap} {_ceil}"] = (
+        lambda x, k=_window, s=_stride, p=_pad, d=_gap, c=_ceil: tm.max_pool2d(
+            x, k, stride=s, padding=p, dilation=d, ceil_mode=c
+        ),
+        images(
+            lambda x, k=_window, s=_stride, p=_pad, d=_gap, c=_ceil: F.max_pool2d(x, k, s, p, d, c)
+        ),
+        (x,),
+    )
+    for _counted in (False, True):
+        CASES[f"avg_pool2d {_window} {_stride} {_pad} {_ceil} {_counted}"] = (
+            lambda x, k=_window, s=_stride, p=_pad, c=_ceil, n=_counted: tm.avg_pool2d(
+                x, k, stride=s, padding=p, ceil_mode=c, count_include_pad=n
+            ),
+            images(
+                lambda x, k=_window, s=_stride, p=_pad, c=_ceil, n=_counted: F.avg_pool2d(
+                    x, k, s, p, c, n
+                )
+            ),
+            (x,),
+        )
+CASES["conv1d"] = (
+    lambda x, w: tm.conv1d(x, w, stride=2, padding=3, dilation=2, groups=2),
+    lambda x, w: F.conv1d(
+        x.permute(0, 2, 1), w.permute(2, 1, 0), stride=2, padding=3, dilation=2, groups=2
+    ).permute(0, 2, 1),
+    (x[:, :, 0], rng.normal(size=(3, 2, 6))),
+)
+CASES |= {
+    name: (getattr(tm, ours), function, (3 * z,))
+    for name, ours, function in (
+        ("gelu", "gelu", F.gelu),
+        ("silu", "silu", F.silu),
+        ("elu", "elu", F.elu),
+        ("leaky_relu", "leaky_relu", F.leaky_relu),
+        ("relu6", "relu6", F.relu6),
+        ("hardtanh", "hard_tanh", F.hardtanh),
+        ("hardsigmoid", "hard_sigmoid", F.hardsigmoid),
+        ("hardswish", "hard_silu", F.hardswish),
+        ("erf", "erf", torch.erf),
+        ("sort", "sort", lambda x: torch.sort(x).values),
+        ("cummax", "cummax", lambda x: x.reshape(-1).cummax(0).values),
+        ("prod", "prod", torch.prod),
+    )
+}
+CASES["gelu by tanh"] = (
+    lambda x: tm.gelu(x, approximate=True),
+    lambda x: F.gelu(x, approximate="tanh"),
+    (z,),
+)
+CASES["std"] = (lambda x: tm.std(x, 1, correction=1), lambda x: torch.std(x, 1), (z,))
+CASES["huber"] = (
+    lambda x, y: tm.losses.huber(x, y, 0.5),
+    lambda x, y: F.huber_loss(x, y, delta=0.5),
+    (z, t),
+)
+CASES["mae"] = (tm.losses.mae, F.l1_loss, (z, t))
+CASES["binary_cross_entropy"] = (
+    lambda x: tm.losses.binary_cross_entropy(x, t > 0),
+    lambda x: F.binary_cross_entropy_with_logits(x, torch.tensor(1.0 * (t > 0))),
+    (z,),
+)
+CASES["kl_divergence"] = (
+    lambda x: tm.losses.kl_divergence(x, tm.softmax(t)),
+    lambda x: F.kl_div(F.log_softmax(x, 1), F.softmax(torch.tensor(t), 1), reduction="batchmean"),
+    (z,),
+)
+CASES["nll"] = (
+    lambda x: tm.losses.nll(x, [0, 2, 1, 1, 0]),
+    lambda x: F.nll_loss(x, torch.tensor([0, 2, 1, 1, 0])),
+    (z,),
+)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_values_and_gradients_are_those_of_pytorch(name):
+    ours, theirs, arrays = CASES[name]
+    tensors = [torch.tensor(a, requires_grad=True) for a in arrays]
+    expected = theirs(*tensors)
+    u = rng.normal(size=tuple(expected.shape))
+    expected.backward(torch.tensor(u))
+    found, pull = tm.vjp(ours, *arrays)
+    np.testing.assert_allclose(found.numpy(), expected.detach().numpy(), rtol=1e-10, atol=1e-12)
+    gradients = pull(u)
+    gradients = gradients if isinstance(gradients, (tuple, list)) else [gradients]
+    rtol = 1e-7 if name == "hardsigmoid" else 1e-9  # its 1/6 is a float32
+    for g, tensor in zip(gradients, tensors, strict=True):
+        np.testing.assert_allclose(g.numpy(), tensor.grad.numpy(), rtol=rtol, atol=1e-11)

@@ -1,0 +1,174 @@
+"""Along one axis: cumulative sums, products and maxima; sort, argsort, topk, median.
+
+Two primitives, on x as (A, n, B), the axis in the middle. The adjoint of a cumulative sum is one
+from the other end; it is linear in n, where a composition by shifts takes n log n. `argsort` only
+chooses, and has no derivative: what is sorted is a `take_along` at its places, which has one. The
+rest is composed: cumprod and cummax of log2(n) shifts, whose derivatives are right at 0.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..core.checks import check_flag, check_whole, shown
+from ..core.primitive import Primitive
+from ..core.tensor import Tensor, asarray
+from .broadcast import with_ones
+from .checks import Axes, as_axes, as_axis, size_of
+from .elementwise import maximum, where
+from .index import take_along_axis, take_along_p
+from .join import concatenate
+from .more_elementwise import isnan
+from .more_reduce import widened
+from .movement import flip, moveaxis, reshape, transpose
+from .promote import float16_by_float32, promote
+from .reduce import sum as summed
+
+cumulative_sum: Primitive  # declared first, as its rule names it
+cumulative_sum = Primitive(
+    "cumulative_sum",
+    family="along",
+    shape=lambda x, reverse: (x.shape, x.dtype),
+    vjps=(lambda g, y, x, reverse: cumulative_sum(g, reverse=not reverse),),
+)
+argsort_p = Primitive(
+    "argsort", family="along", shape=lambda x: (x.shape, np.dtype(np.int64)), vjps=(None,)
+)
+
+
+def _in_three(x: Tensor, axis: int) -> Tensor:
+    """(A, n, B), n the size of the axis."""
+    return reshape(x, (size_of(x.shape[:axis]), x.shape[axis], size_of(x.shape[axis + 1 :])))
+
+
+def _one_axis(name: str, x: Tensor, axis: int | None) -> tuple[Tensor, int]:
+    """`x` and a non-negative axis; of None the flattened x."""
+    if axis is None:
+        return reshape(x, (x.size,)), 0
+    return x, as_axis(name, axis, x.ndim)
+
+
+# ---- cumulative ---------------------------------------------------------------------------------
+
+
+@float16_by_float32("cumsum")
+def cumsum(x: Any, axis: int | None = None) -> Tensor:
+    """The sums of the first 1, 2, .. elements along `axis`, or of the flattened x.
+
+    Integers are added up in 64 bits, floats one after another in their dtype.
+    """
+    x, axis = _one_axis("cumsum", widened(x), axis)
+    return reshape(cumulative_sum(_in_three(x, axis), reverse=False), x.shape)
+
+
+def cumprod(x: Any, axis: int | None = None) -> Tensor:
+    """The products of the first 1, 2, .. elements along `axis`, or of the flattened x.
+
+    Integers are multiplied in 64 bits. Its derivatives are right where an element is 0.
+    """
+    x, axis = _one_axis("cumprod", widened(x), axis)
+    return _by_shifts(x, axis, lambda a, b: a * b)
+
+
+def cummax(x: Any, axis: int | None = None) -> Tensor:
+    """The largest of the first 1, 2, .. elements along `axis`, or of the flattened x.
+
+    A NaN is the largest. The gradient goes to the first of those that tie, as `argmax` has it.
+    """
+    x, axis = _one_axis("cummax", asarray(x), axis)
+    if not x.size:
+        return x
+    first = moveaxis(x, axis, 0)
+    largest = _by_shifts(first, 0, maximum)
+    before = largest[:-1]
+    is_new = first[1:] > before
+    if x.dtype.kind == "f":
+        is_new = is_new | (isnan(first[1:]) & ~isnan(before))
+    counted = reshape(asarray(np.arange(1, first.shape[0])), (-1, *[1] * (first.ndim - 1)))
+    begin = np.zeros((1, *first.shape[1:]), np.int64)
+    places = _by_shifts(concatenate([asarray(begin), where(is_new, counted, 0)]), 0, maximum)
+    return moveaxis(take_along_axis(first, places, 0), 0, axis)
+
+
+def _by_shifts(x: Tensor, axis: int, combine: Callable) -> Tensor:
+    """y_k = x_0 .. x_k combined: what is 1, 2, 4, .. places before, log2(n) times.
+
+    (Hillis & Steele, Data parallel algorithms, 1986.)
+    """
+    rows = moveaxis(x, axis, 0)
+    shift = 1
+    while shift < rows.shape[0]:
+        rows = concatenate([rows[:shift], combine(rows[:-shift], rows[shift:])])
+        shift *= 2
+    return moveaxis(rows, 0, axis)
+
+
+# ---- in order -----------------------------------------------------------------------------------
+
+
+def argsort(x: Any, axis: int | None = -1, *, descending: bool = False) -> Tensor:
+    """The places of the elements along `axis` in increasing order, or of the flattened x: int64.
+
+    Those that tie stay in their order. A NaN is the largest. descending: the largest first, those
+    that tie in their order again. It has no derivative.
+    """
+    check_flag("argsort", descending=descending)
+    x, axis = _one_axis("argsort", asarray(x), axis)
+    places = argsort_p(_in_three(flip(x, axis) if descending else x, axis))
+    places = reshape(places, x.shape)
+    return flip(x.shape[axis] - 1 - places, axis) if descending else places
+
+
+def sort(x: Any, axis: int | None = -1, *, descending: bool = False) -> Tensor:
+    """The elements along `axis` in increasing order, or those of the flattened x.
+
+    descending: the largest first. A NaN is the largest. The gradient of each goes to where it was.
+    """
+    x, axis = _one_axis("sort", asarray(x), axis)
+    places = argsort(x, axis, descending=descending)
+    return _taken_along(x, places, axis)
+
+
+@float16_by_float32("sort")
+def _taken_along(x: Tensor, places: Tensor, axis: int) -> Tensor:
+    """`take_along_axis` at places that are known to be there."""
+    taken = take_along_p(_in_three(x, axis), _in_three(places, axis))
+    return reshape(taken, places.shape)
+
+
+def topk(x: Any, k: int, axis: int = -1) -> tuple[Tensor, Tensor]:
+    """(the k largest along `axis`, the largest first; their places, int64).
+
+    Of those that tie, the first come first. Raises ValueError for more than there are.
+    """
+    x = asarray(x)
+    axis = as_axis("topk", axis, x.ndim)
+    check_whole("topk", 0, k=k)
+    if k > x.shape[axis]:
+        raise ValueError(f"topk: axis {axis} of {x.shape} has no {shown(k)} elements")
+    index = [slice(None)] * x.ndim
+    index[axis] = slice(int(k))
+    places = argsort(x, axis, descending=True)[tuple(index)]
+    return _taken_along(x, places, axis), places
+
+
+def median(x: Any, axis: Axes = None, keepdims: bool = False) -> Tensor:
+    """The middle of the sorted elements over `axis`, the mean of two if their number is even.
+
+    NaN if one is; of integers a float32. Raises ValueError for that of nothing.
+    """
+    (x,) = promote("median", (x,), floating=True)
+    check_flag("median", keepdims=keepdims)
+    axes = as_axes("median", axis, x.ndim)
+    kept = [i for i in range(x.ndim) if i not in axes]
+    count = size_of(x.shape[i] for i in axes)
+    if count == 0:
+        raise ValueError(f"median: axis {axis} of {x.shape} is empty and has no median")
+    rows = reshape(transpose(x, (*kept, *axes)), (*[x.shape[i] for i in kept], count))
+    ordered = sort(rows)
+    middle = ordered[..., (count - 1) // 2 : count // 2 + 1]
+    found = summed(middle, -1) / middle.shape[-1]
+    last = ordered[..., -1]
+    found = where(isnan(last), last, found)
+    return reshape(found, with_ones(x.shape, axes)) if keepdims else found

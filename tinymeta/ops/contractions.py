@@ -1,0 +1,96 @@
+"""Products of two tensors, of many kinds, composed of `matmul` and products by elements.
+
+What is summed over becomes the last axis of one matrix and the first of another: one product.
+"""
+
+from typing import Any
+
+from ..core.checks import is_whole, shown
+from ..core.tensor import Tensor
+from .checks import as_axis, size_of
+from .elementwise import mul
+from .matmul import matmul
+from .movement import reshape, transpose
+from .promote import promote
+
+
+def outer(a: Any, b: Any) -> Tensor:
+    """a_i b_j of two vectors, (n, m); what has more axes is flattened first."""
+    a, b = promote("outer", (a, b))
+    return mul(reshape(a, (a.size, 1)), reshape(b, (1, b.size)))
+
+
+def tensordot(a: Any, b: Any, axes: Any = 2) -> Tensor:
+    """The sum of products over `axes`: the axes of a that are left, then those of b.
+
+    axes: how many, the last of a and the first of b; or (of a, of b), each an axis or several, in
+    pairs. Raises ValueError for axes that are not there or whose sizes differ.
+    """
+    a, b = promote("tensordot", (a, b))
+    of_a, of_b = _paired_axes(axes, a.ndim, b.ndim)
+    if [a.shape[i] for i in of_a] != [b.shape[j] for j in of_b]:
+        raise ValueError(
+            f"tensordot: the shapes {a.shape} and {b.shape} do not agree along the axes "
+            f"{of_a} and {of_b}"
+        )
+    left = [i for i in range(a.ndim) if i not in of_a]
+    right = [j for j in range(b.ndim) if j not in of_b]
+    count = size_of(a.shape[i] for i in of_a)
+    shape = tuple([a.shape[i] for i in left] + [b.shape[j] for j in right])
+    rows = reshape(transpose(a, (*left, *of_a)), (size_of(a.shape[i] for i in left), count))
+    columns = reshape(transpose(b, (*of_b, *right)), (count, size_of(b.shape[j] for j in right)))
+    return reshape(matmul(rows, columns), shape)
+
+
+def _paired_axes(axes: Any, a_ndim: int, b_ndim: int) -> tuple[list[int], list[int]]:
+    """The axes of a and of b that are summed over, in pairs."""
+    if is_whole(axes):
+        count = int(axes)
+        if not 0 <= count <= min(a_ndim, b_ndim):
+            raise ValueError(
+                f"tensordot: axes {shown(axes)} is more than tensors of {a_ndim} and {b_ndim} "
+                "axes have, or less than 0"
+            )
+        return list(range(a_ndim - count, a_ndim)), list(range(count))
+    if not isinstance(axes, (tuple, list)) or len(axes) != 2:
+        raise ValueError(
+            f"tensordot: axes {shown(axes)} is neither a number of axes nor a pair (of a, of b)"
+        )
+    pair = [list(x) if isinstance(x, (tuple, list)) else [x] for x in axes]
+    of_a = [as_axis("tensordot", i, a_ndim) for i in pair[0]]
+    of_b = [as_axis("tensordot", j, b_ndim) for j in pair[1]]
+    if len({*of_a}) < len(of_a) or len({*of_b}) < len(of_b) or len(of_a) != len(of_b):
+        raise ValueError(f"tensordot: axes {shown(axes)} must name as many axes of both, each once")
+    return of_a, of_b
+
+
+def dot(a: Any, b: Any) -> Tensor:
+    """NumPy's dot: of vectors the inner product, of matrices the matrix product, by a 0-d `*`.
+
+    In general the sum over the last axis of a and the last but one, or the only, of b.
+    """
+    a, b = promote("dot", (a, b))
+    if not a.ndim or not b.ndim:
+        return mul(a, b)
+    return tensordot(a, b, (a.ndim - 1, max(b.ndim - 2, 0)))
+
+
+def inner(a: Any, b: Any) -> Tensor:
+    """The sum of products over the last axes of a and b; by a 0-d one, `*`."""
+    a, b = promote("inner", (a, b))
+    if not a.ndim or not b.ndim:
+        return mul(a, b)
+    return tensordot(a, b, (a.ndim - 1, b.ndim - 1))
+
+
+def kron(a: Any, b: Any) -> Tensor:
+    """The Kronecker product: for each element of a, it times b; sizes are multiplied."""
+    a, b = promote("kron", (a, b))
+    ndim = max(a.ndim, b.ndim)
+    a_shape = (1,) * (ndim - a.ndim) + a.shape
+    b_shape = (1,) * (ndim - b.ndim) + b.shape
+    between = mul(
+        reshape(a, tuple([n for size in a_shape for n in (size, 1)])),
+        reshape(b, tuple([n for size in b_shape for n in (1, size)])),
+    )
+    return reshape(between, tuple([n * m for n, m in zip(a_shape, b_shape)]))

@@ -1,0 +1,83 @@
+"""Triangles and diagonals of matrices, composed: tril, triu, diag, diagonal, trace."""
+
+from typing import Any
+
+import numpy as np
+
+from ..core.checks import is_whole, shown
+from ..core.tensor import Tensor, asarray
+from .checks import as_axis, as_shape
+from .elementwise import where
+from .index import scatter_add_p, take
+from .movement import reshape, transpose
+from .reduce import sum as summed
+
+
+def _offset(name: str, k: Any) -> int:
+    """Which diagonal: 0 the main one, 1 the one above. Raises ValueError for no whole number."""
+    if not is_whole(k) or abs(int(k)) > 2**31:
+        raise ValueError(f"{name}: the diagonal {shown(k)} must be a whole number, 0 the main one")
+    return int(k)
+
+
+def tril(x: Any, k: int = 0) -> Tensor:
+    """The matrices `x` (.., n, m) with zeros above the k-th diagonal."""
+    return _triangle("tril", x, k, lambda is_above: ~is_above, 1)
+
+
+def triu(x: Any, k: int = 0) -> Tensor:
+    """The matrices `x` (.., n, m) with zeros below the k-th diagonal."""
+    return _triangle("triu", x, k, lambda is_from: is_from, 0)
+
+
+def _triangle(name: str, x: Any, k: Any, chosen: Any, first: int) -> Tensor:
+    x, k = asarray(x), _offset(name, k)
+    if x.ndim < 2:
+        raise ValueError(f"{name}: matrices (.., n, m) are needed, got shape {x.shape}")
+    rows, columns = np.indices(x.shape[-2:])
+    return where(chosen(columns - rows >= k + first), x, np.zeros((), x.dtype))
+
+
+def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor:
+    """x[.., i, .., i + offset, ..]: the diagonal of two axes, which becomes the last axis.
+
+    Raises ValueError for an axis that is not there, or twice the same.
+    """
+    x, k = asarray(x), _offset("diagonal", offset)
+    i, j = (as_axis("diagonal", axis, x.ndim) for axis in (axis1, axis2))
+    if i == j:
+        raise ValueError(f"diagonal: axis1 and axis2 are both axis {i} of {x.shape}")
+    others = [a for a in range(x.ndim) if a not in (i, j)]
+    n, m = x.shape[i], x.shape[j]
+    flat = reshape(transpose(x, (*others, i, j)), (*[x.shape[a] for a in others], n * m))
+    return take(flat, _places(n, m, k), axis=-1)
+
+
+def _places(n: int, m: int, k: int) -> np.ndarray:
+    """Where the k-th diagonal of a flattened (n, m) matrix lies."""
+    rows = np.arange(max(0, -k), max(0, -k, min(n, m - k)))
+    return rows * m + rows + k
+
+
+def trace(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor:
+    """The sum of the diagonal of two axes, with offset, axis1 and axis2 as in `diagonal`.
+
+    Integers are added up in 64 bits.
+    """
+    return summed(diagonal(x, offset, axis1, axis2), -1)
+
+
+def diag(x: Any, k: int = 0) -> Tensor:
+    """Of a vector the matrix with it as its k-th diagonal, of a matrix its k-th diagonal.
+
+    Raises ValueError for other numbers of axes.
+    """
+    x, k = asarray(x), _offset("diag", k)
+    if x.ndim == 2:
+        return diagonal(x, k)
+    if x.ndim != 1:
+        raise ValueError(f"diag: a vector or a matrix is needed, got shape {x.shape}")
+    n = x.size + abs(k)
+    as_shape("diag", (n, n))
+    placed = scatter_add_p(reshape(x, (1, x.size, 1)), _places(n, n, k), size=n * n)
+    return reshape(placed, (n, n))
