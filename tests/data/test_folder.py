@@ -332,6 +332,8 @@ def test_wrong_arguments_are_named(arguments, said, make):
     for read in (folder, folder_split):
         with pytest.raises((ValueError, TypeError), match=f"{read.__name__}: {said}"):
             read(path, **arguments)
+        with pytest.raises(TypeError, match=f"{read.__name__}: path must be a str or PathLike"):
+            read(3)
 
 
 def test_pictures_check_what_they_are_made_of():

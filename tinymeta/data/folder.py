@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..core.checks import check_flag, check_whole, shown
+from ..core.checks import check_flag, check_instance, check_whole, shown
 from .characters import Split
 from .picture_cache import cached
 from .picture_files import ENDINGS, Options, read_pictures
@@ -50,6 +50,7 @@ def folder(
     damaged picture, an empty class, sizes that differ, a layout that is none of the above;
     ModuleNotFoundError for a picture that needs Pillow.
     """
+    check_instance("folder", (str, os.PathLike), "of a folder or a table", path=path)
     return _read("folder", Path(path), _checked("folder", size, channels, invert))
 
 
@@ -70,6 +71,7 @@ def folder_split(
     Raises what `folder` raises, and ValueError for fewer than six classes to divide and for a class
     that is in two of the splits: a few-shot test is of classes that were not learned from.
     """
+    check_instance("folder_split", (str, os.PathLike), "of a folder", path=path)
     path = Path(path)
     options = _checked("folder_split", size, channels, invert)
     (seed,) = check_whole("folder_split", 0, seed=seed)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..core.checks import check_instance, shown
+from ..core.checks import check_flag, check_instance, shown
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,10 @@ class Pictures:
         check_instance("Pictures", np.ndarray, "of NumPy", images=self.images, labels=self.labels)
         check_instance("Pictures", tuple, "of one for each class", names=self.names)
         check_instance("Pictures", tuple, "of strings", files=self.files, notes=self.notes)
+        check_flag("Pictures", inverted=self.inverted)
+        for name, texts in (("names", self.names), ("files", self.files), ("notes", self.notes)):
+            if not all(isinstance(text, str) for text in texts):
+                raise TypeError(f"Pictures: {name} must be strings, got {shown(texts)}")
         if self.images.ndim != 4 or self.images.dtype != np.uint8 or not self.images.size:
             raise ValueError(
                 f"Pictures: images must be (N, H, W, C) uint8, not empty, got {shown(self.images)}"

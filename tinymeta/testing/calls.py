@@ -28,6 +28,8 @@ LEFT_OUT = {
     "tm.load": "reads one",
     "tm.about": "reads one",
     "tm.data.Omniglot": "reads, or downloads, files",
+    "tm.data.folder": "reads files, and keeps some",
+    "tm.data.folder_split": "reads files, and keeps some",
     "tm.meta.Checkpoint": "writes a file",
     "tm.primitive": "each call takes a name for good",
     "tm.elementwise": "each call takes a name for good",
