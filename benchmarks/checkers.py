@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tinymeta.system import disk
 from tinymeta.testing import Foreign, Kink, Undecided, Vacuous, check_grads
 
 from . import checker_cases as before
@@ -294,19 +295,21 @@ def main() -> None:
             lines.append(row(name, framework, faults[name], right[name]))
             for case, v in faults[name]:
                 if v.said != "wrong":
+                    kind = f"{case.kind}{mark(case)}"
                     notes.append(
-                        f"- {framework}, {name}: {v.said}: {case.name} ({case.kind}{mark(case)})"
+                        f"- {framework}, {name}: {v.said} of a fault: {case.name} ({kind})"
                     )
             for case, v in right[name]:
                 if v.said != "right":
                     first = v.text.splitlines()[0][:120] if v.text else ""
+                    which = f"{case.name}{mark(case)}"
                     notes.append(
-                        f"- {framework}, {name}: of a right one: {case.name}{mark(case)}: {first}"
+                        f"- {framework}, {name}: {v.said} of a right one: {which}: {first}"
                     )
     text = "\n".join([*lines, "", *notes, ""])
     print(text)
     if options.out:
-        options.out.write_text(text)
+        disk.write(options.out, text)
 
 
 if __name__ == "__main__":
