@@ -20,12 +20,12 @@ from .compile_time import compile_time
 from .density import density
 from .floor import floor
 from .growth import growth
-from .products import products
+from .product_rates import product_rates
 from .profile import profile
 from .rivals import rivals, use_threads
 from .timing import alternate, check_agreement, machine, markdown, table, write
 
-VIEWS = ("profile", "floor", "products", "growth", "compile_time", "density")
+VIEWS = ("profile", "floor", "growth", "compile_time", "density", "product_rates")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -98,8 +98,8 @@ def main(arguments: list[str] | None = None) -> None:
             print(profile(lambda: job.run(job.params, job.data), options.rounds))
         elif first == "floor":
             print(floor(work.ours(work.WORKS[options.of]()), options.rounds))
-        elif first == "products":
-            print(products(options.rounds))
+        elif first == "product_rates":
+            print(product_rates(options.rounds))
         elif first == "growth":
             growth(options.out, options.rounds)
         elif first == "compile_time":

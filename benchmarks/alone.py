@@ -30,6 +30,8 @@ def _memory(field: str) -> float:
 
 def main(name: str, contender: str) -> None:
     """Call one contender of the work `name` twice, and print {"first": seconds, "peak": bytes}."""
+    import tinymeta.jit.compile  # noqa: F401  the compiler, else imported by the first call
+
     from .rivals import rivals
     from .work import WORKS, ours
 

@@ -18,12 +18,22 @@ CALLS = {
         for name in (
             *("add", "subtract", "multiply", "divide", "pow", "maximum", "minimum"),
             *("equal", "not_equal", "less", "less_equal", "greater", "greater_equal"),
+            *("atan2", "floor_divide", "logaddexp", "remainder"),
         )
     },
     **{
         name: lambda xp, x, name=name: getattr(xp, name)(x(BOOLS), x(BOOLS[::-1]))
         for name in ("logical_and", "logical_or", "logical_xor")
     },
+    "acosh": lambda xp, x: xp.acosh(x(1 + A)),
+    "cumulative_sum": lambda xp, x: xp.cumulative_sum(x(A), axis=1),
+    "cumulative_prod": lambda xp, x: xp.cumulative_prod(x(A), axis=0),
+    "linspace": lambda xp, x: xp.linspace(1.0, 2.0, 5),
+    "outer": lambda xp, x: xp.outer(x(A[0]), x(B[0])),
+    "repeat": lambda xp, x: xp.repeat(x(A), 2, axis=1),
+    "roll": lambda xp, x: xp.roll(x(A), 1, axis=0),
+    "tensordot": lambda xp, x: xp.tensordot(x(A), x(B), axes=2),
+    "tile": lambda xp, x: xp.tile(x(A), (2, 1)),
     "logical_not": lambda xp, x: xp.logical_not(x(BOOLS)),
     "concat": lambda xp, x: xp.concat([x(A), x(B)], axis=1),
     "stack": lambda xp, x: xp.stack([x(A), x(B)], axis=-1),

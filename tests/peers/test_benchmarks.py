@@ -10,7 +10,7 @@ import tinymeta as tm
 pytest.importorskip("benchmarks", reason="only python -m pytest, at the root, finds benchmarks/")
 
 from benchmarks import __main__ as command
-from benchmarks import alone, growth, products, profile, work
+from benchmarks import alone, growth, product_rates, profile, work
 
 pytestmark = pytest.mark.peers
 
@@ -67,8 +67,8 @@ def test_a_comparison(small, torch, jax, words, rivals, tmp_path, capsys):
 
 def test_products_beside_every_blas(torch, monkeypatch):
     shapes = [(9, 20, 30, ""), (9, 20, 30, "x"), (9, 20, 30, "y"), (14, 1024, 3, "")]
-    monkeypatch.setattr(products, "PRODUCTS", {"small": shapes})
-    _, *rows = products.products(rounds=1).splitlines()
+    monkeypatch.setattr(product_rates, "PRODUCTS", {"small": shapes})
+    _, *rows = product_rates.product_rates(rounds=1).splitlines()
     assert len(rows) == 4
     assert all("tinymeta" in r and "NumPy" in r and "torch" in r for r in rows)
 

@@ -1,6 +1,6 @@
 """The products of the steps, each alone on one thread: cpu/gemm.py beside every BLAS at hand.
 
-    python -m benchmarks products
+    python -m benchmarks product_rates
 
 A product is `out (m, n) = x (m, count) @ y (count, n)`, float32; `x^T` and `y^T` are read through
 their strides. Results are compared first; then all take turns, and the best of each is its rate:
@@ -32,7 +32,7 @@ PRODUCTS = {
 _OPERATIONS_OF_A_TURN = 2e7  # a turn is as many calls as have about so many
 
 
-def products(rounds: int) -> str:
+def product_rates(rounds: int) -> str:
     """GFLOP/s of each product by each contender, and ours over the best BLAS, as lines of text."""
     lines = [f"{'':16}{'m':>5}{'n':>6}{'count':>6} {'':6}  GFLOP/s on one thread"]
     for work, shapes in PRODUCTS.items():
