@@ -3,8 +3,8 @@
     python -m benchmarks product_rates
 
 A product is `out (m, n) = x (m, count) @ y (count, n)`, float32; `x^T` and `y^T` are read through
-their strides. Results are compared first; then all take turns, and the best of each is its rate:
-operations over seconds.
+their strides. Results are compared first; then all take turns, and the median of each gives its
+rate: operations over seconds.
 """
 
 import ctypes
@@ -49,22 +49,17 @@ def product_rates(rounds: int) -> str:
 
 
 def _rates(contenders: dict[str, Callable], operations: int, rounds: int) -> dict[str, float]:
-    """Operations per second of each, the best of `rounds` turns, all in turn."""
+    """Operations per second of each, by the median of `rounds` turns, all in turn."""
     calls = max(1, int(_OPERATIONS_OF_A_TURN / operations))
-
-    def turn(run: Callable) -> float:
-        return seconds(lambda: [run() for _ in range(calls)]) / calls
-
     expected = contenders["NumPy"]()
-    best = {}
     for name, run in contenders.items():
         np.testing.assert_allclose(run(), expected, rtol=1e-4, err_msg=name)
-        best[name] = turn(run)
+    times: dict[str, list[float]] = {name: [] for name in contenders}
     with blas_threads(1):
         for _ in range(rounds):
             for name, run in contenders.items():
-                best[name] = min(best[name], turn(run))
-    return {name: operations / t for name, t in best.items()}
+                times[name].append(seconds(lambda: [run() for _ in range(calls)]) / calls)
+    return {name: operations / float(np.median(t)) for name, t in times.items()}
 
 
 def _contenders(m: int, n: int, count: int, transposed: str) -> dict[str, Callable]:
