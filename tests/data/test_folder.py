@@ -188,7 +188,11 @@ def test_a_damaged_picture_is_one_sentence_that_names_it(seed, tmp_path_factory)
     rng = np.random.default_rng(seed)
     path = tmp_path_factory.mktemp("damaged") / "a.png"
     path.write_bytes(BYTES[rng.integers(len(BYTES))](rng, png(noise(seed), filters=[1, 4, 3])))
-    found = outcome(lambda: files._read(path), path)
+    try:
+        found = outcome(lambda: files._read(path), path)
+    except ModuleNotFoundError as error:  # its first bytes are damaged, and there is no Pillow
+        found = str(error)
+        assert found.startswith(f"{path} is no PNG") and "\n" not in found
     assert isinstance(found, str) or found.ndim == 3
 
 
