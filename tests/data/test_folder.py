@@ -282,6 +282,14 @@ def test_alphabets_are_the_folders_above_the_classes(make):
     assert folder(path / "A").alphabets == ("",)
 
 
+def test_what_is_no_picture_is_passed_over_and_told_of(make):
+    path = make({"a/0.png": noise(0), "b/0.png": noise(1), "a/notes.txt": b"", "a/._0.png": b""})
+    (path / "a" / "gone.png").symlink_to(path / "nowhere.png")
+    pictures = folder(path)
+    assert len(pictures.images) == 2
+    assert pictures.notes[0] == "2 files that are no pictures passed over, such as gone.png"
+
+
 def test_other_formats_are_read_by_pillow_or_the_remedy_is_said(make, tmp_path, monkeypatch):
     image = pytest.importorskip("PIL.Image")
     make({"a/0.png": noise(0, 16, 16), "b/0.png": noise(1, 16, 16)})

@@ -123,6 +123,18 @@ def test_an_answer_does_not_depend_on_what_else_is_asked(run, tmp_path):
         assert together[-1].split() == alone[-1].split()
 
 
+def test_what_is_hidden_or_no_file_is_not_asked_about(run, tmp_path):
+    images = write_classes(tmp_path / "blobs", range(6))
+    run("train", "--images", images, *TINY)
+    model = tmp_path / "out" / "maml_blobs.npz"
+    support = write_classes(tmp_path / "two", (0, 5))
+    query = write_classes(tmp_path / "query", (0, 5))
+    (query / "c0" / "._0.png").write_bytes(b"what macOS leaves beside a picture")
+    (query / "c5" / "folder.png").mkdir()
+    end, said, _ = run("predict", "--model", model, "--support", support, "--query", query)
+    assert end is None and "of 9 right" in said
+
+
 def test_without_matplotlib_everything_but_the_pictures_is_there(run, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     pictures.pyplot.cache_clear()

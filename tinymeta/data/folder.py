@@ -21,7 +21,7 @@ import numpy as np
 from ..core.checks import check_flag, check_instance, check_whole, shown
 from .characters import Split
 from .picture_cache import cached
-from .picture_files import ENDINGS, Options, read_pictures
+from .picture_files import ENDINGS, Options, is_picture, listed, read_pictures
 from .pictures import Pictures
 
 _SPLITS = {"train": "train", "val": "validation", "valid": "validation", "validation": "validation"}
@@ -151,22 +151,26 @@ def _in_folder(caller: str, path: Path) -> tuple[list[tuple[str, Path]], list[st
         )
     found: list[tuple[str, Path]] = []
     others: list[Path] = []
-    for entry in _listed(path):
+    for entry in listed(path):
         if not entry.is_dir():
-            if _is_picture(entry):
+            if is_picture(entry):
                 raise ValueError(
                     f"{caller}: {path} itself holds pictures, such as {entry.name}: put those of "
                     "each class into a folder of its own"
                 )
             others.append(entry)
             continue
-        inner = _listed(entry)
+        inner = listed(entry)
         classes = [entry, *(below for below in inner if below.is_dir())]
-        if len(classes) > 1 and not any(map(_is_picture, inner)):
+        if len(classes) > 1 and not any(map(is_picture, inner)):
             classes = classes[1:]  # an alphabet, which holds classes and no picture
         for each in classes:
-            pictures = [file for file in _listed(each) if _is_picture(file)]
-            others += [file for file in _listed(each) if file.is_file() and file not in pictures]
+            pictures = []
+            for file in listed(each):
+                if is_picture(file):
+                    pictures.append(file)
+                elif not file.is_dir():
+                    others.append(file)
             if not pictures:
                 raise ValueError(
                     f"{caller}: {each} holds no picture ({', '.join(ENDINGS)}): remove the "
@@ -180,15 +184,6 @@ def _in_folder(caller: str, path: Path) -> tuple[list[tuple[str, Path]], list[st
     if others:
         passed = [f"{len(others)} files that are no pictures passed over, such as {others[0].name}"]
     return found, passed
-
-
-def _listed(path: Path) -> list[Path]:
-    """What is in a folder and not hidden, by name."""
-    return sorted(entry for entry in path.iterdir() if not entry.name.startswith("."))
-
-
-def _is_picture(path: Path) -> bool:
-    return path.suffix.lower() in ENDINGS and path.is_file()
 
 
 def _in_table(caller: str, path: Path) -> tuple[list[tuple[str, Path]], list[str]]:
@@ -223,7 +218,7 @@ def _in_table(caller: str, path: Path) -> tuple[list[tuple[str, Path]], list[str
 def _splits(path: Path) -> dict[str, Path]:
     """The splits that a folder holds, tables or folders, by what we call them."""
     found: dict[str, Path] = {}
-    for entry in _listed(path) if path.is_dir() else ():
+    for entry in listed(path) if path.is_dir() else ():
         is_one = entry.is_dir() or entry.suffix == ".csv"
         if is_one and entry.stem in _SPLITS:
             found.setdefault(_SPLITS[entry.stem], entry)

@@ -1,4 +1,4 @@
-"""Picture files as one array: read, brought to one size, and looked at: colour, range, paper.
+"""Picture files as one array: found, read, brought to one size, and looked at: colour, range, paper.
 
 PNG is read by png.py, what else there is by Pillow where it is installed (the extra `images`).
 """
@@ -29,6 +29,16 @@ ENDINGS = (
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # of red, green and blue: ITU-R BT.601
 _NEAR_PAPER = 32  # of 255: a pixel that is no farther from the paper's grey is paper
 _DARK = 64  # of 255: where no pixel of all is lighter, they were saved in another range
+
+
+def listed(path: Path) -> list[Path]:
+    """What is in a folder and not hidden, by name."""
+    return sorted(entry for entry in path.iterdir() if not entry.name.startswith("."))
+
+
+def is_picture(path: Path) -> bool:
+    """Whether it is a file, and named as pictures are."""
+    return path.suffix.lower() in ENDINGS and path.is_file()
 
 
 class Options(NamedTuple):

@@ -12,7 +12,7 @@ import numpy as np
 
 import tinymeta as tm
 
-from ..data.picture_files import ENDINGS, Options, read_pictures
+from ..data.picture_files import ENDINGS, Options, is_picture, listed, read_pictures
 from . import pictures
 from .answers import draw_answers
 from .learner import learner, saved_flags
@@ -63,11 +63,10 @@ def _find_queries(path: Path) -> list[_Query]:
         raise FileNotFoundError(f"{path} is missing: give pictures, or a folder of them")
     if path.is_file():
         return [_Query(path, None)]
-    entries = sorted(entry for entry in path.iterdir() if not entry.name.startswith("."))
-    found = [_Query(entry, None) for entry in entries if entry.suffix.lower() in ENDINGS]
+    entries = listed(path)
+    found = [_Query(entry, None) for entry in entries if is_picture(entry)]
     for folder in (entry for entry in entries if entry.is_dir()):
-        inner = sorted(folder.iterdir())
-        found += [_Query(file, folder.name) for file in inner if file.suffix.lower() in ENDINGS]
+        found += [_Query(file, folder.name) for file in listed(folder) if is_picture(file)]
     if not found:
         raise ValueError(f"{path} holds no pictures ({', '.join(ENDINGS)}), nor do its folders")
     return found
