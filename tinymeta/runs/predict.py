@@ -12,7 +12,8 @@ import numpy as np
 
 import tinymeta as tm
 
-from ..data.picture_files import ENDINGS, Options, is_picture, listed, read_pictures
+from ..data.folder_layout import ENDINGS, is_picture, listed
+from ..data.picture_files import Options, read_pictures
 from . import pictures
 from .answers import draw_answers
 from .learner import learner, saved_flags
