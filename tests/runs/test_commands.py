@@ -277,6 +277,7 @@ def test_a_curve_has_labels_and_a_legend_that_hides_nothing(tmp_path, monkeypatc
         ("maml_images", ["--tasks", "2", "--filters", "4"]),
         ("maml_images", ["--tasks", "2", "--net", "dense"]),
         ("prototypical_images", ["--query", "1", "--test-ways", "2", "--test-query", "2"]),
+        ("ridge_images", ["--query", "1", "--tasks", "2"]),
         ("siamese_images", ["--classes", "0", "--pairs", "8", "--affine", "--rotations"]),
     ],
 )
