@@ -52,6 +52,13 @@ def write_classes(root, labels, count=4, channels=1):
     return root
 
 
+def run_file(name, words, monkeypatch):
+    """An example as a program, with these flags."""
+    monkeypatch.setattr(sys, "argv", [f"{name}.py", *map(str, words)])
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    runpy.run_path(str(EXAMPLES / f"{name}.py"), run_name="__main__")
+
+
 @pytest.fixture
 def run(tmp_path, capsys):
     """run(*words): (how it ended, stdout, stderr) of a command, with --out tmp_path/out."""
@@ -121,6 +128,22 @@ def test_an_answer_does_not_depend_on_what_else_is_asked(run, tmp_path):
         together = run(*words, images / "c5", images / "c0" / "1.png")[1].splitlines()
         alone = run(*words, images / "c0" / "1.png")[1].splitlines()
         assert together[-1].split() == alone[-1].split()
+
+
+def test_a_method_that_is_asked_again_is_compiled_once(run, tmp_path, monkeypatch):
+    """Classes held out are often fewer than --way, so that another method is asked about them."""
+    seen = []
+    monkeypatch.setattr(evaluation, "_compiled", lambda f: seen.append(f) or f)
+    images = write_classes(tmp_path / "blobs", range(7))
+    for method in ("maml", "prototypical"):
+        seen.clear()
+        end, _, _ = run("train", "--images", images, "--method", method, *TINY, "--way", "3")
+        assert end is None and len(seen) == 3 and len({*seen}) == 1
+    seen.clear()
+    words = ["--data", "folder", "--root", images, "--size", 16, "--way", 2, "--iterations", 2]
+    words += ["--query", 1, "--test-ways", 2, "--test-query", 1, "--test-tasks", 4, "--filters", 4]
+    run_file("prototypical_images", words, monkeypatch)
+    assert len(seen) == 4 and len({*seen}) == 2  # transductive, and not
 
 
 def test_what_is_hidden_or_no_file_is_not_asked_about(run, tmp_path):
@@ -289,9 +312,7 @@ def test_each_example_on_images_learns_from_a_folder(
     words = [*map(str, words), "--test-tasks", "4", "--no-jit", "--out", str(tmp_path / "out")]
     if "--net" not in flags:
         flags = [*flags, "--filters", "4"]
-    monkeypatch.setattr(sys, "argv", [f"{name}.py", *words, *flags])
-    monkeypatch.syspath_prepend(str(EXAMPLES))
-    runpy.run_path(str(EXAMPLES / f"{name}.py"), run_name="__main__")
+    run_file(name, [*words, *flags], monkeypatch)
     said = capsys.readouterr().out
     assert "result: " in said and "Pictures(2 classes, 4 to 5 pictures each, 16x16" in said
     if find_spec("matplotlib"):
@@ -299,7 +320,5 @@ def test_each_example_on_images_learns_from_a_folder(
 
 
 def test_a_folder_without_its_root_is_one_sentence(tmp_path, monkeypatch):
-    monkeypatch.setattr(sys, "argv", ["maml_images.py", "--data", "folder"])
-    monkeypatch.syspath_prepend(str(EXAMPLES))
     with pytest.raises(SystemExit, match="error: --data folder needs --root"):
-        runpy.run_path(str(EXAMPLES / "maml_images.py"), run_name="__main__")
+        run_file("maml_images", ["--data", "folder"], monkeypatch)

@@ -1,6 +1,7 @@
 """`python -m tinymeta train`: meta-train on a folder of pictures, and test on classes held out."""
 
 import argparse
+import functools
 import time
 from collections.abc import Callable
 from typing import Any
@@ -36,11 +37,14 @@ def main(args: argparse.Namespace, name: str) -> None:
         print(f"  {part:10} {classes}")
     moments = _moment_images(split.train, args.seed)
 
+    @functools.cache  # what is compiled of a method is kept by the method
+    def asked(way: int) -> tm.meta.Method:
+        return learner(described, way).asked
+
     def score(params: Any, classes: Any, rng: np.random.Generator, tasks: int) -> Any:
         way = min(args.way, len(classes))
-        asked = trained.asked if way == args.way else learner(described, way).asked
         draw = sampler(classes, rng, way, args.shot)
-        return tm.meta.evaluate(asked, trained.ready(params, moments), draw, tasks=tasks)
+        return tm.meta.evaluate(asked(way), trained.ready(params, moments), draw, tasks=tasks)
 
     params = train_or_load(
         args,
@@ -56,9 +60,8 @@ def main(args: argparse.Namespace, name: str) -> None:
     way = min(args.way, len(split.test))
     what = f"{way}-way {args.shot}-shot test accuracy on {len(split.test)} classes held out"
     print_result(what, score(params, split.test, test_rng, args.test_tasks), args.seed, start)
-    asked = learner(described, way).asked
     found = pictures.mistakes_of_tasks(
-        asked.predict, ready, sampler(split.test, test_rng, way, args.shot)
+        asked(way).predict, ready, sampler(split.test, test_rng, way, args.shot)
     )
     ink = pictures.is_ink(split.test)
     pictures.draw_mistakes(*found, args.out / f"{name}_mistakes.png", ink=ink)
