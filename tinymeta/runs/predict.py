@@ -14,6 +14,7 @@ import tinymeta as tm
 
 from ..data.folder_layout import ENDINGS, is_picture, listed
 from ..data.picture_files import Options, read_pictures
+from ..data.pictures import from_zero_to_one
 from . import pictures
 from .answers import draw_answers
 from .learner import learner, saved_flags
@@ -37,8 +38,8 @@ def main(args: argparse.Namespace, name: str) -> None:
     if len(support) < 2:
         raise ValueError(f"{args.support} has one class, {support.names[0]!r}: give two or more")
     queries = [query for path in args.pictures for query in _find_queries(Path(path))]
-    images = read_pictures([query.path for query in queries], options).images
-    images = images.astype(np.float32) / np.float32(255)  # (Q, H, W, C)
+    looked = read_pictures([query.path for query in queries], options)
+    images = from_zero_to_one(looked.images)  # (Q, H, W, C)
 
     shares = _ask(flags, args.model, support, images)
     rows = [["picture", "says", "probability", "then", "probability", "is"]]
@@ -78,7 +79,7 @@ def _ask(flags: argparse.Namespace, model: Path, support: Any, images: np.ndarra
     way = len(support)
     asked = learner(flags, way).asked
     params = tm.load(model, like=asked.init(np.random.default_rng(0)))
-    x = support.images.astype(np.float32) / np.float32(255)
+    x = from_zero_to_one(support.images)
     seen = tm.Batch(x[None], support.labels[None].astype(np.int64))
     logits = [
         np.asarray(asked.predict(params, seen, images[None, k : k + _BATCH]))[0]
@@ -108,8 +109,7 @@ def _tell_mistakes(
     labels = np.array([numbers[queries[k].label or ""] for k in known])
     right = shares[known].argmax(-1) == labels
     print(f"accuracy {right.mean():.4g}: {right.sum()} of {len(known)} right")
-    first = tm.Batch(support.images / np.float32(255), support.labels)
-    with np.errstate(divide="ignore"):  # of a probability 0
-        logits = np.log(shares[known])
-    found = pictures.mistakes_of_task(first, tm.Batch(images[known], labels), logits, support.names)
+    seen = tm.Batch(from_zero_to_one(support.images), support.labels)
+    asked = tm.Batch(images[known], labels)
+    found = pictures.mistakes_of_task(seen, asked, shares[known], support.names)
     pictures.draw_mistakes(found, len(known), path, ink=pictures.is_ink(support))

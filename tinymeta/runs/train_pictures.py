@@ -10,6 +10,7 @@ import numpy as np
 
 import tinymeta as tm
 
+from ..data.pictures import from_zero_to_one
 from . import pictures
 from .flags import config
 from .images import image_shape, read_folder
@@ -85,4 +86,4 @@ def _moment_images(classes: Any, seed: int) -> np.ndarray:
     """Training images, (N, H, W, C), the same for a seed."""
     n = len(classes.images)
     chosen = np.random.default_rng(seed).permutation(n)[:_MOMENTS]
-    return classes.images[chosen].astype(np.float32) / np.float32(255)
+    return from_zero_to_one(classes.images[chosen])
