@@ -12,7 +12,6 @@ import tinymeta as tm
 
 from ..data.pictures import from_zero_to_one
 from . import pictures
-from .flags import config
 from .images import image_shape, read_folder
 from .learner import learner
 from .methods import with_step_weights
@@ -54,15 +53,16 @@ def main(args: argparse.Namespace, name: str) -> None:
         rngs,
         name=name,
         evaluate=lambda params: score(params, split.validation, validation_rng, 100),
+        kept=lambda params: trained.ready(params, moments),
+        facts=looked,
     )
-    path = args.out / f"{name}.npz"
-    ready = trained.ready(params, moments)
-    tm.save(path, ready, about={"config": config(described), "selected": args.select})
     way = min(args.way, len(split.test))
     what = f"{way}-way {args.shot}-shot test accuracy on {len(split.test)} classes held out"
     print_result(what, score(params, split.test, test_rng, args.test_tasks), args.seed, start)
     found = pictures.mistakes_of_tasks(
-        asked(way).predict, ready, sampler(split.test, test_rng, way, args.shot)
+        asked(way).predict,
+        trained.ready(params, moments),
+        sampler(split.test, test_rng, way, args.shot),
     )
     ink = pictures.is_ink(split.test)
     pictures.draw_mistakes(*found, args.out / f"{name}_mistakes.png", ink=ink)

@@ -109,6 +109,8 @@ def train_or_load(
     better: str = "larger",
     measure: str = "accuracy",
     compiled: bool = True,
+    kept: Callable = lambda params: params,
+    facts: dict | None = None,
 ) -> Any:
     """The parameters to test: trained, from the beginning or with --resume, or loaded.
 
@@ -116,8 +118,8 @@ def train_or_load(
     `tm.meta.train`; measure: what is measured in validation, called so in terminal, curve and
     file; compiled: whether a whole update is, as without --no-jit. In --out it keeps
     {name}.checkpoint.npz every few minutes, the curve as {name}.csv and {name}_curve.png while it
-    runs, and in the end {name}.npz. With --evaluate it only loads. Ctrl-C saves and prints the
-    command that goes on.
+    runs, and in the end {name}.npz: kept(params), the flags, and facts, what else there is to know
+    of them. With --evaluate it only loads. Ctrl-C saves and prints the command that goes on.
     """
     init_rng, train_rng, validation_rng, _ = rngs
     if args.evaluate:
@@ -171,7 +173,8 @@ def train_or_load(
     path = args.out / f"{name}.npz"
     try:
         if current().first:
-            tm.save(path, params, about={"config": config(args), "selected": args.select})
+            about = {"config": {**config(args), **(facts or {})}, "selected": args.select}
+            tm.save(path, kept(params), about=about)
     except OSError as error:
         raise OSError(
             f"{path} could not be written ({error}): make room, then go on from "
