@@ -87,6 +87,11 @@ def test_what_is_trained_is_evaluated_and_asked(method, channels, run, tmp_path,
     model = tmp_path / "out" / f"{method}_blobs.npz"
     config = tm.about(model)["config"]
     assert config["channels"] == channels and config["inverted"] == (channels == 1)
+    assert (
+        config["seed"] == 0
+        and "inverted"
+        not in tm.about(tmp_path / "out" / f"{method}_blobs.checkpoint.npz")["config"]
+    )
     header = (tmp_path / "out" / f"{method}_blobs.csv").read_text().splitlines()[0]
     assert ",validation accuracy," in header
 
@@ -213,12 +218,24 @@ def test_a_training_that_is_stopped_says_how_to_go_on(run, tmp_path, monkeypatch
             "--steps has no effect with --method prototypical",
         ),
         (["evaluate", "--model", "nowhere.npz", "--images", "blobs"], "nowhere.npz"),
-        (["evaluate", "--model", "other.npz", "--images", "blobs"], "was not saved by python -m"),
+        (
+            ["evaluate", "--model", "other.npz", "--images", "blobs"],
+            "other.npz is not what python -m tinymeta train saves",
+        ),
         (
             ["predict", "--model", "other.npz", "--support", "blobs", "--query", "blobs"],
-            "not saved",
+            "it lacks 'way'",
         ),
-        (["predict", "--model", "m.npz", "--support", "one", "--query", "one"], "has one class"),
+        (
+            ["predict", "--model", "unknown.npz", "--support", "blobs", "--query", "blobs"],
+            "method 'mummel' is not 'maml' or",
+        ),
+        (["predict", "--model", "m.npz", "--support", "one", "--query", "one"], "there is one"),
+        (
+            ["evaluate", "--model", "m.npz", "--images", "one", "--classes", "all"],
+            "maml tells classes apart, and there is one: give two or more",
+        ),
+        (["train", "--images", "blobs", "--way", "1"], "there is one: give two"),
         (["predict", "--model", "m.npz", "--support", "blobs", "--query", "x"], "x is missing"),
         (["predict", "--model", "m.npz", "--support", "blobs", "--query", "bare"], "no pictures"),
         (
@@ -233,7 +250,9 @@ def test_a_mistake_is_one_sentence(words, said, run, tmp_path):
     (tmp_path / "bare").mkdir()
     tm.save("other.npz", [], about={"config": {"method": "maml"}})
     flags = dict(method="maml", way=2, shot=1, steps=1, size=16, channels=1, filters=4, seed=0)
-    tm.save("m.npz", [], about={"config": {**flags, "alpha": 0.1, "inverted": True}})
+    flags |= dict(alpha=0.1, inverted=True)
+    tm.save("m.npz", [], about={"config": flags})
+    tm.save("unknown.npz", [], about={"config": {**flags, "method": "mummel"}})
     end, _, errors = run(*words)
     assert end.startswith("error: ") and said in end and "\n" not in end and not errors
 

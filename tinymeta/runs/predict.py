@@ -35,13 +35,13 @@ def main(args: argparse.Namespace, name: str) -> None:
     flags = saved_flags(args.model)
     options = Options(flags.size, flags.channels, flags.inverted)
     support = tm.data.folder(args.support, **options._asdict())
-    if len(support) < 2:
-        raise ValueError(f"{args.support} has one class, {support.names[0]!r}: give two or more")
     queries = [query for path in args.pictures for query in _find_queries(Path(path))]
     looked = read_pictures([query.path for query in queries], options)
     images = from_zero_to_one(looked.images)  # (Q, H, W, C)
 
-    shares = _ask(flags, args.model, support, images)
+    asked = learner(flags, len(support)).asked
+    params = tm.load(args.model, like=asked.init(np.random.default_rng(0)))
+    shares = _ask(asked, params, support, images)
     rows = [["picture", "says", "probability", "then", "probability", "is"]]
     for query, of_query in zip(queries, shares):
         first, second = np.argsort(-of_query)[:2]
@@ -74,11 +74,8 @@ def _find_queries(path: Path) -> list[_Query]:
     return found
 
 
-def _ask(flags: argparse.Namespace, model: Path, support: Any, images: np.ndarray) -> np.ndarray:
+def _ask(asked: tm.meta.Method, params: Any, support: Any, images: np.ndarray) -> np.ndarray:
     """The probability of each class of the support set for each image: (Q, K)."""
-    way = len(support)
-    asked = learner(flags, way).asked
-    params = tm.load(model, like=asked.init(np.random.default_rng(0)))
     x = from_zero_to_one(support.images)
     seen = tm.Batch(x[None], support.labels[None].astype(np.int64))
     logits = [
@@ -86,7 +83,7 @@ def _ask(flags: argparse.Namespace, model: Path, support: Any, images: np.ndarra
         for k in range(0, len(images), _BATCH)
     ]
     # A network with more outputs than there are classes here is not asked about the others.
-    return pictures.probabilities(np.concatenate(logits)[:, :way])
+    return pictures.probabilities(np.concatenate(logits)[:, : len(support)])
 
 
 def _print_table(rows: list[list[str]]) -> None:
