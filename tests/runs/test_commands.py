@@ -217,6 +217,11 @@ def test_a_training_that_is_stopped_says_how_to_go_on(run, tmp_path, monkeypatch
             ["train", "--images", "blobs", "--method", "prototypical", "--steps", "2"],
             "--steps has no effect with --method prototypical",
         ),
+        (
+            ["train", "--images", "blobs", "--alph=2", "--method", "prototypical"],
+            "--alpha has no effect with --method prototypical",
+        ),
+        (["train", "--images", "blobs", "--iterations", "0", "--resume"], "--resume has no effect"),
         (["evaluate", "--model", "nowhere.npz", "--images", "blobs"], "nowhere.npz"),
         (
             ["evaluate", "--model", "other.npz", "--images", "blobs"],
