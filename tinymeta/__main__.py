@@ -83,11 +83,22 @@ def _summary(value: object) -> str:
 
 
 def _main(arguments: list[str]) -> None:
-    if arguments:
-        from .runs import commands  # with all that a training needs
+    try:
+        if arguments:
+            _run_command(arguments)
+        else:
+            _print_page()
+    except KeyboardInterrupt:  # during the imports; of a training runs/training.py has more to say
+        sys.exit("stopped by Ctrl-C")
 
-        commands.main(arguments)
-        return
+
+def _run_command(arguments: list[str]) -> None:
+    from .runs import commands  # with all that a training needs
+
+    commands.main(arguments)
+
+
+def _print_page() -> None:
     try:
         print(page(), end="")
     except ModuleNotFoundError as error:  # hypothesis, which tm.testing needs for its strategies

@@ -16,6 +16,7 @@ import pytest
 
 import tinymeta as tm
 from tests.data.test_folder import png
+from tinymeta import __main__
 from tinymeta.meta import evaluation
 from tinymeta.runs import commands, pictures
 
@@ -276,6 +277,18 @@ def test_the_module_is_the_command_and_without_one_the_page():
     assert said.startswith("usage: python -m tinymeta predict --model FILE --support FOLDER")
     page = subprocess.run(command[:3], capture_output=True, text=True, check=True).stdout
     assert page.startswith("# Public names")
+
+
+@pytest.mark.parametrize("words", [[], ["train", "--images", "pictures"]])
+def test_ctrl_c_before_a_training_begins_is_a_sentence(words, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(__main__, "page", interrupted)
+    monkeypatch.setattr(commands, "main", interrupted)
+    with pytest.raises(SystemExit) as end:
+        __main__._main(words)
+    assert end.value.code == "stopped by Ctrl-C"
 
 
 def test_probabilities_are_those_of_the_softmax():

@@ -48,8 +48,8 @@ def mpi(threads: int | None = None) -> Iterator[Ranks]:
     What one rank does alone may call nothing that is shared, as the others would not answer. An
     error on one rank stops all; Ctrl-C, SIGTERM and SIGHUP to any of them interrupt all trainings
     at the same update. Other threads than this one are alone.
-    Raises ValueError if threads is no whole number from 1 on, RuntimeError if there is no MPI and if
-    ranks run different code, flags or libraries.
+    Raises ValueError if threads is no whole number from 1 on, RuntimeError if there is no MPI and
+    if ranks run different code, flags or libraries.
     """
     if threads is not None:
         (threads,) = check_whole("mpi", threads=threads)
