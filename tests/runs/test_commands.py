@@ -279,6 +279,11 @@ def test_the_module_is_the_command_and_without_one_the_page():
     assert page.startswith("# Public names")
 
 
+def test_a_command_does_not_import_what_the_page_lists():
+    code = "import sys, tinymeta.__main__; sys.exit('tinymeta.testing' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=EXAMPLES.parent).returncode == 0
+
+
 @pytest.mark.parametrize("words", [[], ["train", "--images", "pictures"]])
 def test_ctrl_c_before_a_training_begins_is_a_sentence(words, monkeypatch):
     def interrupted(*_):
