@@ -32,6 +32,7 @@ _MINIMUM = {
     "drawers": 1,
     "alphabets": 1,
     "pairs": 1,
+    "points": 2,
     "features": 0,
     "truncate": 0,
     "hidden": 1,
@@ -50,7 +51,7 @@ def check_minima(args: argparse.Namespace) -> None:
     """Raise ValueError for a number that is too small."""
     for name in _MINIMUM.keys() & vars(args).keys():
         for number in np.ravel(getattr(args, name)):
-            if number < _MINIMUM[name]:
+            if not number >= _MINIMUM[name]:  # of NaN, too
                 raise ValueError(
                     f"{_flag_name(name)} {number} is too small: give at least {_MINIMUM[name]}"
                 )
