@@ -234,7 +234,7 @@ def test_a_training_that_is_stopped_says_how_to_go_on(run, tmp_path, monkeypatch
         ),
         (
             ["predict", "--model", "unknown.npz", "--support", "blobs", "--query", "blobs"],
-            "method 'mummel' is not 'maml' or",
+            "its method 'mummel' does not exist",
         ),
         (["predict", "--model", "m.npz", "--support", "one", "--query", "one"], "there is one"),
         (

@@ -32,6 +32,7 @@ RUNS = (
     "maml_sinusoid",
     "metagradient_lab",
     "prototypical_images",
+    "ridge_images",
     "siamese_images",
 )
 
@@ -278,6 +279,17 @@ def test_ctrl_c_while_the_update_is_compiled_is_a_sentence(start, monkeypatch, t
     monkeypatch.setattr(sys.modules["tinymeta.meta.train"], "jit", lambda f: lambda *_: interrupt())
     end, _, _ = start("maml_sinusoid", "--iterations", "3")
     assert end == "stopped before the first update: nothing was written"
+    assert names(tmp_path / "out") == []
+
+
+def test_ctrl_c_while_matplotlib_is_imported_meets_no_half_of_it(start, monkeypatch, tmp_path):
+    def interrupted():
+        monkeypatch.setattr(pictures, "pyplot", lambda: pytest.fail("half imported"))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(pictures, "pyplot", interrupted)
+    end, _, errors = start("maml_sinusoid", *TINY)
+    assert end == "stopped by Ctrl-C" and "Traceback" not in errors
     assert names(tmp_path / "out") == []
 
 

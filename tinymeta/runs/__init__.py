@@ -2,7 +2,7 @@
 
 Here     flags; a training from flags to saved parameters; its files, its pictures and its end; the
          commands train, evaluate and predict.
-Imports  core data meta system
+Imports  data meta system
 Never    arithmetic of its own: it calls the package as its users do, as `tm`.
 Add one  a method: a row in methods.py; a command: a file with main(args, name), and in
          commands.py its flags and a row.

@@ -15,7 +15,6 @@ import numpy as np
 
 import tinymeta as tm
 
-from ..core.checks import check_one_of
 from ..system.unzip import naming_the_file
 from .methods import METHODS, build_method
 
@@ -104,5 +103,6 @@ def saved_flags(file: Path) -> argparse.Namespace:
     with naming_the_file(file, "what python -m tinymeta train saves", "give a file that it saved"):
         config = about["config"]
         kept = {name: kind(config[name]) for name, kind in _KEPT.items()}
-        check_one_of("its", NAMES, method=kept["method"])
+        if kept["method"] not in NAMES:
+            raise ValueError(f"its method {kept['method']!r} does not exist")
     return argparse.Namespace(**kept, remat=None, mode="reverse")

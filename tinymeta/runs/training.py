@@ -20,9 +20,9 @@ import numpy as np
 import tinymeta as tm
 from tinymeta.system.world import current
 
+from . import pictures
 from .console import output_may_fail, signals_as_ctrl_c
 from .flags import config, config_to_resume
-from .pictures import draw_curve
 from .run_files import back_up_earlier_run, exclusive, write_curve
 
 
@@ -141,12 +141,15 @@ def train_or_load(
 
     def save(params, curve):
         write_curve(curve, args.out / f"{name}.csv", score_name)
-        draw_curve(curve, args.out / f"{name}_curve.png", score_name, name)
+        pictures.draw_curve(curve, args.out / f"{name}_curve.png", score_name, name)
 
     def begun():
         if not args.resume:
             back_up_earlier_run(args.out, name)
 
+    # Imported now, as the curve is drawn at Ctrl-C, too: one in the middle of a first import leaves
+    # half a module behind.
+    pictures.pyplot()
     run = tm.meta.train(
         method,
         sample,
