@@ -22,7 +22,7 @@ import numpy as np
 
 import tinymeta as tm
 from tinymeta.runs.flags import parse_flags, parser
-from tinymeta.runs.pictures import pyplot, save_figure
+from tinymeta.runs.pictures import legend_below, pyplot, save_figure
 from tinymeta.runs.training import run_example
 
 NAMES = ("width", "height", "noise")  # the hyperparameters, whose logarithms are learned
@@ -96,11 +96,13 @@ def draw(x, y, at, mean, deviation, path):
     if plt is None:
         return
     figure, axis = plt.subplots(figsize=(6, 3.5))
-    axis.fill_between(at, mean - 2 * deviation, mean + 2 * deviation, alpha=0.2)
+    low, high = mean - 2 * deviation, mean + 2 * deviation
+    axis.fill_between(at, low, high, alpha=0.2, label="twice its deviation")
     axis.plot(at, mean, label="mean")
     axis.plot(at, np.sin(2 * at), "--", color="tab:gray", label="f")
     axis.plot(x, y, "k.", label="seen")
-    axis.legend()
+    axis.set(title=f"what {len(x)} points say of f", xlabel="x", ylabel="y")
+    legend_below(axis, columns=4)
     save_figure(figure, path)
 
 

@@ -9,6 +9,7 @@ helps if batch norm sees all query images at once (the rows "transductive"). By 
 Zemel.
 """
 
+import functools
 import time
 
 import console  # noqa: F401  from here on Ctrl-C is one sentence
@@ -65,19 +66,24 @@ def main(args, name):
 
     draw = sampler(train, train_rng, args.way, args.query)
 
-    def test_model(params, transductive):
-        """(model, params): batch norm with the moments of training images, or of the query."""
-        if transductive:
-            return net, params
-        known = sampler(train, np.random.default_rng(args.seed), args.way, args.query)(8)
-        images = np.concatenate([known.support.x, known.query.x], 1)  # (T, N, H, W, C)
-        return net.freeze(params, images.reshape(-1, *images.shape[2:]))
+    known = sampler(train, np.random.default_rng(args.seed), args.way, args.query)(8)
+    images = np.concatenate([known.support.x, known.query.x], 1)  # (T, N, H, W, C)
+    images = images.reshape(-1, *images.shape[2:])
+    frozen, _ = net.freeze(net.init(np.random.default_rng(0)), images)
+
+    @functools.cache  # what is compiled of a method is kept by the method
+    def method(way, transductive):
+        """Batch norm with the moments of the query, or of training images."""
+        return tm.meta.prototypical(net if transductive else frozen, way=way)
+
+    def freeze(params):
+        """What `frozen` takes: the parameters with the moments of training images in them."""
+        return net.freeze(params, images)[1]
 
     def score(params, characters, rng, way, query, tasks, transductive=False):
-        model, params = test_model(params, transductive)
         return tm.meta.evaluate(
-            tm.meta.prototypical(model, way=way),
-            params,
+            method(way, transductive),
+            params if transductive else freeze(params),
             sampler(characters, rng, way, query),
             tasks=tasks,
             compiled=not args.no_jit,
@@ -85,7 +91,7 @@ def main(args, name):
 
     params = train_or_load(
         args,
-        tm.meta.prototypical(net, way=args.way),
+        method(args.way, True),
         lambda k: draw(args.tasks),
         rngs,
         name=name,
@@ -107,12 +113,11 @@ def main(args, name):
             )
     if not only_evaluates(args):
         way = args.test_ways[0]
-        model, params = test_model(params, transductive=False)
+        params = freeze(params)
         query = min(10, int(test.counts.min()) - args.shot)
         sample, ink = sampler(test, test_rng, way, query), is_ink(test)
-        draw_space(model, params, sample(1), args.out / f"{name}_space.png", ink)
-        predict = tm.meta.prototypical(model, way=way).predict
-        found = mistakes_of_tasks(predict, params, sample)
+        draw_space(frozen, params, sample(1), args.out / f"{name}_space.png", ink)
+        found = mistakes_of_tasks(method(way, False).predict, params, sample)
         draw_mistakes(*found, args.out / f"{name}_mistakes.png", ink=ink)
 
 

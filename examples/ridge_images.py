@@ -21,7 +21,7 @@ import numpy as np
 
 import tinymeta as tm
 from tinymeta.runs.flags import parse_flags, parser
-from tinymeta.runs.images import add_image_flags, image_sets
+from tinymeta.runs.images import add_image_flags, image_sets, image_shape
 from tinymeta.runs.training import generators, print_result, run_example, train_or_load
 
 
@@ -57,8 +57,10 @@ def ridge(net, way: int) -> tm.meta.Method:
 def main(args, name):
     start = time.perf_counter()
     rngs = _, train_rng, validation_rng, test_rng = generators(args.seed)
-    net = tm.nn.conv4(None, filters=args.filters, head="flatten", scale=True)
-    method = ridge(net, args.way)
+
+    def network(size, channels):
+        options = {"filters": args.filters, "size": size, "channels": channels}
+        return tm.nn.conv4(None, head="flatten", scale=True, **options)
 
     def sampler(characters, rng):
         return lambda n: tm.data.episodes(
@@ -66,10 +68,12 @@ def main(args, name):
         )
 
     def draw_from(*sets):
+        network(*image_shape(sets[0]))
         for characters in sets:
             sampler(characters, np.random.default_rng(0))(1)
 
     train, validation, test = image_sets(args, draw_from)
+    method = ridge(network(*image_shape(train)), args.way)
     print(
         f"ridge regression on {args.data} ({train}): {args.way}-way {args.shot}-shot, "
         f"{args.filters} filters, {args.tasks} tasks, {args.iterations} meta-updates"

@@ -41,7 +41,8 @@ PAGES = (
     ".github/CONTRIBUTING.md",
     ".github/CHANGELOG.md",
 )
-API = ("nn", "nn.init", "nn.losses", "nn.optim", "meta", "data", "testing", "testing.strategies")
+API = "nn nn.init nn.losses nn.optim meta data ranks testing testing.strategies".split()
+INNER = ("core.tree", "ops.linalg")  # public ones in rooms that are not, tm.tree and tm.linalg
 STYLE = """
 :root { color-scheme: light dark; --line: #8886; }
 body { max-width: 56rem; margin: 0 auto; padding: 1rem; font: 1rem/1.55 system-ui, sans-serif; }
@@ -193,8 +194,8 @@ def write_api(site: Site) -> None:
         for name in getattr(module, "__all__", ()):  # pdoc sees no name that is imported on use
             setattr(module, name, getattr(module, name))
     others = rf"!tinymeta\.(?!({rooms})$).*"
-    # A module that tinymeta.__all__ does not name, as that of tm.tree, has to be asked for.
-    pdoc.pdoc("tinymeta", others, "tinymeta.core.tree", output_directory=site.out / "api")
+    inner = (f"tinymeta.{name}" for name in INNER)
+    pdoc.pdoc("tinymeta", others, *inner, output_directory=site.out / "api")
 
 
 def write_index(site: Site) -> None:

@@ -9,6 +9,7 @@ import re
 import shutil
 import struct
 import sys
+import types
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ sys.path.append(str(ROOT / "examples"))
 import explain_step  # noqa: E402
 import website  # noqa: E402
 
+import tinymeta as tm  # noqa: E402
 from tinymeta.testing import without_compiling  # noqa: E402
 
 WITH_EXAMPLES = sorted(
@@ -46,6 +48,12 @@ def test_the_links_of_a_page_lead_to_a_file(page):
         path = target.partition("#")[0]
         if path and "://" not in target:
             assert ((ROOT / page).parent / path).exists(), target
+
+
+def test_every_public_package_is_a_page_of_the_api():
+    packages = [getattr(tm, name) for name in tm.__all__]
+    public = {each.__name__ for each in packages if isinstance(each, types.ModuleType)}
+    assert public <= {f"tinymeta.{name}" for name in (*website.API, *website.INNER)}
 
 
 def test_links_that_lead_nowhere_are_found(tmp_path):

@@ -66,6 +66,21 @@ def test_the_tests_named_on_the_sign_exist(room):
     assert folders and all(any((ROOT / folder).glob("test_*.py")) for folder in folders)
 
 
+def test_the_files_that_docstrings_name_exist():
+    """By their path from the root, the package, or the file itself; by name alone, anywhere."""
+    roots = (ROOT, PACKAGE, ROOT / "examples")
+    names = {path.name for root in (PACKAGE, ROOT / "tests") for path in root.rglob("*.py")}
+    names |= {path.name for path in (ROOT / "benchmarks").rglob("*.py")}
+    missing = []
+    for file in PACKAGE.rglob("*.py"):
+        doc = ast.get_docstring(ast.parse(file.read_text())) or ""
+        for name in re.findall(r"[\w/.-]*\w\.py\b", doc):
+            is_there = any((root / name).exists() for root in (file.parent, *roots))
+            if not is_there and name not in names:
+                missing.append(f"{file.relative_to(ROOT)}: {name}")
+    assert not missing
+
+
 def test_imports_go_one_way_and_nobody_imports_testing():
     def above(room, path=()):
         assert room not in path, f"the rooms {path} import each other in a circle"

@@ -11,18 +11,8 @@ from collections.abc import Iterator
 
 import tinymeta as tm
 
-_PACKAGES = {
-    "tm": tm,
-    "tm.tree": tm.tree,
-    "tm.linalg": tm.linalg,
-    "tm.nn": tm.nn,
-    "tm.losses": tm.losses,
-    "tm.optim": tm.optim,
-    "tm.meta": tm.meta,
-    "tm.data": tm.data,
-    "tm.ranks": tm.ranks,
-    "tm.testing": tm.testing,
-}
+# By name alone: a command does without most of them, and without waiting for their imports.
+_PACKAGES = "tree linalg nn losses optim meta data ranks testing".split()
 _INTRODUCTION = """# Public names
 
 Written by `python -m tinymeta > examples/API.md`; `help(tm.grad)` and so on say more. A tensor is a
@@ -32,8 +22,9 @@ Written by `python -m tinymeta > examples/API.md`; `help(tm.grad)` and so on say
 
 def page() -> str:
     """Every public name of every package: how it is called, and the first sentence of its help."""
+    packages = {"tm": tm, **{f"tm.{name}": getattr(tm, name) for name in _PACKAGES}}
     parts = [_INTRODUCTION]
-    for prefix, package in _PACKAGES.items():
+    for prefix, package in packages.items():
         parts.append(f"\n## {prefix}\n\n| | |\n|---|---|\n" + "".join(_rows(package)))
     return "".join(parts)
 
@@ -83,11 +74,22 @@ def _summary(value: object) -> str:
 
 
 def _main(arguments: list[str]) -> None:
-    if arguments:
-        from .runs import commands  # with all that a training needs
+    try:
+        if arguments:
+            _run_command(arguments)
+        else:
+            _print_page()
+    except KeyboardInterrupt:  # during the imports; of a training runs/training.py has more to say
+        sys.exit("stopped by Ctrl-C")
 
-        commands.main(arguments)
-        return
+
+def _run_command(arguments: list[str]) -> None:
+    from .runs import commands  # with all that a training needs
+
+    commands.main(arguments)
+
+
+def _print_page() -> None:
     try:
         print(page(), end="")
     except ModuleNotFoundError as error:  # hypothesis, which tm.testing needs for its strategies

@@ -282,6 +282,14 @@ def test_alphabets_are_the_folders_above_the_classes(make):
     assert folder(path / "A").alphabets == ("",)
 
 
+def test_what_is_no_picture_is_passed_over_and_told_of(make):
+    path = make({"a/0.png": noise(0), "b/0.png": noise(1), "a/notes.txt": b"", "a/._0.png": b""})
+    (path / "a" / "gone.png").symlink_to(path / "nowhere.png")
+    pictures = folder(path)
+    assert len(pictures.images) == 2
+    assert pictures.notes[0] == "2 files that are no pictures passed over, such as gone.png"
+
+
 def test_other_formats_are_read_by_pillow_or_the_remedy_is_said(make, tmp_path, monkeypatch):
     image = pytest.importorskip("PIL.Image")
     make({"a/0.png": noise(0, 16, 16), "b/0.png": noise(1, 16, 16)})
@@ -290,8 +298,9 @@ def test_other_formats_are_read_by_pillow_or_the_remedy_is_said(make, tmp_path, 
     pictures = folder(tmp_path / "pictures")
     np.testing.assert_allclose(pictures.images[1, ..., 0], smooth, atol=6)
     (tmp_path / "pictures" / "a" / "1.jpg").write_bytes(b"\xff\xd8 no picture")
-    with pytest.raises(ValueError, match="1.jpg is not a sound picture"):
+    with pytest.raises(ValueError, match="1.jpg is not a sound picture.*no format that") as raised:
         folder(tmp_path / "pictures")
+    assert " at 0x" not in str(raised.value)
     monkeypatch.setitem(__import__("sys").modules, "PIL", None)
     with pytest.raises(ModuleNotFoundError, match=r"1.jpg is no PNG.*tinymeta\[images\]"):
         folder(tmp_path / "pictures")
@@ -328,6 +337,7 @@ def test_what_is_no_folder_of_pictures_is_one_sentence_and_leaves_no_cache(
         ({"size": 0}, "size=0 must be"),
         ({"channels": 2}, "channels=2 must be 1, 3"),
         ({"channels": True}, "channels=True"),
+        ({"channels": 1.0}, "channels=1.0 must be"),
         ({"invert": "yes"}, "invert='yes'"),
     ],
 )
@@ -407,6 +417,14 @@ def test_a_cache_that_others_may_write_to_is_not_believed(make, tmp_path):
     with pytest.warns(RuntimeWarning, match="others may write to"):
         assert (folder(path).images[0, ..., 0] == noise(9)).all()
     assert list(kept.parent.iterdir()) == [kept]
+
+
+def test_a_cache_without_a_place_is_a_warning_that_says_why(make, monkeypatch, tmp_path):
+    path = make({"a/0.png": noise(0), "b/0.png": noise(1), "file": b""}, "pictures")
+    for place, why in ((path / "file", "exists|cannot find"), ("~nobody.x", "home")):
+        monkeypatch.setenv("XDG_CACHE_HOME", str(place))
+        with pytest.warns(RuntimeWarning, match=f"could not be kept.*({why})"):
+            assert len(folder(path)) == 2
 
 
 def test_a_full_disk_is_a_warning_and_leaves_no_half(make, full_disk, tmp_path):

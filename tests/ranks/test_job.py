@@ -35,9 +35,12 @@ def test_without_mpi_the_flag_of_the_examples_is_one_sentence(monkeypatch, tmp_p
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("threads", [0, -1, 1.5, "2"])
+@pytest.mark.parametrize("threads", [0, -1, 1.5, "2", True])
 def test_a_number_of_threads_that_is_none(threads):
-    with pytest.raises(ValueError, match="mpi: threads="), tm.ranks.mpi(threads=threads):
+    with (
+        pytest.raises(ValueError, match="mpi: threads=.* must be a whole number >= 1"),
+        tm.ranks.mpi(threads=threads),
+    ):
         pass
 
 
@@ -103,6 +106,40 @@ def test_a_digest_tells_values_shapes_dtypes_and_names_apart():
     digests = [same.digest(value) for value in values]
     assert len({*digests}) == len(digests)
     assert same.digest(tm.tensor(x)) == same.digest(x.copy())
+
+
+def test_a_hash_of_the_code_tells_files_names_and_programs_apart(tmp_path, monkeypatch):
+    package, program = tmp_path / "package", tmp_path / "program.py"
+    (package / "room").mkdir(parents=True)
+    monkeypatch.setattr(same, "_PACKAGE", package)
+    monkeypatch.setattr(sys.modules["__main__"], "__file__", str(program), raising=False)
+    file, other = package / "a.py", package / "room" / "b.py"
+
+    def found(a="x = 1\n", b="y = 1\n", run="z = 1\n"):
+        for path, text in ((file, a), (other, b), (program, run)):
+            path.write_text(text)
+        return same.code()
+
+    first = found()
+    others = [found(a="x = 2\n"), found(b="y = 2\n"), found(run="z = 2\n")]
+    others.append(found(a="x = 1\ny = 1\n", b=""))  # the same bytes in a row
+    assert found() == first
+    other.rename(package / "room" / "c.py")
+    others.append(same.code())
+    assert len({first, *others}) == 6
+
+
+def test_ranks_of_different_code_are_refused(tmp_path, monkeypatch):
+    def work(world):
+        with pytest.raises(RuntimeError, match="rank 1 and rank 0 differ in their code: start all"):
+            world.check_same(code=codes[world.rank], flags=world.rank)
+        return True
+
+    codes = [same.code()]
+    (tmp_path / "a.py").write_text("")
+    monkeypatch.setattr(same, "_PACKAGE", tmp_path)
+    codes.append(same.code())
+    assert all(on_ranks(2, work))
 
 
 def test_a_stop_of_one_rank_interrupts_all_by_its_name():

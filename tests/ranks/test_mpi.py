@@ -132,10 +132,17 @@ def test_ranks_that_differ_are_refused_in_one_sentence(start, way, says):
     assert len(re.findall(f"Error: .*{says}", output)) == 1, output
 
 
-def test_ranks_with_other_flags_are_refused_in_one_sentence(mpiexec, tmp_path):
+@pytest.mark.parametrize("differs", ["flags", "code"])
+def test_ranks_that_are_started_apart_are_refused_in_one_sentence(mpiexec, differs, tmp_path):
+    count, program = "3", PROGRAM
+    if differs == "flags":
+        count = "4"
+    else:  # its path is a flag, too, but the code is compared first
+        program = tmp_path / PROGRAM.name
+        program.write_text(f"{PROGRAM.read_text()}# a later version\n")
     one, other = (
-        ["-n", "1", sys.executable, str(PROGRAM), str(tmp_path), "--iterations", count]
-        for count in ("3", "4")
+        ["-n", "1", sys.executable, str(file), str(tmp_path), "--iterations", number]
+        for file, number in ((PROGRAM, "3"), (program, count))
     )
     job = subprocess.run(
         [mpiexec, *one, ":", *other],
@@ -145,7 +152,7 @@ def test_ranks_with_other_flags_are_refused_in_one_sentence(mpiexec, tmp_path):
         timeout=SECONDS,
     )
     assert job.returncode != 0
-    assert len(re.findall("Error: .* and rank 0 .* differ in their flags", job.stderr)) == 1
+    assert len(re.findall(f"Error: .* and rank 0 .* differ in their {differs}", job.stderr)) == 1
 
 
 def test_fewer_tasks_than_ranks_are_refused(start):

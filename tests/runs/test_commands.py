@@ -16,6 +16,7 @@ import pytest
 
 import tinymeta as tm
 from tests.data.test_folder import png
+from tinymeta import __main__
 from tinymeta.meta import evaluation
 from tinymeta.runs import commands, pictures
 
@@ -52,6 +53,13 @@ def write_classes(root, labels, count=4, channels=1):
     return root
 
 
+def run_file(name, words, monkeypatch):
+    """An example as a program, with these flags."""
+    monkeypatch.setattr(sys, "argv", [f"{name}.py", *map(str, words)])
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    runpy.run_path(str(EXAMPLES / f"{name}.py"), run_name="__main__")
+
+
 @pytest.fixture
 def run(tmp_path, capsys):
     """run(*words): (how it ended, stdout, stderr) of a command, with --out tmp_path/out."""
@@ -80,6 +88,11 @@ def test_what_is_trained_is_evaluated_and_asked(method, channels, run, tmp_path,
     model = tmp_path / "out" / f"{method}_blobs.npz"
     config = tm.about(model)["config"]
     assert config["channels"] == channels and config["inverted"] == (channels == 1)
+    assert (
+        config["seed"] == 0
+        and "inverted"
+        not in tm.about(tmp_path / "out" / f"{method}_blobs.checkpoint.npz")["config"]
+    )
     header = (tmp_path / "out" / f"{method}_blobs.csv").read_text().splitlines()[0]
     assert ",validation accuracy," in header
 
@@ -121,6 +134,34 @@ def test_an_answer_does_not_depend_on_what_else_is_asked(run, tmp_path):
         together = run(*words, images / "c5", images / "c0" / "1.png")[1].splitlines()
         alone = run(*words, images / "c0" / "1.png")[1].splitlines()
         assert together[-1].split() == alone[-1].split()
+
+
+def test_a_method_that_is_asked_again_is_compiled_once(run, tmp_path, monkeypatch):
+    """Classes held out are often fewer than --way, so that another method is asked about them."""
+    seen = []
+    monkeypatch.setattr(evaluation, "_compiled", lambda f: seen.append(f) or f)
+    images = write_classes(tmp_path / "blobs", range(7))
+    for method in ("maml", "prototypical"):
+        seen.clear()
+        end, _, _ = run("train", "--images", images, "--method", method, *TINY, "--way", "3")
+        assert end is None and len(seen) == 3 and len({*seen}) == 1
+    seen.clear()
+    words = ["--data", "folder", "--root", images, "--size", 16, "--way", 2, "--iterations", 2]
+    words += ["--query", 1, "--test-ways", 2, "--test-query", 1, "--test-tasks", 4, "--filters", 4]
+    run_file("prototypical_images", words, monkeypatch)
+    assert len(seen) == 4 and len({*seen}) == 2  # transductive, and not
+
+
+def test_what_is_hidden_or_no_file_is_not_asked_about(run, tmp_path):
+    images = write_classes(tmp_path / "blobs", range(6))
+    run("train", "--images", images, *TINY)
+    model = tmp_path / "out" / "maml_blobs.npz"
+    support = write_classes(tmp_path / "two", (0, 5))
+    query = write_classes(tmp_path / "query", (0, 5))
+    (query / "c0" / "._0.png").write_bytes(b"what macOS leaves beside a picture")
+    (query / "c5" / "folder.png").mkdir()
+    end, said, _ = run("predict", "--model", model, "--support", support, "--query", query)
+    assert end is None and "of 9 right" in said
 
 
 def test_without_matplotlib_everything_but_the_pictures_is_there(run, tmp_path, monkeypatch):
@@ -177,13 +218,30 @@ def test_a_training_that_is_stopped_says_how_to_go_on(run, tmp_path, monkeypatch
             ["train", "--images", "blobs", "--method", "prototypical", "--steps", "2"],
             "--steps has no effect with --method prototypical",
         ),
+        (
+            ["train", "--images", "blobs", "--alph=2", "--method", "prototypical"],
+            "--alpha has no effect with --method prototypical",
+        ),
+        (["train", "--images", "blobs", "--iterations", "0", "--resume"], "--resume has no effect"),
         (["evaluate", "--model", "nowhere.npz", "--images", "blobs"], "nowhere.npz"),
-        (["evaluate", "--model", "other.npz", "--images", "blobs"], "was not saved by python -m"),
+        (
+            ["evaluate", "--model", "other.npz", "--images", "blobs"],
+            "other.npz is not what python -m tinymeta train saves",
+        ),
         (
             ["predict", "--model", "other.npz", "--support", "blobs", "--query", "blobs"],
-            "not saved",
+            "it lacks 'way'",
         ),
-        (["predict", "--model", "m.npz", "--support", "one", "--query", "one"], "has one class"),
+        (
+            ["predict", "--model", "unknown.npz", "--support", "blobs", "--query", "blobs"],
+            "its method 'mummel' does not exist",
+        ),
+        (["predict", "--model", "m.npz", "--support", "one", "--query", "one"], "there is one"),
+        (
+            ["evaluate", "--model", "m.npz", "--images", "one", "--classes", "all"],
+            "maml tells classes apart, and there is one: give two or more",
+        ),
+        (["train", "--images", "blobs", "--way", "1"], "there is one: give two"),
         (["predict", "--model", "m.npz", "--support", "blobs", "--query", "x"], "x is missing"),
         (["predict", "--model", "m.npz", "--support", "blobs", "--query", "bare"], "no pictures"),
         (
@@ -198,7 +256,9 @@ def test_a_mistake_is_one_sentence(words, said, run, tmp_path):
     (tmp_path / "bare").mkdir()
     tm.save("other.npz", [], about={"config": {"method": "maml"}})
     flags = dict(method="maml", way=2, shot=1, steps=1, size=16, channels=1, filters=4, seed=0)
-    tm.save("m.npz", [], about={"config": {**flags, "alpha": 0.1, "inverted": True}})
+    flags |= dict(alpha=0.1, inverted=True)
+    tm.save("m.npz", [], about={"config": flags})
+    tm.save("unknown.npz", [], about={"config": {**flags, "method": "mummel"}})
     end, _, errors = run(*words)
     assert end.startswith("error: ") and said in end and "\n" not in end and not errors
 
@@ -219,6 +279,23 @@ def test_the_module_is_the_command_and_without_one_the_page():
     assert page.startswith("# Public names")
 
 
+def test_a_command_does_not_import_what_the_page_lists():
+    code = "import sys, tinymeta.__main__; sys.exit('tinymeta.testing' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=EXAMPLES.parent).returncode == 0
+
+
+@pytest.mark.parametrize("words", [[], ["train", "--images", "pictures"]])
+def test_ctrl_c_before_a_training_begins_is_a_sentence(words, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(__main__, "page", interrupted)
+    monkeypatch.setattr(commands, "main", interrupted)
+    with pytest.raises(SystemExit) as end:
+        __main__._main(words)
+    assert end.value.code == "stopped by Ctrl-C"
+
+
 def test_probabilities_are_those_of_the_softmax():
     logits = np.array([[0.0, np.log(3)], [-np.inf, 800.0]])
     np.testing.assert_allclose(pictures.probabilities(logits), [[0.25, 0.75], [0, 1]])
@@ -228,13 +305,9 @@ def test_mistakes_are_sorted_by_how_certain_they_were():
     x = np.arange(4.0).reshape(4, 1, 1, 1)
     support = tm.Batch(x[:2], np.array([0, 1]))
     query = tm.Batch(x, np.array([0, 0, 1, 1]))
-    logits = np.log([[0.9, 0.1], [0.4, 0.6], [0.8, 0.2], [0.3, 0.7]])
-    first, second = pictures.mistakes_of_task(support, query, logits, ("a", "b"))
-    assert (first.names, round(first.share_said, 3), round(first.share_true, 3)) == (
-        ("a", "b"),
-        0.8,
-        0.2,
-    )
+    shares = np.array([[0.9, 0.1], [0.4, 0.6], [0.8, 0.2], [0.3, 0.7]])
+    first, second = pictures.mistakes_of_task(support, query, shares, ("a", "b"))
+    assert (first.names, first.share_said, first.share_true) == (("a", "b"), 0.8, 0.2)
     assert (first.asked.item(), first.said.item(), first.true.item()) == (2, 0, 1)
     assert second.names == ("b", "a") and second.asked.item() == 1
 
@@ -265,6 +338,7 @@ def test_a_curve_has_labels_and_a_legend_that_hides_nothing(tmp_path, monkeypatc
         ("maml_images", ["--tasks", "2", "--filters", "4"]),
         ("maml_images", ["--tasks", "2", "--net", "dense"]),
         ("prototypical_images", ["--query", "1", "--test-ways", "2", "--test-query", "2"]),
+        ("ridge_images", ["--query", "1", "--tasks", "2"]),
         ("siamese_images", ["--classes", "0", "--pairs", "8", "--affine", "--rotations"]),
     ],
 )
@@ -276,9 +350,7 @@ def test_each_example_on_images_learns_from_a_folder(
     words = [*map(str, words), "--test-tasks", "4", "--no-jit", "--out", str(tmp_path / "out")]
     if "--net" not in flags:
         flags = [*flags, "--filters", "4"]
-    monkeypatch.setattr(sys, "argv", [f"{name}.py", *words, *flags])
-    monkeypatch.syspath_prepend(str(EXAMPLES))
-    runpy.run_path(str(EXAMPLES / f"{name}.py"), run_name="__main__")
+    run_file(name, [*words, *flags], monkeypatch)
     said = capsys.readouterr().out
     assert "result: " in said and "Pictures(2 classes, 4 to 5 pictures each, 16x16" in said
     if find_spec("matplotlib"):
@@ -286,7 +358,5 @@ def test_each_example_on_images_learns_from_a_folder(
 
 
 def test_a_folder_without_its_root_is_one_sentence(tmp_path, monkeypatch):
-    monkeypatch.setattr(sys, "argv", ["maml_images.py", "--data", "folder"])
-    monkeypatch.syspath_prepend(str(EXAMPLES))
     with pytest.raises(SystemExit, match="error: --data folder needs --root"):
-        runpy.run_path(str(EXAMPLES / "maml_images.py"), run_name="__main__")
+        run_file("maml_images", ["--data", "folder"], monkeypatch)

@@ -32,6 +32,7 @@ RUNS = (
     "maml_sinusoid",
     "metagradient_lab",
     "prototypical_images",
+    "ridge_images",
     "siamese_images",
 )
 
@@ -281,6 +282,17 @@ def test_ctrl_c_while_the_update_is_compiled_is_a_sentence(start, monkeypatch, t
     assert names(tmp_path / "out") == []
 
 
+def test_ctrl_c_while_matplotlib_is_imported_meets_no_half_of_it(start, monkeypatch, tmp_path):
+    def interrupted():
+        monkeypatch.setattr(pictures, "pyplot", lambda: pytest.fail("half imported"))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(pictures, "pyplot", interrupted)
+    end, _, errors = start("maml_sinusoid", *TINY)
+    assert end == "stopped by Ctrl-C" and "Traceback" not in errors
+    assert names(tmp_path / "out") == []
+
+
 def test_ctrl_c_while_an_example_is_imported_is_a_sentence(monkeypatch, capsys):
     monkeypatch.setattr(sys, "excepthook", sys.__excepthook__)
     runpy.run_path(str(EXAMPLES / "console.py"))
@@ -421,6 +433,8 @@ def test_a_run_that_falls_to_zero_at_its_end_is_not_made_longer(start):
         ("metagradient_lab", "--way 3", "--way has no effect with --work sinusoid"),
         ("metagradient_lab", "--inner 1 0", "--inner 0 is too small"),
         ("metagradient_lab", "--repeats 0", "--repeats 0 is too small"),
+        ("gaussian_process", "--points 1", "--points 1 is too small: give at least 2"),
+        ("gaussian_process", "--beta nan", "--beta nan is too small: give at least 0"),
         ("learning_bias", "--way 301", "way=301"),
         (
             "learning_bias",

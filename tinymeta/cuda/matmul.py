@@ -3,7 +3,8 @@
     out[t, m, n] = sum_k x[t, m, k] y[t, k, n]
 
 Cost: 2 T M N K operations; x is read from memory N / tile.n times, y M / tile.m times. What the
-kernel does, and what limits it, is told in product_source.py; ladder.py climbs there in four rungs.
+kernel does, and what limits it, is told in product_source.py; examples/gpu_ladder.py climbs there
+in four rungs.
 """
 
 import functools

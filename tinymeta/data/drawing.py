@@ -61,7 +61,8 @@ def distinct(rng: np.random.Generator, rows: int, n: int | np.ndarray, k: int) -
     """
     most = int(np.max(n))
     keys = rng.random((rows, most), np.float32)
-    keys[np.arange(most) >= np.reshape(n, (-1, 1)) * np.ones((rows, 1), int)] = 2  # never smallest
+    is_below = np.arange(most) < np.reshape(n, (-1, 1))  # (rows or 1, most)
+    keys = np.where(is_below, keys, np.float32(2))  # never among the smallest
     smallest = np.argpartition(keys, k - 1, axis=1)[:, :k]  # (rows, k), in no order to rely on
     order = np.take_along_axis(keys, smallest, 1).argsort(1)
     return np.take_along_axis(smallest, order, 1)

@@ -1,33 +1,23 @@
 """A folder of one's own pictures as classes to draw tasks from.
 
-    folder/CLASS/any name.png                   a class is a folder that holds pictures
-    folder/ALPHABET/CLASS/any name.png          as Omniglot's; the alphabet is a part of the name
-    folder/{train,val,test}/CLASS/...           splits: `folder_split`, or `folder` of one of them
-    folder/{train,val,test}.csv and images/     the same as mini-ImageNet is passed on (Vinyals et
-                                                al. 2016, Ravi & Larochelle 2017): a table with the
-                                                columns filename and label
-
-Files whose names begin with a dot or end otherwise than a picture's are passed over, and told of.
-All are read and judged before anything is returned or kept.
+The layouts that a folder may have are in folder_layout.py, how a picture is read in
+picture_files.py. All are read and judged before anything is returned or kept.
 """
 
-import csv
 import os
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
 
-from ..core.checks import check_flag, check_instance, check_whole, shown
+from ..core.checks import check_flag, check_instance, check_whole
 from .characters import Split
+from .folder_layout import in_folder, in_table, splits
 from .picture_cache import cached
-from .picture_files import ENDINGS, Options, read_pictures
+from .picture_files import Options, read_pictures
 from .pictures import Pictures
 
-_SPLITS = {"train": "train", "val": "validation", "valid": "validation", "validation": "validation"}
-_SPLITS["test"] = "test"
 _VALIDATION, _TEST = 0.16, 0.2  # of all classes, as of mini-ImageNet's 100
-_CSV_COLUMNS = ("filename", "label")
 
 
 def folder(
@@ -75,7 +65,7 @@ def folder_split(
     path = Path(path)
     options = _checked("folder_split", size, channels, invert)
     (seed,) = check_whole("folder_split", 0, seed=seed)
-    given = _splits(path)
+    given = splits(path)
     if not given:
         return _divided(_read("folder_split", path, options), path, seed)
     missing = {"train", "validation", "test"} - given.keys()
@@ -101,8 +91,10 @@ def _checked(caller: str, size: int | None, channels: int | None, invert: bool |
     """The options; ValueError or TypeError for what they cannot be."""
     if size is not None:
         (size,) = check_whole(caller, size=size)
-    if channels not in (None, 1, 3) or isinstance(channels, bool):
-        raise ValueError(f"{caller}: channels={shown(channels)} must be 1, 3 or None")
+    if channels is not None:
+        (channels,) = check_whole(caller, channels=channels)
+        if channels not in (1, 3):
+            raise ValueError(f"{caller}: channels={channels} must be 1, 3 or None")
     if invert is not None:
         check_flag(caller, invert=invert)
         invert = bool(invert)
@@ -113,16 +105,13 @@ def _is_square(pictures: Pictures) -> bool:
     return pictures.images.shape[1] == pictures.images.shape[2]
 
 
-# ---- where the pictures are ----------------------------------------------------------------------
-
-
 def _read(caller: str, path: Path, options: Options) -> Pictures:
     """The classes of a folder without splits in it, or of a table."""
     if not path.exists():
         raise FileNotFoundError(
             f"{caller}: {path} is missing: give a folder of folders of pictures"
         )
-    found, notes = _in_table(caller, path) if path.is_file() else _in_folder(caller, path)
+    found, notes = in_table(caller, path) if path.is_file() else in_folder(caller, path)
     names = tuple(dict.fromkeys(label for label, _ in found))
     numbers = {name: k for k, name in enumerate(names)}
     paths = [file for _, file in found]
@@ -139,95 +128,6 @@ def _read(caller: str, path: Path, options: Options) -> Pictures:
         )
 
     return cached(found, options, read)
-
-
-def _in_folder(caller: str, path: Path) -> tuple[list[tuple[str, Path]], list[str]]:
-    """(class, file) of each picture, in order of their names, and what was passed over."""
-    splits = _splits(path)
-    if len(splits) > 1:
-        raise ValueError(
-            f"{caller}: {path} holds the splits {', '.join(p.name for p in splits.values())}: read "
-            "them by tm.data.folder_split, or give one of them"
-        )
-    found: list[tuple[str, Path]] = []
-    others: list[Path] = []
-    for entry in _listed(path):
-        if not entry.is_dir():
-            if _is_picture(entry):
-                raise ValueError(
-                    f"{caller}: {path} itself holds pictures, such as {entry.name}: put those of "
-                    "each class into a folder of its own"
-                )
-            others.append(entry)
-            continue
-        inner = _listed(entry)
-        classes = [entry, *(below for below in inner if below.is_dir())]
-        if len(classes) > 1 and not any(map(_is_picture, inner)):
-            classes = classes[1:]  # an alphabet, which holds classes and no picture
-        for each in classes:
-            pictures = [file for file in _listed(each) if _is_picture(file)]
-            others += [file for file in _listed(each) if file.is_file() and file not in pictures]
-            if not pictures:
-                raise ValueError(
-                    f"{caller}: {each} holds no picture ({', '.join(ENDINGS)}): remove the "
-                    "folder, or put some there"
-                )
-            label = each.relative_to(path).as_posix()
-            found += [(label, file) for file in pictures]
-    if not found:
-        raise ValueError(f"{caller}: {path} holds no folders of pictures, one for each class")
-    passed = []
-    if others:
-        passed = [f"{len(others)} files that are no pictures passed over, such as {others[0].name}"]
-    return found, passed
-
-
-def _listed(path: Path) -> list[Path]:
-    """What is in a folder and not hidden, by name."""
-    return sorted(entry for entry in path.iterdir() if not entry.name.startswith("."))
-
-
-def _is_picture(path: Path) -> bool:
-    return path.suffix.lower() in ENDINGS and path.is_file()
-
-
-def _in_table(caller: str, path: Path) -> tuple[list[tuple[str, Path]], list[str]]:
-    """(class, file) of each row, by class and in the table's order within one; nothing passed."""
-    try:
-        with open(path, newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise ValueError(f"{caller}: {path} is no table of pictures ({error})") from None
-    if not rows or not set(_CSV_COLUMNS) <= rows[0].keys():
-        raise ValueError(
-            f"{caller}: {path} is no table with the columns {' and '.join(_CSV_COLUMNS)}, a row "
-            "for each picture"
-        )
-    beside = path.parent / "images"
-    where = beside if beside.is_dir() else path.parent
-    found = []
-    for number, row in enumerate(rows, 2):
-        name, label = row["filename"], row["label"]
-        if not name or not label or not (where / name).is_file():
-            raise ValueError(
-                f"{caller}: line {number} of {path} names {name!r} of the class {label!r}, and "
-                f"{where} has no such picture"
-            )
-        found.append((label, where / name))
-    return sorted(found, key=lambda pair: pair[0]), []
-
-
-# ---- splits --------------------------------------------------------------------------------------
-
-
-def _splits(path: Path) -> dict[str, Path]:
-    """The splits that a folder holds, tables or folders, by what we call them."""
-    found: dict[str, Path] = {}
-    for entry in _listed(path) if path.is_dir() else ():
-        is_one = entry.is_dir() or entry.suffix == ".csv"
-        if is_one and entry.stem in _SPLITS:
-            found.setdefault(_SPLITS[entry.stem], entry)
-    return found
 
 
 def _divided(pictures: Pictures, path: Path, seed: int) -> Split:

@@ -17,7 +17,7 @@ from ..system.disk import replacing
 from .archive import read_characters
 from .characters import Characters, Split, join
 from .download import main
-from .omniglot_files import check, find_root, find_set, from_npz, to_npz, user_cache
+from .omniglot_files import check, find_root, find_set, from_npz, omniglot_cache, to_npz
 
 _SMALL1 = ("Balinese", "Early_Aramaic", "Greek", "Korean", "Latin")
 _SMALL2 = ("Greek", "Japanese_(katakana)", "Latin", "Sanskrit", "Tagalog")
@@ -126,7 +126,7 @@ class Omniglot:
     def _load(self, name: str) -> Characters:
         """The set `name`, from the cache if it is there, else from the PNGs, and then cached."""
         source = find_set(self.root, f"images_{name}")
-        cache = user_cache() / f"{name}-28.npz"
+        cache = omniglot_cache() / f"{name}-28.npz"
         try:
             return check(from_npz(cache), name, cache)
         except Exception:  # no cache yet, or one damaged in whatever way: decode the PNGs

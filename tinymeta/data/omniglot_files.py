@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..system.own_folder import user_cache
 from ..system.unzip import arrays
 from .archive import LIMIT
 from .characters import Characters
@@ -36,15 +37,14 @@ CONTENTS = {
 }
 
 
-def user_cache() -> Path:
-    """The folder for data where none is given: in the user's cache, after the XDG convention."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
-    return cache / "tinymeta" / "omniglot"
+def omniglot_cache() -> Path:
+    """The folder for its files where none is given."""
+    return user_cache() / "omniglot"
 
 
 def find_root(root: str | os.PathLike | None = None) -> Path:
     """The folder given, else $TINYMETA_DATA, else the user's cache."""
-    return Path(root or os.environ.get("TINYMETA_DATA") or user_cache()).expanduser()
+    return Path(root or os.environ.get("TINYMETA_DATA") or omniglot_cache()).expanduser()
 
 
 def find_set(root: Path, name: str) -> Path:

@@ -9,7 +9,6 @@ files may be deleted at any time.
 
 import hashlib
 import io
-import os
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -17,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from ..system.disk import replacing
-from ..system.own_folder import make, sealed, threat, unsealed
+from ..system.own_folder import make, sealed, threat, unsealed, user_cache
 from .picture_files import Options
 from .pictures import Pictures
 
@@ -33,36 +32,50 @@ def cached(
     RuntimeWarning, and what is damaged in it is made anew.
     """
     name = f"{_key(found, options)}.npz"
-    folder = _folder()
-    danger = ""
-    try:
-        make(folder)
-        danger = threat(folder)
-        content = None if danger else unsealed(name, (folder / name).read_bytes())
-        if content is not None:
-            return _from_npz(content)
-    except (OSError, ValueError, KeyError):  # not there yet, or not readable: read the pictures
-        pass
+    folder, problem = _own_folder()
+    kept = None if problem else _kept(folder / name)
+    if kept is not None:
+        return kept
     pictures = read()
-    try:
-        if danger:
-            raise PermissionError(danger)
-        with replacing(folder / name, durable=False) as file:
-            file.write(sealed(name, _to_npz(pictures)))
-    except OSError as error:
+    problem = problem or _keep(folder / name, pictures)
+    if problem:
         warnings.warn(
-            f"folder: the pictures are read, but could not be kept in {folder} ({error}); they "
-            "will be decoded anew each time",
+            f"folder: the pictures are read, but could not be kept in the user's cache ({problem});"
+            " they will be decoded anew each time",
             RuntimeWarning,
             stacklevel=4,  # the line that calls `folder`
         )
     return pictures
 
 
-def _folder() -> Path:
-    """Where decoded pictures are kept: in the user's cache, after the XDG convention."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
-    return (cache / "tinymeta" / "pictures").absolute()
+def _own_folder() -> tuple[Path, str]:
+    """Where decoded pictures are kept, and why that is no place for them, or ""."""
+    folder = Path()
+    try:
+        folder = user_cache() / "pictures"
+        make(folder)
+        return folder, threat(folder)
+    except (OSError, RuntimeError) as error:  # RuntimeError of a user without a home
+        return folder, str(error)
+
+
+def _kept(path: Path) -> Pictures | None:
+    """What was kept in this file; None if it is not there, or not what was written."""
+    try:
+        content = unsealed(path.name, path.read_bytes())
+        return None if content is None else _from_npz(content)
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def _keep(path: Path, pictures: Pictures) -> str:
+    """Write this file; why that could not be done, or ""."""
+    try:
+        with replacing(path, durable=False) as file:
+            file.write(sealed(path.name, _to_npz(pictures)))
+    except OSError as error:
+        return str(error)
+    return ""
 
 
 def _key(found: Sequence[tuple[str, Path]], options: Options) -> str:

@@ -13,19 +13,6 @@ import numpy as np
 from ..system.unzip import naming_the_file
 from .png import SIGNATURE, read_png
 
-ENDINGS = (
-    ".bmp",
-    ".gif",
-    ".jpeg",
-    ".jpg",
-    ".pgm",
-    ".png",
-    ".pnm",
-    ".ppm",
-    ".tif",
-    ".tiff",
-    ".webp",
-)
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # of red, green and blue: ITU-R BT.601
 _NEAR_PAPER = 32  # of 255: a pixel that is no farther from the paper's grey is paper
 _DARK = 64  # of 255: where no pixel of all is lighter, they were saved in another range
@@ -97,9 +84,13 @@ def _pillow(path: Path) -> Any:
 
 def _by_pillow(image_module: Any, data: bytes) -> np.ndarray:
     """(H, W, C) uint8 as `read_png`; turned as its EXIF says, as cameras expect of a viewer."""
-    from PIL import ImageOps
+    from PIL import ImageOps, UnidentifiedImageError
 
-    with image_module.open(io.BytesIO(data)) as opened:
+    try:
+        opened = image_module.open(io.BytesIO(data))
+    except UnidentifiedImageError:  # whose message is the address of our BytesIO
+        raise ValueError("it begins as no format that Pillow knows") from None
+    with opened:
         image = ImageOps.exif_transpose(opened)
         if image.mode in ("1", "L"):
             return np.asarray(image.convert("L"))[..., None]

@@ -7,6 +7,11 @@ import numpy as np
 from ..core.checks import check_flag, check_instance, shown
 
 
+def from_zero_to_one(images: np.ndarray) -> np.ndarray:
+    """Pixels from 0 to 255 as networks take them: float32 from 0 to 1, of the same shape."""
+    return images.astype(np.float32) / np.float32(255)
+
+
 @dataclass(frozen=True)
 class Pictures:
     """K classes with n_k pictures each, grey or colour, N together.
@@ -88,7 +93,7 @@ class Pictures:
         """
         counts = self.counts
         starts = np.cumsum(counts) - counts
-        return self.images[starts[classes] + which].astype(np.float32) / np.float32(255)
+        return from_zero_to_one(self.images[starts[classes] + which])
 
     def select(self, indices: np.ndarray | list[int] | slice) -> "Pictures":
         """The classes at `indices` (ints, or a bool mask), numbered anew in that order.

@@ -4,7 +4,7 @@ Here     methods that learn to learn: one method, one file, equation and paper o
 Imports  core system ops nn data cpu jit
 Never    kernels, a derivative rule; `train` alone shows progress, `split` alone has threads.
 Add one  a function that returns a `Method` in a file of its own, and a row here
-         -> for --method, a row in METHODS of examples/methods.py
+         -> for --method, a row in METHODS of runs/methods.py
          -> rows in the METHODS of tests/meta/test_refused.py and test_tasks_apart.py
 Tests    tests/meta/
 """

@@ -18,42 +18,9 @@ from .backup import move_to_backup
 from .decode import decode
 from .environment import environment
 from .evaluation import Score
+from .training_state import Best, Progress, Row
 
 KIND = "checkpoint of a training"
-
-
-class Row(NamedTuple):
-    """A point of the learning curve; metrics are means since the row before."""
-
-    iteration: int
-    seconds: float  # since the beginning, earlier parts of a resumed run included
-    metrics: dict[str, float]
-    score: Score | None  # what `evaluate` returned
-    pace: float = 0.0  # milliseconds an update takes, without evaluation
-    memory: float = 0.0  # peak memory of the process, of all ranks together, in MB
-
-
-class Best(NamedTuple):
-    """The parameters with the best score so far."""
-
-    params: Any
-    iteration: int
-    score: Any
-
-
-class Progress(NamedTuple):
-    """The state of a training after `iteration` updates, immutable."""
-
-    params: Any
-    state: Any  # of the optimizer
-    best: Best | None
-    iteration: int
-    seconds: float
-    curve: tuple  # of Rows
-    sums: dict  # of the metrics since the last row
-    busy: float  # seconds spent in updates since then
-    count: int  # type: ignore[assignment]  # updates since then; tuple has a method of this name
-    generator_states: dict  # of each random generator, by name
 
 
 class Scored(NamedTuple):

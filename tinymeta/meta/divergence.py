@@ -6,7 +6,8 @@ from typing import Any, NoReturn
 from ..core import tree
 from ..core.nans import debug_nans
 from ..core.tensor import asarray
-from .checkpoint import Checkpoint, Progress, finite
+from .checkpoint import Checkpoint, finite
+from .training_state import Progress
 
 
 def is_finite(number: float) -> bool:

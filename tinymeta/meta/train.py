@@ -2,8 +2,8 @@
 
     theta <- update(grad of the method on a batch of tasks, theta)
 
-A training after k updates is a Progress, which is immutable: each update makes a new one. So what
-is reported, written or gone back to is always a whole state and never half of the next.
+A training after k updates is a Progress (training_state.py), which is immutable: each update makes
+a new one.
 """
 
 import time
@@ -20,12 +20,13 @@ from ..nn.optim import Optimizer, adam
 from ..progress import progress
 from ..system.resources import peak_memory
 from ..system.world import current
-from .checkpoint import Best, Checkpoint, Progress, Row, finite
+from .checkpoint import Checkpoint, finite
 from .divergence import check_batch, is_finite, raise_diverged
 from .environment import environment
 from .evaluation import Score
 from .method import Method
 from .together import Batches, is_due, note_execution
+from .training_state import Best, Progress, Row, beginning, with_row
 
 
 class Run(NamedTuple):
@@ -96,18 +97,7 @@ def train(
     if checkpoint:
         world.check_same(configuration=checkpoint.config)
         world.check_folder(checkpoint.path.parent)
-    now = Progress(
-        params=params,
-        state=optimizer.init(params),
-        best=None,
-        iteration=0,
-        seconds=0.0,
-        curve=(),
-        sums={},
-        busy=0.0,
-        count=0,
-        generator_states=generator_states(),
-    )
+    now = beginning(params, optimizer.init(params), generator_states())
     if resume and checkpoint:
         now = checkpoint.read(now.params, now.state)
         if now.iteration > iterations:
@@ -146,27 +136,15 @@ def train(
             generator_states=generator_states(),
         )
 
-    def with_row(now: Progress, score: Score | None) -> Progress:
-        """A row added to the curve, the best parameters brought up to date; both are reported."""
-        means = {key: total / now.count for key, total in now.sums.items()}
-        pace = 1e3 * now.busy / now.count
-        memory = world.sum_of(peak_memory())
-        row = Row(now.iteration, now.seconds, means, score, pace, memory)
-        best = now.best
-        if score is not None and (best is None or _is_better(score, best.score, better)):
-            best = Best(now.params, now.iteration, score)
-        now = now._replace(
-            curve=(*now.curve, row),
-            best=best,
-            sums={},
-            busy=0.0,
-            count=0,
-            generator_states=generator_states(),  # the evaluation may have drawn
-        )
+    def reported(now: Progress, score: Score | None) -> Progress:
+        """With a row more in its curve, which is saved and shown."""
+        now = with_row(now, score, better, memory=world.sum_of(peak_memory()))
+        now = now._replace(generator_states=generator_states())  # the evaluation may have drawn
         if save and world.first:
             save(now.params, list(now.curve))
+        row = now.curve[-1]
         scored = {} if score is None else {measure: score}
-        bar.note(**means, **scored, ms=row.pace, MB=row.memory)
+        bar.note(**row.metrics, **scored, ms=row.pace, MB=row.memory)
         return now
 
     def share(now: Progress, batch: Any) -> Progress:
@@ -233,14 +211,14 @@ def train(
                 if begun and world.first and new.iteration == first + 1:
                     begun()
                 if is_row:
-                    new = with_row(new, evaluate(new.params) if evaluate else None)
+                    new = reported(new, evaluate(new.params) if evaluate else None)
                 before, batch, now = now, next_batch, new
                 if is_to_write:
                     write_checkpoint(whole(now))
         except KeyboardInterrupt as stop:
             write_checkpoint(whole(now))
             if now.count:
-                now = with_row(now, None)
+                now = reported(now, None)
             signal = stop.args[0] if stop.args else "Ctrl-C"
             learned = "; what was learned so far is kept" if now.iteration > 0 else ""
             bar.note(stopped=f"by {signal}{learned}")
@@ -258,8 +236,3 @@ def _initial_params(method: Method, rng: Any) -> Any:
             f"train: rng={rng!r} cannot draw the initial parameters: give a generator "
             "as np.random.default_rng(0), or params"
         ) from None
-
-
-def _is_better(score: Score, best: Score, better: str) -> bool:
-    sign = 1 if better == "larger" else -1
-    return sign * (score.mean - best.mean) > 0

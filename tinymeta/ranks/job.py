@@ -20,6 +20,7 @@ from typing import Any
 import numba
 import numpy as np
 
+from ..core.checks import check_whole
 from ..system.resources import core_numbers
 from ..system.world import using
 from .messages import MPIMessages
@@ -47,10 +48,11 @@ def mpi(threads: int | None = None) -> Iterator[Ranks]:
     What one rank does alone may call nothing that is shared, as the others would not answer. An
     error on one rank stops all; Ctrl-C, SIGTERM and SIGHUP to any of them interrupt all trainings
     at the same update. Other threads than this one are alone.
-    Raises RuntimeError if there is no MPI, and if ranks run different code, flags or libraries.
+    Raises ValueError if threads is no whole number from 1 on, RuntimeError if there is no MPI and
+    if ranks run different code, flags or libraries.
     """
-    if threads is not None and (not isinstance(threads, int) or threads < 1):
-        raise ValueError(f"mpi: threads={threads!r} must be a whole number of 1 or more")
+    if threads is not None:
+        (threads,) = check_whole("mpi", threads=threads)
     MPI = _load()
     messages = MPIMessages(MPI, MPI.COMM_WORLD)
     failing = MPI.COMM_WORLD.Dup()  # for errors alone: no message of a sum is in the way

@@ -34,11 +34,10 @@ def digest(value: Any) -> str:
 
 def code() -> str:
     """A hash of all files of tinymeta, and of the program that was started."""
-    found = hashlib.sha256()
-    files = sorted(_PACKAGE.rglob("*.py"), key=lambda file: file.relative_to(_PACKAGE).as_posix())
+    contents = {
+        file.relative_to(_PACKAGE).as_posix(): file.read_bytes() for file in _PACKAGE.rglob("*.py")
+    }
     program = getattr(sys.modules.get("__main__"), "__file__", None)
     if program and Path(program).is_file():
-        files.append(Path(program))
-    for file in files:
-        found.update(file.read_bytes())
-    return found.hexdigest()
+        contents["the program"] = Path(program).read_bytes()
+    return digest(contents)

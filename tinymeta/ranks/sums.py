@@ -25,6 +25,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..jit.tree_sum import tree_sum
+from ..system.world import share_of
 from .messages import Messages
 
 
@@ -36,7 +37,7 @@ def total(
 ) -> np.ndarray:
     """The sum of the rows of all ranks, on each of them, a new array (n,).
 
-    present: of all places, whether there is a row; `share` says which of them are this rank's.
+    present: of all places, whether there is a row; `share_of` says which of them are this rank's.
     change(out): called on each rank where its slice of the sum, see `slice_of`, is in its place and
     nothing is in the others, to change the slice before all are put together.
     """
@@ -50,15 +51,10 @@ def total(
     return out
 
 
-def share(count: int, rank: int, size: int) -> slice:
-    """The places of a rank, of `count` in a row."""
-    return slice(count * rank // size, count * (rank + 1) // size)
-
-
 def slice_of(rank: int, size: int, n: int) -> slice:
     """The slice of n numbers that a rank owns."""
     if not _is_power_of_two(size):
-        return share(n, rank, size)
+        return share_of(n, rank, size)
     owned = slice(0, n)
     for half in _halves(rank, size, n):
         owned = half.kept
@@ -69,7 +65,8 @@ def put_together(messages: Messages, array: np.ndarray) -> None:
     """Fill a flat array of which each rank has the slice that it owns."""
     rank, size, n = messages.rank, messages.size, len(array)
     if not _is_power_of_two(size):
-        join(messages, array, [n * r // size for r in range(size + 1)])
+        begins = [slice_of(r, size, n).start for r in range(size)]
+        join(messages, array, [*begins, n])
         return
     for half in reversed([*_halves(rank, size, n)]):
         messages.exchange(array[half.kept], half.partner, array[half.given], half.partner)
@@ -149,7 +146,7 @@ def _halves(rank: int, size: int, n: int) -> Iterator[_Half]:
 def _halve(messages: Messages, rows: np.ndarray, present: Sequence[bool], out: np.ndarray) -> None:
     """Fill this rank's slice of the sum in `out`."""
     rank, size = messages.rank, messages.size
-    shares = [present[share(len(present), r, size)] for r in range(size)]
+    shares = [present[share_of(len(present), r, size)] for r in range(size)]
     has_sum = [any(places) for places in shares]
     value = _tree(rows, shares[rank])
     nothing = np.empty(0, out.dtype)
@@ -197,9 +194,9 @@ def _add_slices(
     rank, size, count = messages.rank, messages.size, len(present)
     nodes: list[list[tuple[int, int]]] = []  # of each rank: the subtrees whose sums it has
     for r in range(size):
-        subtrees = _subtrees(share(count, r, size), 0, count)
+        subtrees = _subtrees(share_of(count, r, size), 0, count)
         nodes.append([(a, b) for a, b in subtrees if any(present[a:b])])
-    first = share(count, rank, size).start
+    first = share_of(count, rank, size).start
     sums = []
     for a, b in nodes[rank]:
         part = _tree(rows[a - first : b - first], present[a:b])

@@ -4,8 +4,8 @@ Here     flags; a training from flags to saved parameters; its files, its pictur
          commands train, evaluate and predict.
 Imports  data meta system
 Never    arithmetic of its own: it calls the package as its users do, as `tm`.
-Add one  a method: a row in methods.py; a command: a file with add_flags and run, and a row in
-         commands.py.
+Add one  a method: a row in methods.py; a command: a file with main(args, name), and in
+         commands.py its flags and a row.
 Tests    tests/runs/
 
 These functions are shared by the examples, which are read and not installed, and by the commands,

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from . import evaluate, predict, train_pictures
-from .flags import COMMON_FLAGS, TRAINING_FLAGS, check_minima
+from .flag_checks import check_minima, check_needs
+from .flags import COMMON_FLAGS, TRAINING_FLAGS
 from .learner import NAMES
 from .training import run_example
 
@@ -58,6 +59,11 @@ _TRAIN = tuple(
     "images method way shot size filters iterations tasks steps alpha beta select test-tasks seed "
     "device out resume".split()
 )
+_TRAIN_NEEDS = (  # as of `check_needs`
+    ("alpha", "method", "prototypical".__ne__),  # which has no inner loop
+    ("steps", "method", "prototypical".__ne__),
+    ("resume", "iterations", bool),
+)
 _EVALUATE = ("model", "images", "classes", "shot", "test-tasks", "seed", "device", "out")
 _PREDICT = ("model", "support", "query", "device", "out")
 _COMMANDS: dict[str, tuple[Callable, tuple[str, ...], str]] = {
@@ -69,12 +75,13 @@ _COMMANDS: dict[str, tuple[Callable, tuple[str, ...], str]] = {
 
 def main(arguments: list[str]) -> None:
     """Run the command that the arguments name; it ends in SystemExit where something is wrong."""
-    args = _parser().parse_args(arguments)
-    command, flags, _ = _COMMANDS[args.command]
+    p, parsers = _parser()
+    args = p.parse_args(arguments)
+    command, _, _ = _COMMANDS[args.command]
     try:
         check_minima(args)
         if args.command == "train":
-            _check_of_use(args, arguments)
+            check_needs(parsers["train"], args, _TRAIN_NEEDS, arguments[1:])
     except ValueError as error:
         sys.exit(f"error: {error}")
     if args.command == "train":
@@ -85,14 +92,8 @@ def main(arguments: list[str]) -> None:
     run_example(command, args, name)
 
 
-def _check_of_use(args: argparse.Namespace, arguments: list[str]) -> None:
-    """Raise ValueError for a flag of the inner loop where there is none."""
-    given = {word.partition("=")[0] for word in arguments} & {"--alpha", "--steps"}
-    if args.method == "prototypical" and given:
-        raise ValueError(f"{min(given)} has no effect with --method prototypical: leave it out")
-
-
-def _parser() -> argparse.ArgumentParser:
+def _parser() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser]]:
+    """The parser of all arguments, and by name that of each command, of what comes after it."""
     p = argparse.ArgumentParser(
         prog="python -m tinymeta",
         description="Few-shot learning on your own pictures. Without a command, the public names "
@@ -119,7 +120,7 @@ def _parser() -> argparse.ArgumentParser:
                 settings["help"] += " (default: %(default)s)"
             command.add_argument(f"--{flag}", **settings)
         command.set_defaults(**_UNSET if name == "train" else {"evaluate": None})
-    return p
+    return p, commands.choices
 
 
 def _on_a_screen(prog: str) -> argparse.HelpFormatter:

@@ -1,4 +1,4 @@
-"""The flags that the examples share: how they are declared, parsed and checked."""
+"""The flags that the examples share: how they are declared and parsed, and which make a run."""
 
 import argparse
 import sys
@@ -6,9 +6,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ..meta.recompute import MODES, REMATS
+from .flag_checks import check_minima, check_needs
 from .saved_flags import flags_of_run
 
 COMMON_FLAGS: dict[str, dict[str, Any]] = {
@@ -93,43 +92,6 @@ _MAY_DIFFER = {
 # How a run is computed: it may be tested in another way.
 _EXECUTION = {"device", "no_jit", "chunks", "remat", "mode"}
 
-# The least value of each flag that is a number. A confidence interval needs two tasks.
-_MINIMUM = {
-    "way": 1,
-    "shot": 1,
-    "iterations": 0,
-    "seed": 0,
-    "steps": 0,
-    "every": 0,
-    "test_tasks": 2,
-    "tasks": 1,
-    "validation_tasks": 2,
-    "test_steps": 0,
-    "train_shot": 1,
-    "query": 1,
-    "test_query": 1,
-    "test_ways": 1,
-    "glyph_alphabets": 1,
-    "size": 1,
-    "glyph_iterations": 1,
-    "chunks": 1,
-    "classes": 0,
-    "drawers": 1,
-    "alphabets": 1,
-    "pairs": 1,
-    "features": 0,
-    "truncate": 0,
-    "hidden": 1,
-    "inner": 1,
-    "batch": 1,
-    "most_on_one_tape": 0,
-    "repeats": 1,
-    "alpha": 0,
-    "beta": 0,
-    "lr": 0,
-    "margin": 0,
-}
-
 # (flag, another, condition): the first has no effect unless the condition holds for the other.
 _NEEDS = (
     ("resume", "evaluate", lambda file: not file),
@@ -189,41 +151,10 @@ def parse_flags(p: argparse.ArgumentParser, *needs: tuple) -> argparse.Namespace
             saved = flags_of_run(args.evaluate, p, never=_MAY_DIFFER | _EXECUTION)
             args = p.parse_args([*saved, *sys.argv[1:]])
         check_minima(args)
-        _check_needs(p, args, (*_NEEDS, *needs))
+        check_needs(p, args, (*_NEEDS, *needs))
     except (OSError, ValueError) as error:
         sys.exit(f"error: {error}")
     return args
-
-
-def check_minima(args: argparse.Namespace) -> None:
-    """Raise ValueError for a number that is too small."""
-    for name in _MINIMUM.keys() & vars(args).keys():
-        for number in np.ravel(getattr(args, name)):
-            if number < _MINIMUM[name]:
-                raise ValueError(
-                    f"{_flag_name(name)} {number} is too small: give at least {_MINIMUM[name]}"
-                )
-
-
-def _check_needs(p: argparse.ArgumentParser, args: argparse.Namespace, needs: tuple) -> None:
-    """Raise ValueError for a flag that was given and would have no effect."""
-    # Parsed into a namespace in which all is unset: what is then set was given.
-    unset = object()
-    given = p.parse_args(namespace=argparse.Namespace(**dict.fromkeys(vars(args), unset)))
-    for name, other, fits in needs:
-        if getattr(given, name, unset) is unset:
-            continue
-        value = getattr(args, other)
-        if fits(value):
-            continue
-        how = f"with {_flag_name(other)} {value}"
-        if value is False:
-            how = f"without {_flag_name(other)}"
-        raise ValueError(f"{_flag_name(name)} has no effect {how}: leave it out, or change that")
-
-
-def _flag_name(name: str) -> str:
-    return "--" + name.replace("_", "-")
 
 
 def config(args: argparse.Namespace) -> dict:

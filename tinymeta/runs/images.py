@@ -69,8 +69,9 @@ def read_folder(root: str | None, size: int, seed: int) -> tm.data.Split:
 
 def image_shape(classes: Any) -> tuple[int, int]:
     """(size, channels) of a set's pictures, which are size x size."""
-    images = classes.images
-    return (images.shape[1], images.shape[3]) if hasattr(classes, "notes") else (images.shape[2], 1)
+    first = np.zeros(1, int)
+    _, size, _, channels = classes.take(first, first).shape
+    return size, channels
 
 
 def blank_characters(alphabets: int) -> tm.data.Characters:

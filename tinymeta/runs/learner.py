@@ -15,10 +15,23 @@ import numpy as np
 
 import tinymeta as tm
 
+from ..system.unzip import naming_the_file
 from .methods import METHODS, build_method
 
 NAMES = (*METHODS, "prototypical")
 _TEST_STEPS = 3  # inner steps where it is asked, as in Finn et al. 2017
+_KEPT: dict[str, Callable] = {  # the flags that a learner follows from, and their types
+    "method": str,
+    "way": int,
+    "shot": int,
+    "steps": int,
+    "size": int,
+    "channels": int,
+    "filters": int,
+    "alpha": float,
+    "inverted": bool,
+    "seed": int,
+}
 
 
 class Learner(NamedTuple):
@@ -36,9 +49,12 @@ def learner(args: argparse.Namespace, way: int | None = None) -> Learner:
     """The learner of these flags: method, way, size, channels, filters, alpha, steps.
 
     way: of the tasks that it is asked about, where it is not that of training. Raises ValueError
-    for more classes than a network with a last layer of --way outputs can tell apart.
+    for a single class, and for more than a network with a last layer of --way outputs can tell
+    apart.
     """
     way = way or args.way
+    if way < 2:
+        raise ValueError(f"{args.method} tells classes apart, and there is one: give two or more")
     sizes: dict[str, Any] = {"filters": args.filters, "size": args.size, "channels": args.channels}
     if args.method == "prototypical":
         return _prototypical(args, way, sizes)
@@ -83,27 +99,10 @@ def _frozen(net: Any, rng: np.random.Generator, images: np.ndarray) -> Any:
 def saved_flags(file: Path) -> argparse.Namespace:
     """The flags of the run that saved these parameters. Raises OSError, and ValueError for a file
     that `python -m tinymeta train` did not write."""
-    config = tm.about(file).get("config", {})
-    try:
+    about = tm.about(file)
+    with naming_the_file(file, "what python -m tinymeta train saves", "give a file that it saved"):
+        config = about["config"]
         kept = {name: kind(config[name]) for name, kind in _KEPT.items()}
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(
-            f"{file} was not saved by python -m tinymeta train ({error!r}): give a file that was"
-        ) from None
-    if kept["method"] not in NAMES:
-        raise ValueError(f"{file} names the method {kept['method']!r}, which does not exist")
+        if kept["method"] not in NAMES:
+            raise ValueError(f"its method {kept['method']!r} does not exist")
     return argparse.Namespace(**kept, remat=None, mode="reverse")
-
-
-_KEPT: dict[str, Callable] = {
-    "method": str,
-    "way": int,
-    "shot": int,
-    "steps": int,
-    "size": int,
-    "channels": int,
-    "filters": int,
-    "alpha": float,
-    "inverted": bool,
-    "seed": int,
-}

@@ -137,12 +137,14 @@ def probabilities(logits: Any) -> np.ndarray:
     return shifted / shifted.sum(-1, keepdims=True)
 
 
-def mistakes_of_task(support: Any, query: Any, logits: Any, names: Sequence[str]) -> list[Mistake]:
+def mistakes_of_task(
+    support: Any, query: Any, shares: np.ndarray, names: Sequence[str]
+) -> list[Mistake]:
     """The wrong answers of one task, the most certain first.
 
-    support, query: batches x (N, H, W, C) and y (N,); logits (N, K); names: of the K classes.
+    support, query: batches x (N, H, W, C) and y (N,); shares (N, K): probabilities; names: of the
+    K classes.
     """
-    shares = probabilities(logits)
     said = shares.argmax(-1)
     first = {int(label): support.x[k] for k, label in reversed([*enumerate(support.y)])}
     found = []
@@ -163,13 +165,13 @@ def mistakes_of_tasks(
     predict(params, support, x): a Method's; sample(n) -> Tasks of n.
     """
     support, query = sample(tasks)
-    logits = np.asarray(predict(params, support, query.x))  # (T, N, K)
-    names = [f"class {k}" for k in range(logits.shape[-1])]
+    shares = probabilities(predict(params, support, query.x))  # (T, N, K)
+    names = [f"class {k}" for k in range(shares.shape[-1])]
     found = []
     for t in range(tasks):
         seen = tm.Batch(support.x[t], support.y[t])
         asked = tm.Batch(query.x[t], query.y[t])
-        found += mistakes_of_task(seen, asked, logits[t], names)
+        found += mistakes_of_task(seen, asked, shares[t], names)
     return sorted(found, key=lambda mistake: -mistake.share_said), query.y.size
 
 

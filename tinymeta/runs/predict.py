@@ -12,7 +12,9 @@ import numpy as np
 
 import tinymeta as tm
 
-from ..data.picture_files import ENDINGS, Options, read_pictures
+from ..data.folder_layout import ENDINGS, is_picture, listed
+from ..data.picture_files import Options, read_pictures
+from ..data.pictures import from_zero_to_one
 from . import pictures
 from .answers import draw_answers
 from .learner import learner, saved_flags
@@ -33,13 +35,13 @@ def main(args: argparse.Namespace, name: str) -> None:
     flags = saved_flags(args.model)
     options = Options(flags.size, flags.channels, flags.inverted)
     support = tm.data.folder(args.support, **options._asdict())
-    if len(support) < 2:
-        raise ValueError(f"{args.support} has one class, {support.names[0]!r}: give two or more")
     queries = [query for path in args.pictures for query in _find_queries(Path(path))]
-    images = read_pictures([query.path for query in queries], options).images
-    images = images.astype(np.float32) / np.float32(255)  # (Q, H, W, C)
+    looked = read_pictures([query.path for query in queries], options)
+    images = from_zero_to_one(looked.images)  # (Q, H, W, C)
 
-    shares = _ask(flags, args.model, support, images)
+    asked = learner(flags, len(support)).asked
+    params = tm.load(args.model, like=asked.init(np.random.default_rng(0)))
+    shares = _ask(asked, params, support, images)
     rows = [["picture", "says", "probability", "then", "probability", "is"]]
     for query, of_query in zip(queries, shares):
         first, second = np.argsort(-of_query)[:2]
@@ -63,29 +65,25 @@ def _find_queries(path: Path) -> list[_Query]:
         raise FileNotFoundError(f"{path} is missing: give pictures, or a folder of them")
     if path.is_file():
         return [_Query(path, None)]
-    entries = sorted(entry for entry in path.iterdir() if not entry.name.startswith("."))
-    found = [_Query(entry, None) for entry in entries if entry.suffix.lower() in ENDINGS]
+    entries = listed(path)
+    found = [_Query(entry, None) for entry in entries if is_picture(entry)]
     for folder in (entry for entry in entries if entry.is_dir()):
-        inner = sorted(folder.iterdir())
-        found += [_Query(file, folder.name) for file in inner if file.suffix.lower() in ENDINGS]
+        found += [_Query(file, folder.name) for file in listed(folder) if is_picture(file)]
     if not found:
         raise ValueError(f"{path} holds no pictures ({', '.join(ENDINGS)}), nor do its folders")
     return found
 
 
-def _ask(flags: argparse.Namespace, model: Path, support: Any, images: np.ndarray) -> np.ndarray:
+def _ask(asked: tm.meta.Method, params: Any, support: Any, images: np.ndarray) -> np.ndarray:
     """The probability of each class of the support set for each image: (Q, K)."""
-    way = len(support)
-    asked = learner(flags, way).asked
-    params = tm.load(model, like=asked.init(np.random.default_rng(0)))
-    x = support.images.astype(np.float32) / np.float32(255)
+    x = from_zero_to_one(support.images)
     seen = tm.Batch(x[None], support.labels[None].astype(np.int64))
     logits = [
         np.asarray(asked.predict(params, seen, images[None, k : k + _BATCH]))[0]
         for k in range(0, len(images), _BATCH)
     ]
     # A network with more outputs than there are classes here is not asked about the others.
-    return pictures.probabilities(np.concatenate(logits)[:, :way])
+    return pictures.probabilities(np.concatenate(logits)[:, : len(support)])
 
 
 def _print_table(rows: list[list[str]]) -> None:
@@ -108,8 +106,7 @@ def _tell_mistakes(
     labels = np.array([numbers[queries[k].label or ""] for k in known])
     right = shares[known].argmax(-1) == labels
     print(f"accuracy {right.mean():.4g}: {right.sum()} of {len(known)} right")
-    first = tm.Batch(support.images / np.float32(255), support.labels)
-    with np.errstate(divide="ignore"):  # of a probability 0
-        logits = np.log(shares[known])
-    found = pictures.mistakes_of_task(first, tm.Batch(images[known], labels), logits, support.names)
+    seen = tm.Batch(from_zero_to_one(support.images), support.labels)
+    asked = tm.Batch(images[known], labels)
+    found = pictures.mistakes_of_task(seen, asked, shares[known], support.names)
     pictures.draw_mistakes(found, len(known), path, ink=pictures.is_ink(support))

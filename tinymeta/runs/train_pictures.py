@@ -1,6 +1,7 @@
 """`python -m tinymeta train`: meta-train on a folder of pictures, and test on classes held out."""
 
 import argparse
+import functools
 import time
 from collections.abc import Callable
 from typing import Any
@@ -9,8 +10,8 @@ import numpy as np
 
 import tinymeta as tm
 
+from ..data.pictures import from_zero_to_one
 from . import pictures
-from .flags import config
 from .images import image_shape, read_folder
 from .learner import learner
 from .methods import with_step_weights
@@ -36,11 +37,14 @@ def main(args: argparse.Namespace, name: str) -> None:
         print(f"  {part:10} {classes}")
     moments = _moment_images(split.train, args.seed)
 
+    @functools.cache  # what is compiled of a method is kept by the method
+    def asked(way: int) -> tm.meta.Method:
+        return learner(described, way).asked
+
     def score(params: Any, classes: Any, rng: np.random.Generator, tasks: int) -> Any:
         way = min(args.way, len(classes))
-        asked = trained.asked if way == args.way else learner(described, way).asked
         draw = sampler(classes, rng, way, args.shot)
-        return tm.meta.evaluate(asked, trained.ready(params, moments), draw, tasks=tasks)
+        return tm.meta.evaluate(asked(way), trained.ready(params, moments), draw, tasks=tasks)
 
     params = train_or_load(
         args,
@@ -49,16 +53,16 @@ def main(args: argparse.Namespace, name: str) -> None:
         rngs,
         name=name,
         evaluate=lambda params: score(params, split.validation, validation_rng, 100),
+        kept=lambda params: trained.ready(params, moments),
+        facts=looked,
     )
-    path = args.out / f"{name}.npz"
-    ready = trained.ready(params, moments)
-    tm.save(path, ready, about={"config": config(described), "selected": args.select})
     way = min(args.way, len(split.test))
     what = f"{way}-way {args.shot}-shot test accuracy on {len(split.test)} classes held out"
     print_result(what, score(params, split.test, test_rng, args.test_tasks), args.seed, start)
-    asked = learner(described, way).asked
     found = pictures.mistakes_of_tasks(
-        asked.predict, ready, sampler(split.test, test_rng, way, args.shot)
+        asked(way).predict,
+        trained.ready(params, moments),
+        sampler(split.test, test_rng, way, args.shot),
     )
     ink = pictures.is_ink(split.test)
     pictures.draw_mistakes(*found, args.out / f"{name}_mistakes.png", ink=ink)
@@ -82,4 +86,4 @@ def _moment_images(classes: Any, seed: int) -> np.ndarray:
     """Training images, (N, H, W, C), the same for a seed."""
     n = len(classes.images)
     chosen = np.random.default_rng(seed).permutation(n)[:_MOMENTS]
-    return classes.images[chosen].astype(np.float32) / np.float32(255)
+    return from_zero_to_one(classes.images[chosen])

@@ -20,9 +20,9 @@ import numpy as np
 import tinymeta as tm
 from tinymeta.system.world import current
 
+from . import pictures
 from .console import output_may_fail, signals_as_ctrl_c
 from .flags import config, config_to_resume
-from .pictures import draw_curve
 from .run_files import back_up_earlier_run, exclusive, write_curve
 
 
@@ -109,6 +109,8 @@ def train_or_load(
     better: str = "larger",
     measure: str = "accuracy",
     compiled: bool = True,
+    kept: Callable = lambda params: params,
+    facts: dict | None = None,
 ) -> Any:
     """The parameters to test: trained, from the beginning or with --resume, or loaded.
 
@@ -116,8 +118,8 @@ def train_or_load(
     `tm.meta.train`; measure: what is measured in validation, called so in terminal, curve and
     file; compiled: whether a whole update is, as without --no-jit. In --out it keeps
     {name}.checkpoint.npz every few minutes, the curve as {name}.csv and {name}_curve.png while it
-    runs, and in the end {name}.npz. With --evaluate it only loads. Ctrl-C saves and prints the
-    command that goes on.
+    runs, and in the end {name}.npz: kept(params), the flags, and facts, what else there is to know
+    of them. With --evaluate it only loads. Ctrl-C saves and prints the command that goes on.
     """
     init_rng, train_rng, validation_rng, _ = rngs
     if args.evaluate:
@@ -139,12 +141,15 @@ def train_or_load(
 
     def save(params, curve):
         write_curve(curve, args.out / f"{name}.csv", score_name)
-        draw_curve(curve, args.out / f"{name}_curve.png", score_name, name)
+        pictures.draw_curve(curve, args.out / f"{name}_curve.png", score_name, name)
 
     def begun():
         if not args.resume:
             back_up_earlier_run(args.out, name)
 
+    # Imported now, as the curve is drawn at Ctrl-C, too: one in the middle of a first import leaves
+    # half a module behind.
+    pictures.pyplot()
     run = tm.meta.train(
         method,
         sample,
@@ -171,7 +176,8 @@ def train_or_load(
     path = args.out / f"{name}.npz"
     try:
         if current().first:
-            tm.save(path, params, about={"config": config(args), "selected": args.select})
+            about = {"config": {**config(args), **(facts or {})}, "selected": args.select}
+            tm.save(path, kept(params), about=about)
     except OSError as error:
         raise OSError(
             f"{path} could not be written ({error}): make room, then go on from "

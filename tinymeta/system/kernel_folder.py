@@ -15,7 +15,7 @@ import warnings
 from pathlib import Path
 
 from .disk import replacing
-from .own_folder import make, sealed, threat, unsealed
+from .own_folder import make, sealed, threat, unsealed, user_cache
 
 
 def save_kernel(name: str, content: bytes) -> None:
@@ -40,11 +40,8 @@ def folder() -> Path:
     """Where kernels are kept: $TINYMETA_CACHE, or the user's cache, or else a temporary folder."""
     try:
         own = os.environ.get("TINYMETA_CACHE")
-        if own:  # then nobody needs a home
-            found = Path(own).absolute()
-        else:
-            of_all_programs = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-            found = Path(of_all_programs, "tinymeta", "kernels").absolute()
+        # With the first nobody needs a home.
+        found = Path(own).absolute() if own else user_cache() / "kernels"
     except (OSError, RuntimeError):  # no home, or a current folder that is gone
         return temporary()
     return found if usable(found) else temporary()

@@ -53,6 +53,15 @@ def threat(path: Path) -> str:
     return ""
 
 
+def user_cache() -> Path:
+    """The folder for what tinymeta keeps, after the XDG convention; it may not be there yet.
+
+    Raises RuntimeError for a user without a home, OSError where the current folder is gone.
+    """
+    of_all_programs = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(of_all_programs, "tinymeta").expanduser().absolute()
+
+
 def make(path: Path) -> None:
     """Make the folder and those above it that are missing, for this user alone. Raises OSError."""
     for step in (*reversed(path.parents), path):

@@ -19,6 +19,11 @@ from typing import Any
 import numpy as np
 
 
+def share_of(count: int, rank: int, size: int) -> slice:
+    """Of `count` things in a row, those of a rank, of `size` ranks."""
+    return slice(count * rank // size, count * (rank + 1) // size)
+
+
 class World:
     """A process alone. Every method may be a message to the other ranks: all of them call it.
 
@@ -43,8 +48,8 @@ class World:
 
         It depends on the count alone, so each rank knows those of all others.
         """
-        rank = self.rank if rank is None else rank
-        return count * rank // self.size, count * (rank + 1) // self.size
+        part = share_of(count, self.rank if rank is None else rank, self.size)
+        return part.start, part.stop
 
     def total(self, rows: np.ndarray, present: Sequence[bool]) -> np.ndarray:
         """The sum of all ranks' rows along one binary tree over all places, a new array (n,).
