@@ -13,12 +13,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..core import tree
+from ..core.checks import check_function
 from ..core.convert import WEAK_SCALARS
 from ..core.tensor import Tensor, asarray
 from .differences import ROUNDINGS
 from .frameworks import as_function_of_arrays
 from .layouts import same_bits
-from .refusals import NoRule, name_of
+from .refusals import NoRule, Vacuous, name_of
 
 
 class Subject(NamedTuple):
@@ -36,9 +37,10 @@ def examine(check_name: str, f: Callable, args: tuple, dtype: Any = np.float64) 
 
     dtype: None keeps each its own; a Python number takes the widest it meets.
     Costs three evaluations of f. Raises ValueError for what cannot be differentiated,
-    AssertionError for what is no function of its arguments.
+    AssertionError for what is no function of its arguments, TypeError for what is no function.
     """
     f, args = as_function_of_arrays(f, args)
+    check_function(check_name, f=f)
     leaves, rebuild = tree.flatten(args)
     leaves = [np.array(x) if isinstance(x, np.ndarray) else x for x in leaves]
     leaf_names = [f"argument {path}" for path in tree.paths(args)]
@@ -72,6 +74,7 @@ def _refuse_no_function(check_name: str, subject: Subject, arrays: dict) -> None
     before = {what: x.copy() for what, x in arrays.items()}
     for x, what in zip(subject.inputs, subject.names):
         _refuse_infinite(ValueError, f"{check_name}: {what}", x)
+    _refuse_none(check_name, subject.name, "inputs", subject.inputs)
 
     first, second, _ = (
         [y.numpy().copy() for y in _call(check_name, subject, xs)]
@@ -98,11 +101,20 @@ def _refuse_no_function(check_name: str, subject: Subject, arrays: dict) -> None
             )
         what = f"{check_name}: the value of {subject.name}, output {k},"
         _refuse_infinite(AssertionError, what, y)
-    if not subject.inputs or not first:
+    _refuse_none(check_name, subject.name, "outputs", first)
+
+
+def _refuse_none(check_name: str, name: str, what: str, arrays: Sequence) -> None:
+    """Raise if there are no arrays, or none with an entry."""
+    if not arrays:
         raise ValueError(
-            f"{check_name}: nothing to differentiate: {subject.name} has {len(subject.inputs)} "
-            f"floating inputs and {len(first)} floating outputs; integers and bools "
-            "have no derivative"
+            f"{check_name}: nothing to differentiate: {name} has no floating {what}; integers and "
+            "bools have no derivative"
+        )
+    if not any(x.size for x in arrays):
+        raise Vacuous(
+            f"{check_name}: the {what} of {name} have no entries, so the check could not fail: "
+            "choose arrays that have some"
         )
 
 
