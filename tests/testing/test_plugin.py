@@ -105,8 +105,13 @@ def test_the_seed_is_in_the_report_and_an_option(run, tmp_path):
     assert "smallest input found" in next(case.iter("failure")).text
     tables = {run(WRONG, f"--gradcheck-seed={seed}")[1].split("worst")[0] for seed in (7, 8)}
     assert len(tables) == 2
-    status, said = run(WRONG, "--gradcheck-seed=some")
-    assert "--gradcheck-seed=some: pass a whole number, or random" in said
+
+
+@pytest.mark.parametrize("text", [WRONG, UNUSED], ids=["used", "unused"])
+def test_a_seed_that_is_none_is_refused_at_the_start(run, text):
+    status, said = run(text, "--gradcheck-seed=some")
+    assert status == pytest.ExitCode.USAGE_ERROR
+    assert said.strip() == "ERROR: --gradcheck-seed=some: pass a whole number, or random"
 
 
 def test_a_random_seed_is_one_for_all_workers(run):
@@ -136,6 +141,10 @@ def test_function(gradcheck):
 def test_no_option(gradcheck):
     with pytest.raises(ValueError, match="no option is named oder: choose of order, modes"):
         gradcheck(*RELU, **BACKWARD)
+@pytest.mark.gradcheck(1)
+def test_no_name(gradcheck):
+    with pytest.raises(pytest.UsageError, match="give each option by its name, such as order=1"):
+        gradcheck(*RELU, **BACKWARD)
 """
     status, said = run(text, *STRICT)
     assert status == 0, said
@@ -156,6 +165,8 @@ def test_order(gradcheck):
     assert {row.order for row in gradcheck(tm.exp, x).rows} == {1, 2}
     by_hand = gradcheck(np.exp, x, backward=lambda g, x: g * np.exp(x))
     assert {row.order for row in by_hand.rows} == {1}
+    with pytest.raises(ValueError, match="order=0 must be a whole number"):
+        gradcheck(tm.exp, x, order=0)
     both = gradcheck(tm.exp, x, modes=("rev", "fwd"), order=1)
     assert {row.mode for row in both.rows} == {"rev", "fwd"}
 class Ridge:

@@ -93,20 +93,19 @@ def _checked(options: dict) -> Options:
 
 
 def _check(f: Any, samples: tuple, options: Options) -> Report:
-    order = options.order
     if options.backward is not None or options.vjp is not None:
-        by_hand = options.backward is not None and not isinstance(options.backward, Foreign)
-        order = order or (1 if by_hand else 2)
         f = Foreign(f, backward=options.backward, vjp=options.vjp)
     f, arrays = as_function_of_arrays(f, samples)
-    if order is None and isinstance(f, Foreign):
-        order = 2 if f.vjp or isinstance(f.backward, Foreign) else 1
+    order = options.order
+    if order is None:
+        ends = isinstance(f, Foreign) and not f.vjp and not isinstance(f.backward, Foreign)
+        order = 1 if ends else 2
     if options.dtype == "float64":
         arrays = tree.map(_in_float64, arrays)
     return check_grads(
         f,
         *arrays,
-        order=order or 2,
+        order=order,
         n_dirs=options.n_dirs,
         modes=options.modes,
         kinks=options.kinks,
