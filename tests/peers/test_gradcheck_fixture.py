@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tinymeta.testing import check_grads
+from tinymeta.testing import check_batch, check_grads
 
 pytestmark = pytest.mark.peers
 
@@ -85,6 +85,14 @@ def test_frozen_parameters_stay_and_integers_are_no_inputs(torch):
     for name in ("weight", "bias"):
         with pytest.raises(AssertionError, match=rf"argument \[0\]\['{name}'\]"):
             check_grads(wrong_in(name), torch.randn(5, 4))
+
+
+def test_a_batch_of_a_module(torch):
+    """Its parameters come first, and are shared."""
+    x = torch.randn(5, 4)
+    assert check_batch(torch.nn.Linear(4, 3), x) == 5
+    with pytest.raises(AssertionError, match="of example 0 is another alone"):
+        check_batch(torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.Softmax(0)), x)
 
 
 def test_results_of_every_kind_are_read(torch):

@@ -53,12 +53,39 @@ def crosstalk(x, w):
         (crosstalk, {}, "the gradient of argument .* of example 0|depends on the others"),
         (layer, {"one": lambda x, w: 1.001 * layer(x, w)}, "output 0 of example 0 is another"),
         (lambda x, w: layer(x, w).sum(), {}, r"output 0 of .* has the shape \(\), and no 5"),
+        (
+            layer,
+            {"one": lambda x, w: (layer(x, w), x)},
+            "has 2 inputs and 1 outputs, and .* 2 and 2",
+        ),
     ],
-    ids=["softmax over the batch", "mean of the batch", "crosstalk", "another one", "reduced"],
+    ids="softmax over the batch|mean of the batch|crosstalk|another one|reduced|more".split("|"),
 )
 def test_examples_that_feel_each_other_are_named(f, options, message):
     with pytest.raises(AssertionError, match=f"^check_batch: .*({message})"):
         check_batch(f, X, W, **options)
+
+
+def test_one_entry_of_many_is_seen_in_float32():
+    x = np.ones((4, 5000), np.float32)
+    off = np.where(np.arange(5000) == 7, 1.01, 1.0).astype(np.float32)
+    with pytest.raises(AssertionError, match="output 0 of example 0 is another alone"):
+        check_batch(lambda x: 2.0 * x, x, one=lambda x: 2.0 * x * off)
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"batched": 0}, r"batched=0 must be places among the 2 arguments, such as \(0,\)"),
+        ({"batched": "0"}, "batched='0' must be places"),
+        ({"batched": (2,)}, r"batched=\(2,\) must be places"),
+        ({"axis": -1}, "axis=-1 must be a whole number >= 0"),
+        ({"axis": 2}, r"the arguments \(0,\) have \[0\] examples along axis 2"),
+    ],
+)
+def test_a_place_or_an_axis_that_is_none_is_refused(options, message):
+    with pytest.raises(ValueError, match=f"^check_batch: {message}"):
+        check_batch(layer, X, W, **options)
 
 
 @pytest.mark.parametrize("x, batched", [(X[:1], (0,)), (X, (0, 1)), (X, (2,))])
