@@ -111,6 +111,25 @@ def test_equal_bits_pass_and_others_are_named():
         check_deterministic(Foreign(lambda x: x * 1.0, backward=backward), X)
 
 
+def test_a_gradient_that_ones_as_cotangents_would_hide_is_compared():
+    """Of what sums to a constant: they are zero for ones, whatever else is wrong with it."""
+    calls = []
+
+    def backward(g, x):
+        calls.append(g)
+        return (g - g.mean()) * (1.0 + 1e-6 * len(calls))
+
+    with pytest.raises(AssertionError, match="the gradient of .* has other bits at call 2"):
+        check_deterministic(Foreign(lambda x: x - x.mean(), backward=backward), X[0])
+
+
+@pytest.mark.parametrize("check, least", [(check_deterministic, 2), (check_memory, 1)])
+@pytest.mark.parametrize("calls", [0, 1.5, "many"])
+def test_too_few_calls_are_refused(check, least, calls):
+    with pytest.raises(ValueError, match=f"calls={calls!r} must be a whole number >= {least}"):
+        check(tm.exp, X, calls=calls)
+
+
 KEPT = []
 
 
