@@ -192,6 +192,30 @@ def test_a_step_that_is_wrong_is_named(step, message):
         check_optimizer_step(step, START, GRADIENTS, np.ones(4), equation=equation)
 
 
-def test_one_gradient_says_nothing_of_the_state():
-    with pytest.raises(ValueError, match="1 gradients: give two at least"):
-        check_optimizer_step(momentum, START, GRADIENTS[:1], np.zeros(4))
+@pytest.mark.parametrize("gradients", [GRADIENTS[:1], [], None, 3])
+def test_one_gradient_says_nothing_of_the_state(gradients):
+    with pytest.raises(ValueError, match="gradients=.*: give two at least"):
+        check_optimizer_step(momentum, START, gradients, np.zeros(4))
+
+
+@pytest.mark.parametrize(
+    "step, equation, message",
+    [
+        (3, None, "step must be a function, got 3"),
+        (momentum, 3, "equation must be a function, got 3"),
+        (lambda p, g, v: p - g, None, r".* returns .*: return \(params, state\)"),
+        (lambda p, g, v: None, None, r".* returns None: return \(params, state\)"),
+        (momentum, lambda p, g, v: None, r".* returns None: return \(params, state\)"),
+    ],
+)
+def test_what_is_no_step_is_refused(step, equation, message):
+    with pytest.raises(TypeError, match=f"^check_optimizer_step: {message}"):
+        check_optimizer_step(step, START, GRADIENTS, np.zeros(4), equation=equation)
+
+
+def test_an_equation_of_less_is_not_compared_in_part():
+    without_state = lambda p, g, v: (momentum(p, g, v)[0], 0.0)
+    with pytest.raises(
+        AssertionError, match=r"and its equation \[0\] \(4,\), \[1\] \(\): let both"
+    ):
+        check_optimizer_step(momentum, START, GRADIENTS, np.zeros(4), equation=without_state)
