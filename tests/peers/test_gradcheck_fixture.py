@@ -5,11 +5,13 @@ import subprocess
 import sys
 import warnings
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 
 from tinymeta.testing import check_batch, check_grads
+from tinymeta.testing.fixture import Gradcheck
 
 pytestmark = pytest.mark.peers
 
@@ -85,6 +87,21 @@ def test_frozen_parameters_stay_and_integers_are_no_inputs(torch):
     for name in ("weight", "bias"):
         with pytest.raises(AssertionError, match=rf"argument \[0\]\['{name}'\]"):
             check_grads(wrong_in(name), torch.randn(5, 4))
+
+
+def test_a_backward_by_hand_of_tensors(torch):
+    """Of a function that PyTorch cannot differentiate, whose samples are tensors nevertheless."""
+
+    class Item(NamedTuple):
+        nodeid: str
+        user_properties: list
+
+    gradcheck = Gradcheck(lambda: (Item("a test", []), {}))
+    sine, x = torch.no_grad()(torch.sin), torch.randn(3)
+    gradcheck(sine, x, backward=lambda g, x: g * torch.cos(x))
+    gradcheck(torch.sin, x, vjp=torch.func.vjp)
+    with pytest.raises(AssertionError, match="is wrong"):
+        gradcheck(sine, x, backward=lambda g, x: 1.01 * g * torch.cos(x))
 
 
 def test_a_batch_of_a_module(torch):

@@ -180,6 +180,11 @@ def test_scikit(gradcheck):
     ridge.scale = 2.0
     with pytest.raises(AssertionError, match="the derivative of Ridge of order 1 is wrong"):
         gradcheck(ridge, np.array([0.3, 0.4]), *data)
+    with pytest.raises(ValueError, match="Ridge.loss_and_grad.* needs samples"):
+        gradcheck(ridge)
+    ridge.loss_and_grad = lambda w: (w @ w,)
+    with pytest.raises(TypeError, match="Ridge.loss_and_grad returns .*: return .loss, gradient"):
+        gradcheck(ridge, np.ones(2))
 """
     status, said = run(text, *STRICT)
     assert status == 0, said

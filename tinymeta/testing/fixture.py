@@ -13,7 +13,7 @@ import numpy as np
 
 from ..core import tree
 from .foreign import Foreign
-from .frameworks import as_function_of_arrays
+from .frameworks import as_function_of_arrays, maker_of_arrays
 from .gradcheck import check_grads
 from .kinks import Kink, Skip
 from .refusals import name_of
@@ -94,7 +94,8 @@ def _checked(options: dict) -> Options:
 
 def _check(f: Any, samples: tuple, options: Options) -> Report:
     if options.backward is not None or options.vjp is not None:
-        f = Foreign(f, backward=options.backward, vjp=options.vjp)
+        maker = maker_of_arrays(samples)
+        f = Foreign(f, backward=options.backward, vjp=options.vjp, asarray=maker)
     f, arrays = as_function_of_arrays(f, samples)
     order = options.order
     if order is None:
