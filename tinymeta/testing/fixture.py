@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..core import tree
+from ..core.checks import check_one_of, check_real, check_whole
 from .foreign import Foreign
 from .frameworks import as_function_of_arrays, maker_of_arrays
 from .gradcheck import check_grads
@@ -19,8 +20,6 @@ from .kinks import Kink, Skip
 from .refusals import name_of
 from .report import Report, Undecided
 from .smallest import Found, smallest_drawn, smallest_given
-
-_DTYPES = ("given", "float64")
 
 
 class Options(NamedTuple):
@@ -87,8 +86,10 @@ def _checked(options: dict) -> Options:
         known = ", ".join(Options._fields)
         raise ValueError(f"gradcheck: no option is named {', '.join(unknown)}: choose of {known}")
     chosen = Options(**options)
-    if chosen.dtype not in _DTYPES:
-        raise ValueError(f"gradcheck: dtype {chosen.dtype!r} is neither 'given' nor 'float64'")
+    check_one_of("gradcheck", ("given", "float64"), dtype=chosen.dtype)
+    check_whole("gradcheck", examples=chosen.examples)
+    check_whole("gradcheck", 0, seed=chosen.seed)
+    check_real("gradcheck", 0.0, seconds=chosen.seconds)
     return chosen
 
 
