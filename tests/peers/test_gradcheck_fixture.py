@@ -89,6 +89,16 @@ def test_frozen_parameters_stay_and_integers_are_no_inputs(torch):
             check_grads(wrong_in(name), torch.randn(5, 4))
 
 
+def test_what_cannot_be_called_is_a_sentence(torch):
+    w, x = torch.randn(4, 3), torch.randn(5, 4)
+    with pytest.raises(
+        TypeError, match="cannot be called with float64: .*that it closes over keep"
+    ):
+        check_grads(lambda x: x @ w, x)
+    with pytest.raises(TypeError, match="^check_grads: f must be a function, got 3"):
+        check_grads(3, x)
+
+
 def test_a_backward_by_hand_of_tensors(torch):
     """Of a function that PyTorch cannot differentiate, whose samples are tensors nevertheless."""
 

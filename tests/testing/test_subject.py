@@ -112,6 +112,29 @@ def test_a_tree_with_integers_and_none_in_it_is_fine(check):
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+def test_a_function_of_numpy_alone_is_asked_for_its_pullback(check):
+    with pytest.raises(
+        TypeError, match=r"^check_.*: np.sort .*: Foreign\(sort, backward=...\), or"
+    ):
+        check(np.sort, x)
+
+
+@pytest.mark.parametrize("check", [check_grads, check_taylor], ids=lambda check: check.__name__)
+def test_a_function_of_one_dtype_alone_says_where_it_may_come_from(check):
+    def single(x):
+        if x.dtype != np.float32:
+            raise RuntimeError("expected the same dtype, but got: double != float")
+        return x * 2.0
+
+    with pytest.raises(
+        TypeError, match="single cannot be called with float64: exp.* that it closes"
+    ):
+        check(single, x.astype(np.float32))
+    with pytest.raises(RuntimeError, match="^expected"):
+        check(single, x)
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 def test_an_error_inside_the_function_is_its_own(check):
     def f(x):
         raise TypeError("mine")

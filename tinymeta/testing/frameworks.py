@@ -20,7 +20,7 @@ from ..core.checks import shown
 from ..core.tensor import Tensor
 from .foreign import Foreign, as_numpy
 
-_METHOD = "loss_and_grad"  # of an object that computes both at once, as scikit-learn's losses do
+METHOD = "loss_and_grad"  # of an object that computes both at once, as scikit-learn's losses do
 
 
 def as_function_of_arrays(f: Any, args: tuple) -> tuple[Callable, tuple]:
@@ -44,7 +44,7 @@ def as_function_of_arrays(f: Any, args: tuple) -> tuple[Callable, tuple]:
         from .from_jax import jax_function
 
         return jax_function(jax, f, args)
-    if not callable(f) and hasattr(f, _METHOD):
+    if not callable(f) and hasattr(f, METHOD):
         return _of_loss_and_grad(f, args)
     return f, args
 
@@ -71,13 +71,13 @@ def _of_loss_and_grad(model: Any, args: tuple) -> tuple[Callable, tuple]:
     """
     name = type(model).__name__
     if not args:
-        raise ValueError(f"{name}.{_METHOD}(params, *data) needs samples: hand in params and data")
+        raise ValueError(f"{name}.{METHOD}(params, *data) needs samples: hand in params and data")
     params, *data = args
 
     def both(params: Any) -> tuple:
-        result = getattr(model, _METHOD)(params, *data)
+        result = getattr(model, METHOD)(params, *data)
         if not isinstance(result, tuple) or len(result) != 2:
-            raise TypeError(f"{name}.{_METHOD} returns {shown(result)}: return (loss, gradient)")
+            raise TypeError(f"{name}.{METHOD} returns {shown(result)}: return (loss, gradient)")
         return result
 
     def loss(params: Any) -> Any:

@@ -17,7 +17,7 @@ from ..core.checks import check_function
 from ..core.convert import WEAK_SCALARS
 from ..core.tensor import Tensor, asarray
 from .differences import ROUNDINGS
-from .frameworks import as_function_of_arrays
+from .frameworks import METHOD, as_function_of_arrays
 from .layouts import same_bits
 from .refusals import NoRule, Vacuous, name_of
 
@@ -39,8 +39,9 @@ def examine(check_name: str, f: Callable, args: tuple, dtype: Any = np.float64) 
     Costs three evaluations of f. Raises ValueError for what cannot be differentiated,
     AssertionError for what is no function of its arguments, TypeError for what is no function.
     """
+    if not hasattr(f, METHOD):
+        check_function(check_name, f=f)
     f, args = as_function_of_arrays(f, args)
-    check_function(check_name, f=f)
     leaves, rebuild = tree.flatten(args)
     leaves = [np.array(x) if isinstance(x, np.ndarray) else x for x in leaves]
     leaf_names = [f"argument {path}" for path in tree.paths(args)]
@@ -61,7 +62,16 @@ def examine(check_name: str, f: Callable, args: tuple, dtype: Any = np.float64) 
         arguments = list(leaves)
         for i, x in zip(places, xs):
             arguments[i] = x
-        return _floating_leaves(check_name, name, f(*rebuild(arguments)))
+        try:
+            result = f(*rebuild(arguments))
+        except TypeError as error:
+            if "would drop the gradient" not in str(error):
+                raise
+            raise TypeError(
+                f"{check_name}: {error}; if {name} is of NumPy alone, hand in its pullback: "
+                f"Foreign({name}, backward=...), or backward=... to the fixture gradcheck"
+            ) from error
+        return _floating_leaves(check_name, name, result)
 
     subject = Subject(function, inputs, originals, [leaf_names[i] for i in places], name)
     arrays = {what: x for what, x in zip(leaf_names, leaves) if isinstance(x, np.ndarray)}
@@ -122,14 +132,25 @@ def _call(check_name: str, subject: Subject, xs: list) -> tuple[Tensor, ...]:
     """The outputs at `xs`; an error about mixed dtypes also says where they come from."""
     try:
         return subject.function(*map(asarray, xs))
-    except TypeError as error:
-        if "do not mix" not in str(error):
+    except (TypeError, RuntimeError) as error:  # ours, and PyTorch's
+        if "do not mix" not in str(error) and not _takes_only_originals(subject, xs):
             raise
         dtypes = ", ".join(sorted({str(x.dtype) for x in xs}))
         raise TypeError(
             f"{check_name}: {subject.name} cannot be called with {dtypes}: {error} (arrays "
             "that it closes over keep their dtype: hand them in as arguments)"
         ) from error
+
+
+def _takes_only_originals(subject: Subject, xs: list) -> bool:
+    """Whether a function that fails at `xs` does not at the same values in the caller's dtypes."""
+    if [x.dtype for x in xs] == [x.dtype for x in subject.originals]:
+        return False
+    try:
+        subject.function(*map(asarray, subject.originals))
+    except Exception:
+        return False
+    return True
 
 
 def _floating_leaves(check_name: str, name: str, result: Any) -> tuple[Tensor, ...]:
