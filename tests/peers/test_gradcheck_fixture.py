@@ -39,6 +39,16 @@ def test_a_page_passes_with_the_plugin(page):
     assert done.returncode == 0 and "passed" in done.stdout, done.stdout + done.stderr
 
 
+class Item(NamedTuple):
+    """What the fixture reads and writes of pytest's test."""
+
+    nodeid: str
+    user_properties: list
+
+
+fixture_gradcheck = Gradcheck(lambda: (Item("a test", []), {}))
+
+
 def dtypes(report):
     return {row.dtype for row in report.rows}
 
@@ -97,16 +107,13 @@ def test_what_cannot_be_called_is_a_sentence(torch):
         check_grads(lambda x: x @ w, x)
     with pytest.raises(TypeError, match="^check_grads: f must be a function, got 3"):
         check_grads(3, x)
+    with pytest.raises(TypeError, match="^gradcheck: f must be a function, got 3"):
+        fixture_gradcheck(3, x)
 
 
 def test_a_backward_by_hand_of_tensors(torch):
     """Of a function that PyTorch cannot differentiate, whose samples are tensors nevertheless."""
-
-    class Item(NamedTuple):
-        nodeid: str
-        user_properties: list
-
-    gradcheck = Gradcheck(lambda: (Item("a test", []), {}))
+    gradcheck = fixture_gradcheck
     sine, x = torch.no_grad()(torch.sin), torch.randn(3)
     gradcheck(sine, x, backward=lambda g, x: g * torch.cos(x))
     gradcheck(torch.sin, x, vjp=torch.func.vjp)

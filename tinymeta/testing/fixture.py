@@ -97,7 +97,7 @@ def _check(f: Any, samples: tuple, options: Options) -> Report:
     if options.backward is not None or options.vjp is not None:
         maker = maker_of_arrays(samples)
         f = Foreign(f, backward=options.backward, vjp=options.vjp, asarray=maker)
-    f, arrays = as_function_of_arrays(f, samples)
+    f, arrays = as_function_of_arrays("gradcheck", f, samples)
     order = options.order
     if order is None:
         ends = isinstance(f, Foreign) and not f.vjp and not isinstance(f.backward, Foreign)

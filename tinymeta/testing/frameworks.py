@@ -16,14 +16,14 @@ from typing import Any
 import numpy as np
 
 from ..core import tree
-from ..core.checks import shown
+from ..core.checks import check_function, shown
 from ..core.tensor import Tensor
 from .foreign import Foreign, as_numpy
 
-METHOD = "loss_and_grad"  # of an object that computes both at once, as scikit-learn's losses do
+_METHOD = "loss_and_grad"  # of an object that computes both at once, as scikit-learn's losses do
 
 
-def as_function_of_arrays(f: Any, args: tuple) -> tuple[Callable, tuple]:
+def as_function_of_arrays(check_name: str, f: Any, args: tuple) -> tuple[Callable, tuple]:
     """(a function of trees of arrays or tensors of ours, its arguments), from any framework's.
 
     PyTorch: a function, `torch.nn.Module` or `torch.autograd.Function`. If a tensor among the
@@ -32,7 +32,11 @@ def as_function_of_arrays(f: Any, args: tuple) -> tuple[Callable, tuple]:
     callable pytree, such as an Equinox module. An object with a method
     `loss_and_grad(params, *data)` is a function of the parameters. A `Foreign` makes what it takes
     of NumPy arrays, whatever its samples are. All else stays as it is.
+
+    Raises TypeError, naming the check, for what is none of these.
     """
+    if not hasattr(f, _METHOD):
+        check_function(check_name, f=f)
     if isinstance(f, Foreign):
         return f, tree.map(_of_numpy, args)
     torch, jax = sys.modules.get("torch"), sys.modules.get("jax")
@@ -44,7 +48,7 @@ def as_function_of_arrays(f: Any, args: tuple) -> tuple[Callable, tuple]:
         from .from_jax import jax_function
 
         return jax_function(jax, f, args)
-    if not callable(f) and hasattr(f, METHOD):
+    if not callable(f) and hasattr(f, _METHOD):
         return _of_loss_and_grad(f, args)
     return f, args
 
@@ -71,13 +75,13 @@ def _of_loss_and_grad(model: Any, args: tuple) -> tuple[Callable, tuple]:
     """
     name = type(model).__name__
     if not args:
-        raise ValueError(f"{name}.{METHOD}(params, *data) needs samples: hand in params and data")
+        raise ValueError(f"{name}.{_METHOD}(params, *data) needs samples: hand in params and data")
     params, *data = args
 
     def both(params: Any) -> tuple:
-        result = getattr(model, METHOD)(params, *data)
+        result = getattr(model, _METHOD)(params, *data)
         if not isinstance(result, tuple) or len(result) != 2:
-            raise TypeError(f"{name}.{METHOD} returns {shown(result)}: return (loss, gradient)")
+            raise TypeError(f"{name}.{_METHOD} returns {shown(result)}: return (loss, gradient)")
         return result
 
     def loss(params: Any) -> Any:

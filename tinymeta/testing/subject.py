@@ -13,11 +13,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..core import tree
-from ..core.checks import check_function
 from ..core.convert import WEAK_SCALARS
 from ..core.tensor import Tensor, asarray
 from .differences import ROUNDINGS
-from .frameworks import METHOD, as_function_of_arrays
+from .frameworks import as_function_of_arrays
 from .layouts import same_bits
 from .refusals import NoRule, Vacuous, name_of
 
@@ -39,9 +38,7 @@ def examine(check_name: str, f: Callable, args: tuple, dtype: Any = np.float64) 
     Costs three evaluations of f. Raises ValueError for what cannot be differentiated,
     AssertionError for what is no function of its arguments, TypeError for what is no function.
     """
-    if not hasattr(f, METHOD):
-        check_function(check_name, f=f)
-    f, args = as_function_of_arrays(f, args)
+    f, args = as_function_of_arrays(check_name, f, args)
     leaves, rebuild = tree.flatten(args)
     leaves = [np.array(x) if isinstance(x, np.ndarray) else x for x in leaves]
     leaf_names = [f"argument {path}" for path in tree.paths(args)]
