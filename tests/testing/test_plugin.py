@@ -163,7 +163,8 @@ def dtypes(report):
     return {row.dtype for row in report.rows}
 def test_dtype(gradcheck):
     assert dtypes(gradcheck(tm.exp, x)) == {"float32", "float64"}
-    assert dtypes(gradcheck(tm.exp, x, dtype="float64")) == {"float64"}
+    for sample in (x, tm.tensor(x)):
+        assert dtypes(gradcheck(tm.exp, sample, dtype="float64")) == {"float64"}
     with pytest.raises(ValueError, match="dtype 'float16' is not 'given' or 'float64'"):
         gradcheck(tm.exp, x, dtype="float16")
 def test_order(gradcheck):

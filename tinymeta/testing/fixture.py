@@ -13,7 +13,7 @@ import numpy as np
 
 from ..core import tree
 from ..core.checks import check_one_of, check_real, check_whole
-from .foreign import Foreign
+from .foreign import Foreign, as_numpy, is_floating
 from .frameworks import as_function_of_arrays, maker_of_arrays
 from .gradcheck import check_grads
 from .kinks import Kink, Skip
@@ -116,8 +116,8 @@ def _check(f: Any, samples: tuple, options: Options) -> Report:
 
 
 def _in_float64(x: Any) -> Any:
-    is_floating = isinstance(x, np.ndarray) and x.dtype.kind == "f"
-    return x.astype(np.float64) if is_floating else x
+    is_array = hasattr(x, "dtype") and is_floating(x)
+    return as_numpy(x).astype(np.float64) if is_array else x
 
 
 def _is_strategy(x: Any) -> bool:
