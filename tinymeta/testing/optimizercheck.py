@@ -79,9 +79,10 @@ def _refuse_other_form(name: str, k: int, what: str, before: Any, after: Any) ->
     ]
     for a, b in zip(form(before), form(after)):
         if a != b:
+            place = f" at {b[0]}" if a[0] != b[0] else ""
             raise AssertionError(
                 f"check_optimizer_step: step {k} of {name} makes of {what}{a[0]}, {a[2]}{a[1]}, "
-                f"{b[0]} {b[2]}{b[1]}: a step keeps tree, shapes and dtypes"
+                f"a {b[2]}{b[1]}{place}: a step keeps tree, shapes and dtypes"
             )
     if len(form(before)) != len(form(after)):
         raise AssertionError(
