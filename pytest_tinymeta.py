@@ -33,6 +33,9 @@ def pytest_configure(config):
         config.option.gradcheck_seed = of_controller
     elif config.option.gradcheck_seed == "random":
         config.option.gradcheck_seed = str(random.SystemRandom().randrange(2**32))
+    seed = config.option.gradcheck_seed
+    if seed is not None and not seed.isdecimal():
+        raise pytest.UsageError(f"--gradcheck-seed={seed}: pass a whole number, or random")
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -61,13 +64,17 @@ def gradcheck(request):
     from tinymeta.testing.fixture import Gradcheck
 
     seed = request.config.option.gradcheck_seed
-    if seed is not None and not seed.isdecimal():
-        raise pytest.UsageError(f"--gradcheck-seed={seed}: pass a whole number, or random")
 
     def item_and_options():
+        # Not by the request of a fixture made for each test: hypothesis refuses such fixtures.
         item = request.session.stash[_ITEM]
         options = {} if seed is None else {"seed": int(seed)}
         for mark in reversed([*item.iter_markers("gradcheck")]):  # the nearest is the last
+            if mark.args:
+                raise pytest.UsageError(
+                    f"@pytest.mark.gradcheck{mark.args} of {item.nodeid}: give each option by its "
+                    "name, such as order=1"
+                )
             options |= mark.kwargs
         return item, options
 

@@ -69,14 +69,16 @@ def sum_seconds(gradient: float, ranks: int, network: Network, on_a_machine: int
 
 
 def update_seconds(
-    job: Job, tasks: int, ranks: int, network: Network, on_a_machine: int = 1
+    job: Job, tasks: float, ranks: int, network: Network, on_a_machine: int = 1
 ) -> float:
     """The time of an update, of so many tasks on each rank."""
     shared = sum_seconds(job.gradient, ranks, network, on_a_machine) if ranks > 1 else 0.0
     return tasks * job.task + shared + job.optimizer / ranks
 
 
-def efficiency(job: Job, tasks: int, ranks: int, network: Network, on_a_machine: int = 1) -> float:
+def efficiency(
+    job: Job, tasks: float, ranks: int, network: Network, on_a_machine: int = 1
+) -> float:
     """The share of the time that one rank would need for all tasks, of what all ranks spend."""
     alone = ranks * tasks * job.task + job.optimizer
     return alone / ranks / update_seconds(job, tasks, ranks, network, on_a_machine)

@@ -5,11 +5,13 @@ import subprocess
 import sys
 import warnings
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 
-from tinymeta.testing import check_grads
+from tinymeta.testing import check_batch, check_grads
+from tinymeta.testing.fixture import Gradcheck
 
 pytestmark = pytest.mark.peers
 
@@ -35,6 +37,16 @@ def test_a_page_passes_with_the_plugin(page):
         text=True,
     )
     assert done.returncode == 0 and "passed" in done.stdout, done.stdout + done.stderr
+
+
+class Item(NamedTuple):
+    """What the fixture reads and writes of pytest's test."""
+
+    nodeid: str
+    user_properties: list
+
+
+fixture_gradcheck = Gradcheck(lambda: (Item("a test", []), {}))
 
 
 def dtypes(report):
@@ -85,6 +97,36 @@ def test_frozen_parameters_stay_and_integers_are_no_inputs(torch):
     for name in ("weight", "bias"):
         with pytest.raises(AssertionError, match=rf"argument \[0\]\['{name}'\]"):
             check_grads(wrong_in(name), torch.randn(5, 4))
+
+
+def test_what_cannot_be_called_is_a_sentence(torch):
+    w, x = torch.randn(4, 3), torch.randn(5, 4)
+    with pytest.raises(
+        TypeError, match="cannot be called with float64: .*that it closes over keep"
+    ):
+        check_grads(lambda x: x @ w, x)
+    with pytest.raises(TypeError, match="^check_grads: f must be a function, got 3"):
+        check_grads(3, x)
+    with pytest.raises(TypeError, match="^gradcheck: f must be a function, got 3"):
+        fixture_gradcheck(3, x)
+
+
+def test_a_backward_by_hand_of_tensors(torch):
+    """Of a function that PyTorch cannot differentiate, whose samples are tensors nevertheless."""
+    gradcheck = fixture_gradcheck
+    sine, x = torch.no_grad()(torch.sin), torch.randn(3)
+    gradcheck(sine, x, backward=lambda g, x: g * torch.cos(x))
+    gradcheck(torch.sin, x, vjp=torch.func.vjp)
+    with pytest.raises(AssertionError, match="is wrong"):
+        gradcheck(sine, x, backward=lambda g, x: 1.01 * g * torch.cos(x))
+
+
+def test_a_batch_of_a_module(torch):
+    """Its parameters come first, and are shared."""
+    x = torch.randn(5, 4)
+    assert check_batch(torch.nn.Linear(4, 3), x) == 5
+    with pytest.raises(AssertionError, match="of example 0 is another alone"):
+        check_batch(torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.Softmax(0)), x)
 
 
 def test_results_of_every_kind_are_read(torch):

@@ -1,5 +1,7 @@
 """Convolutions, pooling, losses and activations beside PyTorch's, values and gradients."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -24,57 +26,38 @@ def kernels(f):
 
 
 CASES = {}
-for _stride, _pad, _gap, _groups in ((1, 0, 1, 2), (2, 1, 2, 1), ((1, 2), (2, 1), (2, 3), 4)):
-    _pads = _pad if isinstance(_pad, int) else tuple((p, p) for p in _pad)
-    CASES[f"conv2d {_stride} {_pad} {_gap} {_groups}"] = (
-        lambda x, w, s=_stride, p=_pads, d=_gap, g=_groups: tm.conv2d(
-            x, w, stride=s, padding=p, dilation=d, groups=g
-        ),
-        kernels(
-            lambda x, w, s=_stride, p=_pad, d=_gap, g=_groups: F.conv2d(
-                x, w, stride=s, padding=p, dilation=d, groups=g
-            )
-        ),
-        (x, rng.normal(size=(3, 2, 4 // _groups, 8))),
+for stride, pad, gap, groups in ((1, 0, 1, 2), (2, 1, 2, 1), ((1, 2), (2, 1), (2, 3), 4)):
+    pads = pad if isinstance(pad, int) else tuple((p, p) for p in pad)
+    options = {"stride": stride, "dilation": gap, "groups": groups}
+    CASES[f"conv2d {stride} {pad} {gap} {groups}"] = (
+        partial(tm.conv2d, padding=pads, **options),
+        kernels(partial(F.conv2d, padding=pad, **options)),
+        (x, rng.normal(size=(3, 2, 4 // groups, 8))),
     )
-for _stride, _pad, _gap, _more in ((1, 0, 1, 0), (2, 1, 1, 1), (3, 2, 2, 2)):
-    CASES[f"conv_transpose2d {_stride} {_pad} {_gap} {_more}"] = (
-        lambda x, w, s=_stride, p=_pad, d=_gap, m=_more: tm.conv_transpose2d(
-            x, w, stride=s, padding=p, dilation=d, output_padding=m
-        ),
-        kernels(
-            lambda x, w, s=_stride, p=_pad, d=_gap, m=_more: F.conv_transpose2d(
-                x, w, stride=s, padding=p, dilation=d, output_padding=m
-            )
-        ),
+for stride, pad, gap, more in ((1, 0, 1, 0), (2, 1, 1, 1), (3, 2, 2, 2)):
+    options = {"stride": stride, "padding": pad, "dilation": gap, "output_padding": more}
+    CASES[f"conv_transpose2d {stride} {pad} {gap} {more}"] = (
+        partial(tm.conv_transpose2d, **options),
+        kernels(partial(F.conv_transpose2d, **options)),
         (x, rng.normal(size=(3, 3, 2, 4))),
     )
-for _window, _stride, _pad, _gap, _ceil in (
+for window, stride, pad, gap, ceil in (
     (2, None, 0, 1, True),
     (3, 2, 1, 1, True),
     (2, 3, 1, 1, True),
     (3, 1, 1, 2, False),
     (2, 2, 1, 3, True),
 ):
-    CASES[f"max_pool2d {_window} {_stride} {_pad} {_gap} {_ceil}"] = (
-        lambda x, k=_window, s=_stride, p=_pad, d=_gap, c=_ceil: tm.max_pool2d(
-            x, k, stride=s, padding=p, dilation=d, ceil_mode=c
-        ),
-        images(
-            lambda x, k=_window, s=_stride, p=_pad, d=_gap, c=_ceil: F.max_pool2d(x, k, s, p, d, c)
-        ),
+    options = {"stride": stride, "padding": pad, "ceil_mode": ceil}
+    CASES[f"max_pool2d {window} {stride} {pad} {gap} {ceil}"] = (
+        partial(tm.max_pool2d, window=window, dilation=gap, **options),
+        images(partial(F.max_pool2d, kernel_size=window, dilation=gap, **options)),
         (x,),
     )
-    for _counted in (False, True):
-        CASES[f"avg_pool2d {_window} {_stride} {_pad} {_ceil} {_counted}"] = (
-            lambda x, k=_window, s=_stride, p=_pad, c=_ceil, n=_counted: tm.avg_pool2d(
-                x, k, stride=s, padding=p, ceil_mode=c, count_include_pad=n
-            ),
-            images(
-                lambda x, k=_window, s=_stride, p=_pad, c=_ceil, n=_counted: F.avg_pool2d(
-                    x, k, s, p, c, n
-                )
-            ),
+    for counted in (False, True):
+        CASES[f"avg_pool2d {window} {stride} {pad} {ceil} {counted}"] = (
+            partial(tm.avg_pool2d, window=window, count_include_pad=counted, **options),
+            images(partial(F.avg_pool2d, kernel_size=window, count_include_pad=counted, **options)),
             (x,),
         )
 CASES["conv1d"] = (

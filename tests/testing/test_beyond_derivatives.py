@@ -53,12 +53,39 @@ def crosstalk(x, w):
         (crosstalk, {}, "the gradient of argument .* of example 0|depends on the others"),
         (layer, {"one": lambda x, w: 1.001 * layer(x, w)}, "output 0 of example 0 is another"),
         (lambda x, w: layer(x, w).sum(), {}, r"output 0 of .* has the shape \(\), and no 5"),
+        (
+            layer,
+            {"one": lambda x, w: (layer(x, w), x)},
+            "has 2 inputs and 1 outputs, and .* 2 and 2",
+        ),
     ],
-    ids=["softmax over the batch", "mean of the batch", "crosstalk", "another one", "reduced"],
+    ids="softmax over the batch|mean of the batch|crosstalk|another one|reduced|more".split("|"),
 )
 def test_examples_that_feel_each_other_are_named(f, options, message):
     with pytest.raises(AssertionError, match=f"^check_batch: .*({message})"):
         check_batch(f, X, W, **options)
+
+
+def test_one_entry_of_many_is_seen_in_float32():
+    x = np.ones((4, 5000), np.float32)
+    off = np.where(np.arange(5000) == 7, 1.01, 1.0).astype(np.float32)
+    with pytest.raises(AssertionError, match="output 0 of example 0 is another alone"):
+        check_batch(lambda x: 2.0 * x, x, one=lambda x: 2.0 * x * off)
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"batched": 0}, r"batched=0 must be places among the 2 arguments, such as \(0,\)"),
+        ({"batched": "0"}, "batched='0' must be places"),
+        ({"batched": (2,)}, r"batched=\(2,\) must be places"),
+        ({"axis": -1}, "axis=-1 must be a whole number >= 0"),
+        ({"axis": 2}, r"the arguments \(0,\) have \[0\] examples along axis 2"),
+    ],
+)
+def test_a_place_or_an_axis_that_is_none_is_refused(options, message):
+    with pytest.raises(ValueError, match=f"^check_batch: {message}"):
+        check_batch(layer, X, W, **options)
 
 
 @pytest.mark.parametrize("x, batched", [(X[:1], (0,)), (X, (0, 1)), (X, (2,))])
@@ -82,6 +109,25 @@ def test_equal_bits_pass_and_others_are_named():
         AssertionError, match=r"the gradient of argument \[0\] of .* has other bits"
     ):
         check_deterministic(Foreign(lambda x: x * 1.0, backward=backward), X)
+
+
+def test_a_gradient_that_ones_as_cotangents_would_hide_is_compared():
+    """Of what sums to a constant: they are zero for ones, whatever else is wrong with it."""
+    calls = []
+
+    def backward(g, x):
+        calls.append(g)
+        return (g - g.mean()) * (1.0 + 1e-6 * len(calls))
+
+    with pytest.raises(AssertionError, match="the gradient of .* has other bits at call 2"):
+        check_deterministic(Foreign(lambda x: x - x.mean(), backward=backward), X[0])
+
+
+@pytest.mark.parametrize("check, least", [(check_deterministic, 2), (check_memory, 1)])
+@pytest.mark.parametrize("calls", [0, 1.5, "many"])
+def test_too_few_calls_are_refused(check, least, calls):
+    with pytest.raises(ValueError, match=f"calls={calls!r} must be a whole number >= {least}"):
+        check(tm.exp, X, calls=calls)
 
 
 KEPT = []
@@ -134,8 +180,11 @@ def test_steps_that_can_be_differentiated_pass():
     [
         (lambda p, g, v: momentum(p, g, tm.stop_gradient(v)), "of order 1 is wrong"),
         (lambda p, g, v: momentum(tm.stop_gradient(p), g, v), "of order 1 is wrong"),
-        (lambda p, g, v: (p - g.sum() * np.ones((1, 4)), v), "makes of the parameters, float64"),
-        (lambda p, g, v: (p - g, {"v": v}), "makes of the state"),
+        (
+            lambda p, g, v: (p - g.sum() * np.ones((1, 4)), v),
+            r"the parameters, float64\(4,\), a float64\(1, 4\): a",
+        ),
+        (lambda p, g, v: (p - g, {"v": v}), r"makes of the state, .*\) at \['v'\]: a"),
         (lambda p, g, v: (p - 0.2 * v - g, 0.9 * v + g), "does not follow its equation"),
     ],
     ids=["a state cut off", "parameters cut off", "another shape", "another tree", "another step"],
@@ -146,6 +195,30 @@ def test_a_step_that_is_wrong_is_named(step, message):
         check_optimizer_step(step, START, GRADIENTS, np.ones(4), equation=equation)
 
 
-def test_one_gradient_says_nothing_of_the_state():
-    with pytest.raises(ValueError, match="1 gradients: give two at least"):
-        check_optimizer_step(momentum, START, GRADIENTS[:1], np.zeros(4))
+@pytest.mark.parametrize("gradients", [GRADIENTS[:1], [], None, 3])
+def test_one_gradient_says_nothing_of_the_state(gradients):
+    with pytest.raises(ValueError, match="gradients=.*: give two at least"):
+        check_optimizer_step(momentum, START, gradients, np.zeros(4))
+
+
+@pytest.mark.parametrize(
+    "step, equation, message",
+    [
+        (3, None, "step must be a function, got 3"),
+        (momentum, 3, "equation must be a function, got 3"),
+        (lambda p, g, v: p - g, None, r".* returns .*: return \(params, state\)"),
+        (lambda p, g, v: None, None, r".* returns None: return \(params, state\)"),
+        (momentum, lambda p, g, v: None, r".* returns None: return \(params, state\)"),
+    ],
+)
+def test_what_is_no_step_is_refused(step, equation, message):
+    with pytest.raises(TypeError, match=f"^check_optimizer_step: {message}"):
+        check_optimizer_step(step, START, GRADIENTS, np.zeros(4), equation=equation)
+
+
+def test_an_equation_of_less_is_not_compared_in_part():
+    without_state = lambda p, g, v: (momentum(p, g, v)[0], 0.0)
+    with pytest.raises(
+        AssertionError, match=r"and its equation \[0\] \(4,\), \[1\] \(\): let both"
+    ):
+        check_optimizer_step(momentum, START, GRADIENTS, np.zeros(4), equation=without_state)

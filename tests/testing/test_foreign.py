@@ -159,6 +159,23 @@ def test_a_backward_that_is_none_gets_a_sentence(backward, kind, message):
         check_grads(Foreign(cubed, backward=backward), x)
 
 
+@pytest.mark.parametrize("what", ["backward", "vjp", "asarray"])
+def test_what_is_no_function_is_refused_at_once(what):
+    with pytest.raises(TypeError, match=f"^Foreign: {what} must be a function, got 3"):
+        Foreign(cubed, **{what: 3})
+
+
+def test_a_backward_is_given_what_the_function_is_given():
+    class Boxed(np.ndarray):
+        """As another framework's array."""
+
+    def backward(g, x):
+        assert isinstance(g, Boxed) and isinstance(x, Boxed)
+        return 3 * g * x**2
+
+    check_grads(Foreign(cubed, backward=backward, asarray=lambda x: x.view(Boxed)), x, order=1)
+
+
 def writes(x):
     x += 1.0
     return x * 2.0

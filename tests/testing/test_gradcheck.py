@@ -275,10 +275,14 @@ def test_a_seed_repeats_a_check_and_a_generator_moves_on():
 @pytest.mark.parametrize(
     "call, message",
     [
-        (lambda: check_grads(tm.exp, x, order=0), "order 0 and n_dirs 2 must be at least 1"),
-        (lambda: check_grads(tm.exp, x, n_dirs=0), "order 2 and n_dirs 0 must be at least 1"),
-        (lambda: check_grads(tm.exp, x, modes=("forward",)), r"modes \('forward',\) some of"),
-        (lambda: check_grads(tm.exp, x, modes=()), r"modes \(\) some of"),
+        (lambda: check_grads(tm.exp, x, order=0), "order=0 must be a whole number >= 1"),
+        (lambda: check_grads(tm.exp, x, order=1.5), "order=1.5 must be a whole number >= 1"),
+        (lambda: check_grads(tm.exp, x, n_dirs=0), "n_dirs=0 must be a whole number >= 1"),
+        (
+            lambda: check_grads(tm.exp, x, modes=("forward",)),
+            r"modes \('forward',\) must be some of",
+        ),
+        (lambda: check_grads(tm.exp, x, modes=()), r"modes \(\) must be some of"),
     ],
 )
 def test_a_check_of_nothing_is_refused(call, message):

@@ -266,8 +266,8 @@ def test_a_gradient_of_another_form_is_refused(meta_grad, message):
     "params, options, message",
     [
         ({}, {}, "no parameters"),
-        (NET, {"n_dirs": 0}, "n_dirs 0"),
-        (NET, {"over_tasks": "max"}, "over_tasks 'max'"),
+        (NET, {"n_dirs": 0}, "n_dirs=0 must be a whole number >= 1"),
+        (NET, {"over_tasks": "max"}, "over_tasks 'max' is not 'mean' or 'sum'"),
     ],
 )
 def test_a_check_that_could_not_fail_is_refused(params, options, message):
@@ -275,6 +275,33 @@ def test_a_check_that_could_not_fail_is_refused(params, options, message):
         check_meta_grad(
             lambda p, tasks: p, net_loss, inner(net_loss, 1), params, NET_TASKS, **options
         )
+
+
+@pytest.mark.parametrize(
+    "tasks",
+    [
+        3,
+        None,
+        "ab",
+        ((), ()),
+        NET_TASKS[:1],
+        (NET_TASKS.support, tm.tree.map(lambda x: x[1:], NET_TASKS.query)),
+        tm.tree.map(lambda x: x[:0], NET_TASKS),
+    ],
+    ids="a number|nothing|text|no arrays|no query|another T|no tasks".split("|"),
+)
+def test_tasks_that_are_none_are_refused(tasks):
+    with pytest.raises(
+        ValueError, match=r"^check_meta_grad: tasks must be \(support, query\), who"
+    ):
+        check_meta_grad(lambda p, tasks: p, net_loss, inner(net_loss, 1), NET, tasks)
+
+
+@pytest.mark.parametrize("what", ["meta_grad", "loss", "adapt"])
+def test_what_is_no_function_is_refused(what):
+    functions = {"meta_grad": net_loss, "loss": net_loss, "adapt": net_loss} | {what: None}
+    with pytest.raises(TypeError, match=f"^check_meta_grad: {what} must be a function, got None"):
+        check_meta_grad(*functions.values(), NET, NET_TASKS)
 
 
 def test_losses_that_do_not_move_say_nothing():

@@ -105,8 +105,13 @@ def test_the_seed_is_in_the_report_and_an_option(run, tmp_path):
     assert "smallest input found" in next(case.iter("failure")).text
     tables = {run(WRONG, f"--gradcheck-seed={seed}")[1].split("worst")[0] for seed in (7, 8)}
     assert len(tables) == 2
-    status, said = run(WRONG, "--gradcheck-seed=some")
-    assert "--gradcheck-seed=some: pass a whole number, or random" in said
+
+
+@pytest.mark.parametrize("text", [WRONG, UNUSED], ids=["used", "unused"])
+def test_a_seed_that_is_none_is_refused_at_the_start(run, text):
+    status, said = run(text, "--gradcheck-seed=some")
+    assert status == pytest.ExitCode.USAGE_ERROR
+    assert said.strip() == "ERROR: --gradcheck-seed=some: pass a whole number, or random"
 
 
 def test_a_random_seed_is_one_for_all_workers(run):
@@ -136,6 +141,15 @@ def test_function(gradcheck):
 def test_no_option(gradcheck):
     with pytest.raises(ValueError, match="no option is named oder: choose of order, modes"):
         gradcheck(*RELU, **BACKWARD)
+@pytest.mark.parametrize("option", [{"seed": "a"}, {"seed": -1}, {"examples": 0}, {"seconds": "1"}])
+def test_no_number(gradcheck, option):
+    (name,) = option
+    with pytest.raises(ValueError, match=f"^gradcheck: {name}=.* must be a"):
+        gradcheck(*RELU, **BACKWARD, **option)
+@pytest.mark.gradcheck(1)
+def test_no_name(gradcheck):
+    with pytest.raises(pytest.UsageError, match="give each option by its name, such as order=1"):
+        gradcheck(*RELU, **BACKWARD)
 """
     status, said = run(text, *STRICT)
     assert status == 0, said
@@ -149,13 +163,16 @@ def dtypes(report):
     return {row.dtype for row in report.rows}
 def test_dtype(gradcheck):
     assert dtypes(gradcheck(tm.exp, x)) == {"float32", "float64"}
-    assert dtypes(gradcheck(tm.exp, x, dtype="float64")) == {"float64"}
-    with pytest.raises(ValueError, match="dtype 'float16' is neither"):
+    for sample in (x, tm.tensor(x)):
+        assert dtypes(gradcheck(tm.exp, sample, dtype="float64")) == {"float64"}
+    with pytest.raises(ValueError, match="dtype 'float16' is not 'given' or 'float64'"):
         gradcheck(tm.exp, x, dtype="float16")
 def test_order(gradcheck):
     assert {row.order for row in gradcheck(tm.exp, x).rows} == {1, 2}
     by_hand = gradcheck(np.exp, x, backward=lambda g, x: g * np.exp(x))
     assert {row.order for row in by_hand.rows} == {1}
+    with pytest.raises(ValueError, match="order=0 must be a whole number"):
+        gradcheck(tm.exp, x, order=0)
     both = gradcheck(tm.exp, x, modes=("rev", "fwd"), order=1)
     assert {row.mode for row in both.rows} == {"rev", "fwd"}
 class Ridge:
@@ -169,6 +186,11 @@ def test_scikit(gradcheck):
     ridge.scale = 2.0
     with pytest.raises(AssertionError, match="the derivative of Ridge of order 1 is wrong"):
         gradcheck(ridge, np.array([0.3, 0.4]), *data)
+    with pytest.raises(ValueError, match="Ridge.loss_and_grad.* needs samples"):
+        gradcheck(ridge)
+    ridge.loss_and_grad = lambda w: (w @ w,)
+    with pytest.raises(TypeError, match="Ridge.loss_and_grad returns .*: return .loss, gradient"):
+        gradcheck(ridge, np.ones(2))
 """
     status, said = run(text, *STRICT)
     assert status == 0, said

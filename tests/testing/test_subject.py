@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 
 import tinymeta as tm
-from tinymeta.testing import Vacuous, check_grads, check_identities, check_meta_grad, check_taylor
+from tinymeta.testing import (
+    Vacuous,
+    check_deterministic,
+    check_grads,
+    check_identities,
+    check_memory,
+    check_meta_grad,
+    check_taylor,
+)
 
 CHECKS = [check_grads, check_identities, check_taylor]
 x = np.random.default_rng(0).normal(size=(3, 4))
@@ -59,14 +67,17 @@ REFUSED = [
         ValueError,
         r"returns a str at output \['name'\], which is no tensor",
     ),
-    (lambda x: None, x, ValueError, "has 1 floating inputs and 0 floating outputs"),
-    (lambda x: tm.argmax(x, 1), x, ValueError, "has 1 floating inputs and 0 floating outputs"),
-    (lambda x: x > 0, x, ValueError, "has 1 floating inputs and 0 floating outputs"),
-    (lambda n: n * 1.0, 3, ValueError, "has 0 floating inputs and 1 floating outputs"),
+    (lambda x: None, x, ValueError, "has no floating outputs; integers and bools"),
+    (lambda x: tm.argmax(x, 1), x, ValueError, "has no floating outputs; integers and bools"),
+    (lambda x: x > 0, x, ValueError, "has no floating outputs; integers and bools"),
+    (lambda n: n * 1.0, 3, ValueError, "has no floating inputs; integers and bools"),
     (lambda x: x * 0.0 + 1.0, x, Vacuous, "does not move with its inputs"),
     (tm.relu, -np.abs(x), Vacuous, "relu does not move"),
     (lambda x: tm.softmax(x).sum(), x, Vacuous, "or by no more than rounding, so the check could"),
-    (tm.exp, np.zeros((0, 3)), Vacuous, "choose inputs where it moves"),
+    (tm.exp, np.zeros((0, 3)), Vacuous, "the inputs of exp have no entries, so the check could"),
+    (lambda x: x[:0], x, Vacuous, "the outputs of .* have no entries"),
+    (3, x, TypeError, "f must be a function, got 3"),
+    (lambda text: x, "abc", ValueError, "has no floating inputs"),
 ]
 
 
@@ -75,6 +86,12 @@ REFUSED = [
 def test_it_is_refused_in_a_sentence(f, argument, kind, message, check):
     with pytest.raises(kind, match=rf"^{check.__name__}: .*{message}"):
         check(f, argument)
+
+
+@pytest.mark.parametrize("check", [*CHECKS, check_deterministic, check_memory])
+def test_no_samples_are_refused_before_the_function_is_called(check):
+    with pytest.raises(ValueError, match="nothing to differentiate: exp has no floating inputs"):
+        check(tm.exp)
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
@@ -92,6 +109,29 @@ def test_a_tree_with_integers_and_none_in_it_is_fine(check):
         return {"z": tm.exp(p["x"]) * n, "best": tm.argmax(p["x"], 1), "none": None}, p["b"][0] ** 3
 
     check(f, {"x": x, "b": [tm.asarray(x[0]), None]}, 3)
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
+def test_a_function_of_numpy_alone_is_asked_for_its_pullback(check):
+    with pytest.raises(
+        TypeError, match=r"^check_.*: np.sort .*: Foreign\(sort, backward=...\), or"
+    ):
+        check(np.sort, x)
+
+
+@pytest.mark.parametrize("check", [check_grads, check_taylor], ids=lambda check: check.__name__)
+def test_a_function_of_one_dtype_alone_says_where_it_may_come_from(check):
+    def single(x):
+        if x.dtype != np.float32:
+            raise RuntimeError("expected the same dtype, but got: double != float")
+        return x * 2.0
+
+    with pytest.raises(
+        TypeError, match="single cannot be called with float64: exp.* that it closes"
+    ):
+        check(single, x.astype(np.float32))
+    with pytest.raises(RuntimeError, match="^expected"):
+        check(single, x)
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)

@@ -5,15 +5,15 @@ a reshape that mixes rows, a maximum over the whole batch, a wrong `in_axes` of 
 the derivatives of the batch right, so no difference quotient sees it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 from ..core import tree
+from ..core.checks import check_whole
 from ..core.grad import vjp
 from .foreign import as_numpy
-from .refusals import name_of
 from .subject import Subject, examine
 
 _EXAMPLES = 8  # at most so many are looked at, spread over the batch
@@ -39,23 +39,23 @@ def check_batch(
     Costs two evaluations with their backward passes for each of up to 8 examples.
 
     Raises AssertionError that names the example and the input or output; ValueError for a batch
-    of fewer than two examples.
+    of fewer than two examples, for a place that is none, for an axis counted from the end.
     """
+    (axis,) = check_whole("check_batch", 0, axis=axis)
     rng = np.random.default_rng(seed)
-    sizes = {x.shape[axis] for k in batched for x in _arrays(args[k])}
+    sizes = _numbers_of_examples(args, batched, axis)
     if len(sizes) != 1 or min(sizes) < 2:
         raise ValueError(
-            f"check_batch: the arguments {tuple(batched)} have {sorted(sizes) or 'no'} examples "
+            f"check_batch: the arguments {batched!r} have {sorted(sizes) or 'no'} examples "
             f"along axis {axis}: give them one number, of at least 2"
         )
     (size,) = sizes
-    name = name_of(f)
     whole = examine("check_batch", f, args, None)
     ys, pull = vjp(whole.function, *whole.inputs)
     for k, y in enumerate(ys):
         if y.ndim <= axis or y.shape[axis] != size:
             raise AssertionError(
-                f"check_batch: output {k} of {name} has the shape {y.shape}, and no {size} "
+                f"check_batch: output {k} of {whole.name} has the shape {y.shape}, and no {size} "
                 f"examples along axis {axis}"
             )
 
@@ -64,18 +64,33 @@ def check_batch(
         where = slice(i, i + 1) if one is None else int(i)
         alone = examine("check_batch", one or f, _picked(args, batched, axis, where), None)
         y_alone, pull_alone = vjp(alone.function, *alone.inputs)
+        counts, counts_alone = (len(whole.inputs), len(ys)), (len(alone.inputs), len(y_alone))
+        if counts != counts_alone:
+            raise AssertionError(
+                f"check_batch: {whole.name} has {counts[0]} inputs and {counts[1]} outputs, and "
+                f"{alone.name} of one example {counts_alone[0]} and {counts_alone[1]}"
+            )
         u = [np.asarray(rng.normal(size=y.shape), y.dtype) for y in y_alone]
-        _compare(name, i, "output", _at(ys, axis, where), y_alone, map(str, range(len(ys))))
+        _compare(whole.name, i, "output", _at(ys, axis, where), y_alone, map(str, range(len(ys))))
         u_whole = [_placed(a, y.shape, axis, where) for a, y in zip(u, ys)]
         gs, gs_alone = pull(tuple(u_whole)), pull_alone(tuple(u))
-        own = _own_part(whole, gs, batched, axis, where)
-        _compare(name, i, "the gradient of", own, gs_alone, whole.names)
-        _refuse_others(name, i, whole, gs, batched, axis, size)
+        # What has examples is shorter, or has an axis less, with one of them alone.
+        batches = [x.shape != x_alone.shape for x, x_alone in zip(whole.inputs, alone.inputs)]
+        own = _own_part(gs, batches, axis, where)
+        _compare(whole.name, i, "the gradient of", own, gs_alone, whole.names)
+        _refuse_others(whole, i, gs, batches, axis)
     return len(chosen)
 
 
-def _arrays(node: Any) -> list:
-    return [x for x in tree.leaves(node) if getattr(x, "ndim", 0)]
+def _numbers_of_examples(args: tuple, batched: Sequence[int], axis: int) -> set[int]:
+    """How many examples the arrays at the places `batched` have. Raises ValueError for no place."""
+    if not isinstance(batched, Iterable) or any(k not in range(len(args)) for k in batched):
+        raise ValueError(
+            f"check_batch: batched={batched!r} must be places among the {len(args)} arguments, "
+            "such as (0,)"
+        )
+    arrays = [x for k in batched for x in tree.leaves(args[k]) if getattr(x, "ndim", 0)]
+    return {x.shape[axis] if x.ndim > axis else 0 for x in arrays}
 
 
 def _index(axis: int, where: Any) -> tuple:
@@ -101,43 +116,39 @@ def _placed(u: np.ndarray, shape: tuple, axis: int, where: Any) -> np.ndarray:
     return whole
 
 
-def _is_batched(name: str, batched: Sequence[int]) -> bool:
-    return any(name.startswith(f"argument [{k}]") for k in batched)
-
-
-def _own_part(whole: Subject, gs: Sequence, batched: Sequence[int], axis: int, where: Any) -> list:
+def _own_part(gs: Sequence, batches: Sequence[bool], axis: int, where: Any) -> list[np.ndarray]:
     """The gradients of one example's inputs, and of all that is shared."""
     return [
-        _at([g], axis, where)[0] if _is_batched(name, batched) and g.ndim else as_numpy(g)
-        for name, g in zip(whole.names, gs)
+        _at([g], axis, where)[0] if is_batch else as_numpy(g) for g, is_batch in zip(gs, batches)
     ]
 
 
 def _refuse_others(
-    name: str, i: int, whole: Subject, gs: Sequence, batched: Sequence[int], axis: int, size: int
+    whole: Subject, i: int, gs: Sequence, batches: Sequence[bool], axis: int
 ) -> None:
     """Raise if the value of one example has a gradient by another one."""
-    for what, g in zip(whole.names, gs):
-        if not _is_batched(what, batched) or not g.ndim:
+    for what, g, is_batch in zip(whole.names, map(as_numpy, gs), batches):
+        if not is_batch:
             continue
-        others = np.delete(as_numpy(g), i, axis)
-        if np.abs(others).sum() > _ROUNDINGS * np.finfo(others.dtype).eps * np.abs(g.numpy()).sum():
+        own, others = _at([g], axis, i)[0], np.delete(g, i, axis)
+        if np.abs(others).sum() > _ROUNDINGS * np.finfo(g.dtype).eps * np.abs(g).sum():
             raise AssertionError(
-                f"check_batch: example {i} of {name} depends on the others: {what} has a gradient "
-                f"of {np.abs(others).max():.1e} there, of {np.abs(_at([g], axis, i)[0]).max():.1e} "
-                "at its own place"
+                f"check_batch: example {i} of {whole.name} depends on the others: {what} has a "
+                f"gradient of {np.abs(others).max():.1e} there, of {np.abs(own).max():.1e} at its "
+                "own place"
             )
 
 
 def _compare(name: str, i: int, what: str, found: Any, expected: Any, names: Any) -> None:
     for a, b, part in zip(found, map(as_numpy, expected), names):
-        scale = np.abs(a).sum() + np.abs(b).sum()
-        tolerance = _ROUNDINGS * np.finfo(b.dtype).eps * scale
         if a.shape != b.shape:
             raise AssertionError(
                 f"check_batch: {name}: {what} {part} of example {i} has the shape {b.shape} alone "
                 f"and {a.shape} in the batch"
             )
+        # Of the largest entry, not of their sum, which grows with the array and hides any one.
+        scale = max(np.abs(a).max(initial=0), np.abs(b).max(initial=0))
+        tolerance = _ROUNDINGS * np.finfo(b.dtype).eps * scale
         error = np.abs(a - b).max(initial=0)
         if not error <= tolerance:
             raise AssertionError(

@@ -12,15 +12,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..core import tree
-from .foreign import Foreign
-from .frameworks import as_function_of_arrays
+from ..core.checks import check_one_of, check_real, check_whole
+from .foreign import Foreign, as_numpy, is_floating
+from .frameworks import as_function_of_arrays, maker_of_arrays
 from .gradcheck import check_grads
 from .kinks import Kink, Skip
 from .refusals import name_of
 from .report import Report, Undecided
 from .smallest import Found, smallest_drawn, smallest_given
-
-_DTYPES = ("given", "float64")
 
 
 class Options(NamedTuple):
@@ -87,26 +86,28 @@ def _checked(options: dict) -> Options:
         known = ", ".join(Options._fields)
         raise ValueError(f"gradcheck: no option is named {', '.join(unknown)}: choose of {known}")
     chosen = Options(**options)
-    if chosen.dtype not in _DTYPES:
-        raise ValueError(f"gradcheck: dtype {chosen.dtype!r} is neither 'given' nor 'float64'")
+    check_one_of("gradcheck", ("given", "float64"), dtype=chosen.dtype)
+    check_whole("gradcheck", examples=chosen.examples)
+    check_whole("gradcheck", 0, seed=chosen.seed)
+    check_real("gradcheck", 0.0, seconds=chosen.seconds)
     return chosen
 
 
 def _check(f: Any, samples: tuple, options: Options) -> Report:
-    order = options.order
     if options.backward is not None or options.vjp is not None:
-        by_hand = options.backward is not None and not isinstance(options.backward, Foreign)
-        order = order or (1 if by_hand else 2)
-        f = Foreign(f, backward=options.backward, vjp=options.vjp)
-    f, arrays = as_function_of_arrays(f, samples)
-    if order is None and isinstance(f, Foreign):
-        order = 2 if f.vjp or isinstance(f.backward, Foreign) else 1
+        maker = maker_of_arrays(samples)
+        f = Foreign(f, backward=options.backward, vjp=options.vjp, asarray=maker)
+    f, arrays = as_function_of_arrays("gradcheck", f, samples)
+    order = options.order
+    if order is None:
+        ends = isinstance(f, Foreign) and not f.vjp and not isinstance(f.backward, Foreign)
+        order = 1 if ends else 2
     if options.dtype == "float64":
         arrays = tree.map(_in_float64, arrays)
     return check_grads(
         f,
         *arrays,
-        order=order or 2,
+        order=order,
         n_dirs=options.n_dirs,
         modes=options.modes,
         kinks=options.kinks,
@@ -115,8 +116,8 @@ def _check(f: Any, samples: tuple, options: Options) -> Report:
 
 
 def _in_float64(x: Any) -> Any:
-    is_floating = isinstance(x, np.ndarray) and x.dtype.kind == "f"
-    return x.astype(np.float64) if is_floating else x
+    is_array = hasattr(x, "dtype") and is_floating(x)
+    return as_numpy(x).astype(np.float64) if is_array else x
 
 
 def _is_strategy(x: Any) -> bool:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..core import tree
+from ..core.checks import check_function
 from ..core.forward import Undefined, run_as_one
 from ..core.tensor import Tensor
 from ..core.tensor import asarray as as_tensor
@@ -31,10 +32,11 @@ class Foreign:
 
     backward: `g` is like `f(*args)`, the result like args, with None for what is not floating, or
     bare for one argument. Order 2 asks for its derivative: `backward=Foreign(b, backward=...)`.
-    asarray: makes what `f` takes of a NumPy array.
+    asarray: makes what `f`, and a pullback by hand, takes of a NumPy array.
 
     Raises AssertionError if `f` writes into its arguments; ValueError if the pullback returns
-    another number of gradients than there are floating inputs, as `NoRule` if there is no pullback.
+    another number of gradients than there are floating inputs, as `NoRule` if there is no pullback;
+    TypeError for what is no function.
     """
 
     def __init__(
@@ -47,6 +49,9 @@ class Foreign:
     ):
         if backward is not None and vjp is not None:
             raise ValueError(f"{name_of(f)}: give a backward or a vjp, not both")
+        check_function("Foreign", f=f, asarray=asarray)
+        given = {"backward": backward, "vjp": vjp}
+        check_function("Foreign", **{what: x for what, x in given.items() if x is not None})
         self.f, self.backward, self.vjp, self.asarray = f, backward, vjp, asarray
         self.__name__ = name_of(f)
 
@@ -121,7 +126,8 @@ class _ForeignCall(NamedTuple):
                 f"nobody said what the derivative of {self.name} is: ask for a lower "
                 f"order, or wrap it as Foreign({self.name}, backward=...)"
             )
-        backward = backward if isinstance(backward, Foreign) else Foreign(backward)
+        if not isinstance(backward, Foreign):
+            backward = Foreign(backward, asarray=self.foreign.asarray)
         return backward(self.rebuild_outputs(us), *self.arguments(xs))
 
     def _by_framework(self, us: list, xs: tuple) -> Any:

@@ -25,7 +25,8 @@ def torch_function(torch: Any, f: Any, args: tuple) -> tuple[Callable, tuple]:
         f, args = _function_of_module(torch, f, args)
         chosen = set()
     else:
-        f = getattr(f, "apply", f) if isinstance(f, type) else f
+        is_function = isinstance(f, type) and issubclass(f, torch.autograd.Function)
+        f = f.apply if is_function else f
         leaves = tree.leaves(args)
         chosen = {k for k, x in enumerate(leaves) if getattr(x, "requires_grad", False)}
 

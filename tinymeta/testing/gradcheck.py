@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.checks import check_whole
 from .consistency import check_consistency, check_second_point
 from .differences import ROUNDINGS, one_sided_slopes, slope
 from .kinks import Kink, Skip, kinks_between, parse_policy
@@ -64,11 +65,9 @@ def check_grads(
     says nothing. ValueError if no floating leaf goes in or comes out, if nothing is asked for, or,
     as `Vacuous`, if `f` is constant near `args`.
     """
-    if order < 1 or n_dirs < 1 or not modes or not set(modes) <= set(MODES):
-        raise ValueError(
-            f"check_grads: order {order} and n_dirs {n_dirs} must be at least 1, "
-            f"modes {modes!r} some of {MODES}"
-        )
+    order, n_dirs = check_whole("check_grads", order=order, n_dirs=n_dirs)
+    if not modes or not set(modes) <= set(MODES):
+        raise ValueError(f"check_grads: modes {modes!r} must be some of {MODES}, as a tuple")
     rng = np.random.default_rng(seed)
     policy = parse_policy("check_grads", kinks)
     with np.errstate(all="ignore"):  # what is not finite fails, and says so itself

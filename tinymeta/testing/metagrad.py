@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..core import tree
+from ..core.checks import check_function, check_one_of, check_whole
 from .foreign import as_numpy
 from .frameworks import on_arrays_of
 from .kinks import Kink, crossed_kinks
@@ -83,11 +84,10 @@ def check_meta_grad(
     the fault where it is a known one; ValueError if there is nothing to check, or, as `Vacuous`, if
     neither the losses move nor the gradient says so.
     """
-    if n_dirs < 1 or over_tasks not in _FACTORS:
-        raise ValueError(
-            f"check_meta_grad: n_dirs {n_dirs} must be at least 1, "
-            f"over_tasks {over_tasks!r} 'mean' or 'sum'"
-        )
+    (n_dirs,) = check_whole("check_meta_grad", n_dirs=n_dirs)
+    check_one_of("check_meta_grad", (*_FACTORS,), over_tasks=over_tasks)
+    check_function("check_meta_grad", meta_grad=meta_grad, loss=loss, adapt=adapt)
+    count = _number_of_tasks(tasks)
     on_arrays = on_arrays_of(params)
     meta_grad, loss, adapt = on_arrays(meta_grad), on_arrays(loss), on_arrays(adapt)
     if per_task:
@@ -97,7 +97,6 @@ def check_meta_grad(
     support, query = tasks
     if not sum(x.size for x in tree.leaves(theta)):
         raise ValueError("check_meta_grad: there are no parameters to differentiate")
-    count = len(tree.leaves(support)[0])
     weight = 1 / count if over_tasks == "mean" else 1.0
     with np.errstate(all="ignore"):  # what is not finite fails, and says so itself
         exact, mistaken = _objectives(loss, adapt, theta, support, query, count)
@@ -126,6 +125,17 @@ def check_meta_grad(
             kind = Undecided
         worst = _worst_leaf(exact, weight, theta, g, vs[0])
         raise kind("\n".join([_headline(bad) + fault, str(report), worst, *kinks]))
+
+
+def _number_of_tasks(tasks: Any) -> int:
+    """T, of the axis with which the arrays of (support, query) begin. Raises ValueError."""
+    sizes = {len(x) for x in tree.leaves(tasks) if getattr(x, "ndim", 0)}
+    if not isinstance(tasks, (tuple, list)) or len(tasks) != 2 or len(sizes) != 1 or 0 in sizes:
+        raise ValueError(
+            "check_meta_grad: tasks must be (support, query), whose arrays all begin with an axis "
+            f"of T >= 1 tasks; T is {sorted(sizes) or 'nowhere'} in a {type(tasks).__name__}"
+        )
+    return sizes.pop()
 
 
 def _for_each_task(f: Callable) -> Callable:

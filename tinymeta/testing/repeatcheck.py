@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.checks import check_whole
 from ..core.grad import vjp
 from .layouts import same_bits
 from .subject import Subject, examine
@@ -24,11 +25,12 @@ _AN_ARRAY = 8  # bytes of the smallest
 def check_deterministic(f: Callable, *args: Any, calls: int = 4) -> None:
     """Raise AssertionError unless values and gradients of `f` have the same bits at every call.
 
-    args: of any framework, in their own dtypes, as in `check_grads`. calls: how many.
+    args: of any framework, in their own dtypes, as in `check_grads`. calls: how many, at least two.
     Between two calls one is made at another point, whose results must not remain.
     """
+    (calls,) = check_whole("check_deterministic", 2, calls=calls)
     subject = examine("check_deterministic", f, args, None)
-    us = [np.ones(y.shape, y.dtype) for y in subject.function(*subject.inputs)]
+    us = _cotangents(subject)
     first = _value_and_gradient(subject, subject.inputs, us)
     for call in range(2, calls + 1):
         _value_and_gradient(subject, [x * 0.5 for x in subject.inputs], us)
@@ -52,8 +54,9 @@ def check_memory(f: Callable, *args: Any, calls: int = 8) -> None:
     grows by an array or an object for each call, in each of three rounds of `calls`, is a leak; its
     types are named. What a framework keeps in memory of its own is not seen.
     """
+    (calls,) = check_whole("check_memory", calls=calls)
     subject = examine("check_memory", f, args, None)
-    us = [np.ones(y.shape, y.dtype) for y in subject.function(*subject.inputs)]
+    us = _cotangents(subject)
 
     def counts_after(calls: int) -> np.ndarray:
         for _ in range(calls):
@@ -81,6 +84,13 @@ def check_memory(f: Callable, *args: Any, calls: int = 8) -> None:
         f"{growth[-1, 1]:.0f} objects behind{': ' + kinds if kinds else ''}: a list, a cache or a "
         "graph grows"
     )
+
+
+def _cotangents(subject: Subject) -> list[np.ndarray]:
+    """A random cotangent for each output; with ones the gradient of a softmax would be zeros."""
+    rng = np.random.default_rng(0)
+    ys = subject.function(*subject.inputs)
+    return [np.asarray(rng.normal(size=y.shape), y.dtype) for y in ys]
 
 
 def _array_bytes() -> int:

@@ -92,8 +92,8 @@ def _has_failed(search: Callable, failures: list) -> bool:
 def smallest_given(check: Callable, found: Found, seconds: float) -> Found:
     """`found`, with every array as simple as it can be and the check still fails.
 
-    Whole arrays become zeros, ones, or rounded to whole numbers, eighths, hundredths; then entries
-    of small ones zero. Costs a check for each that is tried, until the time is up.
+    One after another becomes zeros, ones, or rounded to whole numbers, eighths, hundredths. Costs a
+    check for each that is tried, until the time is up.
     """
     deadline = time.monotonic() + seconds
     leaves, rebuild = tree.flatten(found.samples)

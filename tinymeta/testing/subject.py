@@ -18,7 +18,7 @@ from ..core.tensor import Tensor, asarray
 from .differences import ROUNDINGS
 from .frameworks import as_function_of_arrays
 from .layouts import same_bits
-from .refusals import NoRule, name_of
+from .refusals import NoRule, Vacuous, name_of
 
 
 class Subject(NamedTuple):
@@ -36,9 +36,9 @@ def examine(check_name: str, f: Callable, args: tuple, dtype: Any = np.float64) 
 
     dtype: None keeps each its own; a Python number takes the widest it meets.
     Costs three evaluations of f. Raises ValueError for what cannot be differentiated,
-    AssertionError for what is no function of its arguments.
+    AssertionError for what is no function of its arguments, TypeError for what is no function.
     """
-    f, args = as_function_of_arrays(f, args)
+    f, args = as_function_of_arrays(check_name, f, args)
     leaves, rebuild = tree.flatten(args)
     leaves = [np.array(x) if isinstance(x, np.ndarray) else x for x in leaves]
     leaf_names = [f"argument {path}" for path in tree.paths(args)]
@@ -59,7 +59,16 @@ def examine(check_name: str, f: Callable, args: tuple, dtype: Any = np.float64) 
         arguments = list(leaves)
         for i, x in zip(places, xs):
             arguments[i] = x
-        return _floating_leaves(check_name, name, f(*rebuild(arguments)))
+        try:
+            result = f(*rebuild(arguments))
+        except TypeError as error:
+            if "would drop the gradient" not in str(error):
+                raise
+            raise TypeError(
+                f"{check_name}: {error}; if {name} is of NumPy alone, hand in its pullback: "
+                f"Foreign({name}, backward=...), or backward=... to the fixture gradcheck"
+            ) from error
+        return _floating_leaves(check_name, name, result)
 
     subject = Subject(function, inputs, originals, [leaf_names[i] for i in places], name)
     arrays = {what: x for what, x in zip(leaf_names, leaves) if isinstance(x, np.ndarray)}
@@ -72,6 +81,7 @@ def _refuse_no_function(check_name: str, subject: Subject, arrays: dict) -> None
     before = {what: x.copy() for what, x in arrays.items()}
     for x, what in zip(subject.inputs, subject.names):
         _refuse_infinite(ValueError, f"{check_name}: {what}", x)
+    _refuse_none(check_name, subject.name, "inputs", subject.inputs)
 
     first, second, _ = (
         [y.numpy().copy() for y in _call(check_name, subject, xs)]
@@ -98,11 +108,20 @@ def _refuse_no_function(check_name: str, subject: Subject, arrays: dict) -> None
             )
         what = f"{check_name}: the value of {subject.name}, output {k},"
         _refuse_infinite(AssertionError, what, y)
-    if not subject.inputs or not first:
+    _refuse_none(check_name, subject.name, "outputs", first)
+
+
+def _refuse_none(check_name: str, name: str, what: str, arrays: Sequence) -> None:
+    """Raise if there are no arrays, or none with an entry."""
+    if not arrays:
         raise ValueError(
-            f"{check_name}: nothing to differentiate: {subject.name} has {len(subject.inputs)} "
-            f"floating inputs and {len(first)} floating outputs; integers and bools "
-            "have no derivative"
+            f"{check_name}: nothing to differentiate: {name} has no floating {what}; integers and "
+            "bools have no derivative"
+        )
+    if not any(x.size for x in arrays):
+        raise Vacuous(
+            f"{check_name}: the {what} of {name} have no entries, so the check could not fail: "
+            "choose arrays that have some"
         )
 
 
@@ -110,14 +129,25 @@ def _call(check_name: str, subject: Subject, xs: list) -> tuple[Tensor, ...]:
     """The outputs at `xs`; an error about mixed dtypes also says where they come from."""
     try:
         return subject.function(*map(asarray, xs))
-    except TypeError as error:
-        if "do not mix" not in str(error):
+    except (TypeError, RuntimeError) as error:  # ours, and PyTorch's
+        if "do not mix" not in str(error) and not _takes_only_originals(subject, xs):
             raise
         dtypes = ", ".join(sorted({str(x.dtype) for x in xs}))
         raise TypeError(
             f"{check_name}: {subject.name} cannot be called with {dtypes}: {error} (arrays "
             "that it closes over keep their dtype: hand them in as arguments)"
         ) from error
+
+
+def _takes_only_originals(subject: Subject, xs: list) -> bool:
+    """Whether a function that fails at `xs` does not at the same values in the caller's dtypes."""
+    if [x.dtype for x in xs] == [x.dtype for x in subject.originals]:
+        return False
+    try:
+        subject.function(*map(asarray, subject.originals))
+    except Exception:
+        return False
+    return True
 
 
 def _floating_leaves(check_name: str, name: str, result: Any) -> tuple[Tensor, ...]:

@@ -1,0 +1,88 @@
+"""What a random training step makes of its values: views, casts, joins, ints, gradients of slices.
+
+In: an array, or a list of them; out: values of a result. They are the ways in which a compiled step
+may keep no array for a value: seen through a view, cast and cast back, cut out of a longer vector.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from .. import ops
+from ..core.grad import grad
+from ..core.tensor import asarray
+
+
+def cast_twice(y: Any) -> Any:
+    """3 y, computed in float32 and returned in float64."""
+    single: Any = ops.astype(y, np.float32)
+    return ops.astype(single * 3.0, np.float64)
+
+
+def views(y: Any) -> list:
+    """Values computed from views of y: broadcasts, flips, slices, transposes, reshapes of these."""
+    repeated: Any = ops.broadcast_to(y, (2, *y.shape))
+    found = [ops.sum(repeated, 0), repeated * 1.5]
+    if y.ndim:
+        found += [
+            ops.flip(y, -1),
+            y[..., ::2],
+            ops.flip(y, 0),
+            y[1:],
+            ops.reshape(ops.flip(y, -1), -1),
+        ]
+    if y.ndim > 1:
+        swapped: Any = ops.swapaxes(y, -1, -2)
+        found += [swapped, ops.reshape(swapped * 2.0, -1), ops.moveaxis(ops.transpose(y), 0, 1)]
+        if y.ndim == 2:
+            product: Any = swapped @ y[..., :1]
+            found.append(product * 0.5)
+        else:
+            found.append(ops.transpose(ops.moveaxis(y, 0, -1)))
+    return found
+
+
+def packed_and_cut(values: list) -> list:
+    """Each value, cut out of a vector of all of them, and the gradients of what is made of that."""
+    arrays: list[Any] = [asarray(y) for y in values]
+    if not arrays:
+        return []
+
+    def cut_out(arrays: list) -> list:
+        packed = ops.concatenate([ops.reshape(y, -1) for y in arrays])
+        ends = np.cumsum([y.size for y in arrays]).tolist()
+        return [packed[end - y.size : end] for y, end in zip(arrays, ends)]
+
+    def kept(arrays: list) -> list:
+        return [ops.tanh(y) for y in arrays]
+
+    total = grad(lambda arrays: sum(ops.sum(y * y) for y in ops.checkpoint(kept)(arrays)))
+    return [*cut_out(arrays), *(total(arrays) if all(y.dtype.kind == "f" for y in arrays) else [])]
+
+
+def integers(x: Any) -> list:
+    """Ints and bools computed from x, exact in any dtype."""
+    mask = x > 0.3
+    bytes_: Any = ops.astype(mask, np.uint8)
+    signed: Any = ops.astype(mask, np.int32)
+    small = bytes_ * 200
+    found = [mask, small + small, ops.astype(small + small, np.float32), ops.sum(mask), signed - 3]
+    if not x.ndim:
+        return found
+    found += [ops.argmax(x, -1), ops.sum(mask, 0), ops.max(mask, -1), ops.min(signed - 3, -1)]
+    found += [ops.argmax(x, x.ndim // 2), ops.pad(mask, 1), ops.concatenate([small, bytes_], -1)]
+    if x.ndim > 1:
+        product: Any = ops.swapaxes(small, -1, -2) @ small
+        found += [product, ops.argmax(mask, 1), ops.take(small, [0, -1], 1)]
+    return found
+
+
+def gradient_of_slices(y: Any) -> Any:
+    """The derivative of what is made of y in three slices, and of the middle one once more."""
+
+    def loss(y):
+        n = y.shape[-1]
+        left, middle, right = y[..., : n // 3], y[..., n // 3 : n - n // 3], y[..., n - n // 3 :]
+        return sum(ops.sum(ops.sin(part)) for part in (left, middle, right, middle * 0.5))
+
+    return grad(loss)(y)
