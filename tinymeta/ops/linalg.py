@@ -24,10 +24,10 @@ from ..core.tensor import Tensor, asarray
 from .broadcast import broadcast_to
 from .compose import norm
 from .elementwise import abs, log, sign, square
-from .factor import check_square, cholesky_p, lu_p, masked, parts, triangular_solve_p, turned
+from .factor import check_square, cholesky_p, lu_p, masked, parts, triangular_solve_p
 from .join import concatenate
 from .matmul import broadcast_leading_axes, matmul, matmul_p
-from .movement import expand_dims, squeeze
+from .movement import expand_dims, matrix_transpose, squeeze
 from .promote import promote
 from .reduce import sum
 
@@ -97,7 +97,7 @@ def cholesky(a: Any) -> Tensor:
     """
     (a,) = _floating("cholesky", a)
     check_square("cholesky", a)
-    found = cholesky_p((a + turned(a)) * 0.5)
+    found = cholesky_p((a + matrix_transpose(a)) * 0.5)
     if isinstance(a.value, np.ndarray) and np.isfinite(a.value).all():  # else NaN stays NaN
         how = "add a multiple of the identity, or make sure that it is symmetric"
         _refuse(found, _has_nan, f"cholesky: {{of}} not positive definite: {how}")
@@ -114,7 +114,7 @@ def solve_triangular(a: Any, b: Any, lower: bool = False) -> Tensor:
     a, b, is_vector = _system("solve_triangular", a, b)
     _refuse(a, _has_zero, "solve_triangular: {of} singular, with a 0 on its diagonal")
     a, b = broadcast_leading_axes("solve_triangular", a, b, 2)
-    x = triangular_solve_p(a if lower else turned(a), b, transposed=not lower)
+    x = triangular_solve_p(a if lower else matrix_transpose(a), b, transposed=not lower)
     return _as_given(x, is_vector)
 
 
@@ -142,11 +142,11 @@ def _solution(name: str, a: Any, b: Any) -> Tensor:
     """L y = P' b, then U x = y; a matrix that several right sides share is factored once."""
     a, b, is_vector = _system(name, a, b)
     p, lower, upper = parts(lu_p(a))
-    lower, columns = broadcast_leading_axes(name, lower, matmul(turned(p), b), 2)
+    lower, columns = broadcast_leading_axes(name, lower, matmul(matrix_transpose(p), b), 2)
     _refuse(upper, _has_zero, f"{name}: {{of}} singular: there is no one solution")
     y = triangular_solve_p(lower, columns, transposed=False)
     upper, _ = broadcast_leading_axes(name, upper, y, 2)
-    return _as_given(triangular_solve_p(turned(upper), y, transposed=True), is_vector)
+    return _as_given(triangular_solve_p(matrix_transpose(upper), y, transposed=True), is_vector)
 
 
 # ---- determinants --------------------------------------------------------------------------------
@@ -217,8 +217,8 @@ def _orthonormal(a: Any) -> tuple[Any, Any]:
     """
     lower: Any = None
     for _ in range(2):
-        factor = cholesky_p(matmul_p(turned(a), a))
-        a = turned(triangular_solve_p(factor, turned(a), transposed=False))
+        factor = cholesky_p(matmul_p(matrix_transpose(a), a))
+        a = matrix_transpose(triangular_solve_p(factor, matrix_transpose(a), transposed=False))
         lower = factor if lower is None else matmul_p(lower, factor)
     return a, lower
 
@@ -233,12 +233,12 @@ def lstsq(a: Any, b: Any) -> LstsqResult:
     """
     a, b, is_vector = _system("lstsq", a, b)
     m, n = a.shape[-2:]
-    q, lower = _orthonormal(a if m >= n else turned(a))
+    q, lower = _orthonormal(a if m >= n else matrix_transpose(a))
     _refuse(lower, _has_nan, "lstsq: {of} without full rank, or nearly so: drop or add columns")
     q, columns = broadcast_leading_axes("lstsq", q, b, 2)
     lower = broadcast_to(lower, (*q.shape[:-2], *lower.shape[-2:]))
     if m >= n:
-        x: Any = triangular_solve_p(lower, matmul_p(turned(q), columns), transposed=True)
+        x: Any = triangular_solve_p(lower, matmul_p(matrix_transpose(q), columns), transposed=True)
     else:
         x = matmul_p(q, triangular_solve_p(lower, columns, transposed=False))
     missed: Any = matmul(a, x) - b

@@ -19,9 +19,10 @@ from ..core.tensor import Tensor, asarray
 from .checkpoint import pack, unpack
 from .create import zeros_like
 from .elementwise import abs, sqrt, where
-from .factor import lu_p, masked, parts, triangular_solve_p, turned
+from .factor import lu_p, masked, parts, triangular_solve_p
 from .join import stack
 from .matmul import matmul
+from .movement import matrix_transpose
 from .reduce import sum
 
 
@@ -112,8 +113,9 @@ def eliminate(apply_system: Callable, b: Any) -> Any:
     pivots: Any = abs(sum(masked(upper, np.eye(right.size)), -1))
     least = pivots.min() / (right.size * np.finfo(right.dtype).eps)
     require(least <= abs(matrix).max(), _refuse_singular)
-    column = triangular_solve_p(lower, matmul(turned(p), right[:, None]), transposed=False)
-    solution = triangular_solve_p(turned(upper), column, transposed=True)
+    in_order = matmul(matrix_transpose(p), right[:, None])
+    column = triangular_solve_p(lower, in_order, transposed=False)
+    solution = triangular_solve_p(matrix_transpose(upper), column, transposed=True)
     return rebuild(unpack(solution[:, 0], leaves))
 
 

@@ -26,6 +26,7 @@ from ..core.tensor import Tensor
 from ..core.tensor import asarray as _asarray
 from . import linalg
 from .checks import as_axes
+from .movement import matrix_transpose
 from .promote import promote
 
 __all__ = [  # and what is in both of the tables below and in tinymeta
@@ -134,11 +135,6 @@ def astype(x: Any, dtype: Any, /, *, copy: bool = True) -> Tensor:
 def reshape(x: Any, /, shape: Any, *, copy: bool | None = None) -> Tensor:
     """The same elements in another shape."""
     return ops.reshape(x, shape)
-
-
-def matrix_transpose(x: Any, /) -> Tensor:
-    """Each matrix transposed."""
-    return ops.swapaxes(x, -1, -2)
 
 
 def vecdot(x1: Any, x2: Any, /, *, axis: int = -1) -> Tensor:
