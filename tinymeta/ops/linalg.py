@@ -25,8 +25,8 @@ from .broadcast import broadcast_to
 from .compose import norm
 from .elementwise import abs, log, sign, square
 from .factor import check_square, cholesky_p, lu_p, masked, parts, triangular_solve_p
-from .join import concatenate
 from .matmul import broadcast_leading_axes, matmul, matmul_p
+from .more_reduce import prod
 from .movement import expand_dims, matrix_transpose, squeeze
 from .promote import promote
 from .reduce import sum
@@ -167,24 +167,13 @@ def _pivots(name: str, a: Any) -> Any:
     return sum(masked(upper, identity), -1)
 
 
-def _product(x: Any) -> Tensor:
-    """The product over the last axis, by halves; 1 over an empty one."""
-    if not x.shape[-1]:
-        return asarray(np.ones(x.shape[:-1], x.dtype))
-    while x.shape[-1] > 1:
-        half = x.shape[-1] // 2
-        paired = x[..., :half] * x[..., half : 2 * half]
-        x = concatenate([paired, x[..., 2 * half :]], -1)
-    return x[..., 0]
-
-
 def det(a: Any) -> Tensor:
     """The determinant of each matrix (.., n, n); that of large ones is beyond floats: `slogdet`.
 
     Of a singular matrix it is 0 with a gradient of NaN or infinity, as the inverse is in it. Raises
     ValueError for a matrix that is not square.
     """
-    return _product(_pivots("det", a))
+    return prod(_pivots("det", a), -1)
 
 
 def slogdet(a: Any) -> SlogdetResult:
@@ -194,7 +183,7 @@ def slogdet(a: Any) -> SlogdetResult:
     ValueError for a matrix that is not square.
     """
     pivots = _pivots("slogdet", a)
-    return SlogdetResult(_product(sign(pivots)), sum(log(abs(pivots)), -1))
+    return SlogdetResult(prod(sign(pivots), -1), sum(log(abs(pivots)), -1))
 
 
 # ---- least squares -------------------------------------------------------------------------------
