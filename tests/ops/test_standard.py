@@ -112,7 +112,9 @@ def test_a_function_for_the_standard_has_a_gradient():
 
 def test_there_is_no_variance_of_as_many_numbers_as_are_taken_off():
     for name in ("var", "std"):
-        with pytest.raises(ValueError, match=f"^{name}: of 2 numbers, with correction=2, there is no"):
+        with pytest.raises(
+            ValueError, match=f"^{name}: of 2 numbers, with correction=2, there is no"
+        ):
             getattr(XP, name)(tm.asarray(A[:2]), axis=0, correction=2)
 
 
