@@ -23,6 +23,7 @@ import numpy as np
 
 from ..core.primitive import Primitive
 from ..core.tensor import Tensor, asarray
+from .broadcast import broadcast_to, sum_p
 from .checks import ShapeDtype
 from .indexing import getitem
 from .matmul import matmul_p
@@ -124,3 +125,23 @@ triangular_solve_p = Primitive("triangular_solve", shape=_solved_shape, family="
     _matrix_rule,
     lambda g, x, matrix, b, transposed: triangular_solve_p(matrix, g, transposed=not transposed)))
 # fmt: on
+
+
+# ---- what is made of P, L and U -----------------------------------------------------------------
+
+
+def pivots(factors: Tensor) -> Tensor:
+    """The diagonals of U, (.., n), of what `lu_p` returns: a determinant is the product of one."""
+    _, _, upper = parts(factors)
+    return sum_p(masked(upper, np.eye(upper.shape[-1])), axes=(upper.ndim - 1,))
+
+
+def solution(factors: Tensor, b: Tensor) -> Tensor:
+    """x with P L U x = b, (.., n, k): first L y = P' b, then U x = y.
+
+    factors: what `lu_p` returns; its leading axes broadcast to those of b.
+    """
+    tasks = (*b.shape[:-2], *factors.shape[-2:])
+    p, lower, upper = (broadcast_to(x, tasks) for x in parts(factors))
+    y = triangular_solve_p(lower, matmul_p(matrix_transpose(p), b), transposed=False)
+    return triangular_solve_p(matrix_transpose(upper), y, transposed=True)

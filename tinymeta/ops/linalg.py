@@ -24,7 +24,7 @@ from ..core.tensor import Tensor, asarray
 from .broadcast import broadcast_to
 from .compose import norm
 from .elementwise import abs, log, sign, square
-from .factor import check_square, cholesky_p, lu_p, masked, parts, triangular_solve_p
+from .factor import check_square, cholesky_p, lu_p, parts, pivots, solution, triangular_solve_p
 from .matmul import broadcast_leading_axes, matmul, matmul_p
 from .more_reduce import prod
 from .movement import expand_dims, matrix_transpose, squeeze
@@ -139,14 +139,13 @@ def inv(a: Any) -> Tensor:
 
 
 def _solution(name: str, a: Any, b: Any) -> Tensor:
-    """L y = P' b, then U x = y; a matrix that several right sides share is factored once."""
+    """A matrix that several right sides share is factored once."""
     a, b, is_vector = _system(name, a, b)
-    p, lower, upper = parts(lu_p(a))
-    lower, columns = broadcast_leading_axes(name, lower, matmul(matrix_transpose(p), b), 2)
+    factors = lu_p(a)
+    _, columns = broadcast_leading_axes(name, a, b, 2)
+    _, _, upper = parts(factors)
     _refuse(upper, _has_zero, f"{name}: {{of}} singular: there is no one solution")
-    y = triangular_solve_p(lower, columns, transposed=False)
-    upper, _ = broadcast_leading_axes(name, upper, y, 2)
-    return _as_given(triangular_solve_p(matrix_transpose(upper), y, transposed=True), is_vector)
+    return _as_given(solution(factors, columns), is_vector)
 
 
 # ---- determinants --------------------------------------------------------------------------------
@@ -160,11 +159,9 @@ class SlogdetResult(NamedTuple):
 
 
 def _pivots(name: str, a: Any) -> Any:
-    """(.., n) numbers of which the determinant is the product: the diagonal of U."""
+    """(.., n) numbers of which the determinant is the product."""
     (a,) = _floating(name, a)
-    _, _, upper = parts(lu_p(a))
-    identity = np.eye(a.shape[-1])
-    return sum(masked(upper, identity), -1)
+    return pivots(lu_p(a))
 
 
 def det(a: Any) -> Tensor:
@@ -182,8 +179,8 @@ def slogdet(a: Any) -> SlogdetResult:
     Of a positive definite one 2 sum(log(diagonal of cholesky(a))) is half of the work. Raises
     ValueError for a matrix that is not square.
     """
-    pivots = _pivots("slogdet", a)
-    return SlogdetResult(prod(sign(pivots), -1), sum(log(abs(pivots)), -1))
+    numbers = _pivots("slogdet", a)
+    return SlogdetResult(prod(sign(numbers), -1), sum(log(abs(numbers)), -1))
 
 
 # ---- least squares -------------------------------------------------------------------------------
