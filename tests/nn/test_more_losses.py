@@ -59,6 +59,8 @@ def test_large_logits_and_targets_of_bools_and_integers():
     large = np.array([[1e4, -1e4]])
     assert tm.losses.binary_cross_entropy(large, large > 0).item() == 0
     assert tm.losses.binary_cross_entropy(large, np.array([[0, 1]])).item() == 1e4
+    thirds = np.array([[1 / 3, 2 / 3]])
+    assert tm.losses.mae(np.array([[1, 0]]), thirds).item() == np.abs([[1, 0]] - thirds).mean()
     g = tm.grad(lambda q: tm.losses.kl_divergence(np.zeros((1, 2)), q))(np.array([[1.0, 0.0]]))
     np.testing.assert_allclose(g.numpy(), [[1 + np.log(2), 0]])
 
