@@ -133,6 +133,9 @@ WRONG = {
     "conv_transpose2d: output_padding": lambda: tm.conv_transpose2d(
         x, np.ones((3, 3, 2, 4)), output_padding=1
     ),
+    "conv_transpose2d: the padding .* leaves nothing of .0, 6. places": (
+        lambda: tm.conv_transpose2d(x[:, :0], np.ones((3, 3, 2, 4)))
+    ),
     "conv_transpose2d: x .* do not fit": lambda: tm.conv_transpose2d(x, np.ones((3, 3, 4, 2))),
     "max_pool2d: a 13x13 window does not fit": lambda: tm.max_pool2d(x, 5, dilation=3),
 }
