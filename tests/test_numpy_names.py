@@ -12,6 +12,8 @@ CALLS = {
     **dict.fromkeys(("exp", "log", "sqrt", "tanh", "abs", "absolute", "negative", "sin"), ()),
     **dict.fromkeys(("add", "subtract", "multiply", "divide", "maximum", "power"), (X[::-1],)),
     **dict.fromkeys(("sum", "mean", "max", "min", "var", "argmax"), (1,)),
+    **dict.fromkeys(("remainder", "true_divide"), (X[::-1],)),
+    **dict.fromkeys(("amax", "amin"), (0,)),
     "dot": (X.T,),
     "matmul": (X.T,),
     "reshape": ((3, 2),),
@@ -32,6 +34,12 @@ def test_a_tensor_goes_to_tinymeta_and_an_array_to_numpy(name):
         numpy.testing.assert_allclose(found, expected, rtol=1e-12)
 
 
+def test_masks_of_tensors():
+    expected = numpy.logical_and(X > 0.7, X < 1.5)
+    between = tm.jit(lambda x: np.logical_and(x > 0.7, x < 1.5))
+    assert not expected.all() and between(X).tolist() == expected.tolist()
+
+
 def test_tensors_in_lists_and_keywords():
     x = tm.tensor(X)
     for found in (np.stack([X, x]), np.array([x, x]), np.concatenate((x, X))):
@@ -47,6 +55,8 @@ def test_the_rest_is_numpys():
     assert np.pi == numpy.pi and np.float32 is numpy.float32 and np.newaxis is None
     assert np.random is numpy.random and np.sinc is numpy.sinc
     assert np.linalg.eigvalsh is numpy.linalg.eigvalsh
+    with pytest.raises(TypeError, match="^maximum takes no argument 'out'"):
+        np.maximum(tm.tensor(X), 1.0, out=X)
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         np.nothing
     with pytest.raises(AttributeError, match="no attribute 'hvp'"):

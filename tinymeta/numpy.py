@@ -16,20 +16,10 @@ import numpy
 
 from . import ops
 from .core.convert import TracedScalar
+from .core.interop import OTHER_NAMES
 from .core.tensor import Tensor, asarray
 
 __all__: list[str] = []  # what NumPy has; nothing of it is in the page of public names twice
-
-# NumPy's name of what tinymeta has under another one.
-_OTHER_NAMES = {
-    "absolute": "abs",
-    "divide": "div",
-    "dot": "matmul",
-    "multiply": "mul",
-    "negative": "neg",
-    "subtract": "sub",
-    "true_divide": "div",
-}
 
 
 def array(data: Any, dtype: Any = None) -> Any:
@@ -76,8 +66,7 @@ class _Names:
     @functools.cache  # noqa: B019  one object for each module, which is there to the end
     def _named(self, name: str) -> Any:
         theirs = getattr(self._theirs, name)
-        own_name = name if name in self._ours.__all__ else _OTHER_NAMES.get(name, name)
-        ours = getattr(self._ours, own_name, None)
+        ours = getattr(self._ours, OTHER_NAMES.get(name, name), None)
         both_are_functions = callable(theirs) and callable(ours)
         return _either(theirs, ours) if both_are_functions else theirs  # type: ignore[arg-type]
 

@@ -201,6 +201,8 @@ CASES = [
     ),
     (lambda: tm.exp(x, x), TypeError, "exp takes 1 inputs, got 2"),
     (lambda: tm.add(x), TypeError, "add takes 2 inputs, got 1"),
+    (lambda: tm.add(x, x, out=x), TypeError, "add takes no argument 'out', but inputs by position"),
+    (lambda: tm.jit(lambda x: tm.exp(x, out=[]))(x), TypeError, "exp takes no argument 'out'"),
     # ---- windows
     (
         lambda: tm.conv2d(image, np.ones((3, 3, 3, 5))),

@@ -37,6 +37,27 @@ def floats(f):
     return lambda *arrays: f(*map(in_floats, arrays))
 
 
+def first(f):
+    return lambda a, b: f(a)
+
+
+def second(f):
+    """Of what has no ends of its dtype in it, where f would be infinite."""
+    return lambda a, b: f(b)
+
+
+def of_names(names, which, numpys=lambda f: f):
+    """By name, tinymeta's function of one of the two arrays, and NumPy's."""
+    return {
+        name: (which(getattr(tm, name)), numpys(which(getattr(np, name)))) for name in names.split()
+    }
+
+
+def of_floats(f):
+    """Integers stay: NumPy before 2.1 goes by float64, which rounds large ones."""
+    return lambda a, b: a if a.dtype.kind in "iu" else f(a, b).astype(a.dtype)
+
+
 def smallest_type(x):
     return np.int64 if x.dtype.kind == "b" else x.dtype.newbyteorder("=")
 
@@ -72,55 +93,22 @@ VALUES = {
     ),
     "neg": (lambda a, b: tm.neg(a), lambda a, b: np.negative(a)),
     "square": (lambda a, b: tm.square(a), lambda a, b: a * a),
-    "exp": (lambda a, b: tm.exp(a), floats(lambda a, b: np.exp(a))),
-    "expm1": (lambda a, b: tm.expm1(a), floats(lambda a, b: np.expm1(a))),
-    "log": (lambda a, b: tm.log(a), floats(lambda a, b: np.log(a))),
-    "log1p": (lambda a, b: tm.log1p(a), floats(lambda a, b: np.log1p(a))),
-    "sqrt": (lambda a, b: tm.sqrt(a), floats(lambda a, b: np.sqrt(a))),
+    **of_names("exp expm1 log log1p log2 log10 sqrt arcsin arccos arccosh arctanh", first, floats),
+    **of_names("exp2 sin cos tan sinh cosh tanh arctan arcsinh", second, floats),
     "rsqrt": (lambda a, b: tm.rsqrt(a), floats(lambda a, b: 1 / np.sqrt(a))),
-    "sin": (lambda a, b: tm.sin(b), floats(lambda a, b: np.sin(b))),
-    "cos": (lambda a, b: tm.cos(b), floats(lambda a, b: np.cos(b))),
-    "tanh": (lambda a, b: tm.tanh(b), floats(lambda a, b: np.tanh(b))),
     "sigmoid": (lambda a, b: tm.sigmoid(b), floats(lambda a, b: 1 / (1 + np.exp(-b)))),
     "softplus": (lambda a, b: tm.softplus(b), floats(lambda a, b: np.logaddexp(b, 0))),
-    "exp2": (lambda a, b: tm.exp2(b), floats(lambda a, b: np.exp2(b))),
-    "log2": (lambda a, b: tm.log2(a), floats(lambda a, b: np.log2(a))),
-    "log10": (lambda a, b: tm.log10(a), floats(lambda a, b: np.log10(a))),
-    "tan": (lambda a, b: tm.tan(b), floats(lambda a, b: np.tan(b))),
-    "sinh": (lambda a, b: tm.sinh(b), floats(lambda a, b: np.sinh(b))),
-    "cosh": (lambda a, b: tm.cosh(b), floats(lambda a, b: np.cosh(b))),
-    "arcsin": (lambda a, b: tm.arcsin(a), floats(lambda a, b: np.arcsin(a))),
-    "arccos": (lambda a, b: tm.arccos(a), floats(lambda a, b: np.arccos(a))),
-    "arctan": (lambda a, b: tm.arctan(b), floats(lambda a, b: np.arctan(b))),
-    "arcsinh": (lambda a, b: tm.arcsinh(b), floats(lambda a, b: np.arcsinh(b))),
-    "arccosh": (lambda a, b: tm.arccosh(a), floats(lambda a, b: np.arccosh(a))),
-    "arctanh": (lambda a, b: tm.arctanh(a), floats(lambda a, b: np.arctanh(a))),
     "arctan2": (lambda a, b: tm.arctan2(a, b), floats(np.arctan2)),
     "logaddexp": (lambda a, b: tm.logaddexp(a, b), floats(np.logaddexp)),
     "erf": (lambda a, b: tm.erf(a), floats(lambda a, b: np.vectorize(math.erf)(a).astype(a.dtype))),
-    **{
-        name: (
-            (lambda f: lambda a, b: f(a))(getattr(tm, name)),
-            # NumPy before 2.1 goes by float64, which rounds large integers.
-            (lambda f: lambda a, b: a if a.dtype.kind in "iu" else f(a).astype(a.dtype))(
-                getattr(np, name)
-            ),
-        )
-        for name in ("floor", "ceil", "trunc")
-    },
+    **of_names("floor ceil trunc", first, of_floats),
     "round": (lambda a, b: tm.round(a), lambda a, b: a if a.dtype == bool else np.round(a)),
     "mod": (lambda a, b: tm.mod(a, b), lambda a, b: np.mod(a, b) if a.dtype.kind != "b" else -a),
     "floor_divide": (
         lambda a, b: tm.floor_divide(a, b),
         lambda a, b: np.floor_divide(a, b) if a.dtype.kind != "b" else -a,
     ),
-    **{
-        name: (
-            (lambda f: lambda a, b: f(a))(getattr(tm, name)),
-            (lambda f: lambda a, b: f(a))(getattr(np, name)),
-        )
-        for name in ("isnan", "isfinite", "isinf")
-    },
+    **of_names("isnan isfinite isinf", first),
     "cholesky": (
         lambda a, b: tm.linalg.cholesky(definite(a)),
         lambda a, b: np.linalg.cholesky(in_floats(definite(a))),

@@ -110,6 +110,14 @@ def test_a_function_for_the_standard_has_a_gradient():
     tm.testing.check_grads(standardized, A, order=2)
 
 
+def test_there_is_no_variance_of_as_many_numbers_as_are_taken_off():
+    for name in ("var", "std"):
+        with pytest.raises(
+            ValueError, match=f"^{name}: of 2 numbers, with correction=2, there is no"
+        ):
+            getattr(XP, name)(tm.asarray(A[:2]), axis=0, correction=2)
+
+
 def test_the_transpose_of_each_matrix():
     x = rng.normal(size=(2, 3, 4))
     np.testing.assert_array_equal(tm.asarray(x).mT.numpy(), x.mT)

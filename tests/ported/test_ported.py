@@ -22,12 +22,17 @@ WRITTEN_FOR = {
 MOST_LINES = 3
 
 
-def run(name):
-    """What the program's `main` returns, as arrays."""
+def loaded(name):
+    """The program as a module."""
     spec = importlib.util.spec_from_file_location(name, HERE / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return [as_array(x) for x in module.main()]
+    return module
+
+
+def run(name):
+    """What the program's `main` returns, as arrays."""
+    return [as_array(x) for x in loaded(name).main()]
 
 
 def as_array(x):
@@ -93,9 +98,7 @@ def test_the_derivatives_of_tanh_are_its_closed_forms():
 
 
 def test_the_step_of_a_ported_program_can_be_compiled():
-    spec = importlib.util.spec_from_file_location("p", HERE / "logistic_regression_ported.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = loaded("logistic_regression_ported")
     x, labels = module.clusters(np.random.default_rng(1), 20)
     args = np.ones((3, 3)), x, np.eye(3)[labels]
     np.testing.assert_allclose(

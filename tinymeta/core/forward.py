@@ -233,16 +233,11 @@ def jvp(f: Callable, primals: tuple, tangents: tuple, has_aux: bool = False) -> 
 def _as_tangent(x: Any, v: Any) -> Tensor:
     """`v` as a tangent of `x`. Raises ValueError if it differs from it, or moves an integer."""
     x = asarray(x)
-    if x.dtype.kind == "f":
-        return as_cotangent(x, v, "tangent", "argument")
-    v = asarray(v)
-    if v.shape != x.shape:
-        raise ValueError(
-            f"the tangent is {v.dtype}{v.shape} but the argument is {x.dtype}{x.shape}: "
-            "they must agree"
-        )
-    require(v, _refuse_moving)
-    return v
+    if x.dtype.kind != "f":
+        v = asarray(v)
+        require(v, _refuse_moving)
+        v = v.astype(x.dtype)
+    return as_cotangent(x, v, "tangent", "argument")
 
 
 def _refuse_moving(v: np.ndarray) -> None:

@@ -22,12 +22,11 @@ _REFLECTED = {
     "not_equal": "__ne__",      "greater": "__lt__",         "greater_equal": "__le__",
     "bitwise_and": "__rand__",  "bitwise_or": "__ror__",     "bitwise_xor": "__rxor__"}
 # NumPy's names of what tinymeta has under another one.
-_OTHER_NAMES = {
+OTHER_NAMES = {
     "absolute": "abs",          "subtract": "sub",           "multiply": "mul",
-    "divide": "div",            "negative": "neg",
-    "array": "asarray",         "dot": "matmul",             "vstack": "concatenate",
-    "hstack": "concatenate",    "amax": "max",               "amin": "min",
-    "remainder": "mod",         "multiply.reduce": "prod",   "add.accumulate": "cumsum",
+    "divide": "div",            "true_divide": "div",        "negative": "neg",
+    "array": "asarray",         "remainder": "mod",          "amax": "max",
+    "amin": "min",              "multiply.reduce": "prod",   "add.accumulate": "cumsum",
     "add.reduce": "sum",        "maximum.reduce": "max",     "minimum.reduce": "min"}
 # fmt: on
 
@@ -141,7 +140,7 @@ def _read_all(node: Any, how: str) -> Any:
 def _instead(how: str) -> str:
     """The beginning of an advice: the function of tinymeta to use, if there is one."""
     name = how.removeprefix("np.")
-    name = _OTHER_NAMES.get(name, name)
+    name = OTHER_NAMES.get(name, name)
     found: Any = sys.modules.get("tinymeta")
     for part in name.split("."):  # "linalg.solve" is in a module of the package
         found = getattr(found, part, None)

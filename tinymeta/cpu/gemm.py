@@ -5,15 +5,17 @@
 A tile of `out`, 6 rows of a few vectors, is kept in registers while k runs over x and y once. Each
 vector of y that is loaded serves all rows of the tile, each number of x all its columns: of 6 x 4
 vectors, 10 loads feed 24 multiplications, where three loops over scalars have two loads for one.
-(Goto & van de Geijn, Anatomy of high-performance matrix multiplication, 2008; of their packing only
-that of y is left, and no blocking of k: what is multiplied here lies in the cache already.)
+(Goto & van de Geijn, Anatomy of high-performance matrix multiplication, 2008; of their packing that
+of y is left, where its rows cannot be read where they are, see `packed`, and no blocking of k: what
+is multiplied here lies in the cache already.)
 
 Why not BLAS: NumPy's is reached through Python alone, and a compiled program does not hold Python's
 lock; large products, which are worth a stop, go there (jit/replay.py). Why not loops: no compiler
 finds the tile in them, so it is spelt out in LLVM's vectors (simd.py), as wide as a register of
 this machine.
 
-Cost: 2 m n k operations. x is read once for each strip of columns, y once for each 6 rows of x.
+Cost: 2 m n k operations. x is read once for each strip of columns, y once for each 6 rows of x;
+what is copied of y is read once more, and written once.
 """
 
 from .native import inlined, native

@@ -39,9 +39,8 @@ _FLOAT, _INDEX, _LANE = ir.FloatType(), ir.IntType(64), ir.IntType(32)
 _CONTRACT = ("contract",)  # a product and its sum may be one instruction, rounded once
 ALIGNMENT = 4  # bytes: a vector may begin at any float32
 CACHE_LINE = 16  # float32 numbers that come into the cache together
-ROWS_AHEAD = (
-    8  # how early a row is asked for: some 100 cycles, what the second cache takes, or more
-)
+# How early a row is asked for: some 100 cycles, what the second cache takes, or more.
+ROWS_AHEAD = 8
 
 
 @intrinsic

@@ -64,7 +64,7 @@ def array_kernel_of(eqn: Equation) -> ArrayKernel | None:
         return None
     if eqn.op in _ADDING and eqn.dtype == bool:  # a kernel would count them
         return None
-    if eqn.op in _BY_LIBRARY and eqn.inputs[0].shape[-1] > SMALL:
+    if _CALLS[eqn.op] is _factor and eqn.inputs[0].shape[-1] > SMALL:  # a library's, as eagerly
         return None
     call = _CALLS[eqn.op](eqn)
     dtypes = [DTYPES[x.dtype] for x in arrays]
@@ -156,4 +156,3 @@ _CALLS: dict[str, Callable[[Equation], _FunctionCall]] = {
 }
 _MOVING = {"to_cols", "take", "take_along"}  # the first operand's elements, into the result
 _ADDING = {"from_cols", "scatter_add", "scatter_add_along", "cumulative_sum"}
-_BY_LIBRARY = {"cholesky", "lu", "triangular_solve"}  # of large matrices, as in eager mode

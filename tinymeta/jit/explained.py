@@ -34,12 +34,16 @@ class Explained(NamedTuple):
     parts: "dict[str, Replay | Launches]"  # all that is run: "whole", or "before", "chunk", "after"
     replay: "Replay | Launches"  # of a chunk, if the program is split
     execution: Execution  # in words: how it is run, and why much of it is not cut up, if so
-    chunks: list[int]  # how many tasks each chunk has; empty if it is run whole
-    groups: list[list[int]]  # of these chunks: what one thread takes together
+    groups: list[list[int]]  # of chunks, by their tasks, that a thread takes; none if run whole
     threads: int  # that take them
     seconds: float  # of tracing and compiling
     built: tuple[int, int]  # kernels compiled now, kernels loaded from the disk
     step_seconds: list[float] | None  # of each step of `replay`, if asked for
+
+    @property
+    def chunks(self) -> list[int]:
+        """How many tasks each chunk has; empty if it is run whole."""
+        return [size for group in self.groups for size in group if size]
 
     @property
     def kernels(self) -> Counter:
@@ -173,17 +177,15 @@ def explained(f: Callable, args: tuple, kwargs: dict, times: bool) -> Explained:
             "differentiated, so it is not compiled: call explain outside"
         )
     replay: Any = found.replay
-    chunks: list[int] = []
     parts = {"whole": replay}
     groups: list[list[int]] = []
     threads = 1
     if isinstance(replay, ChunkedReplay):
         whole, threads = replay, replay.threads
         sizes = [end - begin for begin, end in zip(whole.bounds, whole.bounds[1:])]
-        chunks = [size for size in sizes if size]
         per_group = len(sizes) // whole.groups
         groups = [sizes[k : k + per_group] for k in range(0, len(sizes), per_group)]
-        replay = whole.chunks[chunks[0]]
+        replay = whole.chunks[next(filter(None, sizes))]
         found_parts = {"before": whole.before, "chunk": replay, "after": whole.after}
         parts = {name: part for name, part in found_parts.items() if part}
     return Explained(
@@ -192,7 +194,6 @@ def explained(f: Callable, args: tuple, kwargs: dict, times: bool) -> Explained:
         parts=parts,
         replay=replay,
         execution=found.execution,
-        chunks=chunks,
         groups=groups,
         threads=threads,
         seconds=seconds,

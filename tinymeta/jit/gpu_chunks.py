@@ -21,9 +21,11 @@ from ..core.device import move
 from ..core.scope import state
 from ..cuda.array import Array
 from ..system.world import World
+from .chunks import chunk_bounds
 from .graph import Launches
 from .program import Equation
 from .split import Split
+from .work_buffers import join_ranks
 
 _LEAST_CHUNKS = 8
 
@@ -42,7 +44,7 @@ class ChunkedLaunches:
         count = _LEAST_CHUNKS
         while count < world.size:
             count *= 2
-        self.bounds = [split.tasks * k // count for k in range(count + 1)]
+        self.bounds = chunk_bounds(split.tasks, count)
         self.own = range(*world.share(count))
         sizes = {self.size(k) for k in self.own} - {0}
         self.chunks = {size: Launches(split.chunk(size)) for size in sizes}
@@ -57,9 +59,7 @@ class ChunkedLaunches:
         """The whole program's outputs, new arrays, for these inputs."""
         split = self.split
         values: dict[Equation, Any] = dict(zip(split.whole.inputs, arrays))
-        for x in split.mapped:
-            if x.op == "constant":
-                values[x] = np.array(x.static["value"], order="C")
+        values |= split.mapped_constants()
         if self.before:
             values |= zip(split.before.outputs, self.before(arrays))
         values |= self.run_chunks(values)
@@ -88,12 +88,10 @@ class ChunkedLaunches:
             parts.append(results[: len(split.reduced)])
             for y, result in zip(split.concatenated, results[len(split.reduced) :]):
                 self.rows(y, k, found[y])[...] = result
-        for y, array in found.items():
-            of_a_task = y.size // split.tasks
-            ranks = range(self.world.size)
-            firsts = [self.bounds[self.world.share(len(self.bounds) - 1, r)[0]] for r in ranks]
-            ends = [of_a_task * task for task in (*firsts, split.tasks)]
-            self.world.join(array.reshape(-1), ends)
+        chunks, ranks = len(self.bounds) - 1, range(self.world.size)
+        firsts = [self.bounds[self.world.share(chunks, rank)[0]] for rank in ranks]
+        for array in found.values():
+            join_ranks(self.world, array, firsts, split.tasks)
         return found | self.totals(parts)
 
     def totals(self, parts: list[list[np.ndarray]]) -> dict[Equation, np.ndarray]:

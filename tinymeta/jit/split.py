@@ -27,6 +27,8 @@ arrays and returns arrays, so it could as well run in another process.
 from collections.abc import Iterable
 from typing import NamedTuple
 
+import numpy as np
+
 from .program import Builder, Equation, Program, program_of, stand_in
 from .task_roles import NotSeparable, estimated_seconds, follow_tasks, repeats_for_tasks
 
@@ -72,6 +74,11 @@ class Split(NamedTuple):
             operands = tuple(operand(eqn, x) for x in eqn.inputs)
             by_rows[eqn] = builder.build(eqn.op, operands, static, eqn)
         return program_of([by_rows[y] for y in (*self.reduced, *self.concatenated)], inputs)
+
+    def mapped_constants(self) -> dict[Equation, np.ndarray]:
+        """The arrays of those mapped values that are constants, contiguous."""
+        constants = [x for x in self.mapped if x.op == "constant"]
+        return {x: np.array(x.static["value"], order="C") for x in constants}
 
 
 # ---- which axis ---------------------------------------------------------------------------------

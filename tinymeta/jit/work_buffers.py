@@ -46,6 +46,16 @@ class SumTable(NamedTuple):
         return columns.reshape(self.results[k].shape)
 
 
+def join_ranks(world: World, array: np.ndarray, firsts: list[int], tasks: int) -> None:
+    """Fill in the rows of a concatenated result that other ranks have computed.
+
+    array (rows, ..), contiguous, with as many rows for each of the tasks; firsts: each rank's first
+    task.
+    """
+    of_a_task = array.size // tasks
+    world.join(array.reshape(-1), [of_a_task * task for task in (*firsts, tasks)])
+
+
 class WorkBuffers:
     """What one call of a split program needs: arrays that go into chunks and come out of them.
 
@@ -62,9 +72,7 @@ class WorkBuffers:
         self.count = end - self.first
         self.present = [any(self._sizes_of(g)) for g in range(groups)]  # has it a task?
         self.subtrees = [self._plan_group(g) for g in range(self.count)]
-        self.constants = {
-            x: np.array(x.static["value"], order="C") for x in split.mapped if x.op == "constant"
-        }
+        self.constants = split.mapped_constants()
         dtypes = dict.fromkeys(y.dtype for y in split.reduced)
         self.sums = [self._sum_table(dtype) for dtype in dtypes]
         self.arrays: list[np.ndarray] = []  # of the call: mapped, broadcast, concatenated
@@ -154,8 +162,9 @@ class WorkBuffers:
         concatenated = self.split.concatenated
         found = dict(zip(concatenated, self.arrays[len(self.arrays) - len(concatenated) :]))
         if self.world.size > 1:
-            for y, array in found.items():
-                self._join_ranks(y, array)
+            firsts = [self.tasks_of(rank)[0] for rank in range(self.world.size)]
+            for array in found.values():
+                join_ranks(self.world, array, firsts, self.split.tasks)
         for rows, results, edges in self.sums:
             if self.world.size > 1:
                 total = self.world.total(rows, self.present)
@@ -165,13 +174,6 @@ class WorkBuffers:
                 found[y] = total[begin:end].reshape(y.shape)
         self.arrays = []
         return found
-
-    def _join_ranks(self, y: Equation, array: np.ndarray) -> None:
-        """Fill in the rows of a concatenated result that other ranks have computed."""
-        bounds = [self.tasks_of(rank)[0] for rank in range(self.world.size)]
-        of_a_task = y.size // self.split.tasks
-        ends = [of_a_task * task for task in (*bounds, self.split.tasks)]
-        self.world.join(array.reshape(-1), ends)
 
     # ---- for the machine -------------------------------------------------------------------------
 

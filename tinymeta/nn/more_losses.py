@@ -12,6 +12,7 @@ from ..core.checks import check_real
 from ..core.primitive import require
 from ..core.tensor import Tensor, asarray
 from ..ops.create import is_class
+from ..ops.promote import promote
 
 __all__ = ["binary_cross_entropy", "hinge", "huber", "kl_divergence", "mae", "nll"]
 
@@ -97,10 +98,8 @@ def _alike(loss: str, prediction: Any, target: Any) -> tuple[Tensor, Tensor]:
             f"{loss}: {prediction.shape} and the target {target.shape} must have one shape "
             "(.., N, D), with an example"
         )
-    dtype = prediction.dtype if prediction.dtype.kind == "f" else np.dtype(np.float32)
-    if target.dtype.kind == "f" and prediction.dtype.kind == "f":
-        return prediction, target
-    return prediction.astype(dtype), target.astype(dtype)
+    prediction, target = promote(loss, (prediction, target), floating=True)
+    return prediction, target
 
 
 def _check_probabilities(values: np.ndarray) -> None:

@@ -14,10 +14,11 @@ import numpy as np
 from ..core.checks import check_flag, check_whole, shown
 from ..core.primitive import Primitive
 from ..core.tensor import Tensor, asarray
+from .arrange import slice_along
 from .broadcast import with_ones
 from .checks import Axes, as_axes, as_axis, size_of
 from .elementwise import maximum, where
-from .index import take_along_axis, take_along_p
+from .index import in_three, take_along_axis, taken_along
 from .join import concatenate
 from .more_elementwise import isnan
 from .more_reduce import widened
@@ -37,16 +38,14 @@ argsort_p = Primitive(
 )
 
 
-def _in_three(x: Tensor, axis: int) -> Tensor:
-    """(A, n, B), n the size of the axis."""
-    return reshape(x, (size_of(x.shape[:axis]), x.shape[axis], size_of(x.shape[axis + 1 :])))
-
-
 def _one_axis(name: str, x: Tensor, axis: int | None) -> tuple[Tensor, int]:
     """`x` and a non-negative axis; of None the flattened x."""
     if axis is None:
         return reshape(x, (x.size,)), 0
     return x, as_axis(name, axis, x.ndim)
+
+
+_sorted_at = float16_by_float32("sort")(taken_along)
 
 
 # ---- cumulative ---------------------------------------------------------------------------------
@@ -59,7 +58,7 @@ def cumsum(x: Any, axis: int | None = None) -> Tensor:
     Integers are added up in 64 bits, floats one after another in their dtype.
     """
     x, axis = _one_axis("cumsum", widened(x), axis)
-    return reshape(cumulative_sum(_in_three(x, axis), reverse=False), x.shape)
+    return reshape(cumulative_sum(in_three(x, axis), reverse=False), x.shape)
 
 
 def cumprod(x: Any, axis: int | None = None) -> Tensor:
@@ -115,7 +114,7 @@ def argsort(x: Any, axis: int | None = -1, *, descending: bool = False) -> Tenso
     """
     check_flag("argsort", descending=descending)
     x, axis = _one_axis("argsort", asarray(x), axis)
-    places = argsort_p(_in_three(flip(x, axis) if descending else x, axis))
+    places = argsort_p(in_three(flip(x, axis) if descending else x, axis))
     places = reshape(places, x.shape)
     return flip(x.shape[axis] - 1 - places, axis) if descending else places
 
@@ -127,14 +126,7 @@ def sort(x: Any, axis: int | None = -1, *, descending: bool = False) -> Tensor:
     """
     x, axis = _one_axis("sort", asarray(x), axis)
     places = argsort(x, axis, descending=descending)
-    return _taken_along(x, places, axis)
-
-
-@float16_by_float32("sort")
-def _taken_along(x: Tensor, places: Tensor, axis: int) -> Tensor:
-    """`take_along_axis` at places that are known to be there."""
-    taken = take_along_p(_in_three(x, axis), _in_three(places, axis))
-    return reshape(taken, places.shape)
+    return _sorted_at(x, places, axis)
 
 
 def topk(x: Any, k: int, axis: int = -1) -> tuple[Tensor, Tensor]:
@@ -147,10 +139,8 @@ def topk(x: Any, k: int, axis: int = -1) -> tuple[Tensor, Tensor]:
     check_whole("topk", 0, k=k)
     if k > x.shape[axis]:
         raise ValueError(f"topk: axis {axis} of {x.shape} has no {shown(k)} elements")
-    index = [slice(None)] * x.ndim
-    index[axis] = slice(int(k))
-    places = argsort(x, axis, descending=True)[tuple(index)]
-    return _taken_along(x, places, axis), places
+    places = slice_along(argsort(x, axis, descending=True), axis, 0, int(k))
+    return _sorted_at(x, places, axis), places
 
 
 def median(x: Any, axis: Axes = None, keepdims: bool = False) -> Tensor:

@@ -68,9 +68,10 @@ def _parts(name: str, x: Tensor, indices_or_sections: Any, axis: int) -> list[Te
         (count,) = begins
         if count < 1:
             raise ValueError(f"{name}: {shown(count)} parts are less than one")
+        as_shape(name, (count,))  # raises for more than any memory
         small, larger = divmod(n, count)
         begins = tuple([k * small + min(k, larger) for k in range(1, count)])
-    return [_along(x, axis, *ends) for ends in zip((0, *begins), (*begins, n))]
+    return [slice_along(x, axis, *ends) for ends in zip((0, *begins), (*begins, n))]
 
 
 # ---- copies -------------------------------------------------------------------------------------
@@ -141,10 +142,12 @@ def _rolled(x: Tensor, places: int, axis: int) -> Tensor:
     places = places % n if n else 0
     if not places:
         return x
-    return concatenate([_along(x, axis, n - places, n), _along(x, axis, 0, n - places)], axis)
+    return concatenate(
+        [slice_along(x, axis, n - places, n), slice_along(x, axis, 0, n - places)], axis
+    )
 
 
-def _along(x: Tensor, axis: int, start: int, stop: int) -> Tensor:
+def slice_along(x: Tensor, axis: int, start: int, stop: int) -> Tensor:
     """x[start:stop] along an axis."""
     index = [slice(None)] * x.ndim
     index[axis] = slice(start, stop)

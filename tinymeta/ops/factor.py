@@ -23,10 +23,11 @@ import numpy as np
 
 from ..core.primitive import Primitive
 from ..core.tensor import Tensor, asarray
+from .broadcast import broadcast_to, sum_p
 from .checks import ShapeDtype
 from .indexing import getitem
 from .matmul import matmul_p
-from .movement import swapaxes
+from .movement import matrix_transpose
 
 # ---- shapes and parts ---------------------------------------------------------------------------
 
@@ -65,11 +66,6 @@ def parts(stacked: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return p, lower, upper
 
 
-def turned(x: Tensor) -> Tensor:
-    """The transpose of each matrix."""
-    return swapaxes(x, -1, -2)
-
-
 def masked(x: Tensor, mask: np.ndarray) -> Tensor:
     """Each matrix (.., n, n) times the numbers of a constant one (n, n), element by element."""
     constant: Any = asarray(mask.astype(x.dtype))
@@ -91,16 +87,16 @@ def _half(x: Tensor) -> Tensor:
 
 def _cholesky_rule(g: Tensor, y: Tensor, a: Tensor) -> Tensor:
     """With dL = L half(L^-1 da L^-T):  half(s + s') of s = L^-T half(L' g) L^-1."""
-    inner = triangular_solve_p(y, _half(matmul_p(turned(y), g)), transposed=True)
-    s: Any = triangular_solve_p(y, turned(inner), transposed=True)
-    return _half(s + turned(s))
+    inner = triangular_solve_p(y, _half(matmul_p(matrix_transpose(y), g)), transposed=True)
+    s: Any = triangular_solve_p(y, matrix_transpose(inner), transposed=True)
+    return _half(s + matrix_transpose(s))
 
 
 def _matrix_rule(g: Tensor, x: Tensor, matrix: Tensor, b: Tensor, transposed: bool) -> Tensor:
     """From dL x + L dx = db:  - (L^-T g) x', of which the lower triangle was read."""
     of_b = triangular_solve_p(matrix, g, transposed=not transposed)
     left, right = (x, of_b) if transposed else (of_b, x)
-    return masked(matmul_p(left, turned(right)), -_lower_mask(x.shape[-2], 1.0))
+    return masked(matmul_p(left, matrix_transpose(right)), -_lower_mask(x.shape[-2], 1.0))
 
 
 def _lu_rule(g: Tensor, y: Tensor, a: Tensor) -> Tensor:
@@ -112,10 +108,11 @@ def _lu_rule(g: Tensor, y: Tensor, a: Tensor) -> Tensor:
     _, of_lower, of_upper = parts(g)
     below = _lower_mask(a.shape[-1], 0.0)
     of_upper = masked(of_upper, 1.0 - below)
-    from_lower: Any = matmul_p(turned(lower), of_lower)
-    s = masked(from_lower - matmul_p(of_upper, turned(upper)), below)
-    shares: Any = triangular_solve_p(turned(upper), turned(s), transposed=True)
-    return matmul_p(p, triangular_solve_p(lower, of_upper + turned(shares), transposed=True))
+    from_lower: Any = matmul_p(matrix_transpose(lower), of_lower)
+    s = masked(from_lower - matmul_p(of_upper, matrix_transpose(upper)), below)
+    shares: Any = triangular_solve_p(matrix_transpose(upper), matrix_transpose(s), transposed=True)
+    total = of_upper + matrix_transpose(shares)
+    return matmul_p(p, triangular_solve_p(lower, total, transposed=True))
 
 
 # fmt: off
@@ -128,3 +125,23 @@ triangular_solve_p = Primitive("triangular_solve", shape=_solved_shape, family="
     _matrix_rule,
     lambda g, x, matrix, b, transposed: triangular_solve_p(matrix, g, transposed=not transposed)))
 # fmt: on
+
+
+# ---- what is made of P, L and U -----------------------------------------------------------------
+
+
+def pivots(factors: Tensor) -> Tensor:
+    """The diagonals of U, (.., n), of what `lu_p` returns: a determinant is the product of one."""
+    _, _, upper = parts(factors)
+    return sum_p(masked(upper, np.eye(upper.shape[-1])), axes=(upper.ndim - 1,))
+
+
+def solution(factors: Tensor, b: Tensor) -> Tensor:
+    """x with P L U x = b, (.., n, k): first L y = P' b, then U x = y.
+
+    factors: what `lu_p` returns; its leading axes broadcast to those of b.
+    """
+    tasks = (*b.shape[:-2], *factors.shape[-2:])
+    p, lower, upper = (broadcast_to(x, tasks) for x in parts(factors))
+    y = triangular_solve_p(lower, matmul_p(matrix_transpose(p), b), transposed=False)
+    return triangular_solve_p(matrix_transpose(upper), y, transposed=True)

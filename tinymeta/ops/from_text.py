@@ -45,6 +45,7 @@ class Elementwise(Primitive):
     ):
         free = sorted(names(parsed(text)))  # a b c, and static metadata
         self.arity = len({*free} & {*INPUTS})
+        self.static_names = {*free} - {*INPUTS}
         self.result = None if result is None else np.dtype(result)
         self.floating = floating
         self.skip = skip
@@ -67,6 +68,9 @@ class Elementwise(Primitive):
     def __call__(self, *inputs: Any, **static: Any) -> Tensor:
         if len(inputs) != self.arity:
             raise TypeError(f"{self.name} takes {self.arity} inputs, got {len(inputs)}")
+        if not self.static_names.issuperset(static):
+            unknown = min(static.keys() - self.static_names)
+            raise TypeError(f"{self.name} takes no argument {unknown!r}, but inputs by position")
         try:
             kept = tuple(map(asarray, inputs[: self.skip])) if self.skip else ()
             promoted = promote(self.name, inputs[self.skip :], self.floating)

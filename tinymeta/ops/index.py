@@ -37,6 +37,12 @@ def _around(shape: Shape, axis: int) -> tuple[Shape, Shape]:
     return shape[:axis], shape[axis + 1 :]
 
 
+def in_three(x: Tensor, axis: int) -> Tensor:
+    """`x` as (A, n, B), n the size of the axis."""
+    before, after = _around(x.shape, axis)
+    return reshape(x, (size_of(before), x.shape[axis], size_of(after)))
+
+
 # fmt: off
 # Declared first, as rules name them before they are assigned.
 scatter_add_p: Primitive
@@ -96,11 +102,9 @@ def take(x: Any, indices: Any, axis: int = 0) -> Tensor:
     x = asarray(x)
     axis = as_axis("take", axis, x.ndim)
     before, after = _around(x.shape, axis)
-    n = x.shape[axis]
-    indices = checked_indices("take", indices, n)
-    flat = reshape(x, (size_of(before), n, size_of(after)))
+    indices = checked_indices("take", indices, x.shape[axis])
     flat_indices = reshape(indices, indices.size)
-    taken = take_p(flat, flat_indices)
+    taken = take_p(in_three(x, axis), flat_indices)
     return reshape(taken, before + indices.shape + after)
 
 
@@ -113,16 +117,17 @@ def take_along_axis(x: Any, indices: Any, axis: int = -1) -> Tensor:
     x = asarray(x)
     indices = asarray(indices)
     axis = as_axis("take_along_axis", axis, x.ndim)
-    before, after = _around(x.shape, axis)
-    others_agree = _around(indices.shape, axis) == (before, after)
+    others_agree = _around(indices.shape, axis) == _around(x.shape, axis)
     if indices.ndim != x.ndim or not others_agree:
         raise ValueError(
             f"take_along_axis: indices {indices.shape} must have the shape {x.shape} "
             f"except on axis {axis}"
         )
-    n, m = x.shape[axis], indices.shape[axis]
-    indices = checked_indices("take_along_axis", indices, n)
-    flat = reshape(x, (size_of(before), n, size_of(after)))
-    flat_indices = reshape(indices, (size_of(before), m, size_of(after)))
-    taken = take_along_p(flat, flat_indices)
-    return reshape(taken, (*before, m, *after))
+    indices = checked_indices("take_along_axis", indices, x.shape[axis])
+    return taken_along(x, indices, axis)
+
+
+def taken_along(x: Tensor, places: Tensor, axis: int) -> Tensor:
+    """`take_along_axis` at places, int64, that are known to be there."""
+    taken = take_along_p(in_three(x, axis), in_three(places, axis))
+    return reshape(taken, places.shape)

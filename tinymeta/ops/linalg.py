@@ -24,10 +24,10 @@ from ..core.tensor import Tensor, asarray
 from .broadcast import broadcast_to
 from .compose import norm
 from .elementwise import abs, log, sign, square
-from .factor import check_square, cholesky_p, lu_p, masked, parts, triangular_solve_p, turned
-from .join import concatenate
+from .factor import check_square, cholesky_p, lu_p, parts, pivots, solution, triangular_solve_p
 from .matmul import broadcast_leading_axes, matmul, matmul_p
-from .movement import expand_dims, squeeze
+from .more_reduce import prod
+from .movement import expand_dims, matrix_transpose, squeeze
 from .promote import promote
 from .reduce import sum
 
@@ -97,7 +97,7 @@ def cholesky(a: Any) -> Tensor:
     """
     (a,) = _floating("cholesky", a)
     check_square("cholesky", a)
-    found = cholesky_p((a + turned(a)) * 0.5)
+    found = cholesky_p((a + matrix_transpose(a)) * 0.5)
     if isinstance(a.value, np.ndarray) and np.isfinite(a.value).all():  # else NaN stays NaN
         how = "add a multiple of the identity, or make sure that it is symmetric"
         _refuse(found, _has_nan, f"cholesky: {{of}} not positive definite: {how}")
@@ -114,7 +114,7 @@ def solve_triangular(a: Any, b: Any, lower: bool = False) -> Tensor:
     a, b, is_vector = _system("solve_triangular", a, b)
     _refuse(a, _has_zero, "solve_triangular: {of} singular, with a 0 on its diagonal")
     a, b = broadcast_leading_axes("solve_triangular", a, b, 2)
-    x = triangular_solve_p(a if lower else turned(a), b, transposed=not lower)
+    x = triangular_solve_p(a if lower else matrix_transpose(a), b, transposed=not lower)
     return _as_given(x, is_vector)
 
 
@@ -139,14 +139,13 @@ def inv(a: Any) -> Tensor:
 
 
 def _solution(name: str, a: Any, b: Any) -> Tensor:
-    """L y = P' b, then U x = y; a matrix that several right sides share is factored once."""
+    """A matrix that several right sides share is factored once."""
     a, b, is_vector = _system(name, a, b)
-    p, lower, upper = parts(lu_p(a))
-    lower, columns = broadcast_leading_axes(name, lower, matmul(turned(p), b), 2)
+    factors = lu_p(a)
+    _, columns = broadcast_leading_axes(name, a, b, 2)
+    _, _, upper = parts(factors)
     _refuse(upper, _has_zero, f"{name}: {{of}} singular: there is no one solution")
-    y = triangular_solve_p(lower, columns, transposed=False)
-    upper, _ = broadcast_leading_axes(name, upper, y, 2)
-    return _as_given(triangular_solve_p(turned(upper), y, transposed=True), is_vector)
+    return _as_given(solution(factors, columns), is_vector)
 
 
 # ---- determinants --------------------------------------------------------------------------------
@@ -160,22 +159,9 @@ class SlogdetResult(NamedTuple):
 
 
 def _pivots(name: str, a: Any) -> Any:
-    """(.., n) numbers of which the determinant is the product: the diagonal of U."""
+    """(.., n) numbers of which the determinant is the product."""
     (a,) = _floating(name, a)
-    _, _, upper = parts(lu_p(a))
-    identity = np.eye(a.shape[-1])
-    return sum(masked(upper, identity), -1)
-
-
-def _product(x: Any) -> Tensor:
-    """The product over the last axis, by halves; 1 over an empty one."""
-    if not x.shape[-1]:
-        return asarray(np.ones(x.shape[:-1], x.dtype))
-    while x.shape[-1] > 1:
-        half = x.shape[-1] // 2
-        paired = x[..., :half] * x[..., half : 2 * half]
-        x = concatenate([paired, x[..., 2 * half :]], -1)
-    return x[..., 0]
+    return pivots(lu_p(a))
 
 
 def det(a: Any) -> Tensor:
@@ -184,7 +170,7 @@ def det(a: Any) -> Tensor:
     Of a singular matrix it is 0 with a gradient of NaN or infinity, as the inverse is in it. Raises
     ValueError for a matrix that is not square.
     """
-    return _product(_pivots("det", a))
+    return prod(_pivots("det", a), -1)
 
 
 def slogdet(a: Any) -> SlogdetResult:
@@ -193,8 +179,8 @@ def slogdet(a: Any) -> SlogdetResult:
     Of a positive definite one 2 sum(log(diagonal of cholesky(a))) is half of the work. Raises
     ValueError for a matrix that is not square.
     """
-    pivots = _pivots("slogdet", a)
-    return SlogdetResult(_product(sign(pivots)), sum(log(abs(pivots)), -1))
+    numbers = _pivots("slogdet", a)
+    return SlogdetResult(prod(sign(numbers), -1), sum(log(abs(numbers)), -1))
 
 
 # ---- least squares -------------------------------------------------------------------------------
@@ -217,8 +203,8 @@ def _orthonormal(a: Any) -> tuple[Any, Any]:
     """
     lower: Any = None
     for _ in range(2):
-        factor = cholesky_p(matmul_p(turned(a), a))
-        a = turned(triangular_solve_p(factor, turned(a), transposed=False))
+        factor = cholesky_p(matmul_p(matrix_transpose(a), a))
+        a = matrix_transpose(triangular_solve_p(factor, matrix_transpose(a), transposed=False))
         lower = factor if lower is None else matmul_p(lower, factor)
     return a, lower
 
@@ -233,12 +219,12 @@ def lstsq(a: Any, b: Any) -> LstsqResult:
     """
     a, b, is_vector = _system("lstsq", a, b)
     m, n = a.shape[-2:]
-    q, lower = _orthonormal(a if m >= n else turned(a))
+    q, lower = _orthonormal(a if m >= n else matrix_transpose(a))
     _refuse(lower, _has_nan, "lstsq: {of} without full rank, or nearly so: drop or add columns")
     q, columns = broadcast_leading_axes("lstsq", q, b, 2)
     lower = broadcast_to(lower, (*q.shape[:-2], *lower.shape[-2:]))
     if m >= n:
-        x: Any = triangular_solve_p(lower, matmul_p(turned(q), columns), transposed=True)
+        x: Any = triangular_solve_p(lower, matmul_p(matrix_transpose(q), columns), transposed=True)
     else:
         x = matmul_p(q, triangular_solve_p(lower, columns, transposed=False))
     missed: Any = matmul(a, x) - b

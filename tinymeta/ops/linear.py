@@ -19,9 +19,8 @@ from ..core.tensor import Tensor, asarray
 from .checkpoint import pack, unpack
 from .create import zeros_like
 from .elementwise import abs, sqrt, where
-from .factor import lu_p, masked, parts, triangular_solve_p, turned
+from .factor import lu_p, pivots, solution
 from .join import stack
-from .matmul import matmul
 from .reduce import sum
 
 
@@ -108,13 +107,12 @@ def eliminate(apply_system: Callable, b: Any) -> Any:
     units = [asarray(unit) for unit in np.eye(right.size, dtype=right.dtype)]
     columns = [pack(tree.leaves(apply_system(rebuild(unpack(e, leaves))))) for e in units]
     matrix = stack(columns, 1)  # (n, n)
-    p, lower, upper = parts(lu_p(matrix))
-    pivots: Any = abs(sum(masked(upper, np.eye(right.size)), -1))
-    least = pivots.min() / (right.size * np.finfo(right.dtype).eps)
+    factors = lu_p(matrix)
+    sizes: Any = abs(pivots(factors))
+    least = sizes.min() / (right.size * np.finfo(right.dtype).eps)
     require(least <= abs(matrix).max(), _refuse_singular)
-    column = triangular_solve_p(lower, matmul(turned(p), right[:, None]), transposed=False)
-    solution = triangular_solve_p(turned(upper), column, transposed=True)
-    return rebuild(unpack(solution[:, 0], leaves))
+    found: Any = solution(factors, right[:, None])
+    return rebuild(unpack(found[:, 0], leaves))
 
 
 def _refuse_singular(is_zero: np.ndarray) -> None:

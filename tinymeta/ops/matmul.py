@@ -12,7 +12,7 @@ from ..core.primitive import Primitive
 from ..core.tensor import Tensor
 from .broadcast import broadcast_to
 from .checks import ShapeDtype
-from .movement import expand_dims, squeeze, swapaxes
+from .movement import expand_dims, matrix_transpose, squeeze
 from .promote import promote
 
 
@@ -28,15 +28,11 @@ def _product_shape(x: Any, w: Any) -> ShapeDtype:
     return (*leading, n, m), x.dtype
 
 
-def _transposed(x: Tensor) -> Tensor:
-    return swapaxes(x, -1, -2)
-
-
 # fmt: off
 matmul_p: Primitive  # declared first, as its rules name it
 matmul_p = Primitive("matmul", shape=_product_shape, family="matmul", vjps=(
-    lambda g, y, x, w: matmul_p(g, _transposed(w)),
-    lambda g, y, x, w: matmul_p(_transposed(x), g)))
+    lambda g, y, x, w: matmul_p(g, matrix_transpose(w)),
+    lambda g, y, x, w: matmul_p(matrix_transpose(x), g)))
 # fmt: on
 
 

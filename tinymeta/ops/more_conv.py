@@ -124,7 +124,7 @@ def conv_transpose2d(
         else:
             size = whole - pads[k][0] - pads[k][1]
         image.append(size + more[k])
-    if min(image) < 1:
+    if min(*image, *places) < 1:
         raise ValueError(f"{name}: the padding {padding} leaves nothing of {places} places")
     geometry = geometry_of(name, image, kernel, steps, pads)
     if geometry.result != places:

@@ -32,9 +32,9 @@ def prod(x: Any, axis: Axes = None, keepdims: bool = False) -> Tensor:
     axes = as_axes("prod", axis, x.ndim)
     kept = without(x.shape, axes)
     others = [i for i in range(x.ndim) if i not in axes]
-    rows = reshape(transpose(x, (*axes, *others)), (-1 if x.size else 0, *kept))
     if x.size == 0:
         return asarray(np.ones(with_ones(x.shape, axes) if keepdims else kept, x.dtype))
+    rows = reshape(transpose(x, (*axes, *others)), (-1, *kept))
     while rows.shape[0] > 1:
         half = rows.shape[0] // 2
         product = rows[:half] * rows[half : 2 * half]

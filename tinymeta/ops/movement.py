@@ -163,6 +163,11 @@ def swapaxes(x: Any, axis1: int, axis2: int) -> Tensor:
     return transpose_p(x, axes=tuple(order))
 
 
+def matrix_transpose(x: Any) -> Tensor:
+    """Each matrix transposed: (.., n, m) -> (.., m, n)."""
+    return swapaxes(x, -1, -2)
+
+
 def moveaxis(x: Any, source: int, destination: int) -> Tensor:
     """`x` with the axis `source` at the place `destination`, the others in their order.
 

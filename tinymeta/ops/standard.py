@@ -25,10 +25,10 @@ from ..core.checks import as_dtype
 from ..core.tensor import Tensor
 from ..core.tensor import asarray as _asarray
 from . import linalg
-from .checks import as_axes
+from .movement import matrix_transpose
 from .promote import promote
 
-__all__ = [  # and what is in both of the tables below and in tinymeta
+__all__ = [  # and what is in the tables below
     "asarray",
     "astype",
     "broadcast_arrays",
@@ -39,10 +39,6 @@ __all__ = [  # and what is in both of the tables below and in tinymeta
     "inf",
     "isdtype",
     "linalg",
-    "logical_and",
-    "logical_not",
-    "logical_or",
-    "logical_xor",
     "matrix_transpose",
     "nan",
     "newaxis",
@@ -50,10 +46,8 @@ __all__ = [  # and what is in both of the tables below and in tinymeta
     "positive",
     "reshape",
     "result_type",
-    "std",
     "sum",
     "unstack",
-    "var",
     "vecdot",
 ]
 _VERSIONS = ("2021.12", "2022.12", "2023.12", "2024.12")
@@ -68,12 +62,12 @@ _OTHER_NAMES = {
     "permute_dims": "transpose", "acos": "arccos",           "acosh": "arccosh",
     "asin": "arcsin",           "asinh": "arcsinh",          "atan": "arctan",
     "atan2": "arctan2",         "atanh": "arctanh",          "remainder": "mod",
-    "cumulative_sum": "cumsum", "cumulative_prod": "cumprod"}
+    "cumulative_sum": "cumsum", "cumulative_prod": "cumprod", "logical_not": "invert"}
 _SAME_NAMES = """
     abs add ceil clip cos cosh equal exp expm1 floor floor_divide greater greater_equal isfinite
-    isinf isnan less less_equal log log10 log1p log2 logaddexp maximum minimum not_equal reciprocal
-    round sign sin sinh sqrt square tan tanh trunc
-    all any argmax argmin argsort max mean min prod sort
+    isinf isnan less less_equal log log10 log1p log2 logaddexp logical_and logical_or logical_xor
+    maximum minimum not_equal round sign sin sinh sqrt square tan tanh trunc
+    all any argmax argmin argsort max mean min prod sort std var
     arange broadcast_to expand_dims eye flip full linspace matmul moveaxis ones ones_like
     outer repeat roll squeeze stack take take_along_axis tensordot tile tril triu where
     zeros zeros_like
@@ -94,9 +88,9 @@ _KINDS = {
 
 
 def _collected() -> dict[str, Any]:
-    """Of the two tables, what is there."""
+    """What the two tables name, and the dtypes."""
     names = {name: name for name in _SAME_NAMES} | _OTHER_NAMES
-    found = {name: getattr(ops, ours) for name, ours in names.items() if hasattr(ops, ours)}
+    found = {name: getattr(ops, ours) for name, ours in names.items()}
     return found | {name: np.dtype(name) for name in _DTYPES}
 
 
@@ -136,11 +130,6 @@ def reshape(x: Any, /, shape: Any, *, copy: bool | None = None) -> Tensor:
     return ops.reshape(x, shape)
 
 
-def matrix_transpose(x: Any, /) -> Tensor:
-    """Each matrix transposed."""
-    return ops.swapaxes(x, -1, -2)
-
-
 def vecdot(x1: Any, x2: Any, /, *, axis: int = -1) -> Tensor:
     """The inner products along an axis."""
     return ops.sum(ops.mul(x1, x2), axis)
@@ -149,39 +138,6 @@ def vecdot(x1: Any, x2: Any, /, *, axis: int = -1) -> Tensor:
 def sum(x: Any, /, *, axis: Any = None, dtype: Any = None, keepdims: bool = False) -> Tensor:
     """The sum over `axis`; of float32 in float32."""
     return ops.sum(x if dtype is None else ops.astype(x, dtype), axis, keepdims)
-
-
-def var(x: Any, /, *, axis: Any = None, correction: float = 0.0, keepdims: bool = False) -> Tensor:
-    """The variance over `axis`: the sum of squares over the count less `correction`."""
-    shape = np.shape(_asarray(x).value)
-    count = int(np.prod([shape[i] for i in as_axes("var", axis, len(shape))]))
-    scale = count / (count - correction) if correction else 1.0
-    return ops.mul(ops.var(x, axis, keepdims), scale)
-
-
-def std(x: Any, /, *, axis: Any = None, correction: float = 0.0, keepdims: bool = False) -> Tensor:
-    """The root of `var`."""
-    return ops.sqrt(var(x, axis=axis, correction=correction, keepdims=keepdims))
-
-
-def logical_and(x1: Any, x2: Any, /) -> Tensor:
-    """Both, of bools."""
-    return _asarray(x1) & x2  # type: ignore[operator]
-
-
-def logical_or(x1: Any, x2: Any, /) -> Tensor:
-    """One or both, of bools."""
-    return _asarray(x1) | x2  # type: ignore[operator]
-
-
-def logical_xor(x1: Any, x2: Any, /) -> Tensor:
-    """One alone, of bools."""
-    return _asarray(x1) ^ x2  # type: ignore[operator]
-
-
-def logical_not(x: Any, /) -> Tensor:
-    """Not, of bools."""
-    return ~_asarray(x)  # type: ignore[operator]
 
 
 def positive(x: Any, /) -> Tensor:
