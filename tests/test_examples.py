@@ -135,7 +135,7 @@ def test_bad_input_is_one_line(example, tmp_path, flags, said):
 
 @pytest.mark.examples
 def test_a_run_that_diverges_says_so(example, tmp_path):
-    flags = ["--beta", "nan", "--iterations", "2", "--filters", "4"]
+    flags = ["--beta", "inf", "--iterations", "2", "--filters", "4"]
     done = example("maml_images", *flags, out=tmp_path)
     assert done.returncode == 1
     assert "error: train: a parameter is no longer a number" in done.stderr.splitlines()[-1]

@@ -434,7 +434,7 @@ def test_a_run_that_falls_to_zero_at_its_end_is_not_made_longer(start):
         ("metagradient_lab", "--inner 1 0", "--inner 0 is too small"),
         ("metagradient_lab", "--repeats 0", "--repeats 0 is too small"),
         ("gaussian_process", "--points 1", "--points 1 is too small: give at least 2"),
-        ("gaussian_process", "--beta nan", "--beta nan is too small: give at least 0"),
+        ("gaussian_process", "--beta nan", "--beta nan is no number: give at least 0"),
         ("learning_bias", "--way 301", "way=301"),
         (
             "learning_bias",

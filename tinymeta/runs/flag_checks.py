@@ -48,12 +48,13 @@ _MINIMUM = {
 
 
 def check_minima(args: argparse.Namespace) -> None:
-    """Raise ValueError for a number that is too small."""
+    """Raise ValueError for a number that is too small, and for NaN."""
     for name in _MINIMUM.keys() & vars(args).keys():
         for number in np.ravel(getattr(args, name)):
             if not number >= _MINIMUM[name]:  # of NaN, too
+                wrong = "is no number" if np.isnan(number) else "is too small"
                 raise ValueError(
-                    f"{_flag_name(name)} {number} is too small: give at least {_MINIMUM[name]}"
+                    f"{_flag_name(name)} {number} {wrong}: give at least {_MINIMUM[name]}"
                 )
 
 
