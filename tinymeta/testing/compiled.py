@@ -17,7 +17,9 @@ import numpy as np
 
 from ..core import tree
 from ..core.tensor import Tensor
+from ..cpu import window_blocks
 from ..jit import chunks as chunks_module
+from ..jit import memory, sliding, window_rows
 from ..jit.signatures import jit
 from .interpreted import without_compiling
 from .kinks import crossed_kinks
@@ -26,6 +28,7 @@ from .survey import Survey, command
 
 # How far compiled and eager values may be apart, relative to 1 plus the largest of them.
 CLOSE = {"float64": 1e-9, "float32": 1e-3}
+_PIECE = 64  # bytes: the least by which values are aligned
 
 
 @contextmanager
@@ -34,6 +37,19 @@ def in_chunks(chunks: int, threads: int) -> Iterator[None]:
 
     with patch.multiple(
         chunks_module, WORTH_SPLITTING=-1.0, chunk_count=lambda split: chunks, cores=lambda: threads
+    ):
+        yield
+
+
+@contextmanager
+def all_large() -> Iterator[None]:
+    """In programs that are built in this block every array counts as large: products take windows
+    a few at a time, and results are written over operands, a few bytes behind."""
+    with (
+        patch.object(window_rows, "LARGE", -1),
+        patch.multiple(window_blocks, BLOCK_BYTES=0, LEAST_ROWS=3),
+        patch.object(memory, "PIECE", _PIECE),
+        patch.multiple(sliding, PIECE=_PIECE, WORTH_SLIDING=_PIECE + 1),
     ):
         yield
 
@@ -57,7 +73,8 @@ def check_compiled(case: StepCase) -> str:
     arguments = [case.arguments(turn) for turn in turns]
     expected = [case.step(CAPTURED)(*args) for args in arguments]
     close = CLOSE[case.dtype]
-    with in_chunks(case.chunks, case.threads):
+    large = all_large() if case.all_large else nullcontext()
+    with in_chunks(case.chunks, case.threads), large:
         compiled_step: Any = jit(case.step(captured))
         compiled_step.prepare(*arguments[0])
         captured[:] = 99.0

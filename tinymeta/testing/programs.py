@@ -24,23 +24,28 @@ SHAPES = [(), (3,), (2, 3), (1, 2), (2, 1, 3), (2, 2, 2), (1, 3, 4, 2)]
 
 
 def programs(
-    max_steps: int = 8, tasks: Sequence[int | None] = (None, None, 2, 3)
+    max_steps: int = 8,
+    tasks: Sequence[int | None] = (None, None, 2, 3),
+    ops: Sequence[str] = (*GRAMMAR,),
+    shapes: Sequence[tuple] = SHAPES,
 ) -> st.SearchStrategy[RandomProgram]:
     """Programs of up to so many operations (and those that keep values tame in between).
 
-    tasks: how many there may be, None for no task axis. They shrink to few statements, small shapes
-    and inputs in order.
+    tasks: how many there may be, None for no task axis. ops: of the grammar. shapes: of the first
+    input. They shrink to few statements, small shapes and inputs in order.
     """
     back = st.integers(0, 7)
-    steps = st.builds(Step, st.sampled_from(list(GRAMMAR)), back, back, st.integers(0, 2**16))
-    return _built(st.lists(steps, min_size=1, max_size=max_steps), tasks)
+    steps = st.builds(Step, st.sampled_from(ops), back, back, st.integers(0, 2**16))
+    return _built(st.lists(steps, min_size=1, max_size=max_steps), tasks, shapes)
 
 
 @st.composite
-def _built(draw: Any, steps: st.SearchStrategy, tasks: Sequence[int | None]) -> RandomProgram:
+def _built(
+    draw: Any, steps: st.SearchStrategy, tasks: Sequence[int | None], shapes: Sequence[tuple]
+) -> RandomProgram:
     """A draw of its own, so that hypothesis shows the program and not what it was made from."""
     count = draw(st.sampled_from(tasks))
-    return build(draw(steps), draw(st.sampled_from(SHAPES)), count, draw(st.integers(0, 99)))
+    return build(draw(steps), draw(st.sampled_from(shapes)), count, draw(st.integers(0, 99)))
 
 
 def build(

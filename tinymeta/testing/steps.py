@@ -39,6 +39,7 @@ class StepCase(NamedTuple):
     dtype: str
     chunks: int
     threads: int
+    all_large: bool  # are its arrays treated as the large ones are, in pieces?
 
     def arguments(self, turn: int = 0, dtype: str | None = None) -> tuple:
         """(weights and moments, number, inputs); turn: another order of the tasks, another number.
@@ -120,6 +121,7 @@ class StepCase(NamedTuple):
         return (
             f"{self.program}\nresult: {self.result}\norder {self.order}, {self.dtype}, "
             f"{self.chunks} chunks on {self.threads} threads"
+            f"{', in pieces' if self.all_large else ''}"
         )
 
     def __repr__(self) -> str:  # what hypothesis prints
@@ -179,14 +181,28 @@ _results = st.recursive(
 )
 
 
+_TASKS = (None, 2, 2, 3, 3)
+_IMAGES = (1, 3, 4, 2)
+_OF_IMAGES = ["conv2d", "conv2d", "conv_input", "conv_weight", "tanh", "mul", "add", "swapaxes"]
+
+
+def _cases(steps: st.SearchStrategy, dtypes: list[str], large: st.SearchStrategy) -> Any:
+    results = st.lists(_results, min_size=2, max_size=4)
+    orders, chunks = st.sampled_from([1, 1, 2, 3]), st.sampled_from([1, 2, 4, 8])
+    dtype, threads = st.sampled_from(dtypes), st.integers(1, 3)
+    return st.builds(StepCase, steps, results, orders, dtype, chunks, threads, large)
+
+
+def image_cases(max_steps: int = 4) -> st.SearchStrategy[StepCase]:
+    """Steps of convolutions whose windows are never stored."""
+    images = programs(max_steps, _TASKS, _OF_IMAGES, [_IMAGES])
+    return _cases(images, ["float32"], st.just(True))
+
+
 def step_cases(max_steps: int = 6) -> st.SearchStrategy[StepCase]:
-    """Steps to compile; they shrink to one operation and one leaf, in one chunk."""
-    return st.builds(
-        StepCase,
-        programs(max_steps, tasks=(None, 2, 2, 3, 3)),
-        st.lists(_results, min_size=2, max_size=4),
-        st.sampled_from([1, 1, 2, 3]),
-        st.sampled_from(["float32", "float64"]),
-        st.sampled_from([1, 2, 4, 8]),
-        st.integers(1, 3),
-    )
+    """Steps to compile; they shrink to one operation and one leaf, in one chunk.
+
+    One in seven is of images, which of all operations would hardly ever be drawn.
+    """
+    any_case = _cases(programs(max_steps, _TASKS), ["float32", "float64"], st.booleans())
+    return st.one_of(*[any_case] * 6, image_cases())
