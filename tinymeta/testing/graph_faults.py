@@ -9,20 +9,10 @@ from unittest.mock import patch
 
 import numpy as np
 
-from ..jit import (
-    compile,
-    cuts,
-    program,
-    signatures,
-    simplify,
-    split,
-    task_roles,
-    trace,
-    window_rows,
-)
+from ..jit import compile, cuts, program, signatures, simplify, split, task_roles, trace
 from .planting import FAULTS, Fault, fault
 
-# ---- trace, compile, signatures, program -----------------------------------------------------------
+# ---- trace, compile, signatures, program ---------------------------------------------------------
 
 
 @fault("trace", "a captured array is not copied", trace, "contiguous_copy")
@@ -174,14 +164,3 @@ def _(right):
 @fault("split", "what has a task axis is broadcast", task_roles, "has_task_axis")
 def _(right):
     return lambda eqn, x: False
-
-
-# ---- windows in blocks ---------------------------------------------------------------------------
-
-
-@fault("window rows", "a transpose is left out", window_rows, "_turned")
-def _(right):
-    def turned(builder, x):
-        return x if x.shape[-1] == x.shape[-2] else right(builder, x)
-
-    return turned

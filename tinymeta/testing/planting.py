@@ -1,4 +1,4 @@
-"""A fault in the compiler, made for a `with` block: one of its functions is replaced by a wrong one."""
+"""A fault in the compiler, for a `with` block: a wrong function in the place of a right one."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager

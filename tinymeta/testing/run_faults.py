@@ -106,6 +106,19 @@ def _(right):
     return lambda geometry: (*right(geometry)[:4], 1, 1, *right(geometry)[6:])
 
 
+@fault(
+    "step kernels", "windows in blocks are those of the first task", step_kernels, "_window_args"
+)
+def _(right):
+    def window_args(plan, k, eqn):
+        numbers = right(plan, k, eqn)
+        task_stride = 10
+        numbers[task_stride] = 0
+        return numbers
+
+    return window_args
+
+
 @fault("array kernels", "argmax is along another axis", array_kernels, "ArrayKernel")
 def _(right):
     def array_kernel(source, arrays, shapes, numbers):
