@@ -3,6 +3,7 @@
 What a block, and a piece, of another size than usual would get wrong is compared with the whole.
 """
 
+from contextlib import contextmanager
 from importlib import import_module
 from unittest.mock import patch
 
@@ -88,16 +89,23 @@ def elementwise(x, w):
     return (z @ w) * 2.0 + w[:1], tm.sum(z)
 
 
-def test_a_result_that_slides_over_its_operand():
-    x, w = (rng.normal(size=(96, 96)) / 10 for _ in range(2))
-    program = simplified(elementwise, x, w)
-    whole = Replay(program)
-    assert not whole.memory.slides
+@contextmanager
+def small_pieces():
+    """Replays that are made in this block slide what has more than 4 KB."""
     with (
         patch.object(memory_module, "PIECE", 1024),
         patch.object(sliding, "PIECE", 1024),
         patch.object(sliding, "WORTH_SLIDING", 4096),
     ):
+        yield
+
+
+def test_a_result_that_slides_over_its_operand():
+    x, w = (rng.normal(size=(96, 96)) / 10 for _ in range(2))
+    program = simplified(elementwise, x, w)
+    whole = Replay(program)
+    assert not whole.memory.slides
+    with small_pieces():
         sliding_replay = Replay(program)
     assert sliding_replay.memory.slides
     assert len(sliding_replay.kernels) > len(whole.kernels) + 50
@@ -105,13 +113,19 @@ def test_a_result_that_slides_over_its_operand():
         np.testing.assert_array_equal(a, b)
 
 
+def test_it_is_noticed_if_a_result_slides_over_what_is_read_elsewhere():
+    """Which random steps hardly ever do (testing/run_faults.py)."""
+    x, w = (rng.normal(size=(96, 96)) / 10 for _ in range(2))
+    program = simplified(elementwise, x, w)
+    wrong = lambda kernel, x, y: x.nbytes == y.nbytes
+    with small_pieces(), patch.object(sliding, "_reads_as_it_writes", wrong):
+        found, _ = Replay(program)([x, w])
+    expected, _ = Replay(program)([x, w])
+    assert not np.array_equal(found, expected)
+
+
 def test_only_what_is_written_over_an_operand_overlaps():
-    with (
-        patch.object(memory_module, "PIECE", 1024),
-        patch.object(sliding, "PIECE", 1024),
-        patch.object(sliding, "WORTH_SLIDING", 4096),
-        patch.object(memory_module, "WORTH_PACKING", 0),
-    ):
+    with small_pieces(), patch.object(memory_module, "WORTH_PACKING", 0):
         memory = Replay(simplified(elementwise, *np.ones((2, 96, 96)))).memory
     blocks = [(begin, begin + x.nbytes, x) for x, begin in memory.offsets.items()]
     for i, (a, b, x) in enumerate(blocks):

@@ -4,17 +4,7 @@ Each function takes the right function and returns the wrong one (planting.py).
 """
 
 from ..core import strides as strides_of
-from ..jit import (
-    array_kernels,
-    chunks,
-    memory,
-    plan,
-    replay,
-    sliding,
-    step_kernels,
-    threads,
-    work_buffers,
-)
+from ..jit import array_kernels, chunks, memory, plan, replay, step_kernels, threads, work_buffers
 from .planting import fault
 
 # ---- memory --------------------------------------------------------------------------------------
@@ -54,14 +44,6 @@ def _(right):
 
 
 # ---- sliding -------------------------------------------------------------------------------------
-
-
-@fault("sliding", "a result slides over what it reads elsewhere", sliding, "_reads_as_it_writes")
-def _(right):
-    def reads_as_it_writes(kernel, x, y):
-        return x.dtype.itemsize == y.dtype.itemsize and x.nbytes == y.nbytes
-
-    return reads_as_it_writes
 
 
 @fault("sliding", "the last piece is computed first", replay, "parts")
@@ -106,9 +88,7 @@ def _(right):
     return lambda geometry: (*right(geometry)[:4], 1, 1, *right(geometry)[6:])
 
 
-@fault(
-    "step kernels", "windows in blocks are those of the first task", step_kernels, "_window_args"
-)
+@fault("step kernels", "windows in blocks are of one task", step_kernels, "_window_args")
 def _(right):
     def window_args(plan, k, eqn):
         numbers = right(plan, k, eqn)
