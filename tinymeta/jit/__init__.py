@@ -30,7 +30,8 @@ In reading order, with their lines:
     signatures.py 180  jit itself;  then compile.py 84: the passes in order
     program.py 271     Equation, Program, Builder;  then trace.py 190, scalar.py 130
     origin.py 105      order, scope and rule of an equation, and what it descends from
-    lower.py 186       and simplify.py 265, joins.py 99, cuts.py 122: Program -> Program
+    lower.py 186       and simplify.py 81: Program -> Program;  its rules: rewrites.py 196,
+                       joins.py 99, cuts.py 122
     window_rows.py 166  products in blocks;  then views.py 96, legalize.py 87
     loops.py 86        what a loop can compute;  then materialize.py 113, fuse.py 127
     loop_body.py 109   and codegen.py 225, operand_pointer.py 67: a loop as source text

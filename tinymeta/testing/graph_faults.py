@@ -9,7 +9,7 @@ from unittest.mock import patch
 
 import numpy as np
 
-from ..jit import compile, cuts, program, signatures, simplify, split, task_roles, trace
+from ..jit import compile, cuts, program, rewrites, signatures, simplify, split, task_roles, trace
 from .planting import FAULTS, Fault, fault
 
 # ---- trace, compile, signatures, program ---------------------------------------------------------
@@ -52,8 +52,8 @@ def _rule_fault(op: str, what: str) -> Callable:
 
     def add(wrong_from_right: Callable) -> None:
         def planted() -> AbstractContextManager:
-            wrong = wrong_from_right(simplify.REWRITES[op])
-            return patch.dict(simplify.REWRITES, {op: wrong})
+            wrong = wrong_from_right(rewrites.REWRITES[op])
+            return patch.dict(rewrites.REWRITES, {op: wrong})
 
         FAULTS.append(Fault("simplify", what, planted))
 
@@ -111,7 +111,7 @@ def _(right):
 # ---- joins ---------------------------------------------------------------------------------------
 
 
-@fault("joins", "pads are joined in the other order", simplify, "sum_of_pads")
+@fault("joins", "pads are joined in the other order", rewrites, "sum_of_pads")
 def _(right):
     def sum_of_pads(simplifier, inputs, static, like):
         found = right(simplifier, inputs, static, like)
