@@ -11,8 +11,8 @@ becomes a product, and a matrix product may become that of the transposes.
 
 The whole program is built anew, from the inputs to the outputs, by a `Simplifier`. Asked twice for
 the same operation of the same equations it returns the same equation (common subexpressions);
-before it makes a new one, it asks the operation's rule (rewrites.py) for a shorter form; and what no
-output depends on is left behind (dead code).
+before it makes a new one, it asks the operation's rule (rewrites.py) for a shorter form; and what
+no output depends on is left behind (dead code).
 
 Invariant: every equation that has been built is in simplest form, so a rule looks at a few
 equations below it and no pass has to be repeated. Cost: O(n), as each equation is built once and
