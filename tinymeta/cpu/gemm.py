@@ -31,8 +31,10 @@ from .simd import (
 )
 
 _WIDEST, HALF, QUARTER = TILE_VECTORS * LANES, LANES // 2, LANES // 4  # strips of columns
-SAME_SET = 4096 // 4  # numbers from a row to one that falls into the same set of the first cache
-MIN_ROWS_TO_PACK = 2 * 6  # rows of x, two tiles: what is packed has to be read more than once
+_BLOCK_COUNT = 640  # of k
+_BLOCK_NUMBERS = 64 * 1024  # of x: a block of it is 256 KB, a part of the second cache
+_BLOCK_ROWS = 48  # of out, which lie on as many pages: the first table of pages has 64
+FAR = 256
 
 
 @inlined
@@ -42,6 +44,44 @@ def product(out, x, y, workspace, m, n, count, out_m, x_m, x_k, y_k, y_n):
     out, x, y, workspace: float32*; the rest int64. out_m, x_m, x_k, y_k, y_n: strides in elements,
     so that x or y may be a transpose: one of y's is 1, `out` is contiguous along n. The workspace
     is of `workspace_size(n, count)` elements.
+    """
+    length = count
+    if count > _BLOCK_COUNT:
+        blocks = -(-count // _BLOCK_COUNT)
+        length = -(-count // blocks)
+    most = max(_BLOCK_ROWS, _BLOCK_NUMBERS // max(1, length))
+    if y_n == 1 and out_m >= FAR:
+        most = _BLOCK_ROWS
+    k = 0
+    while True:
+        length = min(length, count - k)
+        row = 0
+        while row < m:
+            rows = min(most, m - row)
+            _multiply_block(
+                at(out, row * out_m),
+                at(x, row * x_m + k * x_k),
+                at(y, k * y_k),
+                workspace,
+                rows,
+                n,
+                length,
+                out_m,
+                x_m,
+                x_k,
+                y_k,
+                y_n,
+                int(k > 0),
+            )
+            row += rows
+        k += length
+        if k >= count:
+            break
+
+
+@inlined
+def _multiply_block(out, x, y, workspace, m, n, count, out_m, x_m, x_k, y_k, y_n, adds):
+    """out (m, n) = x (m, count) @ y (count, n), and what `out` held if `adds`
 
     Strips of columns, the widest first. `multiply_strip` is called for each width by itself, as the
     width of a strip has to be a literal: it chooses the instructions.
@@ -49,20 +89,29 @@ def product(out, x, y, workspace, m, n, count, out_m, x_m, x_k, y_k, y_n):
     j = 0
     while j < n:
         width = _strip_width(n - j)
-        strip, row = packed(workspace, at(y, j * y_n), width, m, count, y_k, y_n)
-        place = at(out, j)
+        strip, place, row = at(y, j * y_n), at(out, j), y_k
+        if y_n != 1:
+            transpose_into(workspace, strip, width, count, y_n)
+            strip, row = workspace, width
         if width == _WIDEST:
-            multiply_strip(TILE_VECTORS, LANES, place, x, strip, m, count, out_m, x_m, x_k, row)
+            first = 0
+            ahead, ahead_k = at(strip, ROWS_AHEAD * row), row
+            if y_n == 1 and m > 6 and y_k >= FAR:
+                first = 6
+                multiply_strip(TILE_VECTORS, LANES, True, place, x, strip, workspace, ahead, first, count, out_m, x_m, x_k, row, row, adds)
+                ahead, ahead_k = at(strip, _WIDEST), y_k
+                strip, row = workspace, width
+            multiply_strip(TILE_VECTORS, LANES, False, at(place, first * out_m), at(x, first * x_m), strip, strip, ahead, m - first, count, out_m, x_m, x_k, row, ahead_k, adds)
         elif width == 2 * LANES:
-            multiply_strip(2, LANES, place, x, strip, m, count, out_m, x_m, x_k, row)
+            multiply_strip(2, LANES, False, place, x, strip, strip, strip, m, count, out_m, x_m, x_k, row, row, adds)
         elif width == LANES:
-            multiply_strip(1, LANES, place, x, strip, m, count, out_m, x_m, x_k, row)
+            multiply_strip(1, LANES, False, place, x, strip, strip, strip, m, count, out_m, x_m, x_k, row, row, adds)
         elif width == HALF:
-            multiply_strip(1, HALF, place, x, strip, m, count, out_m, x_m, x_k, row)
+            multiply_strip(1, HALF, False, place, x, strip, strip, strip, m, count, out_m, x_m, x_k, row, row, adds)
         elif width == QUARTER:
-            multiply_strip(1, QUARTER, place, x, strip, m, count, out_m, x_m, x_k, row)
+            multiply_strip(1, QUARTER, False, place, x, strip, strip, strip, m, count, out_m, x_m, x_k, row, row, adds)
         else:
-            multiply_strip(1, 1, place, x, strip, m, count, out_m, x_m, x_k, row)
+            multiply_strip(1, 1, False, place, x, strip, strip, strip, m, count, out_m, x_m, x_k, row, row, adds)
         j += width
 
 

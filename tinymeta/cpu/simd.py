@@ -34,7 +34,8 @@ def vector_registers() -> tuple[int, int]:
 
 
 LANES, TILE_VECTORS = vector_registers()
-_TILE_ROWS = 6, 4, 3, 2, 1  # the highest first; the lower ones are for the rows that are left
+_MOST_ROWS = 6  # of a tile
+_ROWS_OF_A_PART = 3  # of x, which are reached from one pointer: at 0, 1 and 2 strides
 _FLOAT, _INDEX, _LANE = ir.FloatType(), ir.IntType(64), ir.IntType(32)
 _CONTRACT = ("contract",)  # a product and its sum may be one instruction, rounded once
 ALIGNMENT = 4  # bytes: a vector may begin at any float32
@@ -64,67 +65,100 @@ def prefetch(typing, p):
 
 
 @intrinsic(prefer_literal=True)
-def multiply_strip(typing, vectors, lanes, out, x, y, m, count, out_m, x_m, x_k, y_k):
+def multiply_strip(
+    typing, vectors, lanes, copies, out, x, y, copy, ahead, m, count, out_m, x_m, x_k, y_k, ahead_k, adds
+):
     """for i < m, j < vectors * lanes:  out[i, j] = sum_{k < count} x[i, k] y[k, j]
 
-    vectors, lanes: literals, vectors in a row of a tile and numbers in a vector. out, x, y:
+    vectors, lanes, copies: literals, vectors in a row of a tile, numbers in a vector, and whether
+    the rows of y that are read are written to `copy`, one after another. out, x, y, copy, ahead:
     float32*; the rest int64: sizes, then strides in elements. Rows of out and y are contiguous.
-    Tiles of 6 rows as long as there are 6 left, then of 4, 3, 2 and 1.
+    ahead: what is asked for while it runs, a row for each k. adds: whether the sum begins with
+    what `out` holds.
+
+    The m rows are shared out evenly among tiles of at most 6: 25 are 5 x 5, not 4 x 6 and one, as
+    a multiplication takes four cycles and two begin in each, so that a tile of fewer than four rows
+    waits for itself.
     """
 
     def code(context, b, signature, args):
-        out, x, y, m, count, out_m, x_m, x_k, y_k = (_widened(b, value) for value in args[2:])
+        out, x, y, copy, ahead, m, count, out_m, x_m, x_k, y_k, ahead_k, adds = (
+            _widened(b, value) for value in args[3:]
+        )
+        tiles = b.udiv(b.add(m, _index(_MOST_ROWS - 1)), _index(_MOST_ROWS))
+        some = b.select(b.icmp_signed("==", tiles, _index(0)), _index(1), tiles)
+        low = b.udiv(m, some)
+        higher = b.sub(m, b.mul(low, some))  # tiles that have one row more
         done = _index(0)
-        for rows in _TILE_ROWS:
-            tiles = b.udiv(b.sub(m, done), _index(rows))
-            with cgutils.for_range(b, tiles) as loop:
+        for rows in range(_MOST_ROWS, 0, -1):
+            is_low = b.icmp_signed("==", low, _index(rows))
+            is_higher = b.icmp_signed("==", low, _index(rows - 1))
+            number = b.select(is_low, b.sub(tiles, higher), _index(0))
+            number = b.select(is_higher, higher, number)
+            with cgutils.for_range(b, number) as loop:
                 row = b.add(done, b.mul(loop.index, _index(rows)))
                 out_tile = b.gep(out, [b.mul(row, out_m)])
                 x_rows = b.gep(x, [b.mul(row, x_m)])
                 shape = rows, vectors.literal_value, lanes.literal_value
-                _multiply_tile(b, shape, out_tile, x_rows, y, count, out_m, x_m, x_k, y_k)
-            done = b.add(done, b.mul(tiles, _index(rows)))
+                target = copy if copies.literal_value else None
+                strides = out_m, x_m, x_k, y_k, ahead_k
+                _multiply_tile(b, shape, out_tile, x_rows, y, target, ahead, count, strides, adds)
+            done = b.add(done, b.mul(number, _index(rows)))
         return context.get_dummy_value()
 
-    return types.void(vectors, lanes, out, x, y, m, count, out_m, x_m, x_k, y_k), code
+    return types.void(
+        vectors, lanes, copies, out, x, y, copy, ahead, m, count, out_m, x_m, x_k, y_k, ahead_k, adds
+    ), code
 
 
-def _multiply_tile(b, shape, out, x, y, count, out_m, x_m, x_k, y_k):
+def _multiply_tile(b, shape, out, x, y, copy, ahead, count, strides, adds):
     """The instructions of one tile: its sums stay in registers while k runs over x and y once.
 
     shape: rows, vectors in a row, lanes of a vector, known now; all else is known when it runs.
-    Rows of y, and of a transposed x, may lie far apart, where the processor does not foresee the
-    next: it is asked for before it is needed. That costs nothing, as the multiplications are what
-    the loop waits for.
+    copy: a pointer, or None. strides: of out, x (two), y and `ahead`.
     """
     rows, vectors, lanes = shape
+    out_m, x_m, x_k, y_k, ahead_k = strides
     kind = ir.VectorType(_FLOAT, lanes)
     places = [(i, j) for i in range(rows) for j in range(vectors)]
     sums = {place: cgutils.alloca_once(b, kind) for place in places}  # LLVM makes registers of it
-    for place in places:
-        b.store(ir.Constant(kind, None), sums[place])
+    pointers = {}
+    for i, j in places:
+        offset = b.add(b.mul(out_m, _index(i)), _index(j * lanes))
+        pointers[i, j] = _vector_pointer(b, out, offset, kind)
+    with b.if_else(b.icmp_signed("!=", adds, _index(0))) as (then, otherwise):
+        with then:
+            for place in places:
+                b.store(b.load(pointers[place], align=ALIGNMENT), sums[place])
+        with otherwise:
+            for place in places:
+                b.store(ir.Constant(kind, None), sums[place])
+    x_parts = [_opaque(b, b.gep(x, [b.mul(x_m, _index(i))])) for i in range(0, rows, _ROWS_OF_A_PART)]
     x_ahead = b.gep(x, [b.mul(x_k, _index(ROWS_AHEAD))])
-    y_ahead = b.gep(y, [b.mul(y_k, _index(ROWS_AHEAD))])
     with cgutils.for_range(b, count) as loop:
         y_row, x_column = b.mul(loop.index, y_k), b.mul(loop.index, x_k)
         _prefetch(b, b.gep(x_ahead, [x_column]))
         for j in range(0, vectors * lanes, CACHE_LINE):
-            _prefetch(b, b.gep(y_ahead, [b.add(y_row, _index(j))]))
+            last = min(j + CACHE_LINE, vectors * lanes) - 1
+            _prefetch(b, b.gep(ahead, [b.add(b.mul(loop.index, ahead_k), _index(last))]))
         ys = []
         for j in range(vectors):
             pointer = _vector_pointer(b, y, b.add(y_row, _index(j * lanes)), kind)
             ys.append(b.load(pointer, align=ALIGNMENT))
+        if copy is not None:
+            for j in range(vectors):
+                offset = b.add(b.mul(loop.index, _index(vectors * lanes)), _index(j * lanes))
+                b.store(ys[j], _vector_pointer(b, copy, offset, kind), align=ALIGNMENT)
         for i in range(rows):
-            number = b.load(b.gep(x, [b.add(x_column, b.mul(x_m, _index(i)))]))
-            x_vector = _splat(b, number, kind)
+            part, place = divmod(i, _ROWS_OF_A_PART)
+            offset = b.add(x_column, b.mul(x_m, _index(place)))
+            x_vector = _splat(b, b.load(b.gep(x_parts[part], [offset])), kind)
             for j in range(vectors):
                 term = b.fmul(x_vector, ys[j], flags=_CONTRACT)
                 total = b.fadd(term, b.load(sums[i, j]), flags=_CONTRACT)
                 b.store(total, sums[i, j])
-    for i, j in places:
-        total = b.load(sums[i, j])
-        offset = b.add(b.mul(out_m, _index(i)), _index(j * lanes))
-        b.store(total, _vector_pointer(b, out, offset, kind), align=ALIGNMENT)
+    for place in places:
+        b.store(b.load(sums[place]), pointers[place], align=ALIGNMENT)
 
 
 # ---- a transpose ---------------------------------------------------------------------------------
@@ -171,6 +205,16 @@ def transpose_8x8(typing, out, y, out_k, y_n):
 def _vector_pointer(b: Any, p: Any, offset: Any, kind: ir.Type) -> Any:
     """The pointer to a vector that begins `offset` elements after p."""
     return b.bitcast(b.gep(p, [offset]), kind.as_pointer())
+
+
+def _opaque(b: Any, p: Any) -> Any:
+    """The pointer p, of which LLVM does not know how it was computed.
+
+    It would add the stride to one pointer again and again to reach the rows of x, and each addition
+    waits for the one before: seven cycles, where six are needed to multiply.
+    """
+    kind = ir.FunctionType(p.type, [p.type])
+    return b.asm(kind, "", "=r,0", [p], side_effect=False)
 
 
 def _prefetch(b: Any, p: Any) -> None:
