@@ -16,6 +16,7 @@ Tests    tests/peers/test_benchmarks.py, tests/peers/test_checkers.py, tests/tes
     python -m benchmarks profile                    # time per primitive of the eager conv4 step
     python -m benchmarks floor                      # its operations, and BLAS's time for them
     python -m benchmarks product_rates              # each of its products, beside every BLAS
+    python -m benchmarks operations                 # tanh, softmax, norms by themselves
     python -m benchmarks density [FOLDER ...]       # how dense code is to read, by counts
     python -m benchmarks.checkers                   # wrong and right functions, judged by checkers
     python -m benchmarks.faults                     # faults of all kinds: one table of their ends

@@ -20,12 +20,13 @@ from .compile_time import compile_time
 from .density import density
 from .floor import floor
 from .growth import growth
+from .operations import operations
 from .product_rates import product_rates
 from .profile import profile
 from .rivals import rivals, use_threads
 from .timing import alternate, check_agreement, machine, markdown, table, write
 
-VIEWS = ("profile", "floor", "growth", "compile_time", "density", "product_rates")
+VIEWS = ("profile", "floor", "growth", "compile_time", "density", "product_rates", "operations")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -100,6 +101,8 @@ def main(arguments: list[str] | None = None) -> None:
             print(floor(work.ours(work.WORKS[options.of]()), options.rounds))
         elif first == "product_rates":
             print(product_rates(options.rounds))
+        elif first == "operations":
+            print(operations(options.rounds))
         elif first == "growth":
             growth(options.out, options.rounds)
         elif first == "compile_time":

@@ -3,8 +3,9 @@
     python -m benchmarks product_rates
 
 A product is `out (m, n) = x (m, count) @ y (count, n)`, float32; `x^T` and `y^T` are read through
-their strides. Results are compared first; then all take turns, and the median of each gives its
-rate: operations over seconds.
+their strides. Results are compared first; then all take turns, in an order that is drawn anew, each
+with operands of its own, as those that another has just read would be in the cache. The median of
+each gives its rate: operations over seconds.
 """
 
 import ctypes
@@ -55,9 +56,11 @@ def _rates(contenders: dict[str, Callable], operations: int, rounds: int) -> dic
     for name, run in contenders.items():
         np.testing.assert_allclose(run(), expected, rtol=1e-4, err_msg=name)
     times: dict[str, list[float]] = {name: [] for name in contenders}
+    order = np.random.default_rng(0)
     with blas_threads(1):
         for _ in range(rounds):
-            for name, run in contenders.items():
+            for name in order.permutation(list(contenders)):
+                run = contenders[name]
                 times[name].append(seconds(lambda: [run() for _ in range(calls)]) / calls)
     return {name: operations / float(np.median(t)) for name, t in times.items()}
 
@@ -74,7 +77,7 @@ def _contenders(m: int, n: int, count: int, transposed: str) -> dict[str, Callab
         import torch
 
         torch.set_num_threads(1)
-        tensors = [torch.from_numpy(a) for a in operands]
+        tensors = [torch.from_numpy(a.copy(order="K")) for a in operands]
         result = torch.empty(m, n)
         found["torch"] = lambda: torch.mm(*tensors, out=result).numpy()
     return found

@@ -7,9 +7,17 @@ from hypothesis import strategies as st
 from numba import types
 from numba.extending import intrinsic
 
-from tinymeta.cpu.gemm import MIN_ROWS_TO_PACK, SAME_SET, product, transpose_into, workspace_size
+from tinymeta.cpu.gemm import (
+    BLOCK_COUNT,
+    BLOCK_NUMBERS,
+    FAR,
+    SHORT,
+    product,
+    transpose_into,
+    workspace_size,
+)
 from tinymeta.cpu.native import native
-from tinymeta.cpu.simd import LANES, TILE_VECTORS
+from tinymeta.cpu.simd import LANES, TILE_ROWS, TILE_VECTORS
 
 rng = np.random.default_rng(0)
 SIDES = [1, 2, 3, 5, 6, 7, 11, 13]
@@ -97,12 +105,12 @@ def test_every_tile_and_leftover(m, n):
 
 @settings(max_examples=100, deadline=None)
 @given(
-    m=st.integers(1, 2 * MIN_ROWS_TO_PACK),
+    m=st.integers(1, 4 * TILE_ROWS),
     n=st.integers(1, 90),
     count=st.integers(0, 70),
     x_transposed=st.booleans(),
     y_transposed=st.booleans(),
-    y_row=st.sampled_from([93, SAME_SET]),  # rows of y that are copied, where there are many of x
+    y_row=st.sampled_from([93, FAR]),  # rows of y that are copied, where some tiles read them
 )
 def test_strides(m, n, count, x_transposed, y_transposed, y_row):
     x = draw(count, m).T if x_transposed else draw(m, count)
@@ -124,6 +132,30 @@ def test_a_transpose_to_the_bit(n, count, gap):
     transpose_at(surroundings[4:].ctypes.data, y.ctypes.data, n, count, y.strides[0] // 4)
     np.testing.assert_array_equal(surroundings[4:-4].reshape(count, n), y.T)
     assert (surroundings[:4] == UNTOUCHED).all() and (surroundings[-4:] == UNTOUCHED).all()
+
+
+@pytest.mark.parametrize("y_transposed", [False, True])
+@pytest.mark.parametrize("x_transposed", [False, True])
+@pytest.mark.parametrize(
+    ("m", "count"),
+    [
+        (BLOCK_NUMBERS // 200, 201),  # two blocks of rows
+        (13, 2 * BLOCK_COUNT + 1),  # three blocks of k, two of a transpose
+        (BLOCK_NUMBERS // BLOCK_COUNT + 20, BLOCK_COUNT + 1),  # of both
+        (100, SHORT - 1),  # short sums, whose places lie far apart
+    ],
+)
+def test_a_row_has_the_same_bits_in_all_blocks(m, count, x_transposed, y_transposed):
+    n = 2 * TILE_VECTORS * LANES + 3
+    x = draw(count, m).T if x_transposed else draw(m, count)
+    y = draw(n, count).T if y_transposed else draw(count, FAR)[:, :n]
+    out, row = np.full((m, FAR), UNTOUCHED), np.empty((1, n), np.float32)
+    multiply(out[:, :n], x, y)
+    np.testing.assert_allclose(out[:, :n], x.astype(np.float64) @ y, rtol=1e-4, atol=1e-4)
+    assert (out[:, n:] == UNTOUCHED).all()
+    for i in range(0, m, 7):
+        multiply(row, x[i : i + 1], y)
+        np.testing.assert_array_equal(out[i, :n], row[0])
 
 
 def test_two_runs_are_bit_equal_and_nan_stays():

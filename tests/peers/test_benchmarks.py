@@ -10,7 +10,7 @@ import tinymeta as tm
 pytest.importorskip("benchmarks", reason="only python -m pytest, at the root, finds benchmarks/")
 
 from benchmarks import __main__ as command
-from benchmarks import alone, growth, product_rates, profile, work
+from benchmarks import alone, growth, operations, product_rates, profile, work
 
 pytestmark = pytest.mark.peers
 
@@ -71,6 +71,26 @@ def test_products_beside_every_blas(torch, monkeypatch):
     _, *rows = product_rates.product_rates(rounds=1).splitlines()
     assert len(rows) == 4
     assert all("tinymeta" in r and "NumPy" in r and "torch" in r for r in rows)
+
+
+def test_single_operations_beside_torch(torch, monkeypatch):
+    monkeypatch.setattr(operations, "SIZES", (400,))
+    rows = operations.operations(rounds=1).splitlines()
+    assert [row[:12].strip() for row in rows] == [
+        "tanh",
+        "exp",
+        "softmax",
+        "layer norm",
+        "batch norm",
+    ]
+    assert all("eager" in row and "jit" in row and "torch" in row for row in rows)
+
+
+def test_an_operation_that_differs_is_not_timed(torch, monkeypatch):
+    monkeypatch.setattr(operations, "SIZES", (400,))
+    monkeypatch.setattr(operations, "_in_torch", lambda: {"tanh": torch.exp})
+    with pytest.raises(AssertionError):
+        operations.operations(rounds=1)
 
 
 def test_what_differs_is_not_timed(monkeypatch, tmp_path):

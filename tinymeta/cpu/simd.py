@@ -1,7 +1,6 @@
 """Vector instructions that no compiler finds in loops over scalars, spelt out in LLVM.
 
 `at`               a pointer, some elements on
-`prefetch`         asks for a number that is needed soon
 `multiply_strip`   a strip of columns of a matrix product, tile by tile: the heart of gemm.py
 `transpose_8x8`    8 x 8 numbers turned in registers
 
@@ -10,6 +9,7 @@ it. `b` is LLVM's builder, its values are registers of the code to come, and a l
 unrolled there.
 """
 
+from itertools import product
 from typing import Any
 
 from llvmlite import ir
@@ -34,13 +34,12 @@ def vector_registers() -> tuple[int, int]:
 
 
 LANES, TILE_VECTORS = vector_registers()
-_TILE_ROWS = 6, 4, 3, 2, 1  # the highest first; the lower ones are for the rows that are left
+TILE_ROWS = 6  # of a tile, at most
 _FLOAT, _INDEX, _LANE = ir.FloatType(), ir.IntType(64), ir.IntType(32)
 _CONTRACT = ("contract",)  # a product and its sum may be one instruction, rounded once
 ALIGNMENT = 4  # bytes: a vector may begin at any float32
 CACHE_LINE = 16  # float32 numbers that come into the cache together
-# How early a row is asked for: some 100 cycles, what the second cache takes, or more.
-ROWS_AHEAD = 8
+_SECOND_CACHE, _FIRST_CACHE = 2, 3  # how near a number is wanted, in LLVM's words
 
 
 @intrinsic
@@ -49,71 +48,105 @@ def at(typing, p, offset):
     return p(p, offset), lambda context, b, signature, args: b.gep(args[0], [args[1]])
 
 
-@intrinsic
-def prefetch(typing, p):
-    """prefetch(p: float32*): brings the number into the first cache; p may point anywhere."""
-
-    def code(context, b, signature, args):
-        _prefetch(b, args[0])
-        return context.get_dummy_value()
-
-    return types.void(p), code
-
-
 # ---- a strip of a matrix product ----------------------------------------------------------------
 
 
 @intrinsic(prefer_literal=True)
-def multiply_strip(typing, vectors, lanes, out, x, y, m, count, out_m, x_m, x_k, y_k):
+def multiply_strip(typing, vectors, lanes, copies, places, copy, sizes, strides):
     """for i < m, j < vectors * lanes:  out[i, j] = sum_{k < count} x[i, k] y[k, j]
 
-    vectors, lanes: literals, vectors in a row of a tile and numbers in a vector. out, x, y:
-    float32*; the rest int64: sizes, then strides in elements. Rows of out and y are contiguous.
-    Tiles of 6 rows as long as there are 6 left, then of 4, 3, 2 and 1.
+    vectors, lanes, copies: literals: vectors in a row of a tile, numbers in a vector, and whether
+    the rows of y are written to `copy` as they are read, one after another.
+    places: float32*, of out, x, y and what is asked for meanwhile, for each row and k a strip wide.
+    sizes: int64: m, count, and whether the sums are added to what `out` holds.
+    strides: int64, in elements, of out (m), x (m, k), y (k) and of what is asked for (m, k). Rows
+    of out and y are contiguous.
+
+    The rows are shared out evenly among tiles of at most 6: 25 are 5 x 5, not 4 x 6 and one. As a
+    multiplication takes four cycles and two begin in each, a tile of few sums waits for them.
     """
 
     def code(context, b, signature, args):
-        out, x, y, m, count, out_m, x_m, x_k, y_k = (_widened(b, value) for value in args[2:])
+        out, x, y, ahead = cgutils.unpack_tuple(b, args[3])
+        m, count, adds = (_widened(b, size) for size in cgutils.unpack_tuple(b, args[5]))
+        steps = [_widened(b, stride) for stride in cgutils.unpack_tuple(b, args[6])]
+        out_m, x_m, ahead_m = steps[0], steps[1], steps[4]
         done = _index(0)
-        for rows in _TILE_ROWS:
-            tiles = b.udiv(b.sub(m, done), _index(rows))
+        for rows, tiles in _tiles_of_each_height(b, m):
+            shape = rows, vectors.literal_value, lanes.literal_value
             with cgutils.for_range(b, tiles) as loop:
                 row = b.add(done, b.mul(loop.index, _index(rows)))
-                out_tile = b.gep(out, [b.mul(row, out_m)])
-                x_rows = b.gep(x, [b.mul(row, x_m)])
-                shape = rows, vectors.literal_value, lanes.literal_value
-                _multiply_tile(b, shape, out_tile, x_rows, y, count, out_m, x_m, x_k, y_k)
+                tile_places = [
+                    b.gep(out, [b.mul(row, out_m)]),
+                    b.gep(x, [b.mul(row, x_m)]),
+                    y,
+                    b.gep(ahead, [b.mul(row, ahead_m)]),
+                ]
+                target = args[4] if copies.literal_value else None
+                _multiply_tile(b, shape, tile_places, target, count, adds, steps)
             done = b.add(done, b.mul(tiles, _index(rows)))
         return context.get_dummy_value()
 
-    return types.void(vectors, lanes, out, x, y, m, count, out_m, x_m, x_k, y_k), code
+    return types.void(vectors, lanes, copies, places, copy, sizes, strides), code
 
 
-def _multiply_tile(b, shape, out, x, y, count, out_m, x_m, x_k, y_k):
+def _tiles_of_each_height(b, m):
+    """[(rows, how many tiles have so many)], the highest first; together they have m rows."""
+    most = _index(TILE_ROWS)
+    tiles = b.udiv(b.add(m, _index(TILE_ROWS - 1)), most)
+    divisor = b.select(b.icmp_signed("==", tiles, _index(0)), _index(1), tiles)
+    low = b.udiv(m, divisor)
+    higher = b.sub(m, b.mul(low, divisor))  # tiles that have a row more
+    found = []
+    for rows in range(TILE_ROWS, 0, -1):
+        is_low = b.icmp_signed("==", low, _index(rows))
+        is_higher = b.icmp_signed("==", low, _index(rows - 1))
+        number = b.select(is_low, b.sub(tiles, higher), _index(0))
+        found.append((rows, b.select(is_higher, higher, number)))
+    return found
+
+
+def _multiply_tile(b, shape, places, copy, count, adds, strides):
     """The instructions of one tile: its sums stay in registers while k runs over x and y once.
 
     shape: rows, vectors in a row, lanes of a vector, known now; all else is known when it runs.
-    Rows of y, and of a transposed x, may lie far apart, where the processor does not foresee the
-    next: it is asked for before it is needed. That costs nothing, as the multiplications are what
-    the loop waits for.
+    copy: a pointer, or None; the rest as `multiply_strip` has it.
+    The next tile's numbers of x are asked for, which is what a transposed x needs, whose columns
+    lie far apart; and what is `ahead`, into the second cache, as there may be more than the first
+    has room for. That costs next to nothing: the multiplications are what the loop waits for.
     """
     rows, vectors, lanes = shape
+    out, x, y, ahead = places
+    out_m, x_m, x_k, y_k, _, ahead_k = strides
     kind = ir.VectorType(_FLOAT, lanes)
-    places = [(i, j) for i in range(rows) for j in range(vectors)]
-    sums = {place: cgutils.alloca_once(b, kind) for place in places}  # LLVM makes registers of it
-    for place in places:
-        b.store(ir.Constant(kind, None), sums[place])
-    x_ahead = b.gep(x, [b.mul(x_k, _index(ROWS_AHEAD))])
-    y_ahead = b.gep(y, [b.mul(y_k, _index(ROWS_AHEAD))])
+    pointers, sums = {}, {}
+    for i, j in product(range(rows), range(vectors)):
+        sums[i, j] = cgutils.alloca_once(b, kind)  # LLVM makes a register of it
+        offset = b.add(b.mul(out_m, _index(i)), _index(j * lanes))
+        pointers[i, j] = _vector_pointer(b, out, offset, kind)
+    with b.if_else(b.icmp_signed("!=", adds, _index(0))) as (then, otherwise):
+        with then:
+            for place, pointer in pointers.items():
+                b.store(b.load(pointer, align=ALIGNMENT), sums[place])
+        with otherwise:
+            for total in sums.values():
+                b.store(ir.Constant(kind, None), total)
+    x_ahead = b.gep(x, [b.mul(x_m, _index(2 * rows - 1))])
     with cgutils.for_range(b, count) as loop:
         y_row, x_column = b.mul(loop.index, y_k), b.mul(loop.index, x_k)
-        _prefetch(b, b.gep(x_ahead, [x_column]))
+        _prefetch(b, b.gep(x_ahead, [x_column]), _FIRST_CACHE)
         for j in range(0, vectors * lanes, CACHE_LINE):
-            _prefetch(b, b.gep(y_ahead, [b.add(y_row, _index(j))]))
+            last = min(j + CACHE_LINE, vectors * lanes) - 1
+            offset = b.add(b.mul(loop.index, ahead_k), _index(last))
+            _prefetch(b, b.gep(ahead, [offset]), _SECOND_CACHE)
         ys = []
         for j in range(vectors):
             pointer = _vector_pointer(b, y, b.add(y_row, _index(j * lanes)), kind)
             ys.append(b.load(pointer, align=ALIGNMENT))
+        if copy is not None:
+            for j in range(vectors):
+                offset = b.add(b.mul(loop.index, _index(vectors * lanes)), _index(j * lanes))
+                b.store(ys[j], _vector_pointer(b, copy, offset, kind), align=ALIGNMENT)
         for i in range(rows):
             number = b.load(b.gep(x, [b.add(x_column, b.mul(x_m, _index(i)))]))
             x_vector = _splat(b, number, kind)
@@ -121,10 +154,8 @@ def _multiply_tile(b, shape, out, x, y, count, out_m, x_m, x_k, y_k):
                 term = b.fmul(x_vector, ys[j], flags=_CONTRACT)
                 total = b.fadd(term, b.load(sums[i, j]), flags=_CONTRACT)
                 b.store(total, sums[i, j])
-    for i, j in places:
-        total = b.load(sums[i, j])
-        offset = b.add(b.mul(out_m, _index(i)), _index(j * lanes))
-        b.store(total, _vector_pointer(b, out, offset, kind), align=ALIGNMENT)
+    for place, pointer in pointers.items():
+        b.store(b.load(sums[place]), pointer, align=ALIGNMENT)
 
 
 # ---- a transpose ---------------------------------------------------------------------------------
@@ -173,13 +204,13 @@ def _vector_pointer(b: Any, p: Any, offset: Any, kind: ir.Type) -> Any:
     return b.bitcast(b.gep(p, [offset]), kind.as_pointer())
 
 
-def _prefetch(b: Any, p: Any) -> None:
-    """Ask for the cache line of a pointer: for reading, into the first cache, of data."""
+def _prefetch(b: Any, p: Any, cache: int) -> None:
+    """Ask for the cache line of a pointer: for reading, into this cache, of data."""
     byte = ir.IntType(8).as_pointer()
     kind = ir.FunctionType(ir.VoidType(), [byte, _LANE, _LANE, _LANE])
     instruction = cgutils.get_or_insert_function(b.module, kind, "llvm.prefetch.p0i8")
-    reading, first_cache, data = (ir.Constant(_LANE, number) for number in (0, 3, 1))
-    b.call(instruction, [b.bitcast(p, byte), reading, first_cache, data])
+    reading, locality, data = (ir.Constant(_LANE, number) for number in (0, cache, 1))
+    b.call(instruction, [b.bitcast(p, byte), reading, locality, data])
 
 
 def _splat(b: Any, scalar: Any, kind: Any) -> Any:
