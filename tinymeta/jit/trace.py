@@ -166,6 +166,8 @@ def is_number(x: Any) -> bool:
 def leaf_array(leaf: Any, dtype: np.dtype) -> Any:
     """A leaf of the arguments as an array for an input of this dtype; on a GPU as it is."""
     array = leaf.value if type(leaf) is Tensor else leaf
+    if type(array) is np.ndarray and array.dtype is dtype:
+        return array
     if isinstance(array, (np.ndarray, float, np.floating)):
         return np.asarray(array, dtype)
     return array
