@@ -112,10 +112,13 @@ class ChunkedReplay:
         self.world = world or World()
         self.groups = group_count(len(bounds) - 1, threads, self.world.size)
         sizes = {end - begin for begin, end in zip(bounds, bounds[1:])} - {0}
-        self.chunks = {size: Replay(split.chunk(size)) for size in sorted(sizes)}
+        self.chunks = {
+            size: Replay(split.chunk(size), shared=len(split.broadcast)) for size in sorted(sizes)
+        }
         self.before = Replay(split.before, in_place=True) if split.before.outputs else None
         self.after = Replay(split.after, in_place=True) if split.after.outputs else None
         self.calls_python = any(chunk.calls_python for chunk in self.chunks.values())
+        self.outputs = [(y, y in split.whole.inputs) for y in split.whole.outputs]
         self.idle_buffers = [self.new_buffers()]  # that no call uses now
 
     def __call__(self, arrays: list[np.ndarray]) -> list[np.ndarray]:
@@ -128,10 +131,7 @@ class ChunkedReplay:
         if self.after:
             after_arrays = [values[x] for x in split.after_inputs]
             values |= zip(split.after_outputs, self.after(after_arrays))
-        outputs = []
-        for y in split.whole.outputs:
-            outputs.append(values[y].copy() if y in split.whole.inputs else values[y])
-        return outputs
+        return [values[y].copy() if is_input else values[y] for y, is_input in self.outputs]
 
     def own_tasks(self, inputs: list[Equation]) -> tuple[int, int] | None:
         """The tasks (first, end) whose rows are all that this rank reads of these inputs.

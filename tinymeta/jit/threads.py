@@ -30,7 +30,7 @@ from typing import Any
 
 import numpy as np
 
-from .job_tables import address_of
+from .call_arrays import address_of
 from .machine import (
     COMPLETED,
     FLAGS,

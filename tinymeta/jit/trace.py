@@ -79,7 +79,8 @@ class Traced:
 
     def input(self, k: int, shape: tuple, dtype: np.dtype) -> Equation:
         """The program's input for the k-th leaf in this dtype, one for each dtype asked for."""
-        dtype = dtype.newbyteorder("=")
+        if not dtype.isnative:
+            dtype = dtype.newbyteorder("=")
         if (k, dtype) not in self.inputs:
             self.inputs[k, dtype] = self.record(Equation("input", (), {}, shape, dtype))
         return self.inputs[k, dtype]
