@@ -22,7 +22,7 @@ from .memory import ALIGNMENT, Memory
 from .program import Equation
 from .views import StridedLayout
 
-OUTSIDE = 2**18  # bytes of an input or output, from which it is not copied
+OUTSIDE = 2**16  # bytes of an input or output, from which it is not copied
 
 
 class OutsidePlaces(NamedTuple):

@@ -113,7 +113,8 @@ class ChunkedReplay:
         self.groups = group_count(len(bounds) - 1, threads, self.world.size)
         sizes = {end - begin for begin, end in zip(bounds, bounds[1:])} - {0}
         self.chunks = {
-            size: Replay(split.chunk(size), shared=len(split.broadcast)) for size in sorted(sizes)
+            size: Replay(split.chunk(size), in_place=True, sums=len(split.reduced))
+            for size in sorted(sizes)
         }
         self.before = Replay(split.before, in_place=True) if split.before.outputs else None
         self.after = Replay(split.after, in_place=True) if split.after.outputs else None

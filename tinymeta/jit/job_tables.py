@@ -11,8 +11,8 @@ them to one; the last chunk of a group copies the total out.
 
 Invariant: what a group needs in the arena of its thread is copied there by its first chunk, and
 nothing writes over it until another size of chunk comes; so later chunks copy in their own rows
-alone, not the parameters. Of those the large ones are not copied at all: kernels read them where
-the caller has them, by arguments that are this thread's own (arena.py).
+alone, not the parameters. Large arrays are not copied at all: kernels read and write them where the
+caller has them, by kernel arguments that are this thread's own (arena.py).
 """
 
 from collections.abc import Sequence
@@ -61,7 +61,7 @@ class JobTables:
         slots = max((subtree.slots for subtree in buffers.subtrees), default=0)
         self.arena_size = self._slots_begin + slots * slot_size
 
-        self._chunks: list[tuple[int, tuple[Merge, ...], tuple]] = []  # (size, merges, copies)
+        self._chunks: list[tuple] = []  # (its number, is the arena new, size, merges, copies)
         groups: list[tuple[int, int]] = []
         for g in range(buffers.count):
             of_group = self._chunks_of(g)
@@ -73,10 +73,11 @@ class JobTables:
         """The address of a thread's job; arenas: by size of a chunk, in one block of memory."""
         kernel_lists: dict[tuple, tuple[int, int, int]] = {}
         chunks = []
-        for size, merges, copies in self._chunks:
+        for k, is_new, size, merges, copies in self._chunks:
             if (size, merges) not in kernel_lists:
                 kernel_lists[size, merges] = self._kernels(size, merges, arenas[size])
-            chunks.append((*kernel_lists[size, merges], *copies))
+            binds = self._binds(k, size, arenas[size], everything=is_new)
+            chunks.append((*kernel_lists[size, merges], *copies, self.keep(binds), len(binds)))
         job = (
             self.keep(chunks),
             self.groups,
@@ -88,7 +89,7 @@ class JobTables:
         return self.keep(job)
 
     def _chunks_of(self, g: int) -> list[tuple]:
-        """(size, merges, copies) of the chunks of a group; an empty chunk has none."""
+        """What `_chunks` has of each chunk of a group; an empty chunk has none."""
         subtree, found = self.buffers.subtrees[g], []
         here = [k for k in self.buffers.chunks_of(g) if self.buffers.sizes[k]]
         size_before = 0
@@ -102,7 +103,7 @@ class JobTables:
             merges = subtree.merges[k - self.buffers.chunks_of(g).start]
             tables = self.keep(copies_in), self.keep(copies_out)
             copies = (tables[0], len(copies_in), tables[1], len(copies_out))
-            found.append((size, merges, copies))
+            found.append((k, size != size_before, size, merges, copies))
             size_before = size
         return found
 
@@ -115,9 +116,11 @@ class JobTables:
         copies = []
         for j, x in enumerate((*split.mapped, *split.broadcast)):
             target = replay.program.inputs[j]
+            if target in replay.memory.outside:
+                continue
             if j < mapped:
                 copies.append((j, self._first_byte(x, k), offsets[target], target.nbytes))
-            elif everything and target not in replay.memory.outside:
+            elif everything:
                 copies.append((j, 0, offsets[target], target.nbytes))
         if everything:
             for x, array in replay.constants.items():
@@ -131,9 +134,29 @@ class JobTables:
         results = replay.program.outputs[len(split.reduced) :]
         copies = []
         for j, (y, result) in enumerate(zip(split.concatenated, results), first):
-            place = self._place(result, replay)
-            copies.append((j, self._first_byte(y, k), place, result.nbytes))
+            if result not in replay.memory.outside:
+                place = self._place(result, replay)
+                copies.append((j, self._first_byte(y, k), place, result.nbytes))
         return copies
+
+    def _binds(self, k: int, size: int, arena: Arena, everything: bool) -> list[tuple]:
+        """The kernel arguments that are bytes of large arrays; everything: of all chunks' arrays."""
+        split, replay = self.split, self.replays[size]
+        results = replay.program.outputs[len(split.reduced) :]
+        in_chunk = (*replay.program.inputs, *results)
+        index_of = {x: j for j, x in enumerate(in_chunk) if x in replay.memory.outside}
+        whole = (*split.mapped, *split.broadcast, *split.concatenated)
+        shared = range(len(split.mapped), len(split.mapped) + len(split.broadcast))
+        places, binds = replay.places, []
+        numbers = (places.indices.tolist(), places.which.tolist(), places.within.tolist())
+        for index, which, within in zip(*numbers):
+            j = index_of[places.values[which]]
+            if j not in shared:
+                within += self._first_byte(whole[j], k)
+            elif not everything:
+                continue
+            binds.append((j, within, address_of(arena.args) + 8 * index))
+        return binds
 
     def _total(self, g: int, root: int, replay: Replay) -> list[tuple]:
         """Copies out of the arena: what a group reduces, from a slot or, of one chunk, from it."""

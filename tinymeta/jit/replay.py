@@ -50,7 +50,7 @@ class Replay(ExecutionPlan):
     """A program ready to run on the CPU: arrays in, arrays out.
 
     in_place: large inputs are read, and large outputs written, where the caller has them
-    (arena.py); shared: of the last so many inputs alone, which all chunks read. blas_threads: how many threads a large product may have; 0 for chunks, which run
+    (arena.py); sums: of a chunk, how many outputs are summed in its arena. blas_threads: how many threads a large product may have; 0 for chunks, which run
     without Python and so without BLAS. kinds, call_counts: of each step, what runs it, and how many
     kernel calls that is. calls_python: does any step need Python?
     """
@@ -58,9 +58,9 @@ class Replay(ExecutionPlan):
     where = "on the CPU"
 
     def __init__(
-        self, program: Program, blas_threads: int = 0, in_place: bool = False, shared: int = 0
+        self, program: Program, blas_threads: int = 0, in_place: bool = False, sums: int | None = None
     ):
-        self.in_place, self.shared = in_place, shared
+        self.in_place, self.sums = in_place, sums
         self.generated: dict[int, LoopKernel | ArrayKernel] = {}  # by step
         super().__init__(without_large_windows(program))
         self.blas_threads = blas_threads
@@ -128,15 +128,16 @@ class Replay(ExecutionPlan):
 
     def outside_arena(self) -> tuple[Equation, ...]:
         """Large inputs and outputs, if they are to stay where they are."""
-        inputs = self.program.inputs
         if not self.in_place:
-            inputs = inputs[len(inputs) - self.shared :]
-        large = [x for x in inputs if x.nbytes >= OUTSIDE]
-        if not self.in_place:
-            return tuple(large)
-        for y in self.program.outputs:
+            return ()
+        inputs, outputs, copied = self.program.inputs, self.program.outputs, set()
+        if self.sums is not None:  # a chunk copies sums and views out of its arena
+            copied = {stored_layout(y).base for y in outputs[: self.sums]}
+            copied.update(stored_layout(y).base for y in outputs if y.op in VIEWS)
+        large = [x for x in inputs if x.nbytes >= OUTSIDE and x not in copied]
+        for y in outputs:
             is_stored = y.op not in VIEWS and y.op not in ("input", "constant")
-            if is_stored and y.nbytes >= OUTSIDE:
+            if is_stored and y not in copied and y.nbytes >= OUTSIDE:
                 large.append(y)
         return tuple(dict.fromkeys(large))
 

@@ -79,7 +79,7 @@ class WorkBuffers:
         self.counters = np.zeros(2, np.int64)  # groups taken, groups completed
         self.completed_address = address_of(self.counters) + 8
         self.jobs: list[int] = []  # the address of each thread's job
-        self.arenas: list[tuple[Arena, Replay]] = []  # of each job and size of chunk
+        self.arenas: list[Arena] = []  # of each job and size of chunk, kept alive
         self.tables: JobTables | None = None
 
     def _plan_group(self, g: int) -> SubtreePlan:
@@ -109,10 +109,6 @@ class WorkBuffers:
     def load(self, values: dict[Equation, np.ndarray]) -> None:
         """Take the arrays of a call, and make new ones for what is concatenated."""
         self.call.load(values)
-        for arena, replay in self.arenas:
-            if replay.inputs_outside:
-                outside = [self.call.arrays[k] for k in replay.inputs_outside]
-                arena.bind(replay.places, outside)
 
     def release_groups(self) -> None:
         """Let groups be taken from now on, also by a worker that is late from the last call."""
@@ -164,8 +160,6 @@ class WorkBuffers:
                 total = tree_sum([row if here else None for row, here in zip(rows, self.present)])
             for y, begin, end in zip(results, edges, edges[1:]):
                 found[y] = total[begin:end].reshape(y.shape)
-        for arena, _ in self.arenas:
-            arena.outside = {}
         return found
 
     # ---- for the machine -------------------------------------------------------------------------
@@ -176,5 +170,5 @@ class WorkBuffers:
         for _ in range(threads):
             block = new_block(tables.arena_size)
             arenas = {size: replay.arena_within(block) for size, replay in replays.items()}
-            self.arenas += [(arenas[size], replays[size]) for size in replays]
+            self.arenas += arenas.values()
             self.jobs.append(tables.job(arenas))
