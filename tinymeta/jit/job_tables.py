@@ -36,7 +36,8 @@ class JobTables:
     """The tables of one call.
 
     groups: the address of a table. addresses: those of all arrays that chunks read or write; first
-    the call's, which change. arena_size: the bytes that a thread needs.
+    the call's, which change. arena_size: the bytes that a thread needs. copied_in, copied_out: the
+    bytes that all chunks of a call copy into arenas and out of them.
     """
 
     def __init__(self, buffers: "WorkBuffers", replays: dict[int, Replay]):
@@ -61,6 +62,7 @@ class JobTables:
         slots = max((subtree.slots for subtree in buffers.subtrees), default=0)
         self.arena_size = self._slots_begin + slots * slot_size
 
+        self.copied_in = self.copied_out = 0
         self._chunks: list[tuple] = []  # (its number, is the arena new, size, merges, copies)
         groups: list[tuple[int, int]] = []
         for g in range(buffers.count):
@@ -101,6 +103,8 @@ class JobTables:
             if k == here[-1] and subtree.root is not None:
                 copies_out += self._total(g, subtree.root, replay)
             merges = subtree.merges[k - self.buffers.chunks_of(g).start]
+            self.copied_in += sum(count for *_, count in copies_in)
+            self.copied_out += sum(count for *_, count in copies_out)
             tables = self.keep(copies_in), self.keep(copies_out)
             copies = (tables[0], len(copies_in), tables[1], len(copies_out))
             found.append((k, size != size_before, size, merges, copies))
@@ -218,6 +222,11 @@ class JobTables:
                 part = target + edge * table.rows.itemsize
                 calls.append((kernel, (part, self._leaf_place(y, replay), y.size)))
         return calls
+
+    @property
+    def table_bytes(self) -> int:
+        """The bytes of all tables."""
+        return sum(table.nbytes for table in self._kept)
 
     def keep(self, numbers: Sequence) -> int:
         """The address of a table of these numbers, which lives as long as this object."""

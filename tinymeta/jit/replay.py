@@ -211,9 +211,9 @@ class Replay(ExecutionPlan):
         """Run the kernels first..last-1."""
         machine.run_kernels(self.kernels, arena.args_addresses, arena.address, first, last)
 
-    def new_arena(self, size: int = 0) -> Arena:
-        """An arena with the constants in it; size: more bytes than it needs, if more are wanted."""
-        arena = self.arena_within(new_block(max(size, self.memory.size)))
+    def new_arena(self) -> Arena:
+        """An arena with the constants in it."""
+        arena = self.arena_within(new_block(self.memory.size))
         arena.inputs = [arena.view(self.program.inputs[k]) for k in self.inputs_copied]
         for y, layout in zip(self.program.outputs, self.output_layouts):
             if layout.base not in self.memory.outside:
