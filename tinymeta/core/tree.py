@@ -112,7 +112,7 @@ def _collect(node: Any, found: list) -> Callable[[Iterator], Any]:
 
 
 def unflatten(rebuild: Callable, leaves: Any) -> Any:
-    """The tree that `flatten` gave `rebuild` for, with new leaves; ValueError for too few or many."""
+    """The tree that `flatten` gave `rebuild` for, with as many new leaves, else ValueError."""
     return rebuild(list(leaves))
 
 

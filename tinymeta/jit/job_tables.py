@@ -144,7 +144,7 @@ class JobTables:
         return copies
 
     def _binds(self, k: int, size: int, arena: Arena, everything: bool) -> list[tuple]:
-        """The kernel arguments that are bytes of large arrays; everything: of all chunks' arrays."""
+        """The kernel arguments that lie in large arrays; everything: in all chunks' arrays, too."""
         split, replay = self.split, self.replays[size]
         results = replay.program.outputs[len(split.reduced) :]
         in_chunk = (*replay.program.inputs, *results)
@@ -196,9 +196,7 @@ class JobTables:
 
     # ---- kernels ---------------------------------------------------------------------------------
 
-    def _kernels(
-        self, size: int, merges: tuple[Merge, ...], arena: Arena
-    ) -> tuple[int, int, int]:
+    def _kernels(self, size: int, merges: tuple[Merge, ...], arena: Arena) -> tuple[int, int, int]:
         """(addresses of a chunk's kernels, of their arguments, how many): its steps, its merges."""
         replay = self.replays[size]
         kernels, args = list(replay.kernels), list(arena.args_addresses)

@@ -50,15 +50,20 @@ class Replay(ExecutionPlan):
     """A program ready to run on the CPU: arrays in, arrays out.
 
     in_place: large inputs are read, and large outputs written, where the caller has them
-    (arena.py); sums: of a chunk, how many outputs are summed in its arena. blas_threads: how many threads a large product may have; 0 for chunks, which run
-    without Python and so without BLAS. kinds, call_counts: of each step, what runs it, and how many
-    kernel calls that is. calls_python: does any step need Python?
+    (arena.py). sums: of a chunk, how many outputs are summed in its arena. blas_threads: how many
+    threads a large product may have; 0 for chunks, which run without Python and so without BLAS.
+    kinds, call_counts: of each step, what runs it, and how many kernel calls that is. calls_python:
+    does any step need Python?
     """
 
     where = "on the CPU"
 
     def __init__(
-        self, program: Program, blas_threads: int = 0, in_place: bool = False, sums: int | None = None
+        self,
+        program: Program,
+        blas_threads: int = 0,
+        in_place: bool = False,
+        sums: int | None = None,
     ):
         self.in_place, self.sums = in_place, sums
         self.generated: dict[int, LoopKernel | ArrayKernel] = {}  # by step

@@ -87,7 +87,7 @@ def tree_sum(parts: Sequence[np.ndarray | None]) -> np.ndarray:
 
 
 def tree_sum_of_rows(rows: np.ndarray) -> np.ndarray:
-    """The `tree_sum` of rows (n, ..), n a power of two, all there: a level at a time, not a pair."""
+    """The `tree_sum` of rows (n, ..), n a power of two: a level at a time, not a pair."""
     level = rows
     with np.errstate(all="ignore"):
         while len(level) > 1:
