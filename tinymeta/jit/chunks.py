@@ -156,7 +156,7 @@ class ChunkedReplay:
         if len({y.dtype for y in self.split.reduced}) != 1:
             return None
         (table,) = self.idle_buffers[0].sums
-        return dict(zip(table.results, table.edges.tolist()))
+        return dict(zip(table.results, table.edges))
 
     def run_chunks(self, values: dict) -> dict:
         """The reduced and concatenated values, from the mapped and broadcast ones."""
