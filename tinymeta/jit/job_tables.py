@@ -199,7 +199,7 @@ class JobTables:
     def _kernels(self, size: int, merges: tuple[Merge, ...], arena: Arena) -> tuple[int, int, int]:
         """(addresses of a chunk's kernels, of their arguments, how many): its steps, its merges."""
         replay = self.replays[size]
-        kernels, args = list(replay.kernels), list(arena.args_addresses)
+        kernels, args = replay.kernels.tolist(), arena.args_addresses.tolist()
         for merge in merges:
             for kernel, numbers in self._merge_calls(merge, replay):
                 kernels.append(kernel)

@@ -127,7 +127,7 @@ def _key_and_leaves(args: tuple, kwargs: dict) -> tuple[tuple, list]:
     """
     leaves: list = []
     signature: list = []
-    nodes = [kwargs, args]  # still to visit, the next one last
+    nodes: list[Any] = [kwargs, args]  # still to visit, the next one last
     while nodes:
         node = nodes.pop()
         kind = type(node)

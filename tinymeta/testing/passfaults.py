@@ -15,6 +15,7 @@ import numpy as np
 
 from ..core import strides as strides_of
 from ..jit import (
+    arena,
     array_kernels,
     chunks,
     codegen,
@@ -226,9 +227,9 @@ def _(right):
     return plan_subtree
 
 
-@fault("tree sum", "the sums of the last group are left out", work_buffers, "tree_sum")
+@fault("tree sum", "the sums of the last group are left out", work_buffers, "tree_sum_of_rows")
 def _(right):
-    return lambda parts: right([*parts[:-1], None] if len(parts) > 1 else parts)
+    return lambda rows: right(np.concatenate([rows[:-1], np.zeros_like(rows[-1:])]))
 
 
 @fault("cuts", "a slice of a joined part is one of another of its shape", cuts, "_slice_of_part")
@@ -467,22 +468,18 @@ def _(right):
 
 def noticed(fault: Fault, examples: int = EXAMPLES, seed: int = 0) -> bool:
     """Does one of so many random steps fail, with the fault in the compiler?"""
-    with patch.object(replay.Arena, "__init__", _guarded_arena), fault.planted():
+    guarded = [patch.object(room, "new_block", _guarded_block) for room in (replay, work_buffers)]
+    with guarded[0], guarded[1], fault.planted():
         return survey(shrink=False).round(examples, seed).error is not None
 
 
-def _guarded_arena(arena: replay.Arena, memory: Any, size: int) -> None:
-    """Make an arena with a guard on both sides.
+def _guarded_block(size: int) -> np.ndarray:
+    """The block of an arena, with a guard on both sides.
 
     What a fault reads or writes outside of its block makes a result wrong, as it should. It must
     not damage the memory of this process, which would end before the fault is counted.
     """
-    _plain_arena(arena, memory, size + 2 * _GUARD)
-    arena.block = arena.block[_GUARD:]
-    arena.address = arena.block.ctypes.data
-
-
-_plain_arena = replay.Arena.__init__
+    return arena.new_block(size + 2 * _GUARD)[_GUARD:]
 
 
 def survivors(examples: int = EXAMPLES, faults: list[Fault] = FAULTS) -> list[Fault]:
