@@ -122,7 +122,7 @@ def _key_and_leaves(args: tuple, kwargs: dict) -> tuple[tuple, list]:
     """(signature, device and world, leaves of the arguments).
 
     A signature is what a program is compiled for: each inner node of the tree, before its children,
-    and of each leaf its `leaf_signature`. Arrays of other libraries are Tensors among the leaves.
+    and of each leaf its `_leaf_signature`. Arrays of other libraries are Tensors among the leaves.
     Every call makes one, so what trees are mostly made of comes first, in one loop.
     """
     leaves: list = []
@@ -149,12 +149,12 @@ def _key_and_leaves(args: tuple, kwargs: dict) -> tuple[tuple, list]:
             nodes += reversed(subtrees)
         else:
             leaf = as_own_array(node)
-            signature.append(leaf_signature(leaf))
+            signature.append(_leaf_signature(leaf))
             leaves.append(leaf)
     return (tuple(signature), state.device, current()), leaves
 
 
-def leaf_signature(leaf: Any) -> tuple:
+def _leaf_signature(leaf: Any) -> tuple:
     """What a program depends on: an array's shape and dtype, a float's type, else the value.
 
     Raises TypeError for a random generator and for what cannot be hashed.
@@ -188,6 +188,6 @@ def _hashable(value: Any) -> tuple:
 def _changed_argument(before: list, now: list, args: tuple, kwargs: dict) -> str:
     """The path of the first leaf that differs from the last program's."""
     for path, old, new in zip([*tree.paths(args), *tree.paths(kwargs)], before, now):
-        if leaf_signature(old) != leaf_signature(new):
+        if _leaf_signature(old) != _leaf_signature(new):
             return f"argument {path}"
     return "the tree"
