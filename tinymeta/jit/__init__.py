@@ -36,7 +36,7 @@ In reading order, with their lines:
     loop_body.py 109   and codegen.py 225, operand_pointer.py 67: a loop as source text
     array_kernels.py 158  windows, indices, argmax as source text;  then cache.py 131
     memory.py 241      sliding.py 77, plan.py 69: a place for each value
-    replay.py 255      a call;  arena.py 95: its memory
+    replay.py 256      a call;  arena.py 95: its memory
     step_kernels.py 187  what runs a step;  then fixed_kernels.py 154, machine.py 157
     task_roles.py 247  what depends on one task alone;  then split.py 168, chunk_count.py 64
     chunks.py 215      runs them;  then tree_sum.py 118, work_buffers.py 174, call_arrays.py 81

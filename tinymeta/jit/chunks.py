@@ -8,8 +8,8 @@ split program gives the same bits on any number of threads, whichever thread run
 number of ranks (system/world.py), each of which runs its share of the groups of chunks. One thread
 has chunks, too, where the memory of all tasks together is larger than the cache.
 
-Cost besides the work: a copy of each chunk's inputs, and of each group's results. If a step needs
-Python, threads take turns at Python's lock between steps.
+Cost besides the work: a copy of each chunk's small inputs, and of what each group sums. If a step
+needs Python, threads take turns at Python's lock between steps.
 """
 
 import itertools
