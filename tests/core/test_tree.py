@@ -62,6 +62,13 @@ def test_unflatten_undoes_flatten(tree, leaves, paths):
     assert again == tree and type(again) is type(tree)
 
 
+@pytest.mark.parametrize("count", [0, 2, 4])
+def test_unflatten_takes_as_many_leaves_as_there_were(count):
+    _, rebuild = tm.tree.flatten({"a": [1, 2], "b": 3})
+    with pytest.raises(ValueError, match=f"the tree has 3 leaves, got {count}"):
+        tm.tree.unflatten(rebuild, range(count))
+
+
 def test_dicts_of_different_insertion_order_are_one_tree():
     sums = tm.tree.map(lambda a, b: a - b, {"a": 5, "b": 7}, {"b": 1, "a": 2})
     assert sums == {"a": 3, "b": 6} and list(sums) == ["a", "b"]

@@ -5,6 +5,7 @@ import inspect
 import runpy
 import sys
 from collections import Counter
+from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -41,6 +42,7 @@ COMMANDS = [
     "siamese_images --filters 64 --pool max --features 128 --margin 14 --classes 40 --drawers 3 "
     "--alphabets 4 --different 0.97 --affine --rotations --decay --beta 3e-3",
     "siamese_images --filters 64 --margin 1 --classes 0",
+    "ridge_images",
     "learned_optimizer",
     "learned_optimizer --exact",
 ]
@@ -67,7 +69,7 @@ def first_update(monkeypatch, tmp_path):
 
         return stop
 
-    monkeypatch.setattr(sys.modules["tinymeta.meta.train"], "jit", jit_that_stops)
+    monkeypatch.setattr(import_module("tinymeta.meta.train"), "jit", jit_that_stops)
     monkeypatch.setattr(Glyphs, "characters", _drawn_once)
     monkeypatch.syspath_prepend(str(EXAMPLES))
 
@@ -116,6 +118,17 @@ def test_no_step_of_a_training_runs_in_python(command, first_update):
     for program in programs:
         assert sum(len(part.steps) for part in replays(program)) > 5
         assert not steps_in_python(program)
+
+
+def test_no_step_of_a_siamese_prediction_runs_in_python():
+    net = tm.nn.conv4(None, filters=4)
+    method = tm.meta.siamese(net, way=5)
+    x = np.ones((2, 5, 28, 28, 1), np.float32)
+    support = tm.Batch(x, np.tile(np.arange(5), (2, 1)))
+    args = net.init(np.random.default_rng(0)), support, x
+    program = compile_for(method.predict, args, {})
+    assert sum(len(part.steps) for part in replays(program)) > 5
+    assert not steps_in_python(program)
 
 
 @pytest.mark.parametrize("rows, in_python", [(SMALL, 0), (SMALL + 1, 1)])

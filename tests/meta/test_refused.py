@@ -223,5 +223,6 @@ def test_siamese_queries_predicted_one_by_one_are_independent(lead):
     other[..., 1:, :] *= 3.0
     for transductive in (False, True):
         predict = siamese(net, transductive=transductive).predict
-        first, second = (predict(params, tasks.support, x)[..., 0, :] for x in (x, other))
+        both = [predict(params, tasks.support, each).numpy() for each in (x, other)]
+        first, second = (prediction[..., 0, :] for prediction in both)
         assert (first == second).all() != transductive

@@ -5,7 +5,7 @@ import pytest
 
 import tinymeta as tm
 from tinymeta import nn
-from tinymeta.meta import accuracy, siamese, train
+from tinymeta.meta import accuracy, evaluate, siamese, train
 from tinymeta.meta.siamese import (
     best_threshold,
     distances,
@@ -32,7 +32,7 @@ def test_predictions_are_the_nearest_neighbours_class():
     x = np.array([[1.0, 1.0], [9.0, 1.0], [1.0, 8.0], [9.0, 9.0]])
     plane = nn.Dense(2, 2, bias=False)
     support = tm.Batch(corners, np.array([0, 1, 2, 0]))
-    predicted = siamese(plane).predict({"w": np.eye(2)}, support, x)
+    predicted = siamese(plane).predict({"w": np.eye(2)}, support, x).numpy()
     assert predicted.argmax(-1).tolist() == [0, 1, 2, 0]
     np.testing.assert_allclose(predicted[0], [-np.sqrt(2), -np.sqrt(82), -np.sqrt(82)])
 
@@ -173,11 +173,43 @@ def test_a_class_without_an_example_is_infinitely_far():
     support = tm.Batch(x, np.array([[0, 1, 1]]))
     params = Plain().init(None)
     assert siamese(Plain()).predict(params, support, x).shape == (1, 3, 2)
-    found = siamese(Plain(), way=4).predict(params, support, x)
+    found = siamese(Plain(), way=4).predict(params, support, x).numpy()
     assert found.shape == (1, 3, 4) and (found[..., 2:] == -np.inf).all()
     assert found[0, :, :2].argmax(-1).tolist() == [0, 1, 1]
     with pytest.raises(ValueError, match="must be integers from 0 to 0, got 0 to 1"):
         siamese(Plain(), way=1).predict(params, support, x)
+
+
+@pytest.mark.parametrize("transductive", [True, False])
+def test_a_prediction_is_compiled_where_the_number_of_classes_is_given(transductive):
+    net = tm.nn.mlp(3, 4, 2, norm=True)
+    params = net.init(np.random.default_rng(0))
+    x = np.random.default_rng(1).normal(size=(2, 4, 3)).astype(np.float32)
+    tasks = tm.Tasks(tm.Batch(x, np.array([[0, 1, 1, 0], [2, 0, 2, 0]])), tm.Batch(x, None))
+    method = siamese(net, way=3, transductive=transductive)
+    compiled = tm.jit(method.predict)
+    found = np.asarray(compiled(params, tasks.support, x))
+    expected = np.asarray(method.predict(params, tasks.support, x))
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+    assert (found[0, :, 2] == -np.inf).all() and (found[1, :, 1] == -np.inf).all()
+    wrong = tasks.support._replace(y=np.array([[0, 1, 1, 0], [3, 0, 2, 0]]))
+    with pytest.raises(ValueError, match="must be integers from 0 to 2, got 0 to 3"):
+        compiled(params, wrong, x)
+    (program,) = compiled.programs.values()
+    assert program is not None
+
+
+def test_a_compiled_evaluation_scores_as_the_eager_one():
+    net = tm.nn.mlp(3, 4, 2)
+    params = net.init(np.random.default_rng(0))
+    x = np.random.default_rng(1).normal(size=(6, 8, 3)).astype(np.float32)
+    tasks = tm.Tasks(*[tm.Batch(x[:, k::2], np.array([[0, 1, 1, 0]] * 6)) for k in range(2)])
+    method = siamese(net, way=2)
+    scores = [
+        evaluate(method, params, lambda n: tasks, tasks=6, compiled=compiled)
+        for compiled in (True, False)
+    ]
+    assert scores[0] == scores[1]
 
 
 def test_without_transduction_queries_do_not_meet():

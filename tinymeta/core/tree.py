@@ -12,7 +12,7 @@ layer, whose fields are settings and no parameters, is a leaf.
 
 import copy
 from collections import OrderedDict, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import fields
 from typing import Any
 
@@ -23,11 +23,11 @@ def children(node: Any) -> tuple[Any, Any, Callable] | None:
     """(labels, subtrees, rebuild) of an inner node, or None for a leaf."""
     kind = type(node)
     if kind is dict:
-        keys = sorted(node, key=str)  # keys of two types have no order of their own
+        keys = sorted_keys(node)
         values = [node[k] for k in keys]
         return keys, values, lambda parts: dict(zip(keys, parts))
     if kind is OrderedDict or kind is defaultdict:
-        keys = sorted(node, key=str)
+        keys = sorted_keys(node)
         return keys, [node[k] for k in keys], lambda parts: _with_values(node, keys, parts)
     if kind is list:
         return range(len(node)), node, list
@@ -42,6 +42,14 @@ def children(node: Any) -> tuple[Any, Any, Callable] | None:
         values = [getattr(node, name) for name in names]
         return names, values, lambda parts: _with_fields(node, names, parts)
     return None
+
+
+def sorted_keys(node: dict) -> list:
+    """The keys of a dict as texts are ordered: keys of two types have no order of their own."""
+    for key in node:
+        if type(key) is not str:
+            return sorted(node, key=str)
+    return sorted(node)
 
 
 def _with_values(node: Any, keys: list, values: list) -> Any:
@@ -76,27 +84,35 @@ def static_fields(node: Any) -> list:
 
 
 def flatten(tree: Any) -> tuple[list, Callable]:
-    """(leaves, rebuild) of a tree: its leaves in order, and a function that puts new ones there."""
-    parts = children(tree)
+    """(leaves, rebuild) of a tree: its leaves in order, and a function that puts new ones there.
+
+    `rebuild` raises ValueError for another number of leaves.
+    """
+    found: list = []
+    build = _collect(tree, found)
+    count = len(found)
+
+    def rebuild(leaves: list) -> Any:
+        if len(leaves) != count:
+            raise ValueError(f"unflatten: the tree has {count} leaves, got {len(leaves)}")
+        return build(iter(leaves))
+
+    return found, rebuild
+
+
+def _collect(node: Any, found: list) -> Callable[[Iterator], Any]:
+    """Append a tree's leaves to `found`; returns what builds it of an iterator of new ones."""
+    parts = children(node)
     if parts is None:
-        return [tree], lambda leaves: leaves[0]
+        found.append(node)
+        return next
     _, subtrees, rebuild = parts
-    flat = [flatten(subtree) for subtree in subtrees]
-
-    def unflatten(leaves: list) -> Any:
-        pieces = []
-        start = 0
-        for sub_leaves, rebuild_sub in flat:
-            stop = start + len(sub_leaves)
-            pieces.append(rebuild_sub(leaves[start:stop]))
-            start = stop
-        return rebuild(pieces)
-
-    return [leaf for sub_leaves, _ in flat for leaf in sub_leaves], unflatten
+    builders = [_collect(subtree, found) for subtree in subtrees]
+    return lambda leaves: rebuild([build(leaves) for build in builders])
 
 
 def unflatten(rebuild: Callable, leaves: Any) -> Any:
-    """The tree that `flatten` gave `rebuild` for, with new leaves."""
+    """The tree that `flatten` gave `rebuild` for, with as many new leaves, else ValueError."""
     return rebuild(list(leaves))
 
 

@@ -27,8 +27,8 @@ arena          the block of memory in which all values of one call lie (memory.p
 kernel args    the int64s that a kernel is called with: places in the arena, sizes, strides.
 
 In reading order, with their lines:
-    signatures.py 180  jit itself;  then compile.py 84: the passes in order
-    program.py 271     Equation, Program, Builder;  then trace.py 190, scalar.py 130
+    signatures.py 193  jit itself;  then compile.py 84: the passes in order
+    program.py 271     Equation, Program, Builder;  then trace.py 193, scalar.py 130
     origin.py 105      order, scope and rule of an equation, and what it descends from
     lower.py 186       and simplify.py 81: Program -> Program;  its rules: rewrites.py 196,
                        joins.py 99, cuts.py 122
@@ -37,11 +37,12 @@ In reading order, with their lines:
     loop_body.py 109   and codegen.py 225, operand_pointer.py 67: a loop as source text
     array_kernels.py 158  windows, indices, argmax as source text;  then cache.py 131
     memory.py 241      sliding.py 77, plan.py 69: a place for each value
-    replay.py 240      a call;  arena.py 91: its memory
-    step_kernels.py 187  what runs a step;  then fixed_kernels.py 154, machine.py 152
+    replay.py 256      a call;  arena.py 95: its memory
+    step_kernels.py 187  what runs a step;  then fixed_kernels.py 154, machine.py 157
     task_roles.py 247  what depends on one task alone;  then split.py 168, chunk_count.py 64
-    chunks.py 214      runs them;  then tree_sum.py 109, work_buffers.py 195, job_tables.py 191
-    threads.py 156     workers
+    chunks.py 215      runs them;  then tree_sum.py 118, work_buffers.py 174, call_arrays.py 81
+    job_tables.py 233  the chunks as numbers
+    threads.py 159     workers
     explained.py 202   shows all of it;  then described.py 160, story.py 127, listing.py 88
     page_data.py 168   the same as data, for the page of explorer/;  timing.py 21, warmup.py 37
     graph.py 225       the same plan on a GPU;  then gpu_chunks.py 121, on those of several ranks

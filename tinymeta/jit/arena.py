@@ -22,7 +22,7 @@ from .memory import ALIGNMENT, Memory
 from .program import Equation
 from .views import StridedLayout
 
-OUTSIDE = 2**18  # bytes of an input or output, from which it is not copied
+OUTSIDE = 2**16  # bytes of an input or output, from which it is not copied
 
 
 class OutsidePlaces(NamedTuple):
@@ -39,12 +39,10 @@ class OutsidePlaces(NamedTuple):
 
 
 class Arena:
-    """The memory of one call, of `size` bytes; inputs, outputs: views of it, of what is copied."""
+    """The memory of one call; inputs, outputs: views of it, of what is copied."""
 
-    def __init__(self, memory: Memory, size: int):
-        block = np.empty(size + ALIGNMENT, np.uint8)
-        skipped = -block.ctypes.data % ALIGNMENT
-        self.block, self.offsets = block[skipped:], memory.offsets
+    def __init__(self, memory: Memory, block: np.ndarray):
+        self.block, self.offsets = block, memory.offsets
         self.address = self.block.ctypes.data
         self.inputs: list[np.ndarray] = []
         self.outputs: list[np.ndarray] = []
@@ -74,6 +72,12 @@ class Arena:
         flat = self.view(layout.base).reshape(-1)[layout.offset :]
         strides = [s * layout.base.dtype.itemsize for s in layout.strides]
         return np.lib.stride_tricks.as_strided(flat, shape, strides)
+
+
+def new_block(size: int) -> np.ndarray:
+    """At least so many bytes, from an address that is a multiple of ALIGNMENT."""
+    block = np.empty(size + ALIGNMENT, np.uint8)
+    return block[-block.ctypes.data % ALIGNMENT :]
 
 
 def dense(array: np.ndarray) -> np.ndarray:

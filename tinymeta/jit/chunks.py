@@ -8,8 +8,8 @@ split program gives the same bits on any number of threads, whichever thread run
 number of ranks (system/world.py), each of which runs its share of the groups of chunks. One thread
 has chunks, too, where the memory of all tasks together is larger than the cache.
 
-Cost besides the work: a copy of each chunk's inputs, and of each group's results. If a step needs
-Python, threads take turns at Python's lock between steps.
+Cost besides the work: a copy of each chunk's small inputs, and of what each group sums. If a step
+needs Python, threads take turns at Python's lock between steps.
 """
 
 import itertools
@@ -112,10 +112,14 @@ class ChunkedReplay:
         self.world = world or World()
         self.groups = group_count(len(bounds) - 1, threads, self.world.size)
         sizes = {end - begin for begin, end in zip(bounds, bounds[1:])} - {0}
-        self.chunks = {size: Replay(split.chunk(size)) for size in sorted(sizes)}
+        self.chunks = {
+            size: Replay(split.chunk(size), in_place=True, sums=len(split.reduced))
+            for size in sorted(sizes)
+        }
         self.before = Replay(split.before, in_place=True) if split.before.outputs else None
         self.after = Replay(split.after, in_place=True) if split.after.outputs else None
         self.calls_python = any(chunk.calls_python for chunk in self.chunks.values())
+        self.outputs = [(y, y in split.whole.inputs) for y in split.whole.outputs]
         self.idle_buffers = [self.new_buffers()]  # that no call uses now
 
     def __call__(self, arrays: list[np.ndarray]) -> list[np.ndarray]:
@@ -128,10 +132,7 @@ class ChunkedReplay:
         if self.after:
             after_arrays = [values[x] for x in split.after_inputs]
             values |= zip(split.after_outputs, self.after(after_arrays))
-        outputs = []
-        for y in split.whole.outputs:
-            outputs.append(values[y].copy() if y in split.whole.inputs else values[y])
-        return outputs
+        return [values[y].copy() if is_input else values[y] for y, is_input in self.outputs]
 
     def own_tasks(self, inputs: list[Equation]) -> tuple[int, int] | None:
         """The tasks (first, end) whose rows are all that this rank reads of these inputs.
@@ -155,7 +156,7 @@ class ChunkedReplay:
         if len({y.dtype for y in self.split.reduced}) != 1:
             return None
         (table,) = self.idle_buffers[0].sums
-        return dict(zip(table.results, table.edges.tolist()))
+        return dict(zip(table.results, table.edges))
 
     def run_chunks(self, values: dict) -> dict:
         """The reduced and concatenated values, from the mapped and broadcast ones."""

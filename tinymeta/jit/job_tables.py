@@ -1,6 +1,7 @@
 """The chunks of a call as tables of int64, which `machine.take_chunks` reads (fields: machine.py).
 
-In: the buffers of a call and the replay of each size of chunk. Out: the addresses of the tables.
+In: the buffers of a call and the replay of each size of chunk; then, for each thread, its arenas.
+Out: the address of the thread's job.
 
     arena of a thread   values of a chunk | slot 0 | slot 1 | ..
 
@@ -10,7 +11,8 @@ them to one; the last chunk of a group copies the total out.
 
 Invariant: what a group needs in the arena of its thread is copied there by its first chunk, and
 nothing writes over it until another size of chunk comes; so later chunks copy in their own rows
-alone, not the parameters.
+alone, not the parameters. Large arrays are not copied at all: kernels read and write them where the
+caller has them, by kernel arguments that are this thread's own (arena.py).
 """
 
 from collections.abc import Sequence
@@ -18,6 +20,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .arena import Arena
+from .call_arrays import address_of
 from .memory import aligned_size
 from .program import Equation
 from .replay import Replay
@@ -31,20 +35,21 @@ if TYPE_CHECKING:
 class JobTables:
     """The tables of one call.
 
-    chunks, groups: addresses of the tables. addresses: those of all arrays that chunks read or
-    write; first the call's, which change. arena_size: the bytes that a thread needs.
+    groups: the address of a table. addresses: those of all arrays that chunks read or write; first
+    the call's, which change. arena_size: the bytes that a thread needs. copied_in, copied_out: the
+    bytes that all chunks of a call copy into arenas and out of them.
     """
 
     def __init__(self, buffers: "WorkBuffers", replays: dict[int, Replay]):
         self.buffers, self.split, self.replays = buffers, buffers.split, replays
         self._kept: list[np.ndarray] = []  # tables whose addresses are handed on
-        self._kernel_lists: dict[tuple, tuple[int, int, int]] = {}
 
         constants = [a for replay in replays.values() for a in replay.constants.values()]
         fixed = constants + [table.rows for table in buffers.sums]
-        split = self.split
-        per_call = len(split.mapped) + len(split.broadcast) + len(split.concatenated)
-        self.addresses = np.array([0] * per_call + [address_of(a) for a in fixed], np.int64)
+        per_call = len(buffers.call.arrays)
+        fixed_addresses = [address_of(a) for a in fixed]
+        self.addresses = np.array([*buffers.call.addresses, *fixed_addresses], np.int64)
+        buffers.call.addresses = self.addresses[:per_call]
         self._index_of = {id(a): per_call + k for k, a in enumerate(fixed)}
 
         self._section_begins: list[int] = []  # of each dtype's sums in a slot
@@ -57,16 +62,36 @@ class JobTables:
         slots = max((subtree.slots for subtree in buffers.subtrees), default=0)
         self.arena_size = self._slots_begin + slots * slot_size
 
-        chunks: list[tuple] = []
+        self.copied_in = self.copied_out = 0
+        self._chunks: list[tuple] = []  # (its number, is the arena new, size, merges, copies)
         groups: list[tuple[int, int]] = []
         for g in range(buffers.count):
             of_group = self._chunks_of(g)
-            groups.append((len(chunks), len(chunks) + len(of_group)))
-            chunks += of_group
-        self.chunks, self.groups = self.keep(chunks), self.keep(groups)
+            groups.append((len(self._chunks), len(self._chunks) + len(of_group)))
+            self._chunks += of_group
+        self.groups = self.keep(groups)
+
+    def job(self, arenas: dict[int, Arena]) -> int:
+        """The address of a thread's job; arenas: by size of a chunk, in one block of memory."""
+        kernel_lists: dict[tuple, tuple[int, int, int]] = {}
+        chunks = []
+        for k, is_new, size, merges, copies in self._chunks:
+            if (size, merges) not in kernel_lists:
+                kernel_lists[size, merges] = self._kernels(size, merges, arenas[size])
+            binds = self._binds(k, size, arenas[size], everything=is_new)
+            chunks.append((*kernel_lists[size, merges], *copies, self.keep(binds), len(binds)))
+        job = (
+            self.keep(chunks),
+            self.groups,
+            self.buffers.count,
+            address_of(self.buffers.counters),
+            next(iter(arenas.values())).address,
+            address_of(self.addresses),
+        )
+        return self.keep(job)
 
     def _chunks_of(self, g: int) -> list[tuple]:
-        """The rows of the chunk table that belong to a group; an empty chunk has none."""
+        """What `_chunks` has of each chunk of a group; an empty chunk has none."""
         subtree, found = self.buffers.subtrees[g], []
         here = [k for k in self.buffers.chunks_of(g) if self.buffers.sizes[k]]
         size_before = 0
@@ -78,17 +103,11 @@ class JobTables:
             if k == here[-1] and subtree.root is not None:
                 copies_out += self._total(g, subtree.root, replay)
             merges = subtree.merges[k - self.buffers.chunks_of(g).start]
-            if (size, merges) not in self._kernel_lists:
-                self._kernel_lists[size, merges] = self._kernels(replay, merges)
-            found.append(
-                (
-                    *self._kernel_lists[size, merges],
-                    self.keep(copies_in),
-                    len(copies_in),
-                    self.keep(copies_out),
-                    len(copies_out),
-                )
-            )
+            self.copied_in += sum(count for *_, count in copies_in)
+            self.copied_out += sum(count for *_, count in copies_out)
+            tables = self.keep(copies_in), self.keep(copies_out)
+            copies = (tables[0], len(copies_in), tables[1], len(copies_out))
+            found.append((k, size != size_before, size, merges, copies))
             size_before = size
         return found
 
@@ -101,6 +120,8 @@ class JobTables:
         copies = []
         for j, x in enumerate((*split.mapped, *split.broadcast)):
             target = replay.program.inputs[j]
+            if target in replay.memory.outside:
+                continue
             if j < mapped:
                 copies.append((j, self._first_byte(x, k), offsets[target], target.nbytes))
             elif everything:
@@ -117,9 +138,29 @@ class JobTables:
         results = replay.program.outputs[len(split.reduced) :]
         copies = []
         for j, (y, result) in enumerate(zip(split.concatenated, results), first):
-            place = self._place(result, replay)
-            copies.append((j, self._first_byte(y, k), place, result.nbytes))
+            if result not in replay.memory.outside:
+                place = self._place(result, replay)
+                copies.append((j, self._first_byte(y, k), place, result.nbytes))
         return copies
+
+    def _binds(self, k: int, size: int, arena: Arena, everything: bool) -> list[tuple]:
+        """The kernel arguments that lie in large arrays; everything: in all chunks' arrays, too."""
+        split, replay = self.split, self.replays[size]
+        results = replay.program.outputs[len(split.reduced) :]
+        in_chunk = (*replay.program.inputs, *results)
+        index_of = {x: j for j, x in enumerate(in_chunk) if x in replay.memory.outside}
+        whole = (*split.mapped, *split.broadcast, *split.concatenated)
+        shared = range(len(split.mapped), len(split.mapped) + len(split.broadcast))
+        places, binds = replay.places, []
+        numbers = (places.indices.tolist(), places.which.tolist(), places.within.tolist())
+        for index, which, within in zip(*numbers):
+            j = index_of[places.values[which]]
+            if j not in shared:
+                within += self._first_byte(whole[j], k)
+            elif not everything:
+                continue
+            binds.append((j, within, address_of(arena.args) + 8 * index))
+        return binds
 
     def _total(self, g: int, root: int, replay: Replay) -> list[tuple]:
         """Copies out of the arena: what a group reduces, from a slot or, of one chunk, from it."""
@@ -155,9 +196,10 @@ class JobTables:
 
     # ---- kernels ---------------------------------------------------------------------------------
 
-    def _kernels(self, replay: Replay, merges: tuple[Merge, ...]) -> tuple[int, int, int]:
+    def _kernels(self, size: int, merges: tuple[Merge, ...], arena: Arena) -> tuple[int, int, int]:
         """(addresses of a chunk's kernels, of their arguments, how many): its steps, its merges."""
-        kernels, args = list(replay.kernels), list(replay.args_addresses)
+        replay = self.replays[size]
+        kernels, args = replay.kernels.tolist(), arena.args_addresses.tolist()
         for merge in merges:
             for kernel, numbers in self._merge_calls(merge, replay):
                 kernels.append(kernel)
@@ -179,13 +221,13 @@ class JobTables:
                 calls.append((kernel, (part, self._leaf_place(y, replay), y.size)))
         return calls
 
+    @property
+    def table_bytes(self) -> int:
+        """The bytes of all tables."""
+        return sum(table.nbytes for table in self._kept)
+
     def keep(self, numbers: Sequence) -> int:
         """The address of a table of these numbers, which lives as long as this object."""
         table = np.array(numbers, np.int64)
         self._kept.append(table)
         return address_of(table)
-
-
-def address_of(array: np.ndarray) -> int:
-    """The address of an array's first element."""
-    return array.__array_interface__["data"][0]

@@ -54,8 +54,9 @@ def run_kernels(kernels, args_addresses, arena, first, last):
 # Tables of int64 describe the work (job_tables.py fills them in):
 #
 #   copy    _COPY_FIELDS:  array, byte in the array, byte in the arena, count of bytes
-#   chunk   _CHUNK_FIELDS: kernels, their arguments, count of kernels,
-#                         copies in, count of copies in, copies out, count of copies out
+#   bind    _BIND_FIELDS:  array, byte in the array, address of the kernel argument that is to be it
+#   chunk   _CHUNK_FIELDS: kernels, their arguments, count of kernels, copies in, count of them,
+#                         copies out, count of them, binds, count of them
 #   group   _GROUP_FIELDS: its first chunk, and the one after its last
 #   job     what one thread needs to take groups: chunks, groups, count of groups, counters,
 #           its arena, addresses of the arrays
@@ -64,7 +65,7 @@ def run_kernels(kernels, args_addresses, arena, first, last):
 # FLAGS is the length of the flags that a worker thread shares with the thread that calls it
 # (threads.py). Each of the four flags has a cache line of its own: 8 int64 apart.
 
-_CHUNK_FIELDS, _COPY_FIELDS, _GROUP_FIELDS = 7, 4, 2
+_CHUNK_FIELDS, _COPY_FIELDS, _BIND_FIELDS, _GROUP_FIELDS = 9, 4, 3, 2
 REQUESTED, COMPLETED, PARKED, JOB, FLAGS = 0, 8, 16, 24, 32
 
 
@@ -92,6 +93,7 @@ def _fetch_add(typing, p):
 def take_chunks(job_address):
     """Take groups of chunks until none is left; of each chunk: copy in, run its kernels, copy out.
 
+    What is not copied is bound: kernel arguments, relative to the arena, become where it lies.
     Each group is taken by exactly one thread: the first counter is read and raised in one step.
     """
     job = _as_args(job_address)
@@ -108,6 +110,9 @@ def take_chunks(job_address):
             for m in range(chunk[4]):
                 move = _as_args(chunk[3] + 8 * _COPY_FIELDS * m)
                 copy_bytes(arena + move[2], arrays[move[0]] + move[1], move[3])
+            for m in range(chunk[8]):
+                bind = _as_args(chunk[7] + 8 * _BIND_FIELDS * m)
+                _as_args(bind[2])[0] = arrays[bind[0]] + bind[1] - arena
             for step in range(chunk[2]):
                 _call_kernel(kernels[step], _as_arena(arena), _as_args(args_addresses[step]))
             for m in range(chunk[6]):

@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import machine
-from .arena import OUTSIDE, Arena, OutsidePlaces, dense, take_idle
+from .arena import OUTSIDE, Arena, OutsidePlaces, dense, new_block, take_idle
 from .array_kernels import ArrayKernel
 from .cache import compile_missing, load_or_compile
 from .codegen import LoopKernel
@@ -50,15 +50,22 @@ class Replay(ExecutionPlan):
     """A program ready to run on the CPU: arrays in, arrays out.
 
     in_place: large inputs are read, and large outputs written, where the caller has them
-    (arena.py). blas_threads: how many threads a large product may have; 0 for chunks, which run
-    without Python and so without BLAS. kinds, call_counts: of each step, what runs it, and how many
-    kernel calls that is. calls_python: does any step need Python?
+    (arena.py). sums: of a chunk, how many outputs are summed in its arena. blas_threads: how many
+    threads a large product may have; 0 for chunks, which run without Python and so without BLAS.
+    kinds, call_counts: of each step, what runs it, and how many kernel calls that is. calls_python:
+    does any step need Python?
     """
 
     where = "on the CPU"
 
-    def __init__(self, program: Program, blas_threads: int = 0, in_place: bool = False):
-        self.in_place = in_place
+    def __init__(
+        self,
+        program: Program,
+        blas_threads: int = 0,
+        in_place: bool = False,
+        sums: int | None = None,
+    ):
+        self.in_place, self.sums = in_place, sums
         self.generated: dict[int, LoopKernel | ArrayKernel] = {}  # by step
         super().__init__(without_large_windows(program))
         self.blas_threads = blas_threads
@@ -128,10 +135,14 @@ class Replay(ExecutionPlan):
         """Large inputs and outputs, if they are to stay where they are."""
         if not self.in_place:
             return ()
-        large = [x for x in self.program.inputs if x.nbytes >= OUTSIDE]
-        for y in self.program.outputs:
+        inputs, outputs, copied = self.program.inputs, self.program.outputs, set()
+        if self.sums is not None:  # a chunk copies sums and views out of its arena
+            copied = {stored_layout(y).base for y in outputs[: self.sums]}
+            copied.update(stored_layout(y).base for y in outputs if y.op in VIEWS)
+        large = [x for x in inputs if x.nbytes >= OUTSIDE and x not in copied]
+        for y in outputs:
             is_stored = y.op not in VIEWS and y.op not in ("input", "constant")
-            if is_stored and y.nbytes >= OUTSIDE:
+            if is_stored and y not in copied and y.nbytes >= OUTSIDE:
                 large.append(y)
         return tuple(dict.fromkeys(large))
 
@@ -205,16 +216,21 @@ class Replay(ExecutionPlan):
         """Run the kernels first..last-1."""
         machine.run_kernels(self.kernels, arena.args_addresses, arena.address, first, last)
 
-    def new_arena(self, size: int = 0) -> Arena:
-        """An arena with the constants in it; size: more bytes than it needs, if more are wanted."""
-        arena = Arena(self.memory, max(size, self.memory.size))
-        arena.take_args(self.args, self.args_begins)
+    def new_arena(self) -> Arena:
+        """An arena with the constants in it."""
+        arena = self.arena_within(new_block(self.memory.size))
         arena.inputs = [arena.view(self.program.inputs[k]) for k in self.inputs_copied]
         for y, layout in zip(self.program.outputs, self.output_layouts):
             if layout.base not in self.memory.outside:
                 arena.outputs.append(arena.strided_view(layout, y.shape))
         for eqn, value in self.constants.items():
             arena.view(eqn)[...] = value
+        return arena
+
+    def arena_within(self, block: np.ndarray) -> Arena:
+        """An arena on this block of bytes, with kernel arguments of its own, and nothing in it."""
+        arena = Arena(self.memory, block)
+        arena.take_args(self.args, self.args_begins)
         return arena
 
     # ---- for explain -----------------------------------------------------------------------------

@@ -119,29 +119,42 @@ class _ProgramCache:
 
 
 def _key_and_leaves(args: tuple, kwargs: dict) -> tuple[tuple, list]:
-    """(signature, device and world, leaves of the arguments)."""
-    leaves: list = []
-    signature = _signature((args, kwargs), leaves)
-    return (signature, state.device, current()), leaves
+    """(signature, device and world, leaves of the arguments).
 
-
-def _signature(node: Any, leaves: list) -> tuple:
-    """What a program is compiled for: the tree, and each leaf's `leaf_signature`.
-
-    Appends the leaves to `leaves`, arrays of other libraries as Tensors.
+    A signature is what a program is compiled for: each inner node of the tree, before its children,
+    and of each leaf its `_leaf_signature`. Arrays of other libraries are Tensors among the leaves.
+    Every call makes one, so what trees are mostly made of comes first, in one loop.
     """
-    parts = tree.children(node)
-    if parts is None:
-        leaf = as_own_array(node)
-        leaves.append(leaf)
-        return leaf_signature(leaf)
-    labels, subtrees, _ = parts
-    fixed = tuple([_hashable(value) for value in tree.static_fields(node)])
-    subtrees = tuple([_signature(sub, leaves) for sub in subtrees])
-    return type(node), tuple(labels), fixed, subtrees
+    leaves: list = []
+    signature: list = []
+    nodes: list[Any] = [kwargs, args]  # still to visit, the next one last
+    while nodes:
+        node = nodes.pop()
+        kind = type(node)
+        if kind is Tensor or kind is np.ndarray:
+            array = node.value if kind is Tensor else node
+            signature.append((array.shape, array.dtype))
+            leaves.append(node)
+        elif kind is list or isinstance(node, tuple):
+            signature.append((kind, len(node)))
+            nodes += node[::-1]
+        elif kind is dict:
+            keys = tree.sorted_keys(node)
+            signature.append((dict, *keys))
+            nodes += [node[key] for key in reversed(keys)]
+        elif parts := tree.children(node):
+            labels, subtrees, _ = parts
+            signature.append((kind, *labels))
+            signature += map(_hashable, tree.static_fields(node))
+            nodes += reversed(subtrees)
+        else:
+            leaf = as_own_array(node)
+            signature.append(_leaf_signature(leaf))
+            leaves.append(leaf)
+    return (tuple(signature), state.device, current()), leaves
 
 
-def leaf_signature(leaf: Any) -> tuple:
+def _leaf_signature(leaf: Any) -> tuple:
     """What a program depends on: an array's shape and dtype, a float's type, else the value.
 
     Raises TypeError for a random generator and for what cannot be hashed.
@@ -175,6 +188,6 @@ def _hashable(value: Any) -> tuple:
 def _changed_argument(before: list, now: list, args: tuple, kwargs: dict) -> str:
     """The path of the first leaf that differs from the last program's."""
     for path, old, new in zip([*tree.paths(args), *tree.paths(kwargs)], before, now):
-        if leaf_signature(old) != leaf_signature(new):
+        if _leaf_signature(old) != _leaf_signature(new):
             return f"argument {path}"
     return "the tree"

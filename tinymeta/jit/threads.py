@@ -6,7 +6,10 @@ and by workers.
 Two things are slow and are avoided: waking a thread that sleeps (50 us and more), and passing
 Python's lock from one thread to another (as much). So a worker spins for a while before it parks
 (sleeps on a lock), it spins in machine code, and there it also runs chunks that need no Python. A
-thread pool of the standard library does both for every job.
+thread pool of the standard library does both for every job. With `ThreadPoolExecutor` in its place,
+in turn in one process on two cores that had more to do, the sinusoid step took 0.35 instead of
+0.27 ms at best and 0.37 instead of 0.34 in the fastest tenth (another time 0.32 and 0.25, 0.41 and
+0.36), the conv4 step 1244 instead of 1150 ms at best, 1562 instead of 1469 in the middle.
 
 A caller and a worker talk through four shared flags, int64 in cache lines of their own:
 
@@ -30,7 +33,7 @@ from typing import Any
 
 import numpy as np
 
-from .job_tables import address_of
+from .call_arrays import address_of
 from .machine import (
     COMPLETED,
     FLAGS,

@@ -79,7 +79,8 @@ class Traced:
 
     def input(self, k: int, shape: tuple, dtype: np.dtype) -> Equation:
         """The program's input for the k-th leaf in this dtype, one for each dtype asked for."""
-        dtype = dtype.newbyteorder("=")
+        if not dtype.isnative:
+            dtype = dtype.newbyteorder("=")
         if (k, dtype) not in self.inputs:
             self.inputs[k, dtype] = self.record(Equation("input", (), {}, shape, dtype))
         return self.inputs[k, dtype]
@@ -166,6 +167,8 @@ def is_number(x: Any) -> bool:
 def leaf_array(leaf: Any, dtype: np.dtype) -> Any:
     """A leaf of the arguments as an array for an input of this dtype; on a GPU as it is."""
     array = leaf.value if type(leaf) is Tensor else leaf
+    if type(array) is np.ndarray and array.dtype is dtype:
+        return array
     if isinstance(array, (np.ndarray, float, np.floating)):
         return np.asarray(array, dtype)
     return array

@@ -86,6 +86,15 @@ def tree_sum(parts: Sequence[np.ndarray | None]) -> np.ndarray:
     return total.copy() if any(total is part for part in parts) else total
 
 
+def tree_sum_of_rows(rows: np.ndarray) -> np.ndarray:
+    """The `tree_sum` of rows (n, ..), n a power of two: a level at a time, not a pair."""
+    level = rows
+    with np.errstate(all="ignore"):
+        while len(level) > 1:
+            level = np.add(level[::2], level[1::2])
+    return level[0].copy() if level is rows else level[0]
+
+
 def _added(a: np.ndarray | None, b: np.ndarray | None) -> np.ndarray | None:
     if a is None or b is None:
         return b if a is None else a

@@ -1,13 +1,12 @@
 """The memory of one call whose chunks are taken by several threads.
 
-    arrays of the caller           arena of a thread           results
+    arrays of a call               arena of a thread           results
       mapped        rows of k  -->   chunk k: kernels   -->      concatenated  rows of k
       broadcast     all        -->                      -->      reduced       row g of a table
 
-Inputs are read where the caller has them, and concatenated results are written where the caller
-gets them. A group of chunks is run by one thread, which adds up what they reduce along the group's
-part of the tree (tree_sum.py) and stores one row, so there are as many rows as groups, however many
-chunks. Invariant: every group writes bytes of its own, so threads need no locks. Of several ranks
+A group of chunks is run by one thread, which adds up what they reduce along the group's part of the
+tree (tree_sum.py) and stores one row, so there are as many rows as groups, however many chunks. So
+memory does not grow with the tasks, but for their inputs and results. Invariant: every group writes bytes of its own, so threads need no locks. Of several ranks
 each has the groups of its share, and the results of all in the end.
 
 If all steps run without Python, `build_jobs` describes the chunks as tables of numbers, once
@@ -15,17 +14,19 @@ If all steps run without Python, `build_jobs` describes the chunks as tables of 
 arrays.
 """
 
+import itertools
 from typing import NamedTuple
 
 import numpy as np
 
 from ..system.world import World
-from .arena import Arena
-from .job_tables import JobTables, address_of
+from .arena import Arena, new_block
+from .call_arrays import CallArrays, address_of
+from .job_tables import JobTables
 from .program import Equation
 from .replay import Replay
 from .split import Split
-from .tree_sum import SubtreePlan, plan_subtree, tree_sum
+from .tree_sum import SubtreePlan, plan_subtree, tree_sum, tree_sum_of_rows
 
 
 class SumTable(NamedTuple):
@@ -33,7 +34,7 @@ class SumTable(NamedTuple):
 
     rows: np.ndarray  # (groups, elements of all results)
     results: list[Equation]
-    edges: np.ndarray  # result k has the columns edges[k] to edges[k + 1]
+    edges: list[int]  # result k has the columns edges[k] to edges[k + 1]
 
     @property
     def row_bytes(self) -> int:
@@ -72,21 +73,21 @@ class WorkBuffers:
         self.count = end - self.first
         self.present = [any(self._sizes_of(g)) for g in range(groups)]  # has it a task?
         self.subtrees = [self._plan_group(g) for g in range(self.count)]
-        self.constants = split.mapped_constants()
         dtypes = dict.fromkeys(y.dtype for y in split.reduced)
         self.sums = [self._sum_table(dtype) for dtype in dtypes]
-        self.arrays: list[np.ndarray] = []  # of the call: mapped, broadcast, concatenated
+        self.call = CallArrays(split)
         self.counters = np.zeros(2, np.int64)  # groups taken, groups completed
+        self.completed_address = address_of(self.counters) + 8
         self.jobs: list[int] = []  # the address of each thread's job
+        self.arenas: list[Arena] = []  # of each job and size of chunk, kept alive
         self.tables: JobTables | None = None
-        self.arenas: list[Arena] = []  # of the jobs, kept alive
 
     def _plan_group(self, g: int) -> SubtreePlan:
         return plan_subtree([self.sizes[k] > 0 for k in self.chunks_of(g)])
 
     def _sum_table(self, dtype: np.dtype) -> SumTable:
         results = [y for y in self.split.reduced if y.dtype == dtype]
-        edges = np.cumsum([0] + [y.size for y in results])
+        edges = [0, *itertools.accumulate(y.size for y in results)]
         return SumTable(np.empty((self.count, edges[-1]), dtype), results, edges)
 
     def chunks_of(self, g: int) -> range:
@@ -107,38 +108,24 @@ class WorkBuffers:
 
     def load(self, values: dict[Equation, np.ndarray]) -> None:
         """Take the arrays of a call, and make new ones for what is concatenated."""
-        split = self.split
-        self.arrays = []
-        for x in (*split.mapped, *split.broadcast):
-            given = self.constants[x] if x in self.constants else values[x]
-            self.arrays.append(np.ascontiguousarray(given))
-        self.arrays += [np.empty(y.shape, y.dtype) for y in split.concatenated]
-        if self.tables is not None:
-            self.tables.addresses[: len(self.arrays)] = [address_of(a) for a in self.arrays]
+        self.call.load(values)
 
     def release_groups(self) -> None:
         """Let groups be taken from now on, also by a worker that is late from the last call."""
         self.counters[1] = 0  # first, as a group that is taken may be completed at once
         self.counters[0] = 0
 
-    @property
-    def completed_address(self) -> int:
-        """The address of the count of completed groups."""
-        return address_of(self.counters) + 8
-
     def chunk_inputs(self, k: int) -> list[np.ndarray]:
         """The inputs of chunk k, as views."""
-        split = self.split
-        mapped = [self._rows(x, k, a) for x, a in zip(split.mapped, self.arrays)]
+        split, arrays = self.split, self.call.arrays
+        mapped = [self._rows(x, k, a) for x, a in zip(split.mapped, arrays)]
         first = len(split.mapped)
-        return mapped + self.arrays[first : first + len(split.broadcast)]
+        return mapped + arrays[first : first + len(split.broadcast)]
 
     def store_concatenated(self, k: int, results: list[np.ndarray]) -> None:
         """Put chunk k's results with a task axis where they belong."""
-        concatenated = self.split.concatenated
-        arrays = self.arrays[len(self.arrays) - len(concatenated) :]
-        for y, array, result in zip(concatenated, arrays, results):
-            self._rows(y, k, array)[...] = result
+        for (j, y, _), result in zip(self.call.results, results):
+            self._rows(y, k, self.call.arrays[j])[...] = result
 
     def store_sums(self, g: int, sums: list[np.ndarray]) -> None:
         """Put what a group reduces into its row; sums: as in `split.reduced`."""
@@ -159,8 +146,7 @@ class WorkBuffers:
 
     def results(self) -> dict[Equation, np.ndarray]:
         """The sums of what is reduced, and what was concatenated; the arrays are let go."""
-        concatenated = self.split.concatenated
-        found = dict(zip(concatenated, self.arrays[len(self.arrays) - len(concatenated) :]))
+        found = self.call.take_results()
         if self.world.size > 1:
             firsts = [self.tasks_of(rank)[0] for rank in range(self.world.size)]
             for array in found.values():
@@ -168,11 +154,12 @@ class WorkBuffers:
         for rows, results, edges in self.sums:
             if self.world.size > 1:
                 total = self.world.total(rows, self.present)
+            elif all(self.present):
+                total = tree_sum_of_rows(rows)
             else:
                 total = tree_sum([row if here else None for row, here in zip(rows, self.present)])
             for y, begin, end in zip(results, edges, edges[1:]):
                 found[y] = total[begin:end].reshape(y.shape)
-        self.arrays = []
         return found
 
     # ---- for the machine -------------------------------------------------------------------------
@@ -180,16 +167,8 @@ class WorkBuffers:
     def build_jobs(self, replays: dict[int, Replay], threads: int) -> None:
         """A job for each thread, as `machine.take_chunks` reads it; replays: by size of a chunk."""
         self.tables = tables = JobTables(self, replays)
-        largest = max(replays.values(), key=lambda replay: replay.memory.size)
         for _ in range(threads):
-            arena = largest.new_arena(tables.arena_size)
-            job = (
-                tables.chunks,
-                tables.groups,
-                self.count,
-                address_of(self.counters),
-                arena.address,
-                address_of(tables.addresses),
-            )
-            self.arenas.append(arena)
-            self.jobs.append(tables.keep(job))
+            block = new_block(tables.arena_size)
+            arenas = {size: replay.arena_within(block) for size, replay in replays.items()}
+            self.arenas += arenas.values()
+            self.jobs.append(tables.job(arenas))

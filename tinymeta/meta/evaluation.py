@@ -84,7 +84,7 @@ def evaluate(
     measure(prediction, y) -> (n,) numbers; compiled: `method.predict` is traced for each n and
     replayed, which is ten times as fast for a conv net, and asks for a function of its arguments
     alone. By default it is, unless it reads a value while it is traced (that of `siamese` looks at
-    labels): then it is called as it is.
+    labels where it has no `way`): then it is called as it is.
     Raises ValueError if tasks < 2 or for measures of another shape; FloatingPointError for a
     prediction with a NaN in it; TypeError if `compiled` and `predict` reads a value.
     """

@@ -14,6 +14,7 @@ metric, serves classes never seen.
 calls a pair different if D is above a threshold.
 """
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,8 @@ import numpy as np
 from .. import ops
 from ..core.checks import check_real, check_share, check_whole
 from ..core.grad import value_and_grad
-from ..core.tensor import asarray
+from ..core.primitive import require
+from ..core.tensor import Tensor, asarray
 from ..data import Batch, Pairs
 from ..nn.losses import contrastive, contrastive_among, squared_distances
 from .method import Method, check_method, query_predictor
@@ -43,7 +45,8 @@ def siamese(
     each class's nearest support example, (T, N, K): the largest is the nearest neighbour's class,
     and a class without an example is at -inf.
     margin: m. way: K; by default the largest label of the support sets plus one, which is too few
-    where the last classes are absent. transductive: see `query_predictor`.
+    where the last classes are absent, and which has to be read: `predict` can be compiled where
+    `way` is given. transductive: see `query_predictor`.
     Raises ValueError for a label outside 0 .. K - 1 in `predict`.
     """
     check_method("siamese", model, transductive=transductive)
@@ -99,8 +102,8 @@ def siamese(
             return predicted[0]
         query = embed_query(params, support, x)
         examples = model(params, support.x)
-        distance = distances(query, examples)
-        return -nearest(distance, support.y, way)
+        differences = query[..., :, None, :] - examples[..., None, :, :]  # (.., N, M, D)
+        return -nearest(ops.norm(differences, -1), support.y, way)
 
     return Method(model.init, meta_grad, predict)
 
@@ -118,31 +121,34 @@ def _lengths(vectors: np.ndarray) -> np.ndarray:
     return np.sqrt((vectors**2).sum(-1))
 
 
-def nearest(distance: np.ndarray, labels: Any, way: int | None = None) -> np.ndarray:
+def nearest(distance: Any, labels: Any, way: int | None = None) -> Tensor:
     """The distance to the nearest example of each class, inf where there is none.
 
-    distance (.., N, M), labels (.., M) -> (.., N, K), K = `way` or the largest label plus one.
+    distance (.., N, M), labels (.., M) -> (.., N, K), K = `way` or the largest label plus one, for
+    which the labels have to be known: a function that is compiled has to give `way`.
     Raises ValueError if there are no labels or they are not integers from 0 to K - 1.
     """
-    labels = np.asarray(labels)
+    distance, labels = asarray(distance), asarray(labels)
     if not labels.size or labels.dtype.kind not in "iu":
         raise ValueError(
             f"nearest: needs integer labels of at least one example, got "
             f"{labels.dtype} of shape {labels.shape}"
         )
     if way is None:
-        way = int(labels.max()) + 1
+        way = int(labels.numpy().max()) + 1
+    require(labels, partial(_check_labels, way))
+    is_member = labels[..., :, None] == np.arange(way)  # (.., M, K)
+    to_member = ops.where(is_member[..., None, :, :], distance[..., None], np.inf)  # (.., N, M, K)
+    return ops.min(to_member, -2)
+
+
+def _check_labels(way: int, labels: np.ndarray) -> None:
+    """Raise ValueError unless all labels are from 0 to way - 1."""
     if labels.min() < 0 or labels.max() >= way:
         raise ValueError(
             f"nearest: labels must be integers from 0 to {way - 1}, "
             f"got {labels.min()} to {labels.max()}"
         )
-    labels = labels[..., None, :]  # (.., 1, M)
-    of_classes = []
-    for k in range(way):
-        to_class = np.where(labels == k, distance, np.inf)  # (.., N, M)
-        of_classes.append(to_class.min(-1))
-    return np.stack(of_classes, -1)
 
 
 def pair_distances(model: Any, params: Any, pairs: Pairs, batch: int = 500) -> np.ndarray:

@@ -30,9 +30,14 @@ def _(right):
     return lambda x: False
 
 
-@fault("signatures", "the dtype is no part of the signature", signatures, "leaf_signature")
+@fault("signatures", "the dtype is no part of the signature", signatures, "_key_and_leaves")
 def _(right):
-    return lambda leaf: right(leaf)[:1]
+    def key_and_leaves(args, kwargs):
+        (signature, *where), leaves = right(args, kwargs)
+        without = [part[:1] if isinstance(part[-1], np.dtype) else part for part in signature]
+        return (tuple(without), *where), leaves
+
+    return key_and_leaves
 
 
 @fault("program", "the outputs are rotated", program, "program_of")

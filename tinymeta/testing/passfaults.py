@@ -7,10 +7,11 @@ fault that survives shows a step that is never drawn. The faults are those of gr
 loop_faults.py and run_faults.py.
 """
 
-from typing import Any
 from unittest.mock import patch
 
-from ..jit import replay
+import numpy as np
+
+from ..jit import arena, replay, work_buffers
 from . import graph_faults, loop_faults, run_faults  # noqa: F401  each adds its faults to FAULTS
 from .compiled import survey
 from .planting import FAULTS, Fault
@@ -23,22 +24,18 @@ _GUARD = (
 
 def noticed(fault: Fault, examples: int = EXAMPLES, seed: int = 0) -> bool:
     """Does one of so many random steps fail, with the fault in the compiler?"""
-    with patch.object(replay.Arena, "__init__", _guarded_arena), fault.planted():
+    guarded = [patch.object(room, "new_block", _guarded_block) for room in (replay, work_buffers)]
+    with guarded[0], guarded[1], fault.planted():
         return survey(shrink=False).round(examples, seed).error is not None
 
 
-def _guarded_arena(arena: replay.Arena, memory: Any, size: int) -> None:
-    """Make an arena with a guard on both sides.
+def _guarded_block(size: int) -> np.ndarray:
+    """The block of an arena, with a guard on both sides.
 
     What a fault reads or writes outside of its block makes a result wrong, as it should. It must
     not damage the memory of this process, which would end before the fault is counted.
     """
-    _plain_arena(arena, memory, size + 2 * _GUARD)
-    arena.block = arena.block[_GUARD:]
-    arena.address = arena.block.ctypes.data
-
-
-_plain_arena = replay.Arena.__init__
+    return arena.new_block(size + 2 * _GUARD)[_GUARD:]
 
 
 def survivors(examples: int = EXAMPLES, faults: list[Fault] = FAULTS) -> list[Fault]:

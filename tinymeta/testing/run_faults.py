@@ -3,6 +3,8 @@
 Each function takes the right function and returns the wrong one (planting.py).
 """
 
+import numpy as np
+
 from ..core import strides as strides_of
 from ..jit import array_kernels, chunks, memory, plan, replay, step_kernels, threads, work_buffers
 from .planting import fault
@@ -188,9 +190,9 @@ def _(right):
     return plan_subtree
 
 
-@fault("tree sum", "the sums of the last group are left out", work_buffers, "tree_sum")
+@fault("tree sum", "the sums of the last group are left out", work_buffers, "tree_sum_of_rows")
 def _(right):
-    return lambda parts: right([*parts[:-1], None] if len(parts) > 1 else parts)
+    return lambda rows: right(np.concatenate([rows[:-1], np.zeros_like(rows[-1:])]))
 
 
 # ---- work buffers --------------------------------------------------------------------------------
