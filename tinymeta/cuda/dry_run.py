@@ -19,7 +19,7 @@ from .module import entry_name
 
 _SHARED = re.compile(r"(?m)^\s*\.shared(?: \.align \d+)? \.b8 \w+\[(\d+)\];")
 _PARAMETERS = re.compile(r"\.entry \w+\((.*?)\)", re.DOTALL)
-_STATEMENT = re.compile(r"(?m)^ *v\d+ = (.*)$")
+_STATEMENT = re.compile(r"(?m)^ *(?:p\d+_)?v\d+ = (.*)$")
 
 
 class DryRunKernel(NamedTuple):
