@@ -14,12 +14,13 @@ import functools
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from ctypes import byref, c_int, c_size_t, c_uint, c_void_p
+from ctypes import byref, c_size_t, c_uint, c_void_p
 from typing import Any
 
 import numpy as np
 
 from . import target
+from .arguments import INT32_LIMIT, Address, pack_arguments
 from .context import NO_DRIVER, NOT_SUPPORTED, OUT_OF_MEMORY, Context, DriverError, gpu_count
 from .graph import Graph, Launch
 from .module import LoadedKernel, entry_name, load_kernel, with_older_version
@@ -32,6 +33,8 @@ __all__ = [
     "NO_DRIVER",
     "OUT_OF_MEMORY",
     "Driver",
+    "INT32_LIMIT",
+    "Address",
     "DriverError",
     "current",
     "entry_name",
@@ -42,9 +45,6 @@ __all__ = [
     "using",
     "with_older_version",
 ]
-
-INT32_LIMIT = 2**31  # kernels count elements in 32 bits
-Address = ctypes.c_uint64
 
 
 class Driver:
@@ -91,6 +91,18 @@ class Driver:
         """Queue a copy of `size` bytes from `address` to `to`, both on the device."""
         target, source = Address(to), Address(address)
         self.call("cuMemcpyDtoDAsync_v2", target, source, c_size_t(size), self.stream)
+
+    def copy_all(self, copies: Sequence[tuple[int, int, int]]) -> None:
+        """Queue copies, each (to, address, size) as of `copy`, with little Python for each."""
+        copy, stream = self.context.function("cuMemcpyDtoDAsync_v2"), self.stream
+
+        def queue_all() -> int:
+            for to, address, size in copies:
+                if code := copy(Address(to), Address(address), c_size_t(size), stream):
+                    return code
+            return 0
+
+        self.context.check(self.context.run(queue_all), "cuMemcpyDtoDAsync_v2")
 
     def free_memory(self) -> tuple[int, int]:
         """Bytes that are free on the device, and all it has."""
@@ -151,27 +163,6 @@ class Driver:
         """The launches as a CUDA graph: a function that replays them with one call."""
         with self.capturing:
             return Graph(self.context, self.capture_stream, self.stream, self.retired, launches)
-
-
-def pack_arguments(args: tuple) -> list:
-    """Arrays as the addresses where they begin, ints as 32 bits, tuples of ints one by one.
-
-    Raises ValueError for an int that 32 bits do not hold.
-    """
-    packed: list = []
-    for arg in args:
-        for value in arg if isinstance(arg, tuple) else (arg,):
-            if hasattr(value, "address"):
-                packed.append(Address(value.address))
-            else:
-                packed.append(_as_int32(value))
-    return packed
-
-
-def _as_int32(n: int) -> c_int:
-    if not -INT32_LIMIT <= n < INT32_LIMIT:
-        raise ValueError(f"CUDA: {n} does not fit 32 bits: use smaller batches")
-    return c_int(n)
 
 
 # ---- which driver --------------------------------------------------------------------------------

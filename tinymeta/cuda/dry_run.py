@@ -118,7 +118,7 @@ class DryRunDriver:
     def _nothing(self, *arguments: Any) -> None:
         pass
 
-    free = upload = copy = synchronize = let_go = _nothing
+    free = upload = copy = copy_all = synchronize = let_go = _nothing
 
 
 def _bytes_once(array: Any) -> int:

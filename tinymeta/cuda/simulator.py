@@ -61,6 +61,10 @@ class SimulatedDriver:
         buffer, place = self.locate(address)
         target_buffer[target_place : target_place + size] = buffer[place : place + size]
 
+    def copy_all(self, copies: Sequence[tuple[int, int, int]]) -> None:
+        for to, address, size in copies:
+            self.copy(to, address, size)
+
     def synchronize(self) -> None:
         pass
 

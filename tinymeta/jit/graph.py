@@ -14,15 +14,16 @@ the graph.
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..core.device import find_kernel, working_on
 from ..core.primitive import registry
 from ..core.scope import state
+from ..core.strides import dense
 from ..cuda import loops
-from ..cuda.array import Array, allocate
+from ..cuda.array import Array
 from ..cuda.driver import NOT_SUPPORTED, DriverError, current
 from ..cuda.dry_run import DryRunLaunch, launch_table
 from ..cuda.launch import record_launches
@@ -41,6 +42,19 @@ _KINDS = {
     "conv_input": "convolutions",
     "conv_weight": "convolutions",
 }
+
+
+class _Place(NamedTuple):
+    """Where an input or output lies in the arena, looked up once. strides: of a dense array."""
+
+    array: Array
+    address: int
+    nbytes: int
+    strides: tuple[int, ...]
+
+
+def _place_of(array: Array) -> _Place:
+    return _Place(array, array.address, array.nbytes, dense(array.shape))
 
 
 class Launches(ExecutionPlan):
@@ -66,11 +80,11 @@ class Launches(ExecutionPlan):
         """Record the launches and make the graph of them."""
         self.driver, self.arena = current(), Block(self.memory.size)
         self.one_at_a_time = threading.Lock()  # all calls share the arena
-        self.inputs = [self.view(x) for x in self.program.inputs]
-        self.outputs = [self.view(y) for y in self.program.outputs]
+        self.inputs = [_place_of(self.view(x)) for x in self.program.inputs]
+        self.outputs = [_place_of(self.view(y)) for y in self.program.outputs]
         for eqn in self.program.equations:
             if eqn.op == "constant":
-                _write(self.view(eqn), eqn.static["value"])
+                _upload(self.view(eqn), eqn.static["value"])
         self.kinds = [
             "loops" if step.loop else _KINDS.get(step.results[0].op, "others")
             for step in self.steps
@@ -121,10 +135,39 @@ class Launches(ExecutionPlan):
     def __call__(self, arrays: list) -> list[Array]:
         """The program's outputs, new arrays, for these inputs."""
         with self.one_at_a_time, working_on(self.device):
-            for place, array in zip(self.inputs, arrays):
-                _write(place, array)
+            self._take_inputs(arrays)
             self.replay()
-            return [_copied(y) for y in self.outputs]
+            return self._new_outputs()
+
+    def _take_inputs(self, arrays: list) -> None:
+        """Copy each input to its place, dense arrays of this GPU by one call of the driver each."""
+        copies = []
+        for place, array in zip(self.inputs, arrays):
+            x = place.array
+            if not isinstance(array, Array):
+                _upload(x, array)
+            elif array.block.driver is not self.driver or not (
+                array.strides == x.strides or array.is_dense
+            ):
+                copy(x, array)
+            elif place.nbytes:
+                copies.append((place.address, array.address, place.nbytes))
+        self.driver.copy_all(copies)
+
+    def _new_outputs(self) -> list[Array]:
+        """Copies of the outputs in the arena, by one call of the driver each."""
+        found, copies, kept = [], [], []
+        for place in self.outputs:
+            y, address = place.array, place.address
+            out = Array(Block(place.nbytes), 0, y.shape, place.strides, y.dtype)
+            if y.strides != place.strides:
+                kept.append(contiguous(y))  # until its copy is queued
+                address = kept[-1].address
+            if place.nbytes:
+                copies.append((out.address, address, place.nbytes))
+            found.append(out)
+        self.driver.copy_all(copies)
+        return found
 
     # ---- for explain -----------------------------------------------------------------------------
 
@@ -173,20 +216,7 @@ def _no_workspace(step: Step) -> int:
     return 0
 
 
-# ---- copies -------------------------------------------------------------------------------------
-
-
-def _write(place: Array, value: Any) -> None:
-    """Copy a value of the host or of the GPU to its place in the arena."""
-    if isinstance(value, Array):
-        copy(place, value)
-    elif place.size:
+def _upload(place: Array, value: Any) -> None:
+    """Copy a value of the host to its place in the arena."""
+    if place.size:
         current().upload(place.address, np.ascontiguousarray(value))
-
-
-def _copied(y: Array) -> Array:
-    """A new array with the elements of one in the arena."""
-    out, y = allocate(y.shape, y.dtype), contiguous(y)
-    if y.size:
-        current().copy(out.address, y.address, y.nbytes)
-    return out
