@@ -159,10 +159,21 @@ class Driver:
 
         return run
 
-    def capture_graph(self, launches: Sequence[Launch]) -> Callable[[], None]:
-        """The launches as a CUDA graph: a function that replays them with one call."""
+    def capture_graph(
+        self, launches: Sequence[Launch], needs: Sequence[Sequence[int]] | None = None
+    ) -> Callable[[], None]:
+        """The launches as a CUDA graph, a function that replays them; needs: as of graph.Graph.
+
+        A driver too old to be told what each of them needs runs them in their order.
+        """
+        parts = self.context, self.capture_stream, self.stream, self.retired, launches
         with self.capturing:
-            return Graph(self.context, self.capture_stream, self.stream, self.retired, launches)
+            try:
+                return Graph(*parts, needs)
+            except DriverError as error:
+                if needs is None or error.code != NOT_SUPPORTED:
+                    raise
+                return Graph(*parts)
 
 
 # ---- which driver --------------------------------------------------------------------------------

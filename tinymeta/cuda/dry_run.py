@@ -105,7 +105,9 @@ class DryRunDriver:
         arrays = [a for a in args if hasattr(a, "address")]
         return DryRunLaunch(kernel, grid, block, sum(map(_bytes_once, arrays)))
 
-    def capture_graph(self, launches: Sequence[Callable]) -> Callable[[], None]:
+    def capture_graph(
+        self, launches: Sequence[Callable], needs: Sequence[Sequence[int]] | None = None
+    ) -> Callable[[], None]:
         """A graph, which does nothing."""
         return self._nothing
 

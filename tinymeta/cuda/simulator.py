@@ -101,7 +101,9 @@ class SimulatedDriver:
             return value
         return SimulatedPointer(*self.locate(value.address), value.dtype)
 
-    def capture_graph(self, launches: Sequence[Launch]) -> Callable[[], None]:
+    def capture_graph(
+        self, launches: Sequence[Launch], needs: Sequence[Sequence[int]] | None = None
+    ) -> Callable[[], None]:
         def replay() -> None:
             for launch in launches:
                 launch()

@@ -14,6 +14,7 @@ the graph.
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -34,6 +35,7 @@ from .gpu_groups import grouped
 from .gpu_loops import gpu_loops
 from .plan import ExecutionPlan
 from .program import Equation, Program
+from .step_order import needs_of, needs_of_launches
 from .views import StridedLayout, stored_layout
 
 _KINDS = {
@@ -62,7 +64,7 @@ class Launches(ExecutionPlan):
 
     device: that GPU's name. graph: is it a CUDA graph? Else the launches are replayed one by one.
     kinds: of each step, what runs it. groups: of those that are several loops, by step. recording:
-    the launches.
+    the launches. needs: of each of them, the earlier ones that it comes after.
     """
 
     def __init__(self, program: Program):
@@ -89,9 +91,13 @@ class Launches(ExecutionPlan):
             "loops" if step.loop else _KINDS.get(step.results[0].op, "others")
             for step in self.steps
         ]
+        ends = [0]
         with record_launches() as self.recording:
             for k in range(len(self.steps)):
                 self.launch(k)
+                ends.append(len(self.recording.launches))
+        needs = needs_of(self.steps, self.memory.offsets)
+        self.needs = needs_of_launches(needs, [b - a for a, b in pairwise(ends)])
         self.replay, self.graph = self.captured()
 
     def view(self, x: Equation) -> Array:
@@ -126,7 +132,7 @@ class Launches(ExecutionPlan):
         """(how to replay, is it a graph): the launches one by one where graphs are missing."""
         launches = self.recording.launches
         try:
-            return self.driver.capture_graph(launches), True
+            return self.driver.capture_graph(launches, self.needs), True
         except DriverError as error:
             if error.code != NOT_SUPPORTED:
                 raise
