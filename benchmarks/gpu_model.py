@@ -18,7 +18,10 @@ are facts, the same on each machine. The time is a model's, `predicted_seconds`,
   too often.
 - All bytes come from the GPU's memory: what caches save is not known. So of a product the bytes
   are an upper bound.
-- Launches of a kernel are all like their mean, and none overlaps the one before it.
+- Launches of a kernel are all like their mean. In the table none overlaps another.
+
+The last line is the same launches as the graph that they are, each begun when those are done that
+it needs and there is room for it (gpu_schedule.py).
 
 It tells which kernels to look at, and whether a change makes fewer instructions; not what a clock
 would say. Needs gcc and a compiler for GPUs (README.md, "On a GPU").
@@ -36,6 +39,7 @@ from tinymeta.cuda import driver
 from tinymeta.cuda.launch import GpuKernel
 
 from . import work
+from .gpu_schedule import Load, longest_chain, scheduled
 
 sys.path.append(str(Path(__file__).resolve().parent.parent / "tests" / "cuda"))
 from ptx import compiler, emulator
@@ -71,9 +75,27 @@ def moved(kernel: emulator.KernelCounts) -> int:
 
 def predicted_seconds(kernel: emulator.KernelCounts, gpu: Gpu = H100) -> float:
     """Of all its launches together, by the model above."""
-    busy = min(kernel.blocks / kernel.launches, gpu.multiprocessors)
-    computing = issued(kernel) / (busy * gpu.threads * gpu.clock)
-    return kernel.launches * gpu.launch + max(computing, moved(kernel) / gpu.bandwidth)
+    return kernel.launches * gpu.launch + max(
+        _computing(kernel, gpu), moved(kernel) / gpu.bandwidth
+    )
+
+
+def _computing(kernel: emulator.KernelCounts, gpu: Gpu) -> float:
+    """Seconds in which instructions are begun, in all its launches together."""
+    return issued(kernel) / (_busy(kernel, gpu) * gpu.threads * gpu.clock)
+
+
+def _busy(kernel: emulator.KernelCounts, gpu: Gpu) -> float:
+    """How many multiprocessors one of its launches keeps busy."""
+    return min(kernel.blocks / kernel.launches, gpu.multiprocessors)
+
+
+def load_of(kernel: emulator.KernelCounts, gpu: Gpu = H100) -> Load:
+    """What one of its launches takes of the GPU."""
+    computing, moving = _computing(kernel, gpu), moved(kernel) / gpu.bandwidth
+    seconds = max(computing, moving) / kernel.launches
+    share = _busy(kernel, gpu) / gpu.multiprocessors
+    return Load(seconds, share, moving / max(computing, moving))
 
 
 def count_step(job: work.Work) -> dict[str, emulator.KernelCounts]:
@@ -98,6 +120,19 @@ def count_step(job: work.Work) -> dict[str, emulator.KernelCounts]:
         short = short.replace("._3clocals_3e.kernel", "")  # the mangled <locals>
         named[f"{short} {identities.get(kernel.name, '')}".strip()] = kernel
     return named
+
+
+def graph_line(job: work.Work, kernels: dict[str, emulator.KernelCounts], gpu: Gpu = H100) -> str:
+    """The time of the step's graph: its launches, and what each needs, of a dry run."""
+    replay = tm.explain(job.run, job.params, job.data, device="cuda").replay
+    loads = {kernel.name: load_of(kernel, gpu) for kernel in kernels.values()}
+    works = [loads[launch.kernel.entry] for launch in replay.recording.launches]
+    seconds = scheduled(works, replay.needs, gpu.launch)
+    chain = longest_chain(replay.needs)
+    return (
+        f"as a graph: {1e6 * seconds:.1f} us; of its {len(works)} launches {chain} at most "
+        "need one another"
+    )
 
 
 @contextmanager
@@ -151,7 +186,8 @@ def main(arguments: list[str] | None = None) -> None:
     if options.tasks is not None and isinstance(job.data, tm.Tasks):
         job = job._replace(data=tm.tree.map(lambda a: a[: options.tasks], job.data))
     try:
-        print(f"{job.name}\n{table(count_step(job))}")
+        kernels = count_step(job)
+        print(f"{job.name}\n{table(kernels)}\n{graph_line(job, kernels)}")
     except (compiler.Missing, RuntimeError) as error:
         p.error(f"nothing can be counted here: {error}")
 

@@ -26,7 +26,7 @@ def log_softmax(x):
 
 
 def two_updates(a, b):
-    return a - 0.1 * a * b, b + tm.square(b)
+    return a - 0.1 * tm.square(a), b + tm.square(b)
 
 
 TASKS, WIDTH = (2, 3) if SIMULATED else (3, 40)

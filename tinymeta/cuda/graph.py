@@ -7,11 +7,9 @@ another thread's launches would become part of the graph and never run by themse
 A launch is noted down to come after the stream's latest ones, by itself after the one before it.
 Where it is known what each of them needs, the stream is told that these are its latest:
 
-    a          a      noted down one after another:  a - b - c - d
-    |         / \
-    b        b   c    told that c needs a, and d both b and c: b and c may run at once, so small
-    |         \ /     ones share the GPU, and a launch's own time passes while others run
-    c - d      d
+    noted down one after another          a - b - c - d
+    c told to come after a, d after       a - b - d          b and c may run at once: small ones
+    both b and c                            - c -            share the GPU, and waits overlap
 """
 
 import functools
@@ -30,8 +28,9 @@ class Graph:
     """Launches that were captured. Its executable is freed when nobody refers to it any more.
 
     needs: of each launch, the numbers of those that it comes after, all of them earlier; None: of
-    the one before it. capture_stream: that nobody else works on. stream: where it is replayed. Raises DriverError,
-    code NOT_SUPPORTED, if the driver has no graphs, and a launch's own error.
+    the one before it. capture_stream: that nobody else works on. stream: where it is replayed.
+    Raises DriverError, code NOT_SUPPORTED, if the driver has no graphs or cannot be told of needs,
+    and a launch's own error.
     """
 
     def __init__(

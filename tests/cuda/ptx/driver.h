@@ -19,6 +19,7 @@ struct settings {
     int ptx_version, capability, devices, megabytes;
 };
 extern struct settings settings;
+enum { FORWARD, BACKWARD, SHUFFLED };    /* the order of threads, and of a graph's nodes */
 
 struct context { int device; };
 
