@@ -10,7 +10,6 @@ stand-in on the CPU, simulator.SimulatedDriver, with the same methods.
 """
 
 import ctypes
-import functools
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -26,6 +25,7 @@ from .graph import Graph, Launch
 from .module import LoadedKernel, entry_name, load_kernel, with_older_version
 from .staging import PinnedPages
 from .stream import LEGACY_DEFAULT, Retired, create_stream, order
+from .target import has_compiler
 
 __all__ = [
     "LEGACY_DEFAULT",
@@ -242,20 +242,3 @@ def usable() -> bool | str:
     except DriverError as error:
         return f"the NVIDIA driver finds no device it can use: {error}"
     return has_compiler()
-
-
-@functools.cache
-def has_compiler() -> bool | str:
-    """True if Numba can make PTX here, else one sentence: it needs libnvvm, of CUDA or of pip."""
-
-    def nothing(n):
-        pass
-
-    try:
-        target.compile_ptx(nothing, (target.types.int32,), (9, 0))
-        return True
-    except Exception as error:
-        return (
-            f"Numba cannot compile for a GPU ({type(error).__name__}: {error}); for libnvvm, "
-            "pip install 'tinymeta[cuda]' (CUDA 13) or 'tinymeta[cuda12]'"
-        )
