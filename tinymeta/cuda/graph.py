@@ -69,7 +69,8 @@ def _captured(
     needs: Sequence[Sequence[int]] | None,
 ) -> c_void_p:
     """What the launches queue on this stream, as a graph."""
-    graph, nodes = c_void_p(), []
+    graph = c_void_p()
+    nodes: list[int | None] = []
     context.call("cuStreamBeginCapture_v2", stream, c_int(THREAD_LOCAL))
     try:
         for k, launch in enumerate(launches):  # the stream notes them down, and runs none

@@ -140,11 +140,11 @@ def run_loop(body: LoopBody, space: tuple, operands: list, results: list, axes: 
         phase = Phase(body, tuple(range(len(arrays))))
         _run_reduction(phase, plan_phases((phase,), space, strides, axes), arrays)
     elif count:
-        source, sizes, steps = plan_elementwise(body, space, strides)
+        source, sizes, steps = _plan_elementwise(body, space, strides)
         loop_kernel(source)(block_count(count), THREADS, *arrays, count, sizes, steps)
 
 
-def plan_elementwise(
+def _plan_elementwise(
     body: LoopBody, space: tuple, strides: list[tuple]
 ) -> tuple[str, tuple[int, ...], tuple[int, ...]]:
     """(the kernel's text, its sizes, its strides) of a body without reductions."""
@@ -156,7 +156,7 @@ def plan_elementwise(
 def source_of(body: LoopBody, space: tuple, strides: list[tuple], axes: tuple = ()) -> str:
     """The text of the kernel that `run_loop` launches; strides: of operands, then of results."""
     if not axes:
-        return plan_elementwise(body, space, strides)[0]
+        return _plan_elementwise(body, space, strides)[0]
     return plan_phases((Phase(body, tuple(range(len(strides)))),), space, strides, axes).source
 
 
