@@ -88,19 +88,20 @@ class _Growing:
 
     def seen_as_kept(self, part: GpuLoop) -> GpuLoop | None:
         """A loop over what the reductions keep, with its strides in this space; None: it is not."""
-        if self.space is None or self.axes is None or part.axes:
+        space = self.space
+        if space is None or self.axes is None or part.axes:
             return None
-        kept = [d for d, n in enumerate(self.space) if d not in self.axes and n != 1]
+        kept = [d for d, n in enumerate(space) if d not in self.axes and n != 1]
         axes = [d for d, n in enumerate(part.space) if n != 1]
-        if [self.space[d] for d in kept] != [part.space[d] for d in axes]:
+        if [space[d] for d in kept] != [part.space[d] for d in axes]:
             return None
 
         def seen(layout: StridedLayout) -> StridedLayout:
             strides = dict(zip(kept, (layout.strides[d] for d in axes)))
-            return layout._replace(strides=tuple(strides.get(d, 0) for d in range(len(self.space))))
+            return layout._replace(strides=tuple(strides.get(d, 0) for d in range(len(space))))
 
         operands, results = (list(map(seen, x)) for x in (part.operands, part.results))
-        return part._replace(space=self.space, operands=operands, results=results)
+        return part._replace(space=space, operands=operands, results=results)
 
     def has_room(self, part: GpuLoop) -> bool:
         """Does the kernel stay within its bounds?"""
