@@ -18,7 +18,11 @@ are facts, the same on each machine. The time is a model's, `predicted_seconds`,
   too often.
 - All bytes come from the GPU's memory: what caches save is not known. So of a product the bytes
   are an upper bound.
-- Launches of a kernel are all like their mean, and none overlaps the one before it.
+- Launches of a kernel are all like their mean. In the table none overlaps another.
+
+Registers are those of a thread, as NVIDIA's ptxas tells them; "?" where it is not installed. The
+last line is the same launches as the graph that they are, each begun when those are done that
+it needs and there is room for it (gpu_schedule.py).
 
 It tells which kernels to look at, and whether a change makes fewer instructions; not what a clock
 would say. Needs gcc and a compiler for GPUs (README.md, "On a GPU").
@@ -26,16 +30,19 @@ would say. Needs gcc and a compiler for GPUs (README.md, "On a GPU").
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import tinymeta as tm
 from tinymeta.cuda import driver
 from tinymeta.cuda.launch import GpuKernel
 
 from . import work
+from .gpu_registers import registers
+from .gpu_schedule import Load, longest_chain, scheduled
 
 sys.path.append(str(Path(__file__).resolve().parent.parent / "tests" / "cuda"))
 from ptx import compiler, emulator
@@ -71,9 +78,27 @@ def moved(kernel: emulator.KernelCounts) -> int:
 
 def predicted_seconds(kernel: emulator.KernelCounts, gpu: Gpu = H100) -> float:
     """Of all its launches together, by the model above."""
-    busy = min(kernel.blocks / kernel.launches, gpu.multiprocessors)
-    computing = issued(kernel) / (busy * gpu.threads * gpu.clock)
-    return kernel.launches * gpu.launch + max(computing, moved(kernel) / gpu.bandwidth)
+    return kernel.launches * gpu.launch + max(
+        _computing(kernel, gpu), moved(kernel) / gpu.bandwidth
+    )
+
+
+def _computing(kernel: emulator.KernelCounts, gpu: Gpu) -> float:
+    """Seconds in which instructions are begun, in all its launches together."""
+    return issued(kernel) / (_busy(kernel, gpu) * gpu.threads * gpu.clock)
+
+
+def _busy(kernel: emulator.KernelCounts, gpu: Gpu) -> float:
+    """How many multiprocessors one of its launches keeps busy."""
+    return min(kernel.blocks / kernel.launches, gpu.multiprocessors)
+
+
+def load_of(kernel: emulator.KernelCounts, gpu: Gpu = H100) -> Load:
+    """What one of its launches takes of the GPU."""
+    computing, moving = _computing(kernel, gpu), moved(kernel) / gpu.bandwidth
+    seconds = max(computing, moving) / kernel.launches
+    share = _busy(kernel, gpu) / gpu.multiprocessors
+    return Load(seconds, share, moving / max(computing, moving))
 
 
 def count_step(job: work.Work) -> dict[str, emulator.KernelCounts]:
@@ -87,7 +112,7 @@ def count_step(job: work.Work) -> dict[str, emulator.KernelCounts]:
     gpu.configure(races=0, thread_order=emulator.FORWARD)
     with _identities() as identities, tm.device("cuda"):
         compiled = tm.jit(job.run)
-        compiled(job.params, job.data)
+        compiled.prepare(job.params, job.data)  # runs none of it
         driver.current().synchronize()
         gpu.forget_statistics()
         compiled(job.params, job.data)
@@ -98,6 +123,29 @@ def count_step(job: work.Work) -> dict[str, emulator.KernelCounts]:
         short = short.replace("._3clocals_3e.kernel", "")  # the mangled <locals>
         named[f"{short} {identities.get(kernel.name, '')}".strip()] = kernel
     return named
+
+
+def dry_run(job: work.Work) -> Any:
+    """The step's launches for a GPU that is not here: their kernels, and what each needs."""
+    return tm.explain(job.run, job.params, job.data, device="cuda").replay
+
+
+def graph_line(replay: Any, kernels: dict[str, emulator.KernelCounts], gpu: Gpu = H100) -> str:
+    """The time of the step's graph; replay: of `dry_run`."""
+    loads = {kernel.name: load_of(kernel, gpu) for kernel in kernels.values()}
+    works = [loads[launch.kernel.entry] for launch in replay.recording.launches]
+    seconds = scheduled(works, replay.needs, gpu.launch)
+    chain = longest_chain(replay.needs)
+    return (
+        f"as a graph: {1e6 * seconds:.1f} us; of its {len(works)} launches {chain} at most "
+        "need one another"
+    )
+
+
+def registers_of(replay: Any) -> dict[str, int]:
+    """By the names of kernels in PTX: registers of a thread; {} where ptxas is missing."""
+    texts = {launch.kernel.text: launch.kernel.entry for launch in replay.recording.launches}
+    return {texts[text]: count for text, count in registers(texts).items()}
 
 
 @contextmanager
@@ -118,22 +166,31 @@ def _identities() -> Iterator[dict[str, str]]:
         GpuKernel.ptx = original
 
 
-def table(kernels: dict[str, emulator.KernelCounts], gpu: Gpu = H100) -> str:
-    """A line for each kernel, the one that takes longest first, and one for all of them."""
-    head = "launches   blocks  instructions   FFMA       MB       us  kernel"
+def table(
+    kernels: dict[str, emulator.KernelCounts],
+    gpu: Gpu = H100,
+    registers: Mapping[str, int] = MappingProxyType({}),
+) -> str:
+    """A line for each kernel, the one that takes longest first, and one for all of them.
+
+    registers: of a thread, by the kernel's name in PTX, if they are known.
+    """
+    head = "launches   blocks  instructions   FFMA       MB       us  registers  kernel"
     rows = sorted(kernels.items(), key=lambda item: -predicted_seconds(item[1], gpu))
-    lines = [head, *(_row(name, [kernel], gpu) for name, kernel in rows)]
+    lines = [head]
+    for name, kernel in rows:
+        lines.append(_row(name, [kernel], gpu, str(registers.get(kernel.name, "?"))))
     return "\n".join([*lines, _row(f"in all, on {gpu.name}", list(kernels.values()), gpu)])
 
 
-def _row(name: str, kernels: list[emulator.KernelCounts], gpu: Gpu) -> str:
+def _row(name: str, kernels: list[emulator.KernelCounts], gpu: Gpu, registers: str = "") -> str:
     instructions = sum(map(issued, kernels))
     ffma = sum(k.counts["ffma"] for k in kernels)
     seconds = sum(predicted_seconds(k, gpu) for k in kernels)
     return (
         f"{sum(k.launches for k in kernels):>8,} {sum(k.blocks for k in kernels):>8,} "
         f"{instructions:>13,} {ffma / max(instructions, 1):>6.0%} "
-        f"{sum(map(moved, kernels)) / 1e6:>8.1f} {1e6 * seconds:>8.1f}  {name}"
+        f"{sum(map(moved, kernels)) / 1e6:>8.1f} {1e6 * seconds:>8.1f} {registers:>10}  {name}"
     )
 
 
@@ -151,7 +208,9 @@ def main(arguments: list[str] | None = None) -> None:
     if options.tasks is not None and isinstance(job.data, tm.Tasks):
         job = job._replace(data=tm.tree.map(lambda a: a[: options.tasks], job.data))
     try:
-        print(f"{job.name}\n{table(count_step(job))}")
+        kernels, replay = count_step(job), dry_run(job)
+        told = table(kernels, registers=registers_of(replay))
+        print(f"{job.name}\n{told}\n{graph_line(replay, kernels)}")
     except (compiler.Missing, RuntimeError) as error:
         p.error(f"nothing can be counted here: {error}")
 

@@ -89,7 +89,7 @@ def test_one_call_replays_all_launches(on_gpu, monkeypatch):
 
 
 def test_without_graphs_the_launches_are_replayed_one_by_one(on_gpu, monkeypatch):
-    def missing(launches):
+    def missing(launches, needs=None):
         raise DriverError("no graphs", 801)
 
     monkeypatch.setattr(current(), "capture_graph", missing)

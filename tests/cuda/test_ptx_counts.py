@@ -9,7 +9,7 @@ import pytest
 from ptx import compiler, emulator, kinds
 from test_ptx_instructions import KERNEL, Written
 
-from benchmarks import gpu_model, work
+from benchmarks import gpu_model, gpu_registers, work
 from tinymeta.cuda import allocate, conv, driver, matmul, move, product, tiling
 from tinymeta.cuda.product_source import Tile
 from tinymeta.ops.conv import geometry_of
@@ -127,7 +127,27 @@ def test_the_command_prints_a_line_for_each_kernel(capsys):
     gpu_model.main(["sinusoid", "--tasks", "1"])
     head, columns, *lines = capsys.readouterr().out.splitlines()
     assert "sinusoid" in head and columns.split()[:2] == ["launches", "blocks"]
-    assert len(lines) > 10 and "in all, on H100" in lines[-1]
+    assert len(lines) > 10 and "in all, on H100" in lines[-2]
+    assert lines[-1].startswith("as a graph: ") and "registers" in columns
+
+
+def test_registers_are_the_assemblers_words_and_nothing_without_it(monkeypatch):
+    said = "ptxas info    : 0 bytes spill stores\nptxas info    : Used 40 registers, 8 bytes smem"
+    monkeypatch.setattr(gpu_registers, "assembler", lambda: "ptxas")
+    monkeypatch.setattr(gpu_registers, "_assembled", lambda path, text, capability: said)
+    assert gpu_registers.registers(["a", "b", "a"]) == {"a": 40, "b": 40}
+    spilling = said.replace("0 bytes spill", "12 bytes spill", 1)
+    monkeypatch.setattr(gpu_registers, "_assembled", lambda path, text, capability: spilling)
+    with pytest.raises(RuntimeError, match="spills 12 bytes"):
+        gpu_registers.registers(["a"])
+    monkeypatch.setattr(gpu_registers, "assembler", lambda: None)
+    assert gpu_registers.registers(["a"]) == {}
+
+
+@pytest.mark.skipif(gpu_registers.assembler() is None, reason="ptxas is not installed")
+def test_registers_of_a_kernel():
+    (count,) = gpu_registers.registers([ADD]).values()
+    assert 2 < count < 20
 
 
 def test_the_command_says_what_is_missing(monkeypatch, capsys):

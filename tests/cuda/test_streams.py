@@ -132,7 +132,7 @@ def test_a_launch_that_fails_in_a_capture_is_what_is_told():
 
 def test_only_a_driver_without_graphs_is_said_to_have_none(monkeypatch):
     def failing(code):
-        def capture_graph(launches):
+        def capture_graph(launches, needs=None):
             raise DriverError("no", code)
 
         return capture_graph

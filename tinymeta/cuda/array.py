@@ -15,10 +15,11 @@ from .driver import INT32_LIMIT, LEGACY_DEFAULT
 from .memory import Block
 
 DTYPES = {
-    "float32",
-    "float64",
-    "bool",
-    *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)),
+    np.dtype(name)
+    for name in (
+        *("float32", "float64", "bool"),
+        *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)),
+    )
 }
 
 
@@ -34,7 +35,7 @@ class Array:
     def __init__(self, block: Any, offset: int, shape: tuple, strides: tuple, dtype: Any):
         self.block, self.offset, self.dtype = block, offset, np.dtype(dtype)
         self.shape, self.strides = tuple(shape), tuple(strides)
-        if self.dtype.name not in DTYPES:
+        if self.dtype not in DTYPES:
             raise TypeError(
                 f"CUDA: an array {self.shape} of {self.dtype} has no kernels: cast it to "
                 "float32, float64, an integer or bool with astype"

@@ -10,21 +10,22 @@ stand-in on the CPU, simulator.SimulatedDriver, with the same methods.
 """
 
 import ctypes
-import functools
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from ctypes import byref, c_int, c_size_t, c_uint, c_void_p
+from ctypes import byref, c_size_t, c_uint, c_void_p
 from typing import Any
 
 import numpy as np
 
 from . import target
+from .arguments import INT32_LIMIT, Address, pack_arguments
 from .context import NO_DRIVER, NOT_SUPPORTED, OUT_OF_MEMORY, Context, DriverError, gpu_count
 from .graph import Graph, Launch
 from .module import LoadedKernel, entry_name, load_kernel, with_older_version
 from .staging import PinnedPages
 from .stream import LEGACY_DEFAULT, Retired, create_stream, order
+from .target import has_compiler
 
 __all__ = [
     "LEGACY_DEFAULT",
@@ -32,6 +33,8 @@ __all__ = [
     "NO_DRIVER",
     "OUT_OF_MEMORY",
     "Driver",
+    "INT32_LIMIT",
+    "Address",
     "DriverError",
     "current",
     "entry_name",
@@ -42,9 +45,6 @@ __all__ = [
     "using",
     "with_older_version",
 ]
-
-INT32_LIMIT = 2**31  # kernels count elements in 32 bits
-Address = ctypes.c_uint64
 
 
 class Driver:
@@ -91,6 +91,18 @@ class Driver:
         """Queue a copy of `size` bytes from `address` to `to`, both on the device."""
         target, source = Address(to), Address(address)
         self.call("cuMemcpyDtoDAsync_v2", target, source, c_size_t(size), self.stream)
+
+    def copy_all(self, copies: Sequence[tuple[int, int, int]]) -> None:
+        """Queue copies, each (to, address, size) as of `copy`, with little Python for each."""
+        copy, stream = self.context.function("cuMemcpyDtoDAsync_v2"), self.stream
+
+        def queue_all() -> int:
+            for to, address, size in copies:
+                if code := copy(Address(to), Address(address), c_size_t(size), stream):
+                    return code
+            return 0
+
+        self.context.check(self.context.run(queue_all), "cuMemcpyDtoDAsync_v2")
 
     def free_memory(self) -> tuple[int, int]:
         """Bytes that are free on the device, and all it has."""
@@ -147,31 +159,21 @@ class Driver:
 
         return run
 
-    def capture_graph(self, launches: Sequence[Launch]) -> Callable[[], None]:
-        """The launches as a CUDA graph: a function that replays them with one call."""
+    def capture_graph(
+        self, launches: Sequence[Launch], needs: Sequence[Sequence[int]] | None = None
+    ) -> Callable[[], None]:
+        """The launches as a CUDA graph, a function that replays them; needs: as of graph.Graph.
+
+        A driver too old to be told what each of them needs runs them in their order.
+        """
+        parts = self.context, self.capture_stream, self.stream, self.retired, launches
         with self.capturing:
-            return Graph(self.context, self.capture_stream, self.stream, self.retired, launches)
-
-
-def pack_arguments(args: tuple) -> list:
-    """Arrays as the addresses where they begin, ints as 32 bits, tuples of ints one by one.
-
-    Raises ValueError for an int that 32 bits do not hold.
-    """
-    packed: list = []
-    for arg in args:
-        for value in arg if isinstance(arg, tuple) else (arg,):
-            if hasattr(value, "address"):
-                packed.append(Address(value.address))
-            else:
-                packed.append(_as_int32(value))
-    return packed
-
-
-def _as_int32(n: int) -> c_int:
-    if not -INT32_LIMIT <= n < INT32_LIMIT:
-        raise ValueError(f"CUDA: {n} does not fit 32 bits: use smaller batches")
-    return c_int(n)
+            try:
+                return Graph(*parts, needs)
+            except DriverError as error:
+                if needs is None or error.code != NOT_SUPPORTED:
+                    raise
+                return Graph(*parts)
 
 
 # ---- which driver --------------------------------------------------------------------------------
@@ -240,20 +242,3 @@ def usable() -> bool | str:
     except DriverError as error:
         return f"the NVIDIA driver finds no device it can use: {error}"
     return has_compiler()
-
-
-@functools.cache
-def has_compiler() -> bool | str:
-    """True if Numba can make PTX here, else one sentence: it needs libnvvm, of CUDA or of pip."""
-
-    def nothing(n):
-        pass
-
-    try:
-        target.compile_ptx(nothing, (target.types.int32,), (9, 0))
-        return True
-    except Exception as error:
-        return (
-            f"Numba cannot compile for a GPU ({type(error).__name__}: {error}); for libnvvm, "
-            "pip install 'tinymeta[cuda]' (CUDA 13) or 'tinymeta[cuda12]'"
-        )

@@ -19,7 +19,7 @@ from .module import entry_name
 
 _SHARED = re.compile(r"(?m)^\s*\.shared(?: \.align \d+)? \.b8 \w+\[(\d+)\];")
 _PARAMETERS = re.compile(r"\.entry \w+\((.*?)\)", re.DOTALL)
-_STATEMENT = re.compile(r"(?m)^ *v\d+ = (.*)$")
+_STATEMENT = re.compile(r"(?m)^ *(?:p\d+_)?v\d+ = (.*)$")
 
 
 class DryRunKernel(NamedTuple):
@@ -105,7 +105,9 @@ class DryRunDriver:
         arrays = [a for a in args if hasattr(a, "address")]
         return DryRunLaunch(kernel, grid, block, sum(map(_bytes_once, arrays)))
 
-    def capture_graph(self, launches: Sequence[Callable]) -> Callable[[], None]:
+    def capture_graph(
+        self, launches: Sequence[Callable], needs: Sequence[Sequence[int]] | None = None
+    ) -> Callable[[], None]:
         """A graph, which does nothing."""
         return self._nothing
 
@@ -118,7 +120,7 @@ class DryRunDriver:
     def _nothing(self, *arguments: Any) -> None:
         pass
 
-    free = upload = copy = synchronize = let_go = _nothing
+    free = upload = copy = copy_all = synchronize = let_go = _nothing
 
 
 def _bytes_once(array: Any) -> int:

@@ -1,4 +1,4 @@
-"""The text of a loop over elements: a kernel in Python, of one of two templates, for Numba.
+"""The text of an elementwise loop: a kernel in Python, for Numba.
 
 Operands are x0, x1, .. and results y0, y1, ..; in capitals, X0, Y0, .. are the pointers to them.
 n0, n1, .. are the sizes of the axes, i0, i1, .. the index of an element along them. For example
@@ -23,10 +23,6 @@ are in the text, as they cost no multiplication there.
 
 import functools
 from typing import NamedTuple
-
-import numpy as np
-
-from .launch import THREADS
 
 INDENT = "    "
 _ZERO_STRIDE, _UNIT_STRIDE, _ANY_STRIDE = 0, 1, 2  # what the text knows of a stride
@@ -74,67 +70,30 @@ def kernel({arrays}, count, sizes, strides):
 {body}
 """
 
-# t: this thread's number in its block. j: its kept element. r: the elements that it reduces.
-# Each result has THREADS numbers of `tile`, side by side.
-_REDUCTION = """\
-def kernel({arrays}, kept, reduced, sizes, strides):
-{sizes}
-    tile = shared_array({tile_size}, {dtype})
-    t = cuda.threadIdx.x
-    j = cuda.blockIdx.x * {width} + t % {width}
-{begin}
-    if j < kept:
-{kept_index}
-        for r in range(cuda.blockIdx.y * {rows} + t // {width}, reduced, cuda.gridDim.y * {rows}):
-{reduced_index}
-{body}
-{combine}
-{put}
-    cuda.syncthreads()
-    half = {half}
-    while half >= {width}:
-        if t < half:
-{combine_halves}
-        cuda.syncthreads()
-        half //= 2
-    if t < {width} and j < kept:
-{store}
-"""
-
 
 @functools.cache
-def loop_source(body: LoopBody, patterns: tuple, reduced: tuple, width: int) -> str:
-    """The kernel as Python.
-
-    patterns: of each operand and result, `stride_patterns`. reduced: the axes that reduced results
-    drop. width: how many neighbouring kept elements a block of a reduction has, a power of two.
-    """
+def loop_source(body: LoopBody, patterns: tuple) -> str:
+    """The kernel of an elementwise loop as Python; patterns: of each array, `stride_patterns`."""
     xs = [f"x{k}" for k in range(len(body.operands))]
     ys = [f"y{k}" for k in range(len(body.results))]
     elements = [
-        _element(name, k, pattern) for k, (name, pattern) in enumerate(zip(xs + ys, patterns))
+        element_of(name.upper(), k, pattern)
+        for k, (name, pattern) in enumerate(zip(xs + ys, patterns))
     ]
-    depth = len(patterns[0])
-    kept = [axis for axis in range(depth) if axis not in reduced]
-    parts = {
-        "arrays": ", ".join(name.upper() for name in xs + ys),
-        "sizes": _indented([f"n{d} = uint32(sizes[{d}])" for d in range(depth)], 1),
-    }
-    lines = _body_lines(body, elements)
-    reductions = [(y, r) for y, r in zip(ys, body.results) if r.reduce]
-    if not reductions:
-        parts |= {"index": _indented(_unravelled("i", kept), 2), "body": _indented(lines, 2)}
-        return _ELEMENTWISE.format(**parts)
-    parts |= {
-        "kept_index": _indented(_unravelled("j", kept), 2),
-        "reduced_index": _indented(_unravelled("r", list(reduced)), 3),
-        "body": _indented(lines, 3),
-    }
-    return _REDUCTION.format(**parts, **_reduction_parts(reductions, width))
+    axes = list(range(len(patterns[0])))
+    return _ELEMENTWISE.format(
+        arrays=", ".join(name.upper() for name in xs + ys),
+        sizes=indented([f"n{d} = uint32(sizes[{d}])" for d in axes], 1),
+        index=indented(unravelled("i", axes), 2),
+        body=indented(body_lines(body, elements), 2),
+    )
 
 
-def _body_lines(body: LoopBody, elements: list[str]) -> list[str]:
-    """The operands loaded, the statements, and the elementwise results stored."""
+def body_lines(body: LoopBody, elements: list[str]) -> list[str]:
+    """The operands loaded, the statements, and the elementwise results stored.
+
+    elements: of each operand, then of each result, the text of its element.
+    """
     operands, results = elements[: len(body.operands)], elements[len(body.operands) :]
     lines = []
     for k, (dtype, element) in enumerate(zip(body.operands, operands)):
@@ -143,56 +102,16 @@ def _body_lines(body: LoopBody, elements: list[str]) -> list[str]:
     lines += [f"{name} = {expression}" for name, expression in body.statements]
     for result, element in zip(body.results, results):
         if not result.reduce:
-            lines.append(f"{element} = {_stored_dtype(result)}({result.value})")
+            lines.append(f"{element} = {stored_dtype(result)}({result.value})")
     return lines
 
 
-def _reduction_parts(reductions: list[tuple[str, LoopResult]], width: int) -> dict:
-    """What the template of a reduction needs besides; reductions: (name, result), of one dtype."""
-    begin, combine, put, combine_halves, store = [], [], [], [], []
-    for k, (y, result) in enumerate(reductions):
-        total, mine = f"t_{y}", f"tile[{k * THREADS} + t]"
-        theirs = f"tile[{k * THREADS} + t + half]"
-        begin.append(f"{total} = {_stored_dtype(result)}({_neutral(result)})")
-        combine.append(f"{total} = {_combined(result, total, result.value)}")
-        put.append(f"{mine} = {total}")
-        combine_halves.append(f"{mine} = {_combined(result, mine, theirs)}")
-        store.append(f"{y.upper()}[cuda.blockIdx.y * kept + j] = {mine}")
-    return {
-        "width": width,
-        "rows": THREADS // width,
-        "half": THREADS // 2,
-        "tile_size": THREADS * len(reductions),
-        "dtype": _stored_dtype(reductions[0][1]),
-        "begin": _indented(begin, 1),
-        "combine": _indented(combine, 3),
-        "put": _indented(put, 1),
-        "combine_halves": _indented(combine_halves, 3),
-        "store": _indented(store, 2),
-    }
-
-
-def _stored_dtype(result: LoopResult) -> str:
+def stored_dtype(result: LoopResult) -> str:
     """The dtype of a result in memory, where bools are bytes."""
     return "uint8" if result.dtype == "bool" else result.dtype
 
 
-def _combined(result: LoopResult, a: str, b: str) -> str:
-    """Two partial results as one, in the dtype of the result."""
-    if result.reduce == "sum":
-        return f"{result.dtype}({a} + {b})"
-    return f"maximum({a}, {_stored_dtype(result)}({b}))"
-
-
-def _neutral(result: LoopResult) -> str:
-    """The number that changes nothing when it is combined with another."""
-    if result.reduce == "sum":
-        return "0"
-    dtype = np.dtype(_stored_dtype(result))
-    return "-inf" if dtype.kind == "f" else str(np.iinfo(dtype).min)
-
-
-def _element(name: str, k: int, pattern: tuple) -> str:
+def element_of(pointer: str, k: int, pattern: tuple) -> str:
     """Array k's element at i0, i1, ..; its strides begin at strides[k * depth]."""
     terms = []
     for axis, known in enumerate(pattern):
@@ -200,10 +119,10 @@ def _element(name: str, k: int, pattern: tuple) -> str:
             terms.append(f"i{axis}")
         elif known == _ANY_STRIDE:
             terms.append(f"i{axis} * strides[{k * len(pattern) + axis}]")
-    return f"{name.upper()}[{' + '.join(terms) or 0}]"
+    return f"{pointer}[{' + '.join(terms) or 0}]"
 
 
-def _unravelled(number: str, axes: list[int]) -> list[str]:
+def unravelled(number: str, axes: list[int]) -> list[str]:
     """A number as an index along each of the axes, the last of which runs fastest.
 
     In 32 bits without a sign, which divide several times faster than what Numba would choose.
@@ -215,5 +134,5 @@ def _unravelled(number: str, axes: list[int]) -> list[str]:
     return lines + [f"i{d} = int32({rest})" for d in axes[:1]]
 
 
-def _indented(lines: list[str], by: int) -> str:
+def indented(lines: list[str], by: int) -> str:
     return "\n".join(INDENT * by + line for line in lines or ["pass"])

@@ -32,6 +32,7 @@ from . import target
 from .array import Array, allocate
 from .launch import THREADS, GpuKernel, block_count
 from .loop_source import LoopBody, LoopResult, loop_source, stride_patterns
+from .phase_source import Phase, phase_source
 from .scalar import FUNCTIONS
 
 WARP = 4 if target.SIMULATED else 32
@@ -44,21 +45,59 @@ DTYPES = (
 )
 
 
+class Rows(NamedTuple):
+    """What a reduction is made of.
+
+    kept: elements of its result. reduced: elements that make one of them. width: neighbouring kept
+    elements in a block, a power of two.
+    """
+
+    kept: int
+    reduced: int
+    width: int
+
+    @property
+    def blocks(self) -> int:
+        """That have all kept elements."""
+        return -(-self.kept // self.width)
+
+    @property
+    def parts(self) -> int:
+        """Blocks for each kept element: several, where few of these would leave the GPU idle."""
+        most, rows = BLOCKS_ENOUGH // max(self.blocks, 1), THREADS // self.width
+        return max(1, min(most, self.reduced // (rows * ROWS_ENOUGH)))
+
+
+def rows_of(space: tuple, axes: tuple) -> Rows:
+    """Of reductions over a space of this shape that drop these axes; () keeps every element."""
+    kept = prod(n for d, n in enumerate(space) if d not in axes)
+    reduced = prod(space[d] for d in axes)
+    if not axes:
+        return Rows(kept, 1, THREADS)
+    last = max((d for d, n in enumerate(space) if n != 1), default=-1)
+    return Rows(kept, reduced, 1 if last in axes else _width(kept, reduced))
+
+
 class LaunchPlan(NamedTuple):
-    """A body over a space: the kernel's text, and the numbers that it is launched with."""
+    """Phases over a space: the kernel's text, and the numbers that it is launched with."""
 
     source: str
+    rows: Rows
     sizes: tuple[int, ...]  # of the axes that are left when those that can be are one
     strides: tuple[int, ...]  # of each array along these, one array after another
-    kept: int  # how many elements a reduced result has
-    reduced: int  # how many elements make one of them
-    width: int  # neighbouring kept elements in a block
+
+    @property
+    def numbers(self) -> tuple:
+        """The kernel's arguments after its arrays."""
+        return self.rows.kept, self.rows.reduced, self.sizes, self.strides
 
 
-def plan_loop(body: LoopBody, space: tuple, strides: list[tuple], axes: tuple) -> LaunchPlan:
-    """A body over a space of this shape, with as few axes as will do.
+def plan_phases(
+    phases: tuple[Phase, ...], space: tuple, strides: list[tuple], axes: tuple
+) -> LaunchPlan:
+    """Phases over a space of this shape, with as few axes as will do.
 
-    strides: of each operand and result in the space. axes: those that the reduced results drop.
+    strides: of each array in the space. axes: those that the reduced results drop.
     """
     # An array that repeats along the dropped axes and nowhere else: beside it, no kept axis is
     # taken together with a dropped one, and its zeros tell the dropped ones afterwards.
@@ -66,17 +105,9 @@ def plan_loop(body: LoopBody, space: tuple, strides: list[tuple], axes: tuple) -
     marks = tuple(0 if axis in axes else s for axis, s in enumerate(marks))
     sizes, (marks, *steps) = collapsed(space, [marks, *strides])
     reduced = tuple(d for d, mark in enumerate(marks) if axes and not mark)
-    kept = prod(n for d, n in enumerate(sizes) if d not in reduced)
-    count = prod(sizes[d] for d in reduced)
-    width = 1 if len(sizes) - 1 in reduced else _width(kept, count)
-    return LaunchPlan(
-        loop_source(body, stride_patterns(steps), reduced, width),
-        sizes,
-        tuple(stride for array in steps for stride in array),
-        kept,
-        count,
-        width,
-    )
+    rows = rows_of(space, axes)
+    source = phase_source(phases, stride_patterns(steps), reduced, rows.width)
+    return LaunchPlan(source, rows, sizes, tuple(stride for array in steps for stride in array))
 
 
 def _width(kept: int, count: int) -> int:
@@ -103,40 +134,62 @@ def run_loop(body: LoopBody, space: tuple, operands: list, results: list, axes: 
     have one dtype.
     """
     count = prod(space)
-    if not axes and not count:
-        return
     arrays = [array for array, _ in (*operands, *results)]
-    plan = plan_loop(body, space, [strides for _, strides in (*operands, *results)], axes)
+    strides = [steps for _, steps in (*operands, *results)]
     if axes:
-        _run_reduction(body, plan, arrays)
-    else:
-        kernel = loop_kernel(plan.source)
-        kernel(block_count(count), THREADS, *arrays, count, plan.sizes, plan.strides)
+        phase = Phase(body, tuple(range(len(arrays))))
+        _run_reduction(phase, plan_phases((phase,), space, strides, axes), arrays)
+    elif count:
+        source, sizes, steps = _plan_elementwise(body, space, strides)
+        loop_kernel(source)(block_count(count), THREADS, *arrays, count, sizes, steps)
 
 
-def _run_reduction(body: LoopBody, plan: LaunchPlan, arrays: list[Array]) -> None:
+def _plan_elementwise(
+    body: LoopBody, space: tuple, strides: list[tuple]
+) -> tuple[str, tuple[int, ...], tuple[int, ...]]:
+    """(the kernel's text, its sizes, its strides) of a body without reductions."""
+    sizes, steps = collapsed(space, strides)
+    numbers = tuple(stride for array in steps for stride in array)
+    return loop_source(body, stride_patterns(steps)), sizes, numbers
+
+
+def source_of(body: LoopBody, space: tuple, strides: list[tuple], axes: tuple = ()) -> str:
+    """The text of the kernel that `run_loop` launches; strides: of operands, then of results."""
+    if not axes:
+        return _plan_elementwise(body, space, strides)[0]
+    return plan_phases((Phase(body, tuple(range(len(strides)))),), space, strides, axes).source
+
+
+def run_phases(
+    phases: tuple[Phase, ...], space: tuple, arrays: list[tuple[Array, tuple]], axes: tuple = ()
+) -> None:
+    """Launch several loops over a space of this shape, one after another, as one kernel.
+
+    arrays: (array, its strides in the space) of each operand and result of all phases, each once.
+    axes: those that all reductions drop; `rows_of` them is of one part.
+    """
+    plan = plan_phases(phases, space, [steps for _, steps in arrays], axes)
+    kernel = loop_kernel(plan.source)
+    kernel(plan.rows.blocks, THREADS, *(array for array, _ in arrays), *plan.numbers)
+
+
+def _run_reduction(phase: Phase, plan: LaunchPlan, arrays: list[Array]) -> None:
     """A pass, and a second one where a few kept elements would leave most of the GPU idle."""
-    blocks, rows = -(-plan.kept // plan.width), THREADS // plan.width
-    most_parts = BLOCKS_ENOUGH // max(blocks, 1)
-    parts = max(1, min(most_parts, plan.reduced // (rows * ROWS_ENOUGH)))
+    (kept, _, _), parts = plan.rows, plan.rows.parts
     partial = {}  # place among the arrays -> (parts, kept) instead of the result
     if parts > 1:
-        for k, result in enumerate(body.results, len(body.operands)):
-            if result.reduce:
-                partial[k] = allocate((parts, plan.kept), arrays[k].dtype)
+        partial = {k: allocate((parts, kept), arrays[k].dtype) for k, _ in phase.reductions}
     written = [partial.get(k, array) for k, array in enumerate(arrays)]
-    numbers = plan.kept, plan.reduced, plan.sizes, plan.strides
-    loop_kernel(plan.source)((blocks, parts), THREADS, *written, *numbers)
-    for k, part in partial.items():
-        result = body.results[k - len(body.operands)]
+    loop_kernel(plan.source)((plan.rows.blocks, parts), THREADS, *written, *plan.numbers)
+    for k, result in phase.reductions if partial else ():
         again = LoopBody((result.dtype,), (), (LoopResult("x0", result.dtype, result.reduce),))
-        operands, results = [(part, part.strides)], [(arrays[k], (0, 1))]
-        run_loop(again, (parts, plan.kept), operands, results, (0,))
+        operands, results = [(partial[k], partial[k].strides)], [(arrays[k], (0, 1))]
+        run_loop(again, (parts, kept), operands, results, (0,))
 
 
 @functools.cache
 def loop_kernel(source: str) -> GpuKernel:
-    """The kernel of a text of loop_source.py."""
+    """The kernel of a text of loop_source.py or phase_source.py."""
     namespace = {
         "cuda": target.cuda,
         "shared_array": target.shared_array,

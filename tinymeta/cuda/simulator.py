@@ -61,6 +61,10 @@ class SimulatedDriver:
         buffer, place = self.locate(address)
         target_buffer[target_place : target_place + size] = buffer[place : place + size]
 
+    def copy_all(self, copies: Sequence[tuple[int, int, int]]) -> None:
+        for to, address, size in copies:
+            self.copy(to, address, size)
+
     def synchronize(self) -> None:
         pass
 
@@ -97,7 +101,9 @@ class SimulatedDriver:
             return value
         return SimulatedPointer(*self.locate(value.address), value.dtype)
 
-    def capture_graph(self, launches: Sequence[Launch]) -> Callable[[], None]:
+    def capture_graph(
+        self, launches: Sequence[Launch], needs: Sequence[Sequence[int]] | None = None
+    ) -> Callable[[], None]:
         def replay() -> None:
             for launch in launches:
                 launch()

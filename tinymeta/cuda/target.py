@@ -104,6 +104,23 @@ def compile_ptx(function: Callable, arguments: tuple, capability: tuple[int, int
     return text
 
 
+@functools.cache
+def has_compiler() -> bool | str:
+    """True if Numba can make PTX here, else one sentence: it needs libnvvm, of CUDA or of pip."""
+
+    def nothing(n):
+        pass
+
+    try:
+        compile_ptx(nothing, (types.int32,), (9, 0))
+        return True
+    except Exception as error:
+        return (
+            f"Numba cannot compile for a GPU ({type(error).__name__}: {error}); for libnvvm, "
+            "pip install 'tinymeta[cuda]' (CUDA 13) or 'tinymeta[cuda12]'"
+        )
+
+
 @contextmanager
 def _numba_told_of(capability: tuple[int, int]) -> Iterator[None]:
     """Numba asks the driver for the GPU when a kernel calls a function: answer in its place."""

@@ -36,7 +36,7 @@ In reading order, with their lines:
     loops.py 86        what a loop can compute;  then materialize.py 113, fuse.py 127
     loop_body.py 109   and codegen.py 225, operand_pointer.py 67: a loop as source text
     array_kernels.py 158  windows, indices, argmax as source text;  then cache.py 131
-    memory.py 241      sliding.py 77, plan.py 69: a place for each value
+    memory.py 241      sliding.py 77, plan.py 73: a place for each value
     replay.py 256      a call;  arena.py 95: its memory
     step_kernels.py 187  what runs a step;  then fixed_kernels.py 154, machine.py 157
     task_roles.py 247  what depends on one task alone;  then split.py 168, chunk_count.py 64
@@ -45,7 +45,8 @@ In reading order, with their lines:
     threads.py 159     workers
     explained.py 202   shows all of it;  then described.py 160, story.py 127, listing.py 88
     page_data.py 168   the same as data, for the page of explorer/;  timing.py 21, warmup.py 37
-    graph.py 225       the same plan on a GPU;  then gpu_chunks.py 121, on those of several ranks
+    graph.py 228       the same plan on a GPU;  then gpu_loops.py 60, gpu_groups.py 172
+    step_order.py 79   which steps wait for which;  then gpu_chunks.py 121, on several ranks
 """
 
 from .explain import explain

@@ -121,7 +121,7 @@ def _computing_steps(replay: "Replay | Launches") -> dict[Equation, tuple[int, .
     for k, step in enumerate(replay.steps):
         body: Iterable[Equation] = step.results
         if step.loop:
-            body = dict.fromkeys(eqn for root in step.loop.roots for eqn in bodies[root])
+            body = dict.fromkeys(eqn for root in step.results for eqn in bodies[root])
         for eqn in body:
             found[eqn].append(k)
     return {eqn: tuple(steps) for eqn, steps in found.items()}

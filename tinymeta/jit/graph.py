@@ -1,9 +1,8 @@
 """A program on a GPU: launches recorded once, captured into a CUDA graph, replayed by one call.
 
-In: a simplified program. Out: a `Launches`, a function of arrays. The plan is the CPU's but for two
-things: windows are read where they are (cuda/conv.py), and tasks are not split, as the GPU takes
-all of them at once. Every step is a kernel that eager mode could launch, too, on views of one
-arena.
+In: a simplified program. Out: a `Launches`, a function of arrays. The plan is the CPU's but for
+three things: windows are read where they are (cuda/conv.py), tasks are not split, as the GPU takes
+all of them at once, and loops are grouped (gpu_groups.py). Every step runs on views of one arena.
 
 So building is eager mode's way through the steps, with each launch recorded instead of run.
 Invariant: the addresses in them stay valid, as the arena and what the kernels allocate is kept with
@@ -15,6 +14,7 @@ the graph.
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,19 +22,20 @@ import numpy as np
 from ..core.device import find_kernel, working_on
 from ..core.primitive import registry
 from ..core.scope import state
+from ..core.strides import dense
 from ..cuda import loops
-from ..cuda.array import Array, allocate
+from ..cuda.array import Array
 from ..cuda.driver import NOT_SUPPORTED, DriverError, current
 from ..cuda.dry_run import DryRunLaunch, launch_table
 from ..cuda.launch import record_launches
 from ..cuda.memory import Block
 from ..cuda.movement import contiguous, copy
-from .codegen import result_strides
-from .fuse import Loop, Step
-from .loop_body import BodyBuilder
-from .loops import REDUCTIONS
+from .fuse import Step
+from .gpu_groups import grouped
+from .gpu_loops import gpu_loops
 from .plan import ExecutionPlan
 from .program import Equation, Program
+from .step_order import needs_of, needs_of_launches
 from .views import StridedLayout, stored_layout
 
 _KINDS = {
@@ -45,11 +46,25 @@ _KINDS = {
 }
 
 
+class _Place(NamedTuple):
+    """Where an input or output lies in the arena, looked up once. strides: of a dense array."""
+
+    array: Array
+    address: int
+    nbytes: int
+    strides: tuple[int, ...]
+
+
+def _place_of(array: Array) -> _Place:
+    return _Place(array, array.address, array.nbytes, dense(array.shape))
+
+
 class Launches(ExecutionPlan):
     """A program ready to run on this thread's device, a GPU: arrays in, arrays out.
 
     device: that GPU's name. graph: is it a CUDA graph? Else the launches are replayed one by one.
-    kinds: of each step, what runs it. recording: the launches.
+    kinds: of each step, what runs it. groups: of those that are several loops, by step. recording:
+    the launches. needs: of each of them, the earlier ones that it comes after.
     """
 
     def __init__(self, program: Program):
@@ -58,22 +73,31 @@ class Launches(ExecutionPlan):
         with working_on(self.device):
             self._prepare()
 
+    def arranged(self, steps: list[Step]) -> list[Step]:
+        """Loops that follow one another within a block are one step."""
+        steps, self.groups = grouped(steps, self.materialized)
+        return steps
+
     def _prepare(self) -> None:
         """Record the launches and make the graph of them."""
         self.driver, self.arena = current(), Block(self.memory.size)
         self.one_at_a_time = threading.Lock()  # all calls share the arena
-        self.inputs = [self.view(x) for x in self.program.inputs]
-        self.outputs = [self.view(y) for y in self.program.outputs]
+        self.inputs = [_place_of(self.view(x)) for x in self.program.inputs]
+        self.outputs = [_place_of(self.view(y)) for y in self.program.outputs]
         for eqn in self.program.equations:
             if eqn.op == "constant":
-                _write(self.view(eqn), eqn.static["value"])
+                _upload(self.view(eqn), eqn.static["value"])
         self.kinds = [
             "loops" if step.loop else _KINDS.get(step.results[0].op, "others")
             for step in self.steps
         ]
+        ends = [0]
         with record_launches() as self.recording:
-            for step in self.steps:
-                self.launch(step)
+            for k in range(len(self.steps)):
+                self.launch(k)
+                ends.append(len(self.recording.launches))
+        needs = needs_of(self.steps, self.memory.offsets)
+        self.needs = needs_of_launches(needs, [b - a for a, b in pairwise(ends)])
         self.replay, self.graph = self.captured()
 
     def view(self, x: Equation) -> Array:
@@ -85,10 +109,15 @@ class Launches(ExecutionPlan):
         begin = self.memory.offsets[layout.base] // layout.base.dtype.itemsize
         return Array(self.arena, begin + layout.offset, shape, layout.strides, layout.base.dtype)
 
-    def launch(self, step: Step) -> None:
-        """Launch a step: a loop for each set of axes that it reduces, or a kernel by its name."""
+    def launch(self, k: int) -> None:
+        """Launch step k: a group, a loop for each set of axes it reduces, or a kernel by name."""
+        if group := self.groups.get(k):
+            arrays = [(self.strided_view(w, group.space), w.strides) for w in group.arrays]
+            loops.run_phases(group.phases, group.space, arrays, group.axes)
+            return
+        step = self.steps[k]
         if step.loop:
-            for part in _gpu_loops(step.loop, self.materialized):
+            for part in gpu_loops(step.loop, self.materialized):
                 operands, results = (
                     [(self.strided_view(w, part.space), w.strides) for w in layouts]
                     for layouts in (part.operands, part.results)
@@ -103,7 +132,7 @@ class Launches(ExecutionPlan):
         """(how to replay, is it a graph): the launches one by one where graphs are missing."""
         launches = self.recording.launches
         try:
-            return self.driver.capture_graph(launches), True
+            return self.driver.capture_graph(launches, self.needs), True
         except DriverError as error:
             if error.code != NOT_SUPPORTED:
                 raise
@@ -112,10 +141,39 @@ class Launches(ExecutionPlan):
     def __call__(self, arrays: list) -> list[Array]:
         """The program's outputs, new arrays, for these inputs."""
         with self.one_at_a_time, working_on(self.device):
-            for place, array in zip(self.inputs, arrays):
-                _write(place, array)
+            self._take_inputs(arrays)
             self.replay()
-            return [_copied(y) for y in self.outputs]
+            return self._new_outputs()
+
+    def _take_inputs(self, arrays: list) -> None:
+        """Copy each input to its place, dense arrays of this GPU by one call of the driver each."""
+        copies = []
+        for place, array in zip(self.inputs, arrays):
+            x = place.array
+            if not isinstance(array, Array):
+                _upload(x, array)
+            elif array.block.driver is not self.driver or not (
+                array.strides == x.strides or array.is_dense
+            ):
+                copy(x, array)
+            elif place.nbytes:
+                copies.append((place.address, array.address, place.nbytes))
+        self.driver.copy_all(copies)
+
+    def _new_outputs(self) -> list[Array]:
+        """Copies of the outputs in the arena, by one call of the driver each."""
+        found, copies, kept = [], [], []
+        for place in self.outputs:
+            y, address = place.array, place.address
+            out = Array(Block(place.nbytes), 0, y.shape, place.strides, y.dtype)
+            if y.strides != place.strides:
+                kept.append(contiguous(y))  # until its copy is queued
+                address = kept[-1].address
+            if place.nbytes:
+                copies.append((out.address, address, place.nbytes))
+            found.append(out)
+        self.driver.copy_all(copies)
+        return found
 
     # ---- for explain -----------------------------------------------------------------------------
 
@@ -135,18 +193,21 @@ class Launches(ExecutionPlan):
         """By step, the sources of the generated kernels that it runs."""
         sources = defaultdict(list)
         for k, step in enumerate(self.steps):
-            if not step.loop:
+            if group := self.groups.get(k):
+                strides = [w.strides for w in group.arrays]
+                plan = loops.plan_phases(group.phases, group.space, strides, group.axes)
+                sources[k].append(plan.source)
                 continue
-            for part in _gpu_loops(step.loop, self.materialized):
+            for part in gpu_loops(step.loop, self.materialized) if step.loop else ():
                 strides = [w.strides for w in (*part.operands, *part.results)]
-                sources[k].append(loops.plan_loop(part.body, part.space, strides, part.axes).source)
+                sources[k].append(loops.source_of(part.body, part.space, strides, part.axes))
         return sources
 
     def step_calls(self) -> Iterator[tuple[str, Callable[[], Any]]]:
         """(kind, function that launches it by itself and waits for it) of each step, in order."""
-        for kind, step in zip(self.kinds, self.steps):
+        for k, kind in enumerate(self.kinds):
             with working_on(self.device), record_launches() as recording:
-                self.launch(step)
+                self.launch(k)
 
             def launch_and_wait() -> None:
                 for launch in recording.launches:
@@ -161,65 +222,7 @@ def _no_workspace(step: Step) -> int:
     return 0
 
 
-# ---- loops as the GPU's template takes them -----------------------------------------------------
-
-
-class _GpuLoop(NamedTuple):
-    """A loop all of whose reductions drop the same axes."""
-
-    body: loops.LoopBody
-    space: tuple[int, ...]
-    operands: list[StridedLayout]
-    results: list[StridedLayout]
-    axes: tuple[int, ...]  # that are reduced
-
-
-def _gpu_loops(loop: Loop, materialized: set[Equation]) -> Iterator[_GpuLoop]:
-    """A loop of several roots as loops of the GPU's template, each of which reduces the same axes.
-
-    Elementwise roots go with the first. What the others share with it is computed again: their
-    operands are read anyway.
-    """
-    groups: dict[tuple, list[Equation]] = defaultdict(list)
-    for root in loop.roots:
-        axes = _reduced_axes(root)
-        groups[axes, root.dtype if axes else None].append(root)
-    elementwise = groups.pop(((), None), [])
-    if not groups:
-        groups[(), None] = []
-    for (axes, _), reductions in groups.items():
-        roots, elementwise = elementwise + reductions, []
-        body = BodyBuilder(loop.space, materialized)
-        results = []
-        for root in roots:
-            value = body.root_value(root)
-            reduce = root.op if _reduced_axes(root) else ""
-            results.append(loops.LoopResult(value, root.dtype.name, reduce))
-        dtypes = tuple(w.base.dtype.name for w in body.operands)
-        gpu_body = loops.LoopBody(dtypes, tuple(body.statements), tuple(results))
-        layouts = [StridedLayout(root, 0, result_strides(root, loop.space)) for root in roots]
-        yield _GpuLoop(gpu_body, loop.space, body.operands, layouts, axes)
-
-
-def _reduced_axes(root: Equation) -> tuple[int, ...]:
-    """The axes that a root reduces."""
-    return root.static["axes"] if root.op in REDUCTIONS else ()
-
-
-# ---- copies -------------------------------------------------------------------------------------
-
-
-def _write(place: Array, value: Any) -> None:
-    """Copy a value of the host or of the GPU to its place in the arena."""
-    if isinstance(value, Array):
-        copy(place, value)
-    elif place.size:
+def _upload(place: Array, value: Any) -> None:
+    """Copy a value of the host to its place in the arena."""
+    if place.size:
         current().upload(place.address, np.ascontiguousarray(value))
-
-
-def _copied(y: Array) -> Array:
-    """A new array with the elements of one in the arena."""
-    out, y = allocate(y.shape, y.dtype), contiguous(y)
-    if y.size:
-        current().copy(out.address, y.address, y.nbytes)
-    return out

@@ -33,13 +33,17 @@ class ExecutionPlan:
         self.program = with_legal_layouts(program)
         choice = choose_materialized(self.program)
         self.materialized = choice.materialized
-        self.steps = fuse(self.program, choice)
+        self.steps = self.arranged(fuse(self.program, choice))
         size_of = workspace_size or workspace_bytes
         sizes = {k: size_of(step) for k, step in enumerate(self.steps)}
         needed = {k: size for k, size in sizes.items() if size}
         self.memory = plan_memory(
             self.program, self.steps, needed, self.find_slides, self.outside_arena()
         )
+
+    def arranged(self, steps: list[Step]) -> list[Step]:
+        """The steps as this device runs them: as they are, but on a GPU."""
+        return steps
 
     def outside_arena(self) -> tuple[Equation, ...]:
         """The inputs and outputs that get no place in the arena: none, but on the CPU."""

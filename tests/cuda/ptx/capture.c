@@ -1,5 +1,10 @@
 /* libcuda: a stream's work captured into a graph, and graphs launched.
 
+   A node of a graph comes after the nodes it needs: by itself after the one captured before it, or
+   after others, if the stream's set of them is changed. When a graph is launched, its nodes run in
+   an order that this allows, another one each time if threads are shuffled: so what reads a node's
+   result and does not need it finds another one there.
+
    While a stream captures, nothing of it runs. Calls that could wait for it or change memory under
    it are refused: to every thread in the global mode, to the capturing one in the thread-local. */
 #include <stdlib.h>
@@ -79,6 +84,59 @@ int cuStreamIsCapturing(struct stream *handle, int *status) {
 
 /* ---- graphs ---------------------------------------------------------------------------------- */
 
+static struct node *with_node(struct node *set, const struct operation *of) {
+    struct node *added = malloc(sizeof *added);
+    *added = (struct node){of, set};
+    return added;
+}
+
+/* The graph's last node, after its latest ones. */
+void become_node(struct graph *graph, struct operation *o) {
+    *graph->end = o;
+    graph->end = &o->next;
+    o->needs = graph->latest;
+    graph->latest = with_node(NULL, o);
+}
+
+enum { ADD_NODES, SET_NODES };
+static int update(struct stream *s, struct operation **nodes, size_t count, unsigned how) {
+    if (!s || how > SET_NODES) return INVALID_VALUE;
+    if (!s->is_capturing) return ILLEGAL_STATE;
+    struct node *set = how == ADD_NODES ? s->graph->latest : NULL;
+    for (size_t k = 0; k < count; k++) {
+        const struct operation *o = s->graph->first;
+        while (o && o != nodes[k]) o = o->next;
+        if (!o) return INVALID_VALUE;
+        set = with_node(set, o);
+    }
+    return s->graph->latest = set, SUCCESS;
+}
+int cuStreamUpdateCaptureDependencies(
+    struct stream *handle, struct operation **nodes, size_t count, unsigned how) {
+    CHECK(may_call());
+    LOCKED(update(stream_of(handle), nodes, count, how));
+}
+
+#define MOST_LATEST 256
+static int capture_info(
+    struct stream *s, int *status, struct graph **graph, const struct operation ***latest,
+    size_t *count) {
+    static __thread const struct operation *found[MOST_LATEST];
+    if (!s) return INVALID_HANDLE;
+    *status = s->is_capturing ? 1 + s->is_broken : 0;
+    if (*status != 1) return SUCCESS;
+    *graph = s->graph, *latest = found, *count = 0;
+    for (struct node *n = s->graph->latest; n && *count < MOST_LATEST; n = n->next)
+        found[(*count)++] = n->of;
+    return SUCCESS;
+}
+int cuStreamGetCaptureInfo_v2(
+    struct stream *handle, int *status, u64 *id, struct graph **graph,
+    const struct operation ***latest, size_t *count) {
+    CHECK(may_call());
+    LOCKED(capture_info(stream_of(handle), status, graph, latest, count));
+}
+
 static struct operation copy_of(const struct operation *o) {
     struct operation copied = *o;
     if (o->kind == LAUNCH) {
@@ -97,8 +155,13 @@ static int instantiate(struct graph **executable, struct graph *graph) {
         struct operation *copied = malloc(sizeof *copied);
         *copied = copy_of(o);
         copied->next = NULL;
+        copied->number = 0;
+        o->number = (u64)copied;    /* whom others mean when they need it */
         *made->end = copied;
         made->end = &copied->next;
+        copied->needs = NULL;
+        for (struct node *n = o->needs; n; n = n->next)
+            copied->needs = with_node(copied->needs, (struct operation *)n->of->number);
     }
     return *executable = made, SUCCESS;
 }
@@ -122,10 +185,32 @@ int cuGraphExecDestroy(struct graph *executable) {
     LOCKED(destroy(executable));
 }
 
+static int is_ready(const struct operation *o, u64 run) {
+    if (o->number == run) return 0;    /* it has run */
+    for (const struct node *n = o->needs; n; n = n->next)
+        if (n->of->number != run) return 0;
+    return 1;
+}
+
+/* One node after another, each drawn from those that could be next. `number` says of a node in
+   which launch it has last run. */
 static int launch(struct graph *executable, struct stream *s) {
+    static u64 run, random = 1;
     if (!s || !executable || !executable->is_alive) return INVALID_HANDLE;
-    for (struct operation *o = executable->first; o; o = o->next) CHECK(enqueue(s, copy_of(o)));
-    return SUCCESS;
+    for (run++;;) {
+        u64 ready = 0;
+        struct operation *chosen = NULL;
+        for (struct operation *o = executable->first; o; o = o->next) {
+            if (!is_ready(o, run)) continue;
+            random = random * 6364136223846793005ull + 1442695040888963407ull;
+            u64 draw = (random >> 33) % ++ready;
+            int order = settings.thread_order;
+            if (!chosen || order == BACKWARD || (order == SHUFFLED && !draw)) chosen = o;
+        }
+        if (!chosen) return SUCCESS;
+        CHECK(enqueue(s, copy_of(chosen)));
+        chosen->number = run;
+    }
 }
 int cuGraphLaunch(struct graph *executable, struct stream *handle) {
     CHECK(may_call());

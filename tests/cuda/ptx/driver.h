@@ -9,7 +9,7 @@
 enum {
     SUCCESS = 0, INVALID_VALUE = 1, OUT_OF_MEMORY = 2, NOT_INITIALIZED = 3, INVALID_DEVICE = 101,
     INVALID_CONTEXT = 201, INVALID_PTX = 218, PTX_TOO_NEW = 222, INVALID_HANDLE = 400,
-    NOT_FOUND = 500, NOT_READY = 600, ILLEGAL_ADDRESS = 700, MISALIGNED_ADDRESS = 716,
+    ILLEGAL_STATE = 401, NOT_FOUND = 500, NOT_READY = 600, ILLEGAL_ADDRESS = 700, MISALIGNED_ADDRESS = 716,
     LAUNCH_FAILED = 719, CAPTURE_UNSUPPORTED = 900, CAPTURE_INVALIDATED = 901, CAPTURE_WRONG_THREAD = 905
 };
 
@@ -19,6 +19,7 @@ struct settings {
     int ptx_version, capability, devices, megabytes;
 };
 extern struct settings settings;
+enum { FORWARD, BACKWARD, SHUFFLED };    /* the order of threads, and of a graph's nodes */
 
 struct context { int device; };
 
@@ -33,8 +34,11 @@ struct operation {
     struct stream *awaited;       /* and how far it must have come */
     u64 number;
     struct operation *next;
+    struct node *needs;           /* of a graph's node: those that it comes after */
 };
-struct graph { struct operation *first, **end; int is_alive; };
+struct node { const struct operation *of; struct node *next; };
+/* latest: what the next node that is captured comes after. */
+struct graph { struct operation *first, **end; struct node *latest; int is_alive; };
 struct stream {
     struct context *context;
     int is_blocking, is_capturing, capture_mode, is_broken;
@@ -52,6 +56,7 @@ int may_call(void);         /* SUCCESS, or why no call is possible in this threa
 int is_unsafe_now(void);    /* CAPTURE_UNSUPPORTED if a capture forbids such a call, or SUCCESS */
 int is_captured(const struct context *context);    /* does a stream of it capture? */
 int enqueue(struct stream *stream, struct operation operation);
+void become_node(struct graph *graph, struct operation *operation);
 void run_until(struct stream *stream, u64 number);
 void run_all_streams(void);
 void run_grid(struct kernel *kernel, const u8 *parameters, dim grid, dim block);

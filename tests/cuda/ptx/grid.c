@@ -7,7 +7,6 @@
 #include <string.h>
 #include "driver.h"
 
-enum { FORWARD, BACKWARD, SHUFFLED };    /* the order of threads, and of blocks */
 enum { START = -2 };
 
 void begin_launch(const char *name);

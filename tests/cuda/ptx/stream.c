@@ -94,8 +94,7 @@ int enqueue(struct stream *stream, struct operation o) {
     if (stream->is_capturing) {
         if (!pthread_equal(stream->captured_by, pthread_self()))
             report(FOREIGN_CAPTURE, o.kernel ? o.kernel->name : "", 0, o.to, o.size);
-        *stream->graph->end = kept;
-        stream->graph->end = &kept->next;
+        become_node(stream->graph, kept);
         return SUCCESS;
     }
     keep_order_with(stream);
