@@ -48,6 +48,22 @@ def test_compiling_loads_it():
     }
 
 
+def test_machine_code_from_the_disk_loads_nothing_that_compiles():
+    code = """
+import numpy as np, tinymeta as tm
+x, w = np.ones((2, 6, 6, 1), np.float32), np.ones((3, 3, 1, 2), np.float32)
+def f(x, w):
+    y = tm.max_pool2d(tm.conv2d(x, w))
+    inverse = tm.linalg.inv(tm.eye(2) * y[0, 0, 0, 0])
+    return (tm.cumsum(y, -1) * y + tm.argsort(y)).sum() + inverse.sum()
+step = tm.grad(f, (0, 1))
+for eager, compiled in zip(step(x, w), tm.jit(step)(x, w)):
+    np.testing.assert_allclose(compiled.numpy(), eager.numpy(), rtol=1e-5)
+"""
+    modules_after(code)  # and now it is on the disk
+    assert not modules_after(code) & {"numba.np.arraymath", "numba.cpython.listobj"}
+
+
 def test_names_that_come_later_are_seen_before():
     code = "import tinymeta as tm; print(*dir(tm))"
     assert modules_after(code) >= {*tm.__all__}

@@ -25,6 +25,7 @@ from numba.core.ccallback import CFunc
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler, CompileResult
 from numba.core.registry import cpu_target
+from numba.core.runtime import rtsys
 from numba.core.serialize import dumps
 from numba.core.sigutils import normalize_signature
 
@@ -64,8 +65,12 @@ class MachineCodeCache(NullCache):
         return f"{self.name}_{hashlib.sha256(key.encode()).hexdigest()[:32]}"
 
     def load_overload(self, sig, target_context):
-        """Numba's result for a signature, or None: then it compiles."""
-        target_context.refresh()
+        """Numba's result for a signature, or None: then it compiles.
+
+        Numba's runtime is all that machine code needs. `target_context.refresh()`, as in Numba's
+        own cache, would load all that it can compile, too, which takes half a second.
+        """
+        rtsys.initialize(target_context)
         content = load_kernel(self.file_name(sig))
         if content is None:
             return None

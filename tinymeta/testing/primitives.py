@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.errors import Unsatisfiable
 
@@ -28,6 +28,9 @@ from .refusals import Vacuous
 from .report import Undecided
 
 SEEDS = st.integers(0, 2**32 - 1)
+# Without Phase.explain, which traces each line of Python while a case is made smaller, at several
+# times the cost: a check's own sentence says what is wrong.
+PHASES = (Phase.explicit, Phase.reuse, Phase.generate, Phase.target, Phase.shrink)
 
 
 def registry_test(*names: Primitive | str) -> Callable:
@@ -99,6 +102,7 @@ def on_cases(op: Primitive, examples: int, check_case: Callable) -> None:
 
     @settings(
         max_examples=examples,
+        phases=[phase for phase in settings.default.phases if phase in PHASES],
         deadline=None,
         report_multiple_bugs=False,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
