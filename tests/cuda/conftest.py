@@ -2,12 +2,18 @@
 marked ptx_run, as compiled PTX on the CPU (ptx/)."""
 
 import contextlib
+import sys
 
 import pytest
 from ptx import choose, emulator, watch
 
 import tinymeta as tm
 from tinymeta.cuda import driver
+from tinymeta.cuda.target import SIMULATED
+
+# Numba's simulator asks each thread of a block in turn whether it waits, without a pause: a thread
+# that has work gets the interpreter only when this much time of it is over (Python: 5 ms).
+SWITCH_SECONDS = 1e-5
 
 
 def pytest_collection_modifyitems(config, items):
@@ -19,6 +25,15 @@ def pytest_collection_modifyitems(config, items):
     for item in items:
         if reason and item.get_closest_marker(wanted):
             item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def simulated_threads_take_short_turns():
+    before = sys.getswitchinterval()
+    if SIMULATED:
+        sys.setswitchinterval(SWITCH_SECONDS)
+    yield
+    sys.setswitchinterval(before)
 
 
 @pytest.fixture(autouse=True)
