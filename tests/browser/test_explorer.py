@@ -196,6 +196,44 @@ def test_chunks_and_times_are_shown(opened, file, programs, tmp_path):
     assert all("µs" in step for step in page.locator(".step").all_inner_texts())
 
 
+def test_values_are_shown_if_asked_for(opened, tmp_path):
+    x = np.array([-1.0, 0.0, 0.5, np.nan], np.float32)
+    found = tm.explain(lambda x: tm.relu(x) * 2.0, x, values=True)
+    page = opened(found.save(tmp_path / "values.html"))
+    page.get_by_label("Pass", exact=True).select_option("0")
+    page.locator('.node[data-i="0"]').dispatch_event("click")
+    words = "min -1, mean -0.1667, max 0.5, 25 % zero, 25 % NaN"
+    assert page.locator("#details .statistics").all_inner_texts() == [words]
+    page.get_by_label("Pass", exact=True).select_option(str(len(found.passes)))
+    last = len(found.equations()) - 1
+    page.locator(f'.node[data-i="{last}"]').dispatch_event("click")
+    shown = page.locator("#details .statistics").all_inner_texts()
+    assert any(line.endswith("min 0, mean 0.3333, max 1, 50 % zero, 25 % NaN") for line in shown)
+
+
+def test_launches_are_listed_for_a_gpu(opened, tmp_path):
+    from tinymeta.cuda import driver
+
+    if driver.has_compiler() is not True:
+        pytest.skip("kernels cannot be compiled here")
+    x, w = np.ones((300, 40), np.float32), np.ones((40, 20), np.float32)
+    found = tm.explain(lambda x, w: tm.tanh(x @ w).sum(0), x, w, device="cuda")
+    for width in WIDTHS:
+        page = opened(found.save(tmp_path / "gpu.html"), WIDTHS[width])
+        tab(page, "threads")
+        noted = found.replay.recording.noted
+        rows = page.locator(".launch").all_inner_texts()
+        assert len(rows) == len(noted) == 2
+        for row, launch in zip(rows, noted):
+            grid, block = (" x ".join(map(str, n)) for n in (launch.grid, launch.block))
+            for words in (grid, block, f"{launch.nbytes:,}", launch.kernel.title[:60].strip()):
+                assert words in row
+        page.screenshot(path=tmp_path / f"launches-{width}.png")
+        assert page.evaluate("document.documentElement.scrollWidth") <= WIDTHS[width][0]
+    page.locator(".launch .link").last.click()
+    assert "step 1: loops" in page.locator(".step.chosen").inner_text()
+
+
 # ---- how it is used ------------------------------------------------------------------------------
 
 

@@ -203,7 +203,9 @@ def test_its_pullback_is_called_inside_of_another_jvp():
 
     def of(wrap):
         def f(x):
-            _, pull = tm.vjp(lambda x: tm.jvp(lambda x: wrap(tm.sin)(x * x).sum(), (x,), (V,))[1], x)
+            _, pull = tm.vjp(
+                lambda x: tm.jvp(lambda x: wrap(tm.sin)(x * x).sum(), (x,), (V,))[1], x
+            )
             value, tangent = tm.jvp(lambda u: pull(tm.sin(u))[0], (u,), (1.0,))
             return (value * tangent).sum()
 

@@ -49,7 +49,7 @@ class Launches(ExecutionPlan):
     """A program ready to run on this thread's device, a GPU: arrays in, arrays out.
 
     device: that GPU's name. graph: is it a CUDA graph? Else the launches are replayed one by one.
-    kinds: of each step, what runs it. recording: the launches.
+    kinds: of each step, what runs it. recording: the launches; step_of_launch: whose each is.
     """
 
     def __init__(self, program: Program):
@@ -72,8 +72,11 @@ class Launches(ExecutionPlan):
             for step in self.steps
         ]
         with record_launches() as self.recording:
-            for step in self.steps:
+            self.step_of_launch: list[int] = []
+            for k, step in enumerate(self.steps):
                 self.launch(step)
+                new = len(self.recording.launches) - len(self.step_of_launch)
+                self.step_of_launch += [k] * new
         self.replay, self.graph = self.captured()
 
     def view(self, x: Equation) -> Array:

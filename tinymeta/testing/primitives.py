@@ -141,7 +141,7 @@ def _check_derivatives(op: Primitive, case: Case, dtype: np.dtype, order: int, s
 
 
 def _check_mixed_modes(op: Primitive, case: Case, order: int, seed: int) -> None:
-    """They agree with differences in forward and reverse mode, mixed in every way at every order."""
+    """They agree with differences in forward and reverse mode, mixed in every way."""
     f = _with_static(op, case)
     args = in_dtype(case, np.dtype(np.float64))
     check_grads(f, *args, order=order, n_dirs=1, modes=("fwd", "rev"), seed=seed)
