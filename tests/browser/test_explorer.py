@@ -4,8 +4,6 @@ Run with -m browser. Chromium is driven headless, from a file, with a network th
 Not looked at here: how it looks; each test leaves screenshots in its temporary folder for that.
 """
 
-import shutil
-
 import numpy as np
 import pytest
 
@@ -14,9 +12,6 @@ from tinymeta.jit.views import source
 from tinymeta.testing.interpreted import without_compiling
 
 pytestmark = pytest.mark.browser
-CHROMIUM = shutil.which("chromium")
-ARGUMENTS = """--headless --no-sandbox --disable-gpu --disable-background-networking
-    --disable-component-update --disable-sync""".split()
 WIDTHS = {"wide": (1600, 1000), "narrow": (400, 800)}
 TABS = "graph", "passes", "memory", "threads"
 HOSTILE = "</script><img src=x onerror=alert(1)>"
@@ -42,41 +37,6 @@ def programs():
 def file(programs, tmp_path_factory):
     path = tmp_path_factory.mktemp("explorer") / "step.html"
     return programs["exact"].save(path, first_order=programs["first order"])
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    api = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install it")
-    if CHROMIUM is None:
-        pytest.skip("needs chromium: apt-get install chromium")
-    with api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def opened(chromium):
-    """opened(path, width=.., scheme=..): a page. After the test: no error, no request."""
-    pages, noticed = [], []
-
-    def open_page(path, size=WIDTHS["wide"], scheme="light"):
-        context = chromium.new_context(
-            viewport={"width": size[0], "height": size[1]}, color_scheme=scheme
-        )
-        page, own = context.new_page(), f"file://{path}"
-        page.on("console", lambda message: noticed.append(message.text))
-        page.on("pageerror", lambda error: noticed.append(str(error)))
-        page.on("dialog", lambda dialog: noticed.append(dialog.message))
-        page.on("request", lambda r: r.url == own or noticed.append(r.url))
-        page.goto(own)
-        pages.append(context)
-        return page
-
-    yield open_page
-    for context in pages:
-        context.close()
-    assert noticed == []
 
 
 def tab(page, name):
