@@ -5,10 +5,10 @@
 
 What one learns: the same parameters and the same tasks go through exact MAML, first-order MAML,
 Reptile, ANIL and iMAML, with more and more inner steps. For each: the cosine to the exact
-meta-gradient, the ratio of their norms, the norm of the difference, and what it costs, in time as
-a multiple of exact MAML's and in memory of the compiled program. Exact MAML is there three times:
-holding all that the steps recorded, running each step again (remat), and passing through them
-forward over reverse (mixed). Calls are timed in turn, as a machine is not equally busy all along.
+meta-gradient, the ratio of their norms, the norm of the difference, and what it costs: CPU time as
+a multiple of exact MAML's, and memory of the compiled program, for all tasks at once. Exact MAML is
+there three times: holding all that the steps recorded, running each step again (remat), and passing
+through them forward over reverse (mixed). Calls are timed in turn, as machines are never idle.
 """
 
 import time
@@ -98,7 +98,7 @@ def main(args, name):
             cosine = float(vector @ exact / (np.linalg.norm(vector) * exact_norm))
             difference = float(np.linalg.norm(vector - exact) / exact_norm)
             ratio = float(np.linalg.norm(vector) / exact_norm)
-            memory = tm.explain(f, params, tasks).replay.memory.size / 1e6
+            memory = megabytes(tm.explain(f, params, tasks), args.tasks)
             rows.append((method, steps, cosine, ratio, difference, taken / seconds[0], memory))
             print("{:14}{:6}{:9.4f}{:12.3f}{:12.1e}{:12.2f}{:9.2f}".format(*rows[-1]), flush=True)
         print(flush=True)
@@ -113,15 +113,21 @@ def meta_gradient(f, params, tasks):
     return np.concatenate([np.asarray(g, np.float64).ravel() for g in tm.tree.leaves(grads)])
 
 
+def megabytes(found, tasks: int):
+    """Of the arena for all tasks; of a program that is run in chunks, as many times a chunk's."""
+    size = found.replay.memory.size
+    return size / 1e6 * (tasks / found.chunks[0] if found.chunks else 1)
+
+
 def seconds_in_turn(functions, params, tasks, repeats: int):
-    """The median seconds of a call of each, one after another, so often."""
+    """The median CPU seconds of a call of each, one after another, so often."""
     times = [[] for _ in functions]
     for turn in range(1 + repeats):  # the first warms up
         for f, own in zip(functions, times):
-            start = time.perf_counter()
+            start = time.process_time()
             f(params, tasks)
             if turn:
-                own.append(time.perf_counter() - start)
+                own.append(time.process_time() - start)
     return [float(np.median(own)) for own in times]
 
 
@@ -133,8 +139,8 @@ def draw(rows, path):
     panels = {
         2: "cosine",
         3: "ratio of the norms",
-        5: "time, multiples of exact's",
-        6: "memory of the program, MB",
+        5: "CPU time, multiples of exact's",
+        6: "memory of all tasks, MB",
     }
     for axis, (column, title) in zip(axes, panels.items()):
         for name in METHODS:
