@@ -41,9 +41,10 @@ In reading order, with their lines:
     task_roles.py 247  what depends on one task alone;  then split.py 168, chunk_count.py 64
     chunks.py 214      runs them;  then tree_sum.py 109, work_buffers.py 195, job_tables.py 191
     threads.py 156     workers
-    explained.py 202   shows all of it;  then described.py 160, story.py 127, listing.py 88
-    page_data.py 168   the same as data, for the page of explorer/;  timing.py 21, warmup.py 37
-    graph.py 225       the same plan on a GPU;  then gpu_chunks.py 121, on those of several ranks
+    explained.py 213   shows all of it;  then described.py 160, story.py 127, listing.py 88
+    page_data.py 188   the same as data, for the page of explorer/;  timing.py 21,
+    values.py 74, warmup.py 37
+    graph.py 228       the same plan on a GPU;  then gpu_chunks.py 121, on those of several ranks
 """
 
 from .explain import explain

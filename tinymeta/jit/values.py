@@ -53,7 +53,7 @@ def value_statistics(program: Program, arrays: list) -> dict[Equation, ValueStat
             elif eqn.op != "input":
                 inputs = [values[x] for x in eqn.inputs]
                 values[eqn] = run_eagerly(registry[eqn.op], inputs, eqn.static)
-            found[eqn] = statistics_of(values[eqn])
+            found[eqn] = _statistics_of(values[eqn])
             for x in eqn.inputs:
                 readers[x] -= 1
                 if not readers[x]:
@@ -61,7 +61,7 @@ def value_statistics(program: Program, arrays: list) -> dict[Equation, ValueStat
     return found
 
 
-def statistics_of(array: np.ndarray) -> ValueStatistics:
+def _statistics_of(array: np.ndarray) -> ValueStatistics:
     """Of an array of any dtype."""
     if not array.size:
         return ValueStatistics(np.nan, np.nan, np.nan, 0.0, 0.0, 0.0)
