@@ -5,9 +5,10 @@
 
 What one learns: the same parameters and the same tasks go through exact MAML, first-order MAML,
 Reptile, ANIL and iMAML, with more and more inner steps. For each: the cosine to the exact
-meta-gradient, the ratio of their norms, the norm of the difference, and what it costs, in time and
-in memory of the compiled program. Exact MAML is there three times: holding all that the steps
-recorded, running each step again (remat), and passing through them forward over reverse (mixed).
+meta-gradient, the ratio of their norms, the norm of the difference, and what it costs: CPU time as
+a multiple of exact MAML's, and memory of the compiled program, for all tasks at once. Exact MAML is
+there three times: holding all that the steps recorded, running each step again (remat), and passing
+through them forward over reverse (mixed). Calls are timed in turn, as machines are never idle.
 """
 
 import time
@@ -84,40 +85,50 @@ def main(args, name):
         f"{args.work}, {args.tasks} tasks, inner rate {lr}, "
         f"after {args.iterations} updates of MAML\n"
     )
-    print(f"{'':14}{'steps':>6}{'cosine':>9}{'norm ratio':>12}{'difference':>12}{'ms':>9}{'MB':>9}")
+    header = ("method", "steps", "cosine", "norm ratio", "difference", "time ratio", "MB")
+    print("{:14}{:>6}{:>9}{:>12}{:>12}{:>12}{:>9}".format("", *header[1:]))
     rows = []
     for steps in args.inner:
-        exact = None
-        for method in METHODS:
-            built = method_named(method, net, loss, lr, steps)
-            vector, ms, memory = measured(built, params, tasks, args.repeats)
-            if exact is None:  # the first of METHODS
-                exact = vector
-            norm, exact_norm = np.linalg.norm(vector), np.linalg.norm(exact)
-            cosine = float(vector @ exact / (norm * exact_norm))
+        built = [method_named(method, net, loss, lr, steps).meta_grad for method in METHODS]
+        compiled = [tm.jit(f) for f in built]
+        vectors = [meta_gradient(f, params, tasks) for f in compiled]
+        seconds = seconds_in_turn(compiled, params, tasks, args.repeats)
+        exact, exact_norm = vectors[0], np.linalg.norm(vectors[0])
+        for method, f, vector, taken in zip(METHODS, built, vectors, seconds):
+            cosine = float(vector @ exact / (np.linalg.norm(vector) * exact_norm))
             difference = float(np.linalg.norm(vector - exact) / exact_norm)
-            ratio = float(norm / exact_norm)
-            rows.append((method, steps, cosine, ratio, difference, ms, memory))
-            print("{:14}{:6}{:9.4f}{:12.3f}{:12.1e}{:9.2f}{:9.2f}".format(*rows[-1]), flush=True)
-        print()
+            ratio = float(np.linalg.norm(vector) / exact_norm)
+            memory = megabytes(tm.explain(f, params, tasks), args.tasks)
+            rows.append((method, steps, cosine, ratio, difference, taken / seconds[0], memory))
+            print("{:14}{:6}{:9.4f}{:12.3f}{:12.1e}{:12.2f}{:9.2f}".format(*rows[-1]), flush=True)
+        print(flush=True)
     back_up_earlier_run(args.out, name)
-    header = ("method", "steps", "cosine", "norm ratio", "difference", "ms", "MB")
     write_table([header, *rows], args.out / f"{name}.csv")
     draw(rows, args.out / f"{name}.png")
 
 
-def measured(method, params, tasks, repeats: int):
-    """The meta-gradient as one vector, the median milliseconds of a call, the program's MB."""
-    compiled = tm.jit(method.meta_grad)
-    _, grads = compiled(params, tasks)
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        compiled(params, tasks)
-        times.append(time.perf_counter() - start)
-    vector = np.concatenate([np.asarray(g, np.float64).ravel() for g in tm.tree.leaves(grads)])
-    memory = tm.explain(method.meta_grad, params, tasks).replay.memory.size
-    return vector, 1e3 * float(np.median(times)), memory / 1e6
+def meta_gradient(f, params, tasks):
+    """As one vector."""
+    _, grads = f(params, tasks)
+    return np.concatenate([np.asarray(g, np.float64).ravel() for g in tm.tree.leaves(grads)])
+
+
+def megabytes(found, tasks: int):
+    """Of the arena for all tasks; of a program that is run in chunks, as many times a chunk's."""
+    size = found.replay.memory.size
+    return size / 1e6 * (tasks / found.chunks[0] if found.chunks else 1)
+
+
+def seconds_in_turn(functions, params, tasks, repeats: int):
+    """The median CPU seconds of a call of each, one after another, so often."""
+    times = [[] for _ in functions]
+    for turn in range(1 + repeats):  # the first warms up
+        for f, own in zip(functions, times):
+            start = time.process_time()
+            f(params, tasks)
+            if turn:
+                own.append(time.process_time() - start)
+    return [float(np.median(own)) for own in times]
 
 
 def draw(rows, path):
@@ -125,7 +136,12 @@ def draw(rows, path):
     if plt is None:
         return
     figure, axes = plt.subplots(1, 4, figsize=(15, 3.2), layout="constrained")
-    panels = {2: "cosine", 3: "ratio of the norms", 5: "time, ms", 6: "memory of the program, MB"}
+    panels = {
+        2: "cosine",
+        3: "ratio of the norms",
+        5: "CPU time, multiples of exact's",
+        6: "memory of all tasks, MB",
+    }
     for axis, (column, title) in zip(axes, panels.items()):
         for name in METHODS:
             points = np.array([(row[1], row[column]) for row in rows if row[0] == name])

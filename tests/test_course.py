@@ -21,6 +21,7 @@ import tinymeta.testing
 COURSE = Path(__file__).resolve().parent.parent / "examples" / "course"
 sys.path.append(str(COURSE))
 import grade  # noqa: E402
+from hints import HINTS  # noqa: E402
 from simulator import cuda, launch  # noqa: E402
 
 pytestmark = pytest.mark.usefixtures("forget_new_primitives")
@@ -201,7 +202,8 @@ def edited(folder: Path, right: str, wrong: str) -> list[grade.Verdict]:
     return grade.results_of(file)
 
 
-FIRST_BODY = 'raise NotImplementedError("return g times the other factor, once for each factor")'
+FIRST_IDEA = "hold one factor still and move the other: how much does y move?"
+FIRST_BODY = f'raise NotImplementedError("{FIRST_IDEA}")'
 
 
 @pytest.mark.parametrize(
@@ -288,10 +290,27 @@ def test_all_solved_is_said(capsys, monkeypatch):
 
 def test_the_command_says_what_is_next(capsys):
     assert grade.main([]) == 1
-    *listed, blank, upcoming, puzzle, task = capsys.readouterr().out.splitlines()
+    *listed, blank, upcoming, puzzle, task, stuck = capsys.readouterr().out.splitlines()
     assert len(listed) == len(CHAPTERS) and not blank
     assert upcoming.endswith("01_product_rule.py") and puzzle.startswith("[ ] times_rule, line 46")
-    assert task.split() == "return g times the other factor, once for each factor".split()
+    assert task.strip() == FIRST_IDEA and "--hint formula" in stuck
+
+
+def test_hints_go_from_an_idea_to_a_formula_to_code(capsys, monkeypatch):
+    assert {*HINTS} == {f"{chapter}.{puzzle}" for chapter, puzzle in PUZZLES}
+    for chapter, path in CHAPTERS.items():
+        for verdict in grade.results_of(path):
+            idea, hint = verdict.said, HINTS[f"{chapter}.{verdict.name}"]
+            assert not re.search(r"\b(np|tm|cuda|re|return|lambda)\b|\*|==|\[", idea), idea
+            assert not re.search(r"\b(np|tm|cuda|re|return|lambda)\b[.( ]", hint.formula), hint
+            assert re.search(r"[(\[=]", hint.formula + hint.code), hint
+    assert grade.main(["10", "--hint", "formula"]) == 1
+    _, puzzle, idea, formula, *_ = capsys.readouterr().out.splitlines()
+    assert puzzle.startswith("[ ] adapt") and formula.strip().startswith("formula: g = grad_theta")
+    assert grade.main(["--hint", "code"]) == 1
+    assert capsys.readouterr().out.splitlines()[-1].strip() == "code: return g * b, g * a"
+    assert grade.main(["10", "--hint", "code", "--solutions"]) == 0
+    assert "code" not in capsys.readouterr().out
 
 
 def test_one_chapter_is_graded_by_its_number(capsys, monkeypatch):

@@ -45,7 +45,7 @@ print(check_grads(Foreign(square, backward=square_rule), x, order=1))
 # %%
 def times_rule(g, a, b):
     """(dL/da, dL/db) of y = a * b, given g = dL/dy; all four are arrays of one shape."""
-    raise NotImplementedError("return g times the other factor, once for each factor")
+    raise NotImplementedError("hold one factor still and move the other: how much does y move?")
 
 
 def check_times_rule(times_rule):
@@ -66,7 +66,7 @@ def check_times_rule(times_rule):
 # %%
 def wave_rule(g, x):
     """dL/dx of y = x * np.sin(x), given g = dL/dy."""
-    raise NotImplementedError("add the shares of both places at which x stands")
+    raise NotImplementedError("x stands at two places; find the share of each, and add them")
 
 
 def check_wave_rule(wave_rule):
@@ -86,7 +86,7 @@ def check_wave_rule(wave_rule):
 # %%
 def quotient_rule(g, a, b):
     """(dL/da, dL/db) of y = a / b, given g = dL/dy."""
-    raise NotImplementedError("a / b = a * (1 / b); the slope of 1 / b is -1 / b**2")
+    raise NotImplementedError("a / b is the product of a and 1 / b: a slope for each factor")
 
 
 def check_quotient_rule(quotient_rule):

@@ -27,8 +27,8 @@ print("(4, 3) + (3,) is", (x + b).shape, "and each number of b is in", x.shape[0
 def unbroadcast(g, shape):
     """g (any shape that `shape` broadcasts to), summed to `shape`."""
     raise NotImplementedError(
-        "sum over the axes in front that `shape` lacks, then, with keepdims=True, "
-        "over those where `shape` has a 1"
+        "what was read many times gets the sum of the shares of all places: find the axes "
+        "along which it was repeated"
     )
 
 
@@ -63,7 +63,7 @@ def check_unbroadcast(unbroadcast):
 # %%
 def mean_rule(g, x):
     """dL/dx (N, D) of y = x.mean(0), given g = dL/dy (D,)."""
-    raise NotImplementedError("repeat g for each of the N rows, divided by N")
+    raise NotImplementedError("a mean is a sum and a division: how much does one row move it?")
 
 
 def check_mean_rule(mean_rule):

@@ -23,7 +23,10 @@ rng = np.random.default_rng(0)
 # %%
 def product_rule(g, a, b):
     """(dL/da (N, C), dL/db (C, O)) of y = a @ b, given g (N, O)."""
-    raise NotImplementedError("of g, a, b and .T, what has the shape of a? of b?")
+    raise NotImplementedError(
+        "write y_ij as a sum and look what a_ik meets in it; or ask which product has the "
+        "shape of a, and of b"
+    )
 
 
 def check_product_rule(product_rule):
@@ -47,8 +50,7 @@ def check_product_rule(product_rule):
 def dense_rule(g, x, w):
     """(dL/dx (T, N, C), dL/dw (C, O)) of y = x @ w, given g (T, N, O)."""
     raise NotImplementedError(
-        "as before for each task, x.swapaxes(-1, -2) being the transpose; w is shared "
-        "by the tasks, so sum its shares over them"
+        "for each task it is the rule above; w is one for all tasks, and shares add"
     )
 
 

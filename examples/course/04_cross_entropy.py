@@ -27,7 +27,9 @@ with np.errstate(all="ignore"):
 # %%
 def softmax(z):
     """Probabilities (N, K) of scores z (N, K), for scores of any size."""
-    raise NotImplementedError("subtract each row's maximum first (axis=1, keepdims=True)")
+    raise NotImplementedError(
+        "exp(1000) is infinite, but a number may be taken off a whole row: which?"
+    )
 
 
 def check_softmax(softmax):
@@ -53,7 +55,9 @@ def check_softmax(softmax):
 # %%
 def cross_entropy_rule(g, z, labels):
     """dL/dz (N, K) of the mean over N of -log softmax(z)[label]; g is one number."""
-    raise NotImplementedError("p, less 1 at each row's label, times g and the mean's 1/N")
+    raise NotImplementedError(
+        "what the net says minus the truth, row by row; and the loss is a mean"
+    )
 
 
 def check_cross_entropy_rule(cross_entropy_rule):

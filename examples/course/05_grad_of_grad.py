@@ -26,7 +26,7 @@ print("and that slope has the slope", float(tm.grad(cube_slope)(3.0)))
 # %%
 def logistic_rule(g, y, a):
     """dL/da, a tensor, given the tensors g = dL/dy, the result y and the input a."""
-    raise NotImplementedError("g times the slope y (1 - y), in operations on tensors")
+    raise NotImplementedError("the slope can be said with y alone; say it in operations on tensors")
 
 
 def check_logistic_rule(logistic_rule):
@@ -45,7 +45,7 @@ def check_logistic_rule(logistic_rule):
 # %%
 def slope_penalty(f, x):
     """(|grad f(x)| - 1)^2, one number, a tensor; f takes x (D,) and returns one number."""
-    raise NotImplementedError("g = tm.grad(f)(x); its length is tm.sqrt((g * g).sum())")
+    raise NotImplementedError("a gradient is a tensor like any other: go on computing with it")
 
 
 def check_slope_penalty(slope_penalty):

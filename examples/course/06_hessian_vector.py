@@ -34,7 +34,9 @@ print("the gradient there:", tm.grad(f)(x0))
 # %%
 def hvp(f, x, v):
     """H v (D,), a tensor: H the Hessian of f at x (D,), f a function to one number, v (D,)."""
-    raise NotImplementedError("the gradient, by x, of (tm.grad(f)(x) * v).sum()")
+    raise NotImplementedError(
+        "H v is how the gradient changes along v: make one number of the gradient and v"
+    )
 
 
 def check_hvp(hvp):
@@ -69,8 +71,7 @@ def solve(product, b, steps):
     product(v) is H v. If <r, r> is 0, for b = 0 at once, stop before dividing by it.
     """
     raise NotImplementedError(
-        "in a loop over range(steps): hp = product(p), then a, x, the new r, and last p, which "
-        "needs <r, r> of before and of after"
+        "go along p as far as it helps, see what is left, turn the next p by what is left"
     )
 
 

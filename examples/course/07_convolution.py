@@ -32,7 +32,9 @@ print("conv:", conv(x0, w0))
 # %%
 def conv_weight(x, g):
     """dL/dw (K,), given x (N,) and g (N - K + 1,)."""
-    raise NotImplementedError("sum_i x_(k+i) g_i is conv itself, of other arguments")
+    raise NotImplementedError(
+        "which x does w_k meet, and at which g? Write the sum, and read what it is"
+    )
 
 
 def check_conv_weight(conv_weight):
@@ -50,7 +52,9 @@ def check_conv_weight(conv_weight):
 # %%
 def conv_input(g, w):
     """dL/dx (N,), given g (N - K + 1,) and w (K,)."""
-    raise NotImplementedError("conv of g, padded by K - 1 zeros at both ends, and w[::-1]")
+    raise NotImplementedError(
+        "x_j is read by up to K results: collect the g of each, times the w it met"
+    )
 
 
 def check_conv_input(conv_input):
@@ -68,7 +72,9 @@ def check_conv_input(conv_input):
 # %%
 def conv_input_rule(u, g, w):
     """(dL/dg (N - K + 1,), dL/dw (K,)) of y = conv_input(g, w), given u = dL/dy (N,)."""
-    raise NotImplementedError("in sum_ik g_i u_(i+k) w_k leave out g, then leave out w")
+    raise NotImplementedError(
+        "one form of three letters: the derivative by a letter leaves that letter out"
+    )
 
 
 def check_conv_input_rule(conv_input_rule):

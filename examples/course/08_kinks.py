@@ -28,7 +28,7 @@ except Kink as kink:
 # %%
 def absolute_rule(g, x):
     """dL/dx of y = |x|, given g; 0 where x is 0."""
-    raise NotImplementedError("g times -1, 0 or 1, which is what np.sign returns")
+    raise NotImplementedError("three cases: left of the kink, right of it, and at it")
 
 
 def check_absolute_rule(absolute_rule):
@@ -50,7 +50,7 @@ def check_absolute_rule(absolute_rule):
 # %%
 def maximum_rule(g, a, b):
     """(dL/da, dL/db) of y = np.maximum(a, b), given g; a tie is shared equally."""
-    raise NotImplementedError("g where a > b, half of g where a == b, 0 elsewhere")
+    raise NotImplementedError("the larger one gets all of g; what is fair between equals?")
 
 
 def check_maximum_rule(maximum_rule):
@@ -71,7 +71,7 @@ def check_maximum_rule(maximum_rule):
 # %%
 def away_from_zero(rng, size, distance):
     """`size` random floats of either sign, none nearer to 0 than `distance`."""
-    raise NotImplementedError("draw a size between distance and distance + 1, and a sign")
+    raise NotImplementedError("draw how far from zero it is, and then on which side")
 
 
 def check_away_from_zero(away_from_zero):

@@ -33,7 +33,7 @@ with np.errstate(all="ignore"):
 def distance_rule(g, a, b):
     """(dL/da (P, D), dL/db (P, D)) of the distances |a - b| (P,), given g (P,); 0 where a = b."""
     raise NotImplementedError(
-        "(a - b) / d for a, its negative for b, times g; where d is 0, divide by 1 instead"
+        "which way must a go to come nearer to b? And where they meet, no way is nearer"
     )
 
 
@@ -66,8 +66,7 @@ def check_distance_rule(distance_rule):
 def contrastive_rule(g, a, b, different, margin):
     """(dL/da, dL/db), (P, D) each; g is one number, different (P,) of 0 and 1."""
     raise NotImplementedError(
-        "first dL/dd (P,): 2 d for the same class, -2 max(0, m - d) for different ones, over P "
-        "pairs; then distance_rule"
+        "first the slope by the distance of each pair, of both kinds; then the rule above"
     )
 
 

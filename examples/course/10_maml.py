@@ -52,7 +52,7 @@ print("each task's loss before adapting:", loss(copies0, tasks.query))
 def adapt(loss, theta, support, alpha):
     """theta' = theta - alpha grad L(theta; support), a list of tensors (T, ..) like theta."""
     raise NotImplementedError(
-        "gs = tm.grad(lambda theta: loss(theta, support).sum())(theta), then a step for each array"
+        "one gradient serves all tasks: find the number that it is of, then step array by array"
     )
 
 
@@ -85,8 +85,7 @@ def check_adapt(adapt):
 def meta_gradient(loss, theta, tasks, alpha):
     """The gradient of the mean over tasks of the query loss after adapting: a list like theta."""
     raise NotImplementedError(
-        "a function of theta: copies for each task, adapt them to tasks.support, the mean of the "
-        "loss on tasks.query; and tm.grad of it"
+        "write the adapted loss as a function of theta, all of operations, and ask for its gradient"
     )
 
 
@@ -111,7 +110,7 @@ def check_meta_gradient(meta_gradient):
 def hessian_term(loss, theta, tasks, alpha):
     """First-order minus exact meta-gradient, the mean of alpha H_i g'_i: a list like theta."""
     raise NotImplementedError(
-        "the gradient with tm.stop_gradient around the inner gradient, minus the one without"
+        "first order takes the inner gradient for a constant: what does that leave out?"
     )
 
 

@@ -51,7 +51,7 @@ print(run([Loop("t", "a * b"), Loop("y", "tanh(t) + at")], ARRAYS)["y"])
 def fused(first, second):
     """One Loop that does what both did; `second` reads first.result, by name, once or more."""
     raise NotImplementedError(
-        r"re.sub(r'\bt\b', ..) replaces t as a whole word; put parentheses around the text"
+        "put the first text where the second has its name: whole words only, and as one operand"
     )
 
 
@@ -91,7 +91,7 @@ def check_fused(fused):
 def may_fuse(first, second, later):
     """Whether `first` can be computed inside of `second`; `later`: the loops after both."""
     raise NotImplementedError(
-        "first is no Reduction, second reads first.result, no loop of `later` does; whole words!"
+        "what is between the two must be needed by nobody else, and be there in time"
     )
 
 

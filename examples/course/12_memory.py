@@ -43,7 +43,7 @@ def lifetimes(steps, outputs):
     Outputs live to the last step of the program; what nobody reads, during its own step alone.
     """
     raise NotImplementedError(
-        "go through enumerate(steps): a result begins at k and, until someone reads it, ends at k"
+        "a value begins where it is made and ends where it is read last; who reads an output?"
     )
 
 
@@ -77,8 +77,7 @@ def plan(lives, sizes):
     lives: {name: (first, last)}, both included; sizes: {name: bytes}.
     """
     raise NotImplementedError(
-        "for each value try 0 and the ends of all values placed before; take the lowest offset "
-        "where no neighbour in time overlaps"
+        "one after another, each at the lowest place where nothing lies that lives at its time"
     )
 
 

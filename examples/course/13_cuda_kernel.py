@@ -36,7 +36,9 @@ print(launch(double_kernel, 2, 4, np.zeros(6), np.arange(6.0)))
 # %%
 def add_kernel(out, x, y):
     """out[i] = x[i] + y[i] for every i; arrays of one size, of at most as many as threads."""
-    raise NotImplementedError("i = cuda.grid(1), and nothing for threads beyond x.size")
+    raise NotImplementedError(
+        "each thread has one element, and there are more threads than elements"
+    )
 
 
 def check_add_kernel(add_kernel):
@@ -62,9 +64,7 @@ def check_add_kernel(add_kernel):
 def sum_kernel(out, x):
     """out[b] = the sum of the elements of x that the 8 threads of block b have; 0 beyond x.size."""
     raise NotImplementedError(
-        "shared = cuda.shared.array(8, np.float64): each thread stores its element or 0; barrier; "
-        "then for distance 4, 2, 1: threads below it add shared[t + distance], barrier; thread 0 "
-        "stores the result"
+        "half of the threads add what the other half has, then half of these; who has to wait?"
     )
 
 

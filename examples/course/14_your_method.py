@@ -57,8 +57,7 @@ def adapt(loss, params, support):
     params: theta, a list of (T, ..), and rates, a list of (T, 1, 1), one for each array of theta.
     """
     raise NotImplementedError(
-        "the gradient of the summed loss by params['theta'] as in chapter 10, each array times its "
-        "rate; return both, so that the result is like params"
+        "the step of chapter 10 with a rate for each array, in a result that is like params"
     )
 
 
@@ -106,8 +105,8 @@ def check_adapt(adapt):
 def method(init_theta, predict, loss):
     """A tm.meta.Method whose parameters are {"theta": .., "rates": ..}, without a task axis."""
     raise NotImplementedError(
-        "three functions and tm.meta.Method(init, meta_grad, predict); tm.value_and_grad has both "
-        "the loss and its gradient, tm.broadcast_to makes the copies"
+        "three functions: what it begins with, the gradient of the adapted loss, an answer "
+        "after adapting"
     )
 
 

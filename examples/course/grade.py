@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from hints import HINTS, Hint
 
 FOLDER = Path(__file__).resolve().parent
 SECONDS = 30.0  # of CPU time that a puzzle's check may take; all but endless ones take less than 2
@@ -272,6 +273,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--solutions", action="store_true", help="grade those in solutions/ instead of yours"
     )
+    parser.add_argument(
+        "--hint",
+        choices=Hint._fields,
+        help="after the idea, which is always told: the formula of the next puzzle, or its code",
+    )
     given = parser.parse_args(arguments)
     if given.chapter is not None:
         files = [file for k, file in enumerate(files, 1) if _is_called(file, k, given.chapter)]
@@ -281,9 +287,9 @@ def main(arguments: list[str] | None = None) -> int:
         parser.error(f"there is no folder {_shown(FOLDER / 'solutions')}: `git checkout` it")
     try:
         if given.chapter is not None:
-            status = _grade_one(files[0], given.solutions)
+            status = _grade_one(files[0], given.solutions, given.hint)
         else:
-            status = _grade_all(files, given.solutions)
+            status = _grade_all(files, given.solutions, given.hint)
         sys.stdout.flush()
         return status
     except BrokenPipeError:  # who reads it has left, as `head` does; nothing is flushed at the end
@@ -301,15 +307,18 @@ def _is_called(chapter: Path, number: int, name: str) -> bool:
     return Path(name).name.removesuffix(".py") in (chapter.stem, chapter.stem[3:])
 
 
-def _grade_one(chapter: Path, solutions: bool) -> int:
+def _grade_one(chapter: Path, solutions: bool, hint: str | None) -> int:
     verdicts = results_of(chapter, solutions)
     print(f"{title(chapter)}: {_shown(chapter)}")
+    left = [verdict for verdict in verdicts if verdict.state != "solved"]
     for verdict in verdicts:
         _print_verdict(verdict)
-    return int(any(verdict.state != "solved" for verdict in verdicts))
+        if verdict in left[:1]:
+            _print_hint(chapter, verdict, hint)
+    return int(bool(left))
 
 
-def _grade_all(files: list[Path], solutions: bool) -> int:
+def _grade_all(files: list[Path], solutions: bool, hint: str | None) -> int:
     upcoming = None
     for number, chapter in enumerate(files, 1):
         verdicts = results_of(chapter, solutions)
@@ -326,7 +335,19 @@ def _grade_all(files: list[Path], solutions: bool) -> int:
     chapter, verdict = upcoming
     print(f"\nnext: {_shown(chapter)}")
     _print_verdict(verdict)
+    _print_hint(chapter, verdict, hint)
     return 1
+
+
+def _print_hint(chapter: Path, verdict: Verdict, kind: str | None) -> None:
+    """The formula or the code of one puzzle, or how to ask for them."""
+    hint = HINTS.get(f"{chapter.stem[3:]}.{verdict.name}")
+    if hint is None:  # the file cannot be run
+        return
+    if kind is None:
+        print("      stuck? --hint formula, and at the very last --hint code")
+    else:
+        print(f"      {kind}: {getattr(hint, kind)}")
 
 
 def _print_verdict(verdict: Verdict) -> None:

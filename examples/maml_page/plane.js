@@ -24,6 +24,7 @@ class Plane {
   }
   refresh() {
     this.width = this.svg.clientWidth;
+    if (!this.width) return; // not laid out yet, or hidden: the observer asks again when it is seen
     this.height = Math.min(this.width * 0.8, 560);
     this.svg.setAttribute("viewBox", `0 0 ${this.width} ${this.height}`);
     this.svg.style.height = `${this.height}px`;

@@ -4,8 +4,6 @@ Run with -m browser. Chromium is driven headless, from a file, with a network th
 Not looked at here: how it looks; each test leaves screenshots in its temporary folder for that.
 """
 
-import shutil
-
 import numpy as np
 import pytest
 
@@ -14,9 +12,6 @@ from tinymeta.jit.views import source
 from tinymeta.testing.interpreted import without_compiling
 
 pytestmark = pytest.mark.browser
-CHROMIUM = shutil.which("chromium")
-ARGUMENTS = """--headless --no-sandbox --disable-gpu --disable-background-networking
-    --disable-component-update --disable-sync""".split()
 WIDTHS = {"wide": (1600, 1000), "narrow": (400, 800)}
 TABS = "graph", "passes", "memory", "threads"
 HOSTILE = "</script><img src=x onerror=alert(1)>"
@@ -42,41 +37,6 @@ def programs():
 def file(programs, tmp_path_factory):
     path = tmp_path_factory.mktemp("explorer") / "step.html"
     return programs["exact"].save(path, first_order=programs["first order"])
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    api = pytest.importorskip("playwright.sync_api", reason="needs playwright: pip install it")
-    if CHROMIUM is None:
-        pytest.skip("needs chromium: apt-get install chromium")
-    with api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def opened(chromium):
-    """opened(path, width=.., scheme=..): a page. After the test: no error, no request."""
-    pages, noticed = [], []
-
-    def open_page(path, size=WIDTHS["wide"], scheme="light"):
-        context = chromium.new_context(
-            viewport={"width": size[0], "height": size[1]}, color_scheme=scheme
-        )
-        page, own = context.new_page(), f"file://{path}"
-        page.on("console", lambda message: noticed.append(message.text))
-        page.on("pageerror", lambda error: noticed.append(str(error)))
-        page.on("dialog", lambda dialog: noticed.append(dialog.message))
-        page.on("request", lambda r: r.url == own or noticed.append(r.url))
-        page.goto(own)
-        pages.append(context)
-        return page
-
-    yield open_page
-    for context in pages:
-        context.close()
-    assert noticed == []
 
 
 def tab(page, name):
@@ -194,6 +154,44 @@ def test_chunks_and_times_are_shown(opened, file, programs, tmp_path):
     page.locator("#slider").fill("4")
     assert page.locator(".step").count() == len(found.replay.steps)
     assert all("µs" in step for step in page.locator(".step").all_inner_texts())
+
+
+def test_values_are_shown_if_asked_for(opened, tmp_path):
+    x = np.array([-1.0, 0.0, 0.5, np.nan], np.float32)
+    found = tm.explain(lambda x: tm.relu(x) * 2.0, x, values=True)
+    page = opened(found.save(tmp_path / "values.html"))
+    page.get_by_label("Pass", exact=True).select_option("0")
+    page.locator('.node[data-i="0"]').dispatch_event("click")
+    words = "min -1, mean -0.1667, max 0.5, 25 % zero, 25 % NaN"
+    assert page.locator("#details .statistics").all_inner_texts() == [words]
+    page.get_by_label("Pass", exact=True).select_option(str(len(found.passes)))
+    last = len(found.equations()) - 1
+    page.locator(f'.node[data-i="{last}"]').dispatch_event("click")
+    shown = page.locator("#details .statistics").all_inner_texts()
+    assert any(line.endswith("min 0, mean 0.3333, max 1, 50 % zero, 25 % NaN") for line in shown)
+
+
+def test_launches_are_listed_for_a_gpu(opened, tmp_path):
+    from tinymeta.cuda import driver
+
+    if driver.has_compiler() is not True:
+        pytest.skip("kernels cannot be compiled here")
+    x, w = np.ones((300, 40), np.float32), np.ones((40, 20), np.float32)
+    found = tm.explain(lambda x, w: tm.tanh(x @ w).sum(0), x, w, device="cuda")
+    for width in WIDTHS:
+        page = opened(found.save(tmp_path / "gpu.html"), WIDTHS[width])
+        tab(page, "threads")
+        noted = found.replay.recording.noted
+        rows = page.locator(".launch").all_inner_texts()
+        assert len(rows) == len(noted) == 2
+        for row, launch in zip(rows, noted):
+            grid, block = (" x ".join(map(str, n)) for n in (launch.grid, launch.block))
+            for words in (grid, block, f"{launch.nbytes:,}", launch.kernel.title[:60].strip()):
+                assert words in row
+        page.screenshot(path=tmp_path / f"launches-{width}.png")
+        assert page.evaluate("document.documentElement.scrollWidth") <= WIDTHS[width][0]
+    page.locator(".launch .link").last.click()
+    assert "step 1: loops" in page.locator(".step.chosen").inner_text()
 
 
 # ---- how it is used ------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """A checkpointed function is the same function at every order, and holds less while it waits."""
 
 import gc
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -10,19 +11,25 @@ import tinymeta as tm
 rng = np.random.default_rng(0)
 
 
+V = np.random.default_rng(1).normal(size=3)
+MODES = {
+    "r": lambda f: lambda x: (tm.grad(f)(x) * V).sum(),
+    "f": lambda f: lambda x: tm.jvp(f, (x,), (V,))[1],
+}
+
+
 def same_to_order_three(make, x):
-    """`make(wrapper)` gives a scalar function; with checkpoint and without, they agree."""
-    plain, saved = make(lambda f: f), make(tm.checkpoint)
-    for _ in range(4):
-        a, b = plain(x).numpy(), saved(x).numpy()
-        assert np.abs(a).max() > 1e-3  # a zero would agree with a dropped gradient
-        np.testing.assert_allclose(b, a, rtol=1e-12)
-        plain, saved = (slope(plain), slope(saved))
+    """`make(wrapper)` gives a scalar function; with checkpoint and without, they agree.
 
-
-def slope(f):
-    v = np.random.default_rng(1).normal(size=3)
-    return lambda x: (tm.grad(f)(x) * v).sum()
+    Its derivatives, too, in reverse and forward mode over each other.
+    """
+    for modes in ("rrr", "frf", "rfr", "ffr"):
+        plain, saved = make(lambda f: f), make(tm.checkpoint)
+        for slope in (lambda f: f, *map(MODES.get, modes)):
+            plain, saved = slope(plain), slope(saved)
+            a, b = plain(x).numpy(), saved(x).numpy()
+            assert np.abs(a).max() > 1e-3  # a zero would agree with a dropped gradient
+            np.testing.assert_allclose(b, a, rtol=1e-12)
 
 
 def test_of_its_argument():
@@ -137,3 +144,73 @@ def test_what_it_closes_over_gets_its_cotangents_in_the_same_order():
     x = rng.normal(size=50)
     plain, saved = (tm.grad(loss(wrap))(x).numpy() for wrap in (lambda f: f, tm.checkpoint))
     np.testing.assert_array_equal(saved, plain)
+
+
+@pytest.mark.parametrize("order", ["forward over reverse", "reverse over forward"])
+def test_a_second_derivative_holds_a_segment_at_a_time(order):
+    x, v = np.ones(1000), np.ones(1000)
+
+    def segment(x):
+        for _ in range(10):
+            x = tm.sin(x)
+        return x
+
+    def hessian_product(wrap):
+        def f(x):
+            for _ in range(10):
+                x = wrap(segment)(x)
+            return x.sum()
+
+        if order == "forward over reverse":
+            return tm.hvp(f, x, v)
+        return tm.grad(lambda x: tm.jvp(f, (x,), (v,))[1])(x)
+
+    def peak(wrap):
+        tracemalloc.start()
+        try:
+            product = hessian_product(wrap).numpy()
+            return tracemalloc.get_traced_memory()[1], product
+        finally:
+            tracemalloc.stop()
+
+    (plain, expected), (saved, product) = peak(lambda f: f), peak(tm.checkpoint)
+    assert saved < plain / 3
+    np.testing.assert_array_equal(product, expected)
+
+
+def test_inside_a_jvp_of_what_it_closes_over_with_integers_among_the_results():
+    """Of tensors with a tangent and without; the part is run again when jvp has returned."""
+    x, c = rng.normal(size=3), rng.normal(size=3)
+
+    def along(wrap):
+        def f(x):
+            z = tm.exp(x)
+            found = wrap(lambda y, k: {"y": z * tm.take(y, k) * c, "k": k, "c": tm.asarray(c)})
+            parts = found(tm.sin(z), np.array([2, 0, 1]))
+            assert parts["k"].dtype.kind == "i"
+            return (parts["y"] * parts["c"]).sum() + (wrap(lambda k: k)(parts["k"]) * x).sum()
+
+        return lambda x: tm.jvp(f, (x,), (V,))[1]
+
+    for derivative in (tm.grad, lambda f: lambda x: tm.hvp(f, x, V)):
+        plain, saved = (derivative(along(wrap))(x).numpy() for wrap in (lambda f: f, tm.checkpoint))
+        np.testing.assert_allclose(saved, plain, rtol=1e-13)
+
+
+def test_its_pullback_is_called_inside_of_another_jvp():
+    """So what runs again there has other callers than it had, and keeps what they ask of it."""
+    x, u = rng.normal(size=3), rng.normal(size=())
+
+    def of(wrap):
+        def f(x):
+            _, pull = tm.vjp(
+                lambda x: tm.jvp(lambda x: wrap(tm.sin)(x * x).sum(), (x,), (V,))[1], x
+            )
+            value, tangent = tm.jvp(lambda u: pull(tm.sin(u))[0], (u,), (1.0,))
+            return (value * tangent).sum()
+
+        return tm.grad(f)(x).numpy()
+
+    plain = of(lambda f: f)
+    assert np.abs(plain).min() > 1e-3
+    np.testing.assert_allclose(of(tm.checkpoint), plain, rtol=1e-13)

@@ -11,6 +11,7 @@ from tinymeta.core.scope import state
 from tinymeta.cuda import allocate, driver, matmul, target
 from tinymeta.cuda.dry_run import DryRunDriver, launch_table
 from tinymeta.cuda.launch import record_launches
+from tinymeta.jit.page_data import page_data
 
 F32 = np.float32
 
@@ -48,6 +49,12 @@ def test_launches_are_told_without_a_gpu(can_compile):
     assert total[3] == 4 * (300 * 20 + 20) and total[4] == "loops: tanh(x0)"
     assert found.launches().splitlines()[-1].endswith("2 kernels")
     assert state.device == "cpu" and found.replay.recording.launches[0].kernel.shared_bytes > 0
+    noted = found.replay.recording.noted
+    of_launches = [(n.grid, n.block, n.nbytes) for n in noted]
+    assert of_launches == [(n.grid, n.block, n.nbytes) for n in found.replay.recording.launches]
+    (part,) = page_data({"exact": found})["programs"][0]["parts"]
+    assert [row[0] for row in part["launches"]] == [0, 1]
+    assert [row[-1] for row in part["launches"]] == [n.nbytes for n in noted]
     assert tm.explain(program, X, W).launches() == "", "on the CPU nothing is launched"
 
 
@@ -95,7 +102,10 @@ def test_a_launch_that_a_gpu_refuses_is_refused_in_a_dry_run(can_compile):
         dry_run.prepare_launch(kernel, (1, 1, 1), (32, 1, 1), (1, 2))
 
 
-@pytest.mark.parametrize("arguments", [{"device": "cpu"}, {"device": "cuda", "times": True}])
+@pytest.mark.parametrize(
+    "arguments",
+    [{"device": "cpu"}, {"device": "cuda", "times": True}, {"device": "cuda", "values": True}],
+)
 def test_what_cannot_be_explained_for_a_gpu_is_said(arguments):
     with pytest.raises(ValueError, match='pass device="cuda" alone'):
         tm.explain(program, X, W, **arguments)

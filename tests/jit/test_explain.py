@@ -256,3 +256,30 @@ def test_after_a_warmup_a_call_compiles_nothing():
     assert len(compiled.programs) == 1
     with pytest.raises(ValueError, match="is not compiled: pass tm.jit"):
         tm.warmup(second, X, W)
+
+
+def test_values_are_those_of_the_eager_function():
+    x = np.array([[-1.0, 0.0, 0.5], [2.0, np.inf, np.nan]])
+
+    def f(x, scale):
+        return (tm.relu(x) * scale, x[:0])
+
+    found = tm.explain(f, x, 3.0, values=True)
+    assert (*found.values,) == found.passes["trace"].equations
+    by_op = {eqn.op: statistics for eqn, statistics in found.values.items()}
+    product = by_op["mul"]
+    assert product[:3] == (0.0, 7.5 / 4, 6.0) and product[3:] == (2 / 6, 1 / 6, 1 / 6)
+    assert str(product) == "min 0, mean 1.875, max 6, 33.3 % zero, 16.7 % infinite, 16.7 % NaN"
+    assert str(by_op["slice"]) == "no elements"
+    assert "== values\n" in found.text() and str(product) in found.text()
+    assert tm.explain(f, x, 3.0).values is None
+
+
+def test_values_of_a_meta_gradient_are_finite_and_tell_which_units_are_dead():
+    model, tasks, loss = tm.nn.mlp(1, 8, 8, 1), waves(3), tm.losses.mse
+    params = model.init(np.random.default_rng(0))
+    params = tm.tree.map(lambda p: p - 10.0 * (p.ndim == 1), params)  # biases: nothing fires
+    found = tm.explain(tm.meta.maml(model, loss, lr=0.01).meta_grad, params, tasks, values=True)
+    rows = [(eqn, row) for eqn, row in found.values.items() if eqn.op == "relu"]
+    assert rows and all(row.zeros == 1.0 for _, row in rows)
+    assert not any(row.nans for row in found.values.values())

@@ -25,8 +25,8 @@ its memory is that of the function run without a derivative, twice. The other wa
 the function, its pullback and the pullback's pullback, holds all values of all three.
 """
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -77,6 +77,19 @@ class Pushforward:
     def outside(self) -> AbstractContextManager[None]:
         """The state of the caller, in which primals and tangents are computed."""
         return setting(forward=self.outer, recording=self.recording)
+
+    @contextmanager
+    def inside(self) -> Iterator[None]:
+        """The state in which the function runs, whose caller is whoever asks for it: a checkpoint
+        runs a part of the function again after jvp has returned.
+        """
+        before = self.outer, self.recording
+        self.outer, self.recording = state.forward, state.recording
+        try:
+            with setting(forward=self, recording=False):
+                yield
+        finally:
+            self.outer, self.recording = before
 
     def variable(self, x: Tensor, tangent: Tensor | None) -> Tensor:
         """An argument of the function: `x` with this tangent, if it is of floats."""
@@ -220,7 +233,7 @@ def jvp(f: Callable, primals: tuple, tangents: tuple, has_aux: bool = False) -> 
     vs = tree.map(_as_tangent, primals, tangents)
     forward = Pushforward()
     arguments = tree.map(forward.variable, tree.map(asarray, primals), vs)
-    with setting(forward=forward, recording=False):
+    with forward.inside():
         result = f(*arguments)
         value, aux = result if has_aux else (result, None)
         value = tree.map(asarray, value)

@@ -15,11 +15,11 @@ import numpy as np
 
 from .context import INVALID_VALUE, DriverError
 from .driver import Address, pack_arguments
+from .launch import bytes_once
 from .module import entry_name
 
 _SHARED = re.compile(r"(?m)^\s*\.shared(?: \.align \d+)? \.b8 \w+\[(\d+)\];")
 _PARAMETERS = re.compile(r"\.entry \w+\((.*?)\)", re.DOTALL)
-_STATEMENT = re.compile(r"(?m)^ *(?:p\d+_)?v\d+ = (.*)$")
 
 
 class DryRunKernel(NamedTuple):
@@ -89,7 +89,7 @@ class DryRunDriver:
         text = kernel.ptx(kinds, self.capability)
         entry = entry_name(text)
         self.texts[entry] = text
-        return DryRunKernel(_title(kernel), entry, text)
+        return DryRunKernel(kernel.title, entry, text)
 
     def prepare_launch(
         self, kernel: DryRunKernel, grid: tuple, block: tuple, args: tuple
@@ -103,7 +103,7 @@ class DryRunDriver:
             message = f"CUDA: {kernel.title} takes {kernel.parameters} and is given {given}"
             raise DriverError(message, INVALID_VALUE)
         arrays = [a for a in args if hasattr(a, "address")]
-        return DryRunLaunch(kernel, grid, block, sum(map(_bytes_once, arrays)))
+        return DryRunLaunch(kernel, grid, block, sum(map(bytes_once, arrays)))
 
     def capture_graph(
         self, launches: Sequence[Callable], needs: Sequence[Sequence[int]] | None = None
@@ -121,20 +121,6 @@ class DryRunDriver:
         pass
 
     free = upload = copy = copy_all = synchronize = let_go = _nothing
-
-
-def _bytes_once(array: Any) -> int:
-    """Of its elements, those that a stride of 0 repeats counted once."""
-    counts = [n for n, stride in zip(array.shape, array.strides) if stride]
-    return prod(counts) * array.dtype.itemsize if array.size else 0
-
-
-def _title(kernel: Any) -> str:
-    """Where it is written, and what tells it from others: of a loop, what it computes."""
-    place = kernel.function.__module__.rpartition(".")[2]
-    if "\n" in kernel.identity:
-        return f"{place}: {'; '.join(_STATEMENT.findall(kernel.identity)) or 'copies or sums'}"
-    return f"{place}: {kernel.identity or kernel.function.__name__}"
 
 
 def launch_table(launches: Sequence[DryRunLaunch]) -> str:

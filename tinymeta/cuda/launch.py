@@ -4,9 +4,11 @@ In `with record_launches() as recording:` launches are kept instead of queued, s
 be replayed without Python's looking at it again.
 """
 
+import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from math import prod
 from typing import Any, NamedTuple
 
 from . import target
@@ -29,9 +31,10 @@ class LaunchRecording(NamedTuple):
     """What `record_launches` has kept."""
 
     launches: list[Launch]  # in order, their arguments packed
-    blocks: list  # the memory that they read and write
+    noted: list["NotedLaunch"]  # the same for people; it keeps the memory that they read and write
 
 
+_STATEMENT = re.compile(r"(?m)^ *(?:p\d+_)?v\d+ = (.*)$")
 _thread = threading.local()  # recording: the LaunchRecording that is being filled, or None
 
 
@@ -68,12 +71,40 @@ class GpuKernel:
             launch()
         else:
             recording.launches.append(launch)
-            recording.blocks.extend(a.block for a in arrays)
+            recording.noted.append(NotedLaunch(self, grid, block, arrays))
+
+    @property
+    def title(self) -> str:
+        """Where it is written, and what tells it from others: of a loop, what it computes."""
+        place = self.function.__module__.rpartition(".")[2]
+        if "\n" in self.identity:
+            return f"{place}: {'; '.join(_STATEMENT.findall(self.identity)) or 'copies or sums'}"
+        return f"{place}: {self.identity or self.function.__name__}"
 
     def ptx(self, kinds: tuple, capability: tuple[int, int]) -> str:
         """The PTX for arguments of these kinds, for a GPU of this compute capability."""
         arguments = tuple(_numba_type(kind) for kind in kinds)
         return target.ptx(self.function, arguments, capability, self.identity)
+
+
+class NotedLaunch(NamedTuple):
+    """What a launch was asked for with."""
+
+    kernel: GpuKernel
+    grid: tuple[int, int, int]
+    block: tuple[int, int, int]
+    arrays: list[Array]
+
+    @property
+    def nbytes(self) -> int:
+        """Of the elements of its arrays, each counted once."""
+        return sum(map(bytes_once, self.arrays))
+
+
+def bytes_once(array: Any) -> int:
+    """Of its elements, those that a stride of 0 repeats counted once."""
+    counts = [n for n, stride in zip(array.shape, array.strides) if stride]
+    return prod(counts) * array.dtype.itemsize if array.size else 0
 
 
 def _on_three_axes(n: int | tuple) -> tuple[int, int, int]:

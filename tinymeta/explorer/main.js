@@ -36,9 +36,8 @@ function setStage(k) {
 
 // The traced equations of two programs are not the same, so nothing stays selected.
 function setProgram(k) {
+  unselect();
   view.program = k;
-  view.selected = null;
-  view.traced = new Set();
   passes.step = null;
   render();
 }
@@ -61,10 +60,9 @@ function nextFound() {
 function details() {
   const pane = byId("details");
   if (!view.selected) {
-    pane.replaceChildren(make("h2", {}, "Nothing is selected"),
+    return pane.replaceChildren(make("h2", {}, "Nothing is selected"),
       make("p", {}, "Choose an equation: it is marked in every view and followed through all passes."),
       make("p", { class: "soft" }, KEYS));
-    return;
   }
   const stage = stageNamed(view.selected.stage), i = view.selected.i;
   const trace = stages()[0], cause = stage.cause[i], rule = text(stage.rule[i]);
@@ -74,6 +72,7 @@ function details() {
     make("p", {}, make("span", { class: `swatch o${Math.min(stage.order[i], 3)}` }),
       `order ${stage.order[i]}, ${scopeOf(stage, i)}`),
     make("p", { class: "soft" }, `${typeOf(stage, i)}, after ${stage.name}`),
+    ...valueLines(),
     make("p", { class: "soft" }, text(stage.at[i]) ? `line ${text(stage.at[i])}` : "no line of yours"),
     ...(given || !rule ? [] : [
       make("h3", {}, `made by the derivative rule of ${rule}, for`),
@@ -100,6 +99,18 @@ function links(stage, list) {
   return make("div", { class: "links" }, ...shown, rest > 0 ? `and ${rest} more` : null);
 }
 
+// To the kernel of a step, {part, step}.
+function stepLink(run, words) {
+  const click = () => { passes.step = run; passes.position = stages().length; setTab("passes"); };
+  return make("button", { class: "link", click }, words);
+}
+
+// Of the traced values that it stands for, if asked for: min, mean, max, shares.
+function valueLines() {
+  const of = program().values, some = of.length ? [...view.traced].slice(0, MANY) : [];
+  return some.map((t) => make("p", { class: "statistics" }, `${some.length > 1 ? `t${t}: ` : ""}${text(of[t])}`));
+}
+
 // Where the selected value is, in each pass and in what is run.
 function running() {
   const { rows, steps } = runOf(view.traced), plan = stageNamed("plan");
@@ -111,10 +122,7 @@ function running() {
     .filter(([i]) => rows.includes(i))
     .map(([i, begin, n, first, last]) =>
       `${nameOf(plan, i)}: ${bytes(n)} from ${begin} (${program().parts[p].name}), steps ${first} to ${last}`));
-  const computed = steps.slice(0, MANY).map((run) => make("button", {
-    class: "link",
-    click: () => { passes.step = run; passes.position = stages().length; setTab("passes"); },
-  }, stepText(run.part, run.step)));
+  const computed = steps.slice(0, MANY).map((run) => stepLink(run, stepText(run.part, run.step)));
   return [
     make("h3", {}, "through the passes"), make("div", { id: "followed" }, ...places),
     ...(computed.length ? [make("h3", {}, "computed in"), make("div", { class: "links" }, ...computed)] : []),

@@ -9,9 +9,10 @@ const program = () => DATA.programs[view.program];
 const stages = () => program().stages;
 const stageNamed = (name) => stages().find((stage) => stage.name === name);
 const count = (stage) => stage.op.length;
+const places = (stage) => [...stage.op.keys()];
 const descent = (stage, i) => (stage.of ? stage.of[i] : [i]);
 const text = (number) => program().texts[number];
-const many = (n, noun) => `${n.toLocaleString("en")} ${noun}${n === 1 ? "" : "s"}`;
+const many = (n, noun, nouns = `${noun}s`) => `${n.toLocaleString("en")} ${n === 1 ? noun : nouns}`;
 const bytes = (n) => `${n.toLocaleString("en")} bytes`;
 
 // ---- elements ----
@@ -51,28 +52,14 @@ const typeOf = (stage, i) => text(stage.type[i]);
 const scopeOf = (stage, i) => stage.lanes[stage.lane[i]];
 
 // Those of a stage that stand for one of these traced equations.
-function sharing(stage, traced) {
-  const found = [];
-  for (let i = 0; i < count(stage); i++) {
-    if (descent(stage, i).some((t) => traced.has(t))) found.push(i);
-  }
-  return found;
-}
+const sharing = (stage, traced) => places(stage).filter((i) => descent(stage, i).some((t) => traced.has(t)));
 
 const highlighted = (stage) => new Set(sharing(stage, view.traced));
 
-function readersOf(stage, i) {
-  const found = [];
-  stage.inputs.forEach((inputs, k) => { if (inputs.includes(i)) found.push(k); });
-  return found;
-}
+const readersOf = (stage, i) => places(stage).filter((k) => stage.inputs[k].includes(i));
 
 // What rules made for one of the selected equations.
-function derivativesOf(stage, traced) {
-  const found = [];
-  stage.cause.forEach((cause, i) => { if (traced.has(cause)) found.push(i); });
-  return found;
-}
+const derivativesOf = (stage, traced) => places(stage).filter((i) => traced.has(stage.cause[i]));
 
 // Where it is run: [{part, step}], and in memory; a view is where what it rearranges is.
 function runOf(traced) {
@@ -117,5 +104,5 @@ function matches(stage, i, words) {
 function found(stage) {
   const words = view.query.toLowerCase();
   const exact = /^t\d+$/.test(words) ? `${words} ` : words;
-  return [...stage.op.keys()].filter((i) => matches(stage, i, exact));
+  return places(stage).filter((i) => matches(stage, i, exact));
 }

@@ -96,10 +96,8 @@ const passes = {
 
   showSource() {
     const chosen = this.step ?? runOf(view.traced).steps[0];
-    if (!chosen) {
-      this.source.replaceChildren(make("p", { class: "soft" }, "Choose a step to see its kernel."));
-      return;
-    }
+    const hint = make("p", { class: "soft" }, "Choose a step to see its kernel.");
+    if (!chosen) return this.source.replaceChildren(hint);
     const part = program().parts[chosen.part], kernels = part.kernels[chosen.step];
     const none = `run by ${part.kinds[chosen.step]}, which need no generated kernel`;
     this.source.replaceChildren(
@@ -153,13 +151,11 @@ const passes = {
   key(name) {
     const at = selectedIn(this.stage);
     const next = { ArrowUp: at - 1, ArrowDown: at + 1 }[name];
-    if (next !== undefined && next >= 0 && next < count(this.stage)) {
-      this.step = null;
-      select(this.stage, next);
-      this.reveal();
-      return true;
-    }
-    return false;
+    if (next === undefined || next < 0 || next >= count(this.stage)) return false;
+    this.step = null;
+    select(this.stage, next);
+    this.reveal();
+    return true;
   },
 };
 
@@ -182,7 +178,7 @@ function difference(before, after) {
     kept.add(i);
     used.add(same);
   }
-  return { kept, gone: [...before.op.keys()].filter((k) => !used.has(k)) };
+  return { kept, gone: places(before).filter((k) => !used.has(k)) };
 }
 
 function stepText(p, step) {

@@ -1,5 +1,5 @@
 // How the program is run: whole, or its tasks in chunks, the chunks in groups that threads take;
-// and what its steps are, by kind, with their times if they were measured.
+// what its steps are, by kind, with their times if they were measured; on a GPU its launches.
 
 const threads = {
   title: "Threads",
@@ -20,7 +20,7 @@ const threads = {
         ...sizes.map((size) => make("span", { class: "chunk" }, size ? many(size, "task") : "empty"))));
       main.append(make("div", { class: "groups" }, ...boxes));
     }
-    for (const part of program().parts) main.append(this.kinds(part));
+    program().parts.forEach((part, p) => main.append(this.kinds(part), this.launches(part, p)));
   },
 
   kinds(part) {
@@ -36,17 +36,24 @@ const threads = {
     const rows = [...kinds].map(([kind, row]) => make("tr", {},
       make("td", {}, kind), make("td", {}, row.steps),
       make("td", {}, timed ? `${(1e3 * row.seconds).toFixed(3)} ms` : ""),
-      make("td", {}, this.bar((timed ? row.seconds : row.steps) / most))));
+      make("td", {}, make("span", {
+        class: "bar", style: `width: ${Math.round((160 * (timed ? row.seconds : row.steps)) / most)}px`,
+      }))));
     const head = ["kind of step", "steps", timed ? "time" : "", timed ? "share of time" : "share of steps"];
     return make("div", {},
       make("h3", { class: "text" }, `${part.name}: ${many(part.kinds.length, "step")}, arena ${bytes(part.size)}`),
       make("table", { class: "kinds" }, make("tr", {}, ...head.map((title) => make("th", {}, title))), ...rows));
   },
 
-  bar(share) {
-    const bar = make("span", { class: "bar" });
-    bar.style.width = `${Math.round(160 * share)}px`;
-    return bar;
+  // On a GPU: each launch, in order.
+  launches(part, p) {
+    if (!part.launches.length) return "";
+    const head = ["launch", "step", "blocks", "threads in each", "bytes", "kernel"];
+    const rows = part.launches.map(([step, kernel, grid, block, n], k) => make("tr", { class: "launch" },
+      ...[k, stepLink({ part: p, step }, step), text(grid), text(block), n.toLocaleString("en"), text(kernel)]
+        .map((cell) => make("td", {}, cell))));
+    return make("div", { class: "wide" }, make("h3", { class: "text" }, many(rows.length, "launch", "launches")),
+      make("table", { class: "kinds" }, make("tr", {}, ...head.map((title) => make("th", {}, title))), ...rows));
   },
 
   key: () => false,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from ..core.checks import check_function
+from ..core.checks import check_flag, check_function
 from ..core.scope import setting
 
 if TYPE_CHECKING:
@@ -15,14 +15,21 @@ if TYPE_CHECKING:
 
 
 def explain(
-    f: Callable, *args: Any, times: bool = False, device: str | None = None, **kwargs: Any
+    f: Callable,
+    *args: Any,
+    times: bool = False,
+    values: bool = False,
+    device: str | None = None,
+    **kwargs: Any,
 ) -> "Explained":
     """How `jit(f)` would run for such arguments; print it.
 
     Printed, it tells on one screen how many equations there are by scope and order of derivative,
     what each pass did, the bytes and the kernels. `text()` is everything: the program after each
     pass with the user's lines of source, which derivative rule made an equation and for which, the
-    steps, the memory map, the generated kernels, and with `times` how long each kind of step takes.
+    steps, the memory map, the generated kernels, with `times` how long each kind of step takes, and
+    with `values` the least, mean and greatest element of each traced value, and which share of them
+    is zero, infinite and NaN.
     device="cuda": how it would run on a GPU of sm_90, which need not be here, and its launches
     there: blocks, threads, shared memory, bytes.
 
@@ -31,17 +38,19 @@ def explain(
     a GPU.
     """
     check_function("explain", f=f)
+    check_flag("explain", times=times)
+    check_flag("explain", values=values)
     if device is not None:
-        if times or device != "cuda":
+        if times or values or device != "cuda":
             raise ValueError(
-                f'explain: device={device!r}, times={times}: pass device="cuda" alone, a '
-                "dry run in which nothing is timed, or None for the device in use"
+                f'explain: device={device!r}, times={times}, values={values}: pass device="cuda" '
+                "alone, a dry run in which nothing is run, or None for the device in use"
             )
         with _dry_run():
             return explain(f, *args, **kwargs)
     from .explained import explained  # Numba is slow to import
 
-    return explained(f, args, kwargs, times)
+    return explained(f, args, kwargs, times, values)
 
 
 @contextmanager

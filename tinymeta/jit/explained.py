@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ..core import tree
 from ..core.checks import check_instance
 from ..explorer.page import write_page
 from .chunks import ChunkedReplay, Execution
@@ -13,10 +14,12 @@ from .compile import compile_for, run_passes
 from .described import Described, describe, has_inner_scopes, traced_names
 from .listing import largest_text, map_text, plan_text, program_text, steps_text
 from .page_data import page_data
-from .program import Program
+from .program import Equation, Program
 from .replay import Replay
 from .story import story
 from .timing import time_steps
+from .trace import as_own_array, leaf_array
+from .values import ValueStatistics, value_statistics
 from .warmup import kernels_built, kernels_built_since
 
 if TYPE_CHECKING:
@@ -39,6 +42,7 @@ class Explained(NamedTuple):
     seconds: float  # of tracing and compiling
     built: tuple[int, int]  # kernels compiled now, kernels loaded from the disk
     step_seconds: list[float] | None  # of each step of `replay`, if asked for
+    values: dict[Equation, ValueStatistics] | None  # of each traced equation, if asked for
 
     @property
     def chunks(self) -> list[int]:
@@ -104,6 +108,9 @@ class Explained(NamedTuple):
             texts.append(f"{header}\n{source.rstrip()}")
         if self.times:
             texts.append(f"== times\n{self.table()}")
+        if self.values:
+            lines = [f"{names[eqn.number]:>6}  {found}" for eqn, found in self.values.items()]
+            texts.append("\n".join(["== values", *lines]))
         return "\n\n".join(texts)
 
     def save(self, path: Any, label: str = "exact", **others: "Explained") -> Path:
@@ -165,7 +172,7 @@ class Explained(NamedTuple):
         return "\n".join(lines)
 
 
-def explained(f: Callable, args: tuple, kwargs: dict, times: bool) -> Explained:
+def explained(f: Callable, args: tuple, kwargs: dict, times: bool, values: bool) -> Explained:
     """`f` compiled for these arguments, and looked at; raises what `explain` raises."""
     f = getattr(f, "__wrapped__", f)
     start, built_before = time.perf_counter(), kernels_built()
@@ -188,6 +195,9 @@ def explained(f: Callable, args: tuple, kwargs: dict, times: bool) -> Explained:
         replay = whole.chunks[next(filter(None, sizes))]
         found_parts = {"before": whole.before, "chunk": replay, "after": whole.after}
         parts = {name: part for name, part in found_parts.items() if part}
+    traced = found.traced
+    flat = [as_own_array(x) for x in tree.leaves((args, kwargs))]
+    arrays = [leaf_array(flat[k], dtype) for k, dtype in traced.input_leaves]
     return Explained(
         name=getattr(f, "__name__", type(f).__name__),
         passes=dict(run_passes(found.traced.program)),
@@ -199,4 +209,5 @@ def explained(f: Callable, args: tuple, kwargs: dict, times: bool) -> Explained:
         seconds=seconds,
         built=kernels_built_since(built_before),
         step_seconds=time_steps(replay.step_calls()) if times else None,
+        values=value_statistics(traced.program, arrays) if values else None,
     )

@@ -14,7 +14,6 @@ the graph.
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -64,7 +63,7 @@ class Launches(ExecutionPlan):
 
     device: that GPU's name. graph: is it a CUDA graph? Else the launches are replayed one by one.
     kinds: of each step, what runs it. groups: of those that are several loops, by step. recording:
-    the launches. needs: of each of them, the earlier ones that it comes after.
+    the launches; step_of_launch: whose each is. needs: of each, the earlier ones it comes after.
     """
 
     def __init__(self, program: Program):
@@ -91,13 +90,14 @@ class Launches(ExecutionPlan):
             "loops" if step.loop else _KINDS.get(step.results[0].op, "others")
             for step in self.steps
         ]
-        ends = [0]
+        counts = []  # of launches, by step
         with record_launches() as self.recording:
             for k in range(len(self.steps)):
+                before = len(self.recording.launches)
                 self.launch(k)
-                ends.append(len(self.recording.launches))
-        needs = needs_of(self.steps, self.memory.offsets)
-        self.needs = needs_of_launches(needs, [b - a for a, b in pairwise(ends)])
+                counts.append(len(self.recording.launches) - before)
+        self.step_of_launch = [k for k, count in enumerate(counts) for _ in range(count)]
+        self.needs = needs_of_launches(needs_of(self.steps, self.memory.offsets), counts)
         self.replay, self.graph = self.captured()
 
     def view(self, x: Equation) -> Array:

@@ -4,7 +4,8 @@ In: what `explain` found. Out: one dict, small enough for a page: a column for e
 equations of a pass, texts that repeat as numbers into a table, no array, no object of the user's.
 
     stages   the program after each pass, and what is run: op, inputs, shape, order, scope, rule, ..
-    parts    what is run: its steps, where and when each value lies in memory, the peak
+    parts    what is run: its steps, where and when each value lies in memory, the peak, launches
+    values   what each traced value is like, if asked for
     kernels, rules    generated sources; the sources of the derivative rules, by operation
 
 Every equation names the traced ones that it stands for, so the page can follow a value from pass
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from .explained import Explained
 
 _RULE_LINES = 40  # of a derivative rule that are shown
+_TITLE = 60  # letters of a GPU's kernel
 
 
 class _Table:
@@ -58,13 +60,16 @@ def _program_data(name: str, found: "Explained") -> dict[str, Any]:
     run["base"] = [place[source(row.eqn)[0]] for row in rows]
     run["part"] = [list(found.parts).index(row.part) for row in rows]
     stages.append(run)
+    values = [texts[str(statistics)] for statistics in (found.values or {}).values()]
+    parts = _parts(texts, found, rows, sources)
     used = {eqn.origin.rule for eqn in found.passes["trace"].equations} - {""}
     return {
         "name": name,
         "summary": found.summary(),
         "texts": list(texts.numbers),
         "stages": stages,
-        "parts": _parts(found, rows, sources),
+        "values": values,  # of the traced equations, in order; none if not asked for
+        "parts": parts,
         "kernels": sources,
         "rules": {rule: _rule_source(rule) for rule in sorted(used)},
         "run": {
@@ -120,7 +125,9 @@ def _static_text(eqn: Equation) -> str:
     return ", ".join(f"{name}={value}" for name, value in eqn.static.items())
 
 
-def _parts(found: "Explained", rows: list[Described], sources: list[str]) -> list[dict[str, Any]]:
+def _parts(
+    texts: _Table, found: "Explained", rows: list[Described], sources: list[str]
+) -> list[dict[str, Any]]:
     """Steps and memory of each program that is run; equations by their number in all of them."""
     place = {row.eqn: k for k, row in enumerate(rows)}
     number_of = {text: k for k, text in enumerate(sources)}
@@ -145,10 +152,23 @@ def _parts(found: "Explained", rows: list[Described], sources: list[str]) -> lis
             "workspaces": list(map(list, memory.workspaces.items())),
             "size": memory.size,
             "peak": peak_step,
+            "launches": _launches(texts, replay),
             "live": {str(order): count for order, count in sorted(by_order.items())},
         }
         parts.append(part)
     return parts
+
+
+def _launches(texts: _Table, replay: Any) -> list[list[int]]:
+    """On a GPU, of each launch: its step, kernel, blocks, threads in each, and bytes."""
+    if not hasattr(replay, "recording"):
+        return []
+    rows = []
+    for step, launch in zip(replay.step_of_launch, replay.recording.noted):
+        sizes = (" x ".join(map(str, n)) for n in (launch.grid, launch.block))
+        words = (launch.kernel.title[:_TITLE], *sizes)
+        rows.append([step, *(texts[word] for word in words), launch.nbytes])
+    return rows
 
 
 def _rule_source(name: str) -> str:

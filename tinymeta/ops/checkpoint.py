@@ -6,6 +6,15 @@ what is recorded this time takes the node's place (core/tape.py). That is made o
 can be differentiated in turn, to any order; and a checkpoint within is a node of this tape, so
 checkpoints nest. It costs one more forward pass for each derivative, and saves the memory of all
 nodes inside. Gradients have the bits that they have without, but for the sign of a zero.
+
+What waits for a backward pass is forgotten, not what a backward pass made: if that is recorded in
+turn, it is held whole. 400 sines of 160 KB, in checkpoints of 20; MB at the peak:
+
+                         without    checkpoint
+    gradient               65.0        10.0
+    forward over reverse  130.3        20.0     tm.hvp
+    reverse over forward  193.5        26.8
+    reverse over reverse  193.6       193.7     grad of grad: take tm.hvp
 """
 
 from collections.abc import Callable
@@ -15,6 +24,7 @@ import numpy as np
 
 from ..core import tree
 from ..core.checks import check_function, is_array
+from ..core.forward import Pushforward
 from ..core.grad import detach
 from ..core.scope import setting, state
 from ..core.tape import Forgotten, Tape, tape_between
@@ -66,6 +76,8 @@ def checkpoint(f: Callable) -> Callable:
             result = f(*args, **kwargs)
             return tree.map(asarray, result)
 
+        if state.forward is not None and not state.recording:
+            return tree.map(detach, _inside_jvp(state.forward, call, floating))
         first_serial = next(serials)
         constants = [detach(x) for x in floating]
         result = call(constants)  # once with constant arguments: what does f close over?
@@ -90,6 +102,28 @@ def checkpoint(f: Callable) -> Callable:
         return rebuild_outputs(unpack(packed, without_history))
 
     return wrapped
+
+
+def _inside_jvp(forward: Pushforward, call: Callable, tensors: list[Tensor]) -> Any:
+    """`call(tensors)` inside a jvp: primals and tangents are one checkpoint of jvp's caller.
+
+    If the caller records, for reverse over forward, it holds neither.
+    """
+    along = [forward.dual_of(t) for t in tensors]
+    moving = [k for k, dual in enumerate(along) if dual is not None and dual.tangent is not None]
+
+    def primals_and_tangents(primals: list, tangents: list) -> tuple:
+        tangent_of = dict(zip(moving, tangents))
+        variables = [forward.variable(x, tangent_of.get(k)) for k, x in enumerate(primals)]
+        with forward.inside():
+            result = call(variables)
+        return tree.map(forward.primal_of, result), tree.map(forward.tangent_of, result)
+
+    primals = [forward.primal_of(t) for t in tensors]
+    tangents = [along[k].tangent for k in moving]  # type: ignore[union-attr]
+    with forward.outside():
+        results = checkpoint(primals_and_tangents)(primals, tangents)
+    return tree.map(forward.variable, *results)
 
 
 def _is_array(x: Any) -> bool:
