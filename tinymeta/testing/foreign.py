@@ -59,7 +59,7 @@ class Foreign:
         leaves, rebuild = tree.flatten(args)
         places = [k for k, x in enumerate(leaves) if is_floating(x)]
         inputs = tuple(as_tensor(leaves[k]) for k in places)
-        others = [self._converted(x) if isinstance(x, (np.ndarray, Tensor)) else x for x in leaves]
+        others = [x if is_floating(x) else self._converted(x) for x in leaves]
 
         def arguments(floats: Iterable) -> Any:
             complete = list(others)
@@ -85,7 +85,9 @@ class Foreign:
         return call.rebuild_outputs(unpack(packed, call.outputs))
 
     def _converted(self, x: Any) -> Any:
-        """A copy of an array, such as `f` takes."""
+        """A copy of an array, such as `f` takes; all else as it is."""
+        if not isinstance(x, (np.ndarray, Tensor)):
+            return x
         return self.asarray(np.array(_known(x) if isinstance(x, Tensor) else x))
 
 

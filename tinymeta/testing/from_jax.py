@@ -62,6 +62,17 @@ class _Differentiable(Foreign):
             self.backward = _Differentiable(self.jax, self.pullback, f"backward of {self.__name__}")
         return super().__getattribute__(name)
 
+    @property
+    def stacked(self) -> "_Differentiable":
+        """This at many points at once: the floating arguments have one more axis, the first."""
+
+        def at_many(*args: Any) -> tuple:
+            leaves, rebuild = tree.flatten(args)
+            axes = [0 if is_floating(x) else None for x in leaves]
+            return self.jax.vmap(lambda *xs: self.of_jax(*rebuild(xs)), in_axes=axes)(*leaves)
+
+        return _Differentiable(self.jax, at_many, self.__name__)
+
     def pullback(self, us: Any, *args: Any) -> tuple:
         """The gradients of the floating arguments, each an array."""
         leaves, rebuild = tree.flatten(args)
