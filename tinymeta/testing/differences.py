@@ -32,6 +32,16 @@ _JITTERS = 1 / 4  # of a third difference, which adds eight roundings, some of t
 ROUNDINGS = 32  # how many roundings of the size of its result a value may carry
 
 
+def first_points(eps: float = EPS) -> list[float]:
+    """0 and the points of a central difference over the longest step."""
+    h = eps**_STEP_POWER
+    return [0.0, *_central(h)]
+
+
+def _central(h: float) -> list[float]:
+    return [h, h / 2, h / 4, -h, -h / 2, -h / 4]
+
+
 class Slope(NamedTuple):
     """An estimate of d/dt of a sum of terms at t = 0."""
 
@@ -90,7 +100,7 @@ def slope(terms: Callable, magnitude: float, side: int = 0, step: float | None =
             values = at_all(terms, [side * s for s in steps])
             found = [(y - at_zero) / (side * s) for y, s in zip(values, steps)]
         else:
-            values = at_all(terms, [*steps, *(-s for s in steps)])
+            values = at_all(terms, _central(h))
             found = [(y - x) / (2 * s) for y, x, s in zip(values, values[3:], steps)]
         return found, float(np.abs(values[0]).sum())
 

@@ -70,7 +70,7 @@ class Foreign:
         def run(inputs: tuple[Tensor, ...]) -> tuple[Tensor, _ForeignCall]:
             known = [_known(x) for x in inputs]
             copies = [_copy_for_foreign(x) for x in known]
-            result = self.f(*arguments(map(self.asarray, copies)))
+            result = self._value(arguments, copies, others)
             for k, copy, x in zip(places, copies, known):
                 if not same_bits(copy, x):
                     raise AssertionError(
@@ -83,6 +83,10 @@ class Foreign:
 
         packed, call, _ = run_as_one(run, inputs)
         return call.rebuild_outputs(unpack(packed, call.outputs))
+
+    def _value(self, arguments: Callable, copies: list[np.ndarray], others: list) -> Any:
+        """`f` of these floating arrays and the other leaves, of which the floating ones are old."""
+        return self.f(*arguments(map(self.asarray, copies)))
 
     def _converted(self, x: Any) -> Any:
         """A copy of an array, such as `f` takes; all else as it is."""
