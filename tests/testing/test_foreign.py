@@ -186,7 +186,7 @@ def writes(x):
     [
         (writes, r"writes into its argument \[0\]: let it make a new array"),
         (lambda x: x * rng.normal(), "gives two values for one input"),
-        (lambda x: np.float32(x) * 2, "returns float32 for float64 inputs, too coarse"),
+        (lambda x: np.float16(x) * 2, "returns float16 for float64 inputs, too coarse"),
         (lambda x: x.shape[0], "nothing to differentiate"),
         (lambda x: x * np.inf, "is not finite"),
     ],

@@ -20,7 +20,6 @@ from .report import Row, with_shorter_step
 from .subject import rule_errors_as_failures
 
 _GROUPS = 8  # of outputs, each asked for alone
-_SECOND_STEP = EPS**0.2  # how far away the second point is, as long as a difference's step
 STALE = 1e-6  # of a slope: what was kept from another point is off by more
 _SUM_ROUNDINGS = 100  # roundings that a sum of cotangents may carry
 
@@ -39,7 +38,7 @@ def check_consistency(
         perturbed_point = point.perturbed(rng)
         perturbed_us = point._replace(xs=us).perturbed(rng).xs
         perturbed_gs = perturbed_point.pullback(perturbed_us)
-        eps = max(np.finfo(x.dtype).eps for x in point.xs)
+        eps = max(point.eps, *(np.finfo(x.dtype).eps for x in point.xs))
         tolerance = (
             ROUNDINGS * _distance(perturbed_gs, gs)
             + np.sqrt(eps) * _abs_sum(gs)
@@ -118,7 +117,10 @@ def check_second_point(check_name: str, name: str, point: Point, us: Arrays, vs:
     along = second.value_terms(us, vs, gs)
     numeric = slope(*along)
     terms = np.concatenate([(g * v).ravel() for g, v in zip(gs, vs)])
-    row = Row(1, "rev", 1, float(terms.sum()), numeric, float(np.abs(terms).sum()))
+    noise = (
+        second.noise("rev", us, vs, terms, np.random.default_rng(0)) if second.eps > EPS else 0.0
+    )
+    row = Row(1, "rev", 1, float(terms.sum()), numeric, float(np.abs(terms).sum()), noise=noise)
     row = with_shorter_step(row, *along)
     if row.verdict != "wrong" or row.error <= STALE * numeric.size:
         return
@@ -133,7 +135,9 @@ def check_second_point(check_name: str, name: str, point: Point, us: Arrays, vs:
 
 
 def _second_point(point: Point, vs: Arrays) -> Arrays:
-    return [np.asarray(x + _SECOND_STEP * v, x.dtype) for x, v in zip(point.xs, vs)]
+    """A point as far away as a difference's step is long."""
+    step = point.eps**0.2
+    return [np.asarray(x + step * v, x.dtype) for x, v in zip(point.xs, vs)]
 
 
 def _distance(found: Arrays, expected: Arrays) -> float:

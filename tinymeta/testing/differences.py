@@ -16,19 +16,30 @@ but needs functions of complex numbers; a longer table of extrapolations needs m
 digits that the tolerance does not use.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 EPS = np.finfo(np.float64).eps
-_FIRST_STEP = EPS**0.2  # balances a truncation of h^4 with a rounding of eps / h
+_STEP_POWER = 0.2  # eps to this power balances a truncation of h^4 with a rounding of eps / h
 _SMALLER = 8  # each retry divides the step by this
 TRIES = 5
-_CLOSE = 2.0**-28  # so that slope and curvature explain nothing of a third difference
+COARSE = 5e-3  # what a difference of float32 may be off by, of its size
+_CLOSE_POWER = 7 / 13  # 2^-28 in float64: slope and curvature explain nothing of a third difference
 _NEIGHBOURS = 7
 _JITTERS = 1 / 4  # of a third difference, which adds eight roundings, some of them alike
 ROUNDINGS = 32  # how many roundings of the size of its result a value may carry
+
+
+def first_points(eps: float = EPS) -> list[float]:
+    """0 and the points of a central difference over the longest step."""
+    h = eps**_STEP_POWER
+    return [0.0, *_central(h)]
+
+
+def _central(h: float) -> list[float]:
+    return [h, h / 2, h / 4, -h, -h / 2, -h / 4]
 
 
 class Slope(NamedTuple):
@@ -38,6 +49,7 @@ class Slope(NamedTuple):
     truncation: float
     rounding: float
     step: float
+    coarsest: float = 1e-3  # the error, of its size, with which it says anything
 
     @property
     def value(self) -> float:
@@ -55,15 +67,19 @@ class Slope(NamedTuple):
 
     @property
     def reliable(self) -> bool:
-        """Whether `value` has three digits, or is known to be below the rounding and so zero."""
-        fewer_than_three_digits = 1e-3 * self.size < self.tolerance
+        """Whether `value` is exact enough, or is known to be below the rounding and so zero."""
+        too_coarse = self.coarsest * self.size < self.tolerance
         above_rounding = self.rounding < max(self.size, self.truncation)
-        return bool(
-            np.isfinite(self.tolerance) and not (fewer_than_three_digits and above_rounding)
-        )
+        return bool(np.isfinite(self.tolerance) and not (too_coarse and above_rounding))
 
 
-def slope(terms: Callable, magnitude: float, side: int = 0, step: float = _FIRST_STEP) -> Slope:
+def at_all(terms: Callable, ts: Sequence[float]) -> list[np.ndarray]:
+    """`terms(t)` for each t: in one evaluation where `terms` can, by a method of this name."""
+    together = getattr(terms, "at_all", None)
+    return together(ts) if together else [terms(t) for t in ts]
+
+
+def slope(terms: Callable, magnitude: float, side: int = 0, step: float | None = None) -> Slope:
     """The slope at 0 of `terms(t).sum()`, for `terms(t)` a float64 vector.
 
     magnitude: the size of the numbers whose rounding errors reach `terms(0).sum()`.
@@ -71,35 +87,44 @@ def slope(terms: Callable, magnitude: float, side: int = 0, step: float = _FIRST
     side and is less exact, its error having odd powers of h as well.
     step: the longest.
 
-    Returns the best of at most `TRIES` tries; each costs 7 evaluations of `terms` (one-sided: 4,
-    and one at 0).
+    Returns the best of at most `TRIES` tries; each costs 6 evaluations of `terms` (one-sided: 3,
+    and one at 0). Terms that are computed in a shorter dtype say so by an attribute `eps`.
     """
+    eps = getattr(terms, "eps", EPS)
     at_zero = terms(0.0) if side else None
 
-    def quotient(h: float) -> np.ndarray:
+    def quotients(h: float) -> tuple[list[np.ndarray], float]:
+        """(those of h, h/2 and h/4, the size of the value at h)."""
+        steps = [h, h / 2, h / 4]
         if side:
-            return (terms(side * h) - at_zero) / (side * h)
-        return (terms(h) - terms(-h)) / (2 * h)
+            values = at_all(terms, [side * s for s in steps])
+            found = [(y - at_zero) / (side * s) for y, s in zip(values, steps)]
+        else:
+            values = at_all(terms, _central(h))
+            found = [(y - x) / (2 * s) for y, x, s in zip(values, values[3:], steps)]
+        return found, float(np.abs(values[0]).sum())
 
     ratio = 2 if side else 4  # halving the step divides the leading error by this
 
     def extrapolated(longer: np.ndarray, shorter: np.ndarray) -> np.ndarray:
         return (ratio * shorter - longer) / (ratio - 1)
 
-    h = step
+    h = eps**_STEP_POWER if step is None else step
     best = None
     for _ in range(TRIES):
-        first, second, third = quotient(h), quotient(h / 2), quotient(h / 4)
+        (first, second, third), beside = quotients(h)
         coarse = extrapolated(first, second)
         fine = extrapolated(second, third)
-        # At a zero of f the values beside it are what is rounded: so they count, too.
-        rounded = magnitude + float(np.abs(terms(h)).sum())
+        # At a zero of f the values beside it are what is rounded: so they count, too. In a shorter
+        # dtype the magnitude is measured, and has them (`hidden_magnitude`).
+        rounded = magnitude + (beside if eps == EPS else 0.0)
         size = float(np.abs(fine).sum())
         found = Slope(
             terms=fine,
             truncation=float(np.abs(fine - coarse).sum()),
-            rounding=ROUNDINGS * EPS * (rounded / (h / 4) + size),
+            rounding=ROUNDINGS * eps * (rounded / (h / 4) + size),
             step=h,
+            coarsest=1e-3 if eps == EPS else COARSE,
         )
         if best is None or not best.tolerance <= found.tolerance:  # so a NaN is always replaced
             best = found
@@ -117,9 +142,13 @@ def hidden_magnitude(terms: Callable) -> float:
     show their size: it jitters between inputs that are all but equal. Costs 7 evaluations; what is
     worth a thousandth of the value is no rounding.
     """
-    values = [float(terms(k * _CLOSE).sum()) for k in range(_NEIGHBOURS)]
+    eps = getattr(terms, "eps", EPS)
+    found = at_all(terms, [k * eps**_CLOSE_POWER for k in range(_NEIGHBOURS)])
+    values = [float(terms.sum()) for terms in found]
     jitter = float(np.abs(np.diff(values, 3)).max())
-    return _JITTERS * jitter / EPS if jitter < 1e-3 * abs(values[0]) else 0.0
+    if eps > EPS:  # as nearly as it can be told, for there are few digits to spare
+        return _JITTERS / 4 * max(jitter / eps, abs(values[0]))
+    return _JITTERS * jitter / eps if jitter < 1e-3 * abs(values[0]) else 0.0
 
 
 class OneSidedSlopes(NamedTuple):

@@ -59,7 +59,7 @@ class Foreign:
         leaves, rebuild = tree.flatten(args)
         places = [k for k, x in enumerate(leaves) if is_floating(x)]
         inputs = tuple(as_tensor(leaves[k]) for k in places)
-        others = [self._converted(x) if isinstance(x, (np.ndarray, Tensor)) else x for x in leaves]
+        others = [x if is_floating(x) else self._converted(x) for x in leaves]
 
         def arguments(floats: Iterable) -> Any:
             complete = list(others)
@@ -70,7 +70,7 @@ class Foreign:
         def run(inputs: tuple[Tensor, ...]) -> tuple[Tensor, _ForeignCall]:
             known = [_known(x) for x in inputs]
             copies = [_copy_for_foreign(x) for x in known]
-            result = self.f(*arguments(map(self.asarray, copies)))
+            result = self._value(arguments, copies, others)
             for k, copy, x in zip(places, copies, known):
                 if not same_bits(copy, x):
                     raise AssertionError(
@@ -84,8 +84,14 @@ class Foreign:
         packed, call, _ = run_as_one(run, inputs)
         return call.rebuild_outputs(unpack(packed, call.outputs))
 
+    def _value(self, arguments: Callable, copies: list[np.ndarray], others: list) -> Any:
+        """`f` of these floating arrays and the other leaves, of which the floating ones are old."""
+        return self.f(*arguments(map(self.asarray, copies)))
+
     def _converted(self, x: Any) -> Any:
-        """A copy of an array, such as `f` takes."""
+        """A copy of an array, such as `f` takes; all else as it is."""
+        if not isinstance(x, (np.ndarray, Tensor)):
+            return x
         return self.asarray(np.array(_known(x) if isinstance(x, Tensor) else x))
 
 

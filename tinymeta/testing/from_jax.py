@@ -9,10 +9,14 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
+import numpy as np
+
 from ..core import tree
 from .constants import Constant, split_arguments
 from .foreign import Foreign, as_numpy, is_floating
 from .refusals import name_of
+
+_KEPT = 4  # points of a function whose values are kept
 
 
 def jax_function(jax: Any, f: Any, args: tuple) -> tuple[Callable, tuple]:
@@ -50,17 +54,55 @@ class _Differentiable(Foreign):
 
     A pullback is traced once for each dtype, and what was traced is run after that: to trace takes
     ten times as long. One that cannot be traced, as it looks at values, is taken anew each time.
+    Each operation that JAX runs takes longer than its numbers, so fewer are run: of a difference
+    all points at once (`stacked`).
     """
 
-    def __init__(self, jax: Any, f: Callable, name: str):
+    def __init__(self, jax: Any, f: Callable, name: str, is_pullback: bool = False):
         super().__init__(_with_64_bits(jax, f), asarray=_with_64_bits(jax, jax.numpy.asarray))
         self.jax, self.of_jax, self.__name__ = jax, f, name
-        self.traced: dict[tuple, Callable] = {}
+        self.traced: dict[tuple, Any] = {}  # by shapes and dtypes; None: it cannot be
+        self.is_pullback = is_pullback
+        self.seen: dict[tuple, tuple[int, Any]] = {}
 
     def __getattribute__(self, name: str) -> Any:
         if name == "backward" and self.__dict__["backward"] is None:
-            self.backward = _Differentiable(self.jax, self.pullback, f"backward of {self.__name__}")
+            named = f"backward of {self.__name__}"
+            self.backward = _Differentiable(self.jax, self.pullback, named, is_pullback=True)
         return super().__getattribute__(name)
+
+    def _value(self, arguments: Callable, copies: list[np.ndarray], others: list) -> Any:
+        """The value, computed anew until it was computed twice at these inputs, the last few.
+
+        So one that is random is seen, and a check, which asks for a dozen pullbacks at one point,
+        does not compute the value for each. A pullback is computed anew each time.
+        """
+        if self.is_pullback or any(hasattr(x, "dtype") and not is_floating(x) for x in others):
+            return super()._value(arguments, copies, others)
+        key = tuple((x.shape, x.dtype, x.tobytes()) for x in copies)
+        times, result = self.seen.get(key, (0, None))
+        if times < 2:
+            result = super()._value(arguments, copies, others)
+            if len(self.seen) >= _KEPT:
+                del self.seen[next(iter(self.seen))]  # the oldest
+            self.seen[key] = (times + 1, result)
+        return result
+
+    @property
+    def stacked(self) -> "_Differentiable":
+        """This at many points at once: the floating arguments have one more axis, the first."""
+
+        def at_many(*args: Any) -> tuple:
+            leaves, rebuild = tree.flatten(args)
+            places = [k for k, x in enumerate(leaves) if is_floating(x)]
+
+            def at_one(*xs: Any) -> tuple:
+                return self.of_jax(*rebuild(_with_floats(leaves, places, xs)))
+
+            return tuple(many._run(self.jax.vmap(at_one), *(leaves[k] for k in places)))
+
+        many = _Differentiable(self.jax, at_many, self.__name__)
+        return many
 
     def pullback(self, us: Any, *args: Any) -> tuple:
         """The gradients of the floating arguments, each an array."""
@@ -70,28 +112,39 @@ class _Differentiable(Foreign):
         cotangents = [u for u in tree.leaves(us) if is_floating(u)]
 
         def of_floats(*xs: Any) -> tuple:
-            complete = list(leaves)
-            for k, x in zip(places, xs):
-                complete[k] = x
-            return tuple(y for y in tree.leaves(self.of_jax(*rebuild(complete))) if is_floating(y))
+            found = self.of_jax(*rebuild(_with_floats(leaves, places, xs)))
+            return tuple(y for y in tree.leaves(found) if is_floating(y))
 
         def gradients(us: list, xs: list) -> tuple:
             return self.jax.vjp(of_floats, *xs)[1](tuple(us))
 
-        if any(isinstance(x, self.jax.core.Tracer) for x in (*cotangents, *xs)):
-            return gradients(cotangents, xs)
-        key = tuple((x.shape, x.dtype) for x in (*cotangents, *xs))
-        if key not in self.traced:
-            self.traced[key] = self._trace(gradients, cotangents, xs)
-        return tuple(self.traced[key](cotangents, xs))
+        return tuple(self._run(gradients, cotangents, xs))
 
-    def _trace(self, gradients: Callable, us: list, xs: list) -> Callable:
-        try:
-            traced = self.jax.make_jaxpr(gradients)(us, xs)
-        except TypeError:  # it looks at a value, which a tracer has not
-            return gradients
-        core = self.jax.core
-        return lambda us, xs: core.eval_jaxpr(traced.jaxpr, traced.consts, *us, *xs)
+    def _run(self, f: Callable, *args: Any) -> Any:
+        """The leaves of f(*args), from its trace; f is the same at each call, all but its values.
+
+        One that cannot be traced, as it looks at values, which a tracer has not, is just called.
+        """
+        util, core = self.jax.tree_util, self.jax.core
+        leaves = util.tree_leaves(args)
+        if any(isinstance(x, core.Tracer) for x in leaves):
+            return f(*args)
+        key = tuple((x.shape, x.dtype) for x in leaves)
+        if key not in self.traced:
+            try:
+                self.traced[key] = self.jax.make_jaxpr(f)(*args)
+            except TypeError:
+                self.traced[key] = None
+        traced = self.traced[key]
+        return core.eval_jaxpr(traced.jaxpr, traced.consts, *leaves) if traced else f(*args)
+
+
+def _with_floats(leaves: list, places: list[int], xs: tuple) -> list:
+    """The leaves, with xs at these places."""
+    complete = list(leaves)
+    for k, x in zip(places, xs):
+        complete[k] = x
+    return complete
 
 
 def _with_64_bits(jax: Any, f: Callable) -> Callable:

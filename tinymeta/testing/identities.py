@@ -87,13 +87,14 @@ def check_identities(f: Callable, *args: Any, seed: int | np.random.Generator = 
     rng = np.random.default_rng(seed)
     rows: list[Identity] = []
     with np.errstate(all="ignore"):  # what is not finite fails, and says so itself
-        function, xs, _, names, name = examine("check_identities", f, args, None)
+        subject = examine("check_identities", f, args, None)
+        function, xs, name = subject.function, subject.inputs, subject.name
         ys = [y.numpy() for y in function(*map(asarray, xs))]
         u, w = _random_normal_like(rng, ys), _random_normal_like(rng, ys)
         v, b = random_directions(rng, xs), random_directions(rng, xs)
         if is_constant(function, xs, v):
             raise vacuous_error("check_identities", name)
-        point = Point(function, xs, names)
+        point = Point(function, xs, subject.names)
         for row in _identities(point, u, w, v, b):
             rows.append(row)
             if not row.holds:

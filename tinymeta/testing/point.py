@@ -13,9 +13,11 @@ import numpy as np
 from ..core.forward import jvp
 from ..core.grad import vjp
 from ..core.tensor import Tensor, asarray
-from .subject import random_directions
+from .differences import EPS, ROUNDINGS, first_points, hidden_magnitude
+from .subject import Arrays, random_directions
 
-Arrays = list[np.ndarray]
+_UNSEEN = 3e-3  # of a slope: what kinks within the long steps of float32 may change unnoticed
+_SAMPLES = 3  # perturbed points: they show how much rounding changes a float32 result
 
 
 class Point(NamedTuple):
@@ -25,8 +27,14 @@ class Point(NamedTuple):
     xs: Arrays
     names: list[str]  # of xs
     mode: str = ""  # how the derivatives before were taken, such as "rev-fwd"
+    known: Arrays | None = None  # of what it returns shapes and dtypes, where they are known
+    eps: float = EPS  # of the dtype in which it computes, where that is not its inputs'
+    stacked: Callable | None = None  # the function at many points at once: a first axis on all
 
-    def outputs(self) -> tuple[Tensor, ...]:
+    def outputs(self) -> Sequence:
+        """Arrays in the shapes and dtypes of what the function returns."""
+        if self.known is not None:
+            return self.known
         return self.function(*map(asarray, self.xs))
 
     def random_pair(self, rng: np.random.Generator) -> tuple[Arrays, Arrays]:
@@ -39,27 +47,34 @@ class Point(NamedTuple):
     def derivative(self, mode: str, order: int, us: Arrays, vs: Arrays) -> "Point":
         """The map (x, u) -> J(x)^T u at `us`, or (x, v) -> J(x) v at `vs`, as the next point."""
         n = len(self.xs)
-        function = self.function
 
-        def reverse(*both: Tensor) -> tuple:
-            xs, cotangents = both[:n], both[n:]
-            _, pull = vjp(function, *xs)
-            return pull(cotangents)
+        def reverse(function: Callable) -> Callable:
+            return lambda *both: vjp(function, *both[:n])[1](both[n:])
 
-        def forward(*both: Tensor) -> tuple:
-            xs, tangents = both[:n], both[n:]
-            _, pushed = jvp(function, xs, tangents)
-            return pushed
+        def forward(function: Callable) -> Callable:
+            return lambda *both: jvp(function, both[:n], both[n:])[1]
 
-        derivative: Callable
         if mode == "rev":
             derivative, what = reverse, "cotangent"
-            new = cast_like(us, self.outputs())
+            new, known = cast_like(us, self.outputs()), self.xs
         else:
             derivative, what = forward, "tangent"
-            new = cast_like(vs, self.xs)
-        names = [f"{what} {i} of order {order}" for i in range(len(new))]
-        return Point(derivative, self.xs + new, self.names + names, self.mode_after(mode))
+            new, known = cast_like(vs, self.xs), self.known
+        return self._replace(
+            function=derivative(self.function),
+            xs=self.xs + new,
+            names=self.names + [f"{what} {i} of order {order}" for i in range(len(new))],
+            mode=self.mode_after(mode),
+            known=known,
+            stacked=derivative(self.stacked) if self.stacked else None,
+        )
+
+    def aligned(self, us: Arrays, vs: Arrays) -> Arrays:
+        """The directions with the signs of J^T u: along them no terms of the slope cancel.
+
+        So it is as far above its rounding as it can be, which in float32 is not far.
+        """
+        return [np.where(g, np.abs(v) * np.sign(g), v) for g, v in zip(self.pullback(us), vs)]
 
     def mode_after(self, mode: str) -> str:
         return f"{self.mode}-{mode}" if self.mode else mode
@@ -73,7 +88,7 @@ class Point(NamedTuple):
         moved = []
         for x in self.xs:
             roundings = rng.uniform(-1, 1, x.shape)
-            factor = 1 + np.finfo(x.dtype).eps * roundings
+            factor = 1 + max(self.eps, np.finfo(x.dtype).eps) * roundings
             moved.append(np.asarray(x * factor, x.dtype))
         return self._replace(xs=moved)
 
@@ -84,16 +99,37 @@ class Point(NamedTuple):
         ys, pull = vjp(self.function, *self.xs)
         return [g.numpy() for g in pull(tuple(cast_like(us, ys)))]
 
-    def derivative_terms(self, mode: str, us: Arrays, vs: Arrays) -> np.ndarray:
-        """The terms of <J^T u, v> ("rev") or of <u, J v> ("fwd"), multiplied in float64."""
+    def derivative_terms(
+        self, mode: str, us: Arrays, vs: Arrays, gs: Arrays | None = None
+    ) -> np.ndarray:
+        """The terms of <J^T u, v> ("rev") or of <u, J v> ("fwd"), multiplied in float64.
+
+        gs: J^T u, if it is known.
+        """
         if mode == "rev":
-            factors = zip(self.pullback(us), vs)
+            factors = zip(self.pullback(us) if gs is None else gs, vs)
         else:
             tangents = tuple(cast_like(vs, self.xs))
             _, pushed = jvp(self.function, tuple(self.xs), tangents)
             factors = zip([y.numpy() for y in pushed], us)
         terms = [np.asarray(a, np.float64) * b for a, b in factors]
         return np.concatenate([term.ravel() for term in terms])
+
+    def noise(
+        self, mode: str, us: Arrays, vs: Arrays, terms: np.ndarray, rng: np.random.Generator
+    ) -> float:
+        """What rounding in the dtype in which it computes may change of the sum of these terms.
+
+        terms: as `derivative_terms` returned them. Costs three derivatives at perturbed points.
+        """
+        eps = max(self.eps, *(np.finfo(x.dtype).eps for x in self.xs))
+        perturbed = [
+            self.perturbed(rng).derivative_terms(mode, us, vs).sum() for _ in range(_SAMPLES)
+        ]
+        change = max(abs(terms.sum() - p) for p in perturbed)
+        size = float(np.abs(terms).sum())
+        kinks_and_such = _UNSEEN * size if self.eps > EPS else 0.0
+        return float(ROUNDINGS * (eps * size + change)) + kinks_and_such
 
     # ---- for differences ------------------------------------------------------------------------
 
@@ -104,12 +140,40 @@ class Point(NamedTuple):
         is what `slope` takes.
         """
 
-        def terms(t: float) -> np.ndarray:
-            ys = self.function(*self.displaced(t, vs))
-            return np.concatenate([(u * y.numpy()).ravel() for u, y in zip(us, ys)])
-
+        terms = _Terms(self, us, vs)
+        if self.eps > EPS:
+            return terms, hidden_magnitude(terms)
         sensitivity = sum(float(np.abs(x * g).sum()) for x, g in zip(self.xs, gs))
         return terms, float(np.abs(terms(0.0)).sum()) + sensitivity
+
+
+class _Terms:
+    """t -> the terms of <u, f(x + t v)>."""
+
+    def __init__(self, point: Point, us: Arrays, vs: Arrays):
+        self.point, self.us, self.vs = point, us, vs
+        self.eps = point.eps
+        self.known: dict[float, np.ndarray] = {}  # what the first evaluation of all points gave
+
+    def __call__(self, t: float) -> np.ndarray:
+        if t == 0.0 and self.point.stacked:
+            ts = first_points(self.eps)
+            self.known = dict(zip(ts, self.at_all(ts)))
+            return self.known[t]
+        ys = self.point.function(*self.point.displaced(t, self.vs))
+        return np.concatenate([(u * y.numpy()).ravel() for u, y in zip(self.us, ys)])
+
+    def at_all(self, ts: Sequence[float]) -> list[np.ndarray]:
+        """The terms at each of the ts, in one evaluation if the function is stacked."""
+        point = self.point
+        if all(t in self.known for t in ts):
+            return [self.known[t] for t in ts]
+        if point.stacked is None:
+            return [self(t) for t in ts]
+        xs = [np.stack([x + t * v for t in ts]) for x, v in zip(point.xs, self.vs)]
+        ys = point.stacked(*map(Tensor, xs))
+        products = [(u * y.numpy()).reshape(len(ts), -1) for u, y in zip(self.us, ys)]
+        return list(np.concatenate(products, axis=1))
 
 
 def cast_like(arrays: Sequence, like: Sequence[Any]) -> Arrays:

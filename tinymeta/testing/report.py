@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .differences import Slope, hidden_magnitude, slope
+from .differences import COARSE, Slope, hidden_magnitude, slope
 
 _SHORTER = 64  # a second look divides the step by this
 _SHRINKS = 3  # so often; then rounding has all but five digits
@@ -55,9 +55,15 @@ class Row(NamedTuple):
 
     @property
     def _hidden_by_rounding(self) -> bool:
-        """Whether `analytic` is no rounding, and yet too small for three digits of a difference."""
+        """Whether `analytic` is no rounding, and yet too small for the digits of a difference.
+
+        Float32 that does not move at all may stand on a step that it has not left.
+        """
+        if self.numeric.coarsest == COARSE and self.numeric.size == 0 < self.size:
+            return True
         own_rounding = self.numeric.rounding * self.numeric.step
-        return own_rounding < self.size and self.numeric.tolerance > 1e-3 * self.size
+        least = self.numeric.coarsest * self.size
+        return own_rounding < self.size and self.numeric.tolerance > least
 
     @property
     def skipped(self) -> bool:
@@ -100,6 +106,7 @@ class Report(NamedTuple):
     """The comparisons, as rows in their order; printed as a table."""
 
     rows: tuple[Row, ...]
+    note: str = ""  # what the reader should know of all of them
 
     @property
     def kinks(self) -> list[str]:
@@ -111,4 +118,4 @@ class Report(NamedTuple):
             f"{'order':>5}  {'mode':11}  {'dtype':7}  {'direction':>9}  "
             f"{'analytic':>20}  {'numeric':>20}  {'error':>8}  {'tolerance':>9}"
         )
-        return "\n".join([header, *map(str, self.rows)])
+        return "\n".join([header, *map(str, self.rows), *filter(None, [self.note])])

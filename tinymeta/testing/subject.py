@@ -3,7 +3,7 @@
 A check sees `f` as a function of its floating leaves that returns a tuple of floating leaves. One
 that draws random numbers, keeps a state, writes into its arguments or returns what has no
 derivative would fail every comparison, with numbers to puzzle over; so it is refused here, in a
-sentence.
+sentence. One that computes in float32 whatever it is given is told apart (fixed.py).
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -15,28 +15,41 @@ import numpy as np
 from ..core import tree
 from ..core.convert import WEAK_SCALARS
 from ..core.tensor import Tensor, asarray
-from .differences import ROUNDINGS
+from .differences import EPS, ROUNDINGS, first_points
+from .fixed import EPS_32, cast_around, computes_in_float32, takes_only_float32
 from .frameworks import as_function_of_arrays
 from .layouts import same_bits
 from .refusals import NoRule, Vacuous, name_of
+
+Arrays = list[np.ndarray]
+_MOST_STACKED = 20_000  # numbers at one point
+_SAME = 1e-6  # of many points at once and one: other rounding, and no more
 
 
 class Subject(NamedTuple):
     """`f`, as a check sees it."""
 
     function: Callable  # of floating tensors; returns a tuple of floating tensors
-    inputs: list[np.ndarray]  # copies: what happens to them does not reach the caller's
-    originals: list[np.ndarray]  # the same values in the caller's dtypes
+    inputs: Arrays  # copies: what happens to them does not reach the caller's
+    originals: Arrays  # the same values in the caller's dtypes
     names: list[str]  # of the inputs, such as "argument [0]['w']"
     name: str  # of f
+    outputs: Arrays  # at the inputs
+    original_outputs: Arrays  # at the originals
+    eps: float = EPS  # of the dtype in which it computes, where the inputs are float64
+    stacked: Callable | None = None  # it at many points at once: all has one more axis, the first
 
 
-def examine(check_name: str, f: Callable, args: tuple, dtype: Any = np.float64) -> Subject:
+def examine(
+    check_name: str, f: Callable, args: tuple, dtype: Any = np.float64, coarse: bool = False
+) -> Subject:
     """The subject of a check of this name: `f` at `args`, its floating leaves cast to `dtype`.
 
     dtype: None keeps each its own; a Python number takes the widest it meets.
-    Costs three evaluations of f. Raises ValueError for what cannot be differentiated,
-    AssertionError for what is no function of its arguments, TypeError for what is no function.
+    coarse: whether a function that computes in float32 whatever it is given is taken.
+    Costs two evaluations of f, and a third where the originals differ in dtype. Raises ValueError
+    for what cannot be differentiated, AssertionError for what is no function of its arguments,
+    TypeError for what is no function.
     """
     f, args = as_function_of_arrays(check_name, f, args)
     leaves, rebuild = tree.flatten(args)
@@ -55,38 +68,76 @@ def examine(check_name: str, f: Callable, args: tuple, dtype: Any = np.float64) 
 
     name = name_of(f)
 
-    def function(*xs: Tensor) -> tuple[Tensor, ...]:
-        arguments = list(leaves)
-        for i, x in zip(places, xs):
-            arguments[i] = x
-        try:
-            result = f(*rebuild(arguments))
-        except TypeError as error:
-            if "would drop the gradient" not in str(error):
-                raise
-            raise TypeError(
-                f"{check_name}: {error}; if {name} is of NumPy alone, hand in its pullback: "
-                f"Foreign({name}, backward=...), or backward=... to the fixture gradcheck"
-            ) from error
-        return _floating_leaves(check_name, name, result)
+    def of_tuple(f: Callable) -> Callable:
+        """`f` as a function of the floating leaves alone."""
 
-    subject = Subject(function, inputs, originals, [leaf_names[i] for i in places], name)
+        def function(*xs: Tensor) -> tuple[Tensor, ...]:
+            arguments = list(leaves)
+            for i, x in zip(places, xs):
+                arguments[i] = x
+            try:
+                result = f(*rebuild(arguments))
+            except TypeError as error:
+                if "would drop the gradient" not in str(error):
+                    raise
+                raise TypeError(
+                    f"{check_name}: {error}; if {name} is of NumPy alone, hand in its pullback: "
+                    f"Foreign({name}, backward=...), or backward=... to the fixture gradcheck"
+                ) from error
+            return _floating_leaves(check_name, name, result)
+
+        return function
+
+    names = [leaf_names[i] for i in places]
+    subject = Subject(of_tuple(f), inputs, originals, names, name, [], [])
     arrays = {what: x for what, x in zip(leaf_names, leaves) if isinstance(x, np.ndarray)}
-    _refuse_no_function(check_name, subject, arrays)
+    subject = _examined(check_name, subject, arrays, coarse)
+    if hasattr(f, "stacked") and subject.eps == EPS:
+        subject = _with_stacked(subject, of_tuple(f.stacked))
     return subject
 
 
-def _refuse_no_function(check_name: str, subject: Subject, arrays: dict) -> None:
-    """Raise for a function that writes, is random or has no derivative; arrays: its arguments."""
+def _with_stacked(subject: Subject, stacked: Callable) -> Subject:
+    """The subject, with the function of many points if it agrees with that of one.
+
+    Some functions cannot be evaluated so, as they look at values. Many large arrays would fill the
+    memory, and save nothing.
+    """
+    if sum(x.size for x in subject.inputs) > _MOST_STACKED:
+        return subject
+    try:
+        number = len(first_points())  # as many as it will be asked for
+        found = stacked(*(asarray(np.stack([x] * number)) for x in subject.inputs))
+    except Exception:
+        return subject
+    both = [y.numpy() for y in found]
+    agree = len(both) == len(subject.outputs) and all(
+        x.dtype == y.dtype and x.shape[1:] == y.shape and np.allclose(x, y, _SAME, _SAME)
+        for x, y in zip(both, subject.outputs)
+    )
+    return subject._replace(stacked=stacked) if agree else subject
+
+
+def _examined(check_name: str, subject: Subject, arrays: dict, coarse: bool) -> Subject:
+    """The subject with its outputs, and with float64 around it if it computes in float32 alone.
+
+    arrays: all arguments of the function. Raises for a function that writes, is random or has no
+    derivative.
+    """
     before = {what: x.copy() for what, x in arrays.items()}
     for x, what in zip(subject.inputs, subject.names):
         _refuse_infinite(ValueError, f"{check_name}: {what}", x)
     _refuse_none(check_name, subject.name, "inputs", subject.inputs)
 
-    first, second, _ = (
-        [y.numpy().copy() for y in _call(check_name, subject, xs)]
-        for xs in (subject.inputs, subject.inputs, subject.originals)
-    )
+    if coarse and takes_only_float32(subject.function, subject.inputs, subject.originals):
+        subject = _of_float64(subject)
+
+    def outputs(xs: list) -> Arrays:
+        return [y.numpy().copy() for y in _call(check_name, subject, xs)]
+
+    first, second = outputs(subject.inputs), outputs(subject.inputs)
+    is_as_given = [x.dtype for x in subject.inputs] == [x.dtype for x in subject.originals]
+    third = second if is_as_given else outputs(subject.originals)
     for what, x in arrays.items():
         if not same_bits(x, before[what]):
             raise AssertionError(
@@ -98,17 +149,28 @@ def _refuse_no_function(check_name: str, subject: Subject, arrays: dict) -> None
             "keeps a state; draw before, and hand it what was drawn"
         )
 
-    only_doubles = {x.dtype for x in subject.inputs} == {np.dtype(np.float64)}
-    for k, y in enumerate(first):
-        if only_doubles and y.dtype != np.float64:
+    is_double = {x.dtype for x in subject.inputs} == {np.dtype(np.float64)}
+    short = [y.dtype for y in first if is_double and y.dtype != np.float64]
+    if short:
+        if not coarse or not computes_in_float32(subject.function, subject.inputs):
             raise ValueError(
-                f"{check_name}: {subject.name} returns {y.dtype} for float64 inputs, too coarse "
+                f"{check_name}: {subject.name} returns {short[0]} for float64 inputs, too coarse "
                 "for a difference: let it compute in the dtype it is given (in JAX: "
                 "jax_enable_x64)"
             )
+        subject = _of_float64(subject)
+        first = third = [np.float64(y) for y in first]
+    for k, y in enumerate(first):
         what = f"{check_name}: the value of {subject.name}, output {k},"
         _refuse_infinite(AssertionError, what, y)
     _refuse_none(check_name, subject.name, "outputs", first)
+    return subject._replace(outputs=first, original_outputs=third)
+
+
+def _of_float64(subject: Subject) -> Subject:
+    """A subject that computes in float32 whatever it is given, with float64 around it."""
+    function = cast_around(subject.function, subject.inputs)
+    return subject._replace(function=function, originals=subject.inputs, eps=EPS_32)
 
 
 def _refuse_none(check_name: str, name: str, what: str, arrays: Sequence) -> None:
@@ -190,12 +252,14 @@ def random_directions(rng: np.random.Generator, xs: Sequence) -> list[np.ndarray
     return [np.asarray(rng.normal(size=x.shape) * np.maximum(1, np.abs(x)), x.dtype) for x in xs]
 
 
-def is_constant(function: Callable, xs: Sequence, vs: Sequence) -> bool:
+def is_constant(function: Callable, xs: Sequence, vs: Sequence, eps: float = EPS) -> bool:
     """Whether a small step along `vs` changes the values by no more than rounding.
 
+    eps: of the dtype in which it computes, if that is shorter than its inputs'.
     Costs two evaluations. A value that becomes NaN has changed.
     """
-    steps = [np.asarray(np.finfo(x.dtype).eps ** 0.2 * v, x.dtype) for x, v in zip(xs, vs)]
+    step = [max(eps, np.finfo(x.dtype).eps) ** 0.2 for x in xs]
+    steps = [np.asarray(s * v, x.dtype) for s, x, v in zip(step, xs, vs)]
     here = function(*map(asarray, xs))
     there = function(*(asarray(np.asarray(x + step)) for x, step in zip(xs, steps)))
     for a, b in zip(here, there):

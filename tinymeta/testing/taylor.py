@@ -55,10 +55,11 @@ def check_taylor(
         raise ValueError(f"check_taylor: the order {order} must be 1 or 2")
     rng = np.random.default_rng(seed)
     with np.errstate(all="ignore"):  # what is not finite fails, and says so itself
-        function, xs, _, names, name = examine("check_taylor", f, args)
+        subject = examine("check_taylor", f, args)
+        function, xs, name = subject.function, subject.inputs, subject.name
         us = [rng.normal(size=y.shape) for y in function(*map(asarray, xs))]
         vs = random_directions(rng, xs)
-        point = Point(function, xs, names)
+        point = Point(function, xs, subject.names)
         if is_constant(function, xs, vs):
             raise vacuous_error("check_taylor", name)
         steps, kinks = _smooth_steps(function, xs, us, vs, order)
