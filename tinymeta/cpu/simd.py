@@ -38,7 +38,7 @@ TILE_ROWS = 6  # of a tile, at most
 _FLOAT, _INDEX, _LANE = ir.FloatType(), ir.IntType(64), ir.IntType(32)
 _CONTRACT = ("contract",)  # a product and its sum may be one instruction, rounded once
 ALIGNMENT = 4  # bytes: a vector may begin at any float32
-CACHE_LINE = 16  # float32 numbers that come into the cache together
+_CACHE_LINE = 16  # float32 numbers that come into the cache together
 _SECOND_CACHE, _FIRST_CACHE = 2, 3  # how near a number is wanted, in LLVM's words
 
 
@@ -56,7 +56,7 @@ def multiply_strip(typing, vectors, lanes, copies, places, copy, sizes, strides)
     """for i < m, j < vectors * lanes:  out[i, j] = sum_{k < count} x[i, k] y[k, j]
 
     vectors, lanes, copies: literals: vectors in a row of a tile, numbers in a vector, and whether
-    the rows of y are written to `copy` as they are read, one after another.
+    the rows of y are written to `copy` as they are read, one after another; then m has to be 6.
     places: float32*, of out, x, y and what is asked for meanwhile, for each row and k a strip wide.
     sizes: int64: m, count, and whether the sums are added to what `out` holds.
     strides: int64, in elements, of out (m), x (m, k), y (k) and of what is asked for (m, k). Rows
@@ -72,7 +72,10 @@ def multiply_strip(typing, vectors, lanes, copies, places, copy, sizes, strides)
         steps = [_widened(b, stride) for stride in cgutils.unpack_tuple(b, args[6])]
         out_m, x_m, ahead_m = steps[0], steps[1], steps[4]
         done = _index(0)
-        for rows, tiles in _tiles_of_each_height(b, m):
+        heights = _tiles_of_each_height(b, m)
+        if copies.literal_value:
+            heights = [(TILE_ROWS, _index(1))]
+        for rows, tiles in heights:
             shape = rows, vectors.literal_value, lanes.literal_value
             with cgutils.for_range(b, tiles) as loop:
                 row = b.add(done, b.mul(loop.index, _index(rows)))
@@ -135,8 +138,8 @@ def _multiply_tile(b, shape, places, copy, count, adds, strides):
     with cgutils.for_range(b, count) as loop:
         y_row, x_column = b.mul(loop.index, y_k), b.mul(loop.index, x_k)
         _prefetch(b, b.gep(x_ahead, [x_column]), _FIRST_CACHE)
-        for j in range(0, vectors * lanes, CACHE_LINE):
-            last = min(j + CACHE_LINE, vectors * lanes) - 1
+        for j in range(0, vectors * lanes, _CACHE_LINE):
+            last = min(j + _CACHE_LINE, vectors * lanes) - 1
             offset = b.add(b.mul(loop.index, ahead_k), _index(last))
             _prefetch(b, b.gep(ahead, [offset]), _SECOND_CACHE)
         ys = []
