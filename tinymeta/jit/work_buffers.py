@@ -6,8 +6,9 @@
 
 A group of chunks is run by one thread, which adds up what they reduce along the group's part of the
 tree (tree_sum.py) and stores one row, so there are as many rows as groups, however many chunks. So
-memory does not grow with the tasks, but for their inputs and results. Invariant: every group writes bytes of its own, so threads need no locks. Of several ranks
-each has the groups of its share, and the results of all in the end.
+memory does not grow with the tasks, but for their inputs and results. Invariant: every group writes
+bytes of its own, so threads need no locks. Of several ranks each has the groups of its share, and
+the results of all in the end.
 
 If all steps run without Python, `build_jobs` describes the chunks as tables of numbers, once
 (job_tables.py), and `machine.take_chunks` runs them; a call then changes only the addresses of its
