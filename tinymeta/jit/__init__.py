@@ -39,7 +39,7 @@ In reading order, with their lines:
     replay.py 256      a call;  arena.py 95: its memory
     step_kernels.py 187  what runs a step;  then fixed_kernels.py 154, machine.py 157
     task_roles.py 247  what depends on one task alone;  then split.py 168, chunk_count.py 64
-    chunks.py 215      runs them;  then tree_sum.py 118, work_buffers.py 174, call_arrays.py 81
+    chunks.py 215      runs them;  then tree_sum.py 118, work_buffers.py 175, call_arrays.py 81
     job_tables.py 233  the chunks as numbers
     threads.py 159     workers
     explained.py 202   shows all of it;  then described.py 160, story.py 127, listing.py 88
