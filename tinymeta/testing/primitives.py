@@ -102,7 +102,7 @@ def on_cases(op: Primitive, examples: int, check_case: Callable) -> None:
 
     @settings(
         max_examples=examples,
-        phases=[phase for phase in settings.default.phases if phase in PHASES],
+        phases=[phase for phase in settings().phases if phase in PHASES],
         deadline=None,
         report_multiple_bugs=False,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
