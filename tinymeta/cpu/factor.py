@@ -88,9 +88,11 @@ def lu_contiguous(out, a):
     n = a.shape[1]
     for t in range(a.shape[0]):
         p, lower, upper = out[t, 0], out[t, 1], out[t, 2]
-        p[:], lower[:], upper[:] = 0, 0, a[t]
+        p[:], lower[:] = 0, 0
         for k in range(n):
             p[k, k], lower[k, k] = 1, 1
+            for j in range(n):  # assigned as a whole, Numba compiles an error's text, too
+                upper[k, j] = a[t, k, j]
         _eliminate(p, lower, upper, 0, n)
 
 
@@ -159,13 +161,15 @@ def triangular_solve_contiguous(out, matrix, b, transposed):
     for t in range(b.shape[0]):
         for step in range(n):
             i = n - 1 - step if transposed else step
-            out[t, i] = b[t, i]
+            for c in range(width):
+                out[t, i, c] = b[t, i, c]
             for solved in range(step):
                 k = n - 1 - solved if transposed else solved
                 factor = matrix[t, k, i] if transposed else matrix[t, i, k]
                 for c in range(width):
                     out[t, i, c] -= factor * out[t, k, c]
-            np.divide(out[t, i], matrix[t, i, i], out[t, i])  # by 0, too, as NumPy does
+            for c in range(width):  # by 0, too, as NumPy does
+                out[t, i, c] = np.divide(out[t, i, c], matrix[t, i, i])
 
 
 def _in_a_row(x: np.ndarray) -> np.ndarray:
