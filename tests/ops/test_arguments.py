@@ -241,3 +241,31 @@ def test_what_is_no_flag(name):
         with pytest.raises(TypeError, match=rf"^{name}: keepdims=[^\n]* must be True or False$"):
             getattr(tm, name)(x, 0, bad)
     assert getattr(tm, name)(x, 0, np.True_).shape == getattr(tm, name)(x, 0, 1).shape == (1, 3)
+
+
+IMAGE, KERNEL = np.ones((1, 4, 4, 1), np.float32), np.ones((3, 3, 1, 1), np.float32)
+TOO_LARGE = {
+    "zeros": lambda n: tm.zeros(n),
+    "ones": lambda n: tm.ones((n, n)),
+    "full": lambda n: tm.full(n, 1.0),
+    "eye": lambda n: tm.eye(n),
+    "arange": lambda n: tm.arange(n),
+    "arange by half": lambda n: tm.arange(0.0, n, 0.5),
+    "linspace": lambda n: tm.linspace(0, 1, n),
+    "tile": lambda n: tm.tile(np.ones(2), n),
+    "repeat": lambda n: tm.repeat(np.ones(2), n),
+    "one_hot": lambda n: tm.one_hot(np.zeros(3, int), n),
+    "conv2d": lambda n: tm.conv2d(IMAGE, KERNEL, dilation=n),
+    "conv1d": lambda n: tm.conv1d(IMAGE[0], KERNEL[0], dilation=n),
+    "conv_transpose2d": lambda n: tm.conv_transpose2d(IMAGE, KERNEL, stride=n),
+}
+
+
+@pytest.mark.parametrize("name", TOO_LARGE)
+def test_more_than_the_memory_is_a_sentence_before_it_is_tried(name):
+    with pytest.raises(ValueError, match=r"^\w+: the shape .* (does not fit|is larger than an)"):
+        TOO_LARGE[name](2**50)
+
+
+def test_a_view_needs_no_memory():
+    assert tm.broadcast_to(1.0, (10**7, 10**7)).shape == (10**7, 10**7)

@@ -75,3 +75,26 @@ def test_single_precision_is_no_mistake_and_is_named(torch):
         check_meta_grad(
             lambda p, tasks: meta_grad(single(p), single(tasks)), loss, adapt, PARAMS, TASKS
         )
+
+
+def test_a_module_stands_for_its_named_parameters(torch):
+    net = torch.nn.Linear(2, 1)
+
+    def objective(p, batch):
+        x, y = batch
+        return ((x @ p["weight"].mT + p["bias"][..., None, :] - y) ** 2).mean((1, 2))
+
+    def inner(p, support):
+        leaves = [x if x.requires_grad else x.requires_grad_() for x in p.values()]
+        p = dict(zip(p, leaves))
+        grads = torch.autograd.grad(objective(p, support).sum(), leaves, create_graph=True)
+        return {name: x - RATE * g for (name, x), g in zip(p.items(), grads)}
+
+    def meta_grad(p, tasks, scale=1.0):
+        copies = {name: x.expand(T, *x.shape) for name, x in p.items()}
+        loss = objective(inner(copies, tasks.support), tasks.query).mean()
+        return {k: scale * g for k, g in zip(p, torch.autograd.grad(loss, list(p.values())))}
+
+    check_meta_grad(meta_grad, objective, inner, net, TASKS)
+    with pytest.raises(AssertionError, match="the meta-gradient is wrong"):
+        check_meta_grad(lambda p, t: meta_grad(p, t, 1.01), objective, inner, net, TASKS)

@@ -76,7 +76,7 @@ def run(tmp_path, capsys):
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-@pytest.mark.parametrize("method", ["maml", "prototypical", "maml++"])
+@pytest.mark.parametrize("method", ["maml", "prototypical", "maml++", "siamese"])
 def test_what_is_trained_is_evaluated_and_asked(method, channels, run, tmp_path, monkeypatch):
     if method == "maml++":
         monkeypatch.setattr(pictures, "pyplot", lambda: None)

@@ -316,3 +316,11 @@ def test_losses_that_do_not_move_say_nothing():
         )
     said = complaint(lambda p, tasks: p, constant, lambda p, support: p, NET, NET_TASKS)
     assert "is wrong" in said
+
+
+@pytest.mark.parametrize("params", [object(), "weights", {"w": np.ones(2), "f": print}])
+def test_parameters_that_are_no_arrays_are_named(params):
+    with pytest.raises(
+        TypeError, match=r"^check_meta_grad: params.* is .*, which is no array: giv"
+    ):
+        check_meta_grad(print, print, print, params, (np.ones((2, 1)), np.ones((2, 1))))

@@ -5,6 +5,7 @@
 
 import math
 import operator
+import os
 from collections.abc import Iterable
 from typing import Any
 
@@ -17,6 +18,17 @@ ShapeDtype = tuple[Shape, np.dtype]  # of a result: what a shape rule returns
 Axes = int | tuple[int, ...] | None  # as callers write them; None: all
 AxisTuple = tuple[int, ...]  # as `as_axes` returns them: increasing, non-negative
 _MOST = 2**59  # elements: no machine has as much memory
+
+
+def _memory() -> int:
+    """Bytes of this machine's memory, or of the largest where the system does not say."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):  # it is no POSIX system
+        return _MOST
+
+
+_MEMORY = _memory()
 
 
 def size_of(shape: Iterable[int]) -> int:
@@ -71,8 +83,11 @@ def as_sizes(name: str, shape: Any) -> Shape:
     return tuple([operator.index(n) for n in shape])
 
 
-def as_shape(name: str, shape: Any) -> Shape:
+def as_shape(name: str, shape: Any, held: bool = True) -> Shape:
     """A shape as a tuple of ints.
+
+    held: whether the array has an element of its own, of a byte or more, for each place, so that it
+    must fit this machine's memory; a view need not.
 
     Raises TypeError for what is no shape, ValueError for a negative size, or too large ones.
     """
@@ -81,6 +96,11 @@ def as_shape(name: str, shape: Any) -> Shape:
         raise ValueError(f"{name}: the shape {sizes} has a negative size")
     if max(size_of(sizes), *sizes, 0) > _MOST:
         raise ValueError(f"{name}: the shape {shown(sizes)} is larger than any memory")
+    if held and size_of(sizes) > _MEMORY:
+        raise ValueError(
+            f"{name}: the shape {shown(sizes)} does not fit this machine's memory of "
+            f"{_MEMORY / 1e9:.0f} GB: choose a smaller one"
+        )
     return sizes
 
 

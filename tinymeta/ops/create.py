@@ -1,5 +1,6 @@
 """Tensors from nothing: constants, float32 unless asked otherwise."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -57,6 +58,8 @@ def arange(*bounds: Any, dtype: Any = None) -> Tensor:
     elif any(isinstance(b, (float, np.floating)) for b in bounds):
         numpy_floats = [b for b in bounds if isinstance(b, np.floating)]
         dtype = np.result_type(*numpy_floats) if numpy_floats else np.float32
+    start, stop, step = (0, *bounds, 1) if len(bounds) == 1 else (*bounds, 1)[:3]
+    as_shape("arange", max(0, math.ceil((stop - start) / step)))  # raises for more than the memory
     array = np.arange(*bounds, dtype=dtype)
     return asarray(array)
 

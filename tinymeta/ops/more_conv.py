@@ -126,6 +126,7 @@ def conv_transpose2d(
         image.append(size + more[k])
     if min(*image, *places) < 1:
         raise ValueError(f"{name}: the padding {padding} leaves nothing of {places} places")
+    as_shape(name, (*image, w.shape[-2]))  # raises for more than the memory
     geometry = geometry_of(name, image, kernel, steps, pads)
     if geometry.result != places:
         raise ValueError(f"{name}: no image of {image} has {places} places: pad less")

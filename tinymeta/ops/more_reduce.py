@@ -8,7 +8,7 @@ from ..core.checks import as_dtype, check_flag, check_whole, is_array, is_number
 from ..core.tensor import Tensor, asarray
 from . import reduce
 from .broadcast import with_ones, without
-from .checks import Axes, as_axes
+from .checks import Axes, as_axes, as_shape
 from .elementwise import equal, greater, not_equal
 from .join import concatenate
 from .movement import astype, reshape, transpose
@@ -75,6 +75,7 @@ def linspace(
         if not is_number(x) and not (is_array(x) and x.shape == ()):
             raise ValueError(f"linspace: start and stop are numbers or 0-d tensors, not {shown(x)}")
     a, b = promote("linspace", (start, stop), floating=True)
+    as_shape("linspace", num)  # raises for more than the memory
     shares = np.linspace(0, 1, num, endpoint=bool(endpoint))
     share = asarray(shares.astype(a.dtype))
     rest = asarray((1 - shares).astype(a.dtype))

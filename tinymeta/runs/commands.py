@@ -59,9 +59,15 @@ _TRAIN = tuple(
     "images method way shot size filters iterations tasks steps alpha beta select test-tasks seed "
     "device out resume".split()
 )
+
+
+def _has_inner_loop(method: str) -> bool:
+    return method not in ("prototypical", "siamese")
+
+
 _TRAIN_NEEDS = (  # as of `check_needs`
-    ("alpha", "method", "prototypical".__ne__),  # which has no inner loop
-    ("steps", "method", "prototypical".__ne__),
+    ("alpha", "method", _has_inner_loop),
+    ("steps", "method", _has_inner_loop),
     ("resume", "iterations", bool),
 )
 _EVALUATE = ("model", "images", "classes", "shot", "test-tasks", "seed", "device", "out")

@@ -2,8 +2,8 @@
 
 A learner follows from a run's flags alone, so that the file of its parameters, which holds them,
 is enough to ask it again. Asked, no query image sees another: the gradient methods normalise each
-beside its support set, a prototypical network by moments of training images, which are a part of
-what is saved.
+beside its support set, a prototypical and a siamese network by moments of training images, which
+are a part of what is saved.
 """
 
 import argparse
@@ -15,10 +15,12 @@ import numpy as np
 
 import tinymeta as tm
 
+from ..meta import siamese as siamese_network
 from ..system.unzip import naming_the_file
 from .methods import METHODS, build_method
 
-NAMES = (*METHODS, "prototypical")
+NAMES = (*METHODS, "prototypical", "siamese")
+_MARGIN = 10.0  # how far apart a siamese network lays different classes, as its example does
 _TEST_STEPS = 3  # inner steps where it is asked, as in Finn et al. 2017
 _KEPT: dict[str, Callable] = {  # the flags that a learner follows from, and their types
     "method": str,
@@ -58,10 +60,12 @@ def learner(args: argparse.Namespace, way: int | None = None) -> Learner:
     sizes: dict[str, Any] = {"filters": args.filters, "size": args.size, "channels": args.channels}
     if args.method == "prototypical":
         return _prototypical(args, way, sizes)
+    if args.method == "siamese":
+        return _siamese(args, way, sizes)
     if way > args.way:
         raise ValueError(
             f"{args.method} was trained to tell {args.way} classes apart, and {way} were given: "
-            "give fewer, or train with a larger --way, or with --method prototypical"
+            "give fewer, or train with a larger --way, or with --method prototypical or siamese"
         )
     net = tm.nn.conv4(args.way, **sizes)
     # As the paper counts alpha, of a sum over the ways; ours is a mean. Offsets are not adapted.
@@ -88,6 +92,19 @@ def _prototypical(args: argparse.Namespace, way: int, sizes: dict[str, Any]) -> 
     return Learner(
         tm.meta.prototypical(net, way=args.way),
         tm.meta.prototypical(frozen, way=way)._replace(init=lambda rng: _frozen(net, rng, blank)),
+        lambda params, images: net.freeze(params, images)[1],
+    )
+
+
+def _siamese(args: argparse.Namespace, way: int, sizes: dict[str, Any]) -> Learner:
+    """It learns of all pairs of a batch, and answers by the nearest example of the support set."""
+    net = tm.nn.conv4(None, head="flatten", **sizes)
+    blank = np.zeros((2, args.size, args.size, args.channels), np.float32)
+    frozen, _ = net.freeze(net.init(np.random.default_rng(0)), blank)
+    asked = siamese_network(frozen, margin=_MARGIN, way=way)
+    return Learner(
+        siamese_network(net, margin=_MARGIN, different=1 - 1 / args.way),
+        asked._replace(init=lambda rng: _frozen(net, rng, blank)),
         lambda params, images: net.freeze(params, images)[1],
     )
 

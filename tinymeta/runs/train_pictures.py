@@ -49,7 +49,7 @@ def main(args: argparse.Namespace, name: str) -> None:
     params = train_or_load(
         args,
         trained.training,
-        with_step_weights(args, lambda k: draw(args.tasks)),
+        with_step_weights(args, lambda k: _as_trained(args.method, draw(args.tasks))),
         rngs,
         name=name,
         evaluate=lambda params: score(params, split.validation, validation_rng, 100),
@@ -66,6 +66,14 @@ def main(args: argparse.Namespace, name: str) -> None:
     )
     ink = pictures.is_ink(split.test)
     pictures.draw_mistakes(*found, args.out / f"{name}_mistakes.png", ink=ink)
+
+
+def _as_trained(method: str, tasks: tm.Tasks) -> Any:
+    """The tasks as the method takes them: a siamese network all pictures of one, as one batch."""
+    if method != "siamese":
+        return tasks
+    parts = zip(tasks.support, tasks.query)
+    return tm.Batch(*(np.concatenate([np.asarray(x) for x in part], 1) for part in parts))
 
 
 def _check_ways(way: int, classes: Any) -> None:

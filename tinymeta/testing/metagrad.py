@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..core import tree
-from ..core.checks import check_function, check_one_of, check_whole
+from ..core.checks import check_function, check_one_of, check_whole, shown
 from .foreign import as_numpy
 from .frameworks import on_arrays_of
 from .kinks import Kink, crossed_kinks
@@ -75,6 +75,7 @@ def check_meta_grad(
     every task has its own copy; with `per_task` they are of one task and have no T, and the loss is
     a number. All three are given arrays of the framework of `params`, of NumPy for tensors of ours,
     floats in float64, and return arrays or tensors, computed in float64.
+    params: a tree of arrays; a PyTorch module stands for the dict of its named parameters.
     tasks: (support, query), task axis first. over_tasks: "mean" or "sum" of the tasks' losses.
 
     Costs at least 8 evaluations of F for each direction, of which each adapts to all tasks; a
@@ -88,6 +89,7 @@ def check_meta_grad(
     check_one_of("check_meta_grad", (*_FACTORS,), over_tasks=over_tasks)
     check_function("check_meta_grad", meta_grad=meta_grad, loss=loss, adapt=adapt)
     count = _number_of_tasks(tasks)
+    params = _tree_of_arrays(params)
     on_arrays = on_arrays_of(params)
     meta_grad, loss, adapt = on_arrays(meta_grad), on_arrays(loss), on_arrays(adapt)
     if per_task:
@@ -125,6 +127,19 @@ def check_meta_grad(
             kind = Undecided
         worst = _worst_leaf(exact, weight, theta, g, vs[0])
         raise kind("\n".join([_headline(bad) + fault, str(report), worst, *kinks]))
+
+
+def _tree_of_arrays(params: Any) -> Any:
+    """params; of a PyTorch module the dict of its parameters. Raises TypeError for what is none."""
+    if hasattr(params, "named_parameters"):
+        params = dict(params.named_parameters())
+    for path, x in zip(tree.paths(params), tree.leaves(params)):
+        if not hasattr(x, "dtype") and not isinstance(x, (int, float)):
+            raise TypeError(
+                f"check_meta_grad: params{path} is {shown(x)}, which is no array: give a tree of "
+                "arrays, such as a dict of them by their names"
+            )
+    return params
 
 
 def _number_of_tasks(tasks: Any) -> int:
