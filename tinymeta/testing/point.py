@@ -54,6 +54,7 @@ class Point(NamedTuple):
         def forward(function: Callable) -> Callable:
             return lambda *both: jvp(function, both[:n], both[n:])[1]
 
+        known: Arrays | None
         if mode == "rev":
             derivative, what = reverse, "cotangent"
             new, known = cast_like(us, self.outputs()), self.xs
