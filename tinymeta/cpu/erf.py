@@ -72,10 +72,10 @@ def erf_of_array(x: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
     for start in range(0, flat.size, _BLOCK):
         part = slice(start, start + _BLOCK)
         found[part] = _erf_of_block(flat[part].astype(real, copy=False), real)
-    found = found.reshape(x.shape)
+    shaped = found.reshape(x.shape)
     if out is None:
-        return found
-    np.copyto(out, found, casting="same_kind")
+        return shaped
+    np.copyto(out, shaped, casting="same_kind")
     return out
 
 

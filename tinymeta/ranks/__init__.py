@@ -9,10 +9,11 @@ Tests    tests/ranks/
         | sums.py        (0+1)+(2+3)    +    (4+5)+(6+7)         the tree of one process
     gradient             all ranks have the same bits of it
 
-MPI waits busily. In a job, give each rank a core (`srun --cpu-bind=cores`, `mpiexec -bind-to core`):
-this room pins none itself, as only the launcher knows what else runs on the machine. The tests have
-more ranks than some machines have cores, where two pinned to one core would wait out each other's
-time slices; they ask MPICH to yield after each poll instead (`MPIR_CVAR_POLLS_BEFORE_YIELD=1`).
+MPI waits busily. In a job, give each rank a core (`srun --cpu-bind=cores`, `mpiexec -bind-to
+core`): this room pins none itself, as only the launcher knows what else runs on the machine. The
+tests have more ranks than some machines have cores, where two pinned to one core would wait out
+each other's time slices; they ask MPICH to yield after each poll instead
+(`MPIR_CVAR_POLLS_BEFORE_YIELD=1`).
 
 In reading order: messages.py (what is sent, and how), sums.py (the tree), world.py (what the rest
 of tinymeta asks for), same.py (what has to be alike on all ranks), job.py (how a job begins and
