@@ -57,7 +57,7 @@ sum_p = Primitive("sum", family="reduce",  # axes: increasing and non-negative; 
 def broadcast_to(x: Any, shape: Any) -> Tensor:
     """`x` repeated along new leading axes and axes of size 1 to `shape`; ValueError if it fails."""
     x = asarray(x)
-    shape = as_shape("broadcast_to", shape, held=False)
+    shape = as_shape("broadcast_to", shape, own_memory=False)
     if x.shape == shape:
         return x
     pairs = zip(reversed(x.shape), reversed(shape))

@@ -83,10 +83,10 @@ def as_sizes(name: str, shape: Any) -> Shape:
     return tuple([operator.index(n) for n in shape])
 
 
-def as_shape(name: str, shape: Any, held: bool = True) -> Shape:
+def as_shape(name: str, shape: Any, own_memory: bool = True) -> Shape:
     """A shape as a tuple of ints.
 
-    held: whether the array has an element of its own, of a byte or more, for each place, so that it
+    own_memory: whether the array has an element of its own, of a byte or more, for each place, so that it
     must fit this machine's memory; a view need not.
 
     Raises TypeError for what is no shape, ValueError for a negative size, or too large ones.
@@ -96,7 +96,7 @@ def as_shape(name: str, shape: Any, held: bool = True) -> Shape:
         raise ValueError(f"{name}: the shape {sizes} has a negative size")
     if max(size_of(sizes), *sizes, 0) > _MOST:
         raise ValueError(f"{name}: the shape {shown(sizes)} is larger than any memory")
-    if held and size_of(sizes) > _MEMORY:
+    if own_memory and size_of(sizes) > _MEMORY:
         raise ValueError(
             f"{name}: the shape {shown(sizes)} does not fit this machine's memory of "
             f"{_MEMORY / 1e9:.0f} GB: choose a smaller one"
