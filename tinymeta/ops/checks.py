@@ -86,8 +86,8 @@ def as_sizes(name: str, shape: Any) -> Shape:
 def as_shape(name: str, shape: Any, own_memory: bool = True) -> Shape:
     """A shape as a tuple of ints.
 
-    own_memory: whether the array has an element of its own, of a byte or more, for each place, so that it
-    must fit this machine's memory; a view need not.
+    own_memory: whether the array has memory of its own, a byte or more for each element, which this
+    machine must have; a view has not.
 
     Raises TypeError for what is no shape, ValueError for a negative size, or too large ones.
     """
