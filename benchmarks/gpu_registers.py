@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 from tinymeta.cuda.driver import with_older_version
+from tinymeta.system.resources import cores
 
 _USED = re.compile(r"Used (\d+) registers")
 _SPILT = re.compile(r"(\d+) bytes spill stores")
@@ -30,7 +31,7 @@ def registers(texts: Iterable[str], capability: tuple[int, int] = (9, 0)) -> dic
     path, texts = assembler(), list(dict.fromkeys(texts))
     if path is None:
         return {}
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(cores()) as pool:
         said = pool.map(lambda text: _assembled(path, text, capability), texts)
     found = {}
     for text, words in zip(texts, said):

@@ -1,12 +1,16 @@
 """Where arrays live: transfers, mixed devices, the pool, other libraries' memory."""
 
 import gc
+import importlib
+import time
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 import tinymeta as tm
-from tinymeta.cuda import Array, allocate, dlpack, move
+from tinymeta.cuda import Array, allocate, dlpack, move, target
 from tinymeta.cuda.driver import OUT_OF_MEMORY, DriverError, current
 from tinymeta.cuda.memory import memory_pool, rounded_size
 from tinymeta.cuda.simulator import SimulatedPointer
@@ -109,6 +113,26 @@ def test_the_simulator_sees_a_read_outside():
         SimulatedPointer(buffer, 0, np.float32)[-1]
     with pytest.raises(IndexError, match="element 128"):
         SimulatedPointer(buffer, 0, np.float32)[128]
+
+
+@pytest.mark.skipif(not SIMULATED, reason="a GPU's memory is there before its threads")
+def test_the_simulators_threads_share_one_array(monkeypatch):
+    """Of each dtype, and if all ask for it at the same time."""
+    kernel = SimpleNamespace(shared=SimpleNamespace(_allocations={}))
+    simulator = importlib.import_module("numba.cuda.simulator.kernel")
+    monkeypatch.setattr(simulator, "_get_kernel_context", lambda: kernel)
+    empty = np.empty
+
+    def slow_empty(*args):
+        time.sleep(0.001)
+        return empty(*args)
+
+    monkeypatch.setattr(np, "empty", slow_empty)
+    dtypes = [np.float32, np.float64] * 8
+    with ThreadPoolExecutor(len(dtypes)) as pool:
+        found = list(pool.map(lambda dtype: target.shared_array(4, dtype), dtypes))
+    assert len({id(array) for array in found}) == 2
+    assert [array.dtype for array in found] == dtypes
 
 
 # ---- other libraries -----------------------------------------------------------------------------

@@ -157,7 +157,7 @@ def test_what_is_set_aside_is_of_the_name_alone(tmp_path, capsys):
     ],
 )
 def test_tables_of_an_earlier_run_are_kept_too(work, name, flags, start, tmp_path, monkeypatch):
-    size = SimpleNamespace(replay=SimpleNamespace(memory=SimpleNamespace(size=0)))
+    size = SimpleNamespace(replay=SimpleNamespace(memory=SimpleNamespace(size=0)), chunks=())
     for module in (tm, sys.modules["tinymeta.meta.train"]):
         monkeypatch.setattr(module, "jit", lambda f: f)  # to compile takes longer
     monkeypatch.setattr(tm, "explain", lambda *_: size)

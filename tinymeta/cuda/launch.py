@@ -34,7 +34,8 @@ class LaunchRecording(NamedTuple):
     noted: list["NotedLaunch"]  # the same for people; it keeps the memory that they read and write
 
 
-_STATEMENT = re.compile(r"(?m)^ *(?:p\d+_)?v\d+ = (.*)$")
+_STATEMENT = re.compile(r"(?m)^ *v\d+ = (.*)$")
+_PHASE = re.compile(r"\bp\d+_")  # before the names of a phase (phase_source.py)
 _thread = threading.local()  # recording: the LaunchRecording that is being filled, or None
 
 
@@ -78,7 +79,8 @@ class GpuKernel:
         """Where it is written, and what tells it from others: of a loop, what it computes."""
         place = self.function.__module__.rpartition(".")[2]
         if "\n" in self.identity:
-            return f"{place}: {'; '.join(_STATEMENT.findall(self.identity)) or 'copies or sums'}"
+            text = _PHASE.sub("", self.identity)
+            return f"{place}: {'; '.join(_STATEMENT.findall(text)) or 'copies or sums'}"
         return f"{place}: {self.identity or self.function.__name__}"
 
     def ptx(self, kinds: tuple, capability: tuple[int, int]) -> str:

@@ -11,6 +11,7 @@ same functions run in Numba's simulator instead, a Python thread for each thread
 import functools
 import hashlib
 import importlib
+import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator
@@ -25,6 +26,7 @@ import numpy as np
 from llvmlite import ir
 from numba.core import cgutils, config, types
 from numba.core.errors import RequireLiteralValue
+from numba.np.numpy_support import as_dtype
 
 from ..system.kernel_folder import load_kernel, save_kernel
 
@@ -144,11 +146,20 @@ def _version() -> str:
 # ---- what kernels are written with, besides Python ----------------------------------------------
 
 if SIMULATED:
+    _sharing = threading.Lock()
 
     def shared_array(count, dtype):
-        """`count` elements that the threads of a block share; once in a kernel."""
+        """`count` elements that the threads of a block share; at most one on a line of a kernel.
+
+        The simulator's own function makes two where two threads ask at the same time.
+        """
         simulator = importlib.import_module("numba.cuda.simulator.kernel")
-        return simulator._get_kernel_context().shared.array(count, dtype)
+        known = simulator._get_kernel_context().shared._allocations
+        asking = sys._getframe(1)
+        kind = as_dtype(dtype) if isinstance(dtype, types.Type) else np.dtype(dtype)
+        with _sharing:
+            place = (asking.f_code.co_filename, asking.f_lineno, kind)
+            return known.setdefault(place, np.empty(count, kind))
 
     def device_function(function: Callable) -> Any:
         return function
