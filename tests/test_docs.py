@@ -10,6 +10,7 @@ import shutil
 import struct
 import sys
 import types
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -110,7 +111,8 @@ def test_the_picture_is_drawn_by_chromium(tmp_path):
     pytest.importorskip("playwright", reason="needs playwright: pip install it")
     if not shutil.which("chromium"):
         pytest.skip("needs chromium: apt-get install chromium")
-    with without_compiling():
-        explain_step.main(["--out", str(tmp_path), "--picture"])
+    # In another thread: one has one Playwright at a time, here perhaps that of tests/browser.
+    with without_compiling(), ThreadPoolExecutor(1) as pool:
+        pool.submit(explain_step.main, ["--out", str(tmp_path), "--picture"]).result()
     header = (tmp_path / "maml_step.png").read_bytes()[:24]
     assert struct.unpack(">II", header[16:]) == tuple(explain_step.SIZE.values())
