@@ -228,6 +228,7 @@ def test_an_alphabet_is_turned_as_a_whole():
         (dict(drawers=7), "drawers=7 needs 7 drawers of a character, and this set has 6"),
         (dict(classes=5), "alphabets of 5 characters, and this set has 0"),
         (dict(classes=4, alphabets=4), "as many alphabets of 1 characters, and this set has 3"),
+        (dict(classes=1, alphabets=2), "classes=1 cannot be of alphabets=2"),
     ],
 )
 def test_a_group_that_cannot_be_drawn(options, message):
