@@ -132,8 +132,8 @@ def groups(
     evenly as can be: characters of one alphabet are the hard ones to distinguish. With rotations,
     each alphabet is rotated as a whole by one multiple of 90 degrees, which makes it a new one.
 
-    Raises ValueError for fewer classes than alphabets, and where the set has too few drawers, or too
-    few alphabets that are large enough.
+    Raises ValueError for fewer classes than alphabets, and where the set has too few drawers, or
+    too few alphabets that are large enough.
     """
     classes, drawers, alphabets = check_whole(
         "groups", classes=classes, drawers=drawers, alphabets=alphabets
@@ -142,8 +142,8 @@ def groups(
     check_counts("groups", characters, f"drawers={drawers}", drawers, "lower drawers")
     if classes < alphabets:
         raise ValueError(
-            f"groups: classes={classes} cannot be of alphabets={alphabets}: raise classes, or lower "
-            "alphabets"
+            f"groups: classes={classes} cannot be of alphabets={alphabets}: raise classes, or "
+            "lower alphabets"
         )
     counts = np.diff(np.arange(alphabets + 1) * classes // alphabets)  # classes of each alphabet
     sizes = np.bincount(characters.alphabet)
