@@ -267,5 +267,11 @@ def test_more_than_the_memory_is_a_sentence_before_it_is_tried(name):
         TOO_LARGE[name](2**50)
 
 
+@pytest.mark.parametrize("bounds", [(0, 5, 1e-320), (10**400,), (0, 10**400, 1.0)])
+def test_numbers_that_nobody_can_count(bounds):
+    with pytest.raises(ValueError, match="^arange: .* than any memory holds: take a larger step$"):
+        tm.arange(*bounds)
+
+
 def test_a_view_needs_no_memory():
     assert tm.broadcast_to(1.0, (10**7, 10**7)).shape == (10**7, 10**7)

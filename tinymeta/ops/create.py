@@ -45,6 +45,7 @@ def arange(*bounds: Any, dtype: Any = None) -> Tensor:
 
     bounds: stop; or start, stop; or start, stop, step. dtype: by default int64 for integers,
     float32 for floats, their own for NumPy's floating scalars.
+    Raises TypeError for what are no numbers, ValueError for more than fit the memory.
     """
     are_numbers = all(map(is_number, bounds))
     if not 1 <= len(bounds) <= 3 or not are_numbers or bounds[2:] == (0,):
@@ -59,7 +60,14 @@ def arange(*bounds: Any, dtype: Any = None) -> Tensor:
         numpy_floats = [b for b in bounds if isinstance(b, np.floating)]
         dtype = np.result_type(*numpy_floats) if numpy_floats else np.float32
     start, stop, step = (0, *bounds, 1) if len(bounds) == 1 else (*bounds, 1)[:3]
-    as_shape("arange", max(0, math.ceil((stop - start) / step)))  # raises for more than the memory
+    try:
+        count = math.ceil((stop - start) / step)
+    except OverflowError:
+        raise ValueError(
+            f"arange: from {shown(start)} to {shown(stop)} in steps of {shown(step)} there are more "
+            "numbers than any memory holds: take a larger step"
+        ) from None
+    as_shape("arange", max(0, count))  # raises for more than the memory
     array = np.arange(*bounds, dtype=dtype)
     return asarray(array)
 
