@@ -28,17 +28,18 @@ kernel args    the int64s that a kernel is called with: places in the arena, siz
 
 In reading order, with their lines:
     signatures.py 193  jit itself;  then compile.py 84: the passes in order
-    program.py 271     Equation, Program, Builder;  then trace.py 193, scalar.py 130
+    program.py 254     Equation, Program, Builder;  then internal.py 24, trace.py 193
+                       and scalar.py 130
     origin.py 105      order, scope and rule of an equation, and what it descends from
-    lower.py 186       and simplify.py 81: Program -> Program;  its rules: rewrites.py 196,
+    lower.py 187       and simplify.py 81: Program -> Program;  its rules: rewrites.py 196,
                        joins.py 99, cuts.py 122
-    window_rows.py 166  products in blocks;  then views.py 96, legalize.py 87
+    window_rows.py 167  products in blocks;  then views.py 96, legalize.py 88
     loops.py 86        what a loop can compute;  then materialize.py 113, fuse.py 127
     loop_body.py 109   and codegen.py 225, operand_pointer.py 67: a loop as source text
     array_kernels.py 158  windows, indices, argmax as source text;  then cache.py 131
     memory.py 241      sliding.py 77, plan.py 73: a place for each value
     replay.py 256      a call;  arena.py 95: its memory
-    step_kernels.py 187  what runs a step;  then fixed_kernels.py 154, machine.py 157
+    step_kernels.py 188  what runs a step;  then fixed_kernels.py 154, machine.py 157
     task_roles.py 247  what depends on one task alone;  then split.py 168, chunk_count.py 64
     chunks.py 215      runs them;  then tree_sum.py 118, work_buffers.py 175, call_arrays.py 81
     job_tables.py 233  the chunks as numbers

@@ -18,8 +18,9 @@ puts 4 copies.
 import numpy as np
 
 from ..core.strides import dense, evenly_strided
+from .internal import INTERNAL, Internal
 from .loops import can_loop
-from .program import INTERNAL, Builder, Equation, Internal, Program, program_of
+from .program import Builder, Equation, Program, program_of
 from .views import VIEWS, changes_unit_axes_only, layout_of, source
 from .window_rows import BLOCKED
 

@@ -31,7 +31,8 @@ import numpy as np
 from ..core.primitive import registry
 from ..cpu import conv as kernels
 from ..cpu.pool import window_argmax
-from .program import INTERNAL, Builder, Equation, Internal, Program, rewrite
+from .internal import INTERNAL, Internal
+from .program import Builder, Equation, Program, rewrite
 from .views import VIEWS, source
 
 

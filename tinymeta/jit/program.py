@@ -24,6 +24,7 @@ import numpy as np
 
 from ..core.primitive import registry, run_eagerly
 from ..core.scope import state
+from .internal import operation
 from .origin import Origin, caller_location, inherit
 
 _serial_numbers = count(1)
@@ -251,21 +252,3 @@ def checked(program: Program, pass_name: str) -> Program:
     for y in (*program.outputs, *program.inputs):
         assert y in seen, f"{pass_name}: {y} is not in the program"
     return program
-
-
-# ---- internal primitives ------------------------------------------------------------------------
-
-
-class Internal(NamedTuple):
-    """A primitive that only the compiler uses: it has no derivative, as gradients are traced."""
-
-    shape: Callable  # (inputs, static) -> shape, dtype
-    kernel: Callable  # kernel(out, *arrays, **static) fills `out`
-
-
-INTERNAL: dict[str, Internal] = {}  # by name; lower.py and legalize.py fill it
-
-
-def operation(name: str) -> Any:
-    """The primitive or internal primitive of this name; it has a shape rule `shape`."""
-    return INTERNAL[name] if name in INTERNAL else registry[name]

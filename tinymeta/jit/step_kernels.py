@@ -32,9 +32,10 @@ from . import fixed_kernels
 from .array_kernels import ArrayKernel, array_kernel_of
 from .codegen import LoopKernel, kernel_of
 from .fuse import Step
+from .internal import INTERNAL
 from .lower import geometry_numbers, padded_axis
 from .plan import ExecutionPlan
-from .program import INTERNAL, Equation
+from .program import Equation
 from .views import stored_layout
 from .window_rows import BLOCKED, window_sizes
 

@@ -24,7 +24,8 @@ import numpy as np
 
 from ..cpu import conv as kernels
 from ..cpu.window_blocks import BLOCK_BYTES
-from .program import INTERNAL, Builder, Equation, Internal, Program, rewrite
+from .internal import INTERNAL, Internal
+from .program import Builder, Equation, Program, rewrite
 
 BLOCKED = ("conv_blocks", "conv_weight_blocks", "conv_input_blocks")
 LARGE = BLOCK_BYTES  # of a matrix of windows, from which it is not stored

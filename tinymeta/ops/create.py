@@ -64,8 +64,8 @@ def arange(*bounds: Any, dtype: Any = None) -> Tensor:
         count = math.ceil((stop - start) / step)
     except OverflowError:
         raise ValueError(
-            f"arange: from {shown(start)} to {shown(stop)} in steps of {shown(step)} there are more "
-            "numbers than any memory holds: take a larger step"
+            f"arange: from {shown(start)} to {shown(stop)} in steps of {shown(step)} there are "
+            "more numbers than any memory holds: take a larger step"
         ) from None
     as_shape("arange", max(0, count))  # raises for more than the memory
     array = np.arange(*bounds, dtype=dtype)
