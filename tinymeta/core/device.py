@@ -27,6 +27,8 @@ def device(name: str) -> AbstractContextManager[None]:
     an unknown name, RuntimeError if the device is not usable here.
     """
     name = checked_device_name(name)
+    if name == "cpu":  # without a look for GPUs, whose room is slow to import
+        return setting(device=name)
     available = devices()
     if name in available:
         usable = available[name]

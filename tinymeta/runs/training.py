@@ -25,6 +25,8 @@ from .console import output_may_fail, signals_as_ctrl_c
 from .flags import config, config_to_resume
 from .run_files import back_up_earlier_run, exclusive, write_curve
 
+_SECONDS_BETWEEN_PICTURES = 30  # to draw a curve takes half a second, longer than a short training
+
 
 def run_example(main: Callable, args: argparse.Namespace, name: str) -> None:
     """Call main(args, name) on the chosen device, while no other run has its files.
@@ -139,9 +141,17 @@ def train_or_load(
 
     score_name = f"validation {measure}"
 
-    def save(params, curve):
-        write_curve(curve, args.out / f"{name}.csv", score_name)
+    def draw(curve):
         pictures.draw_curve(curve, args.out / f"{name}_curve.png", score_name, name)
+
+    last_drawn = time.monotonic()
+
+    def save(params, curve):
+        nonlocal last_drawn
+        write_curve(curve, args.out / f"{name}.csv", score_name)
+        if time.monotonic() - last_drawn > _SECONDS_BETWEEN_PICTURES:
+            draw(curve)
+            last_drawn = time.monotonic()
 
     def begun():
         if not args.resume:
@@ -168,6 +178,8 @@ def train_or_load(
         begun=begun,
     )
     if not run.finished:
+        if current().first and run.curve:
+            draw(run.curve)
         _exit_stopped(run)
     params = run.params
     if args.select == "best" and run.best:
@@ -183,6 +195,8 @@ def train_or_load(
             f"{path} could not be written ({error}): make room, then go on from "
             f"{checkpoint.path} with {resume_command()}"
         ) from None
+    if current().first:
+        draw(run.curve)
     print(
         f"{name}: {run.curve[-1].pace:.3g} ms an update, peak memory "
         f"{run.curve[-1].memory:.0f} MB, kept in {path}"
