@@ -1,4 +1,4 @@
-"""Forward mode: the derivative along a tangent, by transposing the rules of reverse mode.
+"""Forward mode: the derivative along a tangent, which each operation carries to its result.
 
 An example before the mechanism: jvp(f, (2.0,), (1.0,)) for f(x) = sin(x) * x.
 
@@ -7,11 +7,8 @@ An example before the mechanism: jvp(f, (2.0,), (1.0,)) for f(x) = sin(x) * x.
     s = sin(x)      sin 2       cos 2                      u -> u cos x,  transposed: t -> t cos x
     y = mul(s, x)   2 sin 2     2 cos 2 + 1 sin 2          u -> u x, u -> u s, transposed and added
 
-A derivative rule maps the cotangent u of an operation's result to that of an input: u -> J^T u. It
-is linear in u, so its own pullback is its transpose, t -> J t, wherever it is taken: that is how
-the operation carries a tangent. No operation needs a second rule. Nobody needs the value of J^T u
-either, so u is `Undefined`, and what a rule makes of it is shapes alone; only what is made of the
-primals is computed, cos x above.
+No operation needs a second rule: that of reverse mode is transposed (transpose.py). What is left to
+do here is to run each operation twice, on primals and on tangents, and to keep the two apart.
 
 Invariant: while `jvp` runs its function, each tensor made from the arguments has a `dual`: its
 primal and its tangent, which are tensors of whoever called jvp. Operations on these are run in the
@@ -27,18 +24,17 @@ the function, its pullback and the pullback's pullback, holds all values of all 
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from . import tree
 from .checks import check_flag, check_function, check_instance
-from .grad import as_cotangent, detach, zeros_like
-from .primitive import Primitive, require, run_eagerly
+from .grad import as_cotangent, zeros_like
+from .primitive import require
 from .scope import setting, state
-from .tape import backward_pass, check_share, fresh_leaf, tape_between
 from .tensor import Tensor, asarray, serials
+from .transpose import pushed_tangent
 
 
 class Dual(NamedTuple):
@@ -47,21 +43,6 @@ class Dual(NamedTuple):
     primal: Tensor
     tangent: Tensor | None  # None: zero
     of: "Pushforward"
-
-
-class Undefined(NamedTuple):
-    """The value of a cotangent of which shape and dtype are all that is asked."""
-
-    shape: tuple[int, ...]
-    dtype: np.dtype
-    device: str
-
-    def view(self) -> np.ndarray:
-        """What `.numpy()` and `.item()` ask for."""
-        raise TypeError(
-            "a derivative rule reads the value of its cotangent g: a rule is linear in g, so what "
-            "it does cannot depend on that; compute with operations of tinymeta"
-        )
 
 
 class Pushforward:
@@ -130,7 +111,7 @@ class Pushforward:
         with self.outside():
             y, primitive, static = run(primals)
             node = Tensor(y.value, primitive, primals, static, y.serial, y.order, y.dual)
-            tangent = _pushed(node, tangents)
+            tangent = pushed_tangent(node, tangents)
         is_constant = tangent is None and not y.serial
         dual = None if is_constant else Dual(y, tangent, self)
         if state.recording and any(t.primitive for t in inputs):  # a grad inside of the jvp
@@ -141,74 +122,9 @@ class Pushforward:
         return result, primitive, static
 
 
-def run_as_one(run: Callable, inputs: tuple[Tensor, ...]) -> tuple[Tensor, Any, dict]:
-    """What `bind` does of a primitive, for a computation that is to be one node of the tape.
-
-    run: of tensors like `inputs`, to (its result, who has `name` and `input_cotangents`).
-    Returns the result, who has the rule, and no static.
-    """
-    is_tracked = any(t.serial for t in inputs)
-    if state.forward is not None and is_tracked:
-        return state.forward.result_of(partial(run_as_one, run), inputs)
-    y, call = run(inputs)
-    if state.recording and is_tracked:
-        return Tensor(y.value, call, inputs, {}, next(serials), state.order), call, {}
-    return Tensor(y.value), call, {}
-
-
 def _with_dual(value: Any, dual: Dual) -> Tensor:
     """A tensor without a history that is tracked, as it has a dual."""
     return Tensor(value, None, (), None, next(serials), state.order, dual)
-
-
-def _pushed(node: Tensor, tangents: dict[int, Tensor]) -> Tensor | None:
-    """The tangent of `node`: the transposed rules of its inputs, each of that one's tangent, added.
-
-    tangents: by the input's place. None: zero. It is the backward pass over what the rules did with
-    u, from the cotangents J^T u, which are given the tangents, to u. Raises what `backward_pass`
-    raises, and ValueError for a rule that is not linear.
-    """
-    if not tangents or node.dtype.kind != "f" or type(node.value) is Undefined:
-        return None
-    name, places, was_recording = node.primitive.name, list(tangents), state.recording
-    ignorant = _leaving_undefined(state.interpreter or run_eagerly)
-    first_serial = next(serials)
-    u = fresh_leaf(Tensor(Undefined(node.shape, node.dtype, node.device)))
-    with setting(interpreter=ignorant, recording=True):
-        shares = node.primitive.input_cotangents(u, node, places)
-        with_rule = [(i, share) for i, share in zip(places, shares) if share is not None]
-        for i, share in with_rule:
-            check_share(name, i, node.inputs[i], share)
-        tape = tape_between([share for _, share in with_rule], [u], first_serial)
-        depends_on_others = tape.older_tracked or any(t.serial for t in tangents.values())
-        state.recording = recording = was_recording and bool(depends_on_others)
-        sums: dict[int, Tensor] = {}
-        for i, share in with_rule:
-            if share.serial in tape.active:
-                before = sums.get(share.serial)  # two inputs may get one: both of `add` get u
-                sums[share.serial] = tangents[i] if before is None else before + tangents[i]
-        backward_pass(tape.nodes, tape.active, sums)
-    tangent = sums.get(u.serial)
-    is_defined = all(type(t.value) is not Undefined for t in tangents.values())
-    if tangent is not None and type(tangent.value) is Undefined and is_defined:
-        raise ValueError(
-            f"the derivative rule of {name} is not linear in its cotangent g: "
-            "a rule is g times something that does not depend on g"
-        )
-    return tangent if recording else detach(tangent)
-
-
-def _leaving_undefined(inner: Callable) -> Callable:
-    """The interpreter `inner`, but what is made of an Undefined is Undefined."""
-
-    def interpreter(primitive: Primitive, values: list, static: dict) -> Any:
-        for value in values:
-            if type(value) is Undefined:
-                shape, dtype = primitive.shape(*values, **static)
-                return Undefined(shape, np.dtype(dtype), value.device)
-        return inner(primitive, values, static)
-
-    return interpreter
 
 
 def jvp(f: Callable, primals: tuple, tangents: tuple, has_aux: bool = False) -> tuple:
