@@ -42,7 +42,7 @@ class Dual(NamedTuple):
 
     primal: Tensor
     tangent: Tensor | None  # None: zero
-    of: "Pushforward"
+    of: "Pushforward"  # the jvp that it belongs to: another's dual is none of its own
 
 
 class Pushforward:
@@ -61,9 +61,8 @@ class Pushforward:
 
     @contextmanager
     def inside(self) -> Iterator[None]:
-        """The state in which the function runs, whose caller is whoever asks for it: a checkpoint
-        runs a part of the function again after jvp has returned.
-        """
+        """The state in which the function runs; the caller is who asks for it, as a checkpoint
+        runs a part of the function again after jvp has returned."""
         before = self.outer, self.recording
         self.outer, self.recording = state.forward, state.recording
         try:
@@ -80,13 +79,13 @@ class Pushforward:
         """The primal and tangent of `t`; None if it depends on nothing outside."""
         if t.dual is not None and t.dual.of is self:
             return t.dual
-        is_from_outside = 0 < t.serial < self.first_serial
+        is_from_outside = 0 < t.serial < self.first_serial  # closed over, tracked by the caller
         return Dual(t, None, self) if is_from_outside else None
 
     def primal_of(self, t: Tensor) -> Tensor:
         """`t` as the caller may see it: without this tangent, with the caller's own history."""
         dual = self.dual_of(t)
-        if dual is None:
+        if dual is None:  # tracked, if at all, by a grad inside: to the caller a constant
             return Tensor(t.value) if t.serial else t
         return dual.primal
 

@@ -36,17 +36,18 @@ class Undefined(NamedTuple):
 def pushed_tangent(node: Tensor, tangents: dict[int, Tensor]) -> Tensor | None:
     """The tangent of `node`: the transposed rules of its inputs, each of that one's tangent, added.
 
-    tangents: by the input's place. None: zero. It is the backward pass over what the rules did with
-    u, from the cotangents J^T u, which are given the tangents, to u. Raises what `backward_pass`
-    raises, and ValueError for a rule that is not linear.
+    tangents: by the input's place. None: zero. The rules are run on u and recorded: that is a tape
+    from u to the J^T u. The backward pass over it, begun with the tangents in the place of
+    cotangents of the J^T u, ends at u with the tangent of `node`.
+    Raises what `backward_pass` raises, and ValueError for a rule that is not linear.
     """
     if not tangents or node.dtype.kind != "f" or type(node.value) is Undefined:
         return None
     name, places, was_recording = node.primitive.name, list(tangents), state.recording
-    ignorant = _leaving_undefined(state.interpreter or run_eagerly)
+    on_shapes = _leaving_undefined(state.interpreter or run_eagerly)
     first_serial = next(serials)
     u = fresh_leaf(Tensor(Undefined(node.shape, node.dtype, node.device)))
-    with setting(interpreter=ignorant, recording=True):
+    with setting(interpreter=on_shapes, recording=True):
         shares = node.primitive.input_cotangents(u, node, places)
         with_rule = [(i, share) for i, share in zip(places, shares) if share is not None]
         for i, share in with_rule:

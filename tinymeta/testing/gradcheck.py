@@ -184,7 +184,7 @@ def _compare(
     """
     doubles, originals = function
     gs = doubles.pullback(us)
-    along = doubles.value_terms(us, vs, gs)
+    along = doubles.value_terms(us, vs, gs)  # t -> <u, f(x + t v)>, term by term, and its rounding
     numeric = slope(*along)
     compared = [doubles.displaced(t, vs) for t in (0.0, -numeric.step, numeric.step)]
     dtypes = [x.dtype for x in originals.xs]

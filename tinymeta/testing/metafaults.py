@@ -28,7 +28,7 @@ FACTORS = {
     "sum": "the mean where the sum was expected (a factor 1/T)",
 }
 _NEGATIVE = "with its sign flipped"
-_ZERO = "it is zero (nothing of theta reaches the loss, or the rules return nothing)"
+ZERO = "it is zero (nothing of theta reaches the loss, or the rules return nothing)"
 _COARSE = "it is right to four digits: was it computed in float32?"
 
 
@@ -74,7 +74,7 @@ def name_of_fault(
     Every function with every factor is compared along every direction, until one fits all of them.
     """
     if not any(np.any(x) for x in tree.leaves(g)):
-        return ": " + _ZERO
+        return ": " + ZERO
     other_weight = weight * count if weight != 1 else weight / count
     for scale, remark in [(weight, ""), (other_weight, factor), (-weight, _NEGATIVE)]:
         for name, objective in known.items():
