@@ -3,11 +3,11 @@
     python -m benchmarks.checkers                      needs: pip install 'tinymeta[peers,test]'
     python -m benchmarks.checkers --only torch --out benchmarks/results/checkers.md
 
-Every case (checker_cases.py, checker_cases_after.py) is made a function of each framework and given
-to that framework's checker and to `check_grads`, in reverse mode and to second order, all else by
-default. Found: the checker raises on a fault. False alarm: it raises on a right function. No
-verdict: ours says `Kink` or `Undecided`. Times are CPU time of this process, at the second call:
-the first imports and compiles.
+Every case (checker_cases.py, checker_cases_after.py) is made a function of each framework
+(checker_frameworks.py) and given to that framework's checker and to `check_grads`, in reverse mode
+and to second order, all else by default. Found: the checker raises on a fault. False alarm: it
+raises on a right function. No verdict: ours says `Kink` or `Undecided`. Times are CPU time of this
+process, at the second call: the first imports and compiles.
 """
 
 import argparse
@@ -17,24 +17,17 @@ import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from tinymeta.system import disk
-from tinymeta.testing import Foreign, Kink, Undecided, Vacuous, check_grads
+from tinymeta.testing import Kink, Undecided, Vacuous
 
 from . import checker_cases as before
 from . import checker_cases_after as after
 from .checker_cases import Case
-
-
-class Checker(NamedTuple):
-    """A checker and the framework that its functions are of."""
-
-    name: str
-    framework: str
-    check: Callable  # (function, arrays) -> None, or raises
+from .checker_frameworks import MAKERS, Checker
 
 
 class Verdict(NamedTuple):
@@ -43,162 +36,6 @@ class Verdict(NamedTuple):
     said: str  # "right", "wrong" or "no verdict"
     seconds: float
     text: str = ""  # of its error
-
-
-# ---- a case as a function of each framework -----------------------------------------------------
-
-
-def in_torch(torch: Any, case: Case) -> Callable:
-    """The case as a function of torch tensors."""
-    m = _Namespace(
-        torch, array=torch.as_tensor, stop=lambda x: x.detach(), plain=lambda x: x.detach()
-    )
-    if case.backward is None:
-        return lambda *xs: case.f(m, *xs)
-
-    class Function(torch.autograd.Function):
-        @staticmethod
-        def forward(ctx: Any, *xs: Any) -> Any:
-            ctx.save_for_backward(*xs)
-            return case.f(m, *xs)
-
-        @staticmethod
-        def backward(ctx: Any, *gs: Any) -> Any:
-            return case.backward(m, _one_or_all(gs), *ctx.saved_tensors)
-
-    return Function.apply
-
-
-def in_jax(jax: Any, case: Case) -> Callable:
-    """The case as a function of JAX's arrays."""
-    m = _Namespace(jax.numpy, stop=jax.lax.stop_gradient, amax=jax.numpy.max)
-    if case.backward is None:
-        return lambda *xs: case.f(m, *xs)
-    function = jax.custom_vjp(lambda *xs: case.f(m, *xs))
-    function.defvjp(
-        lambda *xs: (case.f(m, *xs), xs), lambda xs, g: _as_tuple(case.backward(m, g, *xs))
-    )
-    return function
-
-
-def in_autograd(autograd: Any, case: Case) -> Callable:
-    """The case as a function of NumPy arrays, for HIPS autograd."""
-    value = autograd.tracer.getval
-    m = _Namespace(autograd.numpy, stop=value, plain=value, amax=autograd.numpy.max)
-    if case.backward is None:
-        return lambda *xs: case.f(m, *xs)
-    function = autograd.extend.primitive(lambda *xs: case.f(_Namespace(np, amax=np.max), *xs))
-
-    def rule(place: int) -> Callable:
-        return lambda ans, *xs: lambda g: _as_tuple(case.backward(m, g, *xs))[place]
-
-    autograd.extend.defvjp(function, *map(rule, range(len(case.inputs))))
-    return function
-
-
-class _Namespace:
-    """A module, with some names of ours in it."""
-
-    def __init__(self, module: Any, **names: Any):
-        self.module = module
-        self.__dict__.update(names)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.module, name)
-
-
-def _as_tuple(x: Any) -> tuple:
-    return x if isinstance(x, tuple) else (x,)
-
-
-def _one_or_all(gs: tuple) -> Any:
-    return gs if len(gs) > 1 else gs[0]
-
-
-# ---- the checkers -------------------------------------------------------------------------------
-
-
-def torch_checkers() -> tuple[Callable, list[Checker]]:
-    """(a case as torch's function, the checkers of such functions)."""
-    import torch
-
-    torch.set_num_threads(1)
-
-    def tracked(xs: list) -> list:
-        return [torch.tensor(x, requires_grad=True) for x in xs]
-
-    def once(f: Callable, xs: list) -> None:
-        torch.autograd.gradcheck(f, tracked(xs))
-
-    def twice(f: Callable, xs: list) -> None:
-        torch.autograd.gradcheck(f, tracked(xs))
-        torch.autograd.gradgradcheck(f, tracked(xs))
-
-    def fast(f: Callable, xs: list) -> None:
-        torch.autograd.gradcheck(f, tracked(xs), fast_mode=True)
-        torch.autograd.gradgradcheck(f, tracked(xs), fast_mode=True)
-
-    return lambda case: in_torch(torch, case), [
-        Checker("check_grads", "torch", lambda f, xs: check_grads(f, *map(torch.tensor, xs))),
-        Checker("torch gradcheck", "torch", once),
-        Checker("torch gradcheck and gradgradcheck", "torch", twice),
-        Checker("the same, fast mode", "torch", fast),
-    ]
-
-
-def jax_checkers() -> tuple[Callable, list[Checker]]:
-    """(a case as JAX's function, the checkers of such functions)."""
-    import jax
-    import jax.test_util
-
-    jax.config.update("jax_enable_x64", True)
-    theirs = jax.test_util.check_grads
-    arrays = lambda xs: [jax.numpy.asarray(x) for x in xs]
-    return lambda case: in_jax(jax, case), [
-        Checker("check_grads", "jax", lambda f, xs: check_grads(f, *arrays(xs))),
-        Checker(
-            "jax.test_util.check_grads",
-            "jax",
-            lambda f, xs: theirs(f, arrays(xs), order=2, modes=("rev",)),
-        ),
-    ]
-
-
-def autograd_checkers() -> tuple[Callable, list[Checker]]:
-    """(a case as a function for HIPS autograd, the checkers of such functions)."""
-    import autograd
-    import autograd.extend
-    import autograd.numpy
-    import autograd.test_util
-    import autograd.tracer
-    from autograd.core import make_vjp
-
-    theirs = autograd.test_util.check_grads
-
-    def vjp(f: Callable, *xs: Any) -> tuple:
-        box = autograd.builtins.tuple
-        pull, y = make_vjp(lambda xs: box(_as_tuple(f(*xs))), box(xs))
-
-        def gradients(us: tuple) -> list:
-            found = pull(box(us))
-            return [found[k] for k in range(len(xs))]
-
-        return y, gradients
-
-    return lambda case: in_autograd(autograd, case), [
-        Checker("check_grads", "autograd", lambda f, xs: check_grads(Foreign(f, vjp=vjp), *xs)),
-        Checker(
-            "autograd check_grads",
-            "autograd",
-            lambda f, xs: theirs(f, argnum=tuple(range(len(xs))), modes=["rev"], order=2)(*xs),
-        ),
-    ]
-
-
-MAKERS = {"torch": torch_checkers, "jax": jax_checkers, "autograd": autograd_checkers}
-
-
-# ---- the table ----------------------------------------------------------------------------------
 
 
 def inputs_of(case: Case, number: int) -> list[np.ndarray]:

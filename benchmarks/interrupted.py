@@ -1,18 +1,15 @@
-"""Runs of the examples that are killed, find a full disk, or meet another run in their folder.
+"""Runs of the examples that are killed, or meet another run in their folder.
 
 Each run is a fork of this process, in which everything is imported already: so a moment that is
 drawn at random falls into the run, and what is changed to make it fail is changed nowhere else. The
-three generators here are kinds of faults of `faults.py`: they yield "" for a fault that ended well,
-else what went wrong. A run ended well if its parameters have the bits of an uninterrupted run.
+generators here and in full_disk.py are kinds of faults of `faults.py`: they yield "" for a fault
+that ended well, else what went wrong. A run ended well if its parameters have the bits of an
+uninterrupted run.
 """
 
-import builtins
-import errno
 import functools
-import io
 import itertools
 import multiprocessing
-import os
 import random
 import runpy
 import shutil
@@ -44,7 +41,7 @@ cached_glyphs = functools.cache(tm.data.Glyphs.characters)  # filled here, used 
 log_numbers = itertools.count()
 
 
-class _ExampleRun:
+class ExampleRun:
     """A fork that runs an example in the folder `out`; its output is kept in a file beside.
 
     prepare() is called in the fork before the example.
@@ -94,14 +91,14 @@ def saved_bits(out: Path) -> list[bytes]:
     return [np.asarray(leaf).tobytes() for leaf in tm.tree.leaves(tm.load(path))]
 
 
-def _uninterrupted_bits(name: str, out: Path, *flags: str) -> list[bytes]:
+def uninterrupted_bits(name: str, out: Path, *flags: str) -> list[bytes]:
     """The parameters of a run that nothing happens to."""
-    error = _ExampleRun(name, out, *flags).fault(0)
+    error = ExampleRun(name, out, *flags).fault(0)
     assert not error, error
     return saved_bits(out)
 
 
-def _resume_flags(out: Path) -> list[str]:
+def resume_flags(out: Path) -> list[str]:
     """["--resume"] if there is a checkpoint of a run with seed 0, else []."""
     checkpoint = next(out.glob("*.checkpoint.npz"), None)
     if checkpoint is None:
@@ -132,13 +129,13 @@ def _killed_runs_of(name: str, kills: int, rng: random.Random, folder: Path) -> 
         for alphabets, first in GLYPHS:
             cached_glyphs(tm.data.Glyphs(), alphabets, **{"first": first} if first else {})
     out = folder / "killed"
-    expected = _uninterrupted_bits(name, folder / "whole")  # kernels are compiled
+    expected = uninterrupted_bits(name, folder / "whole")  # kernels are compiled
     start = time.perf_counter()
-    _uninterrupted_bits(name, folder / "again")
+    uninterrupted_bits(name, folder / "again")
     seconds = time.perf_counter() - start
     pending = 0  # kills of a run that has not ended yet
     while kills or pending:
-        run = _ExampleRun(name, out, *_resume_flags(out))
+        run = ExampleRun(name, out, *resume_flags(out))
         if kills:
             run.kill(after=rng.uniform(0, seconds))
         error = run.fault(0, -signal.SIGKILL)
@@ -154,99 +151,6 @@ def _killed_runs_of(name: str, kills: int, rng: random.Random, folder: Path) -> 
         shutil.rmtree(out)
 
 
-# ---- a full disk ---------------------------------------------------------------------------------
-
-
-class _FullDisk:
-    """The disk is full at write number `at` of a run, and, if `lasting`, at all later ones.
-
-    Writes are the calls that may fail so: to make, fill, rename or sync a file, or to make a
-    folder.
-    """
-
-    def __init__(self, at: float, lasting: bool = False) -> None:
-        self.at, self.lasting = at, lasting
-        self.writes = multiprocessing.Value("i", 0)  # shared: the fork counts, this process reads
-
-    def count_write(self) -> None:
-        """Count one write, or raise the OSError of a full disk."""
-        self.writes.value += 1
-        number = self.writes.value
-        if number == self.at or self.lasting and number > self.at:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    def prepare(self) -> None:
-        """Replace, in a fork, the functions by which it writes."""
-        count_write, plain_open, plain_mkdir = self.count_write, builtins.open, os.mkdir
-
-        class CountedFile(io.FileIO):
-            def write(self, data):
-                count_write()
-                return super().write(data)
-
-        def counted_open(file, mode="r", *args, **kwargs):
-            if not {*mode} & {*"wxa+"}:
-                return plain_open(file, mode, *args, **kwargs)
-            count_write()
-            buffered = io.BufferedWriter(CountedFile(file, mode.replace("b", "")))
-            return buffered if "b" in mode else io.TextIOWrapper(buffered)
-
-        def counted_mkdir(path, *args, **kwargs):
-            if not os.path.exists(path):
-                count_write()
-            plain_mkdir(path, *args, **kwargs)
-
-        def counted(call):
-            def count_and_call(*args):
-                count_write()
-                return call(*args)
-
-            return count_and_call
-
-        builtins.open, os.mkdir = counted_open, counted_mkdir
-        os.replace, os.fsync = counted(os.replace), counted(os.fsync)
-
-
-def full_disks(count: int, rng: random.Random, folder: Path) -> Iterator[str]:
-    """A full disk at every write of a run, or at `count` of them: once, and from then on.
-
-    The run begins in the folder of an earlier one with another seed. It must end in a sentence,
-    leave all files of the earlier run, and be resumed to the bits of an uninterrupted one.
-    """
-    name, flags = "maml_sinusoid", ("--iterations", "3", "--every", "0")
-    earlier, out = folder / "earlier", folder / "out"
-    expected = _uninterrupted_bits(name, folder / "whole", *flags)
-    _uninterrupted_bits(name, earlier, *flags, "--seed", "1")
-    earlier_files = {path.read_bytes() for path in earlier.iterdir()}
-
-    def fault(disk: _FullDisk) -> str:
-        shutil.copytree(earlier, out)
-        run = _ExampleRun(name, out, *flags, prepare=disk.prepare)
-        error = run.fault(0, 1)
-        status, last = run.end()
-        if error:
-            return error
-        if status and not last.startswith("error: "):
-            return f"it ended in no sentence: {last}"
-        if not earlier_files <= {path.read_bytes() for path in out.rglob("*") if path.is_file()}:
-            return "a file of the earlier run is gone"
-        error = _ExampleRun(name, out, *flags, *_resume_flags(out)).fault(0)
-        if error:
-            return error
-        return "" if saved_bits(out) == expected else "resumed, it ends with other bits"
-
-    never = _FullDisk(at=float("inf"))  # counts how many writes there are
-    shutil.copytree(earlier, out)
-    error = _ExampleRun(name, out, *flags, prepare=never.prepare).fault(0)
-    assert not error, error
-    every = range(1, never.writes.value + 1)
-    places = [(at, lasting) for at in every for lasting in (False, True)]
-    for at, lasting in sorted(rng.sample(places, min(count, len(places)))):
-        shutil.rmtree(out)
-        error = fault(_FullDisk(at, lasting))
-        yield error and f"write {at}{' and all later ones' * lasting}: {error}"
-
-
 # ---- two runs ------------------------------------------------------------------------------------
 
 
@@ -254,15 +158,15 @@ def second_runs(count: int, rng: random.Random, folder: Path) -> Iterator[str]:
     """While a run writes to a folder, at random moments, another begins in the same: it must be
     refused, and the first must end as if alone."""
     name, out = "maml_sinusoid", folder / "out"
-    expected = _uninterrupted_bits(name, folder / "whole")
+    expected = uninterrupted_bits(name, folder / "whole")
     while count > 0:
-        first = _ExampleRun(name, out)
+        first = ExampleRun(name, out)
         while first.process.is_alive() and not list(out.glob("*.checkpoint.npz")):
             time.sleep(0.01)
         faults: list[str] = []
         while len(faults) < count and first.process.is_alive():
             time.sleep(rng.uniform(0, 0.1))
-            second = _ExampleRun(name, out)
+            second = ExampleRun(name, out)
             error = second.fault(1)
             _, last = second.end()
             if not first.process.is_alive():

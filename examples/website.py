@@ -17,13 +17,13 @@ import shutil
 import sys
 import time
 import urllib.parse
-from html.parser import HTMLParser
 from pathlib import Path
 
 import console  # noqa: F401  from here on Ctrl-C is one sentence
 import explain_step
 import maml_explorer
 import numpy as np
+from website_links import broken_links
 
 import tinymeta as tm
 
@@ -217,48 +217,6 @@ def write_index(site: Site) -> None:
         f"<h2>All pages</h2><ul>{''.join(others)}</ul>"
     )
     site.write("index.html", "tinymeta", body)
-
-
-# ---- links ---------------------------------------------------------------------------------------
-
-
-class Links(HTMLParser):
-    """The links of a page, and the names that others may link to."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.targets: list[str] = []
-        self.names: set[str] = set()
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attributes: list) -> None:
-        for key, value in attributes:
-            if value and key in ("href", "src"):
-                self.targets.append(value)
-            elif value and key in ("id", "name"):
-                self.names.add(value)
-
-
-def broken_links(folder: Path) -> list[str]:
-    """What leads nowhere: 'page: target' of each link to a file or a heading that is not there.
-
-    Links to other hosts are not followed: a site is as good without a network.
-    """
-    pages = {path: Links(path.read_text(encoding="utf-8")) for path in folder.rglob("*.html")}
-    found = []
-    for path, links in pages.items():
-        for target in links.targets:
-            parts = urllib.parse.urlsplit(target)
-            if parts.scheme or parts.netloc:
-                continue
-            to = path
-            if parts.path:
-                to = Path(os.path.normpath(path.parent / urllib.parse.unquote(parts.path)))
-            anchor = urllib.parse.unquote(parts.fragment)
-            is_there = to.is_file() and (not anchor or to not in pages or anchor in pages[to].names)
-            if not is_there:
-                found.append(f"{path.relative_to(folder)}: {target}")
-    return found
 
 
 def main(arguments: list[str] | None = None) -> None:

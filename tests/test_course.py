@@ -20,7 +20,9 @@ import tinymeta.testing
 
 COURSE = Path(__file__).resolve().parent.parent / "examples" / "course"
 sys.path.append(str(COURSE))
+import command  # noqa: E402
 import grade  # noqa: E402
+import judging  # noqa: E402
 from hints import HINTS  # noqa: E402
 from simulator import cuda, launch  # noqa: E402
 
@@ -79,7 +81,7 @@ def judged(chapter: str, puzzle: str, text: str, folder: Path) -> grade.Verdict:
 @pytest.mark.parametrize("barrier", ["        cuda.syncthreads()\n", ""])
 def test_a_kernel_without_end_is_answered_with_its_line(barrier, monkeypatch, tmp_path):
     """Although another thread runs it than the one that is rung; barriers are counted."""
-    monkeypatch.setattr(grade, "SECONDS", 30.0 if barrier else 0.3)
+    monkeypatch.setattr(judging, "SECONDS", 30.0 if barrier else 0.3)
     text = (COURSE / "solutions" / "cuda_kernel.py").read_text()
     text = text.replace("        distance //= 2\n", "")
     text = text.replace("        cuda.syncthreads()\n", barrier)
@@ -185,7 +187,7 @@ BROKEN = {
 
 @pytest.mark.parametrize("what", BROKEN)
 def test_whatever_a_function_does_is_a_sentence(what, tmp_path, monkeypatch):
-    monkeypatch.setattr(grade, "SECONDS", 0.3)
+    monkeypatch.setattr(judging, "SECONDS", 0.3)
     body, said = BROKEN[what]
     text = f"def times_rule(g, a, b):\n    {body}\n"
     verdict = judged("product_rule", "times_rule", text, tmp_path)
@@ -238,14 +240,14 @@ def test_the_line_is_the_learners_and_not_the_checks(tmp_path):
 
 
 def test_a_chapter_that_never_ends_or_is_no_text_is_a_sentence(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(grade, "SECONDS", 0.3)
+    monkeypatch.setattr(judging, "SECONDS", 0.3)
     chapters = [tmp_path / "01_for_ever.py", tmp_path / "02_bytes.py"]
     chapters[0].write_text("while True:\n    pass\n")
     chapters[1].write_bytes(b"x = '\xff'\n")
     monkeypatch.setattr(grade, "chapters", lambda: chapters)
-    assert grade.main([]) == 1
+    assert command.main([]) == 1
     assert "TimeoutError: still running" in capsys.readouterr().out
-    assert grade.main(["2"]) == 1
+    assert command.main(["2"]) == 1
     assert "UnicodeDecodeError" in capsys.readouterr().out
 
 
@@ -270,10 +272,10 @@ def test_the_course_needs_no_hypothesis():
     code = (
         "import sys; sys.modules['hypothesis'] = sys.modules['pytest'] = None\n"
         f"sys.path.insert(0, {str(COURSE)!r})\n"
-        "import grade; sys.exit(grade.main(['10', '--solutions']))"
+        "import command; sys.exit(command.main(['10', '--solutions']))"
     )
-    command = [sys.executable, "-W", "error", "-c", code]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=COURSE.parent.parent)
+    arguments = [sys.executable, "-W", "error", "-c", code]
+    done = subprocess.run(arguments, capture_output=True, text=True, cwd=COURSE.parent.parent)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count("[x]") == len(puzzles(CHAPTERS["maml"]))
     for path in CHAPTERS.values():  # the others use no more of the kit
@@ -283,13 +285,13 @@ def test_the_course_needs_no_hypothesis():
 
 def test_all_solved_is_said(capsys, monkeypatch):
     monkeypatch.setattr(grade, "chapters", lambda: [CHAPTERS["fusion"], CHAPTERS["memory"]])
-    assert grade.main(["--solutions"]) == 0
+    assert command.main(["--solutions"]) == 0
     *rows, end = capsys.readouterr().out.splitlines()
     assert [row.count("[x]") for row in rows] == [2, 2] and "All puzzles are solved" in end
 
 
 def test_the_command_says_what_is_next(capsys):
-    assert grade.main([]) == 1
+    assert command.main([]) == 1
     *listed, blank, upcoming, puzzle, task, stuck = capsys.readouterr().out.splitlines()
     assert len(listed) == len(CHAPTERS) and not blank
     assert upcoming.endswith("01_product_rule.py") and puzzle.startswith("[ ] times_rule, line 46")
@@ -304,34 +306,34 @@ def test_hints_go_from_an_idea_to_a_formula_to_code(capsys, monkeypatch):
             assert not re.search(r"\b(np|tm|cuda|re|return|lambda)\b|\*|==|\[", idea), idea
             assert not re.search(r"\b(np|tm|cuda|re|return|lambda)\b[.( ]", hint.formula), hint
             assert re.search(r"[(\[=]", hint.formula + hint.code), hint
-    assert grade.main(["10", "--hint", "formula"]) == 1
+    assert command.main(["10", "--hint", "formula"]) == 1
     _, puzzle, idea, formula, *_ = capsys.readouterr().out.splitlines()
     assert puzzle.startswith("[ ] adapt") and formula.strip().startswith("formula: g = grad_theta")
-    assert grade.main(["--hint", "code"]) == 1
+    assert command.main(["--hint", "code"]) == 1
     assert capsys.readouterr().out.splitlines()[-1].strip() == "code: return g * b, g * a"
-    assert grade.main(["10", "--hint", "code", "--solutions"]) == 0
+    assert command.main(["10", "--hint", "code", "--solutions"]) == 0
     assert "code" not in capsys.readouterr().out
 
 
 def test_one_chapter_is_graded_by_its_number(capsys, monkeypatch):
     monkeypatch.chdir(COURSE)
-    assert grade.main(["3"]) == 1
+    assert command.main(["3"]) == 1
     first, *rest = capsys.readouterr().out.splitlines()
     assert first == "The product of matrices: 03_matmul.py" and rest[0].startswith(
         "[ ] product_rule"
     )
-    assert grade.main(["3", "--solutions"]) == 0
+    assert command.main(["3", "--solutions"]) == 0
     with pytest.raises(SystemExit) as end:
-        grade.main(["15"])
+        command.main(["15"])
     assert end.value.code == 2 and "they are 1 to 14" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", ["03_matmul.py", "examples/course/03_matmul.py", "matmul", "03"])
 def test_one_chapter_is_graded_by_its_name(name, capsys):
-    assert grade.main([name]) == 1
+    assert command.main([name]) == 1
     assert "[ ] product_rule" in capsys.readouterr().out
     with pytest.raises(SystemExit) as end:
-        grade.main([f"{name}x"])
+        command.main([f"{name}x"])
     assert end.value.code == 2 and f"there is no chapter {name}x: " in capsys.readouterr().err
 
 
@@ -339,14 +341,14 @@ def test_solutions_that_are_not_there_are_a_sentence(capsys, monkeypatch, tmp_pa
     monkeypatch.setattr(grade, "FOLDER", tmp_path)
     monkeypatch.setattr(grade, "chapters", lambda: list(CHAPTERS.values()))
     with pytest.raises(SystemExit) as end:
-        grade.main(["--solutions"])
+        command.main(["--solutions"])
     assert end.value.code == 2 and "there is no folder" in capsys.readouterr().err
 
 
 def test_a_reader_of_the_command_may_leave_early():
     """As `head` does."""
-    command = [sys.executable, str(COURSE), "3"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    arguments = [sys.executable, str(COURSE), "3"]
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         process.stdout.close()
         assert process.stderr.read() == b""
 

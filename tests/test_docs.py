@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.append(str(ROOT / "examples"))
 import explain_step  # noqa: E402
 import website  # noqa: E402
+from website_links import broken_links  # noqa: E402
 
 import tinymeta as tm  # noqa: E402
 from tinymeta.testing import without_compiling  # noqa: E402
@@ -65,7 +66,7 @@ def test_links_that_lead_nowhere_are_found(tmp_path):
     (tmp_path / "b.html").write_text("<p>")
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub" / "ä.html").write_text('<a name="there" href="../a.html#nowhere">')
-    found = website.broken_links(tmp_path)
+    found = broken_links(tmp_path)
     assert sorted(found) == [
         "a.html: b.html#lost",
         "a.html: lost.png",
@@ -84,7 +85,7 @@ def test_a_page_is_written_with_its_links_turned_and_its_pictures_copied(tmp_pat
     chapter = (tmp_path / "examples" / "course" / "05_grad_of_grad.html").read_text()
     assert "<h1" in chapter and "<strong>operations of the engine</strong>" in chapter
     assert "# %%" not in chapter and "cube_slope = tm.grad(lambda x: x**3)" in chapter
-    missing = {target.split(": ")[1] for target in website.broken_links(tmp_path)}
+    missing = {target.split(": ")[1] for target in broken_links(tmp_path)}
     unwritten = {target for _, target, _ in website.PARTS}
     unwritten = tuple(Path(target).name for target in unwritten)
     assert all(target.endswith(unwritten) for target in missing)

@@ -23,7 +23,7 @@ from .system.unzip import naming_the_file
 
 _FORMAT = 2  # of the file; 1 had no digest, so that damage could not be noticed: it is not read
 _FILE_KIND = "a file that tm.save wrote"  # for messages
-ENTRIES = re.compile(r"(tree|about|digest|leaf\d+)\.npy")
+_ENTRIES = re.compile(r"(tree|about|digest|leaf\d+)\.npy")
 
 FilePath = str | os.PathLike
 Structure = int | dict[str, Any]  # a leaf's number, or {kind: parts}: see `_structure`
@@ -70,7 +70,7 @@ def read(path: FilePath) -> tuple[Any, dict]:
     FileNotFoundError, and ValueError if it is no such file, is damaged, or is of a later format.
     """
     with naming_the_file(path, _FILE_KIND):
-        arrays = unzip.arrays(path, ENTRIES.fullmatch)
+        arrays = unzip.arrays(path, _ENTRIES.fullmatch)
         about = json.loads(str(arrays["about"]))
         is_later = about["format"] > _FORMAT
     if is_later:

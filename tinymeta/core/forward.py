@@ -1,4 +1,4 @@
-"""Forward mode: the derivative along a tangent, by transposing the rules of reverse mode.
+"""Forward mode: the derivative along a tangent, which each operation carries to its result.
 
 An example before the mechanism: jvp(f, (2.0,), (1.0,)) for f(x) = sin(x) * x.
 
@@ -7,11 +7,8 @@ An example before the mechanism: jvp(f, (2.0,), (1.0,)) for f(x) = sin(x) * x.
     s = sin(x)      sin 2       cos 2                      u -> u cos x,  transposed: t -> t cos x
     y = mul(s, x)   2 sin 2     2 cos 2 + 1 sin 2          u -> u x, u -> u s, transposed and added
 
-A derivative rule maps the cotangent u of an operation's result to that of an input: u -> J^T u. It
-is linear in u, so its own pullback is its transpose, t -> J t, wherever it is taken: that is how
-the operation carries a tangent. No operation needs a second rule. Nobody needs the value of J^T u
-either, so u is `Undefined`, and what a rule makes of it is shapes alone; only what is made of the
-primals is computed, cos x above.
+No operation needs a second rule: that of reverse mode is transposed (transpose.py). What is left to
+do here is to run each operation twice, on primals and on tangents, and to keep the two apart.
 
 Invariant: while `jvp` runs its function, each tensor made from the arguments has a `dual`: its
 primal and its tangent, which are tensors of whoever called jvp. Operations on these are run in the
@@ -27,18 +24,17 @@ the function, its pullback and the pullback's pullback, holds all values of all 
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from . import tree
 from .checks import check_flag, check_function, check_instance
-from .grad import as_cotangent, detach, zeros_like
-from .primitive import Primitive, require, run_eagerly
+from .grad import as_cotangent, zeros_like
+from .primitive import require
 from .scope import setting, state
-from .tape import backward_pass, check_share, fresh_leaf, tape_between
 from .tensor import Tensor, asarray, serials
+from .transpose import pushed_tangent
 
 
 class Dual(NamedTuple):
@@ -46,22 +42,7 @@ class Dual(NamedTuple):
 
     primal: Tensor
     tangent: Tensor | None  # None: zero
-    of: "Pushforward"
-
-
-class Undefined(NamedTuple):
-    """The value of a cotangent of which shape and dtype are all that is asked."""
-
-    shape: tuple[int, ...]
-    dtype: np.dtype
-    device: str
-
-    def view(self) -> np.ndarray:
-        """What `.numpy()` and `.item()` ask for."""
-        raise TypeError(
-            "a derivative rule reads the value of its cotangent g: a rule is linear in g, so what "
-            "it does cannot depend on that; compute with operations of tinymeta"
-        )
+    of: "Pushforward"  # the jvp that it belongs to: another's dual is none of its own
 
 
 class Pushforward:
@@ -80,9 +61,8 @@ class Pushforward:
 
     @contextmanager
     def inside(self) -> Iterator[None]:
-        """The state in which the function runs, whose caller is whoever asks for it: a checkpoint
-        runs a part of the function again after jvp has returned.
-        """
+        """The state in which the function runs; the caller is who asks for it, as a checkpoint
+        runs a part of the function again after jvp has returned."""
         before = self.outer, self.recording
         self.outer, self.recording = state.forward, state.recording
         try:
@@ -99,13 +79,13 @@ class Pushforward:
         """The primal and tangent of `t`; None if it depends on nothing outside."""
         if t.dual is not None and t.dual.of is self:
             return t.dual
-        is_from_outside = 0 < t.serial < self.first_serial
+        is_from_outside = 0 < t.serial < self.first_serial  # closed over, tracked by the caller
         return Dual(t, None, self) if is_from_outside else None
 
     def primal_of(self, t: Tensor) -> Tensor:
         """`t` as the caller may see it: without this tangent, with the caller's own history."""
         dual = self.dual_of(t)
-        if dual is None:
+        if dual is None:  # tracked, if at all, by a grad inside: to the caller a constant
             return Tensor(t.value) if t.serial else t
         return dual.primal
 
@@ -130,7 +110,7 @@ class Pushforward:
         with self.outside():
             y, primitive, static = run(primals)
             node = Tensor(y.value, primitive, primals, static, y.serial, y.order, y.dual)
-            tangent = _pushed(node, tangents)
+            tangent = pushed_tangent(node, tangents)
         is_constant = tangent is None and not y.serial
         dual = None if is_constant else Dual(y, tangent, self)
         if state.recording and any(t.primitive for t in inputs):  # a grad inside of the jvp
@@ -141,74 +121,9 @@ class Pushforward:
         return result, primitive, static
 
 
-def run_as_one(run: Callable, inputs: tuple[Tensor, ...]) -> tuple[Tensor, Any, dict]:
-    """What `bind` does of a primitive, for a computation that is to be one node of the tape.
-
-    run: of tensors like `inputs`, to (its result, who has `name` and `input_cotangents`).
-    Returns the result, who has the rule, and no static.
-    """
-    is_tracked = any(t.serial for t in inputs)
-    if state.forward is not None and is_tracked:
-        return state.forward.result_of(partial(run_as_one, run), inputs)
-    y, call = run(inputs)
-    if state.recording and is_tracked:
-        return Tensor(y.value, call, inputs, {}, next(serials), state.order), call, {}
-    return Tensor(y.value), call, {}
-
-
 def _with_dual(value: Any, dual: Dual) -> Tensor:
     """A tensor without a history that is tracked, as it has a dual."""
     return Tensor(value, None, (), None, next(serials), state.order, dual)
-
-
-def _pushed(node: Tensor, tangents: dict[int, Tensor]) -> Tensor | None:
-    """The tangent of `node`: the transposed rules of its inputs, each of that one's tangent, added.
-
-    tangents: by the input's place. None: zero. It is the backward pass over what the rules did with
-    u, from the cotangents J^T u, which are given the tangents, to u. Raises what `backward_pass`
-    raises, and ValueError for a rule that is not linear.
-    """
-    if not tangents or node.dtype.kind != "f" or type(node.value) is Undefined:
-        return None
-    name, places, was_recording = node.primitive.name, list(tangents), state.recording
-    ignorant = _leaving_undefined(state.interpreter or run_eagerly)
-    first_serial = next(serials)
-    u = fresh_leaf(Tensor(Undefined(node.shape, node.dtype, node.device)))
-    with setting(interpreter=ignorant, recording=True):
-        shares = node.primitive.input_cotangents(u, node, places)
-        with_rule = [(i, share) for i, share in zip(places, shares) if share is not None]
-        for i, share in with_rule:
-            check_share(name, i, node.inputs[i], share)
-        tape = tape_between([share for _, share in with_rule], [u], first_serial)
-        depends_on_others = tape.older_tracked or any(t.serial for t in tangents.values())
-        state.recording = recording = was_recording and bool(depends_on_others)
-        sums: dict[int, Tensor] = {}
-        for i, share in with_rule:
-            if share.serial in tape.active:
-                before = sums.get(share.serial)  # two inputs may get one: both of `add` get u
-                sums[share.serial] = tangents[i] if before is None else before + tangents[i]
-        backward_pass(tape.nodes, tape.active, sums)
-    tangent = sums.get(u.serial)
-    is_defined = all(type(t.value) is not Undefined for t in tangents.values())
-    if tangent is not None and type(tangent.value) is Undefined and is_defined:
-        raise ValueError(
-            f"the derivative rule of {name} is not linear in its cotangent g: "
-            "a rule is g times something that does not depend on g"
-        )
-    return tangent if recording else detach(tangent)
-
-
-def _leaving_undefined(inner: Callable) -> Callable:
-    """The interpreter `inner`, but what is made of an Undefined is Undefined."""
-
-    def interpreter(primitive: Primitive, values: list, static: dict) -> Any:
-        for value in values:
-            if type(value) is Undefined:
-                shape, dtype = primitive.shape(*values, **static)
-                return Undefined(shape, np.dtype(dtype), value.device)
-        return inner(primitive, values, static)
-
-    return interpreter
 
 
 def jvp(f: Callable, primals: tuple, tangents: tuple, has_aux: bool = False) -> tuple:

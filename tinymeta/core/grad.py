@@ -9,7 +9,7 @@ An example before the mechanism: grad(grad(f))(2.0) for f(x) = x ** 3, which is 
       inner backward pass, y to b: the cotangent of y is 1, the rule of static_power is called
         s = square(b)                       4    b
         m = mul(3, s)                      12    s
-        d = product_or_zero(1, m)          12    m (1 * m; it is the cotangent of b, f'(2) = 3 b^2)
+        d = product_or_zero(1, m)          12    m (1 * m: the cotangent of b, f'(2) = 3 b^2)
     outer backward pass, d to a, over d m s b: the cotangent of d is 1, so that of m is 1, of s 3,
     of b 3 * 2 b = 12, of a 12. Nothing here depends on a tensor older than a, so this pass itself
     is not recorded. (y is not on this tape: the result is made of d alone.)
@@ -40,7 +40,7 @@ from .tensor import Tensor, asarray, serials
 
 
 def _fresh_leaves(args: tuple) -> tuple[list[Tensor], Callable]:
-    """A fresh leaf for each leaf of a tree, and the function that rebuilds the tree.
+    """A fresh leaf of the tape for each array in `args`, and the function that rebuilds the tree.
 
     Raises TypeError, naming the place, for one that is not floating.
     """
@@ -81,7 +81,7 @@ def _record(f: Callable, args: tuple, has_aux: bool = False) -> tuple[Any, Any, 
     not be called again, and the tape is freed on the way.
     """
     was_recording = state.recording
-    first_serial = next(serials)
+    first_serial = next(serials)  # what exists already has a smaller one
     leaves, rebuild = _fresh_leaves(args)
     with setting(recording=True):
         result = f(*rebuild(leaves))
@@ -95,7 +95,7 @@ def _record(f: Callable, args: tuple, has_aux: bool = False) -> tuple[Any, Any, 
     tape = tape_between(outputs + aux_tensors, leaves, first_serial)
     nodes, active = tape.nodes, tape.active
 
-    uses_older = bool(tape.older_tracked) or any(leaf.inputs for leaf in leaves)
+    uses_older = bool(tape.older_tracked) or any(leaf.inputs for leaf in leaves)  # tracked before
     differentiated_outside = was_recording and uses_older
     if not differentiated_outside:  # then nobody needs the history of the results
         value = tree.map(detach, value)
@@ -105,7 +105,7 @@ def _record(f: Callable, args: tuple, has_aux: bool = False) -> tuple[Any, Any, 
         given = tree.leaves(cotangents)
         tracked_given = any(g.serial for g in given)
         recording = state.recording and (differentiated_outside or tracked_given)
-        sums: dict[int, Tensor] = {}
+        sums: dict[int, Tensor] = {}  # by serial number, the parts of its cotangent added up
         with setting(recording=recording):
             for serial, g in zip(output_serials, given):
                 if serial in sums:  # one tensor may be several of the outputs

@@ -1,15 +1,15 @@
 """A Tensor is an immutable value and its provenance: the operation and the inputs that made it.
 
-`value`                      an array (or, while tracing, a stand-in with the same shape and dtype)
+`value`                      an array (or, while jit traces, a stand-in of its shape and dtype)
 `primitive, inputs, static`  the operation that made it, its input tensors, its metadata
 `serial`                     0 for a constant; else larger than that of anything it was made from
 `order`                      how many derivatives deep it was made: 0 forward, 1 in a gradient
 `dual`                       inside a jvp, its primal and its tangent (forward.py)
 
-A constant has no provenance. A leaf is where a derivative begins (grad.py); a tensor that was made
-from one while operations are recorded is a node. Leaves and nodes are tracked: serial > 0; so is
-what has a dual.
-Provenance is all that reverse mode needs: tape.py follows it from the newest node to the oldest.
+A constant has no provenance. A leaf is where a derivative begins; what is made from one is a node:
+in grad(lambda x: x * sin(2.0 * x)) x is a leaf, 2.0 a constant, and each product and the sine is a
+node, the result "mul(leaf, sin(mul(...)))". Leaves and nodes are tracked (serial > 0), and so is
+what has a dual. That is all reverse mode needs: tape.py goes from the newest node to the oldest.
 
 ops/__init__.py puts the operators (`+`, `@`, `.sum`) on this class, so that nothing here knows a
 particular operation. How data of others become arrays is in convert.py, what others get of a
@@ -42,10 +42,10 @@ serials = itertools.count(1)  # one counter for all threads: `next` is atomic
 class Tensor(Readable):
     """An immutable array of floats, integers or bools, which remembers how it was made.
 
-    `tm.tensor` and `tm.asarray` make one. It has the operators and indexing of NumPy, and the
-    operations of `tm` that are often written behind a value as its methods. `primitive(inputs,
-    **static)` is what made it, if it is being differentiated; reading the value of such a
-    tensor by NumPy or `float` raises TypeError, as that would drop the gradient.
+    `tm.tensor` and `tm.asarray` make one. It has the operators and indexing of NumPy and, as
+    methods, the operations of `tm` that are often chained. If it is being differentiated, it was
+    made by `primitive(*inputs, **static)`, and NumPy and `float` raise TypeError for it, as they
+    would drop the gradient in silence; `numpy()` and `item()` drop it on request.
     """
 
     __slots__ = {
@@ -162,7 +162,7 @@ def tensor(data: Any, dtype: Any = None) -> Tensor:
     dtype = dtype if dtype is None else as_dtype(dtype)
     if isinstance(data, TracedScalar) or contains(data, (Tensor, np.ndarray, TracedScalar)):
         data = asarray(data, dtype)
-    if type(data) is Tensor and hasattr(data.value, "require"):  # what stands in for an array
+    if type(data) is Tensor and hasattr(data.value, "require"):  # a stand-in: nothing to copy yet
         return Tensor(asarray(data, dtype).value)
     copy = np.array(as_host_array(data, dtype), dtype=dtype, order="C")
     device = share_on_gpu(data, None).device if on_gpu(data) else state.device
@@ -180,8 +180,8 @@ def asarray(data: Any, dtype: Any = None) -> Tensor:
     if type(data) is Tensor:
         return data if dtype is None or dtype == data.dtype else data.astype(dtype)
     if contains(data, (Tensor, np.ndarray, TracedScalar)):
-        return Tensor.stacked([_as_part(x, dtype) for x in data])
-    if isinstance(data, TracedScalar):
+        return Tensor.stacked([_as_part(x, dtype) for x in data])  # `stack`, put here by ops/
+    if isinstance(data, TracedScalar):  # a Python number, while jit traces
         return data.astype(dtype)
     if on_gpu(data):
         return Tensor(share_on_gpu(data, dtype))
@@ -190,7 +190,7 @@ def asarray(data: Any, dtype: Any = None) -> Tensor:
 
 
 def _as_part(x: Any, dtype: np.dtype | None) -> Any:
-    """A part of a list that is to be stacked: its numbers stay weak unless dtype is given."""
+    """A part of a list to be stacked: a number takes the others' dtype unless one is given."""
     if dtype is None and not contains(x, (Tensor, np.ndarray)):
         return x
     return asarray(x, dtype)

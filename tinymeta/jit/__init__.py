@@ -6,7 +6,7 @@ Add one  a pass: a file with a function Program -> Program, and a line in compil
 Tests    tests/jit/
 
     f(params, state, tasks)                          an update of examples/maml_images.py
-        | trace.py        f runs once on equations
+        | trace.py        f runs once, on stand-ins
     Program                                          1473 equations
         | lower.py        what has a kernel          1668
         | simplify.py     fewer equations            1196

@@ -11,8 +11,10 @@ and what it reduces is added up over the chunks. What it takes and gives:
     reduced        sums over the tasks: one for each chunk, added up
     concatenated   results with a task axis: put together, task by task
 
-Sums of sums over the tasks are taken inside of a chunk: the gradient of 20 unrolled steps is then
-one array for each parameter, not 20.
+In an update of MAML `before` is what no task changes, `middle` adapts and differentiates the query
+losses, `reduced` are the sums of the tasks' gradients, and `after` is the step of the optimizer.
+Where several such sums are added up, as those of 20 unrolled steps are, the chunk adds them: one
+array is handed over for each parameter, not 20.
 
 Invariants: results depend on the chunks and not on threads. A program in which an equation mixes
 tasks (a mean over them that each task then uses, a flip of the task axis) is not split, and says
@@ -54,6 +56,7 @@ class Split(NamedTuple):
         """The middle for `size` tasks: mapped and broadcast -> reduced and concatenated."""
 
         def resized(x: Equation) -> tuple[int, ...]:
+            # The first axis may be tasks and examples together: T N long, after a reshape.
             return (x.shape[0] // self.tasks * size, *x.shape[1:])
 
         by_rows = {x: stand_in(x, resized(x)) for x in self.mapped}
@@ -93,7 +96,7 @@ def split(program: Program) -> Split | str:
     total = sum(map(estimated_seconds, program.equations))
     best: Split | None = None
     most = 0.0
-    failure = NotSeparable("no input has a leading axis of tasks", -1.0)
+    failure = NotSeparable("no input has a leading axis of tasks", -1.0)  # less than any other
     for tasks in lengths:
         try:
             found = split_along(program, tasks)

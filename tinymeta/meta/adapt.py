@@ -48,7 +48,7 @@ def adapt(
     """Parameters after `steps` gradient steps on the support set, a tree like `params`.
 
     loss(params, batch) -> (T,), or a scalar without a task axis: not a loss of predictions, as
-    methods take it, but the objective that `objective_of` makes of one.
+    methods take it, but the objective that `objective_of` (method.py) makes of one.
     params: a tree of (T, ...), T the number of tasks, or without T. support: a batch for the loss.
     lr: a number or tensor, or a tree of them like params; the int 0 leaves that leaf unadapted.
     first_order treats each gradient as a constant, which drops the second derivatives.
@@ -82,13 +82,13 @@ def adapt(
         return losses.sum()
 
     def step(k, params):
-        with scope(f"inner {k + 1}"):
-            gradient = grad_of_mode(mode)(total_loss)(params)
+        with scope(f"inner {k + 1}"):  # what `tm.explain` calls the operations in it
+            gradient = grad_of_mode(mode)(total_loss)(params)  # `tm.grad`, unless it is "mixed"
             if first_order:
                 gradient = stop_gradient(gradient)
             return tree.map(_descend, params, gradient, rates)
 
-    return run_steps(step, params, steps, remat)
+    return run_steps(step, params, steps, remat)  # a loop over k, unless `remat` asks for more
 
 
 def adapt_each_task(objective: Callable, params: Any, support: Any, **inner_loop: Any) -> Any:

@@ -12,8 +12,9 @@ So second derivatives are needed, and yet no code here is about them: the inner 
 recorded operations, so the outer gradient differentiates it like any other computation. With
 first_order the factor is I alone: FOMAML (section 5.2 there).
 
-`maml_loss` is the paper's objective as a function. `maml` makes of it a Method (method.py), which
-`train` runs; by default it takes the mean over the tasks, 1 / T times the sum above.
+`maml_loss` is the paper's objective as a function. `maml` makes of it a Method (method.py): how to
+begin, the meta-gradient of a batch of tasks, and how to predict, which is all that `train` asks
+for. By default it takes the mean over the tasks, 1 / T times the sum above.
 """
 
 from collections.abc import Callable

@@ -1,8 +1,9 @@
 """Layers: `init(rng)` makes parameters without a task axis, `layer(params, x)` applies them.
 
 A layer is a frozen dataclass of its settings and holds no parameters: it is a pure function of
-(params, x). All of them broadcast over leading axes, a task axis among them: see `nn/__init__.py`.
-Parameters and activations are float32 or float64, alike.
+(params, x). All of them broadcast over leading axes, written "..", a task axis among them: T copies
+of the parameters, (T, ..), are applied to T batches in one call (`nn/__init__.py`). Parameters and
+activations are float32 or float64, alike. `named_errors` puts the layer's name before its errors.
 """
 
 from collections.abc import Callable

@@ -35,11 +35,12 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Tensor:
         )
     left = [i for i in range(a.ndim) if i not in of_a]
     right = [j for j in range(b.ndim) if j not in of_b]
-    count = size_of(a.shape[i] for i in of_a)
-    shape = tuple([a.shape[i] for i in left] + [b.shape[j] for j in right])
-    rows = reshape(transpose(a, (*left, *of_a)), (size_of(a.shape[i] for i in left), count))
-    columns = reshape(transpose(b, (*of_b, *right)), (count, size_of(b.shape[j] for j in right)))
-    return reshape(matmul(rows, columns), shape)
+    left_shape = [a.shape[i] for i in left]
+    right_shape = [b.shape[j] for j in right]
+    count = size_of(a.shape[i] for i in of_a)  # of the products in a sum
+    rows = reshape(transpose(a, (*left, *of_a)), (size_of(left_shape), count))
+    columns = reshape(transpose(b, (*of_b, *right)), (count, size_of(right_shape)))
+    return reshape(matmul(rows, columns), (*left_shape, *right_shape))
 
 
 def _paired_axes(axes: Any, a_ndim: int, b_ndim: int) -> tuple[list[int], list[int]]:
@@ -59,7 +60,8 @@ def _paired_axes(axes: Any, a_ndim: int, b_ndim: int) -> tuple[list[int], list[i
     pair = [list(x) if isinstance(x, (tuple, list)) else [x] for x in axes]
     of_a = [as_axis("tensordot", i, a_ndim) for i in pair[0]]
     of_b = [as_axis("tensordot", j, b_ndim) for j in pair[1]]
-    if len({*of_a}) < len(of_a) or len({*of_b}) < len(of_b) or len(of_a) != len(of_b):
+    has_repeats = len({*of_a}) < len(of_a) or len({*of_b}) < len(of_b)
+    if has_repeats or len(of_a) != len(of_b):
         raise ValueError(f"tensordot: axes {shown(axes)} must name as many axes of both, each once")
     return of_a, of_b
 
@@ -89,8 +91,13 @@ def kron(a: Any, b: Any) -> Tensor:
     ndim = max(a.ndim, b.ndim)
     a_shape = (1,) * (ndim - a.ndim) + a.shape
     b_shape = (1,) * (ndim - b.ndim) + b.shape
-    between = mul(
-        reshape(a, tuple([n for size in a_shape for n in (size, 1)])),
-        reshape(b, tuple([n for size in b_shape for n in (1, size)])),
-    )
-    return reshape(between, tuple([n * m for n, m in zip(a_shape, b_shape)]))
+    # a as (n1, 1, n2, 1, ..) times b as (1, m1, 1, m2, ..): each element of a meets each of b, and
+    # the axes (n1, m1), (n2, m2) that belong together lie side by side.
+    a_axes: list[int] = []
+    b_axes: list[int] = []
+    for n, m in zip(a_shape, b_shape):
+        a_axes += [n, 1]
+        b_axes += [1, m]
+    products = mul(reshape(a, tuple(a_axes)), reshape(b, tuple(b_axes)))
+    sizes = [n * m for n, m in zip(a_shape, b_shape)]
+    return reshape(products, tuple(sizes))

@@ -19,15 +19,15 @@ Cost: that of fwd and bwd; for a grad inside a jvp, fwd once more.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..core import tree
 from ..core.checks import check_function, is_array, shown
-from ..core.forward import run_as_one
 from ..core.grad import detach
-from ..core.scope import setting
+from ..core.scope import setting, state
 from ..core.tape import tape_between
 from ..core.tensor import Tensor, asarray, serials
 from .checkpoint import pack, unpack
@@ -126,6 +126,21 @@ def custom_vjp(f: Callable, fwd: Callable, bwd: Callable) -> Callable:
 
     wrapped.__name__, wrapped.__doc__ = name, f.__doc__
     return wrapped
+
+
+def run_as_one(run: Callable, inputs: tuple[Tensor, ...]) -> tuple[Tensor, Any, dict]:
+    """What `bind` does of a primitive, for a computation that is to be one node of the tape.
+
+    run: of tensors like `inputs`, to (its result, who has `name` and `input_cotangents`).
+    Returns the result, who has the rule, and no static.
+    """
+    is_tracked = any(t.serial for t in inputs)
+    if state.forward is not None and is_tracked:
+        return state.forward.result_of(partial(run_as_one, run), inputs)
+    y, call = run(inputs)
+    if state.recording and is_tracked:
+        return Tensor(y.value, call, inputs, {}, next(serials), state.order), call, {}
+    return Tensor(y.value), call, {}
 
 
 def _is_floating(x: Any) -> bool:

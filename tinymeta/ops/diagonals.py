@@ -22,20 +22,28 @@ def _offset(name: str, k: Any) -> int:
 
 def tril(x: Any, k: int = 0) -> Tensor:
     """The matrices `x` (.., n, m) with zeros above the k-th diagonal."""
-    return _triangle("tril", x, k, lambda is_above: ~is_above, 1)
+    x, k = _matrices("tril", x), _offset("tril", k)
+    return where(_diagonal_of_each(x) <= k, x, np.zeros((), x.dtype))
 
 
 def triu(x: Any, k: int = 0) -> Tensor:
     """The matrices `x` (.., n, m) with zeros below the k-th diagonal."""
-    return _triangle("triu", x, k, lambda is_from: is_from, 0)
+    x, k = _matrices("triu", x), _offset("triu", k)
+    return where(_diagonal_of_each(x) >= k, x, np.zeros((), x.dtype))
 
 
-def _triangle(name: str, x: Any, k: Any, chosen: Any, first: int) -> Tensor:
-    x, k = asarray(x), _offset(name, k)
+def _matrices(name: str, x: Any) -> Tensor:
+    """`x` as a tensor of matrices. Raises ValueError if it has fewer than two axes."""
+    x = asarray(x)
     if x.ndim < 2:
         raise ValueError(f"{name}: matrices (.., n, m) are needed, got shape {x.shape}")
+    return x
+
+
+def _diagonal_of_each(x: Tensor) -> np.ndarray:
+    """On which diagonal each entry of a matrix lies, (n, m): 0 on the main one, 1 above it."""
     rows, columns = np.indices(x.shape[-2:])
-    return where(chosen(columns - rows >= k + first), x, np.zeros((), x.dtype))
+    return columns - rows
 
 
 def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor:
@@ -48,15 +56,19 @@ def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor:
     if i == j:
         raise ValueError(f"diagonal: axis1 and axis2 are both axis {i} of {x.shape}")
     others = [a for a in range(x.ndim) if a not in (i, j)]
-    n, m = x.shape[i], x.shape[j]
-    flat = reshape(transpose(x, (*others, i, j)), (*[x.shape[a] for a in others], n * m))
+    matrices = transpose(x, (*others, i, j))
+    *leading, n, m = matrices.shape
+    flat = reshape(matrices, (*leading, n * m))
     return take(flat, _places(n, m, k), axis=-1)
 
 
 def _places(n: int, m: int, k: int) -> np.ndarray:
     """Where the k-th diagonal of a flattened (n, m) matrix lies."""
-    rows = np.arange(max(0, -k), max(0, -k, min(n, m - k)))
-    return rows * m + rows + k
+    first = max(0, -k)
+    last = min(n, m - k)  # of either side the first that ends; none if k is beyond the matrix
+    rows = np.arange(first, max(first, last))
+    columns = rows + k
+    return rows * m + columns
 
 
 def trace(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor:
@@ -78,6 +90,6 @@ def diag(x: Any, k: int = 0) -> Tensor:
     if x.ndim != 1:
         raise ValueError(f"diag: a vector or a matrix is needed, got shape {x.shape}")
     n = x.size + abs(k)
-    as_shape("diag", (n, n))
+    as_shape("diag", (n, n))  # raises for one that is too large
     placed = scatter_add_p(reshape(x, (1, x.size, 1)), _places(n, n, k), size=n * n)
     return reshape(placed, (n, n))

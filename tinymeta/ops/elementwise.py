@@ -4,7 +4,8 @@ A line of the table below is a whole operation. `mul`, say: its text "a * b" is 
 device, in NumPy's names (core/text.py), with a, b, c the inputs; evaluated on arrays it is the eager
 CPU kernel, pasted into a loop it is a statement of a compiled one (from_text.py). Its rules (g * b,
 g * a) are the cotangents of a and b, given the cotangent g of the result y. They are operations of
-this table again, so they have derivatives too.
+this table again, so they have derivatives too. Inputs are brought to one dtype and broadcast to one shape
+before (from_text.py), so that no rule has to.
 """
 
 from collections.abc import Callable
@@ -25,7 +26,9 @@ product_or_zero: Elementwise
 relu_gradient: Elementwise
 power_p: Elementwise
 
-# name, text, (rule of a, rule of b); in a rule g is the cotangent of the result y
+# name, text, (rule of a, rule of b); in a rule g is the cotangent of the result y, None: no derivative
+# floating: integers become floats first.  result: its dtype, if not the inputs'.  skip: so many inputs
+# keep their own dtype.  branch: on which smooth piece an input lies, for the checks of gradients.
 
 # ---- arithmetic ---------------------------------------------------------------------------------
 
@@ -104,6 +107,7 @@ minimum = Elementwise("minimum", "minimum(a, b)", (
     lambda g, y, a, b: product_or_zero(g, tie_weight(-a, -b)),
     lambda g, y, a, b: product_or_zero(g, tie_weight(-b, -a))), branch=lambda a, b: np.sign(a - b))
 
+# In its rules the mask is c, and a and b are what it selects from.
 where_p = Elementwise("where", "where(a, b, c)", (None, lambda g, y, c, a, b: where(c, g, 0.0),
                                                   lambda g, y, c, a, b: where(c, 0.0, g)), skip=1)
 # fmt: on

@@ -23,10 +23,11 @@ import numpy as np
 
 from ..core import tree
 from ..core.checks import check_function, check_one_of, check_real
-from ..core.forward import Undefined, jvp
+from ..core.forward import jvp
 from ..core.grad import detach, stop_gradient, vjp
 from ..core.primitive import require
 from ..core.tensor import Tensor, asarray
+from ..core.transpose import Undefined
 from .custom import custom_vjp
 from .elementwise import abs, neg, sub
 from .linear import conjugate_gradient, eliminate, inner_product

@@ -16,8 +16,8 @@ from .foreign import LAYOUT
 from .kinks import kinks_between
 from .layouts import gappy
 from .point import Arrays, Point, cast_like
+from .refusals import rule_errors_as_failures
 from .report import Row, with_shorter_step
-from .subject import rule_errors_as_failures
 
 _GROUPS = 8  # of outputs, each asked for alone
 STALE = 1e-6  # of a slope: what was kept from another point is off by more

@@ -12,10 +12,11 @@ import numpy as np
 
 from ..core import tree
 from ..core.checks import check_function
-from ..core.forward import Undefined, run_as_one
 from ..core.tensor import Tensor
 from ..core.tensor import asarray as as_tensor
+from ..core.transpose import Undefined
 from ..ops.checkpoint import pack, unpack
+from ..ops.custom import run_as_one
 from .layouts import gappy, same_bits
 from .refusals import NoRule, name_of
 

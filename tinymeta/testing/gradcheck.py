@@ -1,30 +1,39 @@
 """The gradient check: at every order, <u, J v> by the engine against a difference of <u, f>.
 
-v is a direction, u a cotangent, both random normal and fresh for every comparison. Never ones: the
-rows of a softmax sum to 1, so with u = 1 a backward pass that returns zeros would look right. Never
-one entry at a time: a random direction meets every entry at once, and a gradient that is wrong in
-any of them is right along it with probability 0, so that a check costs some dozen evaluations of f
-for each comparison and not that many for each entry. One entry at a time is what a failure does, to
-say which is wrong.
+An example, for f(x) = x ** 3 at x = 2, with the direction v = 0.5 and the cotangent u = 3:
+
+    order 1   by the engine  J(x)^T u v = 3 x^2 u v = 18    by differences  d/dt 3 (2 + 0.5 t)^3
+    order 2   the same check of another function, F(x, u) = J(x)^T u, at the point (2, 3)
+
+J is the Jacobian, v a direction, u a cotangent; both are random normal, and fresh for every
+comparison. Never ones: the rows of a softmax sum to 1, so with u = 1 a backward pass that returns
+zeros would look right. Never one entry at a time: a random direction meets every entry at once, and
+a gradient that is wrong in any of them is right along it with probability 0, so that a check costs
+some dozen evaluations of f for each comparison and not that many for each entry. One entry at a
+time is what a failure does, to say which is wrong (failures.py).
+
+In reading order: this file, point.py (F_k at a point, and the two sides of a comparison),
+differences.py (the right side, and how wrong it may be), report.py (the verdict).
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..core.checks import check_whole
 from .consistency import check_consistency, check_second_point
 from .differences import EPS, one_sided_slopes, slope
+from .directions import is_constant
+from .failures import diagnosis, failure
 from .fixed import NOTE
 from .kinks import Kink, Skip, kinks_between, parse_policy
 from .point import Arrays, Point
-from .refusals import vacuous_error
-from .report import Report, Row, Undecided, with_shorter_step
-from .subject import examine, is_constant, rule_errors_as_failures
+from .refusals import rule_errors_as_failures, vacuous_error
+from .report import Report, Row, with_shorter_step
+from .subject import Subject, examine
 
 MODES = ("rev", "fwd")
-ENTRIES = 100  # how many entries a failure looks at, to name the worst
 
 
 def check_grads(
@@ -43,10 +52,10 @@ def check_grads(
         <J_k(x)^T u, v>  =  d/dt <u, F_k(x + t v)>  at t = 0
 
     for `n_dirs` random pairs (the dot product test: Griewank & Walther 2008, ch. 3). Mode "fwd"
-    takes J_k(x) v instead, by `jvp`; two modes are mixed in every way. What
-    truncation and rounding can do to the right side is the tolerance. Finally the pullback
-    is checked for consistency (consistency.py): for one output at a time, called later, at a second
-    point, with strided arrays.
+    takes J_k(x) v instead, by `jvp`; two modes are mixed in every way. What truncation and rounding
+    can do to the right side is the tolerance. Finally the pullback is checked for consistency
+    (consistency.py): for one output at a time, called later, at a second point, with strided
+    arrays.
 
     `f` takes and returns trees of tensors; functions of other arrays come as a `Foreign`. Floating
     leaves are checked in float64. For a float32 leaf, what the engine makes of it in float32 is
@@ -74,64 +83,93 @@ def check_grads(
     policy = parse_policy("check_grads", kinks)
     with np.errstate(all="ignore"):  # what is not finite fails, and says so itself
         subject = examine("check_grads", f, args, coarse=True)
-        start = Point(
-            subject.function,
-            subject.inputs,
-            subject.names,
-            known=subject.outputs,
-            eps=subject.eps,
-            stacked=subject.stacked,
-        )
-        note = NOTE if subject.eps > EPS else ""
+        start = _start(subject)
+        is_coarse = subject.eps > EPS  # f computes in float32 whatever it is given
+        note = NOTE if is_coarse else ""
         rows: list[Row] = []
-        moves = False
-        # Invariant: `points` are F_k, once for each way to take the k-1 derivatives before, each of
-        # them twice: in float64, and in the dtypes of the caller.
-        given = start._replace(xs=subject.originals, known=subject.original_outputs, stacked=None)
-        points = [(start, given)]
-        for k in range(1, order + 1):
-            derivatives = []
-            for doubles, originals in points:
-                for d in range(1, n_dirs + 1):
-                    us, vs = originals.random_pair(rng)
-                    if doubles.eps > EPS:
-                        with rule_errors_as_failures("check_grads"):
-                            vs = doubles.aligned(us, vs)
-                    if k == 1:
-                        moves = moves or not is_constant(
-                            doubles.function, doubles.xs, vs, doubles.eps
-                        )
-                    with rule_errors_as_failures("check_grads"):
-                        new = list(_compare(doubles, originals, k, d, modes, us, vs, policy, rng))
-                    for row in new:
-                        rows.append(row)
-                        if _passes(row, policy) or note and k > 1 and _says_nothing(row):
-                            continue
-                        if k > 1 and not moves:  # f is constant but for rounding
-                            raise vacuous_error("check_grads", subject.name)
-                        diagnosis = _diagnosis(doubles, row, us, vs, rng)
-                        raise _failure(subject.name, Report(tuple(rows), note), diagnosis)
-                for mode in modes if k < order else ():  # the last pair is part of the next point
-                    next_doubles = doubles.derivative(mode, k, us, vs)
-                    next_originals = originals.derivative(mode, k, us, vs)
-                    derivatives.append((next_doubles, next_originals))
-            points = derivatives
+        moves = False  # does f change along any of the directions? If not, all would look right
+        for k, d, function, us, vs in _to_compare(start, order, n_dirs, modes, rng):
+            doubles = function.doubles
+            if k == 1 and not moves:
+                moves = not is_constant(doubles.function, doubles.xs, vs, doubles.eps)
+            with rule_errors_as_failures("check_grads"):
+                new = list(_compare(function, k, d, modes, us, vs, policy, rng))
+            for row in new:
+                rows.append(row)
+                if _passes(row, policy) or is_coarse and k > 1 and _says_nothing(row):
+                    continue
+                if k > 1 and not moves:  # f is constant but for rounding
+                    raise vacuous_error("check_grads", subject.name)
+                lines = diagnosis(doubles, row, us, vs, rng)
+                raise failure(subject.name, Report(tuple(rows), note), lines)
         if moves:
-            us, vs = start.random_pair(rng)
-            check_consistency("check_grads", subject.name, start, us, vs, rng)
-            check_second_point("check_grads", subject.name, start, us, vs)
+            us, vs = start.doubles.random_pair(rng)
+            check_consistency("check_grads", subject.name, start.doubles, us, vs, rng)
+            check_second_point("check_grads", subject.name, start.doubles, us, vs)
     if not moves:
         raise vacuous_error("check_grads", subject.name)
     report = Report(tuple(rows), note)
     if isinstance(policy, Skip):
-        decided = [row for row in rows if not note or row.order == 1]
+        decided = [row for row in rows if not is_coarse or row.order == 1]
         _count_skipped(subject.name, report._replace(rows=tuple(decided)), policy)
     return report
 
 
+class _Function(NamedTuple):
+    """One of the F_k at its point, twice: for differences, and as the caller computes it."""
+
+    doubles: Point  # its inputs in float64
+    originals: Point  # the same values in the caller's dtypes
+
+    def random_pair(self, rng: np.random.Generator) -> tuple[Arrays, Arrays]:
+        """A random cotangent u and direction v, of values that both points can hold."""
+        us, vs = self.originals.random_pair(rng)
+        if self.doubles.eps > EPS:  # float32 has no digits to spare for terms that cancel
+            with rule_errors_as_failures("check_grads"):
+                vs = self.doubles.aligned(us, vs)
+        return us, vs
+
+    def derivative(self, mode: str, order: int, us: Arrays, vs: Arrays) -> "_Function":
+        """F_(k+1), by this mode, at (x, u) or (x, v)."""
+        doubles = self.doubles.derivative(mode, order, us, vs)
+        return _Function(doubles, self.originals.derivative(mode, order, us, vs))
+
+
+def _start(subject: Subject) -> _Function:
+    """F_1, the function itself at the arguments."""
+    doubles = Point(
+        subject.function,
+        subject.inputs,
+        subject.names,
+        known=subject.outputs,
+        eps=subject.eps,
+        stacked=subject.stacked,
+    )
+    originals = doubles._replace(xs=subject.originals, known=subject.original_outputs, stacked=None)
+    return _Function(doubles, originals)
+
+
+def _to_compare(
+    start: _Function, order: int, n_dirs: int, modes: Sequence[str], rng: np.random.Generator
+) -> Iterator[tuple[int, int, _Function, Arrays, Arrays]]:
+    """(k, number of the direction, F_k, us, vs) of each comparison, drawn when it is asked for.
+
+    Invariant: `functions` are F_k, once for each way to take the k-1 derivatives before.
+    """
+    functions = [start]
+    for k in range(1, order + 1):
+        derivatives = []
+        for function in functions:
+            for d in range(1, n_dirs + 1):
+                us, vs = function.random_pair(rng)
+                yield k, d, function, us, vs
+            if k < order:  # the last pair becomes a part of the next order's point
+                derivatives += [function.derivative(mode, k, us, vs) for mode in modes]
+        functions = derivatives
+
+
 def _compare(
-    doubles: Point,
-    originals: Point,
+    function: _Function,
     order: int,
     direction: int,
     modes: Sequence[str],
@@ -144,8 +182,9 @@ def _compare(
 
     All of them share one difference, in float64: in float32 it would lose half of its few digits.
     """
+    doubles, originals = function
     gs = doubles.pullback(us)
-    along = doubles.value_terms(us, vs, gs)
+    along = doubles.value_terms(us, vs, gs)  # t -> <u, f(x + t v)>, term by term, and its rounding
     numeric = slope(*along)
     compared = [doubles.displaced(t, vs) for t in (0.0, -numeric.step, numeric.step)]
     dtypes = [x.dtype for x in originals.xs]
@@ -206,59 +245,3 @@ def _count_skipped(name: str, report: Report, policy: Skip) -> None:
             f"{', '.join(report.kinks)}; choose other inputs, or another policy for "
             f"kinks\n{report}"
         )
-
-
-# ---- what a failure says ------------------------------------------------------------------------
-
-_FAILURES: dict[str, tuple[type[AssertionError], str]] = {
-    "wrong": (AssertionError, "is wrong"),
-    "not finite": (AssertionError, "is not finite"),
-    "at a kink": (Kink, "is asked for at a kink"),
-    "undecided": (
-        Undecided,
-        "cannot be decided by differences: an edge of the domain is near, or rounding hides it: "
-        "choose other inputs",
-    ),
-}
-
-
-def _failure(name: str, report: Report, diagnosis: list[str]) -> AssertionError:
-    """The exception for the last row."""
-    row = report.rows[-1]
-    kind, what = _FAILURES[row.verdict]
-    headline = f"check_grads: the derivative of {name} of order {row.order} {what}"
-    return kind("\n".join([headline, str(report), *diagnosis]))
-
-
-def _diagnosis(
-    point: Point, row: Row, us: Arrays, vs: Arrays, rng: np.random.Generator
-) -> list[str]:
-    """Lines that name the entry of the gradient that is furthest off, and the kinks near.
-
-    Costs a slope for each entry, or for `ENTRIES` random ones if there are more.
-    """
-    gs = point.pullback(us)
-    entries = [(i, index) for i, x in enumerate(point.xs) for index in np.ndindex(x.shape)]
-    if len(entries) > ENTRIES:
-        entries = [entries[k] for k in rng.choice(len(entries), ENTRIES, replace=False)]
-    worst_error = -np.inf
-    for i, index in entries:
-        unit = [np.zeros(x.shape) for x in point.xs]
-        unit[i][index] = 1.0
-        numeric = slope(*point.value_terms(us, unit, gs))
-        error = abs(gs[i][index] - numeric.value)
-        error = error if np.isfinite(error) else np.inf
-        if error > worst_error:
-            worst_error, worst = error, (i, index, numeric)
-    i, index, numeric = worst
-    lines = [
-        f"worst entry: {point.names[i]} at {index}: analytic {gs[i][index]:.12g}, "
-        f"numeric {numeric.value:.12g}, error {worst_error:.1e}, "
-        f"tolerance {numeric.tolerance:.1e}, step {numeric.step:.1e}"
-    ]
-    if row.kinks:
-        lines.append(
-            f"kinks between the points compared: {', '.join(row.kinks)}; choose other "
-            "inputs, or another policy for kinks"
-        )
-    return lines

@@ -24,11 +24,12 @@ from ..core.scope import setting, state
 from ..core.tensor import Tensor, asarray
 from .consistency import check_consistency
 from .differences import EPS
+from .directions import is_constant, random_directions
 from .layouts import same_bits
 from .point import Arrays, Point
-from .refusals import NoRule, vacuous_error
+from .refusals import NoRule, rule_errors_as_failures, vacuous_error
 from .report import Undecided
-from .subject import examine, is_constant, random_directions, rule_errors_as_failures
+from .subject import examine
 
 _FEWEST = 100  # roundings that are granted: a foreign function shows none of its own
 

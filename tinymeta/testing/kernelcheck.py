@@ -26,7 +26,8 @@ def check_kernel(op: Primitive, case: Case, dtype: np.dtype, where: str, seed: i
     inputs = [Tensor(move(x.copy(), where)) for x in arrays]
     kernel = find_kernel(op, where)
     shape, out_dtype = op.shape(*arrays, **case.static)
-    value, again = (op(*inputs, **case.static).numpy() for _ in range(2))
+    value = op(*inputs, **case.static).numpy()
+    again = op(*inputs, **case.static).numpy()
     assert (value.shape, value.dtype) == (shape, out_dtype), (
         f"{op.name} makes {value.dtype}{value.shape}, its shape rule says {out_dtype}{shape}"
     )
@@ -36,7 +37,8 @@ def check_kernel(op: Primitive, case: Case, dtype: np.dtype, where: str, seed: i
         np.testing.assert_array_equal(x.numpy(), y, f"{op.name} writes into an input")
     np.testing.assert_array_equal(value, again, f"{op.name} gives two values for one input")
 
-    for memory in [] if op.view else _memory_before(shape, value.dtype, seed):
+    before = [] if op.view else _memory_before(shape, value.dtype, seed)  # a view fills nothing
+    for memory in before:
         out = move(memory, where)
         kernel(out, *(x.value for x in inputs), **case.static)
         filled = move(out, "cpu")
@@ -89,13 +91,15 @@ def check_equal_values(op: Primitive, case: Case, dtype: np.dtype, where: str) -
     if op.family != "elementwise":
         return
     if all(x.dtype.kind == "f" for x in arrays):
-        edges = [x.ravel() for x in np.meshgrid(*[EDGES] * len(arrays))]
+        grids = np.meshgrid(*[EDGES] * len(arrays))  # each edge of an input with each of the others
+        edges = [x.ravel() for x in grids]
         with np.errstate(all="ignore"):
-            found, in_float64 = value([x.astype(dtype) for x in edges]), value(edges)
+            found = value([x.astype(dtype) for x in edges])
+            in_float64 = value(edges)
         what = f"in {dtype} is not what it is in float64, of infinities, NaN and zeros"
         same(found, in_float64, what)
     if expected.size:
-        times = -(-_LONG // expected.size)
+        times = -(-_LONG // expected.size)  # rounded up
         found = value([np.tile(x.ravel(), times) for x in arrays])
         what = f"is another on {times * expected.size} entries than on {expected.size}"
         same(found, np.tile(expected.ravel(), times), what)

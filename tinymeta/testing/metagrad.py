@@ -1,13 +1,10 @@
 """The check of a meta-gradient: the whole inner loop, differentiated by differences.
 
     F(theta) = mean over tasks of L_i(adapt_i(theta); query)            (Finn et al. 2017, eq. 1)
-    exact  J' grad L_i(theta'_i)     first order  grad L_i(theta'_i)     J = d adapt / d theta
 
 Only values of F are asked for, so whoever computed the gradient may know nothing of this engine.
-What most often comes out instead of it is the gradient of some other function of theta (without
-second derivatives, without adapting, of the support set, the sum for the mean). Each of those is
-differentiated along the same directions, and the one that fits names the fault: a number that is
-off says that there is a fault, and not which.
+A gradient that is wrong is most often that of another function of theta: metafaults.py finds which,
+as a number that is off says that there is a fault, and not which.
 """
 
 from collections.abc import Callable
@@ -20,23 +17,10 @@ from ..core.checks import check_function, check_one_of, check_whole, shown
 from .foreign import as_numpy
 from .frameworks import on_arrays_of
 from .kinks import Kink, crossed_kinks
+from .metafaults import FACTORS, name_of_fault, objectives
 from .metaslopes import compare, cosine_and_ratio, gradient_in, orthogonal_directions
 from .refusals import Vacuous
 from .report import Report, Row, Undecided
-
-_FIRST_ORDER = (
-    "this is the first-order MAML gradient: the second-derivative term is lost "
-    "(look for a stop_gradient or a missing create_graph)"
-)
-_PLAIN = "this is the plain gradient at theta, not adapted"
-_SUPPORT = "this is the gradient of the support loss after adapting: the query set is not used"
-_FACTORS = {
-    "mean": "the sum where the mean was expected (a factor T)",
-    "sum": "the mean where the sum was expected (a factor 1/T)",
-}
-_NEGATIVE = "with its sign flipped"
-ZERO = "it is zero (nothing of theta reaches the loss, or the rules return nothing)"
-_COARSE = "it is right to four digits: was it computed in float32?"
 
 
 class MetaReport(NamedTuple):
@@ -86,7 +70,7 @@ def check_meta_grad(
     neither the losses move nor the gradient says so.
     """
     (n_dirs,) = check_whole("check_meta_grad", n_dirs=n_dirs)
-    check_one_of("check_meta_grad", (*_FACTORS,), over_tasks=over_tasks)
+    check_one_of("check_meta_grad", (*FACTORS,), over_tasks=over_tasks)
     check_function("check_meta_grad", meta_grad=meta_grad, loss=loss, adapt=adapt)
     count = _number_of_tasks(tasks)
     params = _tree_of_arrays(params)
@@ -101,7 +85,7 @@ def check_meta_grad(
         raise ValueError("check_meta_grad: there are no parameters to differentiate")
     weight = 1 / count if over_tasks == "mean" else 1.0
     with np.errstate(all="ignore"):  # what is not finite fails, and says so itself
-        exact, mistaken = _objectives(loss, adapt, theta, support, query, count)
+        exact, mistaken = objectives(loss, adapt, theta, support, query, count)
         g = gradient_in(meta_grad(tree.map(np.copy, theta), tasks), theta)
         vs = orthogonal_directions(theta, n_dirs, np.random.default_rng(seed))
         rows = tuple(compare(exact, weight, theta, g, v, d) for d, v in enumerate(vs, 1))
@@ -118,7 +102,7 @@ def check_meta_grad(
         fault = ""
         if bad.verdict == "wrong":
             known = {"": exact, **mistaken}
-            fault = _name_of_fault(known, weight, count, _FACTORS[over_tasks], theta, g, vs)
+            fault = name_of_fault(known, weight, count, FACTORS[over_tasks], theta, g, vs)
         kinks = _kinks_met(exact, theta, vs[bad.direction - 1], bad.numeric.step)
         kind: type[AssertionError] = AssertionError
         if kinks and not fault:
@@ -169,63 +153,6 @@ def _for_each_task(f: Callable) -> Callable:
 def _floats_in_float64(x: Any) -> np.ndarray:
     x = as_numpy(x)
     return x.astype(np.float64) if x.dtype.kind == "f" else x
-
-
-# ---- what a gradient may be the gradient of -----------------------------------------------------
-
-
-def _objectives(
-    loss: Callable, adapt: Callable, theta: Any, support: Any, query: Any, count: int
-) -> tuple[Callable, dict[str, Callable]]:
-    """(F, the functions that are differentiated by mistake, by the fault's name).
-
-    Each is a function theta -> (T,) losses.
-    """
-
-    def copies(theta: Any) -> Any:
-        return tree.map(lambda x: np.repeat(x[None], count, axis=0), theta)
-
-    def exact(moved: Any) -> Any:
-        losses = loss(adapt(copies(moved), support), query)
-        shape = np.asarray(losses).shape
-        if shape != (count,):
-            raise AssertionError(
-                f"check_meta_grad: the loss must be (T,), one for each task, here "
-                f"({count},), and is {shape}: reduce over the examples alone"
-            )
-        return losses
-
-    def first_order(moved: Any) -> Any:
-        """adapt(theta) - theta is a constant, so d adapt / d theta is the identity."""
-        start = copies(theta)
-        change = tree.map(lambda a, x: np.asarray(a) - x, adapt(start, support), start)
-        return loss(tree.map(np.add, copies(moved), change), query)
-
-    return exact, {
-        _FIRST_ORDER: first_order,
-        _PLAIN: lambda moved: loss(copies(moved), query),
-        _SUPPORT: lambda moved: loss(adapt(copies(moved), support), support),
-    }
-
-
-def _name_of_fault(
-    known: dict[str, Callable], weight: float, count: int, factor: str, theta: Any, g: Any, vs: list
-) -> str:
-    """The name of the function and factor whose gradient `g` is, if it is one of the known.
-
-    Every function with every factor is compared along every direction, until one fits all of them.
-    """
-    if not any(np.any(x) for x in tree.leaves(g)):
-        return ": " + ZERO
-    other_weight = weight * count if weight != 1 else weight / count
-    for scale, remark in [(weight, ""), (other_weight, factor), (-weight, _NEGATIVE)]:
-        for name, objective in known.items():
-            if all(compare(objective, scale, theta, g, v).verdict == "right" for v in vs):
-                return ": " + ", ".join(part for part in (name, remark) if part)
-    rows = [compare(known[""], weight, theta, g, v) for v in vs]
-    if all(row.error < 1e-4 * row.numeric.size for row in rows):
-        return ": " + _COARSE
-    return ""
 
 
 # ---- what a failure says ------------------------------------------------------------------------

@@ -17,22 +17,25 @@ from .report import Row
 
 def gradient_in(result: Any, theta: Any) -> Any:
     """The tree of arrays in what meta_grad returned: the gradient, or (metrics, gradient)."""
-    if tree.paths(result) != tree.paths(theta) and isinstance(result, tuple) and len(result) == 2:
+    paths = tree.paths(theta)
+    is_pair = isinstance(result, tuple) and len(result) == 2
+    if is_pair and tree.paths(result) != paths:  # parameters may be a pair themselves
         result = result[1]
-    if tree.paths(result) != tree.paths(theta):
+    if tree.paths(result) != paths:
         raise AssertionError(
             f"check_meta_grad: the gradient has the leaves {tree.paths(result)}, "
-            f"the parameters {tree.paths(theta)}"
+            f"the parameters {paths}"
         )
+    leaves, rebuild = tree.flatten(theta)
     gradients = [np.asarray(x, np.float64) for x in tree.leaves(result)]
-    for path, x, g in zip(tree.paths(theta), tree.leaves(theta), gradients):
+    for path, x, g in zip(paths, leaves, gradients):
         if g.shape != x.shape:
             raise AssertionError(
                 f"check_meta_grad: the gradient of {path or 'the parameters'} has "
                 f"the shape {g.shape}, the parameter {x.shape}: "
                 "are the tasks' gradients summed?"
             )
-    return tree.flatten(theta)[1](gradients)
+    return rebuild(gradients)
 
 
 def orthogonal_directions(theta: Any, n: int, rng: np.random.Generator) -> list:
@@ -43,12 +46,14 @@ def orthogonal_directions(theta: Any, n: int, rng: np.random.Generator) -> list:
     """
     leaves, rebuild = tree.flatten(theta)
     size = sum(x.size for x in leaves)
-    orthonormal = np.linalg.qr(rng.normal(size=(size, min(n, size))))[0]
+    gaussian = rng.normal(size=(size, min(n, size)))
+    orthonormal, _ = np.linalg.qr(gaussian)
     ends = np.cumsum([x.size for x in leaves])[:-1]
     found = []
-    for vector in orthonormal.T * np.sqrt(size):
+    for vector in orthonormal.T * np.sqrt(size):  # as long as a random normal one
         parts = np.split(vector, ends)
-        found.append(rebuild([part.reshape(x.shape) for part, x in zip(parts, leaves)]))
+        shaped = [part.reshape(x.shape) for part, x in zip(parts, leaves)]
+        found.append(rebuild(shaped))
     return found
 
 
@@ -61,10 +66,14 @@ def compare(objective: Callable, weight: float, theta: Any, g: Any, v: Any, numb
 
     products = tree.leaves(tree.map(np.multiply, g, v))
     parts = np.concatenate([x.ravel() for x in products])
+    analytic = float(parts.sum())
+    size = float(np.abs(parts).sum())
+    # What is rounded: the losses, and theta, which counts by how much F changes with it.
     sensitivities = tree.leaves(tree.map(np.multiply, g, theta))
     sensitivity = sum(float(np.abs(x).sum()) for x in sensitivities)
-    numeric = slope(terms, float(np.abs(terms(0.0)).sum()) + sensitivity)
-    return Row(1, "rev", number, float(parts.sum()), numeric, float(np.abs(parts).sum()))
+    losses_size = float(np.abs(terms(0.0)).sum())
+    numeric = slope(terms, losses_size + sensitivity)
+    return Row(1, "rev", number, analytic, numeric, size)
 
 
 def cosine_and_ratio(rows: tuple[Row, ...]) -> tuple[float, float]:

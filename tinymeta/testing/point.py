@@ -14,7 +14,8 @@ from ..core.forward import jvp
 from ..core.grad import vjp
 from ..core.tensor import Tensor, asarray
 from .differences import EPS, ROUNDINGS, first_points, hidden_magnitude
-from .subject import Arrays, random_directions
+from .directions import random_directions
+from .subject import Arrays
 
 _UNSEEN = 3e-3  # of a slope: what kinks within the long steps of float32 may change unnoticed
 _SAMPLES = 3  # perturbed points: they show how much rounding changes a float32 result

@@ -24,13 +24,9 @@ def views(y: Any) -> list:
     repeated: Any = ops.broadcast_to(y, (2, *y.shape))
     found = [ops.sum(repeated, 0), repeated * 1.5]
     if y.ndim:
-        found += [
-            ops.flip(y, -1),
-            y[..., ::2],
-            ops.flip(y, 0),
-            y[1:],
-            ops.reshape(ops.flip(y, -1), -1),
-        ]
+        found += [ops.flip(y, -1), y[..., ::2]]  # a negative stride, a longer one
+        found += [ops.flip(y, 0), y[1:]]
+        found.append(ops.reshape(ops.flip(y, -1), -1))  # no view: its strides are no vector's
     if y.ndim > 1:
         swapped: Any = ops.swapaxes(y, -1, -2)
         found += [swapped, ops.reshape(swapped * 2.0, -1), ops.moveaxis(ops.transpose(y), 0, 1)]
@@ -56,8 +52,14 @@ def packed_and_cut(values: list) -> list:
     def kept(arrays: list) -> list:
         return [ops.tanh(y) for y in arrays]
 
-    total = grad(lambda arrays: sum(ops.sum(y * y) for y in ops.checkpoint(kept)(arrays)))
-    return [*cut_out(arrays), *(total(arrays) if all(y.dtype.kind == "f" for y in arrays) else [])]
+    def total(arrays: list) -> Any:
+        again = ops.checkpoint(kept)(arrays)  # which packs them, too
+        return sum(ops.sum(y * y) for y in again)
+
+    found = cut_out(arrays)
+    if all(y.dtype.kind == "f" for y in arrays):  # integers have no gradient
+        found += grad(total)(arrays)
+    return found
 
 
 def integers(x: Any) -> list:

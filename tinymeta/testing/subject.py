@@ -6,8 +6,7 @@ derivative would fail every comparison, with numbers to puzzle over; so it is re
 sentence. One that computes in float32 whatever it is given is told apart (fixed.py).
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,11 +14,11 @@ import numpy as np
 from ..core import tree
 from ..core.convert import WEAK_SCALARS
 from ..core.tensor import Tensor, asarray
-from .differences import EPS, ROUNDINGS, first_points
+from .differences import EPS, first_points
 from .fixed import EPS_32, cast_around, computes_in_float32, takes_only_float32
 from .frameworks import as_function_of_arrays
 from .layouts import same_bits
-from .refusals import NoRule, Vacuous, name_of
+from .refusals import Vacuous, name_of
 
 Arrays = list[np.ndarray]
 _MOST_STACKED = 20_000  # numbers at one point
@@ -230,41 +229,3 @@ def _refuse_infinite(kind: type[Exception], what: str, x: np.ndarray) -> None:
     """Raise `kind` with the first entry that is not finite, if there is one."""
     for index in np.argwhere(~np.isfinite(x))[:1].tolist():
         raise kind(f"{what} is not finite: {x[tuple(index)]} at {tuple(index)}")
-
-
-@contextmanager
-def rule_errors_as_failures(check_name: str) -> Iterator[None]:
-    """A block in which derivatives are taken: a ValueError in it becomes an AssertionError.
-
-    The engine raises it for a gradient that has not the shape and dtype of its input, and names the
-    rule. NoRule stays: that nobody has written a rule is no mistake in it.
-    """
-    try:
-        yield
-    except NoRule:
-        raise
-    except ValueError as error:
-        raise AssertionError(f"{check_name}: {error}") from error
-
-
-def random_directions(rng: np.random.Generator, xs: Sequence) -> list[np.ndarray]:
-    """A random direction for each array; large numbers get long steps."""
-    return [np.asarray(rng.normal(size=x.shape) * np.maximum(1, np.abs(x)), x.dtype) for x in xs]
-
-
-def is_constant(function: Callable, xs: Sequence, vs: Sequence, eps: float = EPS) -> bool:
-    """Whether a small step along `vs` changes the values by no more than rounding.
-
-    eps: of the dtype in which it computes, if that is shorter than its inputs'.
-    Costs two evaluations. A value that becomes NaN has changed.
-    """
-    step = [max(eps, np.finfo(x.dtype).eps) ** 0.2 for x in xs]
-    steps = [np.asarray(s * v, x.dtype) for s, x, v in zip(step, xs, vs)]
-    here = function(*map(asarray, xs))
-    there = function(*(asarray(np.asarray(x + step)) for x, step in zip(xs, steps)))
-    for a, b in zip(here, there):
-        change = np.abs(b.numpy() - a.numpy()).sum()
-        rounding = ROUNDINGS * np.finfo(a.dtype).eps * np.abs(a.numpy()).sum()
-        if not change <= rounding:
-            return False
-    return True

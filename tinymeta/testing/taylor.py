@@ -18,12 +18,13 @@ import numpy as np
 from ..core.tensor import asarray
 from .consistency import check_consistency, check_second_point
 from .differences import EPS, ROUNDINGS, one_sided_slopes
+from .directions import is_constant, random_directions
 from .kinks import UNKNOWN, Kink, crossed_kinks
 from .point import Arrays, Point
-from .refusals import vacuous_error
+from .refusals import rule_errors_as_failures, vacuous_error
 from .remainders import Remainders, abs_inner_product, displaced, remainders_over
 from .report import Undecided
-from .subject import examine, is_constant, random_directions, rule_errors_as_failures
+from .subject import examine
 
 STEPS = 0.5 ** np.arange(1, 28)
 _ABRUPT = 8  # a remainder so many times what its order explains has met a kink
