@@ -39,7 +39,8 @@ def views(y: Any) -> list:
 
 
 def packed_and_cut(values: list) -> list:
-    """Each value, cut out of a vector of all of them, and the gradients of what is made of that."""
+    """Each value, cut out of a vector of all of them, the gradient of what is made of that by each,
+    and a number in which all these gradients count."""
     arrays: list[Any] = [asarray(y) for y in values]
     if not arrays:
         return []
@@ -56,10 +57,10 @@ def packed_and_cut(values: list) -> list:
         again = ops.checkpoint(kept)(arrays)  # which packs them, too
         return sum(ops.sum(y * y) for y in again)
 
-    found = cut_out(arrays)
-    if all(y.dtype.kind == "f" for y in arrays):  # integers have no gradient
-        found += grad(total)(arrays)
-    return found
+    if any(y.dtype.kind != "f" for y in arrays):  # integers have no gradient
+        return cut_out(arrays)
+    gradients = grad(total)(arrays)
+    return [*cut_out(arrays), *gradients, sum(ops.sum(g) for g in gradients)]
 
 
 def integers(x: Any) -> list:
@@ -67,7 +68,7 @@ def integers(x: Any) -> list:
     mask = x > 0.3
     bytes_: Any = ops.astype(mask, np.uint8)
     signed: Any = ops.astype(mask, np.int32)
-    small = bytes_ * 200
+    small = bytes_ * 200 + bytes_ * 100  # 44: it wraps around
     found = [mask, small + small, ops.astype(small + small, np.float32), ops.sum(mask), signed - 3]
     if not x.ndim:
         return found

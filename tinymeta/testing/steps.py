@@ -154,6 +154,8 @@ _KINDS = [  # of `StepCase.values`
     "gradient",
     "moment",
     "joined",
+    "joined",
+    "choice",
     "choice",
     "slices",
     "after",
