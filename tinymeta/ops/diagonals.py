@@ -1,5 +1,6 @@
 """Triangles and diagonals of matrices, composed: tril, triu, diag, diagonal, trace."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -22,20 +23,23 @@ def _offset(name: str, k: Any) -> int:
 
 def tril(x: Any, k: int = 0) -> Tensor:
     """The matrices `x` (.., n, m) with zeros above the k-th diagonal."""
-    return _triangle("tril", x, k, lambda is_above: ~is_above, 1)
+    return _triangle("tril", x, k, np.less_equal)
 
 
 def triu(x: Any, k: int = 0) -> Tensor:
     """The matrices `x` (.., n, m) with zeros below the k-th diagonal."""
-    return _triangle("triu", x, k, lambda is_from: is_from, 0)
+    return _triangle("triu", x, k, np.greater_equal)
 
 
-def _triangle(name: str, x: Any, k: Any, chosen: Any, first: int) -> Tensor:
+def _triangle(name: str, x: Any, k: Any, keeps: Callable) -> Tensor:
+    """x where its diagonal keeps(its, k), else 0."""
     x, k = asarray(x), _offset(name, k)
     if x.ndim < 2:
         raise ValueError(f"{name}: matrices (.., n, m) are needed, got shape {x.shape}")
-    rows, columns = np.indices(x.shape[-2:])
-    return where(chosen(columns - rows >= k + first), x, np.zeros((), x.dtype))
+    as_shape(name, x.shape)  # raises for more than any memory: a view may have had none
+    n, m = x.shape[-2:]
+    mask = keeps(np.arange(m), np.arange(n)[:, None] + k)  # of bools, with no grid of numbers
+    return where(mask, x, np.zeros((), x.dtype))
 
 
 def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor:
@@ -48,6 +52,7 @@ def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor:
     if i == j:
         raise ValueError(f"diagonal: axis1 and axis2 are both axis {i} of {x.shape}")
     others = [a for a in range(x.ndim) if a not in (i, j)]
+    as_shape("diagonal", x.shape)
     n, m = x.shape[i], x.shape[j]
     flat = reshape(transpose(x, (*others, i, j)), (*[x.shape[a] for a in others], n * m))
     return take(flat, _places(n, m, k), axis=-1)
