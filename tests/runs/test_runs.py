@@ -304,6 +304,7 @@ def test_ctrl_c_while_an_example_is_imported_is_a_sentence(monkeypatch, capsys):
 
 @pytest.mark.parametrize("name", ["tour", "property_test_your_op"])
 def test_help_of_a_script_does_not_run_it(name, monkeypatch, capsys):
+    monkeypatch.syspath_prepend(EXAMPLES)  # as Python does for a script
     monkeypatch.setattr(sys, "argv", [f"{name}.py", "--help"])
     with pytest.raises(SystemExit) as end:
         runpy.run_path(str(EXAMPLES / f"{name}.py"), run_name="__main__")
@@ -470,9 +471,10 @@ def test_a_flag_that_came_later_is_no_difference_unless_it_is_used(start, tmp_pa
 
 
 @pytest.mark.parametrize("name", RUNS)
-def test_help_tells_each_default_once(name, start):
+def test_help_fits_a_screen_and_tells_each_default_once(name, start):
     end, said, _ = start(name, "--help")
     assert end == 0
+    assert len(said.splitlines()) <= 50 and max(map(len, said.splitlines())) <= 100
     flags = re.split(r"\n  (?=-)", said.split("options:\n")[1])[1:]  # without --help itself
     assert len(flags) > 5
     assert [" ".join(flag.split()).count("(default: ") for flag in flags] == [1] * len(flags)

@@ -17,12 +17,13 @@ def add_image_flags(p: argparse.ArgumentParser, *splits: str) -> None:
         "--data",
         choices=("glyphs", "omniglot", "folder"),
         default="glyphs",
-        help="glyphs are generated here, Omniglot is Lake's handwriting, a folder is your own "
+        help="glyphs are made here, Omniglot is handwriting, a folder has your own "
         "pictures, a folder of each class in --root",
     )
     p.add_argument("--split", choices=splits, default=splits[0], help="which split of Omniglot")
     p.add_argument(
         "--root",
+        metavar="PATH",
         help="folder of the pictures, or of the Omniglot files; without it, $TINYMETA_DATA or the "
         "user's cache",
     )
