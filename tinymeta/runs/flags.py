@@ -46,9 +46,7 @@ TRAINING_FLAGS: dict[str, dict[str, Any]] = {
     ),
     "test-tasks": dict(type=int, default=600, help="tasks of the test"),
     "ranks": dict(
-        choices=("mpi",),
-        help="share the tasks among the ranks of an MPI job, to the same bits: mpiexec -n 8 "
-        "python -m mpi4py .. --ranks mpi",
+        choices=("mpi",), help="share the tasks: mpiexec -n 8 python -m mpi4py .. --ranks mpi"
     ),
     "no-jit": dict(
         action="store_true", help="run each operation by itself, not compiled, to compare"
@@ -139,7 +137,7 @@ def add_numbered_tasks(p: argparse.ArgumentParser) -> None:
     p.add_argument(
         "--numbered-tasks",
         action="store_true",
-        help="draw tasks by number; each of --ranks draws its own only",
+        help="draw tasks by number; with --ranks each draws its own",
     )
 
 
