@@ -3,6 +3,8 @@
 In this process, whose kernels are warm, but for a lock that a killed process held.
 """
 
+import errno
+import importlib.util
 import os
 import re
 import runpy
@@ -207,6 +209,52 @@ def test_a_killed_process_lets_go_of_its_lock(tmp_path):
     with run_files.exclusive(tmp_path, "run"):
         assert names(tmp_path) == ["run.lock"]
     assert names(tmp_path) == []
+
+
+@pytest.fixture
+def run_files_of_windows(monkeypatch):
+    """run_files as it is imported where there is no fcntl, with a stand-in for msvcrt."""
+    fcntl = pytest.importorskip("fcntl")  # which does here what the stand-in promises
+
+    def locking(number: int, mode: int, count: int) -> None:
+        assert (mode, count) == (LK_NBLCK, 1) and os.lseek(number, 0, os.SEEK_CUR) == 0
+        try:
+            fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise PermissionError(errno.EACCES, "Permission denied") from None
+
+    LK_NBLCK = 2
+    monkeypatch.setitem(sys.modules, "fcntl", None)
+    stand_in = SimpleNamespace(locking=locking, LK_NBLCK=LK_NBLCK)
+    monkeypatch.setitem(sys.modules, "msvcrt", stand_in)
+    spec = importlib.util.spec_from_file_location("tinymeta.runs.run_files", run_files.__file__)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_on_windows_the_second_run_is_refused_too(run_files_of_windows, tmp_path, monkeypatch):
+    def refuse_to_remove(path):
+        raise PermissionError(errno.EACCES, "it is open")
+
+    monkeypatch.setattr(Path, "unlink", refuse_to_remove)  # as Windows does
+    for _ in range(2):  # the file that was left behind is in nobody's way
+        with run_files_of_windows.exclusive(tmp_path, "run"):
+            with pytest.raises(RuntimeError, match="^another run of run writes to"):
+                with run_files_of_windows.exclusive(tmp_path, "run"):
+                    pass
+            with run_files_of_windows.exclusive(tmp_path, "another"):
+                pass
+    assert names(tmp_path) == ["another.lock", "run.lock"]
+
+
+def test_a_file_system_without_locks_lets_a_run_begin(run_files_of_windows, tmp_path):
+    def locking(*_):
+        raise OSError(errno.EINVAL, "Invalid argument")
+
+    sys.modules["msvcrt"].locking = locking
+    with run_files_of_windows.exclusive(tmp_path, "run"):
+        assert names(tmp_path) == ["run.lock"]
 
 
 # ---- every end is a sentence ---------------------------------------------------------------------

@@ -34,9 +34,7 @@ TRAINING_FLAGS: dict[str, dict[str, Any]] = {
         "; more --iterations make it longer",
     ),
     "load": dict(
-        type=Path,
-        metavar="FILE",
-        help="begin with these parameters, on other tasks by another --seed",
+        type=Path, metavar="FILE", help="begin with saved ones (another --seed: on other tasks)"
     ),
     "evaluate": dict(
         type=Path,

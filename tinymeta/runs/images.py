@@ -17,7 +17,7 @@ def add_image_flags(p: argparse.ArgumentParser, *splits: str) -> None:
         "--data",
         choices=("glyphs", "omniglot", "folder"),
         default="glyphs",
-        help="glyphs are made here, Omniglot is handwriting, a folder has your own "
+        help="glyphs are generated here, Omniglot is Lake's handwriting, a folder is your own "
         "pictures, a folder of each class in --root",
     )
     p.add_argument("--split", choices=splits, default=splits[0], help="which split of Omniglot")
