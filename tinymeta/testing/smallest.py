@@ -147,7 +147,8 @@ def _halves(x: Any) -> Iterator:
     for axis in sorted(range(len(x.shape)), key=lambda axis: -x.shape[axis]):
         middle = x.shape[axis] // 2
         for half in (slice(middle), slice(middle, None)) if middle else ():
-            y = x[(*[slice(None)] * axis, half)]
+            index = (slice(None),) * axis
+            y = x[index + (half,)]
             yield y.requires_grad_() if is_tracked else y
 
 
