@@ -191,25 +191,19 @@ if __name__ == "__main__":
         "--net",
         choices=("conv", "dense"),
         default="conv",
-        help="the paper's convolutional net or its net without convolutions",
+        help="the paper's net with convolutions or that without",
     )
     p.add_argument(
         "--filters", type=int, default=32, help="channels of each convolution (the paper: 64)"
     )
     p.add_argument("--tasks", type=int, default=8, help="tasks in a meta-batch (the paper: 32)")
     p.add_argument(
-        "--alpha",
-        type=float,
-        default=0.1,
-        help="inner learning rate, as the paper counts it (the paper, 5-way: 0.4)",
+        "--alpha", type=float, default=0.1, help="inner learning rate (the paper, 5-way: 0.4)"
     )
     p.add_argument("--test-steps", type=int, default=3, help="inner steps in validation and test")
     p.add_argument("--validation-tasks", type=int, default=100, help="tasks of a validation")
     p.add_argument(
-        "--chunks",
-        type=int,
-        default=2,
-        help="with --no-jit: parts of the meta-batch that run on two threads",
+        "--chunks", type=int, default=2, help="with --no-jit: parts of a meta-batch, on two threads"
     )
     args = parse_flags(
         p,

@@ -200,7 +200,7 @@ if __name__ == "__main__":
         "--pool",
         choices=("stride", "max"),
         default="stride",
-        help="max: full convolutions and pooling, four times the work",
+        help="max: pooling, which is four times the work",
     )
     p.add_argument(
         "--head",
@@ -218,7 +218,7 @@ if __name__ == "__main__":
         "--classes",
         type=int,
         default=20,
-        help="characters in a batch, of which all pairs count (0: --pairs instead)",
+        help="characters in a batch, of all pairs (0: --pairs instead)",
     )
     p.add_argument("--drawers", type=int, default=3, help="examples of each")
     p.add_argument("--alphabets", type=int, default=4, help="from so many alphabets")
@@ -226,18 +226,18 @@ if __name__ == "__main__":
         "--different",
         type=float,
         default=0.95,
-        help="what share of the loss is that of different pairs (of --pairs: half)",
+        help="share of different pairs in the loss (of --pairs: half)",
     )
     p.add_argument(
         "--pairs",
         type=int,
         default=128,
-        help="with --classes 0: pairs in a batch, drawn one by one, half of them same",
+        help="with --classes 0: pairs in a batch, half of them same",
     )
     p.add_argument(
         "--rotations",
         action="store_true",
-        help="quarter turns in training: four times as many characters",
+        help="quarter turns in training: four times the characters",
     )
     p.add_argument(
         "--affine", action="store_true", help="distort the training images (Koch et al. 2015)"
@@ -246,7 +246,7 @@ if __name__ == "__main__":
         "--within",
         type=float,
         default=0.5,
-        help="of pairs drawn one by one, which part of the different is of one alphabet",
+        help="without --classes: part of the different of one alphabet",
     )
     p.add_argument(
         "--chunks", type=int, default=2, help="parts of the batch that run on two threads"

@@ -1,6 +1,7 @@
 """Wrong arguments, by kinds: each raises where it enters, one sentence by the function called."""
 
 import re
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -275,3 +276,39 @@ def test_numbers_that_nobody_can_count(bounds):
 
 def test_a_view_needs_no_memory():
     assert tm.broadcast_to(1.0, (10**7, 10**7)).shape == (10**7, 10**7)
+
+
+# Views of 2^48 elements, each of which is there: what is made of them fits no address space.
+HUGE = np.broadcast_to(np.float32(1), (2**24, 2**24))
+LONG = np.broadcast_to(np.float32(1), 2**24)
+OF_VIEWS = {
+    "tril": lambda: tm.tril(HUGE),
+    "triu": lambda: tm.triu(HUGE),
+    "diag": lambda: tm.diag(LONG),
+    "tensor": lambda: tm.tensor(HUGE),
+    "exp": lambda: tm.exp(HUGE),
+    "mul": lambda: tm.mul(HUGE, 2.0),
+    "isnan": lambda: tm.isnan(HUGE),
+    "argsort": lambda: tm.argsort(HUGE),
+    "less": lambda: tm.tensor(LONG) < LONG[:, None],
+    "matmul": lambda: tm.matmul(LONG[:, None], LONG[None]),
+    "jit": lambda: tm.jit(lambda x: x[:, None] - x)(LONG),
+}
+
+
+@pytest.mark.parametrize("name", OF_VIEWS)
+def test_the_copy_of_a_view_that_fits_no_memory_is_a_sentence(name):
+    with pytest.raises((ValueError, MemoryError)) as said:
+        OF_VIEWS[name]()
+    assert re.match(rf"{name}: .* fit .*memory", str(said.value)), said.value
+    assert "\n" not in str(said.value)
+
+
+def test_triangles_make_no_grid_of_numbers():
+    x = np.ones((1000, 1000), np.float32)
+    tm.tril(x)
+    tracemalloc.start()
+    tm.tril(x)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 4 * x.nbytes, "one of int64 alone would be 2, and there were two of them"

@@ -78,6 +78,10 @@ VALUES = {
     "trace": (lambda a: tm.trace(a, 1, 1, 2), lambda a: np.trace(a, 1, 1, 2), (cube,)),
     "split": (lambda a: tm.split(a, 2, 1)[1], lambda a: np.split(a, 2, 1)[1], (x,)),
     "split at": (lambda a: tm.split(a, [1, 3], 1)[1], lambda a: np.split(a, [1, 3], 1)[1], (x,)),
+    "dstack": (lambda a, b: tm.dstack([a, b]), lambda a, b: np.dstack([a, b]), (cube, cube)),
+    "dstack 2-d": (lambda a, b: tm.dstack([a, b]), lambda a, b: np.dstack([a, b]), (x, y)),
+    "dstack 1-d": (lambda a: tm.dstack([a, a]), lambda a: np.dstack([a, a]), (x[0],)),
+    "dsplit": (lambda a: tm.dsplit(a, 2)[1], lambda a: np.dsplit(a, 2)[1], (cube,)),
     "hsplit": (lambda a: tm.hsplit(a, 2)[0], lambda a: np.hsplit(a, 2)[0], (x,)),
     "vsplit": (lambda a: tm.vsplit(a, 3)[2], lambda a: np.vsplit(a, 3)[2], (x,)),
     "array_split": (
@@ -265,3 +269,30 @@ def test_what_does_not_fit_is_said_in_one_sentence_eager_and_compiled(sentence):
         with pytest.raises((ValueError, TypeError)) as caught:
             run(WRONG[sentence])()
         assert str(caught.value).startswith(sentence) and "\n" not in str(caught.value)
+
+
+# What ported programs called, under the names by which they did; NumPy's of one argument first.
+OF_NUMPY = """ceil floor trunc round isnan isfinite isinf exp2 log2 log10 tan sinh cosh arcsin
+    arccos arctan arcsinh arccosh arctanh prod cumsum cumprod sort argsort argmin median any
+    all trace tril triu diag diagonal var std""".split()
+AND_BESIDES = """einsum tensordot dot outer kron inner conv1d conv2d conv_transpose2d max_pool2d
+    avg_pool2d cummax split array_split hsplit vsplit dsplit repeat tile roll vstack hstack dstack
+    column_stack arctan2 erf logaddexp mod floor_divide topk linspace gelu silu elu leaky_relu relu6
+    hard_tanh hard_sigmoid hard_silu scatter_add""".split()
+LOSSES = "nll mse mae cross_entropy binary_cross_entropy hinge huber kl_divergence".split()
+OF_LINALG = "cholesky solve_triangular solve inv det slogdet lstsq".split()
+
+
+def test_what_ported_programs_called_is_public():
+    assert not {*OF_NUMPY, *AND_BESIDES} - {*tm.__all__}
+    assert not {*LOSSES} - {*tm.losses.__all__} and not {*OF_LINALG} - {*tm.linalg.__all__}
+
+
+@pytest.mark.parametrize("name", OF_NUMPY)
+def test_numpys_name_alone_means_the_same(name):
+    least = 1.0 if name == "arccosh" else 0.1 if "log" in name else -0.95
+    most = 0.95 if name in ("arcsin", "arccos", "arctanh") else 2.5
+    values = np.random.default_rng(1).permutation(np.linspace(least, most, 9)).reshape(3, 3)
+    found, expected = getattr(tm, name)(values).numpy(), getattr(np, name)(values)
+    assert found.shape == expected.shape and found.dtype.kind == expected.dtype.kind
+    np.testing.assert_allclose(found, expected, rtol=1e-14, atol=1e-15)

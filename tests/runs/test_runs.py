@@ -3,6 +3,8 @@
 In this process, whose kernels are warm, but for a lock that a killed process held.
 """
 
+import errno
+import importlib.util
 import os
 import re
 import runpy
@@ -209,6 +211,52 @@ def test_a_killed_process_lets_go_of_its_lock(tmp_path):
     assert names(tmp_path) == []
 
 
+@pytest.fixture
+def run_files_of_windows(monkeypatch):
+    """run_files as it is imported where there is no fcntl, with a stand-in for msvcrt."""
+    fcntl = pytest.importorskip("fcntl")  # which does here what the stand-in promises
+
+    def locking(number: int, mode: int, count: int) -> None:
+        assert (mode, count) == (LK_NBLCK, 1) and os.lseek(number, 0, os.SEEK_CUR) == 0
+        try:
+            fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise PermissionError(errno.EACCES, "Permission denied") from None
+
+    LK_NBLCK = 2
+    monkeypatch.setitem(sys.modules, "fcntl", None)
+    stand_in = SimpleNamespace(locking=locking, LK_NBLCK=LK_NBLCK)
+    monkeypatch.setitem(sys.modules, "msvcrt", stand_in)
+    spec = importlib.util.spec_from_file_location("tinymeta.runs.run_files", run_files.__file__)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_on_windows_the_second_run_is_refused_too(run_files_of_windows, tmp_path, monkeypatch):
+    def refuse_to_remove(path):
+        raise PermissionError(errno.EACCES, "it is open")
+
+    monkeypatch.setattr(Path, "unlink", refuse_to_remove)  # as Windows does
+    for _ in range(2):  # the file that was left behind is in nobody's way
+        with run_files_of_windows.exclusive(tmp_path, "run"):
+            with pytest.raises(RuntimeError, match="^another run of run writes to"):
+                with run_files_of_windows.exclusive(tmp_path, "run"):
+                    pass
+            with run_files_of_windows.exclusive(tmp_path, "another"):
+                pass
+    assert names(tmp_path) == ["another.lock", "run.lock"]
+
+
+def test_a_file_system_without_locks_lets_a_run_begin(run_files_of_windows, tmp_path):
+    def locking(*_):
+        raise OSError(errno.EINVAL, "Invalid argument")
+
+    sys.modules["msvcrt"].locking = locking
+    with run_files_of_windows.exclusive(tmp_path, "run"):
+        assert names(tmp_path) == ["run.lock"]
+
+
 # ---- every end is a sentence ---------------------------------------------------------------------
 
 
@@ -304,6 +352,7 @@ def test_ctrl_c_while_an_example_is_imported_is_a_sentence(monkeypatch, capsys):
 
 @pytest.mark.parametrize("name", ["tour", "property_test_your_op"])
 def test_help_of_a_script_does_not_run_it(name, monkeypatch, capsys):
+    monkeypatch.syspath_prepend(EXAMPLES)  # as Python does for a script
     monkeypatch.setattr(sys, "argv", [f"{name}.py", "--help"])
     with pytest.raises(SystemExit) as end:
         runpy.run_path(str(EXAMPLES / f"{name}.py"), run_name="__main__")
@@ -470,9 +519,10 @@ def test_a_flag_that_came_later_is_no_difference_unless_it_is_used(start, tmp_pa
 
 
 @pytest.mark.parametrize("name", RUNS)
-def test_help_tells_each_default_once(name, start):
+def test_help_fits_a_screen_and_tells_each_default_once(name, start):
     end, said, _ = start(name, "--help")
     assert end == 0
+    assert len(said.splitlines()) <= 50 and max(map(len, said.splitlines())) <= 100
     flags = re.split(r"\n  (?=-)", said.split("options:\n")[1])[1:]  # without --help itself
     assert len(flags) > 5
     assert [" ".join(flag.split()).count("(default: ") for flag in flags] == [1] * len(flags)

@@ -88,11 +88,11 @@ def test_a_failure_is_told_in_sections_with_the_smallest_input_and_the_command(r
         "E       AssertionError: gradcheck: square",
         "E       check_grads: the derivative of square of order 1 is wrong",
         "E       -- smallest input found (",
-        "E       argument [0] = float64 [1.0, 1.0]",
+        "E       argument [0] = float64 [1.0]",
         'E       python -m pytest "test_it.py::test_square" --gradcheck-seed=0',
     ]:
         assert line in said, said
-    assert "worst entry: argument [0] at (1,)" in said
+    assert "worst entry: argument [0] at (0,)" in said
     assert "fixture.py" not in said and "gradcheck.py" not in said, "no line of ours in between"
 
 

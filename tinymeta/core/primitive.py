@@ -130,8 +130,12 @@ def run_eagerly(primitive: Primitive, values: Sequence, static: dict[str, Any]) 
     if primitive.view:
         return kernel(*values, **static)
     shape, dtype = primitive.shape(*values, **static)
-    out = allocate(device, shape, dtype)
-    kernel(out, *values, **static)
+    try:
+        out = allocate(device, shape, dtype)
+        kernel(out, *values, **static)
+    except MemoryError as error:  # of NumPy or a GPU, who know what is missing and not for what
+        what = f"a result of shape {shape} and dtype {np.dtype(dtype)}"
+        raise MemoryError(f"{primitive.name}: {what} does not fit the memory: {error}") from None
     return out
 
 

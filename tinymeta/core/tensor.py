@@ -164,7 +164,11 @@ def tensor(data: Any, dtype: Any = None) -> Tensor:
         data = asarray(data, dtype)
     if type(data) is Tensor and hasattr(data.value, "require"):  # a stand-in: nothing to copy yet
         return Tensor(asarray(data, dtype).value)
-    copy = np.array(as_host_array(data, dtype), dtype=dtype, order="C")
+    array = as_host_array(data, dtype)
+    try:
+        copy = np.array(array, dtype=dtype, order="C")
+    except MemoryError as error:
+        raise MemoryError(f"tensor: the copy does not fit the memory: {error}") from None
     device = share_on_gpu(data, None).device if on_gpu(data) else state.device
     return Tensor(move(in_native_byte_order(copy), device))
 

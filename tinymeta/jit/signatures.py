@@ -57,8 +57,14 @@ def jit(f: Callable) -> Callable:
         key, leaves = _key_and_leaves(args, kwargs)
         if any(type(x) is Tensor and x.serial for x in leaves):
             return f(*args, **kwargs)
-        program = cache.programs.get(key) or cache.find_or_compile(key, args, kwargs, leaves)
-        return f(*args, **kwargs) if program is None else program(leaves)
+        try:
+            program = cache.programs.get(key) or cache.find_or_compile(key, args, kwargs, leaves)
+            if program is not None:
+                return program(leaves)
+        except MemoryError as error:
+            name = getattr(f, "__name__", "the function")
+            raise MemoryError(f"jit: {name} does not fit the memory: {error}") from None
+        return f(*args, **kwargs)
 
     def prepare(*args, **kwargs):
         """Compile for arguments like these."""

@@ -1,4 +1,4 @@
-"""Parts and copies of tensors: split and its family, repeat, tile, roll; vstack, hstack.
+"""Parts and copies of tensors: split and its family, repeat, tile, roll; vstack and its kind.
 
 NumPy's names and meanings, composed of slices and indices. Nothing here computes, so the gradient
 of each is the way back.
@@ -59,6 +59,11 @@ def hsplit(x: Any, indices_or_sections: Any) -> list[Tensor]:
     """
     x = asarray(x)
     return split(x, indices_or_sections, 0 if x.ndim == 1 else 1)
+
+
+def dsplit(x: Any, indices_or_sections: Any) -> list[Tensor]:
+    """Equal parts of the third axis of `x`; indices_or_sections as in `split`."""
+    return split(x, indices_or_sections, 2)
 
 
 def _parts(name: str, x: Tensor, indices_or_sections: Any, axis: int) -> list[Tensor]:
@@ -179,3 +184,9 @@ def column_stack(xs: Any) -> Tensor:
     parts = promote_parts("column_stack", xs)
     columns = [x if x.ndim > 1 else reshape(x, (x.size, 1)) for x in parts]
     return concatenate(columns, 1)
+
+
+def dstack(xs: Any) -> Tensor:
+    """The tensors `xs` behind each other: along the third axis, of vectors (1, n, ..)."""
+    parts = [x if x.ndim > 1 else reshape(x, (1, x.size)) for x in promote_parts("dstack", xs)]
+    return concatenate([reshape(x, (*x.shape, 1)) if x.ndim < 3 else x for x in parts], 2)

@@ -1,5 +1,6 @@
 """Triangles and diagonals of matrices, composed: tril, triu, diag, diagonal, trace."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -22,28 +23,23 @@ def _offset(name: str, k: Any) -> int:
 
 def tril(x: Any, k: int = 0) -> Tensor:
     """The matrices `x` (.., n, m) with zeros above the k-th diagonal."""
-    x, k = _matrices("tril", x), _offset("tril", k)
-    return where(_diagonal_of_each(x) <= k, x, np.zeros((), x.dtype))
+    return _triangle("tril", x, k, np.less_equal)
 
 
 def triu(x: Any, k: int = 0) -> Tensor:
     """The matrices `x` (.., n, m) with zeros below the k-th diagonal."""
-    x, k = _matrices("triu", x), _offset("triu", k)
-    return where(_diagonal_of_each(x) >= k, x, np.zeros((), x.dtype))
+    return _triangle("triu", x, k, np.greater_equal)
 
 
-def _matrices(name: str, x: Any) -> Tensor:
-    """`x` as a tensor of matrices. Raises ValueError if it has fewer than two axes."""
-    x = asarray(x)
+def _triangle(name: str, x: Any, k: Any, keeps: Callable) -> Tensor:
+    """x where its diagonal keeps(its, k), else 0."""
+    x, k = asarray(x), _offset(name, k)
     if x.ndim < 2:
         raise ValueError(f"{name}: matrices (.., n, m) are needed, got shape {x.shape}")
-    return x
-
-
-def _diagonal_of_each(x: Tensor) -> np.ndarray:
-    """On which diagonal each entry of a matrix lies, (n, m): 0 on the main one, 1 above it."""
-    rows, columns = np.indices(x.shape[-2:])
-    return columns - rows
+    as_shape(name, x.shape)  # raises for more than any memory: a view may have had none
+    n, m = x.shape[-2:]
+    mask = keeps(np.arange(m), np.arange(n)[:, None] + k)  # of bools, with no grid of numbers
+    return where(mask, x, np.zeros((), x.dtype))
 
 
 def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor:
@@ -56,6 +52,7 @@ def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor:
     if i == j:
         raise ValueError(f"diagonal: axis1 and axis2 are both axis {i} of {x.shape}")
     others = [a for a in range(x.ndim) if a not in (i, j)]
+    as_shape("diagonal", x.shape)  # raises for more than any memory: a view may have had none
     matrices = transpose(x, (*others, i, j))
     *leading, n, m = matrices.shape
     flat = reshape(matrices, (*leading, n * m))

@@ -3,7 +3,7 @@
     more_elementwise.py   rows of the elementwise table: log2, arctan2, erf, floor, mod, isnan, ..
     along.py              cumsum, cumprod, cummax, sort, argsort, topk, median: two primitives
     more_reduce.py        prod, any, all, argmin, linspace
-    arrange.py            split and its family, repeat, tile, roll, vstack, hstack, column_stack
+    arrange.py            split and its family, repeat, tile, roll, vstack, hstack, dstack, ..
     index_arrays.py       index arrays and masks in x[...], scatter_add
     more_conv.py          groups, dilation, conv1d, conv_transpose2d;  more_pool.py
     diagonals.py          tril, triu, diag, diagonal, trace
@@ -19,6 +19,8 @@ from .along import argsort, cummax, cumprod, cumsum, median, sort, topk
 from .arrange import (
     array_split,
     column_stack,
+    dsplit,
+    dstack,
     hsplit,
     hstack,
     repeat,
@@ -65,11 +67,11 @@ from .more_reduce import all, any, argmin, linspace, prod
 __all__ = [
     "all", "any", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh",
     "argmin", "argsort", "array_split", "ceil", "column_stack", "conv1d", "conv_transpose2d",
-    "cosh", "cummax", "cumprod", "cumsum", "diag", "diagonal", "dot", "einsum", "elu", "erf",
-    "exp2", "floor", "floor_divide", "gelu", "hard_sigmoid", "hard_silu", "hard_tanh", "hsplit",
-    "hstack", "inner", "isfinite", "isinf", "isnan", "kron", "leaky_relu", "linspace", "log10",
-    "log2", "logaddexp", "median", "mod", "outer", "prod", "relu6", "repeat", "roll", "round",
-    "scatter_add", "silu", "sinh", "sort", "split", "tan", "tensordot", "tile", "topk", "trace",
-    "tril", "triu", "trunc", "vsplit", "vstack",
+    "cosh", "cummax", "cumprod", "cumsum", "diag", "diagonal", "dot", "dsplit", "dstack",
+    "einsum", "elu", "erf", "exp2", "floor", "floor_divide", "gelu", "hard_sigmoid",
+    "hard_silu", "hard_tanh", "hsplit", "hstack", "inner", "isfinite", "isinf", "isnan", "kron",
+    "leaky_relu", "linspace", "log10", "log2", "logaddexp", "median", "mod", "outer", "prod",
+    "relu6", "repeat", "roll", "round", "scatter_add", "silu", "sinh", "sort", "split", "tan",
+    "tensordot", "tile", "topk", "trace", "tril", "triu", "trunc", "vsplit", "vstack",
 ]
 # fmt: on

@@ -12,9 +12,7 @@ from .saved_flags import flags_of_run
 
 COMMON_FLAGS: dict[str, dict[str, Any]] = {
     "way": dict(type=int, default=5, help="classes in a task"),
-    "shot": dict(
-        type=int, default=1, help="labelled examples of a class (sinusoid: points) to learn from"
-    ),
+    "shot": dict(type=int, default=1, help="examples of a class (sinusoid: points) to learn from"),
     "iterations": dict(type=int, default=1000, help="meta-updates"),
     "beta": dict(type=float, default=1e-3, help="learning rate of Adam"),
     "seed": dict(type=int, default=0, help="seed of all random generators"),
@@ -27,7 +25,7 @@ TRAINING_FLAGS: dict[str, dict[str, Any]] = {
     "select": dict(
         choices=("best", "last"),
         default="last",
-        help="test the parameters that were best in validation, or the last ones",
+        help="test those that were best in validation, or the last",
     ),
     "every": dict(type=float, default=120.0, help="seconds between checkpoints"),
     "resume": dict(
@@ -36,10 +34,7 @@ TRAINING_FLAGS: dict[str, dict[str, Any]] = {
         "; more --iterations make it longer",
     ),
     "load": dict(
-        type=Path,
-        metavar="FILE",
-        help="begin with parameters saved before (with another --seed, on other tasks); "
-        "--resume has its own",
+        type=Path, metavar="FILE", help="begin with saved ones (another --seed: on other tasks)"
     ),
     "evaluate": dict(
         type=Path,
@@ -49,13 +44,10 @@ TRAINING_FLAGS: dict[str, dict[str, Any]] = {
     ),
     "test-tasks": dict(type=int, default=600, help="tasks of the test"),
     "ranks": dict(
-        choices=("mpi",),
-        help="share the tasks among the ranks of an MPI job, to the same bits: mpiexec -n 8 "
-        "python -m mpi4py .. --ranks mpi",
+        choices=("mpi",), help="share the tasks: mpiexec -n 8 python -m mpi4py .. --ranks mpi"
     ),
     "no-jit": dict(
-        action="store_true",
-        help="run every operation by itself instead of a compiled program, to compare",
+        action="store_true", help="run each operation by itself, not compiled, to compare"
     ),
 }
 
@@ -67,9 +59,7 @@ INNER_LOOP_FLAGS: dict[str, dict[str, Any]] = {
         "segments of sqrt(steps), or nested segments",
     ),
     "mode": dict(
-        choices=MODES,
-        default="reverse",
-        help="how the backward pass goes through an inner gradient; mixed: forward over reverse",
+        choices=MODES, default="reverse", help="mixed: forward over reverse through inner gradients"
     ),
 }
 
@@ -106,6 +96,16 @@ _NEEDS = (
 )
 
 
+class _HelpOnAScreen(argparse.ArgumentDefaultsHelpFormatter):
+    """Most flags in one line, with a letter for what they take: there are up to thirty."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=26, width=98)
+
+    def _get_default_metavar_for_optional(self, action: argparse.Action) -> str:
+        return {int: "N", float: "X", Path: "PATH"}.get(action.type, "NAME")  # type: ignore[call-overload]
+
+
 def parser(
     description: str, training: bool = True, without: Iterable[str] = (), **defaults: Any
 ) -> argparse.ArgumentParser:
@@ -114,7 +114,7 @@ def parser(
     training: with the flags of `train_or_load`; without: flags that the example has no use for.
     """
     p = argparse.ArgumentParser(
-        description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+        usage="%(prog)s [options]", description=description, formatter_class=_HelpOnAScreen
     )
     flags = {**COMMON_FLAGS, **TRAINING_FLAGS} if training else COMMON_FLAGS
     for flag, settings in flags.items():
@@ -135,8 +135,7 @@ def add_numbered_tasks(p: argparse.ArgumentParser) -> None:
     p.add_argument(
         "--numbered-tasks",
         action="store_true",
-        help="draw each task of the training by its number, other tasks than without; with --ranks "
-        "each rank then draws only its own",
+        help="draw tasks by number; with --ranks each draws its own",
     )
 
 

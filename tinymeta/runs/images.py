@@ -23,6 +23,7 @@ def add_image_flags(p: argparse.ArgumentParser, *splits: str) -> None:
     p.add_argument("--split", choices=splits, default=splits[0], help="which split of Omniglot")
     p.add_argument(
         "--root",
+        metavar="PATH",
         help="folder of the pictures, or of the Omniglot files; without it, $TINYMETA_DATA or the "
         "user's cache",
     )

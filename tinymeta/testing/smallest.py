@@ -1,4 +1,4 @@
-"""An input for which a check fails, made small: drawn ones by hypothesis, given ones by rounding.
+"""An input for which a check fails, made small: drawn ones by hypothesis, given ones here.
 
 A failure at random numbers of sixteen digits says little; at zeros, ones and eighths one can follow
 it by hand. Both ways are bounded in time: what is smallest when it is up is shown.
@@ -90,16 +90,19 @@ def _has_failed(search: Callable, failures: list) -> bool:
 
 
 def smallest_given(check: Callable, found: Found, seconds: float) -> Found:
-    """`found`, with every array as simple as it can be and the check still fails.
+    """`found`, with every array as small and as simple as it can be and the check still fails.
 
-    One after another becomes zeros, ones, or rounded to whole numbers, eighths, hundredths. Costs a
-    check for each that is tried, until the time is up.
+    One after another is halved along its axes, then becomes zeros, ones, or rounded to whole
+    numbers, eighths, hundredths. Costs a check for each that is tried, until the time is up.
     """
     deadline = time.monotonic() + seconds
     leaves, rebuild = tree.flatten(found.samples)
     simplest, tried, kept = found, 0, 0
-    for k in range(len(leaves)):
-        for candidate in _simpler(leaves[k]):
+
+    def replaced(k: int, candidates: Iterator) -> bool:
+        """Whether one of the candidates can stand in for leaf k; the first that can does."""
+        nonlocal simplest, tried, kept
+        for candidate in candidates:
             if time.monotonic() > deadline:
                 break
             trial = rebuild([*leaves[:k], candidate, *leaves[k + 1 :]])
@@ -108,7 +111,14 @@ def smallest_given(check: Callable, found: Found, seconds: float) -> Found:
             if error and found._replace(error=error).kind == found.kind:
                 simplest, leaves[k] = Found(trial, error, ""), candidate
                 kept += 1
-                break
+                return True
+        return False
+
+    for k in range(len(leaves)):
+        while replaced(k, _halves(leaves[k])):
+            pass
+    for k in range(len(leaves)):
+        replaced(k, _simpler(leaves[k]))
     how = f"smallest input found ({kept} of {tried} simpler ones fail as well)"
     return simplest._replace(how=how)
 
@@ -124,10 +134,27 @@ def _error_of(check: Callable, samples: tuple) -> AssertionError | None:
     return None
 
 
+def _is_floating(x: Any) -> bool:
+    return str(getattr(x, "dtype", "")).rpartition(".")[2].startswith("float")
+
+
+def _halves(x: Any) -> Iterator:
+    """Both halves of the leaf along each axis, the longest first; nothing for what is no array."""
+    if not _is_floating(x):
+        return
+    is_tracked = getattr(x, "requires_grad", False)
+    x = x.detach() if is_tracked else x
+    for axis in sorted(range(len(x.shape)), key=lambda axis: -x.shape[axis]):
+        middle = x.shape[axis] // 2
+        for half in (slice(middle), slice(middle, None)) if middle else ():
+            index = (slice(None),) * axis
+            y = x[index + (half,)]
+            yield y.requires_grad_() if is_tracked else y
+
+
 def _simpler(x: Any) -> Iterator:
     """The same leaf with simpler numbers, the simplest first; nothing for what is not floating."""
-    dtype = str(getattr(x, "dtype", "")).rpartition(".")[2]
-    if not dtype.startswith("float"):
+    if not _is_floating(x):
         return
     is_tracked = getattr(x, "requires_grad", False)
     x = x.detach() if is_tracked else x

@@ -69,7 +69,8 @@ def integers(x: Any) -> list:
     bytes_: Any = ops.astype(mask, np.uint8)
     signed: Any = ops.astype(mask, np.int32)
     small = bytes_ * 200 + bytes_ * 100  # 44: it wraps around
-    found = [mask, small + small, ops.astype(small + small, np.float32), ops.sum(mask), signed - 3]
+    found = [mask, small, small > 100, ops.astype(small, np.float32) * 0.5]
+    found += [ops.sum(mask), signed - 3]
     if not x.ndim:
         return found
     found += [ops.argmax(x, -1), ops.sum(mask, 0), ops.max(mask, -1), ops.min(signed - 3, -1)]
