@@ -6,7 +6,7 @@ leave a tenth for others.
 
 import numpy as np
 import pytest
-from ptx import compiler, emulator, kinds
+from tinymeta.ptx import compiler, emulator, kinds
 from test_ptx_instructions import KERNEL, Written
 
 from benchmarks import gpu_model, gpu_registers, work

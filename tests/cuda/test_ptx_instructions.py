@@ -9,7 +9,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from ptx import parse, translate
+from tinymeta.ptx import parse, translate
 
 from tinymeta.cuda import allocate, driver, move
 from tinymeta.cuda.launch import GpuKernel

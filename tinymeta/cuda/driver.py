@@ -50,12 +50,14 @@ __all__ = [
 class Driver:
     """A GPU: its context, the stream of all its work, and one that is only captured.
 
-    Addresses are ints, sizes are in bytes. Every method raises DriverError where libcuda does.
+    library: as of context.Context. Drivers of one key share memory and the kernels they have
+    loaded. Addresses are ints, sizes are in bytes. Every method raises DriverError where libcuda does.
     """
 
-    def __init__(self, number: int = 0) -> None:
-        self.number = self.key = number
-        self.context = Context(number)
+    def __init__(self, number: int = 0, library: Any = None) -> None:
+        self.number = number
+        self.key = number if library is None else (number, id(library))
+        self.context = Context(number, library)
         self.library, self.call = self.context.library, self.context.call
         self.name, self.capability = self.context.name, self.context.capability
         self.stream = create_stream(self.context)

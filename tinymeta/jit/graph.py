@@ -184,10 +184,15 @@ class Launches(ExecutionPlan):
         launches = len(self.recording.launches)
         return f"on {self.device} ({self.driver.name}), {launches} launches as {how}"
 
+    @property
+    def is_dry_run(self) -> bool:
+        """Does a launch of it run nothing?"""
+        return any(isinstance(launch, DryRunLaunch) for launch in self.recording.launches)
+
     def launch_table(self) -> str:
         """Of a dry run, a line for each kernel: its launches; else ""."""
-        noted = [launch for launch in self.recording.launches if isinstance(launch, DryRunLaunch)]
-        return launch_table(noted) if noted else ""
+        launches: list[Any] = self.recording.launches
+        return launch_table(launches) if self.is_dry_run else ""
 
     def sources(self) -> dict[int, list[str]]:
         """By step, the sources of the generated kernels that it runs."""

@@ -8,7 +8,7 @@ were queued before a block came back may still use it.
 from ctypes import c_uint64
 from typing import Any
 
-from tinymeta.cuda import driver, memory
+from ..cuda import driver, memory
 
 from .emulator import Emulator
 

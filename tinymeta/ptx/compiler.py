@@ -14,7 +14,7 @@ import tempfile
 import threading
 from pathlib import Path
 
-from tinymeta.system import kernel_folder
+from ..system import kernel_folder
 
 from .parse import Unsupported
 
@@ -24,7 +24,10 @@ _EXACT = ["-ffp-contract=off", "-frounding-math", "-fwrapv", "-fno-strict-aliasi
 _SHARED = ["-std=gnu11", "-shared", "-fPIC", f"-I{HERE}"]
 _STRICT = ["-Werror=implicit-function-declaration"]  # an instruction that no header has
 KERNEL = ["-O1", "-march=native", *_EXACT, *_SHARED, *_STRICT]  # with fma of the machine's own
-LIBRARY = ["-O2", *_SHARED, "-Wl,-soname,libcuda.so.1"]
+LIBRARY = ["-O2", *_SHARED]
+IN_ITS_PLACE = ["-Wl,-soname,libcuda.so.1"]  # who opens a library of this name gets it
+# Who translates: what they write changes with their texts.
+_TRANSLATOR = ("parse", "instruction", "operands", "computing", "function", "kinds", "translate")
 
 
 class Missing(Exception):
@@ -43,7 +46,7 @@ def compiler() -> str:
 @functools.cache
 def _headers() -> str:
     """A hash of what the translated kernels include, and of who translates them."""
-    files = [*sorted(HERE.glob("*.h")), *sorted(HERE.glob("*.py"))]
+    files = [*sorted(HERE.glob("*.h")), *(HERE / f"{name}.py" for name in _TRANSLATOR)]
     return hashlib.sha256(b"\n".join(file.read_bytes() for file in files)).hexdigest()
 
 
@@ -58,12 +61,13 @@ def library_of_text(text: str, write_c) -> Path:
     return path
 
 
-def library_of_driver() -> Path:
-    """The library that takes libcuda's place."""
+def library_of_driver(in_its_place: bool) -> Path:
+    """The library of libcuda's functions; does it take the place of the machine's own?"""
     sources = sorted(HERE.glob("*.c"))
-    path = _path("driver", _headers(), *(file.read_text() for file in sources), *LIBRARY)
+    flags = [*LIBRARY, *(IN_ITS_PLACE if in_its_place else ())]
+    path = _path("driver", _headers(), *(file.read_text() for file in sources), *flags)
     if not path.exists():
-        _compile(sources, LIBRARY, path)
+        _compile(sources, flags, path)
     return path
 
 

@@ -1,7 +1,8 @@
 """The emulated GPU of this process: switched on once, told how to be, asked what it saw.
 
 `start()` loads the library under libcuda's name, before anything else has loaded one: whoever opens
-libcuda afterwards gets it. Whatever was wrong is in `faults()`, also what a real GPU does not tell;
+libcuda afterwards gets it. `start_beside()` loads it under no name, so that the machine's own stays
+what it is, for those who are handed it. Whatever was wrong is in `faults()`, also what a real GPU does not tell;
 how often each kernel ran, and what it did, in `statistics()`.
 """
 
@@ -100,11 +101,12 @@ class KernelCounts(NamedTuple):
 
 
 class Emulator:
-    """settings: those of DEFAULTS, as they are now."""
+    """settings: those of DEFAULTS, as they are now. in_its_place: in that of libcuda?"""
 
-    def __init__(self) -> None:
-        path = str(compiler.library_of_driver())
-        self.library = ctypes.CDLL(path, mode=ctypes.RTLD_GLOBAL)
+    def __init__(self, in_its_place: bool) -> None:
+        path = str(compiler.library_of_driver(in_its_place))
+        mode = ctypes.RTLD_GLOBAL if in_its_place else ctypes.RTLD_LOCAL
+        self.library = ctypes.CDLL(path, mode=mode)
         self.library.emulator_faults.restype = POINTER(_Fault)
         self.library.emulator_kernels.restype = POINTER(_Kernel)
         kind = ctypes.CFUNCTYPE(c_int, c_char_p, POINTER(c_char), ctypes.c_size_t)
@@ -199,5 +201,24 @@ def _counted(kernel: _Kernel) -> KernelCounts:
 
 @functools.cache
 def start() -> Emulator:
-    """The one emulated GPU of this process. Raises compiler.Missing where there is no gcc."""
-    return Emulator()
+    """The one emulated GPU of this process, which everybody takes for a real one.
+
+    Raises compiler.Missing where there is no gcc, RuntimeError after `start_beside`: kernels that
+    are loaded once cannot be of two.
+    """
+    if _beside.cache_info().currsize:
+        raise RuntimeError("an emulated GPU runs beside libcuda here: start it first, in its place")
+    return Emulator(in_its_place=True)
+
+
+def start_beside() -> Emulator:
+    """The one that `start` has begun, or one that only those know who are handed its library.
+
+    Raises compiler.Missing.
+    """
+    return start() if start.cache_info().currsize else _beside()
+
+
+@functools.cache
+def _beside() -> Emulator:
+    return Emulator(in_its_place=False)
