@@ -72,7 +72,8 @@ def gpu_count() -> int:
 class Context:
     """The primary context of the GPU `number`, its name and its compute capability.
 
-    library: to be called in the place of this machine's libcuda. Raises what `_open_library` raises, and DriverError for a GPU that is not there.
+    library: to be called in the place of this machine's libcuda. Raises what `_open_library`
+    raises, and DriverError for a GPU that is not there.
     """
 
     def __init__(self, number: int, library: Any = None):

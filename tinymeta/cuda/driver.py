@@ -50,8 +50,8 @@ __all__ = [
 class Driver:
     """A GPU: its context, the stream of all its work, and one that is only captured.
 
-    library: as of context.Context. Drivers of one key share memory and the kernels they have
-    loaded. Addresses are ints, sizes are in bytes. Every method raises DriverError where libcuda does.
+    library: as of context.Context. key: drivers of one key share memory and loaded kernels.
+    Addresses are ints, sizes are in bytes. Every method raises DriverError where libcuda does.
     """
 
     def __init__(self, number: int = 0, library: Any = None) -> None:

@@ -31,7 +31,7 @@ def executed_text(f: Callable, args: tuple, kwargs: dict, replay: Any) -> str:
     replay: the dry run's.
     """
     try:
-        kernels = execute(f, args, kwargs)
+        kernels = _execute(f, args, kwargs)
     except (compiler.Missing, MemoryError) as error:
         return f"executed instructions are not counted here: {error}"
     rows = _rows(kernels, replay)
@@ -49,7 +49,7 @@ def executed_text(f: Callable, args: tuple, kwargs: dict, replay: Any) -> str:
     return "\n".join([*lines, assumed])
 
 
-def execute(f: Callable, args: tuple, kwargs: dict) -> list[KernelCounts]:
+def _execute(f: Callable, args: tuple, kwargs: dict) -> list[KernelCounts]:
     """What each kernel does in one call of the compiled function.
 
     Raises compiler.Missing without gcc, MemoryError beyond the 2 GB that the emulated GPU has.

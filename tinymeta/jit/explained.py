@@ -44,7 +44,7 @@ class Explained(NamedTuple):
     built: tuple[int, int]  # kernels compiled now, kernels loaded from the disk
     step_seconds: list[float] | None  # of each step of `replay`, if asked for
     values: dict[Equation, ValueStatistics] | None  # of each traced equation, if asked for
-    count: Callable[[], str] | None  # of a dry run: see `executed`
+    count_executed: Callable[[], str] | None  # of a dry run: see `executed`
 
     @property
     def chunks(self) -> list[int]:
@@ -173,7 +173,7 @@ class Explained(NamedTuple):
         stored; and a predicted time, with its assumptions. For this the program runs once, as PTX
         on the CPU: seconds, or minutes for a large one. Needs gcc; without it a sentence says so.
         """
-        return self.count() if self.count else ""
+        return self.count_executed() if self.count_executed else ""
 
     def table(self) -> str:
         """One line for each kind of step: its time and its share; "" if no times were asked for."""
@@ -222,7 +222,7 @@ def explained(f: Callable, args: tuple, kwargs: dict, times: bool, values: bool)
         built=kernels_built_since(built_before),
         step_seconds=time_steps(replay.step_calls()) if times else None,
         values=value_statistics(traced.program, arrays) if values else None,
-        count=_counting(f, args, kwargs, replay),
+        count_executed=_counting(f, args, kwargs, replay),
     )
 
 

@@ -13,7 +13,6 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from ..cuda import driver
-
 from . import emulator, watch
 from .kinds import INSTRUCTIONS
 

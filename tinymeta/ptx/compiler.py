@@ -12,10 +12,10 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 from ..system import kernel_folder
-
 from .parse import Unsupported
 
 HERE = Path(__file__).parent
@@ -24,8 +24,8 @@ _EXACT = ["-ffp-contract=off", "-frounding-math", "-fwrapv", "-fno-strict-aliasi
 _SHARED = ["-std=gnu11", "-shared", "-fPIC", f"-I{HERE}"]
 _STRICT = ["-Werror=implicit-function-declaration"]  # an instruction that no header has
 KERNEL = ["-O1", "-march=native", *_EXACT, *_SHARED, *_STRICT]  # with fma of the machine's own
-LIBRARY = ["-O2", *_SHARED]
-IN_ITS_PLACE = ["-Wl,-soname,libcuda.so.1"]  # who opens a library of this name gets it
+_LIBRARY = ["-O2", *_SHARED]
+_IN_ITS_PLACE = ["-Wl,-soname,libcuda.so.1"]  # who opens a library of this name gets it
 # Who translates: what they write changes with their texts.
 _TRANSLATOR = ("parse", "instruction", "operands", "computing", "function", "kinds", "translate")
 
@@ -50,7 +50,7 @@ def _headers() -> str:
     return hashlib.sha256(b"\n".join(file.read_bytes() for file in files)).hexdigest()
 
 
-def library_of_text(text: str, write_c) -> Path:
+def library_of_text(text: str, write_c: Callable[[str], str]) -> Path:
     """The library of a kernel whose PTX is `text`; write_c(text): its C."""
     path = _path("kernel", text, _headers(), *KERNEL)
     if not path.exists():
@@ -64,7 +64,7 @@ def library_of_text(text: str, write_c) -> Path:
 def library_of_driver(in_its_place: bool) -> Path:
     """The library of libcuda's functions; does it take the place of the machine's own?"""
     sources = sorted(HERE.glob("*.c"))
-    flags = [*LIBRARY, *(IN_ITS_PLACE if in_its_place else ())]
+    flags = [*_LIBRARY, *(_IN_ITS_PLACE if in_its_place else ())]
     path = _path("driver", _headers(), *(file.read_text() for file in sources), *flags)
     if not path.exists():
         _compile(sources, flags, path)

@@ -15,10 +15,7 @@ def emulated_gpu() -> Iterator[emulator.Emulator]:
     """
     gpu = emulator.start_beside()
     theirs = driver.Driver(library=gpu.library)
-    with (
-        gpu.configured(races=0, thread_order=emulator.FORWARD),
-        driver.replaced_by(theirs),
-    ):
+    with gpu.configured(races=0, thread_order=emulator.FORWARD), driver.replaced_by(theirs):
         try:
             yield gpu
         finally:

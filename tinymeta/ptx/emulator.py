@@ -2,8 +2,8 @@
 
 `start()` loads the library under libcuda's name, before anything else has loaded one: whoever opens
 libcuda afterwards gets it. `start_beside()` loads it under no name, so that the machine's own stays
-what it is, for those who are handed it. Whatever was wrong is in `faults()`, also what a real GPU does not tell;
-how often each kernel ran, and what it did, in `statistics()`.
+what it is, for those who are handed it. Whatever was wrong is in `faults()`, also what a real GPU
+does not tell; how often each kernel ran, and what it did, in `statistics()`.
 """
 
 import ctypes
@@ -12,16 +12,16 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from ctypes import POINTER, Structure, byref, c_char, c_char_p, c_int, c_uint32, c_uint64, c_void_p
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from . import compiler
 from .kinds import INSTRUCTIONS, KINDS
 from .parse import Unsupported
 from .translate import translate
 
-FORWARD, BACKWARD, SHUFFLED = range(3)  # the order of threads and blocks
+FORWARD, BACKWARD, _SHUFFLED = range(3)  # the order of threads and blocks
 DEFAULTS = {
-    "thread_order": SHUFFLED,
+    "thread_order": _SHUFFLED,
     "races": 1,  # are they looked for?
     "approximate_off": 1,  # are approximate functions off by units in the last place?
     "late_uploads": 0,  # is an upload read when it runs, not when it is queued?
@@ -32,7 +32,7 @@ DEFAULTS = {
     "megabytes": 2048,  # of memory
 }
 # In the order of machine.h's fault_kind.
-SENTENCES = (
+_SENTENCES = (
     "an access of {size} bytes at an address that they do not divide",
     "an access of {size} bytes outside of all blocks",
     "a load of memory that nobody has written",
@@ -130,7 +130,7 @@ class Emulator:
         finally:
             self.configure(**before)
 
-    def _translate(self, text: bytes, answer, room: int) -> int:
+    def _translate(self, text: bytes, answer: Any, room: int) -> int:
         """Called by the library: (the path of the kernel's library, 1), or (why not, 0)."""
         ptx = text.decode()
         try:
@@ -171,7 +171,7 @@ class Emulator:
 
 
 def _sentence(fault: _Fault) -> str:
-    what = SENTENCES[fault.kind].format(size=fault.size)
+    what = _SENTENCES[fault.kind].format(size=fault.size)
     kernel, b = readable(fault.kernel.decode()), fault.block
     who = f" by thread {fault.thread} of block ({b.x}, {b.y}, {b.z}) of {kernel}" if kernel else ""
     where = f", line {fault.line} of its PTX" if fault.line else ""

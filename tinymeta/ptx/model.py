@@ -24,12 +24,12 @@ from .emulator import KernelCounts
 from .registers import Registers
 from .schedule import Load, longest_chain, scheduled
 
-TAKEN_AWAY = ("move", "parameter")  # kinds of instructions that the assembler removes
-DIVISION = 10  # instructions that it makes of one
+_TAKEN_AWAY = ("move", "parameter")  # kinds of instructions that the assembler removes
+_DIVISION = 10  # instructions that it makes of one
 
 
 class Gpu(NamedTuple):
-    """What its data sheet says. clock: ticks a second; threads: that begin an instruction a clock."""
+    """What its data sheet says. clock: ticks a second; threads: that begin one at a tick."""
 
     name: str
     multiprocessors: int
@@ -44,8 +44,8 @@ H100 = Gpu("H100 SXM", 132, 1.755e9, 128, 3.35e12, 1.5e-6)
 
 def issued(kernel: KernelCounts) -> int:
     """The instructions of all its threads that the assembler leaves or makes."""
-    removed = sum(kernel.counts[kind] for kind in TAKEN_AWAY)
-    return kernel.instructions - removed + (DIVISION - 1) * kernel.counts["division"]
+    removed = sum(kernel.counts[kind] for kind in _TAKEN_AWAY)
+    return kernel.instructions - removed + (_DIVISION - 1) * kernel.counts["division"]
 
 
 def moved(kernel: KernelCounts) -> int:
@@ -70,7 +70,7 @@ def _busy(kernel: KernelCounts, gpu: Gpu) -> float:
     return min(kernel.blocks / kernel.launches, gpu.multiprocessors)
 
 
-def load_of(kernel: KernelCounts, gpu: Gpu = H100) -> Load:
+def _load_of(kernel: KernelCounts, gpu: Gpu = H100) -> Load:
     """What one of its launches takes of the GPU."""
     computing, moving = _computing(kernel, gpu), moved(kernel) / gpu.bandwidth
     seconds = max(computing, moving) / kernel.launches
@@ -128,8 +128,8 @@ def graph_line(
     needs: Sequence[Sequence[int]],
     gpu: Gpu = H100,
 ) -> str:
-    """The time of launches as a graph. order: their kernels' names; needs: of each, earlier ones."""
-    loads = {kernel.name: load_of(kernel, gpu) for kernel in kernels}
+    """The time of a graph. order: of launches, their kernels' names; needs: of each, others."""
+    loads = {kernel.name: _load_of(kernel, gpu) for kernel in kernels}
     seconds = scheduled([loads[name] for name in order], needs, gpu.launch)
     return (
         f"as a graph: {1e6 * seconds:.1f} us; of its {len(order)} launches "

@@ -23,13 +23,13 @@ _SPILT = re.compile(r"(\d+) bytes spill stores")
 class Registers(NamedTuple):
     """spilt_bytes: of those that did not fit and lie in memory. Printed, "~40" is an estimate."""
 
-    count: int
+    number: int
     spilt_bytes: int = 0
     is_estimate: bool = False
 
     def __str__(self) -> str:
         spilt = f"+{self.spilt_bytes}B" if self.spilt_bytes else ""
-        return f"{'~' if self.is_estimate else ''}{self.count}{spilt}"
+        return f"{'~' if self.is_estimate else ''}{self.number}{spilt}"
 
 
 def assembler() -> str | None:

@@ -9,7 +9,6 @@ from ctypes import c_uint64
 from typing import Any
 
 from ..cuda import driver, memory
-
 from .emulator import Emulator
 
 
@@ -23,11 +22,11 @@ def watch_pool(emulator: Emulator, monkeypatch: Any) -> None:
         numbers = map(c_uint64, (block.address, block.size, exact))
         emulator.library.emulator_set_state(*numbers, block.driver.stream)
 
-    def watched_begin(self, size: int) -> None:
+    def watched_begin(self: memory.Block, size: int) -> None:
         begin(self, size)
         set_state(self, size)
 
-    def watched_end(self) -> None:
+    def watched_end(self: memory.Block) -> None:
         lent = getattr(self, "lent", False)  # another library may use it yet
         if hasattr(self, "size") and not lent:
             set_state(self, 0)
