@@ -108,7 +108,7 @@ class Context:
         if code:
             raise DriverError(f"CUDA: {what} failed: {_error_text(self.library, code)}", code)
 
-    def run(self, function: Callable[..., int], *arguments: Any) -> int:
+    def run(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """Call it with this context current, and leave the thread's own as it was."""
         if self.handle is None:
             return function(*arguments)

@@ -3,7 +3,7 @@
 A compiled program has its arguments and results at places of its own, and at each call copies them
 from the caller's arrays and to new ones. One call of libcuda for each of them takes the host a
 microsecond or two, and the GPU as long as a kernel takes to begin. Here one kernel copies up to
-_AT_ONCE arrays, a row of blocks each:
+AT_ONCE arrays, a row of blocks each:
 
     blockIdx.y       0               1               2      ..
     copies           A0 -> B0        A1 -> B1        A2 -> B2, counts[2] words of 32 bits
@@ -20,7 +20,7 @@ from . import target
 from .driver import Address, current
 from .launch import THREADS, GpuKernel, block_count
 
-_AT_ONCE = 16  # arrays of one launch
+AT_ONCE = 16  # arrays of one launch
 _LARGEST = 2**20  # bytes of an array: a larger one is worth a call of its own
 WORD = 4  # bytes that a thread copies at once
 _MOST_BLOCKS = 32  # for each array; a thread of few copies several words
@@ -41,13 +41,13 @@ class Copies:
     def __init__(self, places: Sequence[tuple[int, int]], into: bool):
         self.others = [Address() for _ in places]
         driver, kernel = current(), _kernel()
-        kinds = ("uint32",) * (2 * _AT_ONCE) + (_AT_ONCE,)
+        kinds = ("uint32",) * (2 * AT_ONCE) + (AT_ONCE,)
         self.launches = []
-        for first in range(0, len(places), _AT_ONCE):
-            here = places[first : first + _AT_ONCE]
-            unused = _AT_ONCE - len(here)
+        for first in range(0, len(places), AT_ONCE):
+            here = places[first : first + AT_ONCE]
+            unused = AT_ONCE - len(here)
             ours = [Address(address) for address, _ in here] + [Address()] * unused
-            theirs = self.others[first : first + _AT_ONCE] + [Address()] * unused
+            theirs = self.others[first : first + AT_ONCE] + [Address()] * unused
             counts = (*(nbytes // WORD for _, nbytes in here), *[0] * unused)
             arrays = (*theirs, *ours) if into else (*ours, *theirs)
             grid = min(block_count(max(counts)), _MOST_BLOCKS), len(here), 1
@@ -73,9 +73,9 @@ _BRANCH = """\
 @functools.cache
 def _kernel() -> GpuKernel:
     """A, copied from, then B, copied into, then how many words of each."""
-    names = [f"{side}{k}" for side in "AB" for k in range(_AT_ONCE)]
-    branches = [_BRANCH.format(k=k) for k in range(_AT_ONCE)]
+    names = [f"{side}{k}" for side in "AB" for k in range(AT_ONCE)]
+    branches = [_BRANCH.format(k=k) for k in range(AT_ONCE)]
     text = "\n".join([_HEAD.format(arrays=", ".join(names)), *branches])
     namespace: dict[str, Any] = {"cuda": target.cuda, "__name__": __name__}
     exec(compile(text, "<tinymeta copies>", "exec"), namespace)
-    return GpuKernel(namespace["kernel"], f"{_AT_ONCE} arrays")
+    return GpuKernel(namespace["kernel"], f"{AT_ONCE} arrays")

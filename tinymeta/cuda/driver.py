@@ -96,6 +96,8 @@ class Driver:
 
     def copy_all(self, copies: Sequence[tuple[int, int, int]]) -> None:
         """Queue copies, each (to, address, size) as of `copy`, with little Python for each."""
+        if not copies:
+            return
         copy, stream = self.context.function("cuMemcpyDtoDAsync_v2"), self.stream
 
         def queue_all() -> int:
@@ -132,6 +134,10 @@ class Driver:
     def precede(self, stream: int) -> None:
         """What is queued on another stream from now on comes after what is queued here now."""
         order(self.context, self.stream, c_void_p(stream))
+
+    def keeping_its_context(self, work: Callable[[], Any]) -> Any:
+        """What `work` returns; the calls in it find this GPU's context current and change none."""
+        return self.context.run(work)
 
     # ---- kernels ---------------------------------------------------------------------------------
 

@@ -158,7 +158,7 @@ class Block:
         if self.lent:
             self.driver.retire(self._give_back, lent=True)  # which revives it until then
         else:
-            self._give_back()
+            self.pool.returned.append((self.address, self.size))
 
     def _give_back(self) -> None:
         self.pool.returned.append((self.address, self.size))

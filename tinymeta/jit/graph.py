@@ -14,7 +14,7 @@ one launch of the graph.
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 from ..core.device import find_kernel, working_on
 from ..core.primitive import registry
@@ -124,10 +124,14 @@ class Launches(ExecutionPlan):
 
     def __call__(self, arrays: list) -> list[Array]:
         """The program's outputs, new arrays, for these inputs."""
-        with self.one_at_a_time, working_on(self.device):
+
+        def call() -> list[Array]:
             self.inputs(arrays)
             self.replay()
             return self.outputs()
+
+        with self.one_at_a_time, working_on(self.device):
+            return self.driver.keeping_its_context(call)
 
     # ---- for explain -----------------------------------------------------------------------------
 
