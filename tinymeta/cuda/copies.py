@@ -40,9 +40,10 @@ class Copies:
 
     def __init__(self, places: Sequence[tuple[int, int]], into: bool):
         self.others = [Address() for _ in places]
-        driver, kernel = current(), _kernel()
-        kinds = ("uint32",) * (2 * AT_ONCE) + (AT_ONCE,)
         self.launches = []
+        if not places:
+            return
+        loaded = copy_kernel().loaded_for(("uint32",) * (2 * AT_ONCE) + (AT_ONCE,))
         for first in range(0, len(places), AT_ONCE):
             here = places[first : first + AT_ONCE]
             unused = AT_ONCE - len(here)
@@ -51,8 +52,7 @@ class Copies:
             counts = (*(nbytes // WORD for _, nbytes in here), *[0] * unused)
             arrays = (*theirs, *ours) if into else (*ours, *theirs)
             grid = min(block_count(max(counts)), _MOST_BLOCKS), len(here), 1
-            loaded = driver.load(kernel, kinds)
-            launch = driver.prepare_launch(loaded, grid, (THREADS, 1, 1), (*arrays, counts))
+            launch = current().prepare_launch(loaded, grid, (THREADS, 1, 1), (*arrays, counts))
             self.launches.append(launch)
 
     def __call__(self, addresses: Sequence[int]) -> None:
@@ -71,7 +71,7 @@ _BRANCH = """\
 
 
 @functools.cache
-def _kernel() -> GpuKernel:
+def copy_kernel() -> GpuKernel:
     """A, copied from, then B, copied into, then how many words of each."""
     names = [f"{side}{k}" for side in "AB" for k in range(AT_ONCE)]
     branches = [_BRANCH.format(k=k) for k in range(AT_ONCE)]
