@@ -9,7 +9,7 @@ run cut short leaves what it had; a part that fails is noted there, and the next
 
 With --first it begins with what a GPU is asked that this code has not met, as gpu_first.py tells:
 each part in a process of its own, with a limit to its time. With --rehearse that is done without a
-GPU, by the emulator of tests/cuda/ptx.
+GPU, by the emulator of tinymeta/ptx.
 
 With NUMBA_ENABLE_CUDASIM=1 it rehearses itself, without kernels and training, on sizes that the
 simulator can run. No figure of a rehearsal means anything.

@@ -69,8 +69,7 @@ def _printed(results: Results) -> Results:
 def emulated(part: Part, options: argparse.Namespace, small: bool) -> Results:
     """A part, on the emulated GPU of this process. Raises RuntimeError for a fault that it saw."""
     from tinymeta.cuda.driver import current
-
-    from .gpu_model import emulator
+    from tinymeta.ptx import emulator
 
     gpu = emulator.start()
     yield from part(options, small)

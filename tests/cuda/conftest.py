@@ -1,15 +1,16 @@
 """Tests of the GPU's kernels: on a GPU, in Numba's simulator with NUMBA_ENABLE_CUDASIM=1, or, those
-marked ptx_run, as compiled PTX on the CPU (ptx/)."""
+marked ptx_run, as compiled PTX on the CPU (tinymeta/ptx/)."""
 
 import contextlib
 import sys
 
+import emulated
 import pytest
-from ptx import choose, emulator, watch
 
 import tinymeta as tm
 from tinymeta.cuda import driver
 from tinymeta.cuda.target import SIMULATED
+from tinymeta.ptx import emulator, watch
 
 # Numba's simulator asks each thread of a block in turn whether it waits, without a pause: a thread
 # that has work gets the interpreter only when this much time of it is over (Python: 5 ms).
@@ -17,8 +18,8 @@ SWITCH_SECONDS = 1e-5
 
 
 def pytest_collection_modifyitems(config, items):
-    if choose.is_emulated(config.option.markexpr):
-        wanted, reason = "ptx_run", choose.why_not_emulated()
+    if emulated.is_emulated(config.option.markexpr):
+        wanted, reason = "ptx_run", emulated.why_not_emulated()
     else:
         wanted, usable = "cuda", tm.devices()["cuda"]
         reason = "" if usable is True else f"{usable}; or set NUMBA_ENABLE_CUDASIM=1"
@@ -39,8 +40,8 @@ def simulated_threads_take_short_turns():
 @pytest.fixture(autouse=True)
 def gpu(request, monkeypatch):
     """The emulated GPU: a test fails that does what it may not, even if its numbers are right."""
-    emulated = choose.is_emulated(request.config.option.markexpr)
-    if not emulated or not request.node.get_closest_marker("ptx_run"):
+    wanted = emulated.is_emulated(request.config.option.markexpr)
+    if not wanted or not request.node.get_closest_marker("ptx_run"):
         yield
         return
     gpu = emulator.start()

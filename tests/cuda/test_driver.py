@@ -13,7 +13,7 @@ HERE = Path(__file__).parent
 # What is alive at the end of the interpreter, in places that are cleared early and late.
 KEPT = """
 import sys, types
-from ptx import emulator
+from tinymeta.ptx import emulator
 emulator.start()
 import numpy as np
 import tinymeta as tm

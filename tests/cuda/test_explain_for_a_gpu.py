@@ -12,6 +12,7 @@ from tinymeta.cuda import allocate, driver, matmul, target
 from tinymeta.cuda.dry_run import DryRunDriver, launch_table
 from tinymeta.cuda.launch import record_launches
 from tinymeta.jit.page_data import page_data
+from tinymeta.ptx import compiler, emulator, registers
 
 F32 = np.float32
 
@@ -77,6 +78,77 @@ def test_what_is_told_is_what_runs(gpu):
         driver.current().synchronize()
     ran = sorted([k.launches, k.blocks, k.threads] for k in gpu.statistics())
     assert len(ran) > 10 and sorted([*counts] for counts in told.values()) == ran
+
+
+@pytest.fixture
+def can_execute(can_compile):
+    try:
+        compiler.compiler()
+    except compiler.Missing as error:
+        pytest.skip(str(error))
+
+
+def columns(text, kernel):
+    """The numbers of a kernel's line, as they are printed."""
+    (line,) = [line for line in text.splitlines() if f"  {kernel}" in line]
+    return line.partition(f"  {kernel}")[0].split()
+
+
+@pytest.mark.ptx
+def test_what_is_executed_is_told_without_a_gpu(can_execute):
+    before = tm.devices()
+    found = tm.explain(program, X, tm.tensor(W), device="cuda")
+    text = found.executed()
+    launches, blocks, shared, taken, *_, loaded, stored, microseconds = columns(text, "product: ")
+    assert (launches, int(shared)) == ("1", found.replay.recording.launches[0].kernel.shared_bytes)
+    (ffma, share) = columns(text, "product: ")[5:7]
+    assert int(ffma.replace(",", "")) >= 300 * 40 * 20 and 10 < int(share.rstrip("%")) < 90
+    assert float(stored) == pytest.approx(4 * 300 * 20 / 1e6, abs=0.006)
+    assert float(microseconds) > 1.5 and int(taken.lstrip("~")) > 8
+    assert columns(text, "in all, on H100 SXM")[0] == "2"
+    assert "as a graph: " in text and "no byte comes from a cache" in text
+    assert f"== executed\n{text}" in found.text()
+    assert tm.devices() == before, "nobody else sees the emulated GPU"
+    assert tm.explain(program, X, W).executed() == "", "on the CPU kernels are not counted"
+
+
+@pytest.mark.ptx
+def test_what_is_executed_of_arrays_that_lie_otherwise(can_execute):
+    """An argument whose elements do not lie in order is copied first, by a kernel that counts."""
+    plain, turned = (
+        tm.explain(lambda x: x + x, x, device="cuda").executed() for x in (X, tm.transpose(X))
+    )
+    assert columns(plain, "in all, on H100 SXM")[0] == columns(turned, "in all, on H100 SXM")[0]
+
+
+@pytest.mark.ptx
+def test_where_nothing_can_be_counted_a_sentence_says_why(can_compile, monkeypatch):
+    def start():
+        raise compiler.Missing("a C compiler on Linux is needed: gcc")
+
+    monkeypatch.setattr(emulator, "start_beside", start)
+    said = "executed instructions are not counted here: a C compiler on Linux is needed: gcc"
+    found = tm.explain(program, X, W, device="cuda")
+    assert found.executed() == said and said in found.text()
+
+
+@pytest.mark.ptx
+def test_without_an_assembler_registers_are_estimated_and_said_to_be(can_execute, monkeypatch):
+    monkeypatch.setattr(registers, "assembler", lambda: None)
+    text = tm.explain(program, X, W, device="cuda").executed()
+    assert columns(text, "product: ")[3].startswith("~") and "estimated (~)" in text
+
+
+@pytest.mark.ptx
+@pytest.mark.skipif(registers.assembler() is None, reason="ptxas is not installed")
+def test_the_estimate_of_registers_is_near_what_an_assembler_takes(can_compile):
+    """For all of a step's kernels: it may move instructions, and compute numbers anew."""
+    job = work.sinusoid(tasks=2, shot=3)
+    launches = tm.explain(job.run, job.params, job.data, device="cuda").replay.recording.launches
+    texts = {launch.kernel.text for launch in launches}
+    for text, taken in registers.registers(texts).items():
+        assert not taken.is_estimate and not taken.spilt_bytes
+        assert 0.8 < registers.registers_live(text) / taken.number < 1.7
 
 
 @pytest.mark.ptx

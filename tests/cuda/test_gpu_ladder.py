@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import gpu_model
 from tinymeta.cuda import allocate, driver, move, product, tiling
 from tinymeta.cuda.target import SIMULATED
+from tinymeta.ptx import model
 
 sys.path.append(str(Path(__file__).resolve().parent.parent.parent / "examples"))
 import gpu_ladder
@@ -40,7 +40,7 @@ def test_each_rung_takes_fewer_instructions(gpu, monkeypatch):
         rung(out, x, y)
         driver.current().synchronize()
         counts.append(gpu.statistics()[0])
-    issued = [gpu_model.issued(found) / 256**3 for found in counts]
+    issued = [model.issued(found) / 256**3 for found in counts]
     assert issued == sorted(issued, reverse=True), issued
     loaded = [found.counts["bytes loaded"] for found in counts]
     assert loaded[0] > loaded[1] > loaded[2], loaded

@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmarks.gpu_schedule import Load, longest_chain, scheduled
+from tinymeta.ptx.schedule import Load, longest_chain, scheduled
 
 ALL, HALF, NARROW = Load(2.0, 1.0, 0.1), Load(2.0, 0.5, 0.1), Load(2.0, 0.1, 0.9)
 LAUNCH = 0.5

@@ -6,13 +6,13 @@ leave a tenth for others.
 
 import numpy as np
 import pytest
-from ptx import compiler, emulator, kinds
 from test_ptx_instructions import KERNEL, Written
 
-from benchmarks import gpu_model, gpu_registers, work
+from benchmarks import gpu_model
 from tinymeta.cuda import allocate, conv, driver, matmul, move, product, tiling
 from tinymeta.cuda.product_source import Tile
 from tinymeta.ops.conv import geometry_of
+from tinymeta.ptx import compiler, emulator, kinds, model
 
 pytestmark = pytest.mark.ptx_run
 F32 = np.float32
@@ -76,7 +76,7 @@ def test_what_is_skipped_is_not_counted_and_a_loop_as_often_as_it_runs(gpu):
 
 def per_ffma(found, useful):
     """Instructions for each multiplication that the result needs."""
-    return gpu_model.issued(found) / useful
+    return model.issued(found) / useful
 
 
 def cut_into(tile, monkeypatch):
@@ -127,63 +127,36 @@ def test_the_command_prints_a_line_for_each_kernel(capsys):
     gpu_model.main(["sinusoid", "--tasks", "1"])
     head, columns, *lines = capsys.readouterr().out.splitlines()
     assert "sinusoid" in head and columns.split()[:2] == ["launches", "blocks"]
-    assert len(lines) > 10 and "in all, on H100" in lines[-2]
-    assert lines[-1].startswith("as a graph: ") and "registers" in columns
-
-
-def test_registers_are_the_assemblers_words_and_nothing_without_it(monkeypatch):
-    said = "ptxas info    : 0 bytes spill stores\nptxas info    : Used 40 registers, 8 bytes smem"
-    monkeypatch.setattr(gpu_registers, "assembler", lambda: "ptxas")
-    monkeypatch.setattr(gpu_registers, "_assembled", lambda path, text, capability: said)
-    assert gpu_registers.registers(["a", "b", "a"]) == {"a": 40, "b": 40}
-    spilling = said.replace("0 bytes spill", "12 bytes spill", 1)
-    monkeypatch.setattr(gpu_registers, "_assembled", lambda path, text, capability: spilling)
-    with pytest.raises(RuntimeError, match="spills 12 bytes"):
-        gpu_registers.registers(["a"])
-    monkeypatch.setattr(gpu_registers, "assembler", lambda: None)
-    assert gpu_registers.registers(["a"]) == {}
-
-
-@pytest.mark.skipif(gpu_registers.assembler() is None, reason="ptxas is not installed")
-def test_registers_of_a_kernel():
-    (count,) = gpu_registers.registers([ADD]).values()
-    assert 2 < count < 20
+    assert len(lines) > 10 and "in all, on H100" in lines[-3]
+    assert lines[-2].startswith("as a graph: ") and "registers" in columns
+    *_, microseconds = lines[-3].partition(" in all")[0].split()
+    launches = int(lines[-3].split()[0])
+    assert 1e6 * model.H100.launch * launches < float(microseconds) < 1000
 
 
 def test_the_command_says_what_is_missing(monkeypatch, capsys):
-    def start():
+    def path():
         raise compiler.Missing("a C compiler on Linux is needed: gcc")
 
-    monkeypatch.setattr(emulator, "start", start)
+    monkeypatch.setattr(compiler, "compiler", path)
     with pytest.raises(SystemExit):
         gpu_model.main(["sinusoid"])
     assert "nothing can be counted here: a C compiler" in capsys.readouterr().err
 
 
-def test_the_model_counts_a_step():
-    job = work.sinusoid(tasks=2, shot=3)
-    kernels = gpu_model.count_step(job)
-    text = gpu_model.table(kernels)
-    assert "in all, on H100" in text and "product.kernel" in text
-    launches = sum(k.launches for k in kernels.values())
-    assert launches > 10
-    seconds = [gpu_model.predicted_seconds(k) for k in kernels.values()]
-    assert launches * gpu_model.H100.launch < sum(seconds) < 1e-3
-
-
 def test_the_prediction_is_what_is_said():
     """A launch costs itself and the longer of two: beginning instructions, and moving bytes."""
-    gpu = gpu_model.Gpu("one", 10, 1e9, 128, 1e12, 1e-6)
+    gpu = model.Gpu("one", 10, 1e9, 128, 1e12, 1e-6)
     counts = dict.fromkeys(kinds.KINDS, 0)
     computes = emulator.KernelCounts(
         "", 2, 8, 0, {**counts, "ffma": 128 * 4 * 10**6, "move": 10**9}
     )
-    assert gpu_model.predicted_seconds(computes, gpu) == pytest.approx(2e-6 + 1e-3)
+    assert model.predicted_seconds(computes, gpu) == pytest.approx(2e-6 + 1e-3)
     wide = computes._replace(blocks=80)
-    assert gpu_model.predicted_seconds(wide, gpu) == pytest.approx(2e-6 + 0.4e-3)
+    assert model.predicted_seconds(wide, gpu) == pytest.approx(2e-6 + 0.4e-3)
     moves = emulator.KernelCounts(
         "", 1, 8, 0, {**counts, "bytes loaded": 3 * 10**9, "bytes stored": 10**9}
     )
-    assert gpu_model.predicted_seconds(moves, gpu) == pytest.approx(1e-6 + 4e-3)
+    assert model.predicted_seconds(moves, gpu) == pytest.approx(1e-6 + 4e-3)
     divides = computes._replace(counts={**counts, "division": 128 * 4 * 10**5})
-    assert gpu_model.predicted_seconds(divides, gpu) == pytest.approx(2e-6 + 1e-3)
+    assert model.predicted_seconds(divides, gpu) == pytest.approx(2e-6 + 1e-3)

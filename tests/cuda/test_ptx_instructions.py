@@ -9,10 +9,10 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from ptx import parse, translate
 
 from tinymeta.cuda import allocate, driver, move
 from tinymeta.cuda.launch import GpuKernel
+from tinymeta.ptx import parse, translate
 
 pytestmark = pytest.mark.ptx_run
 KERNEL = """

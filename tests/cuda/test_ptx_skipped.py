@@ -2,8 +2,10 @@
 
 import shutil
 
+import emulated
 import pytest
-from ptx import choose, compiler, emulator
+
+from tinymeta.ptx import compiler, emulator
 
 
 @pytest.fixture
@@ -22,13 +24,13 @@ def test_a_missing_compiler_has_a_name(no_compiler):
 def test_without_it_the_reason_is_that_of_the_skip(no_compiler):
     emulator.start.cache_clear()
     try:
-        assert "gcc" in choose.why_not_emulated()
+        assert "gcc" in emulated.why_not_emulated()
     finally:
         emulator.start.cache_clear()
 
 
 @pytest.mark.parametrize(
-    "expression, emulated",
+    "expression, wanted",
     [
         ("ptx_run", True),
         ("ptx_run and not slow", True),
@@ -37,5 +39,5 @@ def test_without_it_the_reason_is_that_of_the_skip(no_compiler):
         ("", False),
     ],
 )
-def test_a_gpu_is_emulated_if_the_tests_that_run_ptx_are_asked_for(expression, emulated):
-    assert choose.is_emulated(expression) == emulated
+def test_a_gpu_is_emulated_if_the_tests_that_run_ptx_are_asked_for(expression, wanted):
+    assert emulated.is_emulated(expression) == wanted

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import tinymeta as tm
-from tinymeta.cuda import dlpack, loops, move, staging
+from tinymeta.cuda import copies, dlpack, loops, move, staging
 from tinymeta.cuda.array import allocate
 from tinymeta.cuda.context import Context
 from tinymeta.cuda.driver import NOT_SUPPORTED, Address, DriverError, current, using
@@ -288,6 +288,7 @@ def test_graphs_and_modules_are_freed(emulated, monkeypatch):
     keep = lambda self, name, *arguments: (call(self, name, *arguments), calls.update([name]))[0]
     monkeypatch.setattr(Context, "call", keep)
     loops.loop_kernel.cache_clear()
+    copies.copy_kernel.cache_clear()
     gc.collect()
     current().synchronize()
     calls.clear()
@@ -295,12 +296,14 @@ def test_graphs_and_modules_are_freed(emulated, monkeypatch):
         compiled = tm.jit(lambda x: -x)
         compiled(np.ones(N, F32))
     loops.loop_kernel.cache_clear()
-    assert calls["cuGraphInstantiateWithFlags"] == 1 and calls["cuModuleLoadDataEx"] == 1
+    copies.copy_kernel.cache_clear()
+    # The loop, and what copies arguments and results.
+    assert calls["cuGraphInstantiateWithFlags"] == 1 and calls["cuModuleLoadDataEx"] == 2
     assert not calls["cuGraphExecDestroy"] and not calls["cuModuleUnload"]
     del compiled
     gc.collect()
     current().synchronize()
-    assert calls["cuGraphExecDestroy"] == 1 and calls["cuModuleUnload"] == 1
+    assert calls["cuGraphExecDestroy"] == 1 and calls["cuModuleUnload"] == 2
 
 
 def test_threads_may_take_give_back_and_release_memory():

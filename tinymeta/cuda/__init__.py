@@ -2,11 +2,11 @@
 Here     the twins of cpu/ on a GPU: the same files and names, `kernel(out, *arrays, **static)`;
          below them target (Numba as a compiler); driver, the GPU as one object, made of context,
          stream, module, graph, staging, and dry_run, as if; memory, array, transfer,
-         launch; loops, the template of all elementwise kernels and reductions (loop_source and
-         phase_source write them); and product, that of all matrix products and convolutions
-         (tiling cuts them, product_source writes the kernel, division takes an index apart,
-         fours loads four numbers at once); arguments, scalar and truncated, what numbers and
-         names are there; examples/gpu_ladder.py leads there.
+         launch, copies (of many small arrays at once); loops, the template of all elementwise
+         kernels and reductions (loop_source and phase_source write them); and product, that of all
+         matrix products and convolutions (tiling cuts them, product_source writes the kernel,
+         division takes an index apart, fours loads four numbers at once); arguments, scalar and
+         truncated, what numbers and names are there; examples/gpu_ladder.py leads there.
 Imports  core system
 Never    needs a GPU to be imported, knows a Tensor, launches by way of Numba, touches numba.cuda
          outside target.py

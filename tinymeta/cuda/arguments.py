@@ -10,12 +10,16 @@ Address = ctypes.c_uint64
 def pack_arguments(args: tuple) -> list:
     """Arrays as the addresses where they begin, ints as 32 bits, tuples of ints one by one.
 
+    An Address stays the object that it is, so that another one can be put into it.
+
     Raises ValueError for an int that 32 bits do not hold.
     """
     packed: list = []
     for arg in args:
         for value in arg if isinstance(arg, tuple) else (arg,):
-            if hasattr(value, "address"):
+            if isinstance(value, Address):
+                packed.append(value)
+            elif hasattr(value, "address"):
                 packed.append(Address(value.address))
             else:
                 packed.append(_as_int32(value))

@@ -73,6 +73,13 @@ class Array:
         """The same memory with other strides, beginning `offset` elements later."""
         return Array(self.block, self.offset + offset, shape, strides, self.dtype)
 
+    def within(self, block: Block) -> "Array":
+        """An array like this one at the beginning of another block; nothing is checked again."""
+        other = Array.__new__(Array)
+        other.block, other.offset, other.dtype = block, 0, self.dtype
+        other.shape, other.strides = self.shape, self.strides
+        return other
+
     def __repr__(self):
         return f"<{self.dtype}{self.shape} on {self.device}>"
 

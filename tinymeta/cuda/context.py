@@ -38,6 +38,11 @@ def _open_library() -> Any:
         library = ctypes.CDLL(name)
     except OSError as error:
         raise OSError(NO_DRIVER) from error
+    return _initialized(library)
+
+
+def _initialized(library: Any) -> Any:
+    """The library, ready for calls. Raises DriverError."""
     if code := library.cuInit(c_uint(0)):
         raise DriverError(f"CUDA: cuInit failed: {_error_text(library, code)}", code)
     return library
@@ -67,11 +72,13 @@ def gpu_count() -> int:
 class Context:
     """The primary context of the GPU `number`, its name and its compute capability.
 
-    Raises what `_open_library` raises, and DriverError for a GPU that is not there.
+    library: to be called in the place of this machine's libcuda. Raises what `_open_library`
+    raises, and DriverError for a GPU that is not there.
     """
 
-    def __init__(self, number: int):
-        self.library, self.number = _open_library(), number
+    def __init__(self, number: int, library: Any = None):
+        self.library = _open_library() if library is None else _initialized(library)
+        self.number = number
         self.handle: int | None = None  # none before it is retained: calls need none until then
         device, handle = c_int(), c_void_p()
         self.call("cuDeviceGet", byref(device), c_int(number))
@@ -101,7 +108,7 @@ class Context:
         if code:
             raise DriverError(f"CUDA: {what} failed: {_error_text(self.library, code)}", code)
 
-    def run(self, function: Callable[..., int], *arguments: Any) -> int:
+    def run(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """Call it with this context current, and leave the thread's own as it was."""
         if self.handle is None:
             return function(*arguments)

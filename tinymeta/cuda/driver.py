@@ -50,12 +50,14 @@ __all__ = [
 class Driver:
     """A GPU: its context, the stream of all its work, and one that is only captured.
 
+    library: as of context.Context. key: drivers of one key share memory and loaded kernels.
     Addresses are ints, sizes are in bytes. Every method raises DriverError where libcuda does.
     """
 
-    def __init__(self, number: int = 0) -> None:
-        self.number = self.key = number
-        self.context = Context(number)
+    def __init__(self, number: int = 0, library: Any = None) -> None:
+        self.number = number
+        self.key = number if library is None else (number, id(library))
+        self.context = Context(number, library)
         self.library, self.call = self.context.library, self.context.call
         self.name, self.capability = self.context.name, self.context.capability
         self.stream = create_stream(self.context)
@@ -94,6 +96,8 @@ class Driver:
 
     def copy_all(self, copies: Sequence[tuple[int, int, int]]) -> None:
         """Queue copies, each (to, address, size) as of `copy`, with little Python for each."""
+        if not copies:
+            return
         copy, stream = self.context.function("cuMemcpyDtoDAsync_v2"), self.stream
 
         def queue_all() -> int:
@@ -130,6 +134,10 @@ class Driver:
     def precede(self, stream: int) -> None:
         """What is queued on another stream from now on comes after what is queued here now."""
         order(self.context, self.stream, c_void_p(stream))
+
+    def keeping_its_context(self, work: Callable[[], Any]) -> Any:
+        """What `work` returns; the calls in it find this GPU's context current and change none."""
+        return self.context.run(work)
 
     # ---- kernels ---------------------------------------------------------------------------------
 

@@ -63,16 +63,21 @@ class GpuKernel:
             if a.block.driver is not driver:
                 raise ValueError(f"{a} met work on {device_name(driver.number)}: move one")
         kinds = tuple(_kind_of(a) for a in args)
-        key = driver.key, kinds
-        if key not in self.loaded:
-            self.loaded[key] = driver.load(self, kinds)
-        launch = driver.prepare_launch(self.loaded[key], grid, block, args)
+        launch = driver.prepare_launch(self.loaded_for(kinds), grid, block, args)
         recording = getattr(_thread, "recording", None)
         if recording is None:
             launch()
         else:
             recording.launches.append(launch)
             recording.noted.append(NotedLaunch(self, grid, block, arrays))
+
+    def loaded_for(self, kinds: tuple) -> Any:
+        """The kernel in this thread's GPU, for arguments of these kinds."""
+        driver = current()
+        key = driver.key, kinds
+        if key not in self.loaded:
+            self.loaded[key] = driver.load(self, kinds)
+        return self.loaded[key]
 
     @property
     def title(self) -> str:

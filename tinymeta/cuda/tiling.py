@@ -7,7 +7,7 @@ each block adds up one of them, and a second kernel adds the parts, in order. At
 need no second kernel, but would change the last bits from run to run.
 
 The price is the time by a model, in clocks of one multiprocessor of a large GPU; what it assumes is
-what benchmarks/gpu_model.py does, and that a multiprocessor needs 256 threads to have always one
+what tinymeta/ptx/model.py does, and that a multiprocessor needs 256 threads to have always one
 that can begin an instruction. It is the same on all GPUs, so the same bits come on each.
 """
 

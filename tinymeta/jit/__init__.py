@@ -1,6 +1,6 @@
 """
 Here     `jit`: a function is traced once, made into a short program, and replayed.
-Imports  core system explorer cpu cuda
+Imports  core system explorer cpu cuda ptx
 Never    a derivative rule: gradients arrive here as ordinary equations.
 Add one  a pass: a file with a function Program -> Program, and a line in compile.py
 Tests    tests/jit/
@@ -44,10 +44,11 @@ In reading order, with their lines:
     chunks.py 215      runs them;  then tree_sum.py 118, work_buffers.py 175, call_arrays.py 81
     job_tables.py 233  the chunks as numbers
     threads.py 159     workers
-    explained.py 213   shows all of it;  then described.py 160, story.py 127, listing.py 88
+    explained.py 235   shows all of it;  then described.py 160, story.py 127, listing.py 88
     page_data.py 188   the same as data, for the page of explorer/;  timing.py 21,
-                       values.py 74, warmup.py 37
-    graph.py 228       the same plan on a GPU;  then gpu_loops.py 60, gpu_groups.py 172
+                       values.py 74, warmup.py 37;  executed.py 84, what a GPU's kernels do
+    graph.py 185       the same plan on a GPU;  then gpu_arrays.py 110, gpu_loops.py 60,
+                       gpu_groups.py 172
     step_order.py 79   which steps wait for which;  then gpu_chunks.py 121, on several ranks
 """
 

@@ -3,6 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -43,6 +44,7 @@ class Explained(NamedTuple):
     built: tuple[int, int]  # kernels compiled now, kernels loaded from the disk
     step_seconds: list[float] | None  # of each step of `replay`, if asked for
     values: dict[Equation, ValueStatistics] | None  # of each traced equation, if asked for
+    count_executed: Callable[[], str] | None  # of a dry run: see `executed`
 
     @property
     def chunks(self) -> list[int]:
@@ -101,6 +103,7 @@ class Explained(NamedTuple):
             texts.append(f"== largest values, {part}, at the peak\n{largest_text(replay)}")
         if launches := self.launches():
             texts.append(f"== launches\n{launches}")
+            texts.append(f"== executed\n{self.executed()}")
         counts = self.kernels
         for k, source in enumerate(self.sources()):
             plural = "" if counts[source] == 1 else "s"
@@ -163,6 +166,15 @@ class Explained(NamedTuple):
         table = getattr(self.replay, "launch_table", None)
         return table() if table else ""
 
+    def executed(self) -> str:
+        """Of a dry run, a line for each kernel: what one call executes; else "".
+
+        Launches, blocks, bytes of shared memory and registers; instructions, FFMA, bytes loaded and
+        stored; and a predicted time, with its assumptions. For this the program runs once, as PTX
+        on the CPU: seconds, or minutes for a large one. Needs gcc; without it a sentence says so.
+        """
+        return self.count_executed() if self.count_executed else ""
+
     def table(self) -> str:
         """One line for each kind of step: its time and its share; "" if no times were asked for."""
         times = self.times or {}
@@ -210,4 +222,14 @@ def explained(f: Callable, args: tuple, kwargs: dict, times: bool, values: bool)
         built=kernels_built_since(built_before),
         step_seconds=time_steps(replay.step_calls()) if times else None,
         values=value_statistics(traced.program, arrays) if values else None,
+        count_executed=_counting(f, args, kwargs, replay),
     )
+
+
+def _counting(f: Callable, args: tuple, kwargs: dict, replay: Any) -> Callable[[], str] | None:
+    """What counts the instructions of a dry run."""
+    if not getattr(replay, "is_dry_run", False):
+        return None
+    from .executed import executed_text  # it needs what a GPU needs
+
+    return partial(executed_text, f, args, kwargs, replay)

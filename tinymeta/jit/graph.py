@@ -7,29 +7,26 @@ all of them at once, and loops are grouped (gpu_groups.py). Every step runs on v
 So building is eager mode's way through the steps, with each launch recorded instead of run.
 Invariant: the addresses in them stay valid, as the arena and what the kernels allocate is kept with
 the recording. Afterwards no Python stands between the launches; one by one from Python they would
-cost more than most of them take. Cost of a call: a copy of inputs and outputs, and one launch of
-the graph.
+cost more than most of them take. Cost of a call: a copy of inputs and outputs (gpu_arrays.py), and
+one launch of the graph.
 """
 
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
-
-import numpy as np
+from typing import Any
 
 from ..core.device import find_kernel, working_on
 from ..core.primitive import registry
 from ..core.scope import state
-from ..core.strides import dense
 from ..cuda import loops
 from ..cuda.array import Array
 from ..cuda.driver import NOT_SUPPORTED, DriverError, current
 from ..cuda.dry_run import DryRunLaunch, launch_table
 from ..cuda.launch import record_launches
 from ..cuda.memory import Block
-from ..cuda.movement import contiguous, copy
 from .fuse import Step
+from .gpu_arrays import NewOutputs, TakenInputs, upload
 from .gpu_groups import grouped
 from .gpu_loops import gpu_loops
 from .plan import ExecutionPlan
@@ -43,19 +40,6 @@ _KINDS = {
     "conv_input": "convolutions",
     "conv_weight": "convolutions",
 }
-
-
-class _Place(NamedTuple):
-    """Where an input or output lies in the arena, looked up once. strides: of a dense array."""
-
-    array: Array
-    address: int
-    nbytes: int
-    strides: tuple[int, ...]
-
-
-def _place_of(array: Array) -> _Place:
-    return _Place(array, array.address, array.nbytes, dense(array.shape))
 
 
 class Launches(ExecutionPlan):
@@ -81,11 +65,11 @@ class Launches(ExecutionPlan):
         """Record the launches and make the graph of them."""
         self.driver, self.arena = current(), Block(self.memory.size)
         self.one_at_a_time = threading.Lock()  # all calls share the arena
-        self.inputs = [_place_of(self.view(x)) for x in self.program.inputs]
-        self.outputs = [_place_of(self.view(y)) for y in self.program.outputs]
+        self.inputs = TakenInputs([self.view(x) for x in self.program.inputs])
+        self.outputs = NewOutputs([self.view(y) for y in self.program.outputs])
         for eqn in self.program.equations:
             if eqn.op == "constant":
-                _upload(self.view(eqn), eqn.static["value"])
+                upload(self.view(eqn), eqn.static["value"])
         self.kinds = [
             "loops" if step.loop else _KINDS.get(step.results[0].op, "others")
             for step in self.steps
@@ -140,40 +124,14 @@ class Launches(ExecutionPlan):
 
     def __call__(self, arrays: list) -> list[Array]:
         """The program's outputs, new arrays, for these inputs."""
-        with self.one_at_a_time, working_on(self.device):
-            self._take_inputs(arrays)
+
+        def call() -> list[Array]:
+            self.inputs(arrays)
             self.replay()
-            return self._new_outputs()
+            return self.outputs()
 
-    def _take_inputs(self, arrays: list) -> None:
-        """Copy each input to its place, dense arrays of this GPU by one call of the driver each."""
-        copies = []
-        for place, array in zip(self.inputs, arrays):
-            x = place.array
-            if not isinstance(array, Array):
-                _upload(x, array)
-            elif array.block.driver is not self.driver or not (
-                array.strides == x.strides or array.is_dense
-            ):
-                copy(x, array)
-            elif place.nbytes:
-                copies.append((place.address, array.address, place.nbytes))
-        self.driver.copy_all(copies)
-
-    def _new_outputs(self) -> list[Array]:
-        """Copies of the outputs in the arena, by one call of the driver each."""
-        found, copies, kept = [], [], []
-        for place in self.outputs:
-            y, address = place.array, place.address
-            out = Array(Block(place.nbytes), 0, y.shape, place.strides, y.dtype)
-            if y.strides != place.strides:
-                kept.append(contiguous(y))  # until its copy is queued
-                address = kept[-1].address
-            if place.nbytes:
-                copies.append((out.address, address, place.nbytes))
-            found.append(out)
-        self.driver.copy_all(copies)
-        return found
+        with self.one_at_a_time, working_on(self.device):
+            return self.driver.keeping_its_context(call)
 
     # ---- for explain -----------------------------------------------------------------------------
 
@@ -184,10 +142,15 @@ class Launches(ExecutionPlan):
         launches = len(self.recording.launches)
         return f"on {self.device} ({self.driver.name}), {launches} launches as {how}"
 
+    @property
+    def is_dry_run(self) -> bool:
+        """Does a launch of it run nothing?"""
+        return any(isinstance(launch, DryRunLaunch) for launch in self.recording.launches)
+
     def launch_table(self) -> str:
         """Of a dry run, a line for each kernel: its launches; else ""."""
-        noted = [launch for launch in self.recording.launches if isinstance(launch, DryRunLaunch)]
-        return launch_table(noted) if noted else ""
+        launches: list[Any] = self.recording.launches
+        return launch_table(launches) if self.is_dry_run else ""
 
     def sources(self) -> dict[int, list[str]]:
         """By step, the sources of the generated kernels that it runs."""
@@ -220,9 +183,3 @@ class Launches(ExecutionPlan):
 def _no_workspace(step: Step) -> int:
     """Kernels of the GPU allocate what they need besides."""
     return 0
-
-
-def _upload(place: Array, value: Any) -> None:
-    """Copy a value of the host to its place in the arena."""
-    if place.size:
-        current().upload(place.address, np.ascontiguousarray(value))

@@ -1,8 +1,9 @@
 """The emulated GPU of this process: switched on once, told how to be, asked what it saw.
 
 `start()` loads the library under libcuda's name, before anything else has loaded one: whoever opens
-libcuda afterwards gets it. Whatever was wrong is in `faults()`, also what a real GPU does not tell;
-how often each kernel ran, and what it did, in `statistics()`.
+libcuda afterwards gets it. `start_beside()` loads it under no name, so that the machine's own stays
+what it is, for those who are handed it. Whatever was wrong is in `faults()`, also what a real GPU
+does not tell; how often each kernel ran, and what it did, in `statistics()`.
 """
 
 import ctypes
@@ -11,16 +12,16 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from ctypes import POINTER, Structure, byref, c_char, c_char_p, c_int, c_uint32, c_uint64, c_void_p
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from . import compiler
 from .kinds import INSTRUCTIONS, KINDS
 from .parse import Unsupported
 from .translate import translate
 
-FORWARD, BACKWARD, SHUFFLED = range(3)  # the order of threads and blocks
+FORWARD, BACKWARD, _SHUFFLED = range(3)  # the order of threads and blocks
 DEFAULTS = {
-    "thread_order": SHUFFLED,
+    "thread_order": _SHUFFLED,
     "races": 1,  # are they looked for?
     "approximate_off": 1,  # are approximate functions off by units in the last place?
     "late_uploads": 0,  # is an upload read when it runs, not when it is queued?
@@ -31,7 +32,7 @@ DEFAULTS = {
     "megabytes": 2048,  # of memory
 }
 # In the order of machine.h's fault_kind.
-SENTENCES = (
+_SENTENCES = (
     "an access of {size} bytes at an address that they do not divide",
     "an access of {size} bytes outside of all blocks",
     "a load of memory that nobody has written",
@@ -100,11 +101,12 @@ class KernelCounts(NamedTuple):
 
 
 class Emulator:
-    """settings: those of DEFAULTS, as they are now."""
+    """settings: those of DEFAULTS, as they are now. in_its_place: in that of libcuda?"""
 
-    def __init__(self) -> None:
-        path = str(compiler.library_of_driver())
-        self.library = ctypes.CDLL(path, mode=ctypes.RTLD_GLOBAL)
+    def __init__(self, in_its_place: bool) -> None:
+        path = str(compiler.library_of_driver(in_its_place))
+        mode = ctypes.RTLD_GLOBAL if in_its_place else ctypes.RTLD_LOCAL
+        self.library = ctypes.CDLL(path, mode=mode)
         self.library.emulator_faults.restype = POINTER(_Fault)
         self.library.emulator_kernels.restype = POINTER(_Kernel)
         kind = ctypes.CFUNCTYPE(c_int, c_char_p, POINTER(c_char), ctypes.c_size_t)
@@ -128,7 +130,7 @@ class Emulator:
         finally:
             self.configure(**before)
 
-    def _translate(self, text: bytes, answer, room: int) -> int:
+    def _translate(self, text: bytes, answer: Any, room: int) -> int:
         """Called by the library: (the path of the kernel's library, 1), or (why not, 0)."""
         ptx = text.decode()
         try:
@@ -169,7 +171,7 @@ class Emulator:
 
 
 def _sentence(fault: _Fault) -> str:
-    what = SENTENCES[fault.kind].format(size=fault.size)
+    what = _SENTENCES[fault.kind].format(size=fault.size)
     kernel, b = readable(fault.kernel.decode()), fault.block
     who = f" by thread {fault.thread} of block ({b.x}, {b.y}, {b.z}) of {kernel}" if kernel else ""
     where = f", line {fault.line} of its PTX" if fault.line else ""
@@ -199,5 +201,24 @@ def _counted(kernel: _Kernel) -> KernelCounts:
 
 @functools.cache
 def start() -> Emulator:
-    """The one emulated GPU of this process. Raises compiler.Missing where there is no gcc."""
-    return Emulator()
+    """The one emulated GPU of this process, which everybody takes for a real one.
+
+    Raises compiler.Missing where there is no gcc, RuntimeError after `start_beside`: kernels that
+    are loaded once cannot be of two.
+    """
+    if _beside.cache_info().currsize:
+        raise RuntimeError("an emulated GPU runs beside libcuda here: start it first, in its place")
+    return Emulator(in_its_place=True)
+
+
+def start_beside() -> Emulator:
+    """The one that `start` has begun, or one that only those know who are handed its library.
+
+    Raises compiler.Missing.
+    """
+    return start() if start.cache_info().currsize else _beside()
+
+
+@functools.cache
+def _beside() -> Emulator:
+    return Emulator(in_its_place=False)

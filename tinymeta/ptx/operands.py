@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from .parse import Unsupported, Variable
 
-SPECIAL = {
+_SPECIAL = {
     **{
         f"%{name}.{axis}": f"t->{name}.{axis}"
         for name in ("tid", "ntid", "ctaid", "nctaid")
@@ -75,8 +75,8 @@ class Names:
         found = self.find(operand)
         if isinstance(found, Register):
             return _converted(found.code, found.type, kind)
-        if found or operand in SPECIAL:
-            return f"({kind})({found or SPECIAL[operand]})"
+        if found or operand in _SPECIAL:
+            return f"({kind})({found or _SPECIAL[operand]})"
         return _number(operand, kind)
 
     def write(self, operand: str, value: str, kind: str) -> str:

@@ -4,6 +4,8 @@ In: the text of a module with one kernel. Out: C that includes kernel.h and is c
 Raises Unsupported for what is not known; never guesses.
 """
 
+from collections.abc import Iterable
+
 from .function import FunctionWriter, layout, signature
 from .kinds import KINDS
 from .operands import Names
@@ -74,5 +76,5 @@ def _kernel_table(kernel: FunctionWriter, pieces: int) -> list[str]:
     ]
 
 
-def _listed(items) -> str:
+def _listed(items: Iterable) -> str:
     return ", ".join(map(str, items))

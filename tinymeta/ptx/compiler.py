@@ -12,10 +12,10 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
-from tinymeta.system import kernel_folder
-
+from ..system import kernel_folder
 from .parse import Unsupported
 
 HERE = Path(__file__).parent
@@ -24,7 +24,10 @@ _EXACT = ["-ffp-contract=off", "-frounding-math", "-fwrapv", "-fno-strict-aliasi
 _SHARED = ["-std=gnu11", "-shared", "-fPIC", f"-I{HERE}"]
 _STRICT = ["-Werror=implicit-function-declaration"]  # an instruction that no header has
 KERNEL = ["-O1", "-march=native", *_EXACT, *_SHARED, *_STRICT]  # with fma of the machine's own
-LIBRARY = ["-O2", *_SHARED, "-Wl,-soname,libcuda.so.1"]
+_LIBRARY = ["-O2", *_SHARED]
+_IN_ITS_PLACE = ["-Wl,-soname,libcuda.so.1"]  # who opens a library of this name gets it
+# Who translates: what they write changes with their texts.
+_TRANSLATOR = ("parse", "instruction", "operands", "computing", "function", "kinds", "translate")
 
 
 class Missing(Exception):
@@ -43,11 +46,11 @@ def compiler() -> str:
 @functools.cache
 def _headers() -> str:
     """A hash of what the translated kernels include, and of who translates them."""
-    files = [*sorted(HERE.glob("*.h")), *sorted(HERE.glob("*.py"))]
+    files = [*sorted(HERE.glob("*.h")), *(HERE / f"{name}.py" for name in _TRANSLATOR)]
     return hashlib.sha256(b"\n".join(file.read_bytes() for file in files)).hexdigest()
 
 
-def library_of_text(text: str, write_c) -> Path:
+def library_of_text(text: str, write_c: Callable[[str], str]) -> Path:
     """The library of a kernel whose PTX is `text`; write_c(text): its C."""
     path = _path("kernel", text, _headers(), *KERNEL)
     if not path.exists():
@@ -58,12 +61,13 @@ def library_of_text(text: str, write_c) -> Path:
     return path
 
 
-def library_of_driver() -> Path:
-    """The library that takes libcuda's place."""
+def library_of_driver(in_its_place: bool) -> Path:
+    """The library of libcuda's functions; does it take the place of the machine's own?"""
     sources = sorted(HERE.glob("*.c"))
-    path = _path("driver", _headers(), *(file.read_text() for file in sources), *LIBRARY)
+    flags = [*_LIBRARY, *(_IN_ITS_PLACE if in_its_place else ())]
+    path = _path("driver", _headers(), *(file.read_text() for file in sources), *flags)
     if not path.exists():
-        _compile(sources, LIBRARY, path)
+        _compile(sources, flags, path)
     return path
 
 

@@ -18,7 +18,7 @@ from .kinds import bytes_of, kind_of
 from .operands import Names, Register, c_name, c_type
 from .parse import SIZES, Function, Statement, Unsupported, Variable, variables_of
 
-SHARED_BASE = 1024  # where shared memory begins, as in grid.c
+_SHARED_BASE = 1024  # where shared memory begins, as in grid.c
 _IGNORED = (".pragma", ".loc ", ".file", ".section")
 _ENDS_PIECE = {"bra", "ret", "exit", "bar", "barrier"}
 
@@ -114,7 +114,7 @@ class FunctionWriter:
         for v in variables:
             if v.space == "shared":
                 offsets, self.shared_bytes = layout([v], self.shared_bytes)
-                self.names.declare_address(v, str(SHARED_BASE + offsets[v.name]))
+                self.names.declare_address(v, str(_SHARED_BASE + offsets[v.name]))
             elif v.space == "local":
                 offsets, self.local_bytes = layout([v], self.local_bytes)
                 self.names.declare_address(v, str(offsets[v.name]))

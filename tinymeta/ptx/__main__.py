@@ -1,6 +1,6 @@
 """Run a program on the emulated GPU, with all that it needs to notice, and print what it saw.
 
-    PYTHONPATH=tests/cuda python -m ptx examples/maml_sinusoid.py --device cuda --iterations 2
+    python -m tinymeta.ptx examples/maml_sinusoid.py --device cuda --iterations 2
 
 At the end, to stderr, what each kernel did, and a sentence for each fault: then the exit status
 is 1.
@@ -12,8 +12,7 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
-from tinymeta.cuda import driver
-
+from ..cuda import driver
 from . import emulator, watch
 from .kinds import INSTRUCTIONS
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from .parse import SIZES, Unsupported
 
-SPACES = ("global", "shared", "local", "param", "const")
+_SPACES = ("global", "shared", "local", "param", "const")
 _PARTS = re.compile(r"(?:@(!?[%\w$]+) )?([\w.:]+) ?(.*)")
 _ADDRESS = re.compile(r"\[([%\w$]+)\s*(?:\+\s*(-?\w+))?\s*\]")
 _OPERANDS = re.compile(r"\{[^}]*\}|\[[^\]]*\]|\([^)]*\)|[^,\s]+")
@@ -26,9 +26,9 @@ class Instruction:
         match = _PARTS.fullmatch(text)
         if not match:
             raise Unsupported(f"PTX, line {line}: {text}")
-        self.line, self.predicate, name = line, match[1] or "", match[2]
-        self.base, *modifiers = name.split(".")
-        self.modifiers = tuple(modifiers)
+        self.line, self.predicate = line, match[1] or ""
+        name: list[str] = match[2].split(".")
+        self.base, self.modifiers = name[0], tuple(name[1:])
         self.operands: list[str] = _OPERANDS.findall(match[3])
 
     @cached_property
@@ -44,7 +44,7 @@ class Instruction:
     @property
     def space(self) -> str:
         """Which memory a load or store means; without a name it is the GPU's."""
-        return next((m for m in self.modifiers if m in SPACES), "global")
+        return next((m for m in self.modifiers if m in _SPACES), "global")
 
     @property
     def count(self) -> int:

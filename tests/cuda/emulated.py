@@ -4,8 +4,7 @@ import re
 
 import tinymeta as tm
 from tinymeta.cuda import target
-
-from . import compiler, emulator
+from tinymeta.ptx import compiler, emulator
 
 
 def is_emulated(expression: str) -> bool:

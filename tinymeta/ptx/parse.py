@@ -20,6 +20,7 @@ _VARIABLE = re.compile(
 # A label, a brace that opens or closes a scope, or what ends in a semicolon, vectors included.
 _STATEMENT = re.compile(r"(\s*)(?:([$%\w]+:(?!:))|([{}])|([^;]+);)")
 _FUNCTION = re.compile(r"\.(entry|func)\b")
+_HEAD = re.compile(r"\s*(\(.*?\))?\s*([\w$]+)\s*(\(.*?\))?.*", re.DOTALL)
 
 
 class Unsupported(Exception):
@@ -93,9 +94,10 @@ def _variable(match: re.Match) -> Variable:
 def _function(text: str, match: re.Match, begin: int, end: int) -> Function:
     """A function whose body is text[begin:end], in its braces."""
     is_kernel, head = match[1] == "entry", text[match.end() : begin]
-    results, name, parameters = re.fullmatch(
-        r"\s*(\(.*?\))?\s*([\w$]+)\s*(\(.*?\))?.*", head, re.DOTALL
-    ).groups()
+    found = _HEAD.fullmatch(head)
+    if not found:
+        raise Unsupported(f"the head of a function: {head}")
+    results, name, parameters = found.groups()
     first_line = text.count("\n", 0, begin + 1) + 1
     body = _statements(text[begin + 1 : end - 1], first_line)
     return Function(

@@ -1,0 +1,84 @@
+"""What the kernels of a dry run execute: the program runs once, as PTX, on an emulated GPU.
+
+In: the function and the arguments that were explained, and the `Launches` of the dry run, which
+knows what each kernel is called. Out: a table, with registers and a model's time for each kernel.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from ..core import tree
+from ..core.device import move
+from ..core.scope import setting
+from ..core.tensor import Tensor
+from ..ptx import compiler, model
+from ..ptx.counting import count_from_here, counted, emulated_gpu
+from ..ptx.emulator import KernelCounts, readable
+from ..ptx.registers import how_registers_are_known, registers
+from .compile import compile_for
+from .trace import as_own_array, is_array
+
+_ASSUMPTIONS = (
+    "Instructions, FFMA and bytes are counted as the PTX runs on the CPU; us are predicted for the "
+    "{name} by tinymeta/ptx/model.py: every multiprocessor begins {threads} instructions a clock, "
+    "no byte comes from a cache, a launch takes {launch} us. Registers: {registers}."
+)
+
+
+def executed_text(f: Callable, args: tuple, kwargs: dict, replay: Any) -> str:
+    """The table, the time as one graph, and what was assumed; or why nothing can be counted here.
+
+    replay: the dry run's.
+    """
+    try:
+        kernels = _execute(f, args, kwargs)
+    except (compiler.Missing, MemoryError) as error:
+        return f"executed instructions are not counted here: {error}"
+    rows = _rows(kernels, replay)
+    lines = [model.table(rows)]
+    order = [launch.kernel.entry for launch in replay.recording.launches]
+    if {*order} <= {kernel.name for kernel in kernels}:
+        lines.append(model.graph_line(kernels, order, replay.needs))
+    gpu = model.H100
+    assumed = _ASSUMPTIONS.format(
+        name=gpu.name,
+        threads=gpu.threads,
+        launch=1e6 * gpu.launch,
+        registers=how_registers_are_known(),
+    )
+    return "\n".join([*lines, assumed])
+
+
+def _execute(f: Callable, args: tuple, kwargs: dict) -> list[KernelCounts]:
+    """What each kernel does in one call of the compiled function.
+
+    Raises compiler.Missing without gcc, MemoryError beyond the 2 GB that the emulated GPU has.
+    """
+    args, kwargs = tree.map(_on_the_cpu, (args, kwargs))
+    with emulated_gpu() as gpu, setting(device="cuda"):
+        program = compile_for(f, args, kwargs)
+        if program is None:  # explain has refused it
+            raise ValueError("a function that depends on something being differentiated")
+        count_from_here(gpu)
+        program(tree.leaves((args, kwargs)))
+        return counted(gpu)
+
+
+def _on_the_cpu(leaf: Any) -> Any:
+    leaf = as_own_array(leaf)
+    array = leaf.value if type(leaf) is Tensor else leaf
+    return move(array, "cpu") if is_array(array) else leaf
+
+
+def _rows(kernels: list[KernelCounts], replay: Any) -> list[model.Counted]:
+    """Kernels with what the dry run knows of them: their names, and what they take."""
+    known = {launch.kernel.entry: launch.kernel for launch in replay.recording.launches}
+    taken = registers(kernel.text for kernel in known.values())
+    rows = []
+    for kernel in kernels:
+        if found := known.get(kernel.name):
+            row = (found.title, kernel, found.shared_bytes, taken.get(found.text))
+        else:  # a copy of a result, behind the graph
+            row = (readable(kernel.name), kernel, None, None)
+        rows.append(model.Counted(*row))
+    return rows

@@ -1,0 +1,137 @@
+"""How long a GPU would take for what kernels do, by a model of which all assumptions are here.
+
+    time of a launch = launch + max(instructions / rate, bytes / bandwidth)
+
+- A multiprocessor begins 128 instructions a clock, for 4 times 32 threads, and never waits: neither
+  for memory nor at a barrier. Blocks are spread evenly; where there are fewer of them than
+  multiprocessors, the others are idle.
+- An instruction of PTX is one of the GPU's, but for moves and reads of parameters, which its
+  assembler takes away, and divisions, of which it makes ten (it makes 9 of a remainder, 10 to 18 of
+  a quotient, 11 of a float32's square root). Address arithmetic that it folds into loads is counted
+  too often.
+- All bytes come from the GPU's memory: what caches save is not known. So of a product the bytes
+  are an upper bound.
+- Launches of a kernel are all like their mean. In the table none overlaps another.
+
+It tells which kernels to look at, and whether a change makes fewer instructions; not what a clock
+would say.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from .emulator import KernelCounts
+from .registers import Registers
+from .schedule import Load, longest_chain, scheduled
+
+_TAKEN_AWAY = ("move", "parameter")  # kinds of instructions that the assembler removes
+_DIVISION = 10  # instructions that it makes of one
+
+
+class Gpu(NamedTuple):
+    """What its data sheet says. clock: ticks a second; threads: that begin one at a tick."""
+
+    name: str
+    multiprocessors: int
+    clock: float
+    threads: int
+    bandwidth: float  # bytes a second
+    launch: float  # seconds, inside of a graph: believed, not on the data sheet
+
+
+H100 = Gpu("H100 SXM", 132, 1.755e9, 128, 3.35e12, 1.5e-6)
+
+
+def issued(kernel: KernelCounts) -> int:
+    """The instructions of all its threads that the assembler leaves or makes."""
+    removed = sum(kernel.counts[kind] for kind in _TAKEN_AWAY)
+    return kernel.instructions - removed + (_DIVISION - 1) * kernel.counts["division"]
+
+
+def moved(kernel: KernelCounts) -> int:
+    """The bytes that its threads load and store."""
+    return kernel.counts["bytes loaded"] + kernel.counts["bytes stored"]
+
+
+def predicted_seconds(kernel: KernelCounts, gpu: Gpu = H100) -> float:
+    """Of all its launches together, by the model above."""
+    return kernel.launches * gpu.launch + max(
+        _computing(kernel, gpu), moved(kernel) / gpu.bandwidth
+    )
+
+
+def _computing(kernel: KernelCounts, gpu: Gpu) -> float:
+    """Seconds in which instructions are begun, in all its launches together."""
+    return issued(kernel) / (_busy(kernel, gpu) * gpu.threads * gpu.clock)
+
+
+def _busy(kernel: KernelCounts, gpu: Gpu) -> float:
+    """How many multiprocessors one of its launches keeps busy."""
+    return min(kernel.blocks / kernel.launches, gpu.multiprocessors)
+
+
+def _load_of(kernel: KernelCounts, gpu: Gpu = H100) -> Load:
+    """What one of its launches takes of the GPU."""
+    computing, moving = _computing(kernel, gpu), moved(kernel) / gpu.bandwidth
+    seconds = max(computing, moving) / kernel.launches
+    share = _busy(kernel, gpu) / gpu.multiprocessors
+    return Load(seconds, share, moving / max(computing, moving))
+
+
+class Counted(NamedTuple):
+    """A kernel in the table. shared_bytes: of a block; None where they are not known."""
+
+    title: str
+    did: KernelCounts
+    shared_bytes: int | None = None
+    registers: Registers | None = None
+
+
+_HEAD = (
+    "launches    blocks  shared registers  instructions          FFMA  share"
+    "   MB loaded    stored        us  kernel"
+)
+
+
+def table(kernels: Sequence[Counted], gpu: Gpu = H100) -> str:
+    """A line for each kernel, the one that takes longest first, and one for all of them."""
+    ordered = sorted(kernels, key=lambda kernel: -predicted_seconds(kernel.did, gpu))
+    rows = [
+        _row(k.title, [k.did], _known(k.shared_bytes), _known(k.registers), gpu) for k in ordered
+    ]
+    total = _row(f"in all, on {gpu.name}", [k.did for k in kernels], "", "", gpu)
+    return "\n".join([_HEAD, *rows, total])
+
+
+def _known(number: object) -> str:
+    return "?" if number is None else str(number)
+
+
+def _row(title: str, kernels: list[KernelCounts], shared: str, registers: str, gpu: Gpu) -> str:
+    def total(kind: str) -> int:
+        return sum(kernel.counts[kind] for kernel in kernels)
+
+    instructions, ffma = sum(map(issued, kernels)), total("ffma")
+    seconds = sum(predicted_seconds(kernel, gpu) for kernel in kernels)
+    return (
+        f"{sum(k.launches for k in kernels):>8,}{sum(k.blocks for k in kernels):>10,}"
+        f"{shared:>8}{registers:>10}{instructions:>14,}{ffma:>14,}"
+        f"{ffma / max(instructions, 1):>7.0%}{total('bytes loaded') / 1e6:>12.2f}"
+        f"{total('bytes stored') / 1e6:>10.2f}{1e6 * seconds:>10.1f}  "
+        f"{title if len(title) <= 60 else f'{title[:57]}...'}"
+    )
+
+
+def graph_line(
+    kernels: Iterable[KernelCounts],
+    order: Sequence[str],
+    needs: Sequence[Sequence[int]],
+    gpu: Gpu = H100,
+) -> str:
+    """The time of a graph. order: of launches, their kernels' names; needs: of each, others."""
+    loads = {kernel.name: _load_of(kernel, gpu) for kernel in kernels}
+    seconds = scheduled([loads[name] for name in order], needs, gpu.launch)
+    return (
+        f"as a graph: {1e6 * seconds:.1f} us; of its {len(order)} launches "
+        f"{longest_chain(needs)} at most need one another"
+    )
