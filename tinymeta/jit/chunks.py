@@ -83,9 +83,9 @@ def build_replay(program: Program, threads: int | None = None) -> tuple[Callable
 
 def _in_pieces(whole: Replay) -> str:
     """How a program is run that is not split."""
-    shared = sum(cut.count > 1 for cut in whole.cuts)
+    shared = sum(cut.pieces > 1 for cut in whole.cuts)
     pieces = f", {shared} of {len(whole.steps)} steps in pieces" if shared else ""
-    return f"whole{pieces}, not in chunks of tasks"
+    return f"whole, not in chunks of tasks{pieces}"
 
 
 def _replay_of(program: Program, threads: int) -> Replay | None:

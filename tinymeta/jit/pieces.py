@@ -36,9 +36,9 @@ Phases = list[list[tuple[Any, list[int]]]]  # (kernel, arguments): at once; then
 Rows = tuple[int, int]  # the first, and the one after the last
 
 _MOST = 8  # pieces of a step: each has a workspace
-_LEAST_SECONDS = 2e-5  # of work in a piece
-_LEAST_ROWS = 64  # of a product in a piece, so that packing its right operand is worth it
-_ROWS_OF_A_SUM = 48  # of a loop, at least, for each partial sum that is kept
+LEAST_SECONDS = 2e-5  # of work in a piece
+LEAST_ROWS = 64  # of a product in a piece, so that packing its right operand is worth it
+ROWS_OF_A_SUM = 48  # of a loop, at least, for each partial sum that is kept
 _BY_ROWS = {  # each row of the result is made of that row of the operands
     "argmax",
     "argsort",
@@ -56,11 +56,11 @@ _BY_ROWS = {  # each row of the result is made of that row of the operands
 class Cut(NamedTuple):
     """How a step is cut.
 
-    count: of pieces. workspace: bytes that each needs. partial: results of which each piece has a
+    pieces: how many. workspace: bytes that each needs. partial: results of which each piece has a
     sum of its own, at the beginning of its workspace.
     """
 
-    count: int
+    pieces: int
     workspace: int
     partial: tuple[Equation, ...] = ()
 
@@ -73,46 +73,49 @@ class Cut(NamedTuple):
 def cut(call: Call, workspace: int) -> Cut:
     """How a step is cut; workspace: the bytes that it needs if it is not."""
     if isinstance(call, LoopKernel):
-        return _cut_loop(call)
+        return _cut_loop(call, workspace)
     if isinstance(call, ArrayKernel):
-        return Cut(_count(*_rows_and_seconds(call)), workspace)
+        return Cut(_pieces(*_rows_and_seconds(call)), workspace)
     eqn = call.eqn
-    least = _LEAST_ROWS if eqn.op == "matmul" and call.rows == eqn.size // eqn.shape[-1] else 1
-    count = _count(call.rows // least, call.seconds)
-    partial = eqn.op == "conv_weight_blocks" and eqn.inputs[0].shape[0] == 1 and count > 1
-    return _with_partial(count, workspace, (eqn,) if partial else ())
+    is_one_product = eqn.op == "matmul" and call.rows == eqn.size // eqn.shape[-1]
+    pieces = _pieces(call.rows // (LEAST_ROWS if is_one_product else 1), call.seconds)
+    sums_images = eqn.op == "conv_weight_blocks" and eqn.inputs[0].shape[0] == 1
+    return _with_partial(pieces, workspace, (eqn,) if sums_images else ())
 
 
-def _count(rows: float, seconds: float) -> int:
+def _pieces(rows: float, seconds: float) -> int:
     """1, 2, 4, .. pieces: as many as are worth it, of so many rows and so much work."""
-    count = 1
-    while 2 * count <= min(_MOST, rows, seconds / _LEAST_SECONDS):
-        count *= 2
-    return count
+    pieces = 1
+    while 2 * pieces <= min(_MOST, rows, seconds / LEAST_SECONDS):
+        pieces *= 2
+    return pieces
 
 
 def _rows_and_seconds(kernel: ArrayKernel) -> tuple[int, float]:
     """Of a function of arrays: the rows that can be told apart, and about how long it takes."""
-    rows = kernel.shapes[0][0]
-    by_rows = kernel.arrays[0].op in _BY_ROWS and all(s[0] == rows for s in kernel.shapes)
-    return rows if by_rows else 1, sum(x.nbytes for x in kernel.arrays) / LOOP_RATE
+    by_rows = kernel.arrays[0].op in _BY_ROWS and all(s[0] == kernel.rows for s in kernel.shapes)
+    return kernel.rows if by_rows else 1, sum(x.nbytes for x in kernel.arrays) / LOOP_RATE
 
 
-def _cut_loop(kernel: LoopKernel) -> Cut:
+def _cut_loop(kernel: LoopKernel, workspace: int) -> Cut:
     """Of a loop: what is summed along its outermost axis has partial sums."""
     rows, elements = kernel.sizes[0], prod(kernel.sizes)
     partial = [y for y in kernel.results if y.op in REDUCTIONS and not kernel.row_stride(y)]
-    count = _count(rows, 4 * elements * len(kernel.layouts) / LOOP_RATE)
+    most = rows
     for y in partial:
         is_sum = y.op == "sum" and y.dtype.kind == "f"
-        most = elements // max(1, y.size * _ROWS_OF_A_SUM) if is_sum else 1
-        count = min(count, _count(most, count * _LEAST_SECONDS))
-    most_rows = -(-rows // count)  # of a piece
-    return _with_partial(count, kernel.workspace_bytes(most_rows), partial if count > 1 else ())
+        most = min(most, elements // max(1, y.size * ROWS_OF_A_SUM) if is_sum else 1)
+    pieces = _pieces(most, 4 * elements * len(kernel.layouts) / LOOP_RATE)
+    if pieces > 1:
+        workspace = kernel.workspace_bytes(-(-rows // pieces))
+    return _with_partial(pieces, workspace, tuple(partial))
 
 
-def _with_partial(count: int, workspace: int, partial: Any) -> Cut:
-    found = Cut(count, 0, tuple(partial))
+def _with_partial(pieces: int, workspace: int, partial: tuple[Equation, ...]) -> Cut:
+    """A cut whose pieces have sums of their own, if there are several."""
+    if pieces == 1:
+        return Cut(1, workspace)
+    found = Cut(pieces, 0, partial)
     return found._replace(workspace=aligned_size(found.partial_bytes + workspace))
 
 
@@ -127,22 +130,16 @@ def phases(
     address, workspace: as `LoopKernel.args` has them. spans: rows that are computed one span after
     another; all, but of a result that slides over an operand (sliding.py).
     """
-    if how.count == 1:
+    if how.pieces == 1:
         parts = [None] if len(spans) == 1 else spans
         return [[(compiled, call.args(address, workspace, rows))] for rows in parts]
     found: Phases = []
-    at_once = max(1, how.count // len(spans))
     for first, end in spans:
         phase = []
-        for k, rows in enumerate(_ranges(first, end, min(at_once, end - first))):
+        for k, rows in enumerate(_ranges(first, end, min(how.pieces, end - first))):
             own = workspace + k * how.workspace
-            places = _places_of_partial(how, own)
-            args = call.args(
-                lambda x, places=places: places[x] if x in places else address(x),
-                own + how.partial_bytes,
-                rows,
-            )
-            phase.append((compiled, args))
+            places = _for_piece(address, _places_of_partial(how, own))
+            phase.append((compiled, call.args(places, own + how.partial_bytes, rows)))
         found.append(phase)
     sums = [_sum_of_pieces(call, how, y, address, workspace) for y in how.partial]
     return [*found, sums] if sums else found
@@ -152,6 +149,13 @@ def _ranges(first: int, end: int, count: int) -> list[Rows]:
     """So many ranges of rows, as even as can be."""
     bounds = [first + (end - first) * k // count for k in range(count + 1)]
     return list(zip(bounds, bounds[1:]))
+
+
+def _for_piece(
+    address: Callable[[Equation], int], own: dict[Equation, int]
+) -> Callable[[Equation], int]:
+    """The byte where a value begins, for a piece: some are its own."""
+    return lambda x: own[x] if x in own else address(x)
 
 
 def _places_of_partial(how: Cut, begin: int) -> dict[Equation, int]:
@@ -171,7 +175,7 @@ def _sum_of_pieces(
     if isinstance(call, LoopKernel) and summed_in_float64(y):
         source = workspace + how.partial_bytes + call.places_of_sums(1)[y]
         dtype = np.dtype(np.float64)
-    args = [address(y), source, how.workspace, how.count, y.size]
+    args = [address(y), source, how.workspace, how.pieces, y.size]
     return _adding_kernel(DTYPES[dtype], DTYPES[y.dtype]), args
 
 

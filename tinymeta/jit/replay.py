@@ -114,8 +114,8 @@ class Replay(ExecutionPlan):
         self.calls: list[Call | None] = []  # of each step; None if it needs Python
         self.cuts: list[Cut] = []
         for step in steps:
-            call = generated_kernel(step, self.materialized)
-            call = call or machine_call(step.results[0], self.blas_threads)
+            generated = generated_kernel(step, self.materialized)
+            call = generated or machine_call(step.results[0], self.blas_threads)
             size = workspace_bytes(step)
             self.calls.append(call)
             self.cuts.append(cut(call, size) if call and self.threads else Cut(1, size))
@@ -129,7 +129,7 @@ class Replay(ExecutionPlan):
 
     def workspace_bytes(self, k: int) -> int:
         """The bytes that step k needs besides its results, in all its pieces."""
-        return self.cuts[k].count * self.cuts[k].workspace
+        return self.cuts[k].pieces * self.cuts[k].workspace
 
     def find_slides(self, lives: Lifetimes) -> dict[Equation, Equation]:
         """The results of loops that are written over an operand."""
@@ -184,9 +184,11 @@ class Replay(ExecutionPlan):
 
     def extend_stretch(self, first: int, count: int) -> None:
         """The kernels from `first` on, so many, may run at once, after all steps so far."""
-        if not self.schedule or not isinstance(self.schedule[-1], Stretch):
-            self.schedule.append(Stretch(first))
-        self.schedule[-1].add(count)
+        last = self.schedule[-1] if self.schedule else None
+        if not isinstance(last, Stretch):
+            last = Stretch(first)
+            self.schedule.append(last)
+        last.add(count)
 
     # ---- a call ----------------------------------------------------------------------------------
 
