@@ -40,7 +40,7 @@ def prototypical_step(filters, way, query, size=28):
 def sums_of_all_kinds(x):
     """Along the outermost axis, along others, along all, and something of each number."""
     y = tm.tanh(x)
-    return y, y.sum(0), y.sum(1), y.sum(), (x * y).max(0), y @ tm.swapaxes(y[:7], -1, -2)
+    return y, y.sum(0), y.sum(1), y.sum(), (x * y).max(1), y @ tm.swapaxes(y[:7], -1, -2)
 
 
 def leaves_of(args):
