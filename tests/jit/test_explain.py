@@ -217,7 +217,7 @@ def test_what_is_not_split_says_why_and_where():
     x = np.ones((8, 400, 100), np.float32)
     found = tm.explain(lambda x: tm.exp(x - x.mean(0)), x)
     place = "sub -> float32(8, 400, 100) (test_explain.py:"
-    assert f"runs on the CPU, whole, not in chunks of tasks: {place}" in str(found)
+    assert f"whole, not in chunks of tasks, 2 of 3 steps in pieces: {place}" in str(found)
     assert "needs a sum over them first" in found.execution.serial and not found.chunks
     found = tm.explain(lambda x: tm.exp(x) - 1.0, x)
     assert "runs on the CPU, 8 tasks in" in found.summary() and not found.execution.serial

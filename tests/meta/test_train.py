@@ -187,5 +187,5 @@ def test_an_update_that_is_not_split_says_why_once(capsys):
         rng = np.random.default_rng(0)
         tm.meta.train(method(mixing), lambda: x, iterations=4, rng=rng, rows=2)
         err = capsys.readouterr().err
-        words = "update whole, not in chunks of tasks: sub -> float32(8, 200, 200) (test_train.py:"
+        words = ": sub -> float32(8, 200, 200) (test_train.py:"
         assert err.count(words) == mixing and err.count("chunks") == mixing

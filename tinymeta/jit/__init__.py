@@ -18,6 +18,7 @@ Tests    tests/jit/
         | codegen.py, array_kernels.py               67 sources, 64 of them loops
         | cache.py        machine code, on disk
     Replay, ChunkedReplay                            arrays -> arrays
+                                                     whole: pieces.py cuts its large steps
 
 Program        equations in order, with inputs and outputs (program.py).
 Equation       one operation on the results of earlier ones; it stands for its result.
@@ -27,27 +28,28 @@ arena          the block of memory in which all values of one call lie (memory.p
 kernel args    the int64s that a kernel is called with: places in the arena, sizes, strides.
 
 In reading order, with their lines:
-    signatures.py 193  jit itself;  then compile.py 84: the passes in order
+    signatures.py 199  jit itself;  then compile.py 84: the passes in order
     program.py 254     Equation, Program, Builder;  then internal.py 24, trace.py 193
                        and scalar.py 130
     origin.py 105      order, scope and rule of an equation, and what it descends from
     lower.py 187       and simplify.py 81: Program -> Program;  its rules: rewrites.py 196,
                        joins.py 99, cuts.py 122
-    window_rows.py 167  products in blocks;  then views.py 96, legalize.py 88
+    window_rows.py 167  products in blocks;  then views.py 106, legalize.py 88
     loops.py 86        what a loop can compute;  then materialize.py 113, fuse.py 127
-    loop_body.py 109   and codegen.py 225, operand_pointer.py 67: a loop as source text
-    array_kernels.py 158  windows, indices, argmax as source text;  then cache.py 131
-    memory.py 241      sliding.py 77, plan.py 73: a place for each value
-    replay.py 256      a call;  arena.py 95: its memory
-    step_kernels.py 188  what runs a step;  then fixed_kernels.py 154, machine.py 157
-    task_roles.py 247  what depends on one task alone;  then split.py 168, chunk_count.py 64
-    chunks.py 215      runs them;  then tree_sum.py 118, work_buffers.py 175, call_arrays.py 81
+    loop_body.py 109   and codegen.py 249, operand_pointer.py 67: a loop as source text
+    array_kernels.py 169  windows, indices, argmax as source text;  then cache.py 131
+    memory.py 241      sliding.py 77, plan.py 67: a place for each value
+    replay.py 282      a call;  arena.py 96: its memory
+    pieces.py 197      a large step for several threads;  then stretches.py 84
+    step_kernels.py 249  what runs a step;  then fixed_kernels.py 154, machine.py 169
+    task_roles.py 247  what depends on one task alone;  then split.py 171, chunk_count.py 64
+    chunks.py 227      runs them;  then tree_sum.py 118, work_buffers.py 170, call_arrays.py 81
     job_tables.py 233  the chunks as numbers
     threads.py 159     workers
     explained.py 235   shows all of it;  then described.py 160, story.py 127, listing.py 88
     page_data.py 188   the same as data, for the page of explorer/;  timing.py 21,
                        values.py 74, warmup.py 37;  executed.py 84, what a GPU's kernels do
-    graph.py 185       the same plan on a GPU;  then gpu_arrays.py 110, gpu_loops.py 60,
+    graph.py 184       the same plan on a GPU;  then gpu_arrays.py 110, gpu_loops.py 60,
                        gpu_groups.py 172
     step_order.py 79   which steps wait for which;  then gpu_chunks.py 121, on several ranks
 """

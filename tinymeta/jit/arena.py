@@ -47,6 +47,7 @@ class Arena:
         self.inputs: list[np.ndarray] = []
         self.outputs: list[np.ndarray] = []
         self.outside: dict[Equation, np.ndarray] = {}  # arrays of this call
+        self.jobs: dict[int, Any] = {}  # by first kernel: stretches that threads share here
         self.args = self.args_addresses = np.empty(0, np.int64)
 
     def take_args(self, args: np.ndarray, begins: np.ndarray) -> None:

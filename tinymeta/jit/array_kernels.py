@@ -25,7 +25,7 @@ from .codegen import INDENT
 from .lower import geometry_numbers
 from .operand_pointer import memory_dtype
 from .program import Equation
-from .views import stored_layout
+from .views import byte_of
 
 
 class _FunctionCall(NamedTuple):
@@ -44,16 +44,27 @@ class ArrayKernel(NamedTuple):
     shapes: tuple[tuple[int, ...], ...]  # of each as the function sees it
     numbers: tuple[int, ...]
 
-    def args(self, address: Callable[[Equation], int], workspace: int = 0) -> list[int]:
+    @property
+    def rows(self) -> int:
+        """The length of the result's leading axis."""
+        return self.shapes[0][0]
+
+    def args(
+        self,
+        address: Callable[[Equation], int],
+        workspace: int = 0,
+        rows: tuple[int, int] | None = None,
+    ) -> list[int]:
         """The kernel arguments: each array's first byte and its sizes; the numbers.
 
-        address(eqn): the byte of the arena where a stored value begins.
+        address(eqn): the byte of the arena where a stored value begins. rows: the first and the one
+        after the last along the leading axis, which all arrays then have in common.
         """
         found: list[int] = []
-        for x, shape in zip(self.arrays, self.shapes):
-            layout = stored_layout(x)
-            begin = address(layout.base) + layout.offset * x.dtype.itemsize
-            found += [begin, *shape]
+        for x, (length, *others) in zip(self.arrays, self.shapes):
+            first, end = rows or (0, length)
+            begin = byte_of(x, address) + first * prod(others) * x.dtype.itemsize
+            found += [begin, end - first, *others]
         return [*found, *self.numbers]
 
 

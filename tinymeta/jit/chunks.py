@@ -65,20 +65,32 @@ def build_replay(program: Program, threads: int | None = None) -> tuple[Callable
     threads = threads or world.threads or cores()
     seconds = sum(map(estimated_seconds, program.equations))
     if seconds < WORTH_SPLITTING:
-        return Replay(program, threads, in_place=True), _SMALL
+        return Replay(program, threads, in_place=True, threads=threads), _SMALL
     found = split(program)
     if isinstance(found, str):
-        execution = Execution("whole, not in chunks of tasks", found)
-        return Replay(program, threads, in_place=True), execution
+        whole = Replay(program, threads, in_place=True, threads=threads)
+        return whole, Execution(_in_pieces(whole), found)
     count = chunk_count(found)
     if count == 1:
-        return Replay(program, threads, in_place=True), _SMALL
+        return Replay(program, threads, in_place=True, threads=threads), _SMALL
     serial = ""
     outside = 1 - sum(map(estimated_seconds, found.middle)) / seconds
     if outside > _NOTABLE_SHARE:
         serial = f"{100 * outside:.0f} % of the work depends on no task, or on sums over all"
     execution = Execution(f"{found.tasks} tasks in {count} chunks", serial, found.tasks, count)
     return ChunkedReplay(found, threads, chunk_bounds(found.tasks, count), world), execution
+
+
+def _in_pieces(whole: Replay) -> str:
+    """How a program is run that is not split."""
+    shared = sum(cut.pieces > 1 for cut in whole.cuts)
+    pieces = f", {shared} of {len(whole.steps)} steps in pieces" if shared else ""
+    return f"whole, not in chunks of tasks{pieces}"
+
+
+def _replay_of(program: Program, threads: int) -> Replay | None:
+    """What is before or after the chunks, if there is anything."""
+    return Replay(program, in_place=True, threads=threads) if program.outputs else None
 
 
 def chunk_bounds(tasks: int, count: int) -> list[int]:
@@ -116,8 +128,8 @@ class ChunkedReplay:
             size: Replay(split.chunk(size), in_place=True, sums=len(split.reduced))
             for size in sorted(sizes)
         }
-        self.before = Replay(split.before, in_place=True) if split.before.outputs else None
-        self.after = Replay(split.after, in_place=True) if split.after.outputs else None
+        self.before = _replay_of(split.before, threads)
+        self.after = _replay_of(split.after, threads)
         self.calls_python = any(chunk.calls_python for chunk in self.chunks.values())
         self.outputs = [(y, y in split.whole.inputs) for y in split.whole.outputs]
         self.idle_buffers = [self.new_buffers()]  # that no call uses now
@@ -165,7 +177,7 @@ class ChunkedReplay:
         if self.calls_python:
             self.run_groups_in_python(buffers)
         else:
-            pool.run_chunks(buffers)
+            pool.run_job(buffers)
         results = buffers.results()
         self.idle_buffers.append(buffers)
         return results

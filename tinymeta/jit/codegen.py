@@ -69,22 +69,46 @@ class LoopKernel(NamedTuple):
 
         address(eqn): the byte of the arena where a stored value begins. workspace: the byte where
         the float64 sums begin. rows: of the outermost axis, the first to compute and the one after
-        the last; only without reductions; all by default.
+        the last, all by default; what is summed along that axis is then the sum of those rows.
         """
         first, end = rows or (0, self.sizes[0])
         numbers = [end - first, *self.sizes[1:]]
+        places = self.places_of_sums(end - first)
         rounded = []  # where float32 sums go in the end
         for layout, all_strides, strides in zip(self.layouts, self.strides, self.strides_read):
             begin = address(layout.base)
             begin += (layout.offset + first * all_strides[0]) * layout.base.dtype.itemsize
             if layout.base in self.results and summed_in_float64(layout.base):
                 rounded.append(begin)
-                begin = workspace
-                workspace += 8 * layout.base.size
+                begin = workspace + places[layout.base]
             numbers.append(begin)
             numbers.extend(strides)
-        numbers.extend(y.size for y in self.results)
+        numbers.extend(self.elements(y, end - first) for y in self.results)
         return numbers + rounded
+
+    def row_stride(self, y: Equation) -> int:
+        """Elements of a result from row to row of the outermost axis; 0: rows are summed."""
+        return next(s[0] for layout, s in zip(self.layouts, self.strides) if layout.base is y)
+
+    def elements(self, y: Equation, rows: int) -> int:
+        """How many elements of a result so many rows of the outermost axis make."""
+        return self.row_stride(y) * rows or y.size
+
+    def places_of_sums(self, rows: int) -> dict[Equation, int]:
+        """The byte of the workspace where the float64 sums of a result begin, of so many rows.
+
+        Those of all rows come first.
+        """
+        places, end = {}, 0
+        for y in sorted(self.results, key=lambda y: self.row_stride(y) > 0):
+            if summed_in_float64(y):
+                places[y] = end
+                end += 8 * self.elements(y, rows)
+        return places
+
+    def workspace_bytes(self, rows: int) -> int:
+        """The bytes of the float64 sums of so many rows."""
+        return sum(8 * self.elements(y, rows) for y in self.results if summed_in_float64(y))
 
 
 def summed_in_float64(root: Equation) -> bool:

@@ -51,7 +51,7 @@ class Launches(ExecutionPlan):
     """
 
     def __init__(self, program: Program):
-        super().__init__(program, workspace_size=_no_workspace)
+        super().__init__(program)
         self.device = state.device
         with working_on(self.device):
             self._prepare()
@@ -60,6 +60,10 @@ class Launches(ExecutionPlan):
         """Loops that follow one another within a block are one step."""
         steps, self.groups = grouped(steps, self.materialized)
         return steps
+
+    def workspace_bytes(self, k: int) -> int:
+        """None: kernels of the GPU allocate what they need besides."""
+        return 0
 
     def _prepare(self) -> None:
         """Record the launches and make the graph of them."""
@@ -178,8 +182,3 @@ class Launches(ExecutionPlan):
                 self.driver.synchronize()
 
             yield kind, launch_and_wait
-
-
-def _no_workspace(step: Step) -> int:
-    """Kernels of the GPU allocate what they need besides."""
-    return 0

@@ -64,10 +64,10 @@ class JobTables:
 
         self.copied_in = self.copied_out = 0
         self._chunks: list[tuple] = []  # (its number, is the arena new, size, merges, copies)
-        groups: list[tuple[int, int]] = []
+        groups: list[tuple[int, int, int]] = []
         for g in range(buffers.count):
             of_group = self._chunks_of(g)
-            groups.append((len(self._chunks), len(self._chunks) + len(of_group)))
+            groups.append((len(self._chunks), len(self._chunks) + len(of_group), 0))
             self._chunks += of_group
         self.groups = self.keep(groups)
 

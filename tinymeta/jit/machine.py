@@ -10,6 +10,8 @@ The machine code of a `@native` function holds the code of all that it calls, an
 under a hash of this file and of cpu/ (cpu/native.py): so nothing here calls another file of jit/.
 """
 
+import sys
+
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
@@ -43,6 +45,12 @@ def _call_kernel(typing, address, arena, args):
     return types.void(address, arena, args), code
 
 
+# Lets the system run another thread on this core, if one is waiting.
+_yield_core = types.ExternalFunction(
+    "SwitchToThread" if sys.platform == "win32" else "sched_yield", types.intc()
+)
+
+
 @native
 def run_kernels(kernels, args_addresses, arena, first, last):
     """Run the kernels first..last-1, given their addresses and those of their arguments."""
@@ -57,7 +65,8 @@ def run_kernels(kernels, args_addresses, arena, first, last):
 #   bind    _BIND_FIELDS:  array, byte in the array, address of the kernel argument that is to be it
 #   chunk   _CHUNK_FIELDS: kernels, their arguments, count of kernels, copies in, count of them,
 #                         copies out, count of them, binds, count of them
-#   group   _GROUP_FIELDS: its first chunk, and the one after its last
+#   group   _GROUP_FIELDS: its first chunk, the one after its last, and how many groups have to be
+#           completed before it begins: some of those before it, or none
 #   job     what one thread needs to take groups: chunks, groups, count of groups, counters,
 #           its arena, addresses of the arrays
 #   counters  groups taken, groups completed
@@ -65,7 +74,8 @@ def run_kernels(kernels, args_addresses, arena, first, last):
 # FLAGS is the length of the flags that a worker thread shares with the thread that calls it
 # (threads.py). Each of the four flags has a cache line of its own: 8 int64 apart.
 
-_CHUNK_FIELDS, _COPY_FIELDS, _BIND_FIELDS, _GROUP_FIELDS = 9, 4, 3, 2
+_CHUNK_FIELDS, _COPY_FIELDS, _BIND_FIELDS, _GROUP_FIELDS = 9, 4, 3, 3
+_SPINS = 2000  # reads of a counter, some microseconds, before others may have this thread's core
 REQUESTED, COMPLETED, PARKED, JOB, FLAGS = 0, 8, 16, 24, 32
 
 
@@ -90,6 +100,19 @@ def _fetch_add(typing, p):
 
 
 @native
+def spin_until(address, number, spin_limit):
+    """Read the counter at an address until it is at least `number`; False after spin_limit reads.
+
+    Spinning is worth it because the system takes far longer to wake a thread than a small chunk
+    takes to run.
+    """
+    for _ in range(spin_limit):
+        if _atomic_load(_as_args(address)) >= number:
+            return True
+    return False
+
+
+@native
 def take_chunks(job_address):
     """Take groups of chunks until none is left; of each chunk: copy in, run its kernels, copy out.
 
@@ -104,6 +127,8 @@ def take_chunks(job_address):
         if taken >= count:
             return
         group = _as_args(groups + 8 * _GROUP_FIELDS * taken)
+        while not spin_until(job[3] + 8, group[2], _SPINS):
+            _yield_core()  # to the thread that is waited for, it may be
         for k in range(group[0], group[1]):
             chunk = _as_args(chunks + 8 * _CHUNK_FIELDS * k)
             kernels, args_addresses = _as_args(chunk[0]), _as_args(chunk[1])
@@ -119,19 +144,6 @@ def take_chunks(job_address):
                 move = _as_args(chunk[5] + 8 * _COPY_FIELDS * m)
                 copy_bytes(arrays[move[0]] + move[1], arena + move[2], move[3])
         _fetch_add(at(counters, 1))
-
-
-@native
-def spin_until(address, number, spin_limit):
-    """Read the counter at an address until it is at least `number`; False after spin_limit reads.
-
-    Spinning is worth it because the system takes far longer to wake a thread than a small chunk
-    takes to run.
-    """
-    for _ in range(spin_limit):
-        if _atomic_load(_as_args(address)) >= number:
-            return True
-    return False
 
 
 @native

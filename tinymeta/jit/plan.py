@@ -5,8 +5,6 @@ fuse.py finds, and the place of each value that memory.py finds. Both devices ru
 on the CPU, graph.py on a GPU.
 """
 
-from collections.abc import Callable
-
 import numpy as np
 
 from ..cpu import window_blocks
@@ -17,7 +15,6 @@ from .legalize import with_legal_layouts
 from .materialize import choose_materialized
 from .memory import Lifetimes, plan_memory
 from .program import Equation, Program
-from .views import stored_layout
 from .window_rows import BLOCKED, window_sizes
 
 
@@ -25,17 +22,15 @@ class ExecutionPlan:
     """A program in steps, with its memory map.
 
     program: with legal layouts. materialized: the values that are stored. steps, memory: see
-    fuse.py and memory.py. workspace_size(step): the bytes that a step needs besides its results; by
-    default what the CPU's kernels need.
+    fuse.py and memory.py.
     """
 
-    def __init__(self, program: Program, workspace_size: Callable[[Step], int] | None = None):
+    def __init__(self, program: Program):
         self.program = with_legal_layouts(program)
         choice = choose_materialized(self.program)
         self.materialized = choice.materialized
         self.steps = self.arranged(fuse(self.program, choice))
-        size_of = workspace_size or workspace_bytes
-        sizes = {k: size_of(step) for k, step in enumerate(self.steps)}
+        sizes = {k: self.workspace_bytes(k) for k in range(len(self.steps))}
         needed = {k: size for k, size in sizes.items() if size}
         self.memory = plan_memory(
             self.program, self.steps, needed, self.find_slides, self.outside_arena()
@@ -45,6 +40,10 @@ class ExecutionPlan:
         """The steps as this device runs them: as they are, but on a GPU."""
         return steps
 
+    def workspace_bytes(self, k: int) -> int:
+        """The bytes that step k needs besides its results, by default on the CPU."""
+        return workspace_bytes(self.steps[k])
+
     def outside_arena(self) -> tuple[Equation, ...]:
         """The inputs and outputs that get no place in the arena: none, but on the CPU."""
         return ()
@@ -52,11 +51,6 @@ class ExecutionPlan:
     def find_slides(self, lives: Lifetimes) -> dict[Equation, Equation]:
         """The results that are written over an operand, and over which: none, but on the CPU."""
         return {}
-
-    def address(self, x: Equation) -> int:
-        """The byte of the arena where the first element of a value lies, a view or not."""
-        layout = stored_layout(x)
-        return self.memory.offsets[layout.base] + layout.offset * layout.base.dtype.itemsize
 
 
 def workspace_bytes(step: Step) -> int:

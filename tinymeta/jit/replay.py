@@ -17,9 +17,10 @@ no later call changes. Cost of a call besides its kernels: a copy of small input
 Launching each step from Python would be simpler and costs more than most steps take.
 """
 
+import itertools
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -28,22 +29,19 @@ from .arena import OUTSIDE, Arena, OutsidePlaces, dense, new_block, take_idle
 from .array_kernels import ArrayKernel
 from .cache import compile_missing, load_or_compile
 from .codegen import LoopKernel
+from .fuse import Step
 from .memory import Lifetimes
-from .plan import ExecutionPlan
+from .pieces import Call, Cut, Phases, cut, phases
+from .plan import ExecutionPlan, workspace_bytes
 from .program import Equation, Program
 from .sliding import find_slides, parts
-from .step_kernels import generated_kernel, machine_call, python_step, step_kind
+from .step_kernels import MachineCall, generated_kernel, machine_call, python_step, step_kind
+from .stretches import Stretch, StretchJob
+from .threads import pool
 from .views import VIEWS, stored_layout
 from .window_rows import without_large_windows
 
 _FAR = 2**48  # bytes: more than any array has
-
-
-class _Stretch(NamedTuple):
-    """The kernels first..last-1, which run one after another without Python."""
-
-    first: int
-    last: int
 
 
 class Replay(ExecutionPlan):
@@ -52,6 +50,7 @@ class Replay(ExecutionPlan):
     in_place: large inputs are read, and large outputs written, where the caller has them
     (arena.py). sums: of a chunk, how many outputs are summed in its arena. blas_threads: how many
     threads a large product may have; 0 for chunks, which run without Python and so without BLAS.
+    threads: how many share large steps, in pieces (pieces.py); 0: no step is cut.
     kinds, call_counts: of each step, what runs it, and how many kernel calls that is. calls_python:
     does any step need Python?
     """
@@ -64,11 +63,11 @@ class Replay(ExecutionPlan):
         blas_threads: int = 0,
         in_place: bool = False,
         sums: int | None = None,
+        threads: int = 0,
     ):
-        self.in_place, self.sums = in_place, sums
-        self.generated: dict[int, LoopKernel | ArrayKernel] = {}  # by step
-        super().__init__(without_large_windows(program))
+        self.in_place, self.sums, self.threads = in_place, sums, threads
         self.blas_threads = blas_threads
+        super().__init__(without_large_windows(program))
         self.constants = {
             eqn: np.ascontiguousarray(eqn.static["value"])
             for eqn in self.program.equations
@@ -82,14 +81,14 @@ class Replay(ExecutionPlan):
         self.arenas: list[Arena] = []  # that no call uses now
         self.kinds: list[str] = []
         self.call_counts: list[int] = []
-        self.schedule: list[_Stretch | Callable[[Arena], None]] = []
+        self.schedule: list[Stretch | Callable[[Arena], None]] = []
         addresses, args = self.build_steps()
         self.kernels = np.array(addresses, np.int64)
         self.args = np.array([n for numbers in args for n in numbers], np.int64)
         self.args_begins = np.cumsum([0, *map(len, args)])[:-1].astype(np.int64)
         self.args_addresses = self.args.ctypes.data + 8 * self.args_begins
         self.places = self.find_places()
-        self.calls_python = not all(isinstance(part, _Stretch) for part in self.schedule)
+        self.calls_python = not all(isinstance(part, Stretch) for part in self.schedule)
 
     # ---- building --------------------------------------------------------------------------------
 
@@ -99,37 +98,54 @@ class Replay(ExecutionPlan):
         addresses: list[int] = []
         args: list[list[int]] = []
         for k, step in enumerate(self.steps):
-            calls = self.kernel_calls(k)
-            self.kinds.append(step_kind(step, needs_python=not calls))
-            self.call_counts.append(len(calls))
-            if not calls:
+            phases = self.kernel_calls(k)
+            self.kinds.append(step_kind(step, needs_python=not phases))
+            self.call_counts.append(sum(map(len, phases)))
+            if not phases:
                 self.schedule.append(python_step(step.results[0]))
-                continue
-            for kernel, numbers in calls:
-                addresses.append(kernel.address)
-                args.append(numbers)
-            self.extend_stretch(len(args), len(calls))
+            for calls in phases:
+                self.extend_stretch(len(args), len(calls))
+                addresses += [kernel.address for kernel, _ in calls]
+                args += [numbers for _, numbers in calls]
         return addresses, args
 
+    def arranged(self, steps: list[Step]) -> list[Step]:
+        """The steps as they are: here their kernels are generated, and how they are cut."""
+        self.calls: list[Call | None] = []  # of each step; None if it needs Python
+        self.cuts: list[Cut] = []
+        for step in steps:
+            generated = generated_kernel(step, self.materialized)
+            call = generated or machine_call(step.results[0], self.blas_threads)
+            size = workspace_bytes(step)
+            self.calls.append(call)
+            self.cuts.append(cut(call, size) if call and self.threads else Cut(1, size))
+        return steps
+
+    @property
+    def generated(self) -> dict[int, LoopKernel | ArrayKernel]:
+        """The kernels that are generated, by step."""
+        calls = enumerate(self.calls)
+        return {k: call for k, call in calls if isinstance(call, LoopKernel | ArrayKernel)}
+
+    def workspace_bytes(self, k: int) -> int:
+        """The bytes that step k needs besides its results, in all its pieces."""
+        return self.cuts[k].pieces * self.cuts[k].workspace
+
     def find_slides(self, lives: Lifetimes) -> dict[Equation, Equation]:
-        """The results of loops that are written over an operand; the kernels are generated here."""
-        for k, step in enumerate(self.steps):
-            if kernel := generated_kernel(step, self.materialized):
-                self.generated[k] = kernel
+        """The results of loops that are written over an operand."""
         return find_slides(self.generated, self.steps, lives)
 
-    def kernel_calls(self, k: int) -> list[tuple[Any, list[int]]]:
-        """(compiled kernel, arguments) of each call that step k is; [] if it needs Python."""
-        kernel = self.generated.get(k)
-        if kernel is None:
-            call = machine_call(self, k, self.blas_threads)
-            return [call] if call else []
-        compiled = load_or_compile(kernel.source)
+    def kernel_calls(self, k: int) -> Phases:
+        """The kernel calls of step k, of which some may run at once; [] if it needs Python."""
+        call = self.calls[k]
+        if call is None:
+            return []
         place, workspace = self.memory.offsets.__getitem__, self.memory.workspaces.get(k, 0)
-        if isinstance(kernel, ArrayKernel):
-            return [(compiled, kernel.args(place))]
-        pieces = parts(kernel, self.memory.slides)
-        return [(compiled, kernel.args(place, workspace, rows)) for rows in pieces]
+        if isinstance(call, MachineCall):
+            return phases(call, call.kernel, self.cuts[k], place, workspace, [(0, call.rows)])
+        compiled, slides = load_or_compile(call.source), self.memory.slides
+        spans = parts(call, slides) if isinstance(call, LoopKernel) else [(0, call.rows)]
+        return phases(call, compiled, self.cuts[k], place, workspace, spans)
 
     def outside_arena(self) -> tuple[Equation, ...]:
         """Large inputs and outputs, if they are to stay where they are."""
@@ -156,7 +172,8 @@ class Replay(ExecutionPlan):
         for step, count in enumerate(self.call_counts):
             touched = (*self.steps[step].reads, *self.steps[step].results)
             if count and any(x in values for x in touched):
-                for j, (_, numbers) in enumerate(self.kernel_calls(step), call):
+                calls = itertools.chain(*self.kernel_calls(step))
+                for j, (_, numbers) in enumerate(calls, call):
                     begin = self.args_begins[j]
                     moved[begin : begin + len(numbers)] = numbers
             call += count
@@ -165,12 +182,13 @@ class Replay(ExecutionPlan):
         indices = np.flatnonzero(distance)
         return OutsidePlaces(values, indices, distance[indices] // _FAR - 1, self.args[indices])
 
-    def extend_stretch(self, last: int, count: int) -> None:
-        """The `count` kernels before `last` run after all steps so far."""
-        if self.schedule and isinstance(self.schedule[-1], _Stretch):
-            self.schedule[-1] = _Stretch(self.schedule[-1].first, last)
-        else:
-            self.schedule.append(_Stretch(last - count, last))
+    def extend_stretch(self, first: int, count: int) -> None:
+        """The kernels from `first` on, so many, may run at once, after all steps so far."""
+        last = self.schedule[-1] if self.schedule else None
+        if not isinstance(last, Stretch):
+            last = Stretch(first)
+            self.schedule.append(last)
+        last.add(count)
 
     # ---- a call ----------------------------------------------------------------------------------
 
@@ -207,14 +225,22 @@ class Replay(ExecutionPlan):
     def run_schedule(self, arena: Arena) -> None:
         """Run all steps."""
         for part in self.schedule:
-            if isinstance(part, _Stretch):
-                self.run_stretch(arena, *part)
-            else:
+            if not isinstance(part, Stretch):
                 part(arena)
+            elif part.is_shared and self.threads > 1:
+                self.share_stretch(arena, part)
+            else:
+                self.run_stretch(arena, part.first, part.last)
 
     def run_stretch(self, arena: Arena, first: int, last: int) -> None:
         """Run the kernels first..last-1."""
         machine.run_kernels(self.kernels, arena.args_addresses, arena.address, first, last)
+
+    def share_stretch(self, arena: Arena, stretch: Stretch) -> None:
+        """Run a stretch's pieces on several threads."""
+        if stretch.first not in arena.jobs:
+            arena.jobs[stretch.first] = StretchJob(stretch, self.kernels, arena, self.threads)
+        pool.run_job(arena.jobs[stretch.first])
 
     def new_arena(self) -> Arena:
         """An arena with the constants in it."""
@@ -246,7 +272,7 @@ class Replay(ExecutionPlan):
         for place in arena.inputs:
             place[...] = 1
         self.run_schedule(arena)  # so that what each step reads is there
-        python_steps = iter([part for part in self.schedule if not isinstance(part, _Stretch)])
+        python_steps = iter([part for part in self.schedule if not isinstance(part, Stretch)])
         k = 0
         for kind, count in zip(self.kinds, self.call_counts):
             if not count:

@@ -1,7 +1,7 @@
 """What runs a step: a kernel that is generated, one of fixed_kernels.py, BLAS, or Python.
 
-In: a step and its plan. Out: a kernel with its arguments, for what runs without Python, or a
-function of the arena.
+In: a step. Out: a kernel and what makes its arguments, for what runs without Python, or a function
+of the arena.
 
     step                           runs on
     a loop                         the kernel that codegen.py generates
@@ -21,7 +21,7 @@ can run without Python's lock.
 
 from collections.abc import Callable
 from math import prod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -34,9 +34,9 @@ from .codegen import LoopKernel, kernel_of
 from .fuse import Step
 from .internal import INTERNAL
 from .lower import geometry_numbers, padded_axis
-from .plan import ExecutionPlan
 from .program import Equation
-from .views import stored_layout
+from .task_roles import PRODUCT_RATE, estimated_seconds
+from .views import byte_of, stored_layout
 from .window_rows import BLOCKED, window_sizes
 
 if TYPE_CHECKING:
@@ -53,17 +53,39 @@ def generated_kernel(step: Step, materialized: set[Equation]) -> LoopKernel | Ar
     return array_kernel_of(step.results[0])
 
 
-def machine_call(
-    plan: ExecutionPlan, k: int, blas_threads: int
-) -> tuple[fixed_kernels.LazyKernel, list[int]] | None:
-    """(kernel, arguments) of step k, for which none is generated; None if it needs Python."""
-    eqn = plan.steps[k].results[0]
+class MachineCall(NamedTuple):
+    """A kernel of fixed_kernels.py and its arguments, for all rows or for some.
+
+    make_args(eqn, address, workspace, first row, the one after the last); rows: how many there are,
+    1 if they cannot be told apart.
+    """
+
+    kernel: fixed_kernels.LazyKernel
+    eqn: Equation
+    make_args: Callable
+    rows: int = 1
+    seconds: float = 0.0  # about how long it takes
+
+    def args(
+        self,
+        address: Callable[[Equation], int],
+        workspace: int = 0,
+        rows: tuple[int, int] | None = None,
+    ) -> list[int]:
+        """The kernel arguments, as `LoopKernel.args` makes them."""
+        return self.make_args(self.eqn, address, workspace, *(rows or (0, self.rows)))
+
+
+def machine_call(eqn: Equation, blas_threads: int) -> MachineCall | None:
+    """What runs a step for which no kernel is generated; None if it needs Python."""
     if eqn.op in ("pad", "concatenate"):
-        return fixed_kernels.assemble, assemble_args(plan, eqn)
+        return MachineCall(fixed_kernels.assemble, eqn, assemble_args)
     if eqn.op == "matmul" and eqn.dtype == np.float32 and not _goes_to_blas(eqn, blas_threads):
-        return fixed_kernels.multiply, product_args(plan, k, eqn)
+        tasks, m, _ = _product_sizes(eqn)
+        rows = m if tasks == 1 else tasks
+        return MachineCall(fixed_kernels.multiply, eqn, product_args, rows, estimated_seconds(eqn))
     if eqn.op in BLOCKED:
-        return _OF_WINDOWS[eqn.op], _window_args(plan, k, eqn)
+        return _call_of_windows(eqn)
     return None
 
 
@@ -78,42 +100,81 @@ def _goes_to_blas(eqn: Equation, blas_threads: int) -> bool:
     return worth_two_threads or beyond_cache
 
 
-def product_args(plan: ExecutionPlan, k: int, eqn: Equation) -> list[int]:
-    """The arguments of `fixed_kernels.multiply` for step k.
+def _product_sizes(eqn: Equation) -> tuple[int, int, int]:
+    """(tasks, rows of a task's x, from one x to the next) of a product.
 
     If y is the same for all tasks and the rows of x are evenly spaced over them, it is one product.
     """
     x, y = eqn.inputs
-    x_t, x_m, x_k = matrix_strides(x)
+    x_t, x_m, _ = matrix_strides(x)
+    tasks, m = prod(eqn.shape[:-2]), eqn.shape[-2]
+    if matrix_strides(y)[0] == 0 and (x_t == m * x_m or tasks == 1):
+        return 1, m * tasks, 0
+    return tasks, m, x_t
+
+
+def product_args(
+    eqn: Equation, address: Callable, workspace: int, first: int, end: int
+) -> list[int]:
+    """The arguments of `fixed_kernels.multiply`; rows: of x, or tasks if there are several."""
+    x, y = eqn.inputs
+    tasks, m, x_t = _product_sizes(eqn)
+    _, x_m, x_k = matrix_strides(x)
     y_t, y_k, y_n = matrix_strides(y)
-    tasks, m, n, count = int(np.prod(eqn.shape[:-2])), eqn.shape[-2], eqn.shape[-1], x.shape[-1]
-    if y_t == 0 and (x_t == m * x_m or tasks == 1):
-        tasks, m, x_t = 1, m * tasks, 0
-    workspace = plan.memory.workspaces.get(k, 0)
-    places = [plan.address(eqn), plan.address(x), plan.address(y), workspace]
-    return [*places, tasks, m, n, count, x_t, x_m, x_k, y_t, y_k, y_n]
+    n, count = eqn.shape[-1], x.shape[-1]
+    if tasks == 1:
+        m, begins = end - first, (first * n, first * x_m, 0)
+    else:
+        tasks, begins = end - first, (first * m * n, first * x_t, first * y_t)
+    places = [byte_of(v, address) + 4 * begin for v, begin in zip((eqn, x, y), begins)]
+    return [*places, workspace, tasks, m, n, count, x_t, x_m, x_k, y_t, y_k, y_n]
 
 
-def _window_args(plan: ExecutionPlan, k: int, eqn: Equation) -> list[int]:
-    """The arguments of a product of windows for step k."""
-    first, second = eqn.inputs
+def _call_of_windows(eqn: Equation) -> MachineCall:
+    """Of a product of windows; rows: images, or tasks if there are several."""
+    images = _images(eqn)
+    tasks, count = images.shape[:2]
     length, outputs = window_sizes(eqn)
-    geometry = eqn.static["geometry"]
-    images = eqn if eqn.op == "conv_input_blocks" else first
+    windows = count * prod(eqn.static["geometry"].result)
+    seconds = 2 * tasks * windows * length * outputs / PRODUCT_RATE
+    rows = count if tasks == 1 else tasks
+    return MachineCall(_OF_WINDOWS[eqn.op], eqn, _window_args, rows, seconds)
+
+
+def _images(eqn: Equation) -> Equation:
+    """The images (T, N, H, W, C) of a product of windows."""
+    return eqn if eqn.op == "conv_input_blocks" else eqn.inputs[0]
+
+
+def _window_args(
+    eqn: Equation, address: Callable, workspace: int, first: int, end: int
+) -> list[int]:
+    """The arguments of a product of windows; rows: images, or tasks if there are several."""
+    images, (a, b) = _images(eqn), eqn.inputs
+    length, outputs = window_sizes(eqn)
     tasks, count, *image = images.shape
-    image_size = images.size // tasks
-    strides = (image_size, 0, 0) if images is first else matrix_strides(first)
-    windows = count * prod(geometry.result)
+    places = prod(eqn.static["geometry"].result)  # of windows, in an image
+    a_strides = (count * prod(image), 0, 0) if images is a else matrix_strides(a)
+    b_strides = matrix_strides(b)
+    # From row to row, in elements: of images, of what is multiplied with their windows, of w.
+    if tasks == 1:
+        count = end - first
+        steps = {
+            "conv_blocks": (places * outputs, prod(image), 0),
+            "conv_weight_blocks": (0, prod(image), places * b_strides[1]),
+            "conv_input_blocks": (prod(image), places * a_strides[1], 0),
+        }[eqn.op]
+    else:
+        tasks, steps = end - first, (eqn.size // tasks, a_strides[0], b_strides[0])
+    begins = [byte_of(v, address) + 4 * first * step for v, step in zip((eqn, a, b), steps)]
     return [
-        plan.address(eqn),
-        plan.address(first),
-        plan.address(second),
-        plan.memory.workspaces[k],
-        *(tasks, windows, length, outputs, block_rows(length), image_size),
-        *strides,
-        *matrix_strides(second),
+        *begins,
+        workspace,
+        *(tasks, count * places, length, outputs, block_rows(length), count * prod(image)),
+        *a_strides,
+        *b_strides,
         *image,
-        *geometry_numbers(geometry),
+        *geometry_numbers(eqn.static["geometry"]),
     ]
 
 
@@ -129,7 +190,7 @@ def matrix_strides(x: Equation) -> tuple[int, int, int]:
     return task, rows if m > 1 else n, columns if n > 1 else 1
 
 
-def assemble_args(plan: ExecutionPlan, eqn: Equation) -> list[int]:
+def assemble_args(eqn: Equation, address: Callable, *_: int) -> list[int]:
     """The arguments of `fixed_kernels.assemble` for a pad of one axis or a concatenate.
 
     An array is (A, n, B), the axis in the middle, and B counts bytes. Without gaps between its rows
@@ -143,9 +204,9 @@ def assemble_args(plan: ExecutionPlan, eqn: Equation) -> list[int]:
     for x in eqn.inputs:
         count = x.shape[axis]
         runs = (count, row) if gap else (1, count * row)
-        numbers += [plan.address(x), before * row, *runs, (gap + 1) * row]
+        numbers += [byte_of(x, address), before * row, *runs, (gap + 1) * row]
         before += count
-    return [plan.address(eqn), *numbers]
+    return [byte_of(eqn, address), *numbers]
 
 
 def python_step(eqn: Equation) -> Callable[["Arena"], None]:

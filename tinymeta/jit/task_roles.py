@@ -30,7 +30,7 @@ from .program import Equation, Program
 from .views import VIEWS
 
 # Rough rates for `estimated_seconds`: operations a second of a product, bytes a second of a loop.
-_PRODUCT_RATE, _LOOP_RATE = 5e10, 1e10
+PRODUCT_RATE, LOOP_RATE = 5e10, 1e10
 _FACTORS = ("cholesky", "lu", "triangular_solve")
 _LINEAR = {"add", "sub", "neg"}  # of partial sums they are partial sums, and no larger
 
@@ -59,7 +59,7 @@ def estimated_seconds(eqn: Equation) -> float:
         return 0.0
     has_products = eqn.op in ("matmul", *_FACTORS)
     operations = 2 * eqn.size * eqn.inputs[0].shape[-1] if has_products else 0
-    return operations / _PRODUCT_RATE + eqn.nbytes / _LOOP_RATE
+    return operations / PRODUCT_RATE + eqn.nbytes / LOOP_RATE
 
 
 def follow_tasks(program: Program, tasks: int) -> "TaskRoles":

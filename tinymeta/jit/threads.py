@@ -1,7 +1,7 @@
 """Worker threads that wait for work, and calls that share theirs with them.
 
-In: a function, or `WorkBuffers` whose chunks need no Python. Out: it has been run, by this thread
-and by workers.
+In: a function, or a job that needs no Python: chunks, or pieces of a stretch. Out: it has been run,
+by this thread and by workers.
 
 Two things are slow and are avoided: waking a thread that sleeps (50 us and more), and passing
 Python's lock from one thread to another (as much). So a worker spins for a while before it parks
@@ -45,7 +45,7 @@ from .machine import (
     spin_until,
     take_chunks,
 )
-from .work_buffers import WorkBuffers
+from .stretches import Job
 
 _SPIN_LIMIT = 200_000  # reads of a counter before a thread parks: about 0.1 ms
 
@@ -145,15 +145,15 @@ class ThreadPool:
                 for worker in running:
                     worker.wait_until_completed()
 
-    def run_chunks(self, buffers: WorkBuffers) -> None:
-        """Run all chunks, here and on as many workers as there are other jobs."""
-        own_job, *other_jobs = buffers.jobs
-        buffers.release_groups()
+    def run_job(self, job: Job) -> None:
+        """Run all groups of a job, here and on as many workers as there are other threads' jobs."""
+        own_job, *other_jobs = job.jobs
+        job.release_groups()
         with self.borrow(len(other_jobs)) as workers:
-            for worker, job in zip(workers, other_jobs):
-                worker.submit(buffers, job)
+            for worker, address in zip(workers, other_jobs):
+                worker.submit(job, address)
             take_chunks(own_job)
-            wait(buffers.completed_address, buffers.count)
+            wait(job.completed_address, job.count)
 
 
 pool = ThreadPool()

@@ -12,6 +12,7 @@ Cost: O(length of the chain x axes) for each layout; no element is touched. Maki
 array, as NumPy makes an object of it, would need Python at each step of a replay.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from ..core import strides as strides_of
@@ -66,6 +67,15 @@ def stored_layout(x: Equation) -> StridedLayout:
     layout = layout_of(base, chain, x.shape)
     assert layout is not None, f"{x} has no strided layout"
     return layout
+
+
+def byte_of(x: Equation, address: Callable[[Equation], int]) -> int:
+    """The byte where the first element of a value lies, a view or not.
+
+    address(eqn): that of a stored value.
+    """
+    layout = stored_layout(x)
+    return address(layout.base) + layout.offset * x.dtype.itemsize
 
 
 def through(

@@ -22,11 +22,12 @@ import numpy as np
 
 from ..system.world import World
 from .arena import Arena, new_block
-from .call_arrays import CallArrays, address_of
+from .call_arrays import CallArrays
 from .job_tables import JobTables
 from .program import Equation
 from .replay import Replay
 from .split import Split
+from .stretches import Counters
 from .tree_sum import SubtreePlan, plan_subtree, tree_sum, tree_sum_of_rows
 
 
@@ -58,7 +59,7 @@ def join_ranks(world: World, array: np.ndarray, firsts: list[int], tasks: int) -
     world.join(array.reshape(-1), [of_a_task * task for task in (*firsts, tasks)])
 
 
-class WorkBuffers:
+class WorkBuffers(Counters):
     """What one call of a split program needs: arrays that go into chunks and come out of them.
 
     bounds: the task where each chunk begins, and where the last one ends; groups: how many all
@@ -67,6 +68,7 @@ class WorkBuffers:
     """
 
     def __init__(self, split: Split, bounds: list[int], groups: int, world: World):
+        super().__init__()
         self.split, self.bounds, self.world = split, bounds, world
         self.sizes = [end - begin for begin, end in zip(bounds, bounds[1:])]
         self.per_group = len(self.sizes) // groups
@@ -77,8 +79,6 @@ class WorkBuffers:
         dtypes = dict.fromkeys(y.dtype for y in split.reduced)
         self.sums = [self._sum_table(dtype) for dtype in dtypes]
         self.call = CallArrays(split)
-        self.counters = np.zeros(2, np.int64)  # groups taken, groups completed
-        self.completed_address = address_of(self.counters) + 8
         self.jobs: list[int] = []  # the address of each thread's job
         self.arenas: list[Arena] = []  # of each job and size of chunk, kept alive
         self.tables: JobTables | None = None
@@ -110,11 +110,6 @@ class WorkBuffers:
     def load(self, values: dict[Equation, np.ndarray]) -> None:
         """Take the arrays of a call, and make new ones for what is concatenated."""
         self.call.load(values)
-
-    def release_groups(self) -> None:
-        """Let groups be taken from now on, also by a worker that is late from the last call."""
-        self.counters[1] = 0  # first, as a group that is taken may be completed at once
-        self.counters[0] = 0
 
     def chunk_inputs(self, k: int) -> list[np.ndarray]:
         """The inputs of chunk k, as views."""

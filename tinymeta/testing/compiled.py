@@ -19,7 +19,7 @@ from ..core import tree
 from ..core.tensor import Tensor
 from ..cpu import window_blocks
 from ..jit import chunks as chunks_module
-from ..jit import memory, sliding, window_rows
+from ..jit import memory, pieces, sliding, window_rows
 from ..jit.signatures import jit
 from .interpreted import without_compiling
 from .kinks import crossed_kinks
@@ -44,12 +44,14 @@ def in_chunks(chunks: int, threads: int) -> Iterator[None]:
 @contextmanager
 def all_large() -> Iterator[None]:
     """In programs that are built in this block every array counts as large: products take windows
-    a few at a time, and results are written over operands, a few bytes behind."""
+    a few at a time, results are written over operands, a few bytes behind, and of a program that is
+    run whole each step is cut into pieces."""
     with (
         patch.object(window_rows, "LARGE", -1),
         patch.multiple(window_blocks, BLOCK_BYTES=0, LEAST_ROWS=3),
         patch.object(memory, "PIECE", _PIECE),
         patch.multiple(sliding, PIECE=_PIECE, WORTH_SLIDING=_PIECE + 1),
+        patch.multiple(pieces, LEAST_SECONDS=1e-30, LEAST_ROWS=1, ROWS_OF_A_SUM=1),
     ):
         yield
 

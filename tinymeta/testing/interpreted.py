@@ -9,7 +9,7 @@ too.
 
 import ctypes
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import wraps
 from math import prod
 from typing import Any
@@ -20,7 +20,7 @@ import numpy as np
 from ..cpu import along, conv, factor, index, pool, reduce
 from ..cpu.erf import erf_of_array
 from ..cpu.pointers import POINTERS
-from ..jit import replay, tree_sum
+from ..jit import pieces, replay, tree_sum
 from ..jit.signatures import jit
 
 _KERNEL_TYPE = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.POINTER(ctypes.c_int64))
@@ -137,8 +137,10 @@ def _interpret(source: str) -> _InterpretedKernel:
 def without_compiling() -> Iterator[None]:
     """Programs that are built in this block run interpreted kernels."""
     nothing_missing = patch.object(replay, "compile_missing", lambda sources: None)
-    interpreted = [patch.object(m, "load_or_compile", _interpret) for m in (replay, tree_sum)]
-    with nothing_missing, interpreted[0], interpreted[1]:
+    with ExitStack() as patches:
+        patches.enter_context(nothing_missing)
+        for module in (pieces, replay, tree_sum):
+            patches.enter_context(patch.object(module, "load_or_compile", _interpret))
         yield
 
 

@@ -6,7 +6,7 @@ Each function takes the right function and returns the wrong one (planting.py).
 import numpy as np
 
 from ..core import strides as strides_of
-from ..jit import array_kernels, chunks, memory, plan, replay, step_kernels, threads, work_buffers
+from ..jit import array_kernels, chunks, memory, pieces, replay, step_kernels, threads, work_buffers
 from .planting import fault
 
 # ---- memory --------------------------------------------------------------------------------------
@@ -40,7 +40,7 @@ def _(right):
     return lambda count: max(64, right(count) // 2 // 64 * 64)
 
 
-@fault("memory", "no workspace for float64 sums", plan, "workspace_bytes")
+@fault("memory", "no workspace for float64 sums", replay, "workspace_bytes")
 def _(right):
     return lambda step: 0 if step.loop else right(step)
 
@@ -74,8 +74,8 @@ def _(right):
     "step kernels", "all parts of a join begin where the first does", step_kernels, "assemble_args"
 )
 def _(right):
-    def assemble_args(plan, eqn):
-        numbers = right(plan, eqn)
+    def assemble_args(*args):
+        numbers = right(*args)
         numbers[6::5] = [0] * len(numbers[6::5])
         return numbers
 
@@ -92,8 +92,8 @@ def _(right):
 
 @fault("step kernels", "windows in blocks are of one task", step_kernels, "_window_args")
 def _(right):
-    def window_args(plan, k, eqn):
-        numbers = right(plan, k, eqn)
+    def window_args(*args):
+        numbers = right(*args)
         task_stride = 10
         numbers[task_stride] = 0
         return numbers
@@ -158,6 +158,27 @@ def _(right):
         return right(self, layout._replace(strides=dense), shape)
 
     return strided_view
+
+
+# ---- pieces --------------------------------------------------------------------------------------
+
+
+@fault("pieces", "the last piece of a step is left out", pieces, "_ranges")
+def _(right):
+    def ranges(first, end, count):
+        found = right(first, end, count)
+        return found[: max(1, len(found) - 1)]
+
+    return ranges
+
+
+@fault("pieces", "the sums of the last piece are not added", pieces, "_sum_of_pieces")
+def _(right):
+    def sum_of_pieces(*args):
+        kernel, (total, x, row, count, size) = right(*args)
+        return kernel, [total, x, row, count - 1, size]
+
+    return sum_of_pieces
 
 
 # ---- chunks --------------------------------------------------------------------------------------
