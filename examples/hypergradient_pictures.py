@@ -3,21 +3,13 @@
 import numpy as np
 
 import tinymeta as tm
-from tinymeta.runs.pictures import (
-    RIGHT_COLOUR,
-    WRONG_COLOUR,
-    figure_legend,
-    frame,
-    legend_below,
-    pyplot,
-    save_figure,
-    show_image,
-)
+from tinymeta.runs import pictures
+from tinymeta.runs.pictures import figure_legend, frame, legend_below, save_figure, show_image
 
 
 def draw_weights(weights, descent, path):
     """The weights of right and of wrong labels, and the images that have the least."""
-    plt = pyplot()
+    plt = pictures.pyplot()
     if plt is None:
         return
     figure = plt.figure(figsize=(10, 3.4), layout="constrained")
@@ -30,13 +22,13 @@ def draw_weights(weights, descent, path):
     right.suptitle("least weight: image and label given (orange: a wrong one)", fontsize=10)
     for axis, k in zip(right.subplots(2, 5).flat, np.argsort(weights)):
         show_image(axis, descent.train.x[k].reshape(14, 14, 1), True, f"“{descent.train.y[k]}”")
-        frame(axis, WRONG_COLOUR if descent.is_wrong[k] else RIGHT_COLOUR)
+        frame(axis, pictures.WRONG_COLOUR if descent.is_wrong[k] else pictures.RIGHT_COLOUR)
     save_figure(figure, path)
 
 
 def draw_rates(found, descent, step, args, name):
     """Schedules, and the validation loss on the way under each, of one net."""
-    plt = pyplot()
+    plt = pictures.pyplot()
     if plt is None:
         return
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.4), layout="constrained")
@@ -58,7 +50,7 @@ def draw_rates(found, descent, step, args, name):
 
 def draw_cost(rows, path):
     """Peak memory and CPU time over inner steps, a line for each way to keep or recompute."""
-    plt = pyplot()
+    plt = pictures.pyplot()
     if plt is None:
         return
     figure, axes = plt.subplots(1, 2, figsize=(10, 3.4), layout="constrained")

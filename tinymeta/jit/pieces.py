@@ -77,7 +77,7 @@ def cut(call: Call, workspace: int) -> Cut:
     if isinstance(call, ArrayKernel):
         return Cut(_pieces(*_rows_and_seconds(call)), workspace)
     eqn = call.eqn
-    is_one_product = eqn.op == "matmul" and call.rows == eqn.size // eqn.shape[-1]
+    is_one_product = eqn.op == "matmul" and call.rows == prod(eqn.shape[:-1])
     pieces = _pieces(call.rows // (LEAST_ROWS if is_one_product else 1), call.seconds)
     sums_images = eqn.op == "conv_weight_blocks" and eqn.inputs[0].shape[0] == 1
     return _with_partial(pieces, workspace, (eqn,) if sums_images else ())
