@@ -93,6 +93,20 @@ def test_a_long_body_is_cut_into_kernels_that_are_the_same():
     assert len(found.replay.steps) > 10 and len(found.kernels) <= 5
 
 
+def test_more_inner_steps_need_no_more_kernels():
+    """So the first call of fifty takes little longer than that of one, as kernels take longest."""
+    net = tm.nn.mlp(1, 40, 40, 1, activation=tm.tanh)
+    tasks = tm.data.Sinusoids().sample(np.random.default_rng(0), tasks=4, shot=10, query=10)
+    params = net.init(np.random.default_rng(0))
+
+    def kernels(steps):
+        meta_grad = tm.meta.maml(net, tm.losses.mse, lr=0.01, steps=steps).meta_grad
+        with without_compiling():
+            return len(tm.explain(meta_grad, params, tasks).kernels)
+
+    assert kernels(12) == kernels(3) < 1.5 * kernels(1)
+
+
 # ---- memory --------------------------------------------------------------------------------------
 
 
