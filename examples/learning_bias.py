@@ -12,13 +12,13 @@ and with learners whose bias is fixed: a linear one and the nearest neighbour.
 
 import console  # noqa: F401  from here on Ctrl-C is one sentence
 import numpy as np
+from learning_bias_pictures import draw_beliefs, draw_changes, draw_waves
 
 import tinymeta as tm
 from tinymeta.data.affine import warp
 from tinymeta.meta.evaluation import squared_error
 from tinymeta.runs.flags import parse_flags, parser
 from tinymeta.runs.images import blank_characters
-from tinymeta.runs.pictures import figure_legend, pyplot, save_figure
 from tinymeta.runs.run_files import back_up_earlier_run, write_table
 from tinymeta.runs.training import finished_params, generators, run_example
 
@@ -108,7 +108,8 @@ def sinusoids(args, rngs):
         print(f"{name:24}{near.mean():8.2f}{far.mean():8.2f} +- {interval:.2f}")
 
     def draw():
-        draw_waves(predictions, truth, support, grid, args.out / "learning_bias_waves.png")
+        waves = args.out / "learning_bias_waves.png"
+        draw_waves(predictions, truth, support, grid, (*NETS, *SIMPLE), waves)
         draw_beliefs(maml, params, args.out / "learning_bias_beliefs.png")
 
     return rows, draw
@@ -127,62 +128,6 @@ def nearest(x, y, query):
     """The y of the nearest example: (N, D), (N, E), (M, D) -> (M, E)."""
     squared = ((query[:, None] - x[None]) ** 2).sum(-1)  # (M, N)
     return y[squared.argmin(1)]
-
-
-def draw_waves(predictions, truth, support, grid, path):
-    """Three waves down, learners across: the examples, the predictions, the truth."""
-    plt = pyplot()
-    if plt is None:
-        return
-    columns = [*NETS, *SIMPLE]
-    figure, axes = plt.subplots(
-        min(3, len(truth)), len(columns), figsize=(15, 7), sharex=True, sharey=True, squeeze=False
-    )
-    for t, row in enumerate(axes):
-        for axis, name in zip(row, columns):
-            axis.plot(grid, truth[t], color="tab:orange", alpha=0.8, label="the wave")
-            if name in NETS:
-                for steps, style in ((0, ":"), (1, "--"), (10, "-")):
-                    axis.plot(
-                        grid,
-                        predictions[f"{name}, {steps} steps"][t],
-                        style,
-                        color="tab:blue",
-                        label=f"after {steps} step" + "s" * (steps != 1),
-                    )
-            else:
-                axis.plot(grid, predictions[name][t], color="tab:blue")
-            axis.plot(support.x[t], support.y[t], "o", color="black", markersize=4, label="seen")
-            axis.axvspan(0, 5, color="gray", alpha=0.08, label="no point was seen here")
-            axis.set_ylim(-6, 6)
-            if t == 0:
-                axis.set_title(name)
-            axes[-1, columns.index(name)].set_xlabel("x")
-        row[0].set_ylabel("y")
-    figure.suptitle("what each learner makes of five points on the left")
-    figure_legend(figure, axes[0, 0])
-    save_figure(figure, path)
-
-
-def draw_beliefs(maml, params, path):
-    """What each net predicts after one example, at many heights: the functions it can imagine."""
-    plt = pyplot()
-    if plt is None:
-        return
-    heights = np.linspace(-4, 4, 17, dtype=np.float32)
-    seen = np.full((len(heights), 5, 1), -1.5, np.float32)
-    support = tm.Batch(seen, np.broadcast_to(heights[:, None, None], seen.shape))
-    grid = np.linspace(-5, 5, 201, dtype=np.float32)[:, None]
-    x = np.broadcast_to(grid, (len(heights), *grid.shape))
-    figure, axes = plt.subplots(1, 3, figsize=(12, 3.2), sharey=True)
-    for axis, name in zip(axes, NETS):
-        for height, y in zip(heights, maml(3).predict(params[name], support, x).numpy()):
-            axis.plot(grid, y, color=plt.cm.coolwarm((height + 4) / 8), linewidth=1)
-            axis.plot(-1.5, height, "o", color=plt.cm.coolwarm((height + 4) / 8), markersize=4)
-        axis.set(title=f"{name}: 3 steps on one point", xlabel="x", ylim=(-6, 6))
-    axes[0].set_ylabel("y: the point, and the function learned from it, by colour")
-    axes[0].yaxis.label.set_size(8)
-    save_figure(figure, path)
 
 
 # Glyphs: one example of each class; the query is the same picture, changed more and more.
@@ -236,7 +181,8 @@ def glyphs(args, rngs):
             right = [(predicted == support.y).mean() for predicted in classes]
             rows.append((change, size, *right))
             print(f"{size:>24}" + "".join(f"{r:19.3f}" for r in right))
-    return rows, lambda: draw_changes(rows, 1 / args.way, args.out / "learning_bias_changes.png")
+    path = args.out / "learning_bias_changes.png"
+    return rows, lambda: draw_changes(rows, list(CHANGES)[:2], 1 / args.way, path)
 
 
 def changed(x, change: str, size: float):
@@ -271,29 +217,6 @@ def pretrained(net, train, args, init_rng, train_rng):
         classifier, sample, args.glyph_iterations, init_rng, 3e-3, "pretraining, glyphs"
     )
     return [*params[:-1], tm.tree.map(tm.tensor, net.init(init_rng)[-1])]
-
-
-def draw_changes(rows, chance: float, path):
-    plt = pyplot()
-    if plt is None:
-        return
-    figure, axes = plt.subplots(1, 2, figsize=(10, 3.5), sharey=True)
-    for axis, change in zip(axes, list(CHANGES)[:2]):
-        mine = [row for row in rows if row[0] == change]
-        for column, name in enumerate((*NETS, *SIMPLE), 2):
-            axis.plot(
-                [row[1] for row in mine],
-                [row[column] for row in mine],
-                "o-",
-                label=name,
-                markersize=3,
-            )
-        axis.axhline(chance, color="gray", linestyle=":", label="chance")
-        axis.set(xlabel=f"the seen picture, {change}", ylim=(0, 1.03))
-    axes[0].set_ylabel("accuracy")
-    figure.suptitle("one picture of each class was seen; asked is the same, changed more and more")
-    figure_legend(figure, axes[0])
-    save_figure(figure, path)
 
 
 if __name__ == "__main__":
