@@ -105,7 +105,7 @@ def test_what_is_executed_is_told_without_a_gpu(can_execute):
     assert int(ffma.replace(",", "")) >= 300 * 40 * 20 and 10 < int(share.rstrip("%")) < 90
     assert float(stored) == pytest.approx(4 * 300 * 20 / 1e6, abs=0.006)
     assert float(microseconds) > 1.5 and int(taken.lstrip("~")) > 8
-    assert columns(text, "in all, on H100 SXM")[0] == "2"
+    assert columns(text, "in all, on H100 SXM")[0] == "3"  # and small arguments are copied in
     assert "as a graph: " in text and "no byte comes from a cache" in text
     assert f"== executed\n{text}" in found.text()
     assert tm.devices() == before, "nobody else sees the emulated GPU"
@@ -160,6 +160,12 @@ def test_an_element_that_a_stride_repeats_is_counted_once(can_compile):
     (launch,) = recording.launches
     assert launch.nbytes == 4 * (5 * 64 + 2 * 64)
     assert "1 kernels" in launch_table(recording.launches)
+
+
+def test_a_dry_run_has_what_the_compiler_asks_of_a_driver():
+    asked = {name for name in dir(driver.Driver) if not name.startswith("_")}
+    of_other_libraries = {"follow", "precede", "synchronize_all"}  # whose arrays it never meets
+    assert asked - {*dir(DryRunDriver())} == of_other_libraries | {"free_memory"}
 
 
 @pytest.mark.ptx
