@@ -17,7 +17,7 @@ written out     tinymeta's own (tinymeta/cuda/product_source.py): the loop over 
                 without a loop, addresses are constants, four numbers are loaded at once, and the
                 next tile is on its way while one is computed on. The limit is arithmetic.
 
-Where a GPU is, it prints a time; `python -m ptx examples/gpu_ladder.py` in tests/cuda counts the
+Where a GPU is, it prints a time; `python -m tinymeta.ptx examples/gpu_ladder.py` counts the
 instructions of each rung without one. NUMBA_ENABLE_CUDASIM=1 runs them in Numba's simulator.
 """
 

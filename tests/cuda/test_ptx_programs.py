@@ -1,4 +1,4 @@
-"""Whole programs on the emulated GPU: python -m ptx PROGRAM."""
+"""Whole programs on the emulated GPU: python -m tinymeta.ptx PROGRAM."""
 
 import os
 import subprocess
@@ -32,7 +32,7 @@ def run(tmp_path, text, *arguments):
     program = tmp_path / "program.py"
     program.write_text(text)
     paths = os.pathsep.join([str(HERE), *filter(None, sys.path)])
-    command = [sys.executable, "-m", "ptx", str(program), *arguments]
+    command = [sys.executable, "-m", "tinymeta.ptx", str(program), *arguments]
     environment = {**os.environ, "PYTHONPATH": paths}
     return subprocess.run(command, capture_output=True, text=True, env=environment)
 
