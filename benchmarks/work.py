@@ -61,9 +61,9 @@ def conv4(steps: int = 1, tasks: int = 32, shot: int = 1, filters: int = 64) -> 
     return maml(name, "conv4", model, tm.losses.cross_entropy, 0.4, steps, params, data)
 
 
-def large_images(shot: int = 1, steps: int = 1, tasks: int = 4) -> Work:
+def large_images(shot: int = 1, steps: int = 1, tasks: int = 4, query: int = 15) -> Work:
     """The mini-ImageNet net of Ravi & Larochelle 2017: 84 x 84 x 3, 32 filters, max pooling, 5-way,
-    15 queries of each class."""
+    `query` queries of each class."""
     rng = np.random.default_rng(0)
     model = tm.nn.conv4(5, channels=3, filters=32, pool="max", head="flatten", size=84, scale=True)
 
@@ -71,8 +71,8 @@ def large_images(shot: int = 1, steps: int = 1, tasks: int = 4) -> Work:
         x = rng.random((tasks, 5 * count, 84, 84, 3), dtype=np.float32)
         return tm.Batch(x, np.tile(np.arange(5), (tasks, count)))
 
-    data = tm.Tasks(batch(shot), batch(15))
-    name = f"84 x 84, {tasks} tasks of {5 * shot} + 75 images, {_count(steps)}"
+    data = tm.Tasks(batch(shot), batch(query))
+    name = f"84 x 84, {tasks} tasks of {5 * shot} + {5 * query} images, {_count(steps)}"
     params = model.init(rng)
     return maml(name, "pooled conv4", model, tm.losses.cross_entropy, 0.01, steps, params, data)
 

@@ -31,7 +31,7 @@ def small(monkeypatch):
     smaller = {
         "conv4": lambda: work.conv4(tasks=2, filters=8),
         "dense": lambda: work.dense(tasks=2),
-        "large-images": lambda: work.large_images(tasks=1),
+        "large-images": lambda: work.large_images(tasks=1, query=1),
         "learned-optimizer": lambda: work.learned_optimizer(steps=work.TRUNCATE + 2, tasks=3),
         "prototypical": lambda: work.prototypical(way=4, query=1),
         "siamese": lambda: work.siamese(pairs=6, filters=8),
