@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import tinymeta as tm
-from tinymeta.jit import replay, tree_sum
+from tinymeta.jit import outside, replay, tree_sum
 from tinymeta.jit.chunks import ChunkedReplay
 from tinymeta.jit.compile import compile_for
 
@@ -109,8 +109,8 @@ def test_no_group_of_chunks_copies_large_parameters():
     f, params, tasks = dense_step(8)
     sizes = [a.nbytes for a in tm.tree.leaves(params)]
     tables = tables_of(compiled(f, params, tasks))
-    assert max(sizes) > replay.OUTSIDE
-    small = sum(size for size in sizes if size < replay.OUTSIDE)
+    assert max(sizes) > outside.OUTSIDE
+    small = sum(size for size in sizes if size < outside.OUTSIDE)
     rows = sum(np.asarray(a).nbytes for a in tm.tree.leaves(tasks))
     assert tables.copied_in < 8 * small + 3 * rows
 

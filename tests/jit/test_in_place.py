@@ -11,7 +11,7 @@ import tinymeta as tm
 from tinymeta.jit.replay import Replay
 from tinymeta.testing.interpreted import without_compiling
 
-replay_module = import_module("tinymeta.jit.replay")
+outside = import_module("tinymeta.jit.outside")
 rng = np.random.default_rng(0)
 
 
@@ -40,7 +40,7 @@ def test_an_update_of_large_parameters_copies_none():
 
 @pytest.fixture
 def everything_stays_outside(monkeypatch):
-    monkeypatch.setattr(replay_module, "OUTSIDE", 1)
+    monkeypatch.setattr(outside, "OUTSIDE", 1)
 
 
 def both(x, y):
@@ -121,7 +121,7 @@ def test_a_split_program_agrees_with_everything_outside(everything_stays_outside
     x = rng.normal(size=(2, 2, 3, 28, 28, 1)).astype(np.float32)
     y = np.tile(np.arange(3), (2, 1))
     tasks = tm.Tasks(tm.Batch(x[0], y), tm.Batch(x[1], y))
-    with patch.object(replay_module, "OUTSIDE", 1e12):
+    with patch.object(outside, "OUTSIDE", 1e12):
         expected = tm.jit(method.meta_grad)(params, tasks)
     found = tm.jit(method.meta_grad)(params, tasks)
     for a, b in zip(tm.tree.leaves(found), tm.tree.leaves(expected)):

@@ -39,8 +39,8 @@ In reading order, with their lines:
     loop_body.py 109   and codegen.py 249, operand_pointer.py 67: a loop as source text
     array_kernels.py 169  windows, indices, argmax as source text;  then cache.py 131
     memory.py 241      sliding.py 77, plan.py 67: a place for each value
-    replay.py 282      a call;  arena.py 96: its memory
-    pieces.py 197      a large step for several threads;  then stretches.py 84
+    replay.py 249      a call;  arena.py 94, outside.py 66: its memory
+    pieces.py 197      a large step for several threads;  then stretches.py 94
     step_kernels.py 249  what runs a step;  then fixed_kernels.py 154, machine.py 169
     task_roles.py 247  what depends on one task alone;  then split.py 171, chunk_count.py 64
     chunks.py 227      runs them;  then tree_sum.py 118, work_buffers.py 170, call_arrays.py 81

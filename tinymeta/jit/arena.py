@@ -22,8 +22,6 @@ from .memory import ALIGNMENT, Memory
 from .program import Equation
 from .views import StridedLayout
 
-OUTSIDE = 2**16  # bytes of an input or output, from which it is not copied
-
 
 class OutsidePlaces(NamedTuple):
     """Which kernel arguments are bytes of arrays outside of the arena.

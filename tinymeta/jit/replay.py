@@ -25,23 +25,22 @@ from typing import Any
 import numpy as np
 
 from . import machine
-from .arena import OUTSIDE, Arena, OutsidePlaces, dense, new_block, take_idle
+from .arena import Arena, dense, new_block, take_idle
 from .array_kernels import ArrayKernel
 from .cache import compile_missing, load_or_compile
 from .codegen import LoopKernel
 from .fuse import Step
 from .memory import Lifetimes
+from .outside import large_arrays, moving_arguments
 from .pieces import Call, Cut, Phases, cut, phases
 from .plan import ExecutionPlan, workspace_bytes
 from .program import Equation, Program
 from .sliding import find_slides, parts
 from .step_kernels import MachineCall, generated_kernel, machine_call, python_step, step_kind
-from .stretches import Stretch, StretchJob
+from .stretches import Stretch, StretchJob, extend
 from .threads import pool
-from .views import VIEWS, stored_layout
+from .views import stored_layout
 from .window_rows import without_large_windows
-
-_FAR = 2**48  # bytes: more than any array has
 
 
 class Replay(ExecutionPlan):
@@ -87,7 +86,9 @@ class Replay(ExecutionPlan):
         self.args = np.array([n for numbers in args for n in numbers], np.int64)
         self.args_begins = np.cumsum([0, *map(len, args)])[:-1].astype(np.int64)
         self.args_addresses = self.args.ctypes.data + 8 * self.args_begins
-        self.places = self.find_places()
+        self.places = moving_arguments(
+            self.memory, self.steps, self.call_counts, self.args, self.args_begins, self.step_args
+        )
         self.calls_python = not all(isinstance(part, Stretch) for part in self.schedule)
 
     # ---- building --------------------------------------------------------------------------------
@@ -104,7 +105,7 @@ class Replay(ExecutionPlan):
             if not phases:
                 self.schedule.append(python_step(step.results[0]))
             for calls in phases:
-                self.extend_stretch(len(args), len(calls))
+                extend(self.schedule, len(args), len(calls))
                 addresses += [kernel.address for kernel, _ in calls]
                 args += [numbers for _, numbers in calls]
         return addresses, args
@@ -149,46 +150,12 @@ class Replay(ExecutionPlan):
 
     def outside_arena(self) -> tuple[Equation, ...]:
         """Large inputs and outputs, if they are to stay where they are."""
-        if not self.in_place:
-            return ()
-        inputs, outputs, copied = self.program.inputs, self.program.outputs, set()
-        if self.sums is not None:  # a chunk copies sums and views out of its arena
-            copied = {stored_layout(y).base for y in outputs[: self.sums]}
-            copied.update(stored_layout(y).base for y in outputs if y.op in VIEWS)
-        large = [x for x in inputs if x.nbytes >= OUTSIDE and x not in copied]
-        for y in outputs:
-            is_stored = y.op not in VIEWS and y.op not in ("input", "constant")
-            if is_stored and y not in copied and y.nbytes >= OUTSIDE:
-                large.append(y)
-        return tuple(dict.fromkeys(large))
+        return large_arrays(self.program, self.sums) if self.in_place else ()
 
-    def find_places(self) -> OutsidePlaces:
-        """Which kernel arguments move when a value outside is elsewhere: found by moving them."""
-        values, offsets = self.memory.outside, self.memory.offsets
-        moved = self.args.copy()
-        for k, x in enumerate(values, 1):
-            offsets[x] = k * _FAR
-        call = 0
-        for step, count in enumerate(self.call_counts):
-            touched = (*self.steps[step].reads, *self.steps[step].results)
-            if count and any(x in values for x in touched):
-                calls = itertools.chain(*self.kernel_calls(step))
-                for j, (_, numbers) in enumerate(calls, call):
-                    begin = self.args_begins[j]
-                    moved[begin : begin + len(numbers)] = numbers
-            call += count
-        offsets.update(dict.fromkeys(values, 0))
-        distance = moved - self.args
-        indices = np.flatnonzero(distance)
-        return OutsidePlaces(values, indices, distance[indices] // _FAR - 1, self.args[indices])
-
-    def extend_stretch(self, first: int, count: int) -> None:
-        """The kernels from `first` on, so many, may run at once, after all steps so far."""
-        last = self.schedule[-1] if self.schedule else None
-        if not isinstance(last, Stretch):
-            last = Stretch(first)
-            self.schedule.append(last)
-        last.add(count)
+    def step_args(self, k: int) -> list[int]:
+        """The arguments of all kernel calls of step k, one behind the other."""
+        calls = itertools.chain(*self.kernel_calls(k))
+        return [n for _, numbers in calls for n in numbers]
 
     # ---- a call ----------------------------------------------------------------------------------
 

@@ -40,6 +40,16 @@ class Stretch:
         self.is_shared |= count > 1
 
 
+def extend(schedule: list, first: int, count: int) -> None:
+    """The kernels from `first` on, so many, may run at once, after all that is scheduled so far.
+
+    schedule: stretches, and functions that need Python.
+    """
+    if not schedule or not isinstance(schedule[-1], Stretch):
+        schedule.append(Stretch(first))
+    schedule[-1].add(count)
+
+
 class Job(Protocol):
     """What threads take groups of (threads.py)."""
 
