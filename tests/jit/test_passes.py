@@ -7,11 +7,12 @@ from hypothesis import strategies as st
 
 import tinymeta as tm
 from tinymeta.jit.codegen import kernel_of
+from tinymeta.jit.compile import checked
 from tinymeta.jit.fuse import fuse
 from tinymeta.jit.legalize import with_legal_layouts
 from tinymeta.jit.lower import lower
 from tinymeta.jit.materialize import choose_materialized
-from tinymeta.jit.program import Equation, checked, program_of
+from tinymeta.jit.program import Equation, program_of
 from tinymeta.jit.replay import Replay
 from tinymeta.jit.simplify import simplify
 from tinymeta.jit.trace import Traced

@@ -28,8 +28,8 @@ arena          the block of memory in which all values of one call lie (memory.p
 kernel args    the int64s that a kernel is called with: places in the arena, sizes, strides.
 
 In reading order, with their lines:
-    signatures.py 199  jit itself;  then compile.py 84: the passes in order
-    program.py 254     Equation, Program, Builder;  then internal.py 24, trace.py 193
+    signatures.py 199  jit itself;  then compile.py 108: the passes in order
+    program.py 233     Equation, Program, Builder;  then internal.py 24, trace.py 193
                        and scalar.py 130
     origin.py 105      order, scope and rule of an equation, and what it descends from
     lower.py 187       and simplify.py 81: Program -> Program;  its rules: rewrites.py 196,

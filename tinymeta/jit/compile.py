@@ -11,12 +11,15 @@ program is compiled.
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from ..core.device import kind_of, move
 from ..core.scope import state
 from ..system.world import current
 from .chunks import Execution, build_replay
+from .internal import operation
 from .lower import lower
-from .program import Program, checked
+from .program import Equation, Program
 from .simplify import simplify
 from .split import split
 from .trace import Traced, leaf_array
@@ -82,3 +85,24 @@ def _build_launches(program: Program) -> tuple[Callable, Execution]:
     count = len(replay.bounds) - 1
     how = f"{found.tasks} tasks in {count} chunks"
     return replay, Execution(how, tasks=found.tasks, chunks=count)
+
+
+def checked(program: Program, pass_name: str) -> Program:
+    """The program itself, if it is well formed: defined once, used after, of the right shapes.
+
+    Raises AssertionError naming the pass and the equation.
+    """
+    seen: set[Equation] = set()
+    for eqn in program.equations:
+        assert eqn not in seen, f"{pass_name}: {eqn} is there twice"
+        for x in eqn.inputs:
+            assert x in seen, f"{pass_name}: {eqn} uses {x}, which is not made before it"
+        if eqn.op not in ("input", "constant"):
+            shape, dtype = operation(eqn.op).shape(*eqn.inputs, **eqn.static)
+            assert (tuple(shape), np.dtype(dtype)) == (eqn.shape, eqn.dtype), (
+                f"{pass_name}: {eqn} should be {np.dtype(dtype)}{tuple(shape)}"
+            )
+        seen.add(eqn)
+    for y in (*program.outputs, *program.inputs):
+        assert y in seen, f"{pass_name}: {y} is not in the program"
+    return program

@@ -11,8 +11,8 @@ is traced, equations are the values inside its tensors: they have a shape and a 
 elements, and raise `Unreadable` when an element is asked for.
 
 A `Program` is never changed. A pass makes a new one, with `rewrite` and a `Builder`, in O(n) for n
-equations, and `checked` tests the result. In-place edits would be cheaper and would need lists of
-readers that every rule has to keep right.
+equations, and `checked` of compile.py tests the result. In-place edits would be cheaper and would
+need lists of readers that every rule has to keep right.
 """
 
 import math
@@ -231,24 +231,3 @@ def rewrite(program: Program, rule: Callable[[Equation, tuple], Equation]) -> Pr
             new[eqn] = rule(eqn, new_inputs)
     inherit(new)
     return program_of([new[y] for y in program.outputs], program.inputs)
-
-
-def checked(program: Program, pass_name: str) -> Program:
-    """The program itself, if it is well formed: defined once, used after, of the right shapes.
-
-    Raises AssertionError naming the pass and the equation.
-    """
-    seen: set[Equation] = set()
-    for eqn in program.equations:
-        assert eqn not in seen, f"{pass_name}: {eqn} is there twice"
-        for x in eqn.inputs:
-            assert x in seen, f"{pass_name}: {eqn} uses {x}, which is not made before it"
-        if eqn.op not in ("input", "constant"):
-            shape, dtype = operation(eqn.op).shape(*eqn.inputs, **eqn.static)
-            assert (tuple(shape), np.dtype(dtype)) == (eqn.shape, eqn.dtype), (
-                f"{pass_name}: {eqn} should be {np.dtype(dtype)}{tuple(shape)}"
-            )
-        seen.add(eqn)
-    for y in (*program.outputs, *program.inputs):
-        assert y in seen, f"{pass_name}: {y} is not in the program"
-    return program
