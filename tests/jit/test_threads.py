@@ -14,8 +14,7 @@ import tinymeta as tm
 from tinymeta import nn
 from tinymeta.jit.chunk_count import chunk_count, most_live_bytes
 from tinymeta.jit.chunks import ChunkedReplay, chunk_bounds, group_count
-from tinymeta.jit.compile import PASSES
-from tinymeta.jit.program import checked
+from tinymeta.jit.compile import PASSES, checked
 from tinymeta.jit.replay import Replay
 from tinymeta.jit.split import split
 from tinymeta.jit.threads import ThreadPool
