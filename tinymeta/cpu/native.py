@@ -97,11 +97,6 @@ def native(function: Callable) -> Any:
     return compiled
 
 
-# A decorator for what native functions call: its source becomes a part of theirs. A `@native`
-# function that is called is optimised and translated twice, by itself and inside of its caller.
-inlined = njit(inline="always")
-
-
 def as_bits(x: np.ndarray) -> np.ndarray:
     """The elements as unsigned integers of their size, a view.
 
@@ -134,6 +129,26 @@ class _KernelLibrary(JITCodeLibrary):
         builder.getModulePassManager().run(self._final_module, builder)
 
 
+class _PartLibrary(JITCodeLibrary):
+    """What Numba translates a function to that becomes a part of its callers: left as it is."""
+
+    def _optimize_functions(self, module: Any) -> None:
+        module.data_layout = self.codegen._data_layout
+
+    def _optimize_final_module(self) -> None:
+        pass
+
+    def _finalize_final_module(self) -> None:
+        self._shared_module = self._final_module.clone()
+        for function in self._shared_module.functions:
+            if not function.is_declaration and function.linkage == llvm.Linkage.external:
+                function.linkage = "linkonce_odr"
+        for function in self._final_module.functions:
+            if not function.is_declaration:
+                function.linkage = "available_externally"  # nothing to translate
+        super()._finalize_final_module()
+
+
 class _KernelCompiler(Compiler):
     """Numba's compiler, into a library of ours."""
 
@@ -141,6 +156,18 @@ class _KernelCompiler(Compiler):
         library = _KernelLibrary(target.codegen(), "kernel")
         library.enable_object_caching()  # so that it can be saved
         super().__init__(typing, target, library, *rest)
+
+
+class _PartCompiler(Compiler):
+    """Numba's compiler, into a library that is a part of others."""
+
+    def __init__(self, typing: Any, target: Any, library: Any, *rest: Any):
+        super().__init__(typing, target, _PartLibrary(target.codegen(), "part"), *rest)
+
+
+inlined = njit(
+    forceinline=True, no_cpython_wrapper=True, no_cfunc_wrapper=True, pipeline_class=_PartCompiler
+)
 
 
 def callback(

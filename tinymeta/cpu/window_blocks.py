@@ -19,11 +19,14 @@ is 2,000 times a block, and each reading comes from memory. So jit/window_rows.p
 kernels where the matrix would be larger than the cache.
 """
 
+import numpy as np
+
 from .gemm import at, product
 from .gemm import workspace_size as product_workspace
 from .native import inlined
 
 BLOCK_BYTES = 256 * 1024  # of a block of windows: a part of the second cache of most processors
+_UNIT = np.int64(1)  # a stride: 1 is a literal, for which Numba would compile `product` once more
 LEAST_ROWS = 64  # of a block, so that a product is worth the packing of its operand
 
 
@@ -136,7 +139,7 @@ def conv_blocks(out, x, w, workspace, geometry, sizes, w_k, w_o):
             length,
             outputs,
             length,
-            1,
+            _UNIT,
             w_k,
             w_o,
         )
@@ -165,7 +168,7 @@ def conv_weight_blocks(out, x, g, workspace, geometry, sizes, g_m, g_o):
             outputs,
             last - first,
             outputs,
-            1,
+            _UNIT,
             length,
             g_m,
             g_o,
