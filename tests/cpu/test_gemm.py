@@ -7,17 +7,11 @@ from hypothesis import strategies as st
 from numba import types
 from numba.extending import intrinsic
 
-from tinymeta.cpu.gemm import (
-    BLOCK_COUNT,
-    BLOCK_NUMBERS,
-    FAR,
-    SHORT,
-    product,
-    transpose_into,
-    workspace_size,
-)
+from tinymeta.cpu.gemm import BLOCK_COUNT, BLOCK_NUMBERS, FAR, SHORT, transpose_into, workspace_size
 from tinymeta.cpu.native import native
+from tinymeta.cpu.pointers import call_product
 from tinymeta.cpu.simd import LANES, TILE_ROWS, TILE_VECTORS
+from tinymeta.jit.fixed_kernels import product
 
 rng = np.random.default_rng(0)
 SIDES = [1, 2, 3, 5, 6, 7, 11, 13]
@@ -49,21 +43,9 @@ def pointer_to(typing, address):
 
 
 @native
-def multiply_at(out, x, y, workspace, m, n, count, out_m, x_m, x_k, y_k, y_n):
-    product(
-        pointer_to(out),
-        pointer_to(x),
-        pointer_to(y),
-        pointer_to(workspace),
-        m,
-        n,
-        count,
-        out_m,
-        x_m,
-        x_k,
-        y_k,
-        y_n,
-    )
+def multiply_at(address, out, x, y, workspace, numbers):
+    pointers = pointer_to(out), pointer_to(x), pointer_to(y), pointer_to(workspace)
+    call_product(address, pointers, numbers)
 
 
 def multiply(out, x, y):
@@ -73,7 +55,7 @@ def multiply(out, x, y):
     addresses = [a.ctypes.data for a in (out, x, y, surroundings[4:])]
     (m, count), n = x.shape, y.shape[1]
     strides = [s // 4 for s in (out.strides[0], *x.strides, *y.strides)]
-    multiply_at(*addresses, m, n, count, *strides)
+    multiply_at(product.address, *addresses, (m, n, count, *strides))
     assert (surroundings[:4] == UNTOUCHED).all() and (surroundings[4 + size :] == UNTOUCHED).all()
 
 

@@ -25,6 +25,8 @@ and, from the first cache, for each 6 rows. The sums are added in the order of k
 blocks: a number of `out` has the same bits in all of them.
 """
 
+from numba import types
+
 from .native import inlined, native
 from .simd import LANES, TILE_ROWS, TILE_VECTORS, at, multiply_strip, transpose_8x8
 
@@ -37,15 +39,19 @@ _LARGE = 64 * 1024  # numbers of y: more do not stay in the second cache from bl
 FAR, _FAR_ROWS = 1024 // 4, 48
 SHORT = 64  # of k: a sum that is computed before its place has come from memory
 _ROWS_AHEAD = 8  # how early a row of y is asked for: some 50 to 100 cycles
+# Of `product`: four pointers, then sizes and strides.
+PRODUCT = types.void(*[types.CPointer(types.float32)] * 4, *[types.int64] * 8)
 
 
-@inlined
 def product(out, x, y, workspace, m, n, count, out_m, x_m, x_k, y_k, y_n):
     """out (m, n) = x (m, count) @ y (count, n)
 
     out, x, y, workspace: float32*; the rest int64. out_m, x_m, x_k, y_k, y_n: strides in elements,
     so that x or y may be a transpose: one of y's is 1, `out` is contiguous along n. The workspace
     is of `workspace_size(n, count)` elements.
+
+    All kernels call it by its address (`pointers.call_product`), as its tiles of every size take
+    two seconds to compile.
     """
     length = _block_length(count, y_n)
     most = _block_rows(m, n, length, out_m, y_n)

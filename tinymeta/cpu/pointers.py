@@ -80,3 +80,19 @@ def copy_bytes(typing, to, source, count):
         return context.get_dummy_value()
 
     return types.void(to, source, count), code
+
+
+@intrinsic
+def call_product(typing, address, pointers, numbers):
+    """Call the function `product` of gemm.py that lies at this address.
+
+    pointers: out, x, y and the workspace. numbers: m, n, count, and the strides, as it has them.
+    """
+
+    def code(context, b, signature, args):
+        parts = [*cgutils.unpack_tuple(b, args[1]), *cgutils.unpack_tuple(b, args[2])]
+        kind = ir.FunctionType(ir.VoidType(), [part.type for part in parts])
+        b.call(b.inttoptr(args[0], kind.as_pointer()), parts)
+        return context.get_dummy_value()
+
+    return types.void(address, pointers, numbers), code

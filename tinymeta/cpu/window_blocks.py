@@ -19,14 +19,12 @@ is 2,000 times a block, and each reading comes from memory. So jit/window_rows.p
 kernels where the matrix would be larger than the cache.
 """
 
-import numpy as np
-
-from .gemm import at, product
 from .gemm import workspace_size as product_workspace
 from .native import inlined
+from .pointers import call_product
+from .simd import at
 
 BLOCK_BYTES = 256 * 1024  # of a block of windows: a part of the second cache of most processors
-_UNIT = np.int64(1)  # a stride: 1 is a literal, for which Numba would compile `product` once more
 LEAST_ROWS = 64  # of a block, so that a product is worth the packing of its operand
 
 
@@ -116,10 +114,11 @@ def _scatter_rows(x, block, geometry, first, last):
 
 
 # ---- products, of one task -----------------------------------------------------------------------
+# product: the address of gemm.py's.
 
 
 @inlined
-def conv_blocks(out, x, w, workspace, geometry, sizes, w_k, w_o):
+def conv_blocks(out, x, w, workspace, product, geometry, sizes, w_k, w_o):
     """out (M, O) = windows(x) (M, K) @ w (K, O);  sizes: M, K, O and the rows of a block
 
     w_k, w_o: strides of w.
@@ -129,24 +128,13 @@ def conv_blocks(out, x, w, workspace, geometry, sizes, w_k, w_o):
     for first in range(0, windows, rows):
         last = min(first + rows, windows)
         _gather_rows(workspace, x, geometry, first, last)
-        product(
-            at(out, first * outputs),
-            workspace,
-            w,
-            packed,
-            last - first,
-            outputs,
-            length,
-            outputs,
-            length,
-            _UNIT,
-            w_k,
-            w_o,
-        )
+        pointers = at(out, first * outputs), workspace, w, packed
+        strides = outputs, length, 1, w_k, w_o
+        call_product(product, pointers, (last - first, outputs, length, *strides))
 
 
 @inlined
-def conv_weight_blocks(out, x, g, workspace, geometry, sizes, g_m, g_o):
+def conv_weight_blocks(out, x, g, workspace, product, geometry, sizes, g_m, g_o):
     """out (K, O) = windows(x)^T (K, M) @ g (M, O);  sizes: M, K, O and the rows of a block
 
     g_m, g_o: strides of g. The weights of each block are added up.
@@ -159,26 +147,15 @@ def conv_weight_blocks(out, x, g, workspace, geometry, sizes, g_m, g_o):
     for first in range(0, windows, rows):
         last = min(first + rows, windows)
         _gather_rows(workspace, x, geometry, first, last)
-        product(
-            partial,
-            workspace,
-            at(g, first * g_m),
-            packed,
-            length,
-            outputs,
-            last - first,
-            outputs,
-            _UNIT,
-            length,
-            g_m,
-            g_o,
-        )
+        pointers = partial, workspace, at(g, first * g_m), packed
+        strides = outputs, 1, length, g_m, g_o
+        call_product(product, pointers, (length, outputs, last - first, *strides))
         for i in range(length * outputs):
             out[i] += partial[i]
 
 
 @inlined
-def conv_input_blocks(out, g, w, workspace, geometry, sizes, g_m, g_o, w_o, w_k):
+def conv_input_blocks(out, g, w, workspace, product, geometry, sizes, g_m, g_o, w_o, w_k):
     """out = 0, then each row of g (M, O) @ w (O, K) is added to where its window lies in `out`
 
     sizes: M, K, O and the rows of a block. g_m, g_o, w_o, w_k: strides of g and of w, the transpose
@@ -188,18 +165,7 @@ def conv_input_blocks(out, g, w, workspace, geometry, sizes, g_m, g_o, w_o, w_k)
     packed = at(workspace, rows * length)
     for first in range(0, windows, rows):
         last = min(first + rows, windows)
-        product(
-            workspace,
-            at(g, first * g_m),
-            w,
-            packed,
-            last - first,
-            length,
-            outputs,
-            length,
-            g_m,
-            g_o,
-            w_o,
-            w_k,
-        )
+        pointers = workspace, at(g, first * g_m), w, packed
+        strides = length, g_m, g_o, w_o, w_k
+        call_product(product, pointers, (last - first, length, outputs, *strides))
         _scatter_rows(out, workspace, geometry, first, last)

@@ -9,9 +9,10 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
-from ..cpu.gemm import at, product
+from ..cpu import gemm
 from ..cpu.native import callback, inlined
-from ..cpu.pointers import OPTIONS, POINTERS, SIGNATURE, as_address, copy_bytes
+from ..cpu.pointers import OPTIONS, POINTERS, SIGNATURE, as_address, call_product, copy_bytes
+from ..cpu.simd import at
 from ..cpu.window_blocks import conv_blocks, conv_input_blocks, conv_weight_blocks
 
 float32_at, uint8_at = POINTERS["float32_at"], POINTERS["uint8_at"]
@@ -20,42 +21,34 @@ float32_at, uint8_at = POINTERS["float32_at"], POINTERS["uint8_at"]
 class LazyKernel:
     """A function of (arena, args), compiled when its address is first asked for, not at import."""
 
-    def __init__(self, function: Callable):
-        self.function = function
+    def __init__(self, function: Callable, signature: Any = SIGNATURE):
+        self.function, self.signature = function, signature
         self._callback: Any = None
 
     @cached_property
     def address(self) -> int:
         """Of its machine code, which lives as long as this object."""
-        self._callback = callback(self.function, SIGNATURE, OPTIONS)
+        self._callback = callback(self.function, self.signature, OPTIONS)
         return self._callback.address
+
+
+product = LazyKernel(gemm.product, gemm.PRODUCT)  # which those that follow call
 
 
 @LazyKernel
 def multiply(arena, args):
     """out (T, M, N) = x (T, M, K) @ y (T, K, N), float32; `step_kernels.product_args` has the args.
 
-    args: bytes of out, x, y and the workspace; T M N K; strides of x (T M K) and of y (T K N).
+    args: bytes of out, x, y and the workspace; T M N K; strides of x (T M K) and of y (T K N); the
+    address of `product`.
     """
     out, x, y = (float32_at(arena, args[0]), float32_at(arena, args[1]), float32_at(arena, args[2]))
     workspace = float32_at(arena, args[3])
     tasks, m, n, count = args[4], args[5], args[6], args[7]
     x_t, x_m, x_k, y_t, y_k, y_n = args[8], args[9], args[10], args[11], args[12], args[13]
     for t in range(tasks):
-        product(
-            at(out, t * m * n),
-            at(x, t * x_t),
-            at(y, t * y_t),
-            workspace,
-            m,
-            n,
-            count,
-            n,
-            x_m,
-            x_k,
-            y_k,
-            y_n,
-        )
+        pointers = at(out, t * m * n), at(x, t * x_t), at(y, t * y_t), workspace
+        call_product(args[14], pointers, (m, n, count, n, x_m, x_k, y_k, y_n))
 
 
 @LazyKernel
@@ -89,6 +82,7 @@ def assemble(arena, args):
 #   10..15   strides of the first operand and of the second: from task to task, then of a matrix; of
 #            images, only the first is read
 #   16..26   the geometry, as cpu/window_blocks.py has it
+#   27       the address of `product`
 
 
 @inlined
@@ -109,6 +103,7 @@ def multiply_windows(arena, args):
             at(x, t * args[10]),
             at(w, t * args[13]),
             workspace,
+            args[27],
             geometry,
             sizes,
             args[14],
@@ -126,6 +121,7 @@ def multiply_windows_turned(arena, args):
             at(x, t * args[10]),
             at(g, t * args[13]),
             workspace,
+            args[27],
             geometry,
             sizes,
             args[14],
@@ -145,6 +141,7 @@ def multiply_into_images(arena, args):
             at(g, t * args[10]),
             at(w, t * args[13]),
             workspace,
+            args[27],
             geometry,
             sizes,
             args[11],

@@ -127,7 +127,8 @@ def product_args(
     else:
         tasks, begins = end - first, (first * m * n, first * x_t, first * y_t)
     places = [byte_of(v, address) + 4 * begin for v, begin in zip((eqn, x, y), begins)]
-    return [*places, workspace, tasks, m, n, count, x_t, x_m, x_k, y_t, y_k, y_n]
+    sizes, strides = (tasks, m, n, count), (x_t, x_m, x_k, y_t, y_k, y_n)
+    return [*places, workspace, *sizes, *strides, fixed_kernels.product.address]
 
 
 def _call_of_windows(eqn: Equation) -> MachineCall:
@@ -175,6 +176,7 @@ def _window_args(
         *b_strides,
         *image,
         *geometry_numbers(eqn.static["geometry"]),
+        fixed_kernels.product.address,
     ]
 
 
