@@ -130,7 +130,7 @@ class _KernelLibrary(JITCodeLibrary):
 
 
 class _PartLibrary(JITCodeLibrary):
-    """What Numba translates a function to that becomes a part of its callers: left as it is."""
+    """What Numba translates a part of kernels to: left as it is, to be optimised in each of them."""
 
     def _optimize_functions(self, module: Any) -> None:
         module.data_layout = self.codegen._data_layout
@@ -139,23 +139,20 @@ class _PartLibrary(JITCodeLibrary):
         pass
 
     def _finalize_final_module(self) -> None:
-        self._shared_module = self._final_module.clone()
-        for function in self._shared_module.functions:
-            if not function.is_declaration and function.linkage == llvm.Linkage.external:
-                function.linkage = "linkonce_odr"
+        self._shared_module = _for_linking(self._final_module)
         for function in self._final_module.functions:
             if not function.is_declaration:
-                function.linkage = "available_externally"  # nothing to translate
+                function.linkage = "available_externally"  # no machine code of its own
         super()._finalize_final_module()
 
 
-class _KernelCompiler(Compiler):
-    """Numba's compiler, into a library of ours."""
-
-    def __init__(self, typing: Any, target: Any, library: Any, *rest: Any):
-        library = _KernelLibrary(target.codegen(), "kernel")
-        library.enable_object_caching()  # so that it can be saved
-        super().__init__(typing, target, library, *rest)
+def _for_linking(module: Any) -> Any:
+    """A copy of a module that may be linked into several."""
+    module = module.clone()
+    for function in module.functions:
+        if not function.is_declaration and function.linkage == llvm.Linkage.external:
+            function.linkage = "linkonce_odr"
+    return module
 
 
 class _PartCompiler(Compiler):
@@ -165,6 +162,10 @@ class _PartCompiler(Compiler):
         super().__init__(typing, target, _PartLibrary(target.codegen(), "part"), *rest)
 
 
+# A decorator for what kernels and native functions call: compiled once for the types of its
+# arguments, then inlined by LLVM. Numba's own inlining copies each function's source, object by
+# object, into all that call it, which takes longer than to compile it; and a `@native` function
+# that is called is optimised and translated twice, by itself and inside of its caller.
 inlined = njit(
     forceinline=True, no_cpython_wrapper=True, no_cfunc_wrapper=True, pipeline_class=_PartCompiler
 )
