@@ -6,12 +6,12 @@ import numpy as np
 
 from .erf import far32, far64, near32, near64
 from .exp_log import exp32
-from .inlining import always_inline
+from .inlining import inlined
 
 _ONE, _END, _SLOPE = np.float32(1), np.float32(6), np.float32(0.3)
-_near64, _far64 = always_inline(near64), always_inline(far64)
-_near32, _far32 = always_inline(near32), always_inline(far32)
-_exp32 = always_inline(exp32)
+_near64, _far64 = inlined(near64), inlined(far64)
+_near32, _far32 = inlined(near32), inlined(far32)
+_exp32 = inlined(exp32)
 
 
 def erf64(x):

@@ -14,7 +14,7 @@ import math
 
 import numpy as np
 
-from .inlining import always_inline
+from .inlining import inlined
 
 F, I = np.float32, np.int32
 ZERO, HALF, ONE, _TWO, INF, NAN = F(0), F(0.5), F(1), F(2), F(np.inf), F(np.nan)
@@ -35,14 +35,14 @@ _E0, _E1, _E2, _E3, _E4 = map(
 _L0, _L1, L2 = map(F, (0.666667798, 0.399770794, 0.298851884))
 
 
-@always_inline
+@inlined
 def _clamp(x, low, high):
     """x limited to [low, high]; NaN stays."""
     x = low if x < low else x
     return high if x > high else x
 
 
-@always_inline
+@inlined
 def _itself_below(limit, x, y):
     """x where |x| < limit (denormals and -0 stay themselves), else y."""
     return x if abs(x) < limit else y
@@ -51,13 +51,13 @@ def _itself_below(limit, x, y):
 # ---- exp ----------------------------------------------------------------------------------------
 
 
-@always_inline
+@inlined
 def _power_of_two(k):
     """2^k for -126 <= k <= 127, put together from its bits."""
     return I((k + _BIAS) << _MANTISSA).view(F)
 
 
-@always_inline
+@inlined
 def _exp_parts(x):
     """(k, q = exp(r) - 1) where x = k ln 2 + r and |r| <= ln(2) / 2: exp(x) = 2^k (1 + q).
 
@@ -80,7 +80,7 @@ def exp32(x):
     return (ONE + q) * _power_of_two(half) * _power_of_two(I(k - half))
 
 
-@always_inline
+@inlined
 def _expm1_reduced(x):
     """exp(x) - 1 where |x| is not tiny."""
     k, q = _exp_parts(_clamp(x, F(-18), F(89)))
@@ -107,7 +107,7 @@ def tanh32(x):
 # ---- log ----------------------------------------------------------------------------------------
 
 
-@always_inline
+@inlined
 def _log_of_sum(u, c):
     """log(u + c) for normal u and |c| <= ulp(u): log(2^k m) = k ln 2 + log m, m near 1.
 
@@ -124,7 +124,7 @@ def _log_of_sum(u, c):
     return F(k) * _LN2_HI + (f - (half - (s * (half + r) + F(k) * _LN2_LO)))
 
 
-@always_inline
+@inlined
 def _with_log_edges(x, y):
     """y for x in (0, inf); log's own values elsewhere: -inf at 0, NaN below, inf and NaN kept."""
     y = y if x > ZERO else NAN

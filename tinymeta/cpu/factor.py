@@ -13,7 +13,8 @@ from math import sqrt
 
 import numpy as np
 
-from .native import inlined, native
+from .inlining import inlined
+from .native import native
 
 _PANEL = 32  # columns
 SMALL = 64  # rows from which a call of NumPy costs less than its library saves

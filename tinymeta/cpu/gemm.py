@@ -27,7 +27,8 @@ blocks: a number of `out` has the same bits in all of them.
 
 from numba import types
 
-from .native import inlined, native
+from .inlining import inlined
+from .native import native
 from .simd import LANES, TILE_ROWS, TILE_VECTORS, at, multiply_strip, transpose_8x8
 
 _WIDEST, HALF, QUARTER = TILE_VECTORS * LANES, LANES // 2, LANES // 4  # strips of columns

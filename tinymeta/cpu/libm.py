@@ -11,7 +11,7 @@ import numpy as np
 from numba import types
 from numba.extending import overload
 
-from .inlining import INLINE, always_inline
+from .inlining import INLINE, inlined
 
 F, D = np.float32, np.float64
 ONE, INF = F(1), F(np.inf)
@@ -75,58 +75,58 @@ def _of_quotients(name: str, of_floats: Callable) -> Callable:
     return stub
 
 
-@always_inline
+@inlined
 def _remainder(x, y):
     return x % y
 
 
-@always_inline
+@inlined
 def _floor_divide(x, y):
     return x // y
 
 
-@always_inline
+@inlined
 def floor(x):
     return np.floor(x)
 
 
-@always_inline
+@inlined
 def ceil(x):
     return np.ceil(x)
 
 
-@always_inline
+@inlined
 def trunc(x):
     return np.trunc(x)
 
 
-@always_inline
+@inlined
 def rint(x):
     """The nearest integer; of two, the even one."""
     return np.rint(x)
 
 
-@always_inline
+@inlined
 def copysign(x, y):
     return np.copysign(x, y)
 
 
-@always_inline
+@inlined
 def square(x):
     return x * x
 
 
-@always_inline
+@inlined
 def reciprocal(x):
     return ONE / x
 
 
-@always_inline
+@inlined
 def isnan(x):
     return x != x
 
 
-@always_inline
+@inlined
 def isfinite(x):
     return abs(x) < INF
 

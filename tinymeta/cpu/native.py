@@ -129,46 +129,13 @@ class _KernelLibrary(JITCodeLibrary):
         builder.getModulePassManager().run(self._final_module, builder)
 
 
-class _PartLibrary(JITCodeLibrary):
-    """What Numba translates a part of kernels to: left as it is, to be optimised in each of them."""
-
-    def _optimize_functions(self, module: Any) -> None:
-        module.data_layout = self.codegen._data_layout
-
-    def _optimize_final_module(self) -> None:
-        pass
-
-    def _finalize_final_module(self) -> None:
-        self._shared_module = _for_linking(self._final_module)
-        for function in self._final_module.functions:
-            if not function.is_declaration:
-                function.linkage = "available_externally"  # no machine code of its own
-        super()._finalize_final_module()
-
-
-def _for_linking(module: Any) -> Any:
-    """A copy of a module that may be linked into several."""
-    module = module.clone()
-    for function in module.functions:
-        if not function.is_declaration and function.linkage == llvm.Linkage.external:
-            function.linkage = "linkonce_odr"
-    return module
-
-
-class _PartCompiler(Compiler):
-    """Numba's compiler, into a library that is a part of others."""
+class _KernelCompiler(Compiler):
+    """Numba's compiler, into a library of ours."""
 
     def __init__(self, typing: Any, target: Any, library: Any, *rest: Any):
-        super().__init__(typing, target, _PartLibrary(target.codegen(), "part"), *rest)
-
-
-# A decorator for what kernels and native functions call: compiled once for the types of its
-# arguments, then inlined by LLVM. Numba's own inlining copies each function's source, object by
-# object, into all that call it, which takes longer than to compile it; and a `@native` function
-# that is called is optimised and translated twice, by itself and inside of its caller.
-inlined = njit(
-    forceinline=True, no_cpython_wrapper=True, no_cfunc_wrapper=True, pipeline_class=_PartCompiler
-)
+        library = _KernelLibrary(target.codegen(), "kernel")
+        library.enable_object_caching()  # so that it can be saved
+        super().__init__(typing, target, library, *rest)
 
 
 def callback(

@@ -17,7 +17,7 @@ from numba.extending import overload
 from . import libm
 from .erf_in_loops import erf32, erf64
 from .exp_log import exp32, expm1_32, log1p32, log32, tanh32
-from .inlining import INLINE, always_inline
+from .inlining import INLINE, inlined
 from .trig import cos, sin
 
 
@@ -31,30 +31,30 @@ def _by_dtype(name: str, single: Callable, double: Callable) -> Callable:
     return stub
 
 
-@always_inline
+@inlined
 def maximum(x, y):
     """The larger, or the NaN if there is one; of two zeros the second, as NumPy's instruction."""
     return x if (x > y) | (x != x) else y
 
 
-@always_inline
+@inlined
 def minimum(x, y):
     """The smaller, or the NaN if there is one; of two zeros the second."""
     return x if (x < y) | (x != x) else y
 
 
-@always_inline
+@inlined
 def where(condition, x, y):
     """A select: both sides are computed."""
     return x if condition else y
 
 
-@always_inline
+@inlined
 def absolute(x):
     return abs(x)
 
 
-@always_inline
+@inlined
 def sqrt(x):
     return math.sqrt(x)
 

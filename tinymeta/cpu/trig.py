@@ -18,7 +18,7 @@ first part leaves free as soon as |x| is beyond some thousands.
 
 import numpy as np
 
-from .inlining import always_inline
+from .inlining import inlined
 
 F, D, I = np.float32, np.float64, np.int32
 # floor(2/pi 2^203), from pi by Machin's formula, 29 bits each
@@ -35,13 +35,13 @@ _S0, _S1, _S2 = map(F, (-0.166666539, 0.00833211304, -0.000195087409))
 _C0, _C1, _C2 = map(F, (0.0416666444, -0.00138872515, 2.44256812e-05))
 
 
-@always_inline
+@inlined
 def _modulo_4(t):
     """t - 4 n in [-2, 2], exact."""
     return t - _FOUR * np.rint(t * QUARTER)
 
 
-@always_inline
+@inlined
 def _sin_of_quarters(x, quarters):
     """sin(x + quarters pi/2) = +-sin r or +-cos r, x = (4 n + k) pi/2 + r and |r| <= pi/4.
 

@@ -20,7 +20,7 @@ kernels where the matrix would be larger than the cache.
 """
 
 from .gemm import workspace_size as product_workspace
-from .native import inlined
+from .inlining import inlined
 from .pointers import call_product
 from .simd import at
 

@@ -10,7 +10,8 @@ from functools import cached_property
 from typing import Any
 
 from ..cpu import gemm
-from ..cpu.native import callback, inlined
+from ..cpu.inlining import inlined
+from ..cpu.native import callback
 from ..cpu.pointers import OPTIONS, POINTERS, SIGNATURE, as_address, call_product, copy_bytes
 from ..cpu.simd import at
 from ..cpu.window_blocks import conv_blocks, conv_input_blocks, conv_weight_blocks
