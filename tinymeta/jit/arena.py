@@ -10,7 +10,7 @@ those bytes into them. In: the plan's memory map and arguments. Cost of a call: 
 argument that is such a byte. To copy inputs and outputs instead would take as long as the whole
 step of an optimizer, which reads and writes each number once.
 
-Invariant: kernels never write to an input; an array that is not dense or not aligned is copied.
+Invariant: kernels never write to an input; one that is not contiguous or not aligned is copied.
 """
 
 from collections.abc import Iterable
@@ -60,7 +60,7 @@ class Arena:
         self.args[places.indices] = np.array(found, np.int64)[places.which] + places.within
 
     def view(self, eqn: Equation) -> np.ndarray:
-        """A stored value, as an array in this memory, or outside of it."""
+        """A materialized value, as an array in this memory, or outside of it."""
         if eqn in self.outside:
             return self.outside[eqn]
         begin = self.offsets[eqn]
@@ -79,7 +79,7 @@ def new_block(size: int) -> np.ndarray:
     return block[-block.ctypes.data % ALIGNMENT :]
 
 
-def dense(array: np.ndarray) -> np.ndarray:
+def as_dense(array: np.ndarray) -> np.ndarray:
     """The array itself, if kernels can read it where it is, else a copy."""
     if array.flags.c_contiguous and array.flags.aligned:
         return array

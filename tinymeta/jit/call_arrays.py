@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from .arena import dense
+from .arena import as_dense
 from .program import Equation
 from .split import Split
 
@@ -59,7 +59,7 @@ class CallArrays:
         for kept, x in self.staged:
             kept[...] = values[x]
         for k, x in self.bound:
-            self._place(k, dense(values[x]))
+            self._place(k, as_dense(values[x]))
         for k, y, is_kept in self.results:
             if not is_kept:
                 self._place(k, np.empty(y.shape, y.dtype))

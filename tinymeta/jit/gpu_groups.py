@@ -129,7 +129,7 @@ class _Growing:
 def grouped(steps: list[Step], materialized: set[Equation]) -> tuple[list[Step], dict[int, Group]]:
     """(the steps, fewer; by number, the groups among them)."""
     growing: list[_Growing] = []
-    position: dict[Equation, int] = {}  # of a stored value: the step that stores it
+    position: dict[Equation, int] = {}  # of a materialized value: the step that stores it
     for step in steps:
         part = _only_part(step, materialized)
         after = max((position[x] for x in step.reads if x in position), default=0)

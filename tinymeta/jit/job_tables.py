@@ -151,7 +151,7 @@ class JobTables:
         index_of = {x: j for j, x in enumerate(in_chunk) if x in replay.memory.outside}
         whole = (*split.mapped, *split.broadcast, *split.concatenated)
         shared = range(len(split.mapped), len(split.mapped) + len(split.broadcast))
-        places, binds = replay.places, []
+        places, binds = replay.outside_places, []
         numbers = (places.indices.tolist(), places.which.tolist(), places.within.tolist())
         for index, which, within in zip(*numbers):
             j = index_of[places.values[which]]

@@ -72,7 +72,7 @@ def stored_layout(x: Equation) -> StridedLayout:
 def byte_of(x: Equation, address: Callable[[Equation], int]) -> int:
     """The byte where the first element of a value lies, a view or not.
 
-    address(eqn): that of a stored value.
+    address(eqn): that of a materialized value.
     """
     layout = stored_layout(x)
     return address(layout.base) + layout.offset * x.dtype.itemsize

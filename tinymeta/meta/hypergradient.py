@@ -22,7 +22,7 @@ from ..core.grad import value_and_grad, vjp
 from ..core.scope import state as scope_state
 from ..core.tensor import Tensor, asarray
 from ..jit import jit
-from .recompute import check_words, run_steps, segment_edges, segment_lengths
+from .recompute import check_remat, run_steps, segment_edges, segment_lengths
 
 
 class Hypergradient(NamedTuple):
@@ -56,7 +56,7 @@ def hypergradient(
     """
     check_function("hypergradient", step=step, outer_loss=outer_loss)
     (steps,) = check_whole("hypergradient", steps=steps)
-    check_words("hypergradient", remat)
+    check_remat("hypergradient", remat)
     check_flag("hypergradient", compiled=compiled)
 
     def advance(state, hyper, k):
