@@ -146,9 +146,10 @@ class Replay(ExecutionPlan):
         if isinstance(call, MachineCall):
             return phases(call, call.kernel, self.cuts[k], place, workspace, [(0, call.rows)])
         kernel = load_or_compile(call.source)
-        rows = [(0, call.rows)]
         if isinstance(call, LoopKernel):
             rows = spans(call, self.memory.slides)
+        else:
+            rows = [(0, call.rows)]
         return phases(call, kernel, self.cuts[k], place, workspace, rows)
 
     def outside_arena(self) -> tuple[Equation, ...]:
