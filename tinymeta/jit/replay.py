@@ -143,13 +143,9 @@ class Replay(ExecutionPlan):
         if call is None:
             return []
         place, workspace = self.memory.offsets.__getitem__, self.memory.workspaces.get(k, 0)
-        if isinstance(call, MachineCall):
-            return phases(call, call.kernel, self.cuts[k], place, workspace, [(0, call.rows)])
-        kernel = load_or_compile(call.source)
-        if isinstance(call, LoopKernel):
-            rows = spans(call, self.memory.slides)
-        else:
-            rows = [(0, call.rows)]
+        kernel = call.kernel if isinstance(call, MachineCall) else load_or_compile(call.source)
+        slides = self.memory.slides
+        rows = spans(call, slides) if isinstance(call, LoopKernel) else [(0, call.rows)]
         return phases(call, kernel, self.cuts[k], place, workspace, rows)
 
     def outside_arena(self) -> tuple[Equation, ...]:
