@@ -53,8 +53,8 @@ class Arena:
         self.args = args.copy()
         self.args_addresses = self.args.ctypes.data + 8 * begins
 
-    def bind(self, places: OutsidePlaces, arrays: Iterable[np.ndarray]) -> None:
-        """Take the arrays of a call for the values that lie outside."""
+    def set_addresses(self, places: OutsidePlaces, arrays: Iterable[np.ndarray]) -> None:
+        """Point the kernel arguments of what lies outside to the arrays of a call."""
         self.outside = dict(zip(places.values, arrays))
         found = [array.ctypes.data - self.address for array in self.outside.values()]
         self.args[places.indices] = np.array(found, np.int64)[places.which] + places.within

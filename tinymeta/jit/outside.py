@@ -1,7 +1,7 @@
 """Large inputs and outputs of a program: they stay in the caller's arrays, and are not copied.
 
 In: a program, and its kernel arguments. Out: the values outside the arena, and for each of them the
-arguments that are its address and change with it. `Arena.bind` writes these at each call.
+arguments that are its address and change with it. `Arena.set_addresses` writes these at each call.
 
 Invariant: an argument is the place of one value at most, plus a constant. So a place is found by
 moving each value by another distance and computing the arguments again.

@@ -165,7 +165,7 @@ class Replay(ExecutionPlan):
         outside = [as_dense(arrays[k]) for k in self.inputs_outside]
         outside += [np.empty(y.shape, y.dtype) for y in self.outputs_outside]
         if outside:
-            arena.bind(self.outside_places, outside)
+            arena.set_addresses(self.outside_places, outside)
         for place, k in zip(arena.inputs, self.inputs_copied):
             place[...] = arrays[k]
         self.run_schedule(arena)
@@ -235,7 +235,8 @@ class Replay(ExecutionPlan):
     def step_calls(self) -> Iterator[tuple[str, Callable[[], Any]]]:
         """(kind, function that runs it by itself) of each step, in order."""
         arena = self.new_arena()
-        arena.bind(self.outside_places, [np.ones(x.shape, x.dtype) for x in self.memory.outside])
+        ones = [np.ones(x.shape, x.dtype) for x in self.memory.outside]
+        arena.set_addresses(self.outside_places, ones)
         for place in arena.inputs:
             place[...] = 1
         self.run_schedule(arena)  # so that what each step reads is there
