@@ -14,6 +14,7 @@ RETIRED = """
     mail LETTERS bed LOOKS exchanged joined wins gate widen spread pull_back lines_between
     judged held told felt shaken Unfit Shorter rebuilt Told blaming speaking WEAK Unknown
     Planned Parallel made_ready kept_strides line_of paper
+    doorway Maker letters looks taken_apart watched watching rides stored_layout
 """.split()
 
 
@@ -24,11 +25,15 @@ def rows() -> list[tuple[str, str, str]]:
 
 
 def identifiers(path: Path) -> set[str]:
-    """Every name that a file defines, takes, imports or reads, attributes included."""
+    """Every name that a file defines, takes, imports or reads, attributes included.
+
+    Without underscores at its ends: what is private has to be called by its name, too.
+    """
     found = set()
     for node in ast.walk(ast.parse(path.read_text())):
         fields = ("id", "attr", "arg", "name", "asname")
-        found |= {getattr(node, f) for f in fields if isinstance(getattr(node, f, None), str)}
+        names = [getattr(node, f, None) for f in fields]
+        found |= {name.strip("_") for name in names if isinstance(name, str)}
     return found
 
 

@@ -26,7 +26,7 @@ from .memory import aligned_size
 from .program import Equation
 from .replay import Replay
 from .tree_sum import LEAF, Merge, merge_kernel
-from .views import stored_layout
+from .views import memory_layout
 
 if TYPE_CHECKING:
     from .work_buffers import WorkBuffers
@@ -184,7 +184,7 @@ class JobTables:
 
     def _place(self, result: Equation, replay: Replay) -> int:
         """The byte of the arena where a result begins; results are dense."""
-        layout = stored_layout(result)
+        layout = memory_layout(result)
         return replay.memory.offsets[layout.base] + layout.offset * result.dtype.itemsize
 
     def _leaf_place(self, y: Equation, replay: Replay) -> int:

@@ -15,7 +15,7 @@ from .arena import OutsidePlaces
 from .fuse import Step
 from .memory import Memory
 from .program import Equation, Program
-from .views import VIEWS, stored_layout
+from .views import VIEWS, memory_layout
 
 OUTSIDE = 2**16  # bytes of an input or output, from which it is not copied
 _FAR = 2**48  # bytes: more than any array has
@@ -28,12 +28,12 @@ def large_arrays(program: Program, sums: int | None) -> tuple[Equation, ...]:
     """
     copied = set()
     if sums is not None:  # a chunk copies sums and views out of its arena
-        copied = {stored_layout(y).base for y in program.outputs[:sums]}
-        copied.update(stored_layout(y).base for y in program.outputs if y.op in VIEWS)
+        copied = {memory_layout(y).base for y in program.outputs[:sums]}
+        copied.update(memory_layout(y).base for y in program.outputs if y.op in VIEWS)
     large = [x for x in program.inputs if x.nbytes >= OUTSIDE and x not in copied]
     for y in program.outputs:
-        is_stored = y.op not in VIEWS and y.op not in ("input", "constant")
-        if is_stored and y not in copied and y.nbytes >= OUTSIDE:
+        is_materialized = y.op not in VIEWS and y.op not in ("input", "constant")
+        if is_materialized and y not in copied and y.nbytes >= OUTSIDE:
             large.append(y)
     return tuple(dict.fromkeys(large))
 

@@ -40,7 +40,7 @@ from .sliding import find_slides, spans
 from .step_kernels import MachineCall, generated_kernel, machine_call, python_step, step_kind
 from .stretches import Stretch, StretchJob, extend
 from .threads import pool
-from .views import stored_layout
+from .views import memory_layout
 from .window_rows import without_large_windows
 
 
@@ -73,7 +73,7 @@ class Replay(ExecutionPlan):
             for eqn in self.program.equations
             if eqn.op == "constant"
         }
-        self.output_layouts = [stored_layout(y) for y in self.program.outputs]
+        self.output_layouts = [memory_layout(y) for y in self.program.outputs]
         inputs, outside = self.program.inputs, self.memory.outside
         self.inputs_outside = [k for k, x in enumerate(inputs) if x in outside]
         self.inputs_copied = [k for k, x in enumerate(inputs) if x not in outside]

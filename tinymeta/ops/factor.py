@@ -11,7 +11,7 @@ normal equations the error would grow with the square of the condition. With it 
 
 P holds 0, 1 and -1: where two rows change places one also changes its sign, which is a rotation. So
 det P = 1 and det a is the product of U's diagonal. P is constant as long as the same rows are
-exchanged, so no derivative goes through it.
+reordered, so no derivative goes through it.
 
 Where there are no factors there is NaN: from the first pivot of `cholesky` that is not positive on.
 Rules: Giles 2008, "Collected matrix derivative results"; Murray 2016, arXiv:1602.07527.
@@ -149,6 +149,6 @@ def solution(factors: Tensor, b: Tensor) -> Tensor:
     leading = b.shape[:-2]
     sides = factors.shape[-2:]
     p, lower, upper = (broadcast_to(x, (*leading, *sides)) for x in parts(factors))
-    exchanged = matmul_p(matrix_transpose(p), b)
-    y = triangular_solve_p(lower, exchanged, transposed=False)
+    reordered = matmul_p(matrix_transpose(p), b)
+    y = triangular_solve_p(lower, reordered, transposed=False)
     return triangular_solve_p(matrix_transpose(upper), y, transposed=True)
