@@ -226,7 +226,7 @@ def python_step(eqn: Equation) -> Callable[["Arena"], None]:
 
 _OF_WINDOWS = {
     "conv_blocks": fixed_kernels.multiply_windows,
-    "conv_weight_blocks": fixed_kernels.multiply_windows_turned,
+    "conv_weight_blocks": fixed_kernels.multiply_windows_transposed,
     "conv_input_blocks": fixed_kernels.multiply_into_images,
 }
 _KINDS = {
