@@ -70,7 +70,7 @@ def decode(pngs: dict[str, bytes], source: Path) -> np.ndarray:
 def _decompress(png: bytes) -> bytes:
     """The 105 rows of one PNG file, each a filter byte and 14 bytes of pixels.
 
-    Raises ValueError, or whatever struct and zlib raise: to be called under `blaming`.
+    Raises ValueError, or whatever struct and zlib raise: to be called under `naming_the_file`.
     """
     if not png.startswith(SIGNATURE):
         raise ValueError("no PNG signature")
