@@ -119,7 +119,8 @@ def read_characters(source: Path) -> Characters:
             f"{source} lacks {lacking} pictures, the first {name}, drawer {drawer:02}: {_REMEDY}"
         )
 
-    alphabet = np.unique([name.split("/")[0] for name in names], return_inverse=True)[1]
+    alphabets = [name.partition("/")[0] for name in names]
+    _, alphabet = np.unique(alphabets, return_inverse=True)
     images = np.empty((len(names), len(drawers), 28, 28), np.uint8)
     for i, name in enumerate(names):  # one by one: all at 105x105 would be 358 MB
         pngs = {f"{name}, drawer {drawer:02}": found[name, drawer] for drawer in drawers}
