@@ -1,6 +1,8 @@
 """One word, one meaning: the glossary's terms are used, and names that were given up are gone."""
 
 import ast
+import builtins
+import keyword
 import re
 from pathlib import Path
 
@@ -14,6 +16,7 @@ RETIRED = """
     mail LETTERS bed LOOKS exchanged joined wins gate widen spread pull_back lines_between
     judged held told felt shaken Unfit Shorter rebuilt Told blaming speaking WEAK Unknown
     Planned Parallel made_ready kept_strides line_of paper
+    doorway Maker letters looks taken_apart watched watching rides stored_layout
 """.split()
 
 
@@ -24,11 +27,15 @@ def rows() -> list[tuple[str, str, str]]:
 
 
 def identifiers(path: Path) -> set[str]:
-    """Every name that a file defines, takes, imports or reads, attributes included."""
+    """Every name that a file defines, takes, imports or reads, attributes included.
+
+    Without underscores at its ends: what is private has to be called by its name, too.
+    """
     found = set()
     for node in ast.walk(ast.parse(path.read_text())):
         fields = ("id", "attr", "arg", "name", "asname")
-        found |= {getattr(node, f) for f in fields if isinstance(getattr(node, f, None), str)}
+        names = [getattr(node, f, None) for f in fields]
+        found |= {name.strip("_") for name in names if isinstance(name, str)}
     return found
 
 
@@ -47,6 +54,35 @@ def test_a_term_of_the_glossary_is_used_in_its_file(term, meaning, path):
 )
 def test_no_identifier_is_a_retired_one(path):
     assert not identifiers(path) & set(RETIRED)
+
+
+# Names of other libraries, and of what is generated.
+ELSEWHERE = {
+    "leaf0",
+    "leaf1",
+    "nv_name",
+    "nv_namef",
+    "x0_0",
+    "x0_d",
+    "x0_s1",
+    "setup_context",
+    "in_axes",
+}
+
+
+def test_a_name_in_backticks_is_one_that_there_is():
+    """In docstrings and comments; as an identifier, or a string, of any file of the package."""
+    texts = {path: path.read_text() for path in (ROOT / "tinymeta").rglob("*.py")}
+    known = {*keyword.kwlist, *dir(builtins), *ELSEWHERE}
+    for path, text in texts.items():
+        known |= identifiers(path) | {*re.findall(r"""["'](\w+)["']""", text)}
+    missing = [
+        f"{path.relative_to(ROOT)}: {name}"
+        for path, text in texts.items()
+        for name in re.findall(r"`_*(\w*?[a-zA-Z]\w*?)_*`", text)
+        if name not in known
+    ]
+    assert not missing
 
 
 def reading_table() -> list[tuple[int, list[Path]]]:

@@ -77,8 +77,9 @@ def check_sum_kernel(sum_kernel):
         right = np.array([x[8 * b : 8 * b + 8].sum() for b in range(blocks)])
         _compare(launch(sum_kernel, blocks, 8, np.full(blocks, np.nan), x), right)
     block = observe(sum_kernel, 8, np.full(1, np.nan), np.ones(8))
-    assert block.interval >= 3 and block.helpers() >= 4, (
-        f"the sums are right, but of 8 threads {block.helpers()} read from shared memory what "
+    readers = block.readers_of_others()
+    assert block.interval >= 3 and readers >= 4, (
+        f"the sums are right, but of 8 threads {readers} read from shared memory what "
         f"another wrote, with {block.interval} barriers: one of them does the work of all; in the "
         "first of the 3 rounds 4 threads add, and a barrier follows each"
     )

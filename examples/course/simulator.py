@@ -9,8 +9,8 @@ out is the same each time, and a fault is found even where its result happens to
     two threads at one element, one of them writing, with no barrier between: a race
     a barrier that some threads of a block never reach: a real GPU waits for them for ever
 
-Cost: a thread of Python for each of the GPU's, so some hundred of them a kernel; a visit to an
-element looks at all visits before it. Blocks run one after another, and never wait for one another.
+Cost: a thread of Python for each of the GPU's, so some hundred of them a kernel. Blocks run one
+after another, and never wait for one another. What is noted of memory is in simulator_memory.py.
 """
 
 import ctypes
@@ -21,9 +21,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-
-_current = threading.local()  # .thread: which of the GPU's threads this one of Python is
-
+from simulator_memory import Memory, current
 
 MOST_BARRIERS = 100  # of a block; the kernels here need ten, and more say that a loop never ends
 
@@ -38,7 +36,7 @@ class Thread:
         self.done, self.error, self.ident = False, None, 0
 
     def run(self, kernel: Callable, arguments: Sequence) -> None:
-        _current.thread = self
+        current.thread = self
         self.ident = threading.get_ident()
         try:
             self._wait_for_turn()
@@ -114,7 +112,7 @@ class Block:
                     f"more than {MOST_BARRIERS} barriers and no end: does a loop ever end?"
                 )
 
-    def helpers(self) -> int:
+    def readers_of_others(self) -> int:
         """How many threads have read from shared memory what another wrote."""
         found = set()
         for memory in self.shared:
@@ -122,65 +120,6 @@ class Block:
                 writers = {thread for thread, _, wrote in visits if wrote}
                 found |= {thread for thread, _, wrote in visits if not wrote and writers - {thread}}
         return len(found)
-
-
-class Memory:
-    """An array that knows who has read and written each element, and after how many barriers."""
-
-    def __init__(self, name: str, values: np.ndarray, written: bool):
-        self.name, self.values = name, values
-        self.shape, self.size = values.shape, values.size
-        self.written = np.full(values.shape, written)
-        self.visits: dict[tuple, list] = {}  # index -> [(thread, interval, whether it wrote)]
-
-    def __len__(self) -> int:
-        return len(self.values)
-
-    def __getitem__(self, index: Any) -> Any:
-        place = self._visit(index, writes=False)
-        if not self.written[place]:
-            raise AssertionError(f"{_who()} reads {self._element(place)}, which nobody wrote")
-        return self.values[place]
-
-    def __setitem__(self, index: Any, value: Any) -> None:
-        place = self._visit(index, writes=True)
-        self.values[place] = value
-        self.written[place] = True
-
-    def _visit(self, index: Any, writes: bool) -> tuple:
-        place = index if isinstance(index, tuple) else (index,)
-        inside = len(place) == len(self.shape) and all(
-            0 <= i < size for i, size in zip(place, self.shape)
-        )
-        if not inside:
-            element = self._element(place)
-            raise AssertionError(f"{_who()}: {element} is outside of the shape {self.shape}")
-        me, here = _current.thread, self._element(place)
-        visits = self.visits.setdefault(place, [])
-        for other, interval, wrote in visits:
-            if other is me or not (writes or wrote):
-                continue
-            if other.block is not me.block:
-                raise AssertionError(
-                    f"{_who()} meets block {other.block.index} at {here}: blocks run in any order "
-                    "and cannot wait for one another, so each needs elements of its own"
-                )
-            if interval == me.block.interval:
-                raise AssertionError(
-                    f"a race: {_who()} {'writes' if writes else 'reads'} {here} and thread "
-                    f"{other.index} {'wrote' if wrote else 'read'} it, with no barrier between: "
-                    "put cuda.syncthreads() between the two"
-                )
-        visits.append((me, me.block.interval, writes))
-        return place
-
-    def _element(self, place: tuple) -> str:
-        return f"{self.name}[{', '.join(map(str, place))}]"
-
-
-def _who() -> str:
-    thread = _current.thread
-    return f"thread {thread.index} of block {thread.block.index}"
 
 
 class _Axis:
@@ -191,13 +130,13 @@ class _Axis:
 
     @property
     def x(self) -> int:
-        return self._find(_current.thread)
+        return self._find(current.thread)
 
 
 class _Shared:
     @staticmethod
     def array(shape: int, dtype: Any) -> Memory:
-        thread = _current.thread
+        thread = current.thread
         shared, k = thread.block.shared, thread.shared_count
         thread.shared_count += 1
         if k == len(shared):  # the first thread to ask makes it for all
@@ -217,12 +156,12 @@ class Cuda:
     def grid(axes: int) -> int:
         if axes != 1:
             raise AssertionError(f"cuda.grid({axes}): blocks have one axis here, cuda.grid(1)")
-        thread = _current.thread
+        thread = current.thread
         return thread.block.index * len(thread.block.threads) + thread.index
 
     @staticmethod
     def syncthreads() -> None:
-        _current.thread.wait_at_barrier()
+        current.thread.wait_at_barrier()
 
 
 cuda = Cuda()

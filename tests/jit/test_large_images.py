@@ -1,6 +1,6 @@
 """Work with large images: no matrix of windows is stored, results lie over operands. Bytes counted.
 
-What a block, and a piece, of another size than usual would get wrong is compared with the whole.
+What a block, and a span, of another size than usual would get wrong is compared with the whole.
 """
 
 from contextlib import contextmanager
@@ -90,11 +90,11 @@ def elementwise(x, w):
 
 
 @contextmanager
-def small_pieces():
+def small_spans():
     """Replays that are made in this block slide what has more than 4 KB."""
     with (
-        patch.object(memory_module, "PIECE", 1024),
-        patch.object(sliding, "PIECE", 1024),
+        patch.object(memory_module, "SPAN", 1024),
+        patch.object(sliding, "SPAN", 1024),
         patch.object(sliding, "WORTH_SLIDING", 4096),
     ):
         yield
@@ -105,7 +105,7 @@ def test_a_result_that_slides_over_its_operand():
     program = simplified(elementwise, x, w)
     whole = Replay(program)
     assert not whole.memory.slides
-    with small_pieces():
+    with small_spans():
         sliding_replay = Replay(program)
     assert sliding_replay.memory.slides
     assert len(sliding_replay.kernels) > len(whole.kernels) + 50
@@ -118,14 +118,14 @@ def test_it_is_noticed_if_a_result_slides_over_what_is_read_elsewhere():
     x, w = (rng.normal(size=(96, 96)) / 10 for _ in range(2))
     program = simplified(elementwise, x, w)
     wrong = lambda kernel, x, y: x.nbytes == y.nbytes
-    with small_pieces(), patch.object(sliding, "_reads_as_it_writes", wrong):
+    with small_spans(), patch.object(sliding, "_reads_as_it_writes", wrong):
         found, _ = Replay(program)([x, w])
     expected, _ = Replay(program)([x, w])
     assert not np.array_equal(found, expected)
 
 
 def test_only_what_is_written_over_an_operand_overlaps():
-    with small_pieces(), patch.object(memory_module, "WORTH_PACKING", 0):
+    with small_spans(), patch.object(memory_module, "WORTH_PACKING", 0):
         memory = Replay(simplified(elementwise, *np.ones((2, 96, 96)))).memory
     blocks = [(begin, begin + x.nbytes, x) for x, begin in memory.offsets.items()]
     for i, (a, b, x) in enumerate(blocks):

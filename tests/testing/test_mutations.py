@@ -199,3 +199,15 @@ def test_the_command_prints_the_table_and_the_survivors():
     *_, total, _, survivor = done.stdout.splitlines()
     assert total.split() == ["together", "6", "5"]
     assert survivor == "    exp: rule 0 a stopped"
+
+
+@pytest.mark.parametrize("words, status, said", [
+    (["--help"], 0, "usage: python -m tinymeta.testing.faults"),
+    (["no_such_operation"], 2, "no_such_operation"),
+])  # fmt: skip
+def test_the_command_says_how_it_is_called(words, status, said):
+    command = [sys.executable, "-m", "tinymeta.testing.faults", *words]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == status
+    assert said in (done.stdout or done.stderr)
+    assert "Traceback" not in done.stderr

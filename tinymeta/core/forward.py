@@ -42,7 +42,7 @@ class Dual(NamedTuple):
 
     primal: Tensor
     tangent: Tensor | None  # None: zero
-    of: "Pushforward"  # the jvp that it belongs to: another's dual is none of its own
+    of: "Pushforward"  # the jvp that it belongs to: jvps nest, and each has duals of its own
 
 
 class Pushforward:

@@ -15,11 +15,12 @@ An example before the mechanism: grad(grad(f))(2.0) for f(x) = x ** 3, which is 
     is not recorded. (y is not on this tape: the result is made of d alone.)
 
 So there is one mechanism. `grad` gives each argument a fresh leaf and runs the function; `bind`
-(primitive.py) records the operations on tracked tensors. The tape (tape.py) is the nodes from the
-leaves to the outputs: [y] for the inner grad, [b, s, m, d] for the outer. The backward pass visits
-it from the newest node to the oldest and calls the derivative rule of each. Rules are made of
-operations like all others, which `bind` runs: if somebody outside is differentiating as well, they
-are recorded in turn, and grad of grad needs nothing more.
+(primitive.py) records the operations on tracked tensors: each result gets the next serial number; a
+constant has 0. The tape (tape.py) is the nodes from the leaves to the outputs: [y] for the inner
+grad, [b, s, m, d] for the outer. The backward pass visits it from the newest node to the oldest and
+calls the derivative rule of each. Rules are made of operations like all others, which `bind` runs:
+if somebody outside is differentiating as well, they are recorded in turn, and grad of grad needs
+nothing more.
 
 Somebody outside is differentiating exactly if a leaf, a node or a cotangent depends on a tracked
 tensor that was made before our leaves. If nobody is, the backward pass records nothing and no
@@ -59,7 +60,7 @@ def _fresh_leaves(args: tuple) -> tuple[list[Tensor], Callable]:
 def detach(x: Any) -> Any:
     """The tensor without its history; anything that is not a Tensor as it is.
 
-    In a jvp it keeps its tangent: that is no history.
+    Inside a jvp (forward.py) it keeps its tangent, and a serial number, by which that is found.
     """
     if type(x) is not Tensor or not x.serial:
         return x
@@ -95,7 +96,8 @@ def _record(f: Callable, args: tuple, has_aux: bool = False) -> tuple[Any, Any, 
     tape = tape_between(outputs + aux_tensors, leaves, first_serial)
     nodes, active = tape.nodes, tape.active
 
-    uses_older = bool(tape.older_tracked) or any(leaf.inputs for leaf in leaves)  # tracked before
+    made_of_tracked = any(leaf.inputs for leaf in leaves)  # an argument was tracked already
+    uses_older = made_of_tracked or bool(tape.older_tracked)
     differentiated_outside = was_recording and uses_older
     if not differentiated_outside:  # then nobody needs the history of the results
         value = tree.map(detach, value)

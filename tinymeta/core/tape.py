@@ -108,34 +108,35 @@ def backward_pass(nodes: list[Tensor], active: set[int], cotangents: dict) -> di
                 nodes.extend(tape.nodes)
                 active |= tape.active
                 if again.serial in active:
-                    _add_share(cotangents, again, g)
+                    _add_part(cotangents, again, g)
                 continue
-            shares = y.primitive.input_cotangents(g, y, wanted)
-            for i, share in zip(wanted, shares):
-                if share is None:
+            parts = y.primitive.input_cotangents(g, y, wanted)
+            for i, part in zip(wanted, parts):
+                if part is None:
                     continue
                 x = y.inputs[i]
-                check_share(y.primitive.name, i, x, share)
-                _add_share(cotangents, x, share)
+                check_part(y.primitive.name, i, x, part)
+                _add_part(cotangents, x, part)
     return cotangents
 
 
-def _add_share(cotangents: dict, x: Tensor, share: Tensor) -> None:
+def _add_part(cotangents: dict, x: Tensor, part: Tensor) -> None:
+    """Add a part of the cotangent of x, what one of its readers gives."""
     before = cotangents.get(x.serial)
-    cotangents[x.serial] = share if before is None else before + share
+    cotangents[x.serial] = part if before is None else before + part
 
 
-def check_share(name: str, i: int, x: Tensor, share: Any) -> None:
-    """Raise TypeError or ValueError if `share`, made by a rule of `name`, is no cotangent of x."""
-    if type(share) is not Tensor:
+def check_part(name: str, i: int, x: Tensor, part: Any) -> None:
+    """Raise TypeError or ValueError if `part`, made by a rule of `name`, is no cotangent of x."""
+    if type(part) is not Tensor:
         raise TypeError(
             f"the derivative rule of {name} for input {i} returned "
-            f"a {type(share).__name__}: write it with tinymeta's operations, "
+            f"a {type(part).__name__}: write it with tinymeta's operations, "
             "so that it can be differentiated in turn"
         )
-    if share.shape != x.shape or share.dtype != x.dtype:
+    if part.shape != x.shape or part.dtype != x.dtype:
         raise ValueError(
             f"the derivative rule of {name} for input {i} "
-            f"returned {share.dtype}{share.shape}, its input is "
+            f"returned {part.dtype}{part.shape}, its input is "
             f"{x.dtype}{x.shape}: rules must keep the input's shape and dtype"
         )

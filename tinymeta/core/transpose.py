@@ -14,7 +14,7 @@ import numpy as np
 from .grad import detach
 from .primitive import Primitive, run_eagerly
 from .scope import setting, state
-from .tape import backward_pass, check_share, fresh_leaf, tape_between
+from .tape import backward_pass, check_part, fresh_leaf, tape_between
 from .tensor import Tensor, serials
 
 
@@ -48,18 +48,18 @@ def pushed_tangent(node: Tensor, tangents: dict[int, Tensor]) -> Tensor | None:
     first_serial = next(serials)
     u = fresh_leaf(Tensor(Undefined(node.shape, node.dtype, node.device)))
     with setting(interpreter=on_shapes, recording=True):
-        shares = node.primitive.input_cotangents(u, node, places)
-        with_rule = [(i, share) for i, share in zip(places, shares) if share is not None]
-        for i, share in with_rule:
-            check_share(name, i, node.inputs[i], share)
-        tape = tape_between([share for _, share in with_rule], [u], first_serial)
+        parts = node.primitive.input_cotangents(u, node, places)
+        with_rule = [(i, part) for i, part in zip(places, parts) if part is not None]
+        for i, part in with_rule:
+            check_part(name, i, node.inputs[i], part)
+        tape = tape_between([part for _, part in with_rule], [u], first_serial)
         depends_on_others = tape.older_tracked or any(t.serial for t in tangents.values())
         state.recording = recording = was_recording and bool(depends_on_others)
         sums: dict[int, Tensor] = {}
-        for i, share in with_rule:
-            if share.serial in tape.active:
-                before = sums.get(share.serial)  # two inputs may get one: both of `add` get u
-                sums[share.serial] = tangents[i] if before is None else before + tangents[i]
+        for i, part in with_rule:
+            if part.serial in tape.active:
+                before = sums.get(part.serial)  # two inputs may get one: both of `add` get u
+                sums[part.serial] = tangents[i] if before is None else before + tangents[i]
         backward_pass(tape.nodes, tape.active, sums)
     tangent = sums.get(u.serial)
     is_defined = all(type(t.value) is not Undefined for t in tangents.values())

@@ -12,7 +12,7 @@ stand-in on the CPU, simulator.SimulatedDriver, with the same methods.
 import ctypes
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from ctypes import byref, c_size_t, c_uint, c_void_p
 from typing import Any
 
@@ -196,7 +196,7 @@ def current() -> Any:
     """The driver of this thread's GPU. Raises OSError or DriverError where there is none."""
     if replacement := getattr(_thread, "driver", None):
         return replacement
-    number = getattr(_thread, "number", 0)
+    number = getattr(_thread, "number", None) or 0
     if number < len(_open_drivers) and _open_drivers[number]:
         return _open_drivers[number]
     from .simulator import SimulatedDriver
@@ -208,26 +208,24 @@ def current() -> Any:
     return _open_drivers[number]
 
 
-@contextmanager
-def using(number: int) -> Iterator[None]:
+def using(number: int) -> AbstractContextManager[None]:
     """This thread works on the GPU `number` in a `with` block."""
-    before = getattr(_thread, "number", 0)
-    _thread.number = number
-    try:
-        yield
-    finally:
-        _thread.number = before
+    return _set_for_thread("number", number)
+
+
+def replaced_by(driver: Any) -> AbstractContextManager[None]:
+    """This thread works with another driver than its GPU's in a `with` block."""
+    return _set_for_thread("driver", driver)
 
 
 @contextmanager
-def replaced_by(driver: Any) -> Iterator[None]:
-    """This thread works with another driver than its GPU's in a `with` block."""
-    before = getattr(_thread, "driver", None)
-    _thread.driver = driver
+def _set_for_thread(name: str, value: Any) -> Iterator[None]:
+    before = getattr(_thread, name, None)
+    setattr(_thread, name, value)
     try:
         yield
     finally:
-        _thread.driver = before
+        setattr(_thread, name, before)
 
 
 def count() -> int:

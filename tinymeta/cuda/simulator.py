@@ -130,8 +130,8 @@ class SimulatedPointer:
             raise IndexError(f"element {int(i)} lies outside of the memory")
         return index
 
-    def __getitem__(self, i):
+    def __getitem__(self, i: int) -> np.generic:
         return self.values[self._index(i)]
 
-    def __setitem__(self, i, value):
+    def __setitem__(self, i: int, value: Any) -> None:
         self.values[self._index(i)] = value

@@ -36,11 +36,15 @@ def affine(
     check_real("affine", 0, angle=angle, shear=shear, scale=scale, shift=shift)
     check_instance("affine", np.ndarray, "of NumPy", images=images)
     check_flag("affine", channels=channels)
-    if images.ndim < 2 + channels or images.dtype.kind not in "biuf":
+    are_numbers = images.dtype.kind in "biuf"
+    if not are_numbers or images.ndim < 2 + channels:
         shape = "(.., H, W, C)" if channels else "(.., H, W)"
         raise ValueError(f"affine: images must be numbers {shape}, got {shown(images)}")
     images = images.astype(np.float32)
-    planes = np.moveaxis(images, -1, -3) if channels else images[..., None, :, :]
+    if channels:
+        planes = np.moveaxis(images, -1, -3)
+    else:
+        planes = images[..., None, :, :]
     c, h, w = planes.shape[-3:]
     flat = planes.reshape(-1, h, w)
     n = len(flat) // c if c else 0
@@ -51,26 +55,35 @@ def affine(
     scales = 1 + _draw_or_zero(rng, scale, (n, 2))
     shifts = _draw_or_zero(rng, shift, (n, 2)) * (h, w)  # (n, 2) pixels
 
-    cos, sin = np.cos(angles), np.sin(angles)
+    cos = np.cos(angles)
+    sin = np.sin(angles)
     rotation = _matrices(cos, -sin, sin, cos)  # (n, 2, 2)
     one = np.ones(n)
-    skew = _matrices(one, shears[:, 0], shears[:, 1], one)
-    matrix = rotation @ skew / scales[:, None, :]
-    matrix = matrix.astype(np.float32).repeat(c, 0)
-    warped = warp(flat, matrix, shifts.repeat(c, 0)).reshape(planes.shape)
-    return np.moveaxis(warped, -3, -1) if channels else warped[..., 0, :, :]
+    by_rows, by_columns = shears.T
+    skew = _matrices(one, by_rows, by_columns, one)
+    matrix = rotation @ skew
+    matrix = matrix / scales[:, None, :]
+    matrix = matrix.astype(np.float32)
+    warped = warp(flat, matrix.repeat(c, 0), shifts.repeat(c, 0))
+    warped = warped.reshape(planes.shape)
+    if channels:
+        return np.moveaxis(warped, -3, -1)
+    return warped[..., 0, :, :]
 
 
 def _draw_or_zero(rng: np.random.Generator, most: float, shape: tuple[int, ...]) -> np.ndarray:
     """Uniform numbers in [-most, most]; all 0 for about half of the first axis."""
+    count, *others = shape
     drawn = rng.uniform(-most, most, shape)
-    kept = rng.random(shape[0]) < 0.5
-    return drawn * kept.reshape(-1, *[1] * (len(shape) - 1))
+    kept = rng.random(count) < 0.5
+    ones = [1 for _ in others]
+    return drawn * kept.reshape(-1, *ones)
 
 
 def _matrices(a: np.ndarray, b: np.ndarray, c: np.ndarray, d: np.ndarray) -> np.ndarray:
     """The matrices (n, 2, 2) with rows (a, b) and (c, d), where each is (n,)."""
-    return np.stack([a, b, c, d], -1).reshape(-1, 2, 2)
+    numbers = np.stack([a, b, c, d], -1)
+    return numbers.reshape(-1, 2, 2)
 
 
 def warp(images: np.ndarray, matrix: np.ndarray, shift: np.ndarray | float = 0.0) -> np.ndarray:
@@ -78,15 +91,16 @@ def warp(images: np.ndarray, matrix: np.ndarray, shift: np.ndarray | float = 0.0
 
     matrix is A, (n, 2, 2); shift is (n, 2), or one number for all, in pixels.
     """
-    h, w = images.shape[-2:]
+    n, h, w = images.shape
     centre = (np.array([h, w]) - 1) / 2
     rows, columns = np.mgrid[:h, :w]
     pixels = np.stack([rows.ravel(), columns.ravel()], -1)  # (H W, 2)
     from_centre = (pixels - centre).astype(np.float32)  # p - c
     mapped = from_centre @ matrix.swapaxes(1, 2)  # (n, H W, 2), A (p - c)
-    origins = centre + np.broadcast_to(shift, (len(images), 2))  # (n, 2), c + shift
+    origins = centre + np.broadcast_to(shift, (n, 2))  # (n, 2), c + shift
     points = mapped + origins[:, None]
-    return bilinear(images, points.astype(np.float32)).reshape(images.shape)
+    pictures = bilinear(images, points.astype(np.float32))  # (n, H W)
+    return pictures.reshape(n, h, w)
 
 
 def bilinear(images: np.ndarray, points: np.ndarray) -> np.ndarray:
@@ -97,17 +111,23 @@ def bilinear(images: np.ndarray, points: np.ndarray) -> np.ndarray:
     """
     n, h, w = images.shape
     padded = np.pad(images, ((0, 0), (1, 1), (1, 1)))
-    row_stride, image_stride = w + 2, (h + 2) * (w + 2)
+    row_stride = w + 2
+    image_stride = (h + 2) * row_stride
     last = np.array([h, w], np.float32) + np.float32(0.999)
     points = np.clip(points + 1, 0, last)  # + 1 for the border
     corner = points.astype(np.int32)  # (n, P, 2), the neighbour above and to the left
-    down, right = np.moveaxis(points - corner.astype(np.float32), -1, 0)  # (n, P), in [0, 1)
+    beyond = points - corner.astype(np.float32)
+    down, right = np.moveaxis(beyond, -1, 0)  # (n, P), in [0, 1)
+    row, column = np.moveaxis(corner, -1, 0)  # (n, P)
 
-    first = np.arange(n, dtype=np.int32)[:, None] * image_stride  # (n, 1), of each image
-    upper = first + corner[..., 0] * row_stride + corner[..., 1]  # (n, P), into the flat images
+    numbers = np.arange(n, dtype=np.int32)[:, None]
+    first = numbers * image_stride  # (n, 1), of each image
+    upper = first + row * row_stride + column  # (n, P), into the flat images
     lower = upper + row_stride
     pixel = padded.ravel()
     left = 1 - right
-    above = pixel[upper] * left + pixel[upper + 1] * right
-    below = pixel[lower] * left + pixel[lower + 1] * right
+    above = pixel[upper] * left
+    above += pixel[upper + 1] * right
+    below = pixel[lower] * left
+    below += pixel[lower + 1] * right
     return above * (1 - down) + below * down

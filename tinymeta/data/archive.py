@@ -70,7 +70,7 @@ def decode(pngs: dict[str, bytes], source: Path) -> np.ndarray:
 def _decompress(png: bytes) -> bytes:
     """The 105 rows of one PNG file, each a filter byte and 14 bytes of pixels.
 
-    Raises ValueError, or whatever struct and zlib raise: to be called under `blaming`.
+    Raises ValueError, or whatever struct and zlib raise: to be called under `naming_the_file`.
     """
     if not png.startswith(SIGNATURE):
         raise ValueError("no PNG signature")
@@ -119,7 +119,8 @@ def read_characters(source: Path) -> Characters:
             f"{source} lacks {lacking} pictures, the first {name}, drawer {drawer:02}: {_REMEDY}"
         )
 
-    alphabet = np.unique([name.split("/")[0] for name in names], return_inverse=True)[1]
+    alphabets = [name.partition("/")[0] for name in names]
+    _, alphabet = np.unique(alphabets, return_inverse=True)
     images = np.empty((len(names), len(drawers), 28, 28), np.uint8)
     for i, name in enumerate(names):  # one by one: all at 105x105 would be 358 MB
         pngs = {f"{name}, drawer {drawer:02}": found[name, drawer] for drawer in drawers}

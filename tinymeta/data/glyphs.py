@@ -55,13 +55,14 @@ class Glyphs:
         )
         (first,) = check_whole("Glyphs.characters", 0, first=first)
         numbers = range(first, first + alphabets)
-        images = np.concatenate([self._draw_alphabet(number, per_alphabet) for number in numbers])
-        names = tuple(
-            f"Glyphs-{self.seed}-{number:04}/character{i + 1:02}"
-            for number in numbers
-            for i in range(per_alphabet)
-        )
-        return Characters(images, np.repeat(np.arange(alphabets), per_alphabet), names)
+        pictures = []
+        names = []
+        for number in numbers:
+            pictures.append(self._draw_alphabet(number, per_alphabet))
+            for i in range(1, per_alphabet + 1):
+                names.append(f"Glyphs-{self.seed}-{number:04}/character{i:02}")
+        alphabet = np.repeat(np.arange(alphabets), per_alphabet)
+        return Characters(np.concatenate(pictures), alphabet, tuple(names))
 
     def _draw_alphabet(self, number: int, count: int) -> np.ndarray:
         """The pictures (count, drawers, size, size) of alphabet `number`."""
@@ -98,8 +99,9 @@ class Glyphs:
         x = (points.real - slant * points.imag) * np.exp(wide)
         y = points.imag * np.exp(tall)
         points = x + 1j * y
-        shift = rng.normal(size=wide.shape) + 1j * rng.normal(size=wide.shape)
-        points += 0.055 * shift
+        across = rng.normal(size=wide.shape)
+        down = rng.normal(size=wide.shape)
+        points += 0.055 * (across + 1j * down)
         pen = _PEN * np.exp(press[:, 0, 0])  # (drawers,)
         pixels = _fit_inside(points + HALF) * self.size
         return rasterize(pixels, pen * self.size, self.size)
@@ -139,7 +141,10 @@ def _is_legible(points: np.ndarray) -> bool:
 
 def _largest_overlap(picture: np.ndarray, others: list[np.ndarray]) -> float:
     """The largest share of ink in common, intersection over union, with any of the others; or 0."""
-    shares = [(picture & other).sum() / (picture | other).sum() for other in others]
+    shares = []
+    for other in others:
+        common = (picture & other).sum()
+        shares.append(common / (picture | other).sum())
     return max(shares, default=0.0)
 
 
@@ -162,8 +167,10 @@ def _fit_axis(x: np.ndarray) -> np.ndarray:
     x = x - 0.5
     extent = np.ptp(x, axis=(1, 2), keepdims=True)
     x = x / np.maximum(extent / (1 - 2 * MARGIN), 1)
-    over = np.maximum(x.max((1, 2), keepdims=True) - 0.5 + MARGIN, 0)
-    under = np.minimum(x.min((1, 2), keepdims=True) + 0.5 - MARGIN, 0)
+    largest = x.max((1, 2), keepdims=True)
+    least = x.min((1, 2), keepdims=True)
+    over = np.maximum(largest - 0.5 + MARGIN, 0)
+    under = np.minimum(least + 0.5 - MARGIN, 0)
     return x - over - under + 0.5
 
 

@@ -53,7 +53,8 @@ def all_runs(root: str | os.PathLike | None = None, *, size: int = 28) -> list[O
     for path, data in read_files(source, _PART.search).items():
         if match := _PART.search(path):
             files[match[0]] = data
-    runs = [_read_run(files, f"run{number:02}", source) for number in range(1, RUNS + 1)]
+    names = [f"run{number:02}" for number in range(1, RUNS + 1)]
+    runs = [_read_run(files, name, source) for name in names]
     if digest(runs) != DIGEST:
         raise ValueError(
             f"{source} has the form of Lake's 20 runs but other pictures or "
@@ -61,7 +62,10 @@ def all_runs(root: str | os.PathLike | None = None, *, size: int = 28) -> list[O
         )
     if size == SIDE:
         return runs
-    return [OneShotRun(shrink(run.train), shrink(run.test), run.answers) for run in runs]
+    small = []
+    for train, test, answers in runs:
+        small.append(OneShotRun(shrink(train), shrink(test), answers))
+    return small
 
 
 def digest(runs: list[OneShotRun]) -> str:
@@ -84,7 +88,8 @@ def evaluate(
     wrong = []
     for run in runs:
         d = np.asarray(distance(run.test, run.train))  # (test, train)
-        if d.shape != (len(run.test), len(run.train)) or np.isnan(d).any():
+        shape = len(run.test), len(run.train)
+        if d.shape != shape or np.isnan(d).any():
             raise ValueError(
                 f"evaluate: distance must return {len(run.test)}x{len(run.train)} "
                 f"numbers (test, train) without NaN, got shape {d.shape}"
@@ -117,8 +122,10 @@ def modified_hausdorff(test: np.ndarray, train: np.ndarray) -> np.ndarray:
     d = np.empty((len(test), len(train)))
     for i, (n, left) in enumerate(test_factors):
         for j, right in enumerate(train_factors):
-            square = (left @ right).reshape(-1, right.shape[1])[:n]  # (points of i, points of j)
-            d[i, j] = max(_mean_root(square.min(0)), _mean_root(square.min(1)))
+            square = left @ right  # (blocks, 32, points of j)
+            square = square.reshape(-1, right.shape[1])[:n]  # (points of i, points of j)
+            to_i, to_j = square.min(0), square.min(1)
+            d[i, j] = max(_mean_root(to_i), _mean_root(to_j))
     return d
 
 
@@ -131,7 +138,8 @@ def _ink_points(picture: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray
     """The n ink points about their mean (n, 2), their squared norms (n,), and n ones; float32."""
     points = np.argwhere(picture).astype(np.float32)
     points -= points.mean(axis=0)
-    return points, (points * points).sum(axis=1), np.ones(len(points), np.float32)
+    norms = (points * points).sum(axis=1)
+    return points, norms, np.ones(len(points), np.float32)
 
 
 def _in_blocks(rows: np.ndarray, size: int = 32) -> np.ndarray:
@@ -141,7 +149,8 @@ def _in_blocks(rows: np.ndarray, size: int = 32) -> np.ndarray:
     a busy machine, mostly wait.
     """
     missing = -len(rows) % size
-    return np.pad(rows, ((0, missing), (0, 0)), mode="edge").reshape(-1, size, 4)
+    padded = np.pad(rows, ((0, missing), (0, 0)), mode="edge")
+    return padded.reshape(-1, size, 4)
 
 
 def _read_run(files: dict[str, bytes], name: str, source: Path) -> OneShotRun:

@@ -52,7 +52,8 @@ def read_pictures(paths: Sequence[Path], options: Options) -> Looked:
     notes.append(colour)
     lightest = int(images.max())
     if 0 < lightest < _DARK:
-        images = np.rint(images * np.float32(255 / lightest)).astype(np.uint8)
+        stretched = images * np.float32(255 / lightest)
+        images = np.rint(stretched).astype(np.uint8)
         notes.append(f"no pixel is lighter than {lightest} of 255: stretched to 0 .. 255")
     inverted, why = _polarity(images, options.invert)
     notes.append(why)
@@ -101,9 +102,11 @@ def _by_pillow(image_module: Any, data: bytes) -> np.ndarray:
 
 def _resized(picture: np.ndarray, size: int) -> np.ndarray:
     """The middle square, as size x size: each new pixel is the mean of the area that it covers."""
-    side = min(picture.shape[:2])
-    top, left = (n - side for n in picture.shape[:2])
-    square = picture[top // 2 :][:side, left // 2 :][:, :side]
+    height, width = picture.shape[:2]
+    side = min(height, width)
+    top = (height - side) // 2
+    left = (width - side) // 2
+    square = picture[top : top + side, left : left + side]
     if side == size:
         return square
     means = _area_means(side, size)
@@ -116,7 +119,9 @@ def _area_means(n: int, m: int) -> np.ndarray:
     """(m, n) float32: row i has the share of each pixel in the stretch i n / m to (i + 1) n / m."""
     edges = np.arange(m + 1) * n / m
     pixels = np.arange(n)
-    overlap = np.minimum(edges[1:, None], pixels + 1) - np.maximum(edges[:-1, None], pixels)
+    last = np.minimum(edges[1:, None], pixels + 1)
+    first = np.maximum(edges[:-1, None], pixels)
+    overlap = last - first
     return (overlap.clip(0) * m / n).astype(np.float32)
 
 
@@ -142,7 +147,8 @@ def _one_kind(pictures: list[np.ndarray], channels: int | None) -> tuple[np.ndar
     images = np.empty((len(pictures), h, w, wanted), np.uint8)
     for k, picture in enumerate(pictures):
         if picture.shape[-1] > wanted:
-            picture = np.rint(picture.astype(np.float32) @ _LUMA)[..., None].astype(np.uint8)
+            grey = np.rint(picture.astype(np.float32) @ _LUMA)
+            picture = grey[..., None].astype(np.uint8)
         images[k] = picture  # one channel becomes three equal ones
     if wanted == 1:
         return images, f"{of_all} in colour, made grey" if coloured else "all grey"
@@ -161,7 +167,8 @@ def _polarity(images: np.ndarray, invert: bool | None) -> tuple[bool, str]:
         return False, "black is 0 and white is 1, as they are"
     rims = (images[:, 0], images[:, -1], images[:, :, 0], images[:, :, -1])
     ground = int(np.median(np.concatenate([rim.ravel() for rim in rims])))
-    share = np.mean(np.abs(images.astype(np.int16) - ground) <= _NEAR_PAPER)
+    from_ground = np.abs(images.astype(np.int16) - ground)
+    share = np.mean(from_ground <= _NEAR_PAPER)
     if share < 0.5:
         return False, "black is 0 and white is 1, as they are (no paper was found)"
     if ground > 127:

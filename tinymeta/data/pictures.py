@@ -40,7 +40,8 @@ class Pictures:
         for name, texts in (("names", self.names), ("files", self.files), ("notes", self.notes)):
             if not all(isinstance(text, str) for text in texts):
                 raise TypeError(f"Pictures: {name} must be strings, got {shown(texts)}")
-        if self.images.ndim != 4 or self.images.dtype != np.uint8 or not self.images.size:
+        are_pictures = self.images.ndim == 4 and self.images.dtype == np.uint8
+        if not are_pictures or not self.images.size:
             raise ValueError(
                 f"Pictures: images must be (N, H, W, C) uint8, not empty, got {shown(self.images)}"
             )
@@ -52,7 +53,8 @@ class Pictures:
             )
         # Ascending without a gap: each class is one stretch of pictures, and none is empty.
         steps = np.diff(self.labels.astype(int), prepend=0, append=k - 1)
-        if self.labels[0] != 0 or self.labels[-1] != k - 1 or not np.isin(steps, (0, 1)).all():
+        from_first_to_last = self.labels[0] == 0 and self.labels[-1] == k - 1
+        if not from_first_to_last or not np.isin(steps, (0, 1)).all():
             raise ValueError(
                 f"Pictures: labels must ascend from 0 to {k - 1}, the {k} names' classes, with a "
                 "picture or more of each"
@@ -104,7 +106,8 @@ class Pictures:
         if chosen.ndim != 1 or not chosen.size:
             raise ValueError(f"Pictures.select: {shown(indices)} selects no class of {len(self)}")
         places = [np.flatnonzero(self.labels == k) for k in chosen]
-        labels = np.repeat(np.arange(len(chosen)), [len(p) for p in places])
+        counts = [len(of_class) for of_class in places]
+        labels = np.repeat(np.arange(len(chosen)), counts)
         at = np.concatenate(places)
         names = tuple(self.names[k] for k in chosen)
         files = tuple(self.files[i] for i in at) if self.files else ()

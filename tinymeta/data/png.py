@@ -73,7 +73,8 @@ def chunks(png: bytes) -> Iterator[tuple[bytes, bytes]]:
         size, kind = struct.unpack_from(">I4s", png, at)
         start = at + 8
         end = start + size
-        body, checksum = png[start:end], png[end : end + 4]
+        body = png[start:end]
+        checksum = png[end : end + 4]
         if zlib.crc32(kind + body).to_bytes(4, "big") != checksum:
             raise ValueError(f"its {kind.decode('latin1')} chunk is cut off or its checksum wrong")
         yield kind, body
@@ -113,9 +114,10 @@ def _samples(header: _Header, packed: bytes) -> np.ndarray:
     start = 0
     for (left, top, across, down), (rows, columns, row_bytes) in zip(grids, shapes):
         stop = start + rows * (1 + row_bytes)
-        filtered = np.frombuffer(raw[start:stop], np.uint8).reshape(rows, 1 + row_bytes)
-        plain = _unfiltered(filtered, pixel_bytes)
-        found[top::down, left::across][:rows] = _unpacked(plain, columns, n, header.depth)
+        filtered = np.frombuffer(raw[start:stop], np.uint8)
+        plain = _unfiltered(filtered.reshape(rows, 1 + row_bytes), pixel_bytes)
+        grid = found[top::down, left::across]
+        grid[:rows] = _unpacked(plain, columns, n, header.depth)
         start = stop
     return found
 
@@ -159,25 +161,32 @@ def _undo_filters(rows: np.ndarray, filters: np.ndarray, pixel_bytes: int) -> No
             elif filters[i] == 3:
                 predicted = (a + b) // 2
             elif filters[i] == 4:
-                to_a, to_b, to_c = abs(b - c), abs(a - c), abs(a + b - 2 * c)
+                to_a = abs(b - c)
+                to_b = abs(a - c)
+                to_c = abs(a + b - 2 * c)
                 predicted = c
                 if to_a <= to_b and to_a <= to_c:
                     predicted = a
                 elif to_b <= to_c:
                     predicted = b
-            rows[i, j] = (int(rows[i, j]) + predicted) & 255
+            plain = int(rows[i, j]) + predicted
+            rows[i, j] = plain & 255
 
 
 def _unpacked(rows: np.ndarray, columns: int, samples: int, depth: int) -> np.ndarray:
     """Rows (H, bytes) as numbers (H, columns, samples); several in a byte, or two bytes each."""
     count = columns * samples
     if depth == 16:
-        numbers = rows[:, 0::2].astype(np.uint16) << 8 | rows[:, 1::2]
+        high = rows[:, 0::2].astype(np.uint16)
+        low = rows[:, 1::2]
+        numbers = high << 8 | low
     elif depth == 8:
         numbers = rows.astype(np.uint16)
     else:
-        bits = np.unpackbits(rows, axis=1)[:, : count * depth].reshape(len(rows), count, depth)
-        numbers = bits.astype(np.uint16) @ (1 << np.arange(depth, dtype=np.uint16)[::-1])
+        bits = np.unpackbits(rows, axis=1)[:, : count * depth]
+        bits = bits.reshape(len(rows), count, depth)
+        values_of_bits = 1 << np.arange(depth, dtype=np.uint16)[::-1]
+        numbers = bits.astype(np.uint16) @ values_of_bits
     return numbers.reshape(len(rows), columns, samples)
 
 
@@ -195,7 +204,8 @@ def _as_bytes(header: _Header, samples: np.ndarray, palette: bytes, clear: bytes
         if not len(colours) or chosen.max() >= len(colours):
             raise ValueError(f"it uses colour {chosen.max()} of a palette of {len(colours)}")
         alphas = np.full(len(colours), 255, np.float32)
-        alphas[: len(clear)] = np.frombuffer(clear, np.uint8)[: len(colours)]
+        given = np.frombuffer(clear, np.uint8)
+        alphas[: len(given)] = given[: len(colours)]
         picture = colours[chosen].astype(np.float32)
         opacity = alphas[chosen][..., None] / 255
     else:

@@ -22,7 +22,8 @@ _JOINTS = (0, P // 2, P - 1)  # the points at which strokes are mostly joined
 # Waves of 1/2, 1 and 3/2 periods along a stroke, the slower the stronger: normal numbers (..., 3)
 # @ _WAVES are smooth noise (..., P).
 _MIDPOINTS = (np.arange(P) + 0.5) / P
-_WAVES = np.cos(pi * np.outer([1, 2, 3], _MIDPOINTS)) / [[1], [2], [3]]  # (3, P)
+_PHASES = pi * np.outer([1, 2, 3], _MIDPOINTS)
+_WAVES = np.cos(_PHASES) / [[1], [2], [3]]  # (3, P)
 
 Piece = tuple[float, float, float]  # length, bend along it, corner after it; angles in degrees
 Uniform = Callable[[float, float], float]  # a number of a range, as rng.uniform
@@ -90,9 +91,11 @@ def stroke_steps(pieces: list[Piece]) -> tuple[np.ndarray, np.ndarray]:
     steps = np.diff(np.round(ends)).astype(int)  # of each piece
     lengths = np.repeat(length / steps, steps)  # (P,)
     turns = np.repeat(bend / steps, steps)
-    turns[np.cumsum(steps)[:-1]] += corner[:-1]
+    begins = np.cumsum(steps)[:-1]  # of all pieces but the first
+    turns[begins] += corner[:-1]
     if bend.all():
-        chord = np.sum(lengths * np.exp(1j * np.cumsum(turns)))
+        directions = np.exp(1j * np.cumsum(turns))
+        chord = np.sum(lengths * directions)
         turns[0] -= np.angle(chord)
     return lengths, turns
 
@@ -164,9 +167,11 @@ def character_points(
     sway = sway + 0.12 * normal(*shape, 3) @ _WAVES
     bend = 1 + 0.06 * normal(*shape, 1)
     turns = mirror[:, None] * alphabet.turns[stroke] * bend
-    direction = heading[:, None] + np.cumsum(turns, axis=-1) + sway
+    direction = heading[:, None] + np.cumsum(turns, axis=-1)
+    direction = direction + sway
     length = scale[:, None] * alphabet.lengths[stroke]
-    points = np.cumsum(length * np.exp(stretch + 1j * direction), -1)  # (drawers, S, P)
+    steps = length * np.exp(stretch + 1j * direction)
+    points = np.cumsum(steps, -1)  # (drawers, S, P)
 
     slip = normal(*shape) + 1j * normal(*shape)  # (drawers, S)
     slip = 0.035 * slip  # how far a joint is missed

@@ -36,8 +36,9 @@ def lay_out(inputs: Sequence[Sequence[int]], lanes: Sequence[int], lane_count: i
     free: dict[tuple[int, int], int] = {}  # by (lane, column): the next that may have space
     front = [0] * lane_count  # the column of the node before in the lane
     for node, lane in enumerate(lanes):
-        before = [places[x][0] + 1 for x in inputs[node] if lanes[x] == lane]
-        column = _with_space(free, lane, max(before, default=front[lane]))
+        inside = [x for x in inputs[node] if lanes[x] == lane]
+        after = [places[x][0] + 1 for x in inside]  # the column after that of each
+        column = _with_space(free, lane, max(after, default=front[lane]))
         row = filled[lane, column]
         filled[lane, column] += 1
         if row == ROWS - 1:
@@ -70,5 +71,10 @@ def _in_bands(places: list[tuple[int, int]], lanes: Sequence[int], lane_count: i
         lane, _ = band
         tops[band] = totals[lane]
         totals[lane] += heights[band]
-    rows = [tops[lane, column // COLUMNS] + row for (column, row), lane in zip(places, lanes)]
-    return Layout([column % COLUMNS for column, _ in places], rows, totals)
+    columns = []
+    rows = []
+    for (column, row), lane in zip(places, lanes):
+        number, column_in_band = divmod(column, COLUMNS)
+        columns.append(column_in_band)
+        rows.append(tops[lane, number] + row)
+    return Layout(columns, rows, totals)

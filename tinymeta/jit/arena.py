@@ -10,7 +10,7 @@ those bytes into them. In: the plan's memory map and arguments. Cost of a call: 
 argument that is such a byte. To copy inputs and outputs instead would take as long as the whole
 step of an optimizer, which reads and writes each number once.
 
-Invariant: kernels never write to an input; an array that is not dense or not aligned is copied.
+Invariant: kernels never write to an input; one that is not contiguous or not aligned is copied.
 """
 
 from collections.abc import Iterable
@@ -53,14 +53,14 @@ class Arena:
         self.args = args.copy()
         self.args_addresses = self.args.ctypes.data + 8 * begins
 
-    def bind(self, places: OutsidePlaces, arrays: Iterable[np.ndarray]) -> None:
-        """Take the arrays of a call for the values that lie outside."""
+    def set_addresses(self, places: OutsidePlaces, arrays: Iterable[np.ndarray]) -> None:
+        """Point the kernel arguments of what lies outside to the arrays of a call."""
         self.outside = dict(zip(places.values, arrays))
         found = [array.ctypes.data - self.address for array in self.outside.values()]
         self.args[places.indices] = np.array(found, np.int64)[places.which] + places.within
 
     def view(self, eqn: Equation) -> np.ndarray:
-        """A stored value, as an array in this memory, or outside of it."""
+        """A materialized value, as an array in this memory, or outside of it."""
         if eqn in self.outside:
             return self.outside[eqn]
         begin = self.offsets[eqn]
@@ -79,7 +79,7 @@ def new_block(size: int) -> np.ndarray:
     return block[-block.ctypes.data % ALIGNMENT :]
 
 
-def dense(array: np.ndarray) -> np.ndarray:
+def as_dense(array: np.ndarray) -> np.ndarray:
     """The array itself, if kernels can read it where it is, else a copy."""
     if array.flags.c_contiguous and array.flags.aligned:
         return array

@@ -57,8 +57,8 @@ class ArrayKernel(NamedTuple):
     ) -> list[int]:
         """The kernel arguments: each array's first byte and its sizes; the numbers.
 
-        address(eqn): the byte of the arena where a stored value begins. rows: the first and the one
-        after the last along the leading axis, which all arrays then have in common.
+        address(eqn): the byte of the arena where a materialized value begins. rows: the first and
+        the one after the last along the leading axis, which all arrays then have in common.
         """
         found: list[int] = []
         for x, (length, *others) in zip(self.arrays, self.shapes):

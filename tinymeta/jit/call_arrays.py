@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from .arena import dense
+from .arena import as_dense
 from .program import Equation
 from .split import Split
 
@@ -34,7 +34,7 @@ class CallArrays:
         self.arrays: list[Any] = [None] * len(values)
         self.addresses = np.zeros(len(values), np.int64)
         self.staged: list[tuple[np.ndarray, Equation]] = []  # (the array that is kept, input)
-        self.bound: list[tuple[int, Equation]] = []  # (index, input)
+        self.in_place: list[tuple[int, Equation]] = []  # (index, input)
         self.results: list[tuple[int, Equation, bool]] = []  # (index, concatenated, is it kept)
         for k, x in enumerate(values):
             is_kept = x.nbytes <= _STAGED
@@ -48,7 +48,7 @@ class CallArrays:
             elif is_kept:
                 self.staged.append((self.arrays[k], x))
             else:
-                self.bound.append((k, x))
+                self.in_place.append((k, x))
 
     def _place(self, k: int, array: np.ndarray) -> None:
         self.arrays[k] = array
@@ -58,8 +58,8 @@ class CallArrays:
         """Take the arrays of a call, and make new ones for its results."""
         for kept, x in self.staged:
             kept[...] = values[x]
-        for k, x in self.bound:
-            self._place(k, dense(values[x]))
+        for k, x in self.in_place:
+            self._place(k, as_dense(values[x]))
         for k, y, is_kept in self.results:
             if not is_kept:
                 self._place(k, np.empty(y.shape, y.dtype))
@@ -71,7 +71,7 @@ class CallArrays:
             found[y] = self.arrays[k].copy() if is_kept else self.arrays[k]
             if not is_kept:
                 self.arrays[k] = None
-        for k, _ in self.bound:
+        for k, _ in self.in_place:
             self.arrays[k] = None
         return found
 

@@ -67,9 +67,9 @@ class LoopKernel(NamedTuple):
     ) -> list[int]:
         """The kernel arguments: sizes, pointers with their strides, result sizes, rounded sums.
 
-        address(eqn): the byte of the arena where a stored value begins. workspace: the byte where
-        the float64 sums begin. rows: of the outermost axis, the first to compute and the one after
-        the last, all by default; what is summed along that axis is then the sum of those rows.
+        address(eqn): the byte of the arena where a materialized value begins. workspace: the byte
+        where the float64 sums begin. rows: of the outermost axis, the first to compute and the one
+        after the last, all by default; what is summed along that axis is then their sum.
         """
         first, end = rows or (0, self.sizes[0])
         numbers = [end - first, *self.sizes[1:]]

@@ -154,7 +154,7 @@ class Explained(NamedTuple):
         return steps_text(self.replay)
 
     def map(self) -> str:
-        """One line for each stored value: its bytes, where they begin, and when it lives."""
+        """One line for each materialized value: its bytes, where they begin, and when it lives."""
         return map_text(self.replay)
 
     def largest(self) -> str:

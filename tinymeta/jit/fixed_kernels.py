@@ -113,7 +113,7 @@ def multiply_windows(arena, args):
 
 
 @LazyKernel
-def multiply_windows_turned(arena, args):
+def multiply_windows_transposed(arena, args):
     """out (T, K, O) = windows of x, turned to (T, K, M), @ g (T, M, O), float32"""
     out, x, g, workspace, geometry, sizes = _window_operands(arena, args)
     for t in range(args[4]):

@@ -1,4 +1,4 @@
-"""Fusing: stored values over one space that share an operand are computed by one loop.
+"""Fusing: materialized values over one space that share an operand are computed by one loop.
 
 In: a program with legal layouts, and what is materialized in it. Out: a list of steps, each a loop,
 or an equation by itself (a product, windows, ..).
@@ -9,8 +9,10 @@ or an equation by itself (a product, windows, ..).
     v5 = reshape(v4, shape=(1, 3))
     v6 = matmul(v5, v1)
 
-A stored value that a loop can compute is a root. A root joins the first loop over its space that
-reads one of its large operands and comes after the steps that store what it reads.
+A loop's space is the shape that it runs over (loops.py); a large operand has as many elements, or
+more. A materialized value that a loop can compute is a root. Its body is what is computed on the
+way to it (materialize.py). A root joins the first loop over its space that reads one of its large
+operands and comes after the steps that store what it reads.
 
 Invariants: a step comes after the steps that store what it reads; a root joins only a loop that
 then has at most MAX_OPERANDS operands and 4 * MAX_BODY equations. Cost: O(n), as a root looks at
@@ -64,8 +66,8 @@ class _Schedule:
     def __init__(self, choice: Materialization):
         self.choice = choice
         self.steps: list[Step] = []
-        self.lengths: list[int] = []  # of each step: equations in its bodies
-        self.position: dict[Equation, int] = {}  # of a stored value: its step
+        self.lengths: list[int] = []  # of each step: how many equations its bodies have
+        self.position: dict[Equation, int] = {}  # of a materialized value: its step
         # (space, large operand): the loops over that space that read it, in order
         self.reading: dict[tuple, list[int]] = defaultdict(list)
 
@@ -78,14 +80,15 @@ class _Schedule:
 
     def add_root(self, root: Equation) -> None:
         """Let a root join the first loop that it can, or a new one."""
-        space, length = loop_space(root), len(self.choice.bodies[root])
+        space = loop_space(root)
+        length = len(self.choice.bodies[root])
         reads = tuple(operands(root, self.choice.materialized))
         large = [x for x in reads if x.size >= math.prod(space)]
         after = max((self.position[x] for x in reads if x in self.position), default=-1)
 
         k = len(self.steps)
         for candidate in candidates(self.reading, space, large, after):
-            if self.has_space_for(candidate, reads, length):
+            if self.fits(candidate, reads, length):
                 k = candidate
                 break
         if k == len(self.steps):
@@ -95,7 +98,7 @@ class _Schedule:
         for x in large:
             self.note_reader(space, x, k)
 
-    def has_space_for(self, k: int, reads: tuple, length: int) -> bool:
+    def fits(self, k: int, reads: tuple, length: int) -> bool:
         """Would a loop stay within its bounds with a root that reads these values?"""
         operand_count = len({*self.steps[k].reads, *reads})
         return operand_count <= MAX_OPERANDS and self.lengths[k] + length <= 4 * MAX_BODY
@@ -118,7 +121,7 @@ class _Schedule:
 
 
 def candidates(reading: dict, space: tuple, large: list[Equation], after: int) -> list[int]:
-    """Loops over this space that read one of these operands and come after a step, in order."""
+    """Loops over this space that read one of these operands, later than step `after`, in order."""
     found: set[int] = set()
     for x in large:
         loops = reading.get((space, x), [])

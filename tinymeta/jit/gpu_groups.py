@@ -48,8 +48,8 @@ class _Growing:
     """A step, and what those that may join it need to know; space: None if nobody may.
 
     axes: that its reductions drop, None as long as it has none. arrays: their places, by layout in
-    the space. stored: the layouts of its results. unmet: of these, what each thread with a kept
-    element has stored and the others of its block may not know yet.
+    the space. own_results: the layouts of its results. unmet: of these, what each thread with a
+    kept element has stored and the others of its block may not know yet.
     """
 
     def __init__(self, step: Step):
@@ -58,7 +58,7 @@ class _Growing:
         self.axes: tuple[int, ...] | None = None
         self.phases: list[Phase] = []
         self.arrays: dict[StridedLayout, int] = {}
-        self.stored: set[StridedLayout] = set()
+        self.own_results: set[StridedLayout] = set()
         self.unmet: set[StridedLayout] = set()
 
     def group(self) -> Group:
@@ -77,8 +77,8 @@ class _Growing:
             return False
         if seen is None or not self.has_room(seen):
             return False
-        in_place = {layout.base for layout in self.stored}
-        if any(x.base in in_place and x not in self.stored for x in seen.operands):
+        in_place = {layout.base for layout in self.own_results}
+        if any(x.base in in_place and x not in self.own_results for x in seen.operands):
             return False
         axes = part.axes or self.axes
         if axes and rows_of(self.space, axes).parts > 1:
@@ -120,7 +120,7 @@ class _Growing:
         ]
         self.phases.append(Phase(part.body, tuple(places), over_kept, waits))
         self.space, self.axes = part.space, part.axes or self.axes
-        self.stored.update(part.results)
+        self.own_results.update(part.results)
         for result, layout in zip(part.body.results, part.results):
             if over_kept or result.reduce:
                 self.unmet.add(layout)
@@ -129,7 +129,7 @@ class _Growing:
 def grouped(steps: list[Step], materialized: set[Equation]) -> tuple[list[Step], dict[int, Group]]:
     """(the steps, fewer; by number, the groups among them)."""
     growing: list[_Growing] = []
-    position: dict[Equation, int] = {}  # of a stored value: the step that stores it
+    position: dict[Equation, int] = {}  # of a materialized value: the step that stores it
     for step in steps:
         part = _only_part(step, materialized)
         after = max((position[x] for x in step.reads if x in position), default=0)

@@ -32,7 +32,7 @@ from .gpu_loops import gpu_loops
 from .plan import ExecutionPlan
 from .program import Equation, Program
 from .step_order import needs_of, needs_of_launches
-from .views import StridedLayout, stored_layout
+from .views import StridedLayout, memory_layout
 
 _KINDS = {
     "matmul": "products",
@@ -90,7 +90,7 @@ class Launches(ExecutionPlan):
 
     def view(self, x: Equation) -> Array:
         """A value, a view or not, as an array in the arena."""
-        return self.strided_view(stored_layout(x), x.shape)
+        return self.strided_view(memory_layout(x), x.shape)
 
     def strided_view(self, layout: StridedLayout, shape: tuple[int, ...]) -> Array:
         """A value with this layout, as an array in the arena."""

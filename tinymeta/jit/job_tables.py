@@ -26,7 +26,7 @@ from .memory import aligned_size
 from .program import Equation
 from .replay import Replay
 from .tree_sum import LEAF, Merge, merge_kernel
-from .views import stored_layout
+from .views import memory_layout
 
 if TYPE_CHECKING:
     from .work_buffers import WorkBuffers
@@ -78,8 +78,9 @@ class JobTables:
         for k, is_new, size, merges, copies in self._chunks:
             if (size, merges) not in kernel_lists:
                 kernel_lists[size, merges] = self._kernels(size, merges, arenas[size])
-            binds = self._binds(k, size, arenas[size], everything=is_new)
-            chunks.append((*kernel_lists[size, merges], *copies, self.keep(binds), len(binds)))
+            addresses = self._outside_addresses(k, size, arenas[size], everything=is_new)
+            outside = self.keep(addresses), len(addresses)
+            chunks.append((*kernel_lists[size, merges], *copies, *outside))
         job = (
             self.keep(chunks),
             self.groups,
@@ -143,24 +144,30 @@ class JobTables:
                 copies.append((j, self._first_byte(y, k), place, result.nbytes))
         return copies
 
-    def _binds(self, k: int, size: int, arena: Arena, everything: bool) -> list[tuple]:
-        """The kernel arguments that lie in large arrays; everything: in all chunks' arrays, too."""
+    def _outside_addresses(self, k: int, size: int, arena: Arena, everything: bool) -> list[tuple]:
+        """The kernel arguments that are places in arrays outside of the arena, of chunk k.
+
+        everything: those in arrays that all chunks read whole, too.
+        """
         split, replay = self.split, self.replays[size]
         results = replay.program.outputs[len(split.reduced) :]
         in_chunk = (*replay.program.inputs, *results)
         index_of = {x: j for j, x in enumerate(in_chunk) if x in replay.memory.outside}
         whole = (*split.mapped, *split.broadcast, *split.concatenated)
-        shared = range(len(split.mapped), len(split.mapped) + len(split.broadcast))
-        places, binds = replay.places, []
+        mapped = len(split.mapped)
+        read_whole = range(mapped, mapped + len(split.broadcast))
+        places = replay.outside_places
+        found = []
         numbers = (places.indices.tolist(), places.which.tolist(), places.within.tolist())
         for index, which, within in zip(*numbers):
             j = index_of[places.values[which]]
-            if j not in shared:
+            if j not in read_whole:
                 within += self._first_byte(whole[j], k)
             elif not everything:
                 continue
-            binds.append((j, within, address_of(arena.args) + 8 * index))
-        return binds
+            argument = address_of(arena.args) + 8 * index
+            found.append((j, within, argument))
+        return found
 
     def _total(self, g: int, root: int, replay: Replay) -> list[tuple]:
         """Copies out of the arena: what a group reduces, from a slot or, of one chunk, from it."""
@@ -177,7 +184,7 @@ class JobTables:
 
     def _place(self, result: Equation, replay: Replay) -> int:
         """The byte of the arena where a result begins; results are dense."""
-        layout = stored_layout(result)
+        layout = memory_layout(result)
         return replay.memory.offsets[layout.base] + layout.offset * result.dtype.itemsize
 
     def _leaf_place(self, y: Equation, replay: Replay) -> int:

@@ -6,7 +6,7 @@ In: a simplified program. Out: the same, with some `copy` equations.
     v2 = reshape(v1, shape=(12,))    v2 = copy(v1)
                                      v3 = reshape(v2, shape=(12,))
 
-Invariant of the result: every view has a `stored_layout`, operands of a product are matrices in
+Invariant of the result: every view has a `memory_layout`, operands of a product are matrices in
 memory, all other equations that are no loops read dense arrays, and outputs are dense. So all
 passes after this one can treat views as strides. Cost: O(n), at most one copy of each value.
 

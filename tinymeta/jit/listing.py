@@ -1,7 +1,7 @@
 """What the compiler made, as text, nothing cut: programs, steps, the memory map.
 
-In: a program or a plan. Out: a line for each equation, step, or stored value. The names are v0, v1,
-.. in the order of that program; t0, t1, .. are those of the trace, which hold for all passes.
+In: a program or a plan. Out: a line for each equation, step, or materialized value. The names are
+v0, v1, .. in the order of that program; t0, t1, .. are of the trace and hold for all passes.
 """
 
 from typing import TYPE_CHECKING
@@ -50,7 +50,7 @@ def steps_text(replay: "Replay | Launches") -> str:
 
 
 def map_text(replay: "Replay | Launches") -> str:
-    """One line for each stored value: its bytes, where they begin, and when it lives."""
+    """One line for each materialized value: its bytes, where they begin, and when it lives."""
     memory, names = replay.memory, _value_names(replay.program)
     end = len(replay.steps)
     lines = [f"{'value':>6}  {'begins':>10}  {'bytes':>10}  steps 0 to {end}"]

@@ -62,9 +62,9 @@ def run_kernels(kernels, args_addresses, arena, first, last):
 # Tables of int64 describe the work (job_tables.py fills them in):
 #
 #   copy    _COPY_FIELDS:  array, byte in the array, byte in the arena, count of bytes
-#   bind    _BIND_FIELDS:  array, byte in the array, address of the kernel argument that is to be it
+#   address _ADDRESS_FIELDS: array, byte in the array, address of the kernel argument to point there
 #   chunk   _CHUNK_FIELDS: kernels, their arguments, count of kernels, copies in, count of them,
-#                         copies out, count of them, binds, count of them
+#                         copies out, count of them, addresses, count of them
 #   group   _GROUP_FIELDS: its first chunk, the one after its last, and how many groups have to be
 #           completed before it begins: some of those before it, or none
 #   job     what one thread needs to take groups: chunks, groups, count of groups, counters,
@@ -74,7 +74,7 @@ def run_kernels(kernels, args_addresses, arena, first, last):
 # FLAGS is the length of the flags that a worker thread shares with the thread that calls it
 # (threads.py). Each of the four flags has a cache line of its own: 8 int64 apart.
 
-_CHUNK_FIELDS, _COPY_FIELDS, _BIND_FIELDS, _GROUP_FIELDS = 9, 4, 3, 3
+_CHUNK_FIELDS, _COPY_FIELDS, _ADDRESS_FIELDS, _GROUP_FIELDS = 9, 4, 3, 3
 _SPINS = 2000  # reads of a counter, some microseconds, before others may have this thread's core
 REQUESTED, COMPLETED, PARKED, JOB, FLAGS = 0, 8, 16, 24, 32
 
@@ -116,7 +116,8 @@ def spin_until(address, number, spin_limit):
 def take_chunks(job_address):
     """Take groups of chunks until none is left; of each chunk: copy in, run its kernels, copy out.
 
-    What is not copied is bound: kernel arguments, relative to the arena, become where it lies.
+    What is not copied is read and written where it lies: kernel arguments are made its address,
+    relative to the arena.
     Each group is taken by exactly one thread: the first counter is read and raised in one step.
     """
     job = _as_args(job_address)
@@ -136,8 +137,8 @@ def take_chunks(job_address):
                 move = _as_args(chunk[3] + 8 * _COPY_FIELDS * m)
                 copy_bytes(arena + move[2], arrays[move[0]] + move[1], move[3])
             for m in range(chunk[8]):
-                bind = _as_args(chunk[7] + 8 * _BIND_FIELDS * m)
-                _as_args(bind[2])[0] = arrays[bind[0]] + bind[1] - arena
+                place = _as_args(chunk[7] + 8 * _ADDRESS_FIELDS * m)
+                _as_args(place[2])[0] = arrays[place[0]] + place[1] - arena
             for step in range(chunk[2]):
                 _call_kernel(kernels[step], _as_arena(arena), _as_args(args_addresses[step]))
             for m in range(chunk[6]):

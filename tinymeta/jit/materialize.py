@@ -10,10 +10,10 @@ In: a program with legal layouts. Out: a `Materialization`.
 A value is stored if something needs it in memory (a loop over another space, a product, the
 caller), if it has several readers and is not cheap to compute again, or if its body, which is what
 is computed on the way to it, becomes too long. All others are computed where they are read, and
-never exist as arrays. A stored value that a loop computes is a root of that loop (loops.py).
+never exist as arrays. A materialized value that a loop computes is a root of that loop (loops.py).
 
 Invariant: a value is stored as soon as its body has more than MAX_BODY equations or reads more than
-MAX_OPERANDS / 2 operands: stored values, inputs, constants. Its readers' bodies then
+MAX_OPERANDS / 2 operands: materialized values, inputs, constants. Its readers' bodies then
 begin at it, and operations have up to three operands, so no body has more than 3 * MAX_BODY + 1
 equations. Cost: O(n), as bodies are bounded. Storing every value costs a pass over memory for each;
 storing as few as possible computes values with many readers many times, exponentially often in a
@@ -27,9 +27,7 @@ from .loops import can_loop, is_elementwise, is_expensive
 from .program import Equation, Program
 from .views import VIEWS, changes_unit_axes_only, source
 
-_FREE_OPERANDS = (
-    2  # large operands up to which a cheap value with several readers is computed again
-)
+_FREE_OPERANDS = 2  # large ones up to which a cheap value with several readers is computed again
 MAX_OPERANDS = 20  # of a loop; a value that reads more than half as many is stored
 MAX_BODY = 64  # equations; the value of a longer body is stored
 
@@ -48,7 +46,7 @@ def choose_materialized(program: Program) -> Materialization:
     compute again, and any value whose body would become too long. So bodies stay bounded.
     """
     materialized, readers = _needed_in_memory(program)
-    operands_of: dict[Equation, frozenset] = {}  # the stored values that a value is computed from
+    operands_of: dict[Equation, frozenset] = {}  # materialized, that a value is computed from
     bodies: dict[Equation, frozenset] = {}
     for eqn in program.equations:
         if eqn.op in VIEWS:
@@ -97,7 +95,7 @@ def _needed_in_memory(program: Program) -> tuple[set[Equation], dict[Equation, s
 
 
 def operands(root: Equation, materialized: set[Equation]) -> list[Equation]:
-    """The stored values, inputs and constants that a root, or an equation by itself, reads."""
+    """Materialized values, inputs and constants that a root, or an equation by itself, reads."""
     found: dict[Equation, None] = {}
     stack = [source(x)[0] for x in reversed(root.inputs)]
     seen: set[Equation] = set()

@@ -1,4 +1,4 @@
-"""Memory planning: every stored value gets bytes in one arena.
+"""Memory planning: every materialized value gets bytes in one arena.
 
 In: a program and its steps. Out: a `Memory`, the byte of the arena where each value begins.
 
@@ -16,9 +16,9 @@ over an operand that is read last by its step (sliding.py). First fit in the ord
 O(n log n + n g) for n values and g gaps, and freed blocks that touch become one gap, so g is small.
 The best packing is an NP-hard problem. First fit needs 5 % more than the most bytes that live at
 once in a Conv-4 MAML step, and 0.4 % more in a sinusoid step; that is a third and a quarter of the
-bytes of all values. Where it needs many, the largest values are placed first in two other orders,
-and the plan that needs least is taken. Allocating each value when it is stored would put Python, or
-an allocator's lock, between the steps.
+bytes of all values. Where it needs many bytes, the largest values are placed first in two other
+orders, and the plan that needs least is taken. Allocating each value when it is stored would put
+Python, or an allocator's lock, between the steps.
 """
 
 from bisect import bisect_left
@@ -32,15 +32,15 @@ from .views import source
 
 Lifetimes = dict[Equation, tuple[int, int]]  # (first step, last step) of each value
 ALIGNMENT = 64  # bytes: a line of the cache, a vector of any machine
-PIECE = 2**20  # bytes by which a result lies before the operand that it is written over
-WORTH_PACKING = 10 * PIECE  # bytes of an arena, from which a smaller one is looked for
+SPAN = 2**20  # bytes by which a result that slides over an operand lies before it
+WORTH_PACKING = 10 * SPAN  # bytes of an arena, from which a smaller one is looked for
 _FEW = 128  # values, the largest, that are then placed first
 
 
 class Memory(NamedTuple):
     """Where everything lies in the arena, in bytes."""
 
-    offsets: dict[Equation, int]  # of each stored value
+    offsets: dict[Equation, int]  # of each materialized value
     workspaces: dict[int, int]  # by step: where its workspace begins
     size: int  # of the arena
     lifetimes: Lifetimes
@@ -63,7 +63,7 @@ class _Request(NamedTuple):
 
 
 def lifetimes(program: Program, steps: list[Step]) -> Lifetimes:
-    """Of each stored value, the first and the last step at which it has to be in memory.
+    """Of each materialized value, the first and the last step at which it has to be in memory.
 
     -1 and len(steps) stand for before all and after all.
     """
@@ -116,12 +116,12 @@ def plan_memory(
         if not request.values:
             workspaces[request.first] = begin
         for k, eqn in enumerate(reversed(request.values)):
-            offsets[eqn] = begin + k * PIECE
+            offsets[eqn] = begin + k * SPAN
     return Memory(offsets, workspaces, size, lives, slides, outside)
 
 
 def _requests_for(lives: Lifetimes, slides: dict[Equation, Equation]) -> list[_Request]:
-    """One for each value; values that slide over one another share one, a PIECE apart."""
+    """One for each value; values that slide over one another share one, a SPAN apart."""
     next_of = {x: y for y, x in slides.items()}
     requests = []
     for x, (first, _) in lives.items():
@@ -130,7 +130,7 @@ def _requests_for(lives: Lifetimes, slides: dict[Equation, Equation]) -> list[_R
         values = [x]
         while values[-1] in next_of:
             values.append(next_of[values[-1]])
-        size = aligned_size(x.nbytes) + (len(values) - 1) * PIECE
+        size = aligned_size(x.nbytes) + (len(values) - 1) * SPAN
         requests.append(_Request(first, lives[values[-1]][1], size, tuple(values)))
     return requests
 
@@ -155,14 +155,16 @@ def _first_fit(requests: list[_Request]) -> tuple[list[int], int]:
 
 
 def _longest_life(request: _Request) -> tuple:
-    """Values of a derivative are read last if they were stored first, so lives lie in one another:
-    placed from the outermost to the innermost they leave no gaps.
+    """Sort key: long lives first, of those as long the large ones.
+
+    Values that a backward pass reads are read last if they were stored first, so lives lie in one
+    another: placed from the outermost to the innermost they leave no gaps.
     """
     return request.first - request.last, -request.size
 
 
 def _largest_and_shortest(request: _Request) -> tuple:
-    """What is small still fits between what is large."""
+    """Sort key: large values first, of those as large the short lives; small ones fit between."""
     return -request.size, request.last - request.first
 
 

@@ -1,7 +1,7 @@
 """Large inputs and outputs of a program: they stay in the caller's arrays, and are not copied.
 
 In: a program, and its kernel arguments. Out: the values outside the arena, and for each of them the
-arguments that are its address and change with it. `Arena.bind` writes these at each call.
+arguments that are its address and change with it. `Arena.set_addresses` writes these at each call.
 
 Invariant: an argument is the place of one value at most, plus a constant. So a place is found by
 moving each value by another distance and computing the arguments again.
@@ -15,7 +15,7 @@ from .arena import OutsidePlaces
 from .fuse import Step
 from .memory import Memory
 from .program import Equation, Program
-from .views import VIEWS, stored_layout
+from .views import VIEWS, memory_layout
 
 OUTSIDE = 2**16  # bytes of an input or output, from which it is not copied
 _FAR = 2**48  # bytes: more than any array has
@@ -28,12 +28,12 @@ def large_arrays(program: Program, sums: int | None) -> tuple[Equation, ...]:
     """
     copied = set()
     if sums is not None:  # a chunk copies sums and views out of its arena
-        copied = {stored_layout(y).base for y in program.outputs[:sums]}
-        copied.update(stored_layout(y).base for y in program.outputs if y.op in VIEWS)
+        copied = {memory_layout(y).base for y in program.outputs[:sums]}
+        copied.update(memory_layout(y).base for y in program.outputs if y.op in VIEWS)
     large = [x for x in program.inputs if x.nbytes >= OUTSIDE and x not in copied]
     for y in program.outputs:
-        is_stored = y.op not in VIEWS and y.op not in ("input", "constant")
-        if is_stored and y not in copied and y.nbytes >= OUTSIDE:
+        is_materialized = y.op not in VIEWS and y.op not in ("input", "constant")
+        if is_materialized and y not in copied and y.nbytes >= OUTSIDE:
             large.append(y)
     return tuple(dict.fromkeys(large))
 

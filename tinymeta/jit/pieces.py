@@ -123,7 +123,7 @@ def _with_partial(pieces: int, workspace: int, partial: tuple[Equation, ...]) ->
 
 
 def phases(
-    call: Call, compiled: Any, how: Cut, address: Callable, workspace: int, spans: list[Rows]
+    call: Call, kernel: Any, how: Cut, address: Callable, workspace: int, spans: list[Rows]
 ) -> Phases:
     """The kernel calls of a step; what runs at once is a list.
 
@@ -132,14 +132,14 @@ def phases(
     """
     if how.pieces == 1:
         parts = [None] if len(spans) == 1 else spans
-        return [[(compiled, call.args(address, workspace, rows))] for rows in parts]
+        return [[(kernel, call.args(address, workspace, rows))] for rows in parts]
     found: Phases = []
     for first, end in spans:
         phase = []
         for k, rows in enumerate(_ranges(first, end, min(how.pieces, end - first))):
             own = workspace + k * how.workspace
             places = _for_piece(address, _places_of_partial(how, own))
-            phase.append((compiled, call.args(places, own + how.partial_bytes, rows)))
+            phase.append((kernel, call.args(places, own + how.partial_bytes, rows)))
         found.append(phase)
     sums = [_sum_of_pieces(call, how, y, address, workspace) for y in how.partial]
     return [*found, sums] if sums else found

@@ -5,8 +5,9 @@ which all values of one call lie, at the places that memory.py has planned; kern
 those places, sizes and strides, computed once. So a call is
 
     copy small inputs into the arena, say where the large ones are
-    for each stretch of kernels:   machine.run_kernels(..)      no Python in between
-        or a step in Python:       its eager kernel, on views of the arena
+    for each part of the schedule
+        a stretch, kernels in a row:   machine.run_kernels(..)      no Python in between
+        or a step that needs Python:   its eager kernel, on views of the arena
     copy small outputs out
 
 Invariants: kernel arguments are offsets into the arena, so any arena will do; each call borrows one
@@ -25,7 +26,7 @@ from typing import Any
 import numpy as np
 
 from . import machine
-from .arena import Arena, dense, new_block, take_idle
+from .arena import Arena, as_dense, new_block, take_idle
 from .array_kernels import ArrayKernel
 from .cache import compile_missing, load_or_compile
 from .codegen import LoopKernel
@@ -35,11 +36,11 @@ from .outside import large_arrays, moving_arguments
 from .pieces import Call, Cut, Phases, cut, phases
 from .plan import ExecutionPlan, workspace_bytes
 from .program import Equation, Program
-from .sliding import find_slides, parts
+from .sliding import find_slides, spans
 from .step_kernels import MachineCall, generated_kernel, machine_call, python_step, step_kind
 from .stretches import Stretch, StretchJob, extend
 from .threads import pool
-from .views import stored_layout
+from .views import memory_layout
 from .window_rows import without_large_windows
 
 
@@ -72,7 +73,7 @@ class Replay(ExecutionPlan):
             for eqn in self.program.equations
             if eqn.op == "constant"
         }
-        self.output_layouts = [stored_layout(y) for y in self.program.outputs]
+        self.output_layouts = [memory_layout(y) for y in self.program.outputs]
         inputs, outside = self.program.inputs, self.memory.outside
         self.inputs_outside = [k for k, x in enumerate(inputs) if x in outside]
         self.inputs_copied = [k for k, x in enumerate(inputs) if x not in outside]
@@ -86,7 +87,7 @@ class Replay(ExecutionPlan):
         self.args = np.array([n for numbers in args for n in numbers], np.int64)
         self.args_begins = np.cumsum([0, *map(len, args)])[:-1].astype(np.int64)
         self.args_addresses = self.args.ctypes.data + 8 * self.args_begins
-        self.places = moving_arguments(
+        self.outside_places = moving_arguments(
             self.memory, self.steps, self.call_counts, self.args, self.args_begins, self.step_args
         )
         self.calls_python = not all(isinstance(part, Stretch) for part in self.schedule)
@@ -99,19 +100,19 @@ class Replay(ExecutionPlan):
         addresses: list[int] = []
         args: list[list[int]] = []
         for k, step in enumerate(self.steps):
-            phases = self.kernel_calls(k)
-            self.kinds.append(step_kind(step, needs_python=not phases))
-            self.call_counts.append(sum(map(len, phases)))
-            if not phases:
+            step_phases = self.kernel_calls(k)
+            self.kinds.append(step_kind(step, needs_python=not step_phases))
+            self.call_counts.append(sum(map(len, step_phases)))
+            if not step_phases:
                 self.schedule.append(python_step(step.results[0]))
-            for calls in phases:
+            for calls in step_phases:
                 extend(self.schedule, len(args), len(calls))
                 addresses += [kernel.address for kernel, _ in calls]
                 args += [numbers for _, numbers in calls]
         return addresses, args
 
     def arranged(self, steps: list[Step]) -> list[Step]:
-        """The steps as they are: here their kernels are generated, and how they are cut."""
+        """The steps, in the same order; fills `calls` and `cuts`, which memory planning reads."""
         self.calls: list[Call | None] = []  # of each step; None if it needs Python
         self.cuts: list[Cut] = []
         for step in steps:
@@ -142,11 +143,10 @@ class Replay(ExecutionPlan):
         if call is None:
             return []
         place, workspace = self.memory.offsets.__getitem__, self.memory.workspaces.get(k, 0)
-        if isinstance(call, MachineCall):
-            return phases(call, call.kernel, self.cuts[k], place, workspace, [(0, call.rows)])
-        compiled, slides = load_or_compile(call.source), self.memory.slides
-        spans = parts(call, slides) if isinstance(call, LoopKernel) else [(0, call.rows)]
-        return phases(call, compiled, self.cuts[k], place, workspace, spans)
+        kernel = call.kernel if isinstance(call, MachineCall) else load_or_compile(call.source)
+        slides = self.memory.slides
+        rows = spans(call, slides) if isinstance(call, LoopKernel) else [(0, call.rows)]
+        return phases(call, kernel, self.cuts[k], place, workspace, rows)
 
     def outside_arena(self) -> tuple[Equation, ...]:
         """Large inputs and outputs, if they are to stay where they are."""
@@ -162,10 +162,10 @@ class Replay(ExecutionPlan):
     def __call__(self, arrays: list[np.ndarray]) -> list[np.ndarray]:
         """The program's outputs, new arrays, for these inputs."""
         arena = take_idle(self.arenas) or self.new_arena()
-        outside = [dense(arrays[k]) for k in self.inputs_outside]
+        outside = [as_dense(arrays[k]) for k in self.inputs_outside]
         outside += [np.empty(y.shape, y.dtype) for y in self.outputs_outside]
         if outside:
-            arena.bind(self.places, outside)
+            arena.set_addresses(self.outside_places, outside)
         for place, k in zip(arena.inputs, self.inputs_copied):
             place[...] = arrays[k]
         self.run_schedule(arena)
@@ -235,7 +235,8 @@ class Replay(ExecutionPlan):
     def step_calls(self) -> Iterator[tuple[str, Callable[[], Any]]]:
         """(kind, function that runs it by itself) of each step, in order."""
         arena = self.new_arena()
-        arena.bind(self.places, [np.ones(x.shape, x.dtype) for x in self.memory.outside])
+        ones = [np.ones(x.shape, x.dtype) for x in self.memory.outside]
+        arena.set_addresses(self.outside_places, ones)
         for place in arena.inputs:
             place[...] = 1
         self.run_schedule(arena)  # so that what each step reads is there

@@ -25,7 +25,7 @@ from ..core.primitive import replaced
 from ..core.scope import state
 from ..core.tensor import Tensor
 from ..system.world import current
-from .trace import as_own_array, is_array, is_number
+from .trace import as_own_array, is_array, is_float
 
 if TYPE_CHECKING:
     from .compile import CompiledProgram
@@ -167,7 +167,7 @@ def _leaf_signature(leaf: Any) -> tuple:
     """
     if is_array(leaf):
         return leaf.shape, leaf.dtype
-    if is_number(leaf):
+    if is_float(leaf):
         return (type(leaf),)
     if isinstance(leaf, (np.random.Generator, np.random.RandomState, random.Random)):
         raise TypeError(

@@ -1,15 +1,15 @@
-"""Sliding: a large result is written over a large operand that dies, a piece behind its reading.
+"""Sliding: a large result is written over a large operand that dies, a span behind its reading.
 
-    arena         | piece 0 | piece 1 | piece 2 | piece 3 |         x, the operand
-          | piece 0 | piece 1 | piece 2 | piece 3 |                 y = f(x)
+    arena        | span 0 | span 1 | span 2 | span 3 |          x, the operand
+         | span 0 | span 1 | span 2 | span 3 |                  y = f(x)
 
 In: the loops of a plan and the lifetimes of values. Out: `find_slides`, of each result that slides
-the operand that it is written over; `parts`, the rows that a loop then computes at a time.
+the operand that it is written over; `spans`, the rows that a loop then computes at a time.
 
-The loop runs once for each piece, in order. Invariant: no piece of y touches bytes of x that are
+The loop runs once for each span, in order. Invariant: no span of y touches bytes of x that are
 read with it or after it, so a loop may still compute many elements at once: written exactly over x,
 its reads and writes would overlap, and the compiler's test for that would choose one element at a
-time. Cost: a kernel call for each piece, PIECE bytes of memory for each result; two values of
+time. Cost: a kernel call for each span, SPAN bytes of memory for each result; two values of
 68 MB, the largest of a step with 84 x 84 images, then take 69 MB.
 """
 
@@ -17,10 +17,10 @@ from .array_kernels import ArrayKernel
 from .codegen import LoopKernel
 from .fuse import Step
 from .loops import REDUCTIONS
-from .memory import PIECE, Lifetimes
+from .memory import SPAN, Lifetimes
 from .program import Equation
 
-WORTH_SLIDING = 4 * PIECE  # bytes of a result
+WORTH_SLIDING = 4 * SPAN  # bytes of a result
 
 
 def find_slides(
@@ -36,7 +36,7 @@ def find_slides(
             continue
         if any(lives[y][1] == len(steps) for y in roots):  # an output may have a place outside
             continue
-        if _rows_of_a_piece(kernel) < 1:
+        if _rows_of_a_span(kernel) < 1:
             continue
         over = [x for x in steps[k].reads if lives[x][0] >= 0 and lives[x][1] == k]
         for y in roots:
@@ -58,20 +58,21 @@ def _reads_as_it_writes(kernel: LoopKernel, x: Equation, y: Equation) -> bool:
     return all(layout.offset == 0 and strides == written for layout, strides in readings)
 
 
-def _rows_of_a_piece(kernel: LoopKernel) -> int:
-    """How many steps of the outermost axis write at most a piece of any result."""
+def _rows_of_a_span(kernel: LoopKernel) -> int:
+    """How many steps of the outermost axis write at most a span of any result."""
     row_bytes = 1
     for layout, strides in zip(kernel.layouts, kernel.strides):
         if layout.base in kernel.results:
             row_bytes = max(row_bytes, strides[0] * layout.base.dtype.itemsize)
-    return PIECE // row_bytes
+    return SPAN // row_bytes
 
 
-def parts(kernel: LoopKernel, slides: dict[Equation, Equation]) -> list[tuple[int, int]]:
+def spans(kernel: LoopKernel, slides: dict[Equation, Equation]) -> list[tuple[int, int]]:
     """The rows (first, last) of the outermost axis that a kernel computes at a time: all, or a
-    piece, if a result of it slides.
+    span, if a result of it slides.
     """
     if not any(y in slides for y in kernel.results):
         return [(0, kernel.sizes[0])]
-    rows, count = _rows_of_a_piece(kernel), kernel.sizes[0]
+    count = kernel.sizes[0]
+    rows = _rows_of_a_span(kernel)
     return [(first, min(first + rows, count)) for first in range(0, count, rows)]

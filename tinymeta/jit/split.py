@@ -59,14 +59,14 @@ class Split(NamedTuple):
             # The first axis may be tasks and examples together: T N long, after a reshape.
             return (x.shape[0] // self.tasks * size, *x.shape[1:])
 
-        by_rows = {x: stand_in(x, resized(x)) for x in self.mapped}
+        of_tasks = {x: stand_in(x, resized(x)) for x in self.mapped}  # one task axis: the chunk's
         whole = {x: stand_in(x, x.shape) for x in self.broadcast}
-        inputs = (*by_rows.values(), *whole.values())
+        inputs = (*of_tasks.values(), *whole.values())
 
         def operand(reader: Equation, x: Equation) -> Equation:
-            """What stands for x in the chunk; it may be read by rows here and whole there."""
-            if x in by_rows and not repeats_for_tasks(reader, self.tasks):
-                return by_rows[x]
+            """What stands for x in the chunk: some equations read a chunk of it, some all of it."""
+            if x in of_tasks and not repeats_for_tasks(reader, self.tasks):
+                return of_tasks[x]
             return whole.get(x, x)  # itself: a constant
 
         builder = Builder()
@@ -75,8 +75,8 @@ class Split(NamedTuple):
             if "shape" in static:
                 static = {**static, "shape": resized(eqn)}
             operands = tuple(operand(eqn, x) for x in eqn.inputs)
-            by_rows[eqn] = builder.build(eqn.op, operands, static, eqn)
-        return program_of([by_rows[y] for y in (*self.reduced, *self.concatenated)], inputs)
+            of_tasks[eqn] = builder.build(eqn.op, operands, static, eqn)
+        return program_of([of_tasks[y] for y in (*self.reduced, *self.concatenated)], inputs)
 
     def mapped_constants(self) -> dict[Equation, np.ndarray]:
         """The arrays of those mapped values that are constants, contiguous."""
@@ -96,7 +96,7 @@ def split(program: Program) -> Split | str:
     total = sum(map(estimated_seconds, program.equations))
     best: Split | None = None
     most = 0.0
-    failure = NotSeparable("no input has a leading axis of tasks", -1.0)  # less than any other
+    failure = NotSeparable("no input has a leading axis of tasks", seconds=-1.0)  # the least
     for tasks in lengths:
         try:
             found = split_along(program, tasks)

@@ -36,7 +36,7 @@ from .internal import INTERNAL
 from .lower import geometry_numbers, padded_axis
 from .program import Equation
 from .task_roles import PRODUCT_RATE, estimated_seconds
-from .views import byte_of, stored_layout
+from .views import byte_of, memory_layout
 from .window_rows import BLOCKED, window_sizes
 
 if TYPE_CHECKING:
@@ -182,7 +182,7 @@ def _window_args(
 
 def matrix_strides(x: Equation) -> tuple[int, int, int]:
     """Of matrices (.., m, n): from one to the next, along m, along n; those of size 1 are dense."""
-    *lead, rows, columns = stored_layout(x).strides
+    *lead, rows, columns = memory_layout(x).strides
     *sizes, m, n = x.shape
     task = 0
     for size, stride in zip(reversed(sizes), reversed(lead)):
@@ -213,7 +213,7 @@ def assemble_args(eqn: Equation, address: Callable, *_: int) -> list[int]:
 
 def python_step(eqn: Equation) -> Callable[["Arena"], None]:
     """A function that runs an equation by its eager kernel, on views of an arena."""
-    layouts = [(stored_layout(x), x.shape) for x in eqn.inputs]
+    layouts = [(memory_layout(x), x.shape) for x in eqn.inputs]
     if eqn.op in INTERNAL:
         kernel = INTERNAL[eqn.op].kernel
     else:
@@ -228,7 +228,7 @@ def python_step(eqn: Equation) -> Callable[["Arena"], None]:
 
 _OF_WINDOWS = {
     "conv_blocks": fixed_kernels.multiply_windows,
-    "conv_weight_blocks": fixed_kernels.multiply_windows_turned,
+    "conv_weight_blocks": fixed_kernels.multiply_windows_transposed,
     "conv_input_blocks": fixed_kernels.multiply_into_images,
 }
 _KINDS = {

@@ -73,7 +73,7 @@ class Traced:
         """What the function is given for the k-th leaf of its arguments."""
         if is_array(leaf):
             return Tensor(self.input(k, leaf.shape, np.dtype(leaf.dtype)))
-        if is_number(leaf):
+        if is_float(leaf):
             return Scalar(type(leaf), lambda dtype: Tensor(self.input(k, (), dtype)))
         return leaf
 
@@ -159,7 +159,7 @@ def is_array(x: Any) -> bool:
     return isinstance(x, (Tensor, np.ndarray)) or hasattr(x, "__cuda_array_interface__")
 
 
-def is_number(x: Any) -> bool:
+def is_float(x: Any) -> bool:
     """Is it a number that may change from call to call? Ints and bools are part of the program."""
     return isinstance(x, (float, np.floating))
 

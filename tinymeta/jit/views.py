@@ -61,7 +61,7 @@ def layout_of(
     return StridedLayout(base, offset, strides if len(strides) == len(shape) else still)
 
 
-def stored_layout(x: Equation) -> StridedLayout:
+def memory_layout(x: Equation) -> StridedLayout:
     """The layout of a value in memory, in a program that `with_legal_layouts` has made."""
     base, chain = source(x)
     layout = layout_of(base, chain, x.shape)
@@ -72,9 +72,9 @@ def stored_layout(x: Equation) -> StridedLayout:
 def byte_of(x: Equation, address: Callable[[Equation], int]) -> int:
     """The byte where the first element of a value lies, a view or not.
 
-    address(eqn): that of a stored value.
+    address(eqn): that of a materialized value.
     """
-    layout = stored_layout(x)
+    layout = memory_layout(x)
     return address(layout.base) + layout.offset * x.dtype.itemsize
 
 

@@ -29,23 +29,23 @@ from .program import Builder, Equation, Program, rewrite
 
 BLOCKED = ("conv_blocks", "conv_weight_blocks", "conv_input_blocks")
 LARGE = BLOCK_BYTES  # of a matrix of windows, from which it is not stored
-_TURNED = {"axes": (0, 2, 1)}
+_TRANSPOSED = {"axes": (0, 2, 1)}
 
 
 def without_large_windows(program: Program) -> Program:
     """The program with products in blocks instead of large matrices of windows."""
-    vanishing = _large_windows(program)
-    if not vanishing:
+    large = _large_windows(program)
+    if not large:
         return program
     builder = Builder()
 
     def rule(eqn: Equation, inputs: tuple) -> Equation:
-        if eqn.op == "from_cols" and _matrix(eqn.inputs[0]) in vanishing:
+        if eqn.op == "from_cols" and _matrix(eqn.inputs[0]) in large:
             return _input_in_blocks(builder, eqn, inputs[0])
         if eqn.op == "matmul":
             for k, x in enumerate(eqn.inputs):
                 windows = _matrix(x)
-                if windows in vanishing and windows.op == "to_cols":
+                if windows in large and windows.op == "to_cols":
                     return _product_in_blocks(builder, eqn, inputs, k)
         return builder.build(eqn.op, inputs, eqn.static, eqn)
 
@@ -55,35 +55,35 @@ def without_large_windows(program: Program) -> Program:
 def _input_in_blocks(builder: Builder, eqn: Equation, x: Equation) -> Equation:
     """from_cols of a product, or of the transpose of one: (a b)^T = b^T a^T."""
     g, w = _matrix(x).inputs
-    if _is_turned(x):
-        g, w = _turned(builder, w), _turned(builder, g)
+    if _is_transposed(x):
+        g, w = _transposed(builder, w), _transposed(builder, g)
     return builder.build("conv_input_blocks", (g, w), eqn.static, eqn)
 
 
 def _product_in_blocks(builder: Builder, eqn: Equation, inputs: tuple, k: int) -> Equation:
     """A product whose k-th operand is a matrix of windows, or its transpose."""
-    turned = _is_turned(inputs[k])
+    is_transposed = _is_transposed(inputs[k])
     windows, other = _matrix(inputs[k]), inputs[1 - k]
     if k == 1:  # a b = (b^T a^T)^T, so that windows come first
-        turned, other = not turned, _turned(builder, other)
-    op = "conv_weight_blocks" if turned else "conv_blocks"
+        is_transposed, other = not is_transposed, _transposed(builder, other)
+    op = "conv_weight_blocks" if is_transposed else "conv_blocks"
     product = builder.build(op, (*windows.inputs, other), windows.static, eqn)
-    return product if k == 0 else _turned(builder, product)
+    return product if k == 0 else _transposed(builder, product)
 
 
-def _turned(builder: Builder, x: Equation) -> Equation:
+def _transposed(builder: Builder, x: Equation) -> Equation:
     """The transpose of matrices (T, m, n)."""
-    return x.inputs[0] if _is_turned(x) else builder.build("transpose", (x,), _TURNED, x)
+    return x.inputs[0] if _is_transposed(x) else builder.build("transpose", (x,), _TRANSPOSED, x)
 
 
-def _is_turned(x: Equation) -> bool:
+def _is_transposed(x: Equation) -> bool:
     """Is it the transpose of matrices?"""
-    return x.op == "transpose" and x.static == _TURNED
+    return x.op == "transpose" and x.static == _TRANSPOSED
 
 
 def _matrix(x: Equation) -> Equation:
     """Matrices themselves, if x is their transpose."""
-    return x.inputs[0] if _is_turned(x) else x
+    return x.inputs[0] if _is_transposed(x) else x
 
 
 def _large_windows(program: Program) -> set[Equation]:
@@ -92,7 +92,7 @@ def _large_windows(program: Program) -> set[Equation]:
     large.difference_update(map(_matrix, program.outputs))
     read: set[Equation] = set()  # products that were read; what is read twice is computed once
     for reader in program.equations:
-        if _is_turned(reader):
+        if _is_transposed(reader):
             continue  # its own readers decide
         matrices = [_matrix(x) for x in reader.inputs]
         for k, matrix in enumerate(matrices):

@@ -31,7 +31,7 @@ from ..core.grad import stop_gradient
 from ..core.scope import scope
 from ..core.tensor import Tensor, asarray
 from ..nn.optim import rate_tree
-from .recompute import check_words, grad_of_mode, run_steps
+from .recompute import check_remat, grad_of_mode, run_steps
 
 
 def adapt(
@@ -55,11 +55,11 @@ def adapt(
     remat: which steps an outer derivative runs once more, instead of holding what they recorded:
     "steps", "sqrt" or "nested" (recompute.py); None holds all.
     mode: "reverse", or "mixed", where an outer derivative passes through each gradient by forward
-    mode, and nothing is held of it but where it was taken (ops/mixed.py). Neither word changes the
-    derivative.
-    Raises ValueError if steps < 0, for a word that does not exist, and for a loss of another shape,
-    as their sum is differentiated: a mean over T tasks would divide the rate by T, losses of N
-    examples multiply it by N.
+    mode, and nothing is held of it but where it was taken (ops/mixed.py). Neither `remat` nor
+    `mode` changes the derivative.
+    Raises ValueError if steps < 0, for another `remat` or `mode`, and for a loss of another shape,
+    as the sum of the losses is differentiated: a mean over T tasks would divide the rate by T,
+    losses of N examples multiply it by N.
 
     >>> import tinymeta as tm
     >>> def loss(theta, target):
@@ -73,7 +73,7 @@ def adapt(
     check_function("adapt", loss=loss)
     check_whole("adapt", 0, steps=steps)
     check_flag("adapt", first_order=first_order)
-    check_words("adapt", remat, mode)
+    check_remat("adapt", remat, mode)
     rates = rate_tree(lr, params)
 
     def total_loss(params):

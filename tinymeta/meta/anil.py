@@ -17,7 +17,7 @@ from ..nn.layers import Sequential
 from ..nn.losses import cross_entropy
 from .adapt import adapt_each_task
 from .method import Method, check_method, method_of_inner_loop, objective_of
-from .recompute import check_words
+from .recompute import check_remat
 
 
 def anil(
@@ -44,7 +44,7 @@ def anil(
         )
     check_method("anil", model, loss, transductive=transductive, steps=steps, test_steps=test_steps)
     check_flag("anil", first_order=first_order)
-    check_words("anil", remat, mode, steps)
+    check_remat("anil", remat, mode, steps)
     if not model.layers:
         raise ValueError("anil: the model has no layer, and its last one is the head")
     *body_layers, head = model.layers

@@ -22,7 +22,7 @@ from ..core.grad import value_and_grad, vjp
 from ..core.scope import state as scope_state
 from ..core.tensor import Tensor, asarray
 from ..jit import jit
-from .recompute import check_words, run_steps, segment_edges, segment_lengths
+from .recompute import check_remat, run_steps, segment_edges, segment_lengths
 
 
 class Hypergradient(NamedTuple):
@@ -51,12 +51,12 @@ def hypergradient(
     runs each step three times. None records all on one tape, to compare.
     compiled: whether the step and its derivative are. Where the arguments are differentiated again,
     or all of it is traced, the steps are recorded as those of `adapt` are.
-    Raises ValueError if steps < 1 or `remat` is no such word, and for a step that changes the
-    state's tree, shapes or dtypes; what `grad` raises for other losses and integers.
+    Raises ValueError if steps < 1, for another `remat`, and for a step that changes the state's
+    tree, shapes or dtypes; what `grad` raises for other losses and integers.
     """
     check_function("hypergradient", step=step, outer_loss=outer_loss)
     (steps,) = check_whole("hypergradient", steps=steps)
-    check_words("hypergradient", remat)
+    check_remat("hypergradient", remat)
     check_flag("hypergradient", compiled=compiled)
 
     def advance(state, hyper, k):
@@ -65,14 +65,17 @@ def hypergradient(
         return after
 
     def pullback(state, hyper, k, state_cotangent, hyper_cotangent):
-        """From the cotangent of the state after step k to that of the one before; h's grows."""
+        """From the cotangent of the state after step k to that of the state before it.
+
+        hyper_cotangent: of the later steps; that of this step is added to it.
+        """
         _, pull = vjp(lambda state, hyper: advance(state, hyper, k), state, hyper)
-        before, share = pull(state_cotangent)
-        return before, tree.map(lambda total, part: total + part, hyper_cotangent, share)
+        before, of_this_step = pull(state_cotangent)
+        return before, tree.map(lambda total, part: total + part, hyper_cotangent, of_this_step)
 
     loss_and_grads = value_and_grad(outer_loss, (0, 1))
-    way = jit if compiled else lambda f: f
-    one = _Compiled(way(advance), way(pullback), way(loss_and_grads))
+    as_asked = jit if compiled else lambda f: f
+    one = _OneStep(as_asked(advance), as_asked(pullback), as_asked(loss_and_grads))
 
     def on_one_tape(hyper, start):
         def loss_after(hyper, start):
@@ -98,8 +101,8 @@ def hypergradient(
     return of_arguments
 
 
-class _Compiled(NamedTuple):
-    """The three functions that a descent and its derivative are made of."""
+class _OneStep(NamedTuple):
+    """The three functions that a descent and its derivative are made of, compiled if so asked."""
 
     advance: Callable  # (state, hyper, k) -> the next state
     pullback: Callable  # (state, hyper, k, cotangents of the next state and of hyper) -> of these
@@ -109,7 +112,7 @@ class _Compiled(NamedTuple):
 class _Descent(NamedTuple):
     """Steps at some hyperparameters, in segments of these lengths level by level, 1 in the end."""
 
-    one: _Compiled
+    one: _OneStep
     hyper: Any
     lengths: tuple[int, ...]
 

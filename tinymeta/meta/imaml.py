@@ -21,7 +21,7 @@ from ..nn.losses import cross_entropy
 from ..ops.linear import conjugate_gradient
 from .adapt import adapt, broadcast_to_tasks, count_tasks
 from .method import Method, check_method, checked_loss, metrics_of, objective_of, predict_after
-from .recompute import check_words
+from .recompute import check_remat
 
 
 def imaml(
@@ -53,7 +53,7 @@ def imaml(
     if not strength > 0:
         raise ValueError(f"imaml: strength must be above 0, got {strength}")
     check_whole("imaml", cg_steps=cg_steps)
-    check_words("imaml", remat, mode)
+    check_remat("imaml", remat, mode)
     loss = checked_loss(loss)
     objective = objective_of(model, loss)
 

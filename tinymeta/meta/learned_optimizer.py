@@ -24,7 +24,7 @@ from ..core.tensor import Tensor, asarray
 from ..nn.init import glorot_uniform, normal
 from ..nn.optim import Optimizer
 from .method import Method
-from .recompute import check_words, run_steps
+from .recompute import check_remat, run_steps
 from .unroll import checked_objective, step_of, unroll
 
 
@@ -55,7 +55,7 @@ def learned_optimizer(
         raise ValueError(
             f"learned_optimizer: steps={steps} and truncate={truncate} must be at least 1"
         )
-    check_words("learned_optimizer", remat, mode)
+    check_remat("learned_optimizer", remat, mode)
 
     def init(rng):
         cells = []

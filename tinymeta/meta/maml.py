@@ -26,7 +26,7 @@ from ..data import Tasks
 from ..nn.losses import cross_entropy
 from .adapt import adapt_each_task, count_tasks
 from .method import Method, check_method, method_of_inner_loop, objective_of
-from .recompute import check_words
+from .recompute import check_remat
 
 
 def maml_loss(
@@ -50,7 +50,7 @@ def maml_loss(
     check_function("maml_loss", loss=loss)
     check_whole("maml_loss", 0, steps=steps)
     check_flag("maml_loss", first_order=first_order)
-    check_words("maml_loss", remat, mode)
+    check_remat("maml_loss", remat, mode)
     check_instance("maml_loss", Tasks, "of a support and a query set", tasks=tasks)
     count_tasks(tasks.support, tasks.query)
     adapted = adapt_each_task(
@@ -89,7 +89,7 @@ def maml(
     `query_predictor`.
     """
     check_method("maml", model, loss, transductive=transductive, steps=steps, test_steps=test_steps)
-    check_words("maml", remat, mode, steps)
+    check_remat("maml", remat, mode, steps)
     check_flag("maml", first_order=first_order)
     check_one_of("maml", ("mean", "sum"), over_tasks=over_tasks)
     objective = objective_of(model, loss)  # L(theta; batch)

@@ -21,7 +21,7 @@ from ..data import Tasks
 from ..nn.losses import cross_entropy
 from .adapt import adapt, broadcast_to_tasks, count_tasks
 from .method import Method, check_method, checked_loss, meta_grad_of, objective_of, query_predictor
-from .recompute import check_words, run_steps
+from .recompute import check_remat, run_steps
 
 
 class Weighted(NamedTuple):
@@ -64,7 +64,7 @@ def maml_plus(
     check_real("maml_plus", lr=lr)
     if steps < 1:
         raise ValueError(f"maml_plus: steps must be at least 1, got {steps}")
-    check_words("maml_plus", remat, mode)
+    check_remat("maml_plus", remat, mode)
     loss = checked_loss(loss)
     objective = objective_of(model, loss)
     predict_query = query_predictor(model, transductive)

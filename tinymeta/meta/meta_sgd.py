@@ -16,7 +16,7 @@ from ..core.checks import check_real
 from ..nn.losses import cross_entropy
 from .adapt import adapt_each_task
 from .method import Method, check_method, method_of_inner_loop, objective_of
-from .recompute import check_words
+from .recompute import check_remat
 
 
 def meta_sgd(
@@ -38,7 +38,7 @@ def meta_sgd(
         "meta_sgd", model, loss, transductive=transductive, steps=steps, test_steps=test_steps
     )
     check_real("meta_sgd", lr=lr)
-    check_words("meta_sgd", remat, mode, steps)
+    check_remat("meta_sgd", remat, mode, steps)
     objective = objective_of(model, loss)
 
     def init(rng):

@@ -4,9 +4,9 @@
 
 An exact meta-gradient goes back through all steps, and for that the tape of each is held: memory
 grows with K. Instead, only some states are kept, and the steps from one to the next are run once
-more when the backward pass comes there (Griewank 1992; Chen et al. 2016). A word says which:
+more when the backward pass comes there (Griewank 1992; Chen et al. 2016). `remat` says which:
 
-    word        what is recorded again at once     states held          each step is run
+    remat       what is recorded again at once     states held          each step is run
     None        nothing: one tape of K steps       -                    once
     "steps"     a step                             K                    twice
     "sqrt"      a segment of sqrt(K) steps         sqrt(K)              twice
@@ -35,8 +35,8 @@ MODES = ("reverse", "mixed")
 _MOST_PARTS = 32  # of a segment, in nested ones
 
 
-def check_words(caller: str, remat: str | None, mode: str = "reverse", steps: int = 1) -> None:
-    """Raise ValueError for a word that does not exist, and for a `remat` of no steps."""
+def check_remat(caller: str, remat: str | None, mode: str = "reverse", steps: int = 1) -> None:
+    """Raise ValueError for another `remat` or `mode` than those above, or a `remat` of no steps."""
     check_one_of(caller, MODES, mode=mode)
     if remat is None:
         return

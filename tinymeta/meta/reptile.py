@@ -19,7 +19,7 @@ from ..core.tensor import asarray
 from ..nn.losses import cross_entropy
 from .adapt import adapt, adapt_each_task, broadcast_to_tasks, count_tasks
 from .method import Method, check_method, checked_loss, metrics_of, objective_of, predict_after
-from .recompute import check_words
+from .recompute import check_remat
 
 
 def reptile(
@@ -44,7 +44,7 @@ def reptile(
         "reptile", model, loss, transductive=transductive, steps=steps, test_steps=test_steps
     )
     check_real("reptile", lr=lr)
-    check_words("reptile", remat, mode)
+    check_remat("reptile", remat, mode)
     if steps < 1:
         raise ValueError(f"reptile: steps must be at least 1, got {steps}")
     if not lr > 0:

@@ -24,7 +24,8 @@ def nll(log_probabilities: Any, labels: Any) -> Tensor:
     Raises ValueError for labels outside 0 .. K - 1.
     """
     values, labels = asarray(log_probabilities), asarray(labels)
-    if values.ndim < 2 or values.shape[:-1] != labels.shape or not values.size:
+    has_examples = values.ndim > 1 and values.size
+    if not has_examples or values.shape[:-1] != labels.shape:
         raise ValueError(
             f"nll: log_probabilities {values.shape} and labels {labels.shape} do not fit: "
             "expected (.., N, K) and (.., N), neither of them empty"
@@ -37,7 +38,8 @@ def nll(log_probabilities: Any, labels: Any) -> Tensor:
 def mae(prediction: Any, target: Any) -> Tensor:
     """The mean of |prediction - target| over examples and features: both (.., N, D) -> (..)."""
     prediction, target = _alike("mae", prediction, target)
-    return ops.mean(ops.abs(prediction - target), (-2, -1))
+    errors = ops.abs(prediction - target)
+    return ops.mean(errors, (-2, -1))
 
 
 def huber(prediction: Any, target: Any, delta: float = 1.0) -> Tensor:
@@ -52,8 +54,10 @@ def huber(prediction: Any, target: Any, delta: float = 1.0) -> Tensor:
     errors = prediction - target
     sizes = ops.abs(errors)
     is_small = sizes <= delta
+    of_small = 0.5 * ops.square(errors)
     of_large = delta * (sizes - 0.5 * delta)
-    return ops.mean(ops.where(is_small, 0.5 * ops.square(errors), of_large), (-2, -1))
+    losses = ops.where(is_small, of_small, of_large)
+    return ops.mean(losses, (-2, -1))
 
 
 def binary_cross_entropy(logits: Any, target: Any) -> Tensor:
@@ -65,14 +69,16 @@ def binary_cross_entropy(logits: Any, target: Any) -> Tensor:
     logits, target = asarray(logits), asarray(target)
     require(target, _check_probabilities)
     logits, target = _alike("binary_cross_entropy", logits, target)
-    return ops.mean(ops.softplus(logits) - target * logits, (-2, -1))
+    losses = ops.softplus(logits) - target * logits
+    return ops.mean(losses, (-2, -1))
 
 
 def hinge(prediction: Any, target: Any, margin: float = 1.0) -> Tensor:
     """The mean of max(0, margin - y prediction), the target y being -1 or 1: (.., N, D) -> (..)."""
     check_real("hinge", margin=margin)
     prediction, target = _alike("hinge", prediction, target)
-    return ops.mean(ops.relu(margin - target * prediction), (-2, -1))
+    losses = ops.relu(margin - target * prediction)
+    return ops.mean(losses, (-2, -1))
 
 
 def kl_divergence(logits: Any, target: Any) -> Tensor:
@@ -87,13 +93,15 @@ def kl_divergence(logits: Any, target: Any) -> Tensor:
     is_used = target > 0.0
     safe = ops.where(is_used, target, 1.0)  # the log of what is not selected is computed, too
     terms = safe * (ops.log(safe) - ops.log_softmax(logits))
-    return ops.mean(ops.sum(ops.where(is_used, terms, 0.0), -1), -1)
+    of_examples = ops.sum(ops.where(is_used, terms, 0.0), -1)
+    return ops.mean(of_examples, -1)
 
 
 def _alike(loss: str, prediction: Any, target: Any) -> tuple[Tensor, Tensor]:
     """Both as floating tensors. Raises ValueError unless they have one shape (.., N, D)."""
     prediction, target = asarray(prediction), asarray(target)
-    if prediction.shape != target.shape or prediction.ndim < 2 or not prediction.size:
+    has_examples = prediction.ndim > 1 and prediction.size
+    if not has_examples or prediction.shape != target.shape:
         raise ValueError(
             f"{loss}: {prediction.shape} and the target {target.shape} must have one shape "
             "(.., N, D), with an example"

@@ -81,12 +81,15 @@ def cummax(x: Any, axis: int | None = None) -> Tensor:
     first = moveaxis(x, axis, 0)
     largest = _by_shifts(first, 0, maximum)
     before = largest[:-1]
-    is_new = first[1:] > before
+    later = first[1:]
+    is_new = later > before
     if x.dtype.kind == "f":
-        is_new = is_new | (isnan(first[1:]) & ~isnan(before))
-    counted = reshape(asarray(np.arange(1, first.shape[0])), (-1, *[1] * (first.ndim - 1)))
-    begin = np.zeros((1, *first.shape[1:]), np.int64)
-    places = _by_shifts(concatenate([asarray(begin), where(is_new, counted, 0)]), 0, maximum)
+        is_new = is_new | (isnan(later) & ~isnan(before))
+    count, *others = first.shape
+    numbers = np.arange(1, count).reshape(-1, *[1] * len(others))
+    new_places = where(is_new, asarray(numbers), 0)
+    begin = asarray(np.zeros((1, *others), np.int64))
+    places = _by_shifts(concatenate([begin, new_places]), 0, maximum)
     return moveaxis(take_along_axis(first, places, 0), 0, axis)
 
 
@@ -98,7 +101,8 @@ def _by_shifts(x: Tensor, axis: int, combine: Callable) -> Tensor:
     rows = moveaxis(x, axis, 0)
     shift = 1
     while shift < rows.shape[0]:
-        rows = concatenate([rows[:shift], combine(rows[:-shift], rows[shift:])])
+        combined = combine(rows[:-shift], rows[shift:])
+        rows = concatenate([rows[:shift], combined])
         shift *= 2
     return moveaxis(rows, 0, axis)
 
@@ -114,9 +118,12 @@ def argsort(x: Any, axis: int | None = -1, *, descending: bool = False) -> Tenso
     """
     check_flag("argsort", descending=descending)
     x, axis = _one_axis("argsort", asarray(x), axis)
-    places = argsort_p(in_three(flip(x, axis) if descending else x, axis))
-    places = reshape(places, x.shape)
-    return flip(x.shape[axis] - 1 - places, axis) if descending else places
+    ascending = flip(x, axis) if descending else x
+    places = reshape(argsort_p(in_three(ascending, axis)), x.shape)
+    if not descending:
+        return places
+    last = x.shape[axis] - 1
+    return flip(last - places, axis)
 
 
 def sort(x: Any, axis: int | None = -1, *, descending: bool = False) -> Tensor:
@@ -152,12 +159,14 @@ def median(x: Any, axis: Axes = None, keepdims: bool = False) -> Tensor:
     check_flag("median", keepdims=keepdims)
     axes = as_axes("median", axis, x.ndim)
     kept = [i for i in range(x.ndim) if i not in axes]
+    kept_shape = [x.shape[i] for i in kept]
     count = size_of(x.shape[i] for i in axes)
     if count == 0:
         raise ValueError(f"median: axis {axis} of {x.shape} is empty and has no median")
-    rows = reshape(transpose(x, (*kept, *axes)), (*[x.shape[i] for i in kept], count))
+    rows = reshape(transpose(x, (*kept, *axes)), (*kept_shape, count))
     ordered = sort(rows)
-    middle = ordered[..., (count - 1) // 2 : count // 2 + 1]
+    begin = (count - 1) // 2
+    middle = ordered[..., begin : count // 2 + 1]
     found = summed(middle, -1) / middle.shape[-1]
     last = ordered[..., -1]
     found = where(isnan(last), last, found)

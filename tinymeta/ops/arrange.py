@@ -76,7 +76,9 @@ def _parts(name: str, x: Tensor, indices_or_sections: Any, axis: int) -> list[Te
         as_shape(name, (count,))  # raises for more than any memory
         small, larger = divmod(n, count)
         begins = tuple([k * small + min(k, larger) for k in range(1, count)])
-    return [slice_along(x, axis, *ends) for ends in zip((0, *begins), (*begins, n))]
+    starts = (0, *begins)
+    stops = (*begins, n)
+    return [slice_along(x, axis, start, stop) for start, stop in zip(starts, stops)]
 
 
 # ---- copies -------------------------------------------------------------------------------------
@@ -101,7 +103,9 @@ def repeat(x: Any, repeats: Any, axis: int | None = None) -> Tensor:
         )
     total = counts[0] * n if len(counts) == 1 else sum(counts)
     as_shape("repeat", (total, size_of(x.shape)))  # raises for more than any memory
-    return take(x, np.repeat(np.arange(n), np.array(counts, np.int64)), axis)
+    each = np.array(counts, np.int64)
+    places = np.repeat(np.arange(n), each)
+    return take(x, places, axis)
 
 
 def tile(x: Any, reps: Any) -> Tensor:
@@ -118,7 +122,8 @@ def tile(x: Any, reps: Any) -> Tensor:
     pairs = tuple([n for pair in zip(counts, shape) for n in pair])
     between = tuple([n for size in shape for n in (1, size)])
     copies = broadcast_to(reshape(x, between), as_shape("tile", pairs))
-    return reshape(copies, tuple([n * m for n, m in zip(counts, shape)]))
+    sizes = [n * m for n, m in zip(counts, shape)]
+    return reshape(copies, tuple(sizes))
 
 
 def roll(x: Any, shift: Any, axis: Any = None) -> Tensor:
@@ -130,7 +135,8 @@ def roll(x: Any, shift: Any, axis: Any = None) -> Tensor:
     x = asarray(x)
     if axis is None:
         places = sum(as_sizes("roll", shift))
-        return reshape(_rolled(reshape(x, (x.size,)), places, 0), x.shape)
+        flat = reshape(x, (x.size,))
+        return reshape(_rolled(flat, places, 0), x.shape)
     axes = axis if isinstance(axis, (tuple, list)) else (axis,)
     shifts = as_sizes("roll", shift)
     if len(shifts) != len(axes) and 1 not in (len(shifts), len(axes)):
@@ -147,9 +153,9 @@ def _rolled(x: Tensor, places: int, axis: int) -> Tensor:
     places = places % n if n else 0
     if not places:
         return x
-    return concatenate(
-        [slice_along(x, axis, n - places, n), slice_along(x, axis, 0, n - places)], axis
-    )
+    first = slice_along(x, axis, n - places, n)
+    rest = slice_along(x, axis, 0, n - places)
+    return concatenate([first, rest], axis)
 
 
 def slice_along(x: Tensor, axis: int, start: int, stop: int) -> Tensor:
@@ -176,17 +182,24 @@ def vstack(xs: Any) -> Tensor:
 def hstack(xs: Any) -> Tensor:
     """The tensors `xs` beside each other: along the second axis, of vectors the only one."""
     parts = [_at_least(1, x) for x in promote_parts("hstack", xs)]
-    return concatenate(parts, 0 if not parts or parts[0].ndim == 1 else 1)
+    are_vectors = not parts or parts[0].ndim == 1
+    return concatenate(parts, 0 if are_vectors else 1)
 
 
 def column_stack(xs: Any) -> Tensor:
     """The tensors `xs` beside each other, vectors as columns: (n, ..)."""
     parts = promote_parts("column_stack", xs)
-    columns = [x if x.ndim > 1 else reshape(x, (x.size, 1)) for x in parts]
+    columns = [_as_column(x) for x in parts]
     return concatenate(columns, 1)
+
+
+def _as_column(x: Tensor) -> Tensor:
+    """(n,) -> (n, 1); matrices as they are."""
+    return x if x.ndim > 1 else reshape(x, (x.size, 1))
 
 
 def dstack(xs: Any) -> Tensor:
     """The tensors `xs` behind each other: along the third axis, of vectors (1, n, ..)."""
-    parts = [x if x.ndim > 1 else reshape(x, (1, x.size)) for x in promote_parts("dstack", xs)]
-    return concatenate([reshape(x, (*x.shape, 1)) if x.ndim < 3 else x for x in parts], 2)
+    parts = [_at_least(2, x) for x in promote_parts("dstack", xs)]
+    layers = [x if x.ndim > 2 else reshape(x, (*x.shape, 1)) for x in parts]
+    return concatenate(layers, 2)

@@ -64,7 +64,7 @@ def checkpoint(f: Callable) -> Callable:
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         flat, rebuild = tree.flatten((args, kwargs))
         flat = [asarray(x) if _is_array(x) else x for x in flat]
-        places = [k for k, x in enumerate(flat) if _is_array(x) and x.dtype.kind == "f"]
+        places = [k for k, x in enumerate(flat) if _is_floating(x)]
         floating = [flat[k] for k in places]
 
         def call(tensors: list[Tensor]) -> Any:
@@ -104,25 +104,31 @@ def checkpoint(f: Callable) -> Callable:
     return wrapped
 
 
+def _is_floating(x: Any) -> bool:
+    return _is_array(x) and x.dtype.kind == "f"
+
+
 def _inside_jvp(forward: Pushforward, call: Callable, tensors: list[Tensor]) -> Any:
     """`call(tensors)` inside a jvp: primals and tangents are one checkpoint of jvp's caller.
 
     If the caller records, for reverse over forward, it holds neither.
     """
-    along = [forward.dual_of(t) for t in tensors]
-    moving = [k for k, dual in enumerate(along) if dual is not None and dual.tangent is not None]
+    duals = [forward.dual_of(t) for t in tensors]
+    tangents = {k: dual.tangent for k, dual in enumerate(duals) if dual is not None}
+    moving = [k for k, tangent in tangents.items() if tangent is not None]
 
     def primals_and_tangents(primals: list, tangents: list) -> tuple:
         tangent_of = dict(zip(moving, tangents))
         variables = [forward.variable(x, tangent_of.get(k)) for k, x in enumerate(primals)]
         with forward.inside():
             result = call(variables)
-        return tree.map(forward.primal_of, result), tree.map(forward.tangent_of, result)
+        result_primals = tree.map(forward.primal_of, result)
+        return result_primals, tree.map(forward.tangent_of, result)
 
     primals = [forward.primal_of(t) for t in tensors]
-    tangents = [along[k].tangent for k in moving]  # type: ignore[union-attr]
     with forward.outside():
-        results = checkpoint(primals_and_tangents)(primals, tangents)
+        run = checkpoint(primals_and_tangents)
+        results = run(primals, [tangents[k] for k in moving])
     return tree.map(forward.variable, *results)
 
 

@@ -17,7 +17,9 @@ from .promote import promote
 def outer(a: Any, b: Any) -> Tensor:
     """a_i b_j of two vectors, (n, m); what has more axes is flattened first."""
     a, b = promote("outer", (a, b))
-    return mul(reshape(a, (a.size, 1)), reshape(b, (1, b.size)))
+    column = reshape(a, (a.size, 1))
+    row = reshape(b, (1, b.size))
+    return mul(column, row)
 
 
 def tensordot(a: Any, b: Any, axes: Any = 2) -> Tensor:
@@ -28,7 +30,8 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Tensor:
     """
     a, b = promote("tensordot", (a, b))
     of_a, of_b = _paired_axes(axes, a.ndim, b.ndim)
-    if [a.shape[i] for i in of_a] != [b.shape[j] for j in of_b]:
+    sizes = [a.shape[i] for i in of_a]
+    if sizes != [b.shape[j] for j in of_b]:
         raise ValueError(
             f"tensordot: the shapes {a.shape} and {b.shape} do not agree along the axes "
             f"{of_a} and {of_b}"
@@ -37,10 +40,11 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Tensor:
     right = [j for j in range(b.ndim) if j not in of_b]
     left_shape = [a.shape[i] for i in left]
     right_shape = [b.shape[j] for j in right]
-    count = size_of(a.shape[i] for i in of_a)  # of the products in a sum
+    count = size_of(sizes)  # of the products in a sum
     rows = reshape(transpose(a, (*left, *of_a)), (size_of(left_shape), count))
     columns = reshape(transpose(b, (*of_b, *right)), (count, size_of(right_shape)))
-    return reshape(matmul(rows, columns), (*left_shape, *right_shape))
+    products = matmul(rows, columns)
+    return reshape(products, (*left_shape, *right_shape))
 
 
 def _paired_axes(axes: Any, a_ndim: int, b_ndim: int) -> tuple[list[int], list[int]]:
@@ -52,18 +56,28 @@ def _paired_axes(axes: Any, a_ndim: int, b_ndim: int) -> tuple[list[int], list[i
                 f"tensordot: axes {shown(axes)} is more than tensors of {a_ndim} and {b_ndim} "
                 "axes have, or less than 0"
             )
-        return list(range(a_ndim - count, a_ndim)), list(range(count))
+        last_of_a = range(a_ndim - count, a_ndim)
+        return list(last_of_a), list(range(count))
     if not isinstance(axes, (tuple, list)) or len(axes) != 2:
         raise ValueError(
             f"tensordot: axes {shown(axes)} is neither a number of axes nor a pair (of a, of b)"
         )
-    pair = [list(x) if isinstance(x, (tuple, list)) else [x] for x in axes]
-    of_a = [as_axis("tensordot", i, a_ndim) for i in pair[0]]
-    of_b = [as_axis("tensordot", j, b_ndim) for j in pair[1]]
-    has_repeats = len({*of_a}) < len(of_a) or len({*of_b}) < len(of_b)
-    if has_repeats or len(of_a) != len(of_b):
+    first, second = axes
+    of_a = _axes_of_one(first, a_ndim)
+    of_b = _axes_of_one(second, b_ndim)
+    if _has_repeats(of_a) or _has_repeats(of_b) or len(of_a) != len(of_b):
         raise ValueError(f"tensordot: axes {shown(axes)} must name as many axes of both, each once")
     return of_a, of_b
+
+
+def _axes_of_one(axes: Any, ndim: int) -> list[int]:
+    """An axis, or several, as a list of non-negative ones."""
+    several = axes if isinstance(axes, (tuple, list)) else [axes]
+    return [as_axis("tensordot", axis, ndim) for axis in several]
+
+
+def _has_repeats(axes: list[int]) -> bool:
+    return len({*axes}) < len(axes)
 
 
 def dot(a: Any, b: Any) -> Tensor:
@@ -74,7 +88,8 @@ def dot(a: Any, b: Any) -> Tensor:
     a, b = promote("dot", (a, b))
     if not a.ndim or not b.ndim:
         return mul(a, b)
-    return tensordot(a, b, (a.ndim - 1, max(b.ndim - 2, 0)))
+    rows_of_b = max(b.ndim - 2, 0)
+    return tensordot(a, b, (a.ndim - 1, rows_of_b))
 
 
 def inner(a: Any, b: Any) -> Tensor:
@@ -98,6 +113,8 @@ def kron(a: Any, b: Any) -> Tensor:
     for n, m in zip(a_shape, b_shape):
         a_axes += [n, 1]
         b_axes += [1, m]
-    products = mul(reshape(a, tuple(a_axes)), reshape(b, tuple(b_axes)))
+    a_spaced = reshape(a, tuple(a_axes))
+    b_spaced = reshape(b, tuple(b_axes))
+    products = mul(a_spaced, b_spaced)
     sizes = [n * m for n, m in zip(a_shape, b_shape)]
     return reshape(products, tuple(sizes))

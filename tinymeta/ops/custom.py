@@ -63,8 +63,8 @@ class _Call:
                 f"got {shown(pair)}"
             )
         results, self.rebuild = tree.flatten(pair[0])
-        places = {id(y): _ResultAt(k) for k, y in enumerate(results)}
-        self.residuals = tree.map(lambda x: places.get(id(x), x), pair[1])
+        result_at = {id(y): _ResultAt(k) for k, y in enumerate(results)}
+        self.residuals = tree.map(lambda x: result_at.get(id(x), x), pair[1])
         self.results = [detach(asarray(y)) for y in results]
 
     def input_cotangents(self, g: Tensor, y: Tensor, wanted: list[int]) -> list[Tensor | None]:
@@ -76,10 +76,16 @@ class _Call:
         residuals = tree.map(
             lambda x: results[x.place] if type(x) is _ResultAt else x, call.residuals
         )
-        gs = [u if u.dtype.kind == "f" else zeros_like(u) for u in unpack(g, call.results)]
-        shares = self.rules.bwd(residuals, call.rebuild(gs))
-        of_leaves = _by_leaf(self.name, self.rules.arguments(y.inputs), shares)
+        gs = [_cotangent_of_result(u) for u in unpack(g, call.results)]
+        cotangents = self.rules.bwd(residuals, call.rebuild(gs))
+        arguments = self.rules.arguments(y.inputs)
+        of_leaves = _by_leaf(self.name, arguments, cotangents)
         return [of_leaves[self.rules.places[i]] for i in wanted]
+
+
+def _cotangent_of_result(u: Tensor) -> Tensor:
+    """As it is; zeros for a result of integers."""
+    return u if u.dtype.kind == "f" else zeros_like(u)
 
 
 def custom_vjp(f: Callable, fwd: Callable, bwd: Callable) -> Callable:
@@ -139,12 +145,15 @@ def run_as_one(run: Callable, inputs: tuple[Tensor, ...]) -> tuple[Tensor, Any, 
         return state.forward.result_of(partial(run_as_one, run), inputs)
     y, call = run(inputs)
     if state.recording and is_tracked:
-        return Tensor(y.value, call, inputs, {}, next(serials), state.order), call, {}
+        node = Tensor(y.value, call, inputs, {}, next(serials), state.order)
+        return node, call, {}
     return Tensor(y.value), call, {}
 
 
 def _is_floating(x: Any) -> bool:
-    return is_array(x) and not isinstance(x, np.generic) and x.dtype.kind == "f"
+    if not is_array(x) or isinstance(x, np.generic):
+        return False
+    return x.dtype.kind == "f"
 
 
 def _run(name: str, f: Callable, args: tuple, inputs: tuple[Tensor, ...]) -> Any:
@@ -161,44 +170,50 @@ def _run(name: str, f: Callable, args: tuple, inputs: tuple[Tensor, ...]) -> Any
     return result
 
 
-def _by_leaf(name: str, args: tuple, shares: Any) -> list[Tensor | None]:
+def _by_leaf(name: str, args: tuple, cotangents: Any) -> list[Tensor | None]:
     """What bwd returned for each leaf of the arguments; None where there is no derivative."""
-    if isinstance(shares, (tuple, list)) and len(shares) == len(args):
+    is_tuple = isinstance(cotangents, (tuple, list))
+    if is_tuple and len(cotangents) == len(args):
         found: list[Tensor | None] = []
-        for k, (x, share) in enumerate(zip(args, shares)):
-            found += _of_tree(name, x, share, f"[{k}]")
+        for k, (x, g) in enumerate(zip(args, cotangents)):
+            found += _of_tree(name, x, g, f"[{k}]")
         return found
     raise ValueError(
         f"custom_vjp: the bwd of {name} must return a tuple of {len(args)}, a cotangent like each "
-        f"argument, got {shown(shares)}"
+        f"argument, got {shown(cotangents)}"
     )
 
 
-def _of_tree(name: str, x: Any, share: Any, path: str) -> list[Tensor | None]:
-    """The leaves of `share`, a tree like `x`, whose subtrees and leaves may be None."""
-    if share is None:
+def _of_tree(name: str, x: Any, g: Any, path: str) -> list[Tensor | None]:
+    """The leaves of `g`, a tree like `x`, whose subtrees and leaves may be None."""
+    if g is None:
         return [None] * len(tree.leaves(x))
-    parts, theirs = tree.children(x), tree.children(share)
-    if parts is None and theirs is None:
-        return [_of_leaf(name, x, share, path)]
-    if parts and theirs and type(x) is type(share) and list(parts[0]) == list(theirs[0]):
-        found: list[Tensor | None] = []
-        for label, part, share_of_part in zip(parts[0], parts[1], theirs[1]):
-            found += _of_tree(name, part, share_of_part, f"{path}[{label!r}]")
-        return found
+    parts = tree.children(x)  # (labels, subtrees, rebuild), or None of a leaf
+    parts_of_g = tree.children(g)
+    if parts is None and parts_of_g is None:
+        return [_of_leaf(name, x, g, path)]
+    if parts and parts_of_g and type(x) is type(g):
+        labels, subtrees, _ = parts
+        labels_of_g, subtrees_of_g, _ = parts_of_g
+        if list(labels) == list(labels_of_g):
+            found: list[Tensor | None] = []
+            for label, part, part_of_g in zip(labels, subtrees, subtrees_of_g):
+                found += _of_tree(name, part, part_of_g, f"{path}[{label!r}]")
+            return found
     raise ValueError(
-        f"custom_vjp: the bwd of {name} returned {shown(share)} for argument {path}, which is "
+        f"custom_vjp: the bwd of {name} returned {shown(g)} for argument {path}, which is "
         f"{shown(x)}: return a tree like it, or None"
     )
 
 
-def _of_leaf(name: str, x: Any, share: Any, path: str) -> Tensor | None:
+def _of_leaf(name: str, x: Any, g: Any, path: str) -> Tensor | None:
+    """The cotangent of a leaf; None where the leaf is no floating array."""
     if not _is_floating(x):
         return None
-    share = asarray(share)
-    if share.shape != x.shape or share.dtype != x.dtype:
+    g = asarray(g)
+    if g.shape != x.shape or g.dtype != x.dtype:
         raise ValueError(
-            f"custom_vjp: the bwd of {name} returned {share.dtype}{share.shape} for argument "
+            f"custom_vjp: the bwd of {name} returned {g.dtype}{g.shape} for argument "
             f"{path}, which is {x.dtype}{x.shape}: they must agree"
         )
-    return share
+    return g

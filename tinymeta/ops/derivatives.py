@@ -68,7 +68,8 @@ def _by_pullbacks(f: Callable, args: tuple) -> tuple[Callable, list[tuple]]:
     value, pull = vjp(f, *args)
     flat, rebuild = tree.flatten(value)
     _refuse_not_floating(value)
-    return rebuild, [_pulled_leaf(pull, rebuild, flat, k) for k in range(len(flat))]
+    of_leaves = [_pulled_leaf(pull, rebuild, flat, k) for k in range(len(flat))]
+    return rebuild, of_leaves
 
 
 def _pulled_leaf(pull: Callable, rebuild: Callable, flat: list[Tensor], k: int) -> Any:
@@ -119,7 +120,8 @@ def _by_tangents(f: Callable, args: tuple) -> tuple[Callable, list[tuple]]:
         for k, y in enumerate(results):
             shape = (*y.shape, *x.shape)
             parts = [column[k] for column in columns]
-            blocks[k].append(reshape(stack(parts, -1), shape) if parts else zeros(shape, y.dtype))
+            block = reshape(stack(parts, -1), shape) if parts else zeros(shape, y.dtype)
+            blocks[k].append(block)
     return rebuild, [rebuild_arguments(of_leaf) for of_leaf in blocks]
 
 

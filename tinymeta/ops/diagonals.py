@@ -38,7 +38,9 @@ def _triangle(name: str, x: Any, k: Any, keeps: Callable) -> Tensor:
         raise ValueError(f"{name}: matrices (.., n, m) are needed, got shape {x.shape}")
     as_shape(name, x.shape)  # raises for more than any memory: a view may have had none
     n, m = x.shape[-2:]
-    mask = keeps(np.arange(m), np.arange(n)[:, None] + k)  # of bools, with no grid of numbers
+    columns = np.arange(m)
+    on_diagonal = np.arange(n)[:, None] + k  # the column, of each row
+    mask = keeps(columns, on_diagonal)  # of bools, with no grid of numbers
     return where(mask, x, np.zeros((), x.dtype))
 
 
@@ -48,7 +50,8 @@ def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor:
     Raises ValueError for an axis that is not there, or twice the same.
     """
     x, k = asarray(x), _offset("diagonal", offset)
-    i, j = (as_axis("diagonal", axis, x.ndim) for axis in (axis1, axis2))
+    i = as_axis("diagonal", axis1, x.ndim)
+    j = as_axis("diagonal", axis2, x.ndim)
     if i == j:
         raise ValueError(f"diagonal: axis1 and axis2 are both axis {i} of {x.shape}")
     others = [a for a in range(x.ndim) if a not in (i, j)]
@@ -88,5 +91,6 @@ def diag(x: Any, k: int = 0) -> Tensor:
         raise ValueError(f"diag: a vector or a matrix is needed, got shape {x.shape}")
     n = x.size + abs(k)
     as_shape("diag", (n, n))  # raises for one that is too large
-    placed = scatter_add_p(reshape(x, (1, x.size, 1)), _places(n, n, k), size=n * n)
+    column = reshape(x, (1, x.size, 1))
+    placed = scatter_add_p(column, _places(n, n, k), size=n * n)
     return reshape(placed, (n, n))

@@ -49,14 +49,16 @@ def einsum(subscripts: str, *operands: Any) -> Tensor:
             f"einsum: {shown(subscripts)} does not name {len(operands)} operands: "
             "write a term for each, as in 'ij,jk->ik'"
         )
-    factors = [_labelled(term, x) for term, x in zip(terms, promote("einsum", operands))]
+    tensors = promote("einsum", operands)
+    factors = [_labelled(term, x) for term, x in zip(terms, tensors)]
     factors = _in_common_sizes(factors)
     result = _result_labels(after if arrow else None, given, factors)
     product = factors[0]
     for k, factor in enumerate(factors[1:], start=2):
         later = {label for x in factors[k:] for label in x.labels}
         product = _product(product, factor, later | {*result})
-    return _in_order(_summed(product, {*result}), result)
+    total = _summed(product, {*result})
+    return _in_order(total, result)
 
 
 # ---- labels -------------------------------------------------------------------------------------
@@ -92,8 +94,10 @@ def _in_common_sizes(factors: list[_Labelled]) -> list[_Labelled]:
     for x in factors:
         for label, n in zip(x.labels, x.tensor.shape):
             known = sizes.setdefault(label, n)
-            if n != known and not (label[0] == "." and 1 in (n, known)):
-                what = "an axis of ..." if label[0] == "." else repr(label)
+            is_unnamed = label[0] == "."
+            broadcasts = is_unnamed and 1 in (n, known)
+            if n != known and not broadcasts:
+                what = "an axis of ..." if is_unnamed else repr(label)
                 raise ValueError(f"einsum: {what} has the sizes {known} and {n}")
             sizes[label] = n if known == 1 else known
     found = []
@@ -108,10 +112,13 @@ def _result_labels(after: str | None, given: str, factors: list[_Labelled]) -> l
     known = {label for x in factors for label in x.labels}
     dots = _dots(sum(label[0] == "." for label in known))
     if after is None:
-        return [*dots, *sorted(label for label in known if given.count(label) == 1)]
+        single = [label for label in known if given.count(label) == 1]
+        return [*dots, *sorted(single)]
     head, with_dots, tail = after.partition("...")
     labels = [*head, *tail]
-    if len({*labels}) < len(labels) or not {*labels} <= known or (dots and not with_dots):
+    has_repeats = len({*labels}) < len(labels)
+    lacks_dots = dots and not with_dots
+    if has_repeats or lacks_dots or not {*labels} <= known:
         raise ValueError(
             f"einsum: the result {after!r} must have letters of the operands, each once, and ... "
             "if they have it"
@@ -124,16 +131,20 @@ def _result_labels(after: str | None, given: str, factors: list[_Labelled]) -> l
 
 def _summed(x: _Labelled, kept: set[str]) -> _Labelled:
     """The sum over the labels that are not kept."""
-    axes = tuple([i for i, label in enumerate(x.labels) if label not in kept])
+    axes = [i for i, label in enumerate(x.labels) if label not in kept]
     if not axes:
         return x
-    return _Labelled(sum_p(x.tensor, axes=axes), tuple([n for n in x.labels if n in kept]))
+    labels = [label for label in x.labels if label in kept]
+    total = sum_p(x.tensor, axes=tuple(axes))
+    return _Labelled(total, tuple(labels))
 
 
 def _in_order(x: _Labelled, labels: list[str]) -> Tensor:
     """The tensor with its axes in the order of `labels`."""
     axes = [x.labels.index(label) for label in labels]
-    return x.tensor if axes == sorted(axes) else transpose(x.tensor, tuple(axes))
+    if axes == sorted(axes):
+        return x.tensor
+    return transpose(x.tensor, tuple(axes))
 
 
 def _product(a: _Labelled, b: _Labelled, kept: set[str]) -> _Labelled:
@@ -145,10 +156,16 @@ def _product(a: _Labelled, b: _Labelled, kept: set[str]) -> _Labelled:
     over = [label for label in both if label not in kept]
     left = [label for label in a.labels if label not in both]
     right = [label for label in b.labels if label not in both]
-    sizes = dict(zip((*a.labels, *b.labels), (*a.tensor.shape, *b.tensor.shape)))
-    leading, rows, columns = ([sizes[n] for n in labels] for labels in (along, left, right))
-    count = size_of(sizes[n] for n in over)
-    x = reshape(_in_order(a, along + left + over), (*leading, size_of(rows), count))
-    y = reshape(_in_order(b, along + over + right), (*leading, count, size_of(columns)))
+    size = dict(zip(a.labels, a.tensor.shape))
+    size.update(zip(b.labels, b.tensor.shape))
+    leading = [size[n] for n in along]
+    rows = [size[n] for n in left]
+    columns = [size[n] for n in right]
+    count = size_of(size[n] for n in over)
+    x = _in_order(a, along + left + over)
+    y = _in_order(b, along + over + right)
+    x = reshape(x, (*leading, size_of(rows), count))
+    y = reshape(y, (*leading, count, size_of(columns)))
     product = matmul(x, y) if over else mul(x, y)  # (.., n, 1) * (.., 1, m) is all products
-    return _Labelled(reshape(product, (*leading, *rows, *columns)), (*along, *left, *right))
+    result = reshape(product, (*leading, *rows, *columns))
+    return _Labelled(result, (*along, *left, *right))

@@ -26,7 +26,8 @@ product_or_zero: Elementwise
 relu_gradient: Elementwise
 power_p: Elementwise
 
-# name, text, (rule of a, rule of b); in a rule g is the cotangent of the result y, None: no derivative
+# name, text, (rule of a, rule of b); in a rule g is the cotangent of the result y (u where an input is
+# called g); None: no derivative
 # floating: integers become floats first.  result: its dtype, if not the inputs'.  skip: so many inputs
 # keep their own dtype.  branch: on which smooth piece an input lies, for the checks of gradients.
 
@@ -150,8 +151,8 @@ power_p = Elementwise("power", "power(a, b)", (
 
 def _exponent_as_slope(a: Tensor, b: Tensor) -> Tensor:
     """The factor b of the slope b a^(b-1); 0 for the square root at 0, where that is infinite."""
-    square_root = where(equal(a, 0.0), 0.0, b)
-    return where(equal(b, 0.5), square_root, b)
+    zero_at_0 = where(equal(a, 0.0), 0.0, b)
+    return where(equal(b, 0.5), zero_at_0, b)
 
 
 def _log_or_zero(a: Tensor) -> Tensor:

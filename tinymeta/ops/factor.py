@@ -11,7 +11,7 @@ normal equations the error would grow with the square of the condition. With it 
 
 P holds 0, 1 and -1: where two rows change places one also changes its sign, which is a rotation. So
 det P = 1 and det a is the product of U's diagonal. P is constant as long as the same rows are
-exchanged, so no derivative goes through it.
+reordered, so no derivative goes through it.
 
 Where there are no factors there is NaN: from the first pivot of `cholesky` that is not positive on.
 Rules: Giles 2008, "Collected matrix derivative results"; Murray 2016, arXiv:1602.07527.
@@ -34,7 +34,8 @@ from .movement import matrix_transpose
 
 def check_square(name: str, a: Any) -> None:
     """Raise ValueError for what is no matrix (.., n, n)."""
-    if len(a.shape) < 2 or a.shape[-1] != a.shape[-2]:
+    sides = a.shape[-2:]
+    if len(sides) < 2 or sides[0] != sides[1]:
         raise ValueError(f"{name}: the last two axes of {a.shape} must be equal: a square matrix")
 
 
@@ -62,7 +63,9 @@ def _solved_shape(matrix: Any, b: Any, transposed: bool) -> ShapeDtype:
 def parts(stacked: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """P, L and U (.., n, n) of what `lu_p` returns, (.., 3, n, n)."""
     every = slice(None)
-    p, lower, upper = (getitem(stacked, (..., k, every, every)) for k in range(3))
+    p = getitem(stacked, (..., 0, every, every))
+    lower = getitem(stacked, (..., 1, every, every))
+    upper = getitem(stacked, (..., 2, every, every))
     return p, lower, upper
 
 
@@ -96,7 +99,8 @@ def _matrix_rule(g: Tensor, x: Tensor, matrix: Tensor, b: Tensor, transposed: bo
     """From dL x + L dx = db:  - (L^-T g) x', of which the lower triangle was read."""
     of_b = triangular_solve_p(matrix, g, transposed=not transposed)
     left, right = (x, of_b) if transposed else (of_b, x)
-    return masked(matmul_p(left, matrix_transpose(right)), -_lower_mask(x.shape[-2], 1.0))
+    product = matmul_p(left, matrix_transpose(right))
+    return masked(product, -_lower_mask(x.shape[-2], 1.0))
 
 
 def _lu_rule(g: Tensor, y: Tensor, a: Tensor) -> Tensor:
@@ -110,8 +114,8 @@ def _lu_rule(g: Tensor, y: Tensor, a: Tensor) -> Tensor:
     of_upper = masked(of_upper, 1.0 - below)
     from_lower: Any = matmul_p(matrix_transpose(lower), of_lower)
     s = masked(from_lower - matmul_p(of_upper, matrix_transpose(upper)), below)
-    shares: Any = triangular_solve_p(matrix_transpose(upper), matrix_transpose(s), transposed=True)
-    total = of_upper + matrix_transpose(shares)
+    solved: Any = triangular_solve_p(matrix_transpose(upper), matrix_transpose(s), transposed=True)
+    total = of_upper + matrix_transpose(solved)
     return matmul_p(p, triangular_solve_p(lower, total, transposed=True))
 
 
@@ -133,7 +137,8 @@ triangular_solve_p = Primitive("triangular_solve", shape=_solved_shape, family="
 def pivots(factors: Tensor) -> Tensor:
     """The diagonals of U, (.., n), of what `lu_p` returns: a determinant is the product of one."""
     _, _, upper = parts(factors)
-    return sum_p(masked(upper, np.eye(upper.shape[-1])), axes=(upper.ndim - 1,))
+    diagonal = masked(upper, np.eye(upper.shape[-1]))
+    return sum_p(diagonal, axes=(upper.ndim - 1,))
 
 
 def solution(factors: Tensor, b: Tensor) -> Tensor:
@@ -141,7 +146,9 @@ def solution(factors: Tensor, b: Tensor) -> Tensor:
 
     factors: what `lu_p` returns; its leading axes broadcast to those of b.
     """
-    tasks = (*b.shape[:-2], *factors.shape[-2:])
-    p, lower, upper = (broadcast_to(x, tasks) for x in parts(factors))
-    y = triangular_solve_p(lower, matmul_p(matrix_transpose(p), b), transposed=False)
+    leading = b.shape[:-2]
+    sides = factors.shape[-2:]
+    p, lower, upper = (broadcast_to(x, (*leading, *sides)) for x in parts(factors))
+    reordered = matmul_p(matrix_transpose(p), b)
+    y = triangular_solve_p(lower, reordered, transposed=False)
     return triangular_solve_p(matrix_transpose(upper), y, transposed=True)

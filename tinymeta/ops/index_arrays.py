@@ -45,9 +45,12 @@ def getitem(x: Tensor, index: Any) -> Tensor:
     first = 0 if are_apart else axes[0]
     others = [axis for axis in range(x.ndim) if axis not in axes]
     sizes = [x.shape[axis] for axis in axes]
-    before, after = ([x.shape[a] for a in part] for part in (others[:first], others[first:]))
-    ordered = transpose(x, (*others[:first], *axes, *others[first:]))
-    flat = reshape(ordered, (*before, size_of(sizes), *after))
+    before = others[:first]
+    after = others[first:]
+    ordered = transpose(x, (*before, *axes, *after))
+    before_sizes = [x.shape[axis] for axis in before]
+    after_sizes = [x.shape[axis] for axis in after]
+    flat = reshape(ordered, (*before_sizes, size_of(sizes), *after_sizes))
     return take(flat, _flat_places(places, sizes, picked_shape), first)
 
 
@@ -68,7 +71,8 @@ def _as_index(part: Any) -> Any:
         found = asarray(np.zeros(0, np.int64) if is_empty else part)
     except (TypeError, ValueError) as error:
         raise TypeError(f"{_NAME}: {error}") from None
-    if found.dtype.kind not in "biu" or (found.dtype == bool and not found.shape):
+    is_one_bool = found.dtype == bool and not found.shape
+    if is_one_bool or found.dtype.kind not in "biu":
         raise TypeError(
             f"a tensor is indexed with integers, masks of its axes, slices, None and ..., not with "
             f"an index of {found.dtype}{found.shape}"
@@ -132,7 +136,10 @@ def _arrays_of(part: Any, shape: Shape) -> list[Tensor]:
 def _flat_places(places: list[tuple[int, Tensor]], sizes: list[int], shape: Shape) -> Tensor:
     """Where in the axes put together what the index arrays name lies."""
     flat = asarray(np.zeros(shape, np.int64))
-    for (_, i), stride in zip(places, np.cumprod([1, *sizes[:0:-1]])[::-1].tolist()):
+    strides = [1]  # of the last axis, and so on to the first
+    for size in sizes[:0:-1]:
+        strides.append(strides[-1] * size)
+    for (_, i), stride in zip(places, reversed(strides)):
         flat = add(flat, mul(i, stride))
     return flat
 
@@ -150,7 +157,8 @@ def scatter_add(values: Any, indices: Any, size: int, axis: int = 0) -> Tensor:
     ndim = max(values.ndim - indices.ndim, 0) + 1  # of the result
     axis = as_axis("scatter_add", axis, ndim)
     end = axis + indices.ndim
-    before, after = values.shape[:axis], values.shape[end:]
+    before = values.shape[:axis]
+    after = values.shape[end:]
     if values.shape[axis:end] != indices.shape:
         raise ValueError(
             f"scatter_add: the axes of values {values.shape} from axis {axis} on must be those of "
@@ -159,4 +167,6 @@ def scatter_add(values: Any, indices: Any, size: int, axis: int = 0) -> Tensor:
     shape = as_shape("scatter_add", (*before, count, *after))
     places = checked_indices("scatter_add", indices, count)
     flat = reshape(values, (size_of(before), indices.size, size_of(after)))
-    return reshape(scatter_add_p(flat, reshape(places, (indices.size,)), size=count), shape)
+    flat_places = reshape(places, (indices.size,))
+    added = scatter_add_p(flat, flat_places, size=count)
+    return reshape(added, shape)

@@ -51,7 +51,8 @@ def _system(name: str, a: Any, b: Any) -> tuple[Any, Any, bool]:
     a, b = _floating(name, a, b)
     is_vector = b.ndim == 1
     columns = expand_dims(b, -1) if is_vector else b
-    if a.ndim < 2 or columns.ndim < 2 or columns.shape[-2] != a.shape[-2]:
+    are_matrices = a.ndim > 1 and columns.ndim > 1
+    if not are_matrices or columns.shape[-2] != a.shape[-2]:
         raise ValueError(
             f"{name}: {a.shape} and {b.shape} do not fit: the matrix is (.., m, n) and the right "
             "side (m,) or (.., m, k)"
@@ -69,7 +70,9 @@ def _refuse(x: Tensor, is_bad: Callable, problem: str) -> None:
     def test(values: np.ndarray) -> None:
         bad = np.asarray(is_bad(values))
         if bad.any():
-            of = f"{bad.sum()} of {bad.size} matrices are" if bad.size > 1 else "the matrix is"
+            of = "the matrix is"
+            if bad.size > 1:
+                of = f"{bad.sum()} of {bad.size} matrices are"
             raise np.linalg.LinAlgError(problem.format(of=of))
 
     if x.size:
@@ -78,7 +81,8 @@ def _refuse(x: Tensor, is_bad: Callable, problem: str) -> None:
 
 def _has_zero(values: np.ndarray) -> np.ndarray:
     """Has a matrix a 0 on its diagonal?"""
-    return (np.diagonal(values, axis1=-2, axis2=-1) == 0).any(-1)
+    diagonals = np.diagonal(values, axis1=-2, axis2=-1)
+    return (diagonals == 0).any(-1)
 
 
 def _has_nan(values: np.ndarray) -> np.ndarray:
@@ -98,7 +102,8 @@ def cholesky(a: Any) -> Tensor:
     (a,) = _floating("cholesky", a)
     check_square("cholesky", a)
     found = cholesky_p((a + matrix_transpose(a)) * 0.5)
-    if isinstance(a.value, np.ndarray) and np.isfinite(a.value).all():  # else NaN stays NaN
+    is_known = isinstance(a.value, np.ndarray)
+    if is_known and np.isfinite(a.value).all():  # else NaN stays NaN
         how = "add a multiple of the identity, or make sure that it is symmetric"
         _refuse(found, _has_nan, f"cholesky: {{of}} not positive definite: {how}")
     return found
@@ -135,7 +140,8 @@ def inv(a: Any) -> Tensor:
     """
     (a,) = _floating("inv", a)
     check_square("inv", a)
-    return _solution("inv", a, np.eye(a.shape[-1], dtype=a.dtype))
+    identity = np.eye(a.shape[-1], dtype=a.dtype)
+    return _solution("inv", a, identity)
 
 
 def _solution(name: str, a: Any, b: Any) -> Tensor:
@@ -180,7 +186,8 @@ def slogdet(a: Any) -> SlogdetResult:
     ValueError for a matrix that is not square.
     """
     numbers = _pivots("slogdet", a)
-    return SlogdetResult(prod(sign(numbers), -1), sum(log(abs(numbers)), -1))
+    signs = prod(sign(numbers), -1)
+    return SlogdetResult(signs, sum(log(abs(numbers)), -1))
 
 
 # ---- least squares -------------------------------------------------------------------------------
@@ -222,13 +229,16 @@ def lstsq(a: Any, b: Any) -> LstsqResult:
     q, lower = _orthonormal(a if m >= n else matrix_transpose(a))
     _refuse(lower, _has_nan, "lstsq: {of} without full rank, or nearly so: drop or add columns")
     q, columns = broadcast_leading_axes("lstsq", q, b, 2)
-    lower = broadcast_to(lower, (*q.shape[:-2], *lower.shape[-2:]))
+    leading = q.shape[:-2]
+    lower = broadcast_to(lower, (*leading, *lower.shape[-2:]))
     if m >= n:
         x: Any = triangular_solve_p(lower, matmul_p(matrix_transpose(q), columns), transposed=True)
     else:
         x = matmul_p(q, triangular_solve_p(lower, columns, transposed=False))
     missed: Any = matmul(a, x) - b
-    residuals = sum(square(missed), -2) if m > n else asarray(np.zeros(0, a.dtype))
+    residuals = asarray(np.zeros(0, a.dtype))
+    if m > n:
+        residuals = sum(square(missed), -2)
     return LstsqResult(_as_given(x, is_vector), residuals, min(m, n))
 
 

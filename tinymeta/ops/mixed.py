@@ -39,13 +39,15 @@ class _Gradient:
         self.f, self.count = f, count
 
     def input_cotangents(self, g: Tensor, y: Tensor, wanted: list[int]) -> list[Tensor]:
-        theta, closed_over = list(y.inputs[: self.count]), y.inputs[self.count :]
+        theta = list(y.inputs[: self.count])
+        closed_over = y.inputs[self.count :]
 
         def gradients(theta):
             return _gradients(self.f, theta, closed_over)
 
         with setting(region=next(serials)):  # a compiler must not keep the first run for this one
-            _, products = jvp(gradients, (theta,), (unpack(g, theta),))
+            tangents = unpack(g, theta)
+            _, products = jvp(gradients, (theta,), (tangents,))
         return [products[i] for i in wanted]
 
 

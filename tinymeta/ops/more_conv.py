@@ -36,19 +36,27 @@ def conv2d(
     kernels = _dilated("conv2d", w, pair_of("conv2d", 1, dilation=dilation))
     if groups == 1:
         return conv.conv2d(x, kernels, stride=stride, padding=padding)
-    channels, inside, outputs = x.shape[-1:], w.shape[-2:-1], w.shape[-1:]
-    if x.ndim < 4 or w.ndim < 4 or channels != (inside[0] * groups,) or outputs[0] % groups:
+    if not _fit_groups(x, w, groups):
         raise ValueError(
             f"conv2d: x {x.shape} and w {w.shape} do not fit {groups} groups: x is (.., N, H, W, "
             "C) and w (.., h, w, C / groups, O), C and O divisible by groups"
         )
-    x_groups = reshape(x, (*x.shape[:-1], groups, *inside))
-    w_groups = reshape(kernels, (*kernels.shape[:-1], groups, outputs[0] // groups))
+    inside, outputs = w.shape[-2:]
+    x_groups = reshape(x, (*x.shape[:-1], groups, inside))
+    w_groups = reshape(kernels, (*kernels.shape[:-1], groups, outputs // groups))
     y = conv.conv2d(
         moveaxis(x_groups, -2, -5), moveaxis(w_groups, -2, -5), stride=stride, padding=padding
     )  # (.., G, N, H', W', O / G)
     together = moveaxis(y, -5, -2)
-    return reshape(together, (*together.shape[:-2], *outputs))
+    return reshape(together, (*together.shape[:-2], outputs))
+
+
+def _fit_groups(x: Tensor, w: Tensor, groups: int) -> bool:
+    """Can x (.., N, H, W, C) and w (.., h, w, C / groups, O) be split into so many groups?"""
+    if x.ndim < 4 or w.ndim < 4:
+        return False
+    inside, outputs = w.shape[-2:]
+    return x.shape[-1] == inside * groups and outputs % groups == 0
 
 
 def _dilated(name: str, w: Tensor, dilation: Pair) -> Tensor:
@@ -111,18 +119,20 @@ def conv_transpose2d(
         )
     name = "conv_transpose2d"
     w = _dilated(name, w, pair_of(name, 1, dilation=dilation))
-    steps, more = pair_of(name, 1, stride=stride), pair_of(name, 0, output_padding=output_padding)
+    steps = pair_of(name, 1, stride=stride)
+    more = pair_of(name, 0, output_padding=output_padding)
     pads = padding_of(name, padding)
-    if max(more[0] - steps[0], more[1] - steps[1]) >= 0:
+    if more[0] >= steps[0] or more[1] >= steps[1]:
         raise ValueError(f"{name}: output_padding {more} must be less than the stride {steps}")
-    places, kernel = x.shape[-3:-1], w.shape[-4:-2]
+    places = x.shape[-3:-1]
+    kernel = w.shape[-4:-2]
     image = []
     for k, (n, step) in enumerate(zip(places, steps)):
         whole = (n - 1) * step + kernel[k]  # before anything is cut off
         if isinstance(pads, str):
             size = n * step if pads == "same" else whole
         else:
-            size = whole - pads[k][0] - pads[k][1]
+            size = whole - sum(pads[k])
         image.append(size + more[k])
     if min(*image, *places) < 1:
         raise ValueError(f"{name}: the padding {padding} leaves nothing of {places} places")

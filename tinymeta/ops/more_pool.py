@@ -45,20 +45,31 @@ def max_pool2d(
     geometry = _with_last_windows("max_pool2d", geometry, padding, ceil_mode)
     if gaps == (1, 1):
         return pool.max_pool2d(x, window, stride=geometry.stride, padding=geometry.pads)
-    least = -np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min if x.dtype != bool else False
     before = [(0, 0)] * (x.ndim - 3)
-    padded = pad(x, [*before, *geometry.pads, (0, 0)], least)
+    padded = pad(x, [*before, *geometry.pads, (0, 0)], _least_of(x.dtype))
     slices = []
     for y in range(0, reach[0], gaps[0]):
+        rows = _every_window(y, geometry, 0)
         for z in range(0, reach[1], gaps[1]):
-            ends = [
-                b + (n - 1) * s + 1 for b, n, s in zip((y, z), geometry.result, geometry.stride)
-            ]
-            rows, columns = (slice(b, e, s) for b, e, s in zip((y, z), ends, geometry.stride))
+            columns = _every_window(z, geometry, 1)
             slices.append(padded[..., rows, columns, :])
     candidates = stack(slices, -1)
     places = argmax(candidates, -1)
     return squeeze(take_along_axis(candidates, places[..., None], -1), -1)
+
+
+def _least_of(dtype: np.dtype) -> float | bool:
+    """What is never larger than a number of this dtype."""
+    if dtype.kind == "f":
+        return -np.inf
+    return False if dtype == bool else np.iinfo(dtype).min
+
+
+def _every_window(first: int, geometry: Geometry, axis: int) -> slice:
+    """Along one axis: the place `first` of the first window, and the same one of all others."""
+    count, stride = geometry.result[axis], geometry.stride[axis]
+    last = first + (count - 1) * stride
+    return slice(first, last + 1, stride)
 
 
 def avg_pool2d(
@@ -84,15 +95,18 @@ def avg_pool2d(
     means = pool.avg_pool2d(x, window, stride=geometry.stride, padding=geometry.pads)
     if not count_include_pad or asked.pads == ((0, 0), (0, 0)):
         return means
-    shares = [_share_inside(geometry, asked, axis) for axis in (0, 1)]
-    share = shares[0][:, None, None] * shares[1][None, :, None]  # (H', W', 1)
+    of_rows = _share_inside(geometry, asked, 0)
+    of_columns = _share_inside(geometry, asked, 1)
+    share = np.outer(of_rows, of_columns)[..., None]  # (H', W', 1)
     return mul(means, asarray(share.astype(means.dtype)))
 
 
 def _share_inside(geometry: Geometry, asked: Geometry, axis: int) -> np.ndarray:
     """Of the places of each window that count, how many are in the image; along one axis."""
-    n, (before, after) = geometry.image[axis], asked.pads[axis]
-    begins = np.arange(geometry.result[axis]) * geometry.stride[axis] - before
+    n = geometry.image[axis]
+    before, after = asked.pads[axis]
+    windows = np.arange(geometry.result[axis])
+    begins = windows * geometry.stride[axis] - before
     ends = begins + geometry.kernel[axis]
     inside = np.minimum(ends, n) - np.maximum(begins, 0)
     return inside / (np.minimum(ends, n + after) - begins)
@@ -107,9 +121,10 @@ def _with_last_windows(name: str, geometry: Geometry, padding: Any, ceil_mode: b
     for n, k, s, (before, after) in zip(
         geometry.image, geometry.kernel, geometry.stride, geometry.pads
     ):
-        places = -(-(n + before + after - k) // s) + 1  # rounded up
-        if (places - 1) * s >= n + before:
-            places -= 1
-        pads.append((before, max(after, (places - 1) * s + k - n - before)))
+        steps = -(-(n + before + after - k) // s)  # to the last window, rounded up
+        if steps * s >= n + before:
+            steps -= 1
+        needed = steps * s + k - n - before
+        pads.append((before, max(after, needed)))
     rows, columns = pads
     return geometry._replace(pads=(rows, columns))

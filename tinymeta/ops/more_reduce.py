@@ -14,11 +14,14 @@ from .join import concatenate
 from .movement import astype, reshape, transpose
 from .promote import promote
 
+_IN_64_BITS = {"b": np.int64, "i": np.int64, "u": np.uint64}
+
 
 def widened(x: Any) -> Tensor:
     """`x` in what its sums are computed in: integers in 64 bits, bools counted."""
     x = asarray(x)
-    return astype(x, {"b": np.int64, "i": np.int64, "u": np.uint64}.get(x.dtype.kind, x.dtype))
+    dtype = _IN_64_BITS.get(x.dtype.kind, x.dtype)
+    return astype(x, dtype)
 
 
 def prod(x: Any, axis: Axes = None, keepdims: bool = False) -> Tensor:
@@ -31,16 +34,17 @@ def prod(x: Any, axis: Axes = None, keepdims: bool = False) -> Tensor:
     check_flag("prod", keepdims=keepdims)
     axes = as_axes("prod", axis, x.ndim)
     kept = without(x.shape, axes)
-    others = [i for i in range(x.ndim) if i not in axes]
+    shape = with_ones(x.shape, axes) if keepdims else kept
     if x.size == 0:
-        return asarray(np.ones(with_ones(x.shape, axes) if keepdims else kept, x.dtype))
+        return asarray(np.ones(shape, x.dtype))
+    others = [i for i in range(x.ndim) if i not in axes]
     rows = reshape(transpose(x, (*axes, *others)), (-1, *kept))
     while rows.shape[0] > 1:
         half = rows.shape[0] // 2
         product = rows[:half] * rows[half : 2 * half]
         rest = rows[2 * half :]
         rows = concatenate([product, rest]) if rest.shape[0] else product
-    return reshape(rows, with_ones(x.shape, axes) if keepdims else kept)
+    return reshape(rows, shape)
 
 
 def any(x: Any, axis: Axes = None, keepdims: bool = False) -> Tensor:
@@ -72,7 +76,8 @@ def linspace(
     check_whole("linspace", 0, num=num)
     check_flag("linspace", endpoint=endpoint)
     for x in (start, stop):
-        if not is_number(x) and not (is_array(x) and x.shape == ()):
+        is_scalar = is_array(x) and x.shape == ()
+        if not is_scalar and not is_number(x):
             raise ValueError(f"linspace: start and stop are numbers or 0-d tensors, not {shown(x)}")
     a, b = promote("linspace", (start, stop), floating=True)
     as_shape("linspace", num)  # raises for more than the memory

@@ -52,11 +52,11 @@ def registers(texts: Iterable[str], capability: tuple[int, int] = (9, 0)) -> dic
         return estimated
     with ThreadPoolExecutor(cores()) as pool:
         said = pool.map(lambda text: _assembled(path, text, capability), texts)
-    return {text: _told(words) or estimated[text] for text, words in zip(texts, said)}
+    return {text: _reported(words) or estimated[text] for text, words in zip(texts, said)}
 
 
-def _told(words: str) -> Registers | None:
-    """What the assembler tells in its words, if it does."""
+def _reported(words: str) -> Registers | None:
+    """The registers that the assembler reports in its words; None if it reports none."""
     used, spilt = _USED.search(words), _SPILT.search(words)
     return Registers(int(used[1]), int(spilt[1]) if spilt else 0) if used else None
 

@@ -77,13 +77,16 @@ def _find_queries(path: Path) -> list[_Query]:
 def _ask(asked: tm.meta.Method, params: Any, support: Any, images: np.ndarray) -> np.ndarray:
     """The probability of each class of the support set for each image: (Q, K)."""
     x = from_zero_to_one(support.images)
-    seen = tm.Batch(x[None], support.labels[None].astype(np.int64))
-    logits = [
-        np.asarray(asked.predict(params, seen, images[None, k : k + _BATCH]))[0]
-        for k in range(0, len(images), _BATCH)
-    ]
+    labels = support.labels.astype(np.int64)
+    seen = tm.Batch(x[None], labels[None])
+    logits = []
+    for k in range(0, len(images), _BATCH):
+        batch = images[k : k + _BATCH]
+        of_batch = asked.predict(params, seen, batch[None])
+        logits.append(np.asarray(of_batch)[0])
     # A network with more outputs than there are classes here is not asked about the others.
-    return pictures.probabilities(np.concatenate(logits)[:, : len(support)])
+    of_classes = np.concatenate(logits)[:, : len(support)]
+    return pictures.probabilities(of_classes)
 
 
 def _print_table(rows: list[list[str]]) -> None:
@@ -92,7 +95,8 @@ def _print_table(rows: list[list[str]]) -> None:
         rows = [row[:-1] for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows)]
     for row in rows:
-        print("  ".join(text.ljust(width) for text, width in zip(row, widths)).rstrip())
+        cells = [text.ljust(width) for text, width in zip(row, widths)]
+        print("  ".join(cells).rstrip())
 
 
 def _tell_mistakes(
@@ -103,9 +107,11 @@ def _tell_mistakes(
     known = [k for k, query in enumerate(queries) if query.label in numbers]
     if not known:
         return
-    labels = np.array([numbers[queries[k].label or ""] for k in known])
+    names = [queries[k].label or "" for k in known]
+    labels = np.array([numbers[name] for name in names])
     right = shares[known].argmax(-1) == labels
-    print(f"accuracy {right.mean():.4g}: {right.sum()} of {len(known)} right")
+    count = right.sum()
+    print(f"accuracy {right.mean():.4g}: {count} of {len(known)} right")
     seen = tm.Batch(from_zero_to_one(support.images), support.labels)
     asked = tm.Batch(images[known], labels)
     found = pictures.mistakes_of_task(seen, asked, shares[known], support.names)

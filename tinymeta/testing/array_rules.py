@@ -53,12 +53,14 @@ def cumulative_sum(g: GrowingProgram, step: Step, rng: Random) -> None:
 
 def expand_dims(g: GrowingProgram, step: Step, rng: Random) -> None:
     x = g.pick(step.back)
-    g.add("expand_dims", x, axis=-rng.randint(1, len(g.shape(x)) + 1))
+    new_ndim = len(g.shape(x)) + 1
+    g.add("expand_dims", x, axis=-rng.randint(1, new_ndim))
 
 
 def squeeze(g: GrowingProgram, step: Step, rng: Random) -> None:
     x = g.pick(step.back)
-    axes = [k - len(g.shape(x)) for k, n in enumerate(g.shape(x)) if n == 1]
+    shape = g.shape(x)
+    axes = [k - len(shape) for k, n in enumerate(shape) if n == 1]
     if not axes:
         raise Rejected
     g.add("squeeze", x, axis=rng.choice(axes))
@@ -66,19 +68,23 @@ def squeeze(g: GrowingProgram, step: Step, rng: Random) -> None:
 
 def swap_axes(g: GrowingProgram, step: Step, rng: Random) -> None:
     x = g.pick(step.back)
-    g.add(step.op, x, _random_axis(g, x, rng), _random_axis(g, x, rng))
+    first = _random_axis(g, x, rng)
+    g.add(step.op, x, first, _random_axis(g, x, rng))
 
 
 def transpose(g: GrowingProgram, step: Step, rng: Random) -> None:
     x = g.pick(step.back)
     axes = range(-len(g.shape(x)), 0)
-    g.add("transpose", x, (*(0 for _ in g.task_axis), *rng.sample(axes, len(axes))))
+    of_tasks = [0 for _ in g.task_axis]
+    order = rng.sample(axes, len(axes))
+    g.add("transpose", x, (*of_tasks, *order))
 
 
 def reshape(g: GrowingProgram, step: Step, rng: Random) -> None:
     x = g.pick(step.back)
     shape = g.shape(x)
-    g.reshape(x, rng.choice([(math.prod(shape),), (1, *shape), (*shape, 1), shape[::-1]]))
+    flat = (math.prod(shape),)
+    g.reshape(x, rng.choice([flat, (1, *shape), (*shape, 1), shape[::-1]]))
 
 
 def broadcast_to(g: GrowingProgram, step: Step, rng: Random) -> None:
@@ -86,30 +92,35 @@ def broadcast_to(g: GrowingProgram, step: Step, rng: Random) -> None:
     x = g.pick(step.back)
     if g.task_axis:
         raise Rejected
-    sizes = tuple(rng.randint(1, 3) if n == 1 else n for n in g.shape(x))
-    g.add("broadcast_to", x, (*rng.choice([(), (2,)]), *sizes))
+    sizes = [rng.randint(1, 3) if n == 1 else n for n in g.shape(x)]
+    new_axes = rng.choice([(), (2,)])
+    g.add("broadcast_to", x, (*new_axes, *sizes))
 
 
 def slice_(g: GrowingProgram, step: Step, rng: Random) -> None:
     x = g.pick(step.back)
     sides = g.shape(x)
     starts = [rng.randrange(n) for n in sides]
-    slices = [
-        slice(start, rng.randint(start + 1, n), rng.randint(1, 2))
-        for start, n in zip(starts, sides)
-    ]
-    g.add("slice", x, slices=(*(slice(None) for _ in g.task_axis), *slices))
+    slices = [slice(None) for _ in g.task_axis]
+    for start, n in zip(starts, sides):
+        stop = rng.randint(start + 1, n)
+        slices.append(slice(start, stop, rng.randint(1, 2)))
+    g.add("slice", x, slices=tuple(slices))
 
 
 def pad(g: GrowingProgram, step: Step, rng: Random) -> None:
     x = g.pick(step.back)
-    widths = [(rng.randint(0, 1), rng.randint(0, 1)) for _ in g.shape(x)]
-    g.add("pad", x, [*((0, 0) for _ in g.task_axis), *widths], value=rng.choice([0.0, 0.5]))
+    widths = [(0, 0) for _ in g.task_axis]
+    for _ in g.shape(x):
+        before = rng.randint(0, 1)
+        widths.append((before, rng.randint(0, 1)))
+    g.add("pad", x, widths, value=rng.choice([0.0, 0.5]))
 
 
 def join(g: GrowingProgram, step: Step, rng: Random) -> None:
     x = g.pick(step.back)
-    g.add(step.op, [x, g.same_shape_as(x, step.other)], axis=_random_axis(g, x, rng))
+    other = g.same_shape_as(x, step.other)
+    g.add(step.op, [x, other], axis=_random_axis(g, x, rng))
 
 
 # ---- indices ------------------------------------------------------------------------------------
@@ -118,13 +129,15 @@ def join(g: GrowingProgram, step: Step, rng: Random) -> None:
 def take(g: GrowingProgram, step: Step, rng: Random) -> None:
     x = g.pick(step.back)
     axis = _random_axis(g, x, rng)
+    size = g.shape(x)[axis]
     places: Any
     if step.op == "take":
-        places = [rng.randrange(g.shape(x)[axis]) for _ in range(rng.randint(1, 4))]
+        count = rng.randint(1, 4)
+        places = [rng.randrange(size) for _ in range(count)]
     else:
         sizes = list(g.shape(x))
         sizes[axis] = rng.randint(1, 3)
-        places = g.new_input(tuple(sizes), below=g.shape(x)[axis])
+        places = g.new_input(tuple(sizes), below=size)
     g.add(step.op, x, places, axis=axis)
 
 
@@ -166,7 +179,8 @@ def factor(g: GrowingProgram, step: Step, rng: Random) -> None:
     size = math.prod(g.shape(x))
     n = 2 if size % 4 == 0 else 1
     entries = g.reshape(x, (size // (n * n), n, n))
-    matrix = g.add("add", entries, [[3.0 if i == j else 0.0 for j in range(n)] for i in range(n)])
+    diagonal = [[3.0, 0.0], [0.0, 3.0]] if n == 2 else [[3.0]]
+    matrix = g.add("add", entries, diagonal)
     if step.op == "triangular_solve":
         g.add(step.op, matrix, entries, transposed=rng.random() < 0.5)
     else:
@@ -180,19 +194,26 @@ def _window(image: Sequence[int], rng: Random) -> tuple[int, ...]:
 def convolve(g: GrowingProgram, step: Step, rng: Random) -> None:
     x = g.image(g.pick(step.back))
     n, *image, channels = g.shape(x)
-    kernel, out = _window(image, rng), rng.randint(1, 2)
+    kernel = _window(image, rng)
+    out = rng.randint(1, 2)
     stride = rng.choice([(1, 1), (2, 2), (1, 2)])
     if step.op == "conv2d":
         padding = rng.choice(["same", "valid", ((0, 1), (1, 0))])
-        g.add("conv2d", x, g.new_input((*kernel, channels, out)), stride=stride, padding=padding)
+        w = g.new_input((*kernel, channels, out))
+        g.add("conv2d", x, w, stride=stride, padding=padding)
     elif step.op == "conv_weight":
         geometry = geometry_of(step.op, image, kernel, stride, "same")
-        g.add("conv_weight", x, g.new_input((n, *geometry.result, out)), geometry=geometry)
+        cotangent = g.new_input((n, *geometry.result, out))
+        g.add("conv_weight", x, cotangent, geometry=geometry)
     else:
         # An image whose convolution is `x`, perhaps with rows left over.
-        before = [(m - 1) * s + k + rng.randrange(s) for m, k, s in zip(image, kernel, stride)]
+        before = []
+        for m, k, s in zip(image, kernel, stride):
+            left_over = rng.randrange(s)
+            before.append((m - 1) * s + k + left_over)
         geometry = geometry_of(step.op, before, kernel, stride, "valid")
-        g.add("conv_input", x, g.new_input((*kernel, out, channels)), geometry=geometry)
+        w = g.new_input((*kernel, out, channels))
+        g.add("conv_input", x, w, geometry=geometry)
 
 
 def pool(g: GrowingProgram, step: Step, rng: Random) -> None:

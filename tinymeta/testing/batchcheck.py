@@ -64,18 +64,23 @@ def check_batch(
         where = slice(i, i + 1) if one is None else int(i)
         alone = examine("check_batch", one or f, _picked(args, batched, axis, where), None)
         y_alone, pull_alone = vjp(alone.function, *alone.inputs)
-        counts, counts_alone = (len(whole.inputs), len(ys)), (len(alone.inputs), len(y_alone))
+        counts = len(whole.inputs), len(ys)
+        counts_alone = len(alone.inputs), len(y_alone)
         if counts != counts_alone:
             raise AssertionError(
                 f"check_batch: {whole.name} has {counts[0]} inputs and {counts[1]} outputs, and "
                 f"{alone.name} of one example {counts_alone[0]} and {counts_alone[1]}"
             )
         u = [np.asarray(rng.normal(size=y.shape), y.dtype) for y in y_alone]
-        _compare(whole.name, i, "output", _at(ys, axis, where), y_alone, map(str, range(len(ys))))
+        y_whole = _at(ys, axis, where)
+        numbers = map(str, range(len(ys)))
+        _compare(whole.name, i, "output", y_whole, y_alone, numbers)
         u_whole = [_placed(a, y.shape, axis, where) for a, y in zip(u, ys)]
-        gs, gs_alone = pull(tuple(u_whole)), pull_alone(tuple(u))
+        gs = pull(tuple(u_whole))
+        gs_alone = pull_alone(tuple(u))
         # What has examples is shorter, or has an axis less, with one of them alone.
-        batches = [x.shape != x_alone.shape for x, x_alone in zip(whole.inputs, alone.inputs)]
+        pairs = zip(whole.inputs, alone.inputs)
+        batches = [x.shape != x_alone.shape for x, x_alone in pairs]
         own = _own_part(gs, batches, axis, where)
         _compare(whole.name, i, "the gradient of", own, gs_alone, whole.names)
         _refuse_others(whole, i, gs, batches, axis)
@@ -84,12 +89,14 @@ def check_batch(
 
 def _numbers_of_examples(args: tuple, batched: Sequence[int], axis: int) -> set[int]:
     """How many examples the arrays at the places `batched` have. Raises ValueError for no place."""
-    if not isinstance(batched, Iterable) or any(k not in range(len(args)) for k in batched):
+    places = range(len(args))
+    if not isinstance(batched, Iterable) or any(k not in places for k in batched):
         raise ValueError(
             f"check_batch: batched={batched!r} must be places among the {len(args)} arguments, "
             "such as (0,)"
         )
-    arrays = [x for k in batched for x in tree.leaves(args[k]) if getattr(x, "ndim", 0)]
+    leaves = [x for k in batched for x in tree.leaves(args[k])]
+    arrays = [x for x in leaves if getattr(x, "ndim", 0)]
     return {x.shape[axis] if x.ndim > axis else 0 for x in arrays}
 
 
@@ -101,7 +108,10 @@ def _picked(args: tuple, batched: Sequence[int], axis: int, where: Any) -> tuple
     """The arguments with one example of those that are batched."""
     index = _index(axis, where)
     pick = lambda x: x[index] if getattr(x, "ndim", 0) else x
-    return tuple(tree.map(pick, x) if k in batched else x for k, x in enumerate(args))
+    found = list(args)
+    for k in batched:
+        found[k] = tree.map(pick, args[k])
+    return tuple(found)
 
 
 def _at(ys: Sequence, axis: int, where: Any) -> list[np.ndarray]:
@@ -118,9 +128,9 @@ def _placed(u: np.ndarray, shape: tuple, axis: int, where: Any) -> np.ndarray:
 
 def _own_part(gs: Sequence, batches: Sequence[bool], axis: int, where: Any) -> list[np.ndarray]:
     """The gradients of one example's inputs, and of all that is shared."""
-    return [
-        _at([g], axis, where)[0] if is_batch else as_numpy(g) for g, is_batch in zip(gs, batches)
-    ]
+    index = _index(axis, where)
+    arrays = map(as_numpy, gs)
+    return [g[index] if is_batch else g for g, is_batch in zip(arrays, batches)]
 
 
 def _refuse_others(
@@ -130,8 +140,10 @@ def _refuse_others(
     for what, g, is_batch in zip(whole.names, map(as_numpy, gs), batches):
         if not is_batch:
             continue
-        own, others = _at([g], axis, i)[0], np.delete(g, i, axis)
-        if np.abs(others).sum() > _ROUNDINGS * np.finfo(g.dtype).eps * np.abs(g).sum():
+        own = g[_index(axis, i)]
+        others = np.delete(g, i, axis)
+        rounding = _ROUNDINGS * np.finfo(g.dtype).eps * np.abs(g).sum()
+        if np.abs(others).sum() > rounding:
             raise AssertionError(
                 f"check_batch: example {i} of {whole.name} depends on the others: {what} has a "
                 f"gradient of {np.abs(others).max():.1e} there, of {np.abs(own).max():.1e} at its "
@@ -147,7 +159,8 @@ def _compare(name: str, i: int, what: str, found: Any, expected: Any, names: Any
                 f"and {a.shape} in the batch"
             )
         # Of the largest entry, not of their sum, which grows with the array and hides any one.
-        scale = max(np.abs(a).max(initial=0), np.abs(b).max(initial=0))
+        largest = np.abs(a).max(initial=0)
+        scale = max(largest, np.abs(b).max(initial=0))
         tolerance = _ROUNDINGS * np.finfo(b.dtype).eps * scale
         error = np.abs(a - b).max(initial=0)
         if not error <= tolerance:

@@ -1,4 +1,4 @@
-"""For every primitive, inputs where its derivatives are defined: which strategy of operands.py."""
+"""For every primitive, inputs where its derivatives are defined: which strategy."""
 
 import numpy as np
 from hypothesis import strategies as st
@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from ..core.primitive import Primitive, registry
 from ..ops.from_text import Elementwise
 from .arrays import bools, distinct, off_kinks, positive, shapes, tensors
+from .contraction_operands import conv_cases, factor_cases, matmul_cases, pool_cases
 from .operands import (
     Case,
     above_minus_one,
@@ -16,14 +17,10 @@ from .operands import (
     columns,
     concatenations,
     constant_powers,
-    conv_cases,
-    factor_cases,
     gathers,
     inside_one,
-    matmul_cases,
     pads,
     perhaps_with_nan,
-    pool_cases,
     reshapes,
     same_shape,
     slices,

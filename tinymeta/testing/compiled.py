@@ -28,7 +28,7 @@ from .survey import Survey, command
 
 # How far compiled and eager values may be apart, relative to 1 plus the largest of them.
 CLOSE = {"float64": 1e-9, "float32": 1e-3}
-_PIECE = 64  # bytes: the least by which values are aligned
+_SPAN = 64  # bytes: the least by which values are aligned
 
 
 @contextmanager
@@ -49,8 +49,8 @@ def all_large() -> Iterator[None]:
     with (
         patch.object(window_rows, "LARGE", -1),
         patch.multiple(window_blocks, BLOCK_BYTES=0, LEAST_ROWS=3),
-        patch.object(memory, "PIECE", _PIECE),
-        patch.multiple(sliding, PIECE=_PIECE, WORTH_SLIDING=_PIECE + 1),
+        patch.object(memory, "SPAN", _SPAN),
+        patch.multiple(sliding, SPAN=_SPAN, WORTH_SLIDING=_SPAN + 1),
         patch.multiple(pieces, LEAST_SECONDS=1e-30, LEAST_ROWS=1, ROWS_OF_A_SUM=1),
     ):
         yield

@@ -60,13 +60,14 @@ def _other_answers(
 ) -> Iterator[tuple[str, Arrays]]:
     """(how it was asked for, J(x)^T u), again and again."""
     if len(us) > 1:
-        shares = []
-        for group in np.array_split(rng.permutation(len(us)), min(len(us), _GROUPS)):
+        order = rng.permutation(len(us))
+        of_groups = []
+        for group in np.array_split(order, min(len(us), _GROUPS)):
             alone = [u if k in group else np.zeros_like(u) for k, u in enumerate(us)]
-            shares.append(point.pullback(alone))
+            of_groups.append(point.pullback(alone))
         yield (
             "when one output alone has a cotangent, the others zeros, summed over the outputs",
-            [np.sum(parts, axis=0) for parts in zip(*shares)],
+            [np.sum(gradients, axis=0) for gradients in zip(*of_groups)],
         )
 
     strided_us = [gappy(u) for u in us]
@@ -78,8 +79,9 @@ def _other_answers(
         "of arrays that are not contiguous", "arrays", strided_point, strided_us
     )
 
-    pull = vjp(point.function, *point.xs)[1]
-    vjp(point.function, *_second_point(point, vs))[1](tuple(us))
+    _, pull = vjp(point.function, *point.xs)
+    _, pull_elsewhere = vjp(point.function, *_second_point(point, vs))
+    pull_elsewhere(tuple(us))
     yield (
         "when it is asked late, after another forward and backward pass at another point",
         [g.numpy() for g in pull(tuple(us))],

@@ -10,7 +10,12 @@ from .differences import EPS, ROUNDINGS
 
 def random_directions(rng: np.random.Generator, xs: Sequence) -> list[np.ndarray]:
     """A random direction for each array; large numbers get long steps."""
-    return [np.asarray(rng.normal(size=x.shape) * np.maximum(1, np.abs(x)), x.dtype) for x in xs]
+    found = []
+    for x in xs:
+        length = np.maximum(1, np.abs(x))
+        direction = rng.normal(size=x.shape) * length
+        found.append(np.asarray(direction, x.dtype))
+    return found
 
 
 def is_constant(function: Callable, xs: Sequence, vs: Sequence, eps: float = EPS) -> bool:
@@ -19,13 +24,18 @@ def is_constant(function: Callable, xs: Sequence, vs: Sequence, eps: float = EPS
     eps: of the dtype in which it computes, if that is shorter than its inputs'.
     Costs two evaluations. A value that becomes NaN has changed.
     """
-    step = [max(eps, np.finfo(x.dtype).eps) ** 0.2 for x in xs]
-    steps = [np.asarray(s * v, x.dtype) for s, x, v in zip(step, xs, vs)]
+    moved = []
+    for x, v in zip(xs, vs):
+        size = max(eps, np.finfo(x.dtype).eps) ** 0.2
+        step = np.asarray(size * v, x.dtype)
+        moved.append(np.asarray(x + step))
     here = function(*map(asarray, xs))
-    there = function(*(asarray(np.asarray(x + step)) for x, step in zip(xs, steps)))
+    there = function(*map(asarray, moved))
     for a, b in zip(here, there):
-        change = np.abs(b.numpy() - a.numpy()).sum()
-        rounding = ROUNDINGS * np.finfo(a.dtype).eps * np.abs(a.numpy()).sum()
+        before, after = a.numpy(), b.numpy()
+        change = np.abs(after - before).sum()
+        largest_rounding = ROUNDINGS * np.finfo(a.dtype).eps
+        rounding = largest_rounding * np.abs(before).sum()
         if not change <= rounding:
             return False
     return True

@@ -10,7 +10,7 @@ Without an operation all of them, and the faults in the compiler's passes (passf
 kernels (kernelfaults.py), too.
 """
 
-import sys
+import argparse
 from itertools import groupby
 from typing import Any
 
@@ -21,6 +21,7 @@ from .mutation import EXCHANGED, HISTORY, TERMS, VALUES, Mutant, cases_of, mutan
 from .refusals import Vacuous
 
 EXAMPLES = 20  # the budget within which a fault has to be detected
+
 # ---- are they detected? --------------------------------------------------------------------------
 
 
@@ -74,7 +75,8 @@ def table(planted: list[Mutant], alive: list[Mutant]) -> str:
     """How many of each fault were planted and detected."""
     lines = [f"{'fault':24}{'planted':>9}{'detected':>9}"]
     for fault in (*VALUES, *TERMS, EXCHANGED, *HISTORY):
-        count, left = (sum(m.fault == fault for m in group) for group in (planted, alive))
+        count = sum(mutant.fault == fault for mutant in planted)
+        left = sum(mutant.fault == fault for mutant in alive)
         lines.append(f"{fault:24}{count:9}{count - left:9}")
     return "\n".join([*lines, f"{'together':24}{len(planted):9}{len(planted) - len(alive):9}"])
 
@@ -101,5 +103,24 @@ def _print_tables(names: list[str]) -> None:
         print(passfaults.table())
 
 
+def main(arguments: list[str] | None = None) -> None:
+    """Print the tables of the operations that are named, or of everything; arguments: words."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tinymeta.testing.faults",
+        description="Plant faults, and list what is not seen.",
+    )
+    parser.add_argument(
+        "operations",
+        nargs="*",
+        metavar="operation",
+        help="whose rules (default: all, kernels, passes)",
+    )
+    names = parser.parse_args(arguments).operations
+    unknown = sorted({*names} - {*differentiable()})
+    if unknown:
+        parser.error(f"{', '.join(unknown)}: no operation with a derivative rule has that name")
+    _print_tables(names)
+
+
 if __name__ == "__main__":
-    _print_tables(sys.argv[1:])
+    main()

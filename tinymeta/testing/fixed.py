@@ -40,10 +40,10 @@ def _fails(function: Callable, xs: Sequence) -> bool:
 
 def cast_around(function: Callable, xs: Sequence) -> Callable:
     """`function`, its outputs as float64; its inputs come as float32, if it takes such of `xs`."""
-    inputs = not _fails(function, [x.astype(np.float32) for x in xs])
+    takes_float32 = not _fails(function, [x.astype(np.float32) for x in xs])
 
     def cast(*xs: Tensor) -> tuple[Tensor, ...]:
-        given = [astype(x, np.float32) for x in xs] if inputs else xs
+        given = [astype(x, np.float32) for x in xs] if takes_float32 else xs
         return tuple(astype(y, np.float64) for y in function(*given))
 
     return cast

@@ -5,6 +5,7 @@ for each call. A pytree that is itself called, as an Equinox module, is its own 
 is computed with 64 bits enabled, here alone, whatever the program has configured.
 """
 
+import operator
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
@@ -25,12 +26,14 @@ def jax_function(jax: Any, f: Any, args: tuple) -> tuple[Callable, tuple]:
     name = name_of(f)
     if not util.all_leaves([f]):
         name = type(f).__name__
-        f, args = (lambda model, *given: model(*given)), (f, *args)
+        args = (f, *args)
+        f = lambda model, *given: model(*given)
 
     paths, structure = util.tree_flatten_with_path(args)
     leaves = [x for _, x in paths]
     ours = tree.leaves(args)
-    if len(ours) == len(leaves) and all(a is b for a, b in zip(ours, leaves)):
+    all_are_known = len(ours) == len(leaves) and all(map(operator.is_, ours, leaves))
+    if all_are_known:
         rebuild: Callable = tree.flatten(args)[1]
     else:  # it has nodes that only JAX knows
         keys = [f"{k:03} {util.keystr(path)}" for k, (path, _) in enumerate(paths)]
@@ -43,7 +46,8 @@ def jax_function(jax: Any, f: Any, args: tuple) -> tuple[Callable, tuple]:
 
     def of_arrays(*given: Any) -> tuple:
         found = [x.value if isinstance(x, Constant) else x for x in tree.leaves(given)]
-        return tuple(util.tree_leaves(f(*util.tree_unflatten(structure, found))))
+        arguments = util.tree_unflatten(structure, found)
+        return tuple(util.tree_leaves(f(*arguments)))
 
     foreign = _Differentiable(jax, of_arrays, name)
     return foreign, rebuild(split_arguments(leaves, moves, as_numpy))
@@ -77,7 +81,8 @@ class _Differentiable(Foreign):
         So one that is random is seen, and a check, which asks for a dozen pullbacks at one point,
         does not compute the value for each. A pullback is computed anew each time.
         """
-        if self.is_pullback or any(hasattr(x, "dtype") and not is_floating(x) for x in others):
+        arrays = [x for x in others if hasattr(x, "dtype")]
+        if self.is_pullback or not all(map(is_floating, arrays)):
             return super()._value(arguments, copies, others)
         key = tuple((x.shape, x.dtype, x.tobytes()) for x in copies)
         times, result = self.seen.get(key, (0, None))
@@ -99,7 +104,8 @@ class _Differentiable(Foreign):
             def at_one(*xs: Any) -> tuple:
                 return self.of_jax(*rebuild(_with_floats(leaves, places, xs)))
 
-            return tuple(many._run(self.jax.vmap(at_one), *(leaves[k] for k in places)))
+            floating = [leaves[k] for k in places]
+            return tuple(many._run(self.jax.vmap(at_one), *floating))
 
         many = _Differentiable(self.jax, at_many, self.__name__)
         return many
@@ -112,11 +118,13 @@ class _Differentiable(Foreign):
         cotangents = [u for u in tree.leaves(us) if is_floating(u)]
 
         def of_floats(*xs: Any) -> tuple:
-            found = self.of_jax(*rebuild(_with_floats(leaves, places, xs)))
+            arguments = rebuild(_with_floats(leaves, places, xs))
+            found = self.of_jax(*arguments)
             return tuple(y for y in tree.leaves(found) if is_floating(y))
 
         def gradients(us: list, xs: list) -> tuple:
-            return self.jax.vjp(of_floats, *xs)[1](tuple(us))
+            _, pull = self.jax.vjp(of_floats, *xs)
+            return pull(tuple(us))
 
         return tuple(self._run(gradients, cotangents, xs))
 
@@ -136,7 +144,9 @@ class _Differentiable(Foreign):
             except TypeError:
                 self.traced[key] = None
         traced = self.traced[key]
-        return core.eval_jaxpr(traced.jaxpr, traced.consts, *leaves) if traced else f(*args)
+        if not traced:
+            return f(*args)
+        return core.eval_jaxpr(traced.jaxpr, traced.consts, *leaves)
 
 
 def _with_floats(leaves: list, places: list[int], xs: tuple) -> list:
@@ -163,6 +173,7 @@ def on_jax_arrays(jax: Any, f: Callable) -> Callable:
     """`f` of trees of JAX's arrays, as a function of trees of NumPy arrays."""
 
     def on_arrays(*args: Any) -> Any:
-        return tree.map(as_numpy, f(*(tree.map(jax.numpy.asarray, x) for x in args)))
+        of_jax = [tree.map(jax.numpy.asarray, x) for x in args]
+        return tree.map(as_numpy, f(*of_jax))
 
     return _with_64_bits(jax, on_arrays)

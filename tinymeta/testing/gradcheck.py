@@ -71,10 +71,10 @@ def check_grads(
     each of the len(modes)^(k-1) derivatives of order k; each order costs some 4 times the last.
 
     Raises AssertionError with the table of comparisons, and the worst entry of the one that failed,
-    or if a gradient has another shape or dtype than its input, the pullback answers in two ways, or
-    `f` is random or writes into its arguments; as `Kink` or `Undecided` where a difference
-    says nothing. ValueError if no floating leaf goes in or comes out, if nothing is asked for, or,
-    as `Vacuous`, if `f` is constant near `args`.
+    or if a gradient has another shape or dtype than its input, the pullback gives two gradients for
+    one cotangent, or `f` is random or writes into its arguments; as `Kink` or `Undecided` where a
+    difference says nothing. ValueError if no floating leaf goes in or comes out, if nothing is
+    asked for, or, as `Vacuous`, if `f` is constant near `args`.
     """
     order, n_dirs = check_whole("check_grads", order=order, n_dirs=n_dirs)
     if not modes or not set(modes) <= set(MODES):

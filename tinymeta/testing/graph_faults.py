@@ -25,7 +25,7 @@ def _(right):
     return lambda leaf, dtype: np.asarray(right(leaf, dtype), np.float32).astype(dtype)
 
 
-@fault("compile", "all numbers are one", trace, "is_number")
+@fault("compile", "all numbers are one", trace, "is_float")
 def _(right):
     return lambda x: False
 

@@ -56,7 +56,8 @@ class GrowingProgram:
 
     def restore(self, before: RandomProgram) -> None:
         """Become what it was before."""
-        self.inputs, self.statements = dict(before.inputs), list(before.statements)
+        self.inputs = dict(before.inputs)
+        self.statements = list(before.statements)
         kept = {*self.inputs, *(s.result for s in self.statements)}
         self.values = {name: x for name, x in self.values.items() if name in kept}
 
@@ -73,16 +74,21 @@ class GrowingProgram:
     def broadcasting_with(self, x: str, back: int) -> str:
         """A value that broadcasts with `x`: the one `back`, or else a new input."""
         y = self.pick(back)
-        aligned = self.tasks is None or len(self.shape(x)) == len(self.shape(y))
-        sides = zip(self.shape(x)[::-1], self.shape(y)[::-1])
-        if aligned and all(n == m or 1 in (n, m) for n, m in sides):
+        x_shape, y_shape = self.shape(x), self.shape(y)
+        aligned = self.tasks is None or len(x_shape) == len(y_shape)
+        sides = zip(x_shape[::-1], y_shape[::-1])
+        broadcasts = all(n == m or 1 in (n, m) for n, m in sides)
+        if aligned and broadcasts:
             return y
-        return self.new_input(self.shape(x))
+        return self.new_input(x_shape)
 
     def same_shape_as(self, x: str, back: int) -> str:
         """A value of the shape of `x`: the one `back`, or else a new input."""
         y = self.pick(back)
-        return y if self.shape(y) == self.shape(x) else self.new_input(self.shape(x))
+        shape = self.shape(x)
+        if self.shape(y) == shape:
+            return y
+        return self.new_input(shape)
 
     # ---- what is added --------------------------------------------------------------------------
 
@@ -96,7 +102,10 @@ class GrowingProgram:
         order = np.arange(size)
         if self.seed:  # seed 0, to which it shrinks, is in order
             order = np.random.default_rng([self.seed, number]).permutation(order)
-        flat = order % below if below else (order - size // 2) / 8 + (number + 1) / 32
+        if below:
+            flat = order % below
+        else:
+            flat = (order - size // 2) / 8 + (number + 1) / 32
         name = f"x{number}"
         self.inputs[name] = self.values[name] = flat.reshape(shape)
         return name
@@ -133,15 +142,21 @@ class GrowingProgram:
 
     def bounded(self, x: str) -> str:
         """`x` if it is at most 2, else its tanh."""
-        return x if np.abs(self.values[x]).max() <= 2 else self.add("tanh", x)
+        largest = np.abs(self.values[x]).max()
+        return x if largest <= 2 else self.add("tanh", x)
 
     def away_from(self, x: str, kink: str | float = 0.0) -> str:
         """`x`, shifted if an entry is near to the kink: by the least that is far enough."""
-        gaps = self.values[x] - (self.values[kink] if isinstance(kink, str) else kink)
+        at = self.values[kink] if isinstance(kink, str) else kink
+        gaps = self.values[x] - at
         if np.abs(gaps).min() >= _GAP:
             return x
-        shifts = sorted((0.0625 + k / 8 for k in range(-8, 8)), key=abs)
-        best = max(shifts, key=lambda shift: min(np.abs(gaps + shift).min(), _GAP))
+        shifts = [0.0625 + k / 8 for k in range(-8, 8)]
+
+        def gap_after(shift: float) -> float:
+            return min(np.abs(gaps + shift).min(), _GAP)
+
+        best = max(sorted(shifts, key=abs), key=gap_after)  # of those as good the shortest
         return self.add("add", x, best)
 
     def image(self, x: str) -> str:
@@ -152,9 +167,11 @@ class GrowingProgram:
         size = math.prod(shape)
         channels = 2 if size % 2 == 0 else 1
         pixels = size // channels
-        width = max(n for n in range(1, math.isqrt(pixels) + 1) if pixels % n == 0)
+        sides = range(1, math.isqrt(pixels) + 1)
+        width = max(n for n in sides if pixels % n == 0)
         return self.reshape(x, (1, pixels // width, width, channels))
 
     def reshape(self, x: str, shape: tuple) -> str:
         """`x` in another shape, which does not name the number of tasks."""
-        return self.add("reshape", x, (*(-1 for _ in self.task_axis), *shape))
+        of_tasks = [-1 for _ in self.task_axis]
+        return self.add("reshape", x, (*of_tasks, *shape))

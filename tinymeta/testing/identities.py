@@ -117,19 +117,24 @@ def _identities(point: Point, u: Arrays, w: Arrays, v: Arrays, b: Arrays) -> Ite
     before = [x.copy() for x in xs]
 
     def gradient(*xs: Tensor) -> tuple:
-        return vjp(function, *xs)[1](tuple(u))
+        _, pull = vjp(function, *xs)
+        return pull(tuple(u))
 
     def pullback(cotangent: Arrays) -> tuple:
-        return vjp(function, *xs)[1](tuple(cotangent))
+        _, pull = vjp(function, *xs)
+        return pull(tuple(cotangent))
 
     def pushforward(tangent: Arrays) -> tuple:
-        return jvp(function, tuple(map(asarray, xs)), tuple(tangent))[1]
+        _, tangents = jvp(function, tuple(map(asarray, xs)), tuple(tangent))
+        return tangents
 
     def hessian_product(direction: Arrays) -> tuple:
-        return vjp(gradient, *xs)[1](tuple(direction))
+        _, pull = vjp(gradient, *xs)
+        return pull(tuple(direction))
 
     with rule_errors_as_failures("check_identities"):
-        gs, again = ([g.numpy().copy() for g in pullback(u)] for _ in range(2))
+        gs = [g.numpy().copy() for g in pullback(u)]
+        again = [g.numpy().copy() for g in pullback(u)]
     yield _count_true(
         "gradients of their inputs' shape, dtype",
         (g.shape == x.shape and g.dtype == x.dtype for g, x in zip(gs, xs)),
@@ -137,7 +142,9 @@ def _identities(point: Point, u: Arrays, w: Arrays, v: Arrays, b: Arrays) -> Ite
     yield _count_true("the same gradients twice, to the bit", map(same_bits, gs, again))
 
     def of_zero() -> tuple:
-        return np.abs(_product_terms(pullback([0 * y for y in u]), v)), np.zeros(1)
+        zeros = [0 * y for y in u]
+        found = _product_terms(pullback(zeros), v)
+        return np.abs(found), np.zeros(1)
 
     def of_a_sum() -> tuple:
         mixed = [2 * p - q / 2 for p, q in zip(u, w)]  # powers of 2, which round nothing
@@ -194,8 +201,8 @@ def _count_true(what: str, parts: Iterable[bool]) -> Identity:
 
 def _product_terms(found: Iterable, directions: Iterable) -> np.ndarray:
     """The terms of an inner product, in float64, where products of float32 are exact."""
-    factors = zip(found, directions)
-    return np.concatenate([(np.asarray(a, np.float64) * b).ravel() for a, b in factors])
+    products = [np.asarray(a, np.float64) * b for a, b in zip(found, directions)]
+    return np.concatenate([product.ravel() for product in products])
 
 
 def _exact_sum(terms: np.ndarray) -> float:

@@ -58,8 +58,9 @@ def _memory_before(shape: tuple, dtype: np.dtype, seed: int) -> list[np.ndarray]
     """
     if dtype.kind == "f":
         return [np.full(shape, np.nan, dtype), np.zeros(shape, dtype)]
-    bits = np.random.default_rng(seed).integers(0, 2 if dtype.kind == "b" else 2**62, shape)
-    bits = np.asarray(bits, dtype)  # of a 0-d array NumPy makes a number
+    rng = np.random.default_rng(seed)
+    drawn = rng.integers(0, 2 if dtype.kind == "b" else 2**62, shape)
+    bits = np.asarray(drawn, dtype)  # of a 0-d array NumPy makes a number
     return [bits, np.asarray(~bits)]
 
 
@@ -70,7 +71,8 @@ def check_equal_values(op: Primitive, case: Case, dtype: np.dtype, where: str) -
     """
 
     def value(arrays: list) -> np.ndarray:
-        return op(*(Tensor(move(x, where)) for x in arrays), **case.static).numpy()
+        inputs = [Tensor(move(x, where)) for x in arrays]
+        return op(*inputs, **case.static).numpy()
 
     def same(found: np.ndarray, expected: np.ndarray, what: str) -> None:
         _assert_close(found, expected, dtype, f"{op.name} {what}")
@@ -83,7 +85,8 @@ def check_equal_values(op: Primitive, case: Case, dtype: np.dtype, where: str) -
     if where == "cpu":  # what moves to a device becomes contiguous
         what = "reads memory, not strides: its inputs"
         for layout in SAME_ENTRIES:
-            same(value([layout(x) for x in arrays]), expected, f"{what} are {layout.__name__}")
+            found = value([layout(x) for x in arrays])
+            same(found, expected, f"{what} are {layout.__name__}")
         repeated = [repeated_row(x) for x in arrays]
         contiguous = [np.array(x) for x in repeated]
         same(value(repeated), value(contiguous), f"{what} have an axis of stride 0")
@@ -91,7 +94,8 @@ def check_equal_values(op: Primitive, case: Case, dtype: np.dtype, where: str) -
     if op.family != "elementwise":
         return
     if all(x.dtype.kind == "f" for x in arrays):
-        grids = np.meshgrid(*[EDGES] * len(arrays))  # each edge of an input with each of the others
+        edges_of_inputs = [EDGES] * len(arrays)
+        grids = np.meshgrid(*edges_of_inputs)  # each edge of an input with each of the others
         edges = [x.ravel() for x in grids]
         with np.errstate(all="ignore"):
             found = value([x.astype(dtype) for x in edges])

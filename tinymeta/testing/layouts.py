@@ -15,7 +15,9 @@ def transposed(x: np.ndarray) -> np.ndarray:
 def gappy(x: np.ndarray) -> np.ndarray:
     """A copy in the memory order of its transpose, with a NaN (or a 0) after every entry."""
     gap = np.nan if x.dtype.kind == "f" else 0
-    view = np.full((*x.shape[::-1], 2), gap, x.dtype)[..., 0].T
+    backwards_shape = x.shape[::-1]
+    pairs = np.full((*backwards_shape, 2), gap, x.dtype)
+    view = pairs[..., 0].T
     view[...] = x
     return view
 
@@ -24,12 +26,15 @@ def backwards(x: np.ndarray) -> np.ndarray:
     """A copy whose memory runs from the last entry to the first: all strides are negative."""
     reverse = slice(None, None, -1)
     ends: tuple = (Ellipsis, *[reverse] * x.ndim)  # the dots keep what has no axis an array
-    return x[ends].copy(order="C")[ends]
+    last_first = x[ends].copy(order="C")
+    return last_first[ends]
 
 
 def repeated_row(x: np.ndarray) -> np.ndarray:
     """Its first row in place of every row: a view of one row, along an axis of stride 0."""
-    return np.broadcast_to(x[:1], x.shape) if x.ndim and x.size else x
+    if not x.ndim or not x.size:
+        return x
+    return np.broadcast_to(x[:1], x.shape)
 
 
 def same_bits(a: np.ndarray, b: np.ndarray) -> bool:

@@ -61,7 +61,8 @@ def compare(objective: Callable, weight: float, theta: Any, g: Any, v: Any, numb
     """<g, v> against the slope of `weight * objective.sum()` along v."""
 
     def terms(t: float) -> np.ndarray:
-        losses = objective(tree.map(lambda x, d: x + t * d, theta, v))
+        moved = tree.map(lambda x, d: x + t * d, theta, v)
+        losses = objective(moved)
         return weight * np.asarray(losses, np.float64).ravel()
 
     products = tree.leaves(tree.map(np.multiply, g, v))
@@ -83,4 +84,5 @@ def cosine_and_ratio(rows: tuple[Row, ...]) -> tuple[float, float]:
     a, b = np.linalg.norm(analytic), np.linalg.norm(numeric)
     if a == b == 0:
         return 1.0, 1.0
-    return float(analytic @ numeric / (a * b)), float(a / b)
+    cosine = analytic @ numeric / (a * b)
+    return float(cosine), float(a / b)

@@ -1,17 +1,18 @@
 """How the arguments of each kind of primitive are drawn, with and without a task axis.
 
 Each strategy draws Cases on which derivatives are defined: positive where there is a logarithm,
-away from kinks and ties. Which primitive gets which is a table, in cases.py.
+away from kinks and ties. Which primitive gets which is a table, in cases.py; products, factors and
+windows are in contraction_operands.py.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 from hypothesis import strategies as st
 
-from ..ops.conv import Geometry, geometry_of
-from .arrays import bools, distinct, integers, positive, shapes, tensors
+from .arrays import bools, integers, positive, shapes, tensors
 
 
 class Case(NamedTuple):
@@ -47,23 +48,29 @@ def same_shape(draw: st.DrawFn, *kinds: Callable) -> Case:
 def without_ties(draw: st.DrawFn) -> Case:
     """Two arrays of one shape that differ everywhere by at least 1/16."""
     shape = draw(shapes())
-    return Case((draw(tensors(shape)), np.asarray(draw(tensors(shape)) + 1 / 16)), {})
+    a = draw(tensors(shape))
+    b = draw(tensors(shape)) + 1 / 16
+    return Case((a, np.asarray(b)), {})
 
 
 @st.composite
 def between_jumps(draw: st.DrawFn) -> Case:
     """A dividend and a divisor, of both signs, whose quotient is 1/4 away from whole numbers."""
     shape = draw(shapes())
-    divisor = np.where(draw(bools(shape)), -1.0, 1.0) * draw(positive(shape))
-    quotient = draw(integers(shape, 5)) - 2 + draw(tensors(shape, low=0.25, high=0.75))
+    sign = np.where(draw(bools(shape)), -1.0, 1.0)
+    divisor = sign * draw(positive(shape))
+    whole = draw(integers(shape, 5)) - 2
+    quotient = whole + draw(tensors(shape, low=0.25, high=0.75))
     return Case((np.asarray(quotient * divisor), np.asarray(divisor)), {})
 
 
 @st.composite
 def constant_powers(draw: st.DrawFn) -> Case:
     exponent = draw(st.sampled_from([3, 4, -1, -2, 1.5, -0.5]))
-    kind = tensors if isinstance(exponent, int) and exponent > 0 else positive
-    return Case((draw(kind(draw(shapes()))),), {"exponent": exponent})
+    is_natural = isinstance(exponent, int) and exponent > 0
+    kind = tensors if is_natural else positive
+    x = draw(kind(draw(shapes())))
+    return Case((x,), {"exponent": exponent})
 
 
 # ---- movement, reductions, indices ---------------------------------------------------------------
@@ -72,21 +79,25 @@ def constant_powers(draw: st.DrawFn) -> Case:
 @st.composite
 def reshapes(draw: st.DrawFn) -> Case:
     shape = draw(shapes())
-    target = draw(st.sampled_from([(int(np.prod(shape)),), (1, *shape), (*shape, 1), shape[::-1]]))
+    flat = (math.prod(shape),)
+    targets = [flat, (1, *shape), (*shape, 1), shape[::-1]]
+    target = draw(st.sampled_from(targets))
     return Case((draw(tensors(shape)),), {"shape": target})
 
 
 @st.composite
 def transposes(draw: st.DrawFn) -> Case:
     shape = draw(shapes())
-    return Case((draw(tensors(shape)),), {"axes": tuple(draw(st.permutations(range(len(shape)))))})
+    x = draw(tensors(shape))
+    axes = draw(st.permutations(range(len(shape))))
+    return Case((x,), {"axes": tuple(axes)})
 
 
 @st.composite
 def broadcasts(draw: st.DrawFn) -> Case:
     target = draw(shapes())
-    kept = draw(st.integers(0, len(target)))
-    shape = tuple(draw(st.sampled_from([1, n])) for n in target[len(target) - kept :])
+    new = len(target) - draw(st.integers(0, len(target)))
+    shape = tuple(draw(st.sampled_from([1, n])) for n in target[new:])
     return Case((draw(tensors(shape)),), {"shape": target})
 
 
@@ -113,21 +124,25 @@ def slices(draw: st.DrawFn) -> Case:
     shape = draw(shapes())
     of_axes = []
     for n in shape:
-        start, stop = sorted((draw(st.integers(0, n)), draw(st.integers(0, n))))
-        of_axes.append(slice(start, stop, draw(st.integers(1, 3))))
+        ends = draw(st.integers(0, n)), draw(st.integers(0, n))
+        step = draw(st.integers(1, 3))
+        of_axes.append(slice(min(ends), max(ends), step))
     return Case((draw(tensors(shape)),), {"slices": tuple(of_axes)})
 
 
 @st.composite
 def pads(draw: st.DrawFn) -> Case:
     shape = draw(shapes())
-    width = st.tuples(st.integers(0, 2), st.integers(0, 2), st.integers(0, 2))
-    return Case((draw(tensors(shape)),), {"widths": tuple(draw(width) for _ in shape)})
+    small = st.integers(0, 2)
+    width = st.tuples(small, small, small)
+    x = draw(tensors(shape))
+    return Case((x,), {"widths": tuple(draw(width) for _ in shape)})
 
 
 @st.composite
 def casts(draw: st.DrawFn) -> Case:
-    return Case((draw(tensors(draw(shapes()))),), {"dtype": np.dtype(np.float64)})
+    x = draw(tensors(draw(shapes())))
+    return Case((x,), {"dtype": np.dtype(np.float64)})
 
 
 @st.composite
@@ -158,92 +173,12 @@ def gathers(draw: st.DrawFn, along: bool, adjoint: bool) -> Case:
     return Case((x, index), {"size": n} if adjoint else {})
 
 
-# ---- contractions and windows --------------------------------------------------------------------
-
-
-@st.composite
-def matmul_cases(draw: st.DrawFn, min_side: int = 0) -> Case:
-    """Two matrices that fit, (.., N, K) and (.., K, M), of sides min_side to 3.
-
-    Shrinks to the smallest.
-    """
-    lead = draw(shapes(max_dims=2))
-    n, k, m = draw(st.tuples(*[st.integers(min_side, 3)] * 3))
-    return Case((draw(tensors((*lead, n, k))), draw(tensors((*lead, k, m)))), {})
-
-
-@st.composite
-def factor_cases(draw: st.DrawFn, op: str) -> Case:
-    """Matrices (.., n, n) that have factors, by one order of rows only; for a triangular one b.
-
-    Each row has a number on its diagonal that is larger than the others together. The triangle that
-    `cholesky` and `triangular_solve` do not read holds anything.
-    """
-    lead, n = draw(shapes(max_dims=2)), draw(st.integers(0, 3))
-    others = draw(tensors((*lead, n, n), low=-0.5, high=0.5))
-    diagonal = draw(tensors((*lead, n), low=2.0, high=3.0))
-    matrix = np.where(np.eye(n, dtype=bool), diagonal[..., None], others)
-    if op == "cholesky":
-        return Case((matrix,), {})
-    if op == "lu":
-        return Case((np.array(matrix[..., draw(st.permutations(range(n))), :]),), {})
-    b = draw(tensors((*lead, n, draw(st.integers(0, 2)))))
-    return Case((matrix, b), {"transposed": draw(st.booleans())})
-
-
-@st.composite
-def geometries(draw: st.DrawFn, pooling: bool = False) -> Geometry:
-    """Strides 1 to 3, every padding, odd and even sizes, rows left over, images below the kernel.
-
-    pooling: only those in which no window lies outside of the image.
-    """
-    kernel = draw(st.tuples(st.integers(1, 3), st.integers(1, 3)))
-    image = tuple(max(1, k + draw(st.integers(-1, 3))) for k in kernel)
-    pad = st.tuples(*[st.integers(0, min(kernel) - 1 if pooling else 2)] * 2)
-    padding = draw(st.one_of(st.sampled_from(["valid", "same"]), st.tuples(pad, pad)))
-    pads = padding if isinstance(padding, tuple) else [(0, 0)] * 2
-    if any(n + sum(pad) < k for n, k, pad in zip(image, kernel, pads)):
-        padding = "same"  # the one that always fits
-    stride = draw(st.tuples(st.integers(1, 3), st.integers(1, 3)))
-    return geometry_of("case", image, kernel, stride, padding)
-
-
-@st.composite
-def conv_cases(draw: st.DrawFn, operands: str = "xw", min_examples: int = 0) -> Case:
-    """Two operands of <g, conv(x, w)>, by their letters; static: their `Geometry`.
-
-    x (.., N, H, W, C), w (.., h, w, C, O), g (.., N, H', W', O), with and without task axes, of any
-    stride and padding; always valid. Shrinks to a 1x1 kernel on a 1x1 image.
-    """
-    geometry = draw(geometries())
-    lead = draw(shapes(max_dims=2, min_side=1, max_side=2))
-    n = draw(st.integers(min_examples, 2))
-    c, o = draw(st.tuples(st.integers(1, 2), st.integers(1, 2)))
-    sizes = {
-        "x": (*lead, n, *geometry.image, c),
-        "w": (*lead, *geometry.kernel, c, o),
-        "g": (*lead, n, *geometry.result, o),
-    }
-    return Case(tuple(draw(tensors(sizes[letter])) for letter in operands), {"geometry": geometry})
-
-
-@st.composite
-def pool_cases(draw: st.DrawFn, min_examples: int = 0) -> Case:
-    """Images (.., N, H, W, C) without ties, and the `Geometry` of windows that are never empty.
-
-    min_examples: the least N.
-    """
-    geometry = draw(geometries(pooling=True))
-    lead = draw(shapes(min_dims=1, max_dims=2, min_side=min_examples, max_side=2))
-    shape = (*lead, *geometry.image, draw(st.integers(1, 2)))
-    return Case((draw(distinct(shape)),), {"geometry": geometry})
-
-
 @st.composite
 def perhaps_with_nan(draw: st.DrawFn, cases: st.SearchStrategy) -> Case:
     """One element of the first input may be NaN: for what has a value there, and no derivative."""
     case = draw(cases)
     x = case.inputs[0]
     if x.size and draw(st.booleans()):
-        x.flat[draw(st.integers(0, x.size - 1))] = np.nan
+        place = draw(st.integers(0, x.size - 1))
+        x.flat[place] = np.nan
     return case

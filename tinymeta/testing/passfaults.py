@@ -17,15 +17,14 @@ from .compiled import survey
 from .planting import FAULTS, Fault
 
 EXAMPLES = 400  # the budget within which a fault has to be noticed
-_GUARD = (
-    2**24
-)  # bytes unused on both sides of an arena; as no page of them is touched, they are free
+_GUARD = 2**24  # bytes on both sides of an arena, unused: no page of them is touched, so no memory
 
 
 def noticed(fault: Fault, examples: int = EXAMPLES, seed: int = 0) -> bool:
     """Does one of so many random steps fail, with the fault in the compiler?"""
-    guarded = [patch.object(room, "new_block", _guarded_block) for room in (replay, work_buffers)]
-    with guarded[0], guarded[1], fault.planted():
+    in_replay = patch.object(replay, "new_block", _guarded_block)
+    in_buffers = patch.object(work_buffers, "new_block", _guarded_block)
+    with in_replay, in_buffers, fault.planted():
         return survey(shrink=False).round(examples, seed).error is not None
 
 
@@ -45,7 +44,8 @@ def survivors(examples: int = EXAMPLES, faults: list[Fault] = FAULTS) -> list[Fa
 
 def table(examples: int = EXAMPLES) -> str:
     """A line for each fault: its pass, what is wrong, and whether it is noticed."""
-    lines, found = [f"{'pass':14}{'fault':56}noticed"], 0
+    lines = [f"{'pass':14}{'fault':56}noticed"]
+    found = 0
     for fault in FAULTS:
         seen = noticed(fault, examples)
         found += seen

@@ -42,18 +42,25 @@ class Point(NamedTuple):
         """A random cotangent and direction: float64, of values that the dtypes here can hold."""
         us = [rng.normal(size=y.shape).astype(y.dtype) for y in self.outputs()]
         vs = random_directions(rng, self.xs)
-        in_float64 = [np.asarray(u, np.float64) for u in us]
-        return in_float64, [np.asarray(v, np.float64) for v in vs]
+        return _in_float64(us), _in_float64(vs)
 
     def derivative(self, mode: str, order: int, us: Arrays, vs: Arrays) -> "Point":
         """The map (x, u) -> J(x)^T u at `us`, or (x, v) -> J(x) v at `vs`, as the next point."""
         n = len(self.xs)
 
         def reverse(function: Callable) -> Callable:
-            return lambda *both: vjp(function, *both[:n])[1](both[n:])
+            def pulled(*both: Any) -> Any:
+                _, pull = vjp(function, *both[:n])
+                return pull(both[n:])
+
+            return pulled
 
         def forward(function: Callable) -> Callable:
-            return lambda *both: jvp(function, both[:n], both[n:])[1]
+            def pushed(*both: Any) -> Any:
+                _, tangents = jvp(function, both[:n], both[n:])
+                return tangents
+
+            return pushed
 
         known: Arrays | None
         if mode == "rev":
@@ -76,21 +83,26 @@ class Point(NamedTuple):
 
         So it is as far above its rounding as it can be, which in float32 is not far.
         """
-        return [np.where(g, np.abs(v) * np.sign(g), v) for g, v in zip(self.pullback(us), vs)]
+        found = []
+        for g, v in zip(self.pullback(us), vs):
+            with_sign_of_g = np.abs(v) * np.sign(g)
+            found.append(np.where(g, with_sign_of_g, v))
+        return found
 
     def mode_after(self, mode: str) -> str:
         return f"{self.mode}-{mode}" if self.mode else mode
 
     def displaced(self, t: float, vs: Arrays) -> tuple[Tensor, ...]:
         """x + t v, as tensors."""
-        return tuple(Tensor(np.asarray(x + t * v)) for x, v in zip(self.xs, vs))
+        moved = [np.asarray(x + t * v) for x, v in zip(self.xs, vs)]
+        return tuple(map(Tensor, moved))
 
     def perturbed(self, rng: np.random.Generator) -> "Point":
         """This point with each number moved by up to one rounding."""
         moved = []
         for x in self.xs:
-            roundings = rng.uniform(-1, 1, x.shape)
-            factor = 1 + max(self.eps, np.finfo(x.dtype).eps) * roundings
+            eps = max(self.eps, np.finfo(x.dtype).eps)
+            factor = 1 + eps * rng.uniform(-1, 1, x.shape)
             moved.append(np.asarray(x * factor, x.dtype))
         return self._replace(xs=moved)
 
@@ -109,12 +121,14 @@ class Point(NamedTuple):
         gs: J^T u, if it is known.
         """
         if mode == "rev":
-            factors = zip(self.pullback(us) if gs is None else gs, vs)
+            derivative = self.pullback(us) if gs is None else gs
+            along = vs
         else:
             tangents = tuple(cast_like(vs, self.xs))
             _, pushed = jvp(self.function, tuple(self.xs), tangents)
-            factors = zip([y.numpy() for y in pushed], us)
-        terms = [np.asarray(a, np.float64) * b for a, b in factors]
+            derivative = [y.numpy() for y in pushed]
+            along = us
+        terms = [a * b for a, b in zip(_in_float64(derivative), along)]
         return np.concatenate([term.ravel() for term in terms])
 
     def noise(
@@ -125,10 +139,11 @@ class Point(NamedTuple):
         terms: as `derivative_terms` returned them. Costs three derivatives at perturbed points.
         """
         eps = max(self.eps, *(np.finfo(x.dtype).eps for x in self.xs))
-        perturbed = [
-            self.perturbed(rng).derivative_terms(mode, us, vs).sum() for _ in range(_SAMPLES)
-        ]
-        change = max(abs(terms.sum() - p) for p in perturbed)
+        changes = []
+        for _ in range(_SAMPLES):
+            perturbed = self.perturbed(rng).derivative_terms(mode, us, vs)
+            changes.append(abs(terms.sum() - perturbed.sum()))
+        change = max(changes)
         size = float(np.abs(terms).sum())
         kinks_and_such = _UNSEEN * size if self.eps > EPS else 0.0
         return float(ROUNDINGS * (eps * size + change)) + kinks_and_such
@@ -145,8 +160,10 @@ class Point(NamedTuple):
         terms = _Terms(self, us, vs)
         if self.eps > EPS:
             return terms, hidden_magnitude(terms)
-        sensitivity = sum(float(np.abs(x * g).sum()) for x, g in zip(self.xs, gs))
-        return terms, float(np.abs(terms(0.0)).sum()) + sensitivity
+        products = [np.abs(x * g).sum() for x, g in zip(self.xs, gs)]
+        sensitivity = sum(map(float, products))
+        size = float(np.abs(terms(0.0)).sum())
+        return terms, size + sensitivity
 
 
 class _Terms:
@@ -163,7 +180,8 @@ class _Terms:
             self.known = dict(zip(ts, self.at_all(ts)))
             return self.known[t]
         ys = self.point.function(*self.point.displaced(t, self.vs))
-        return np.concatenate([(u * y.numpy()).ravel() for u, y in zip(self.us, ys)])
+        products = [u * y.numpy() for u, y in zip(self.us, ys)]
+        return np.concatenate([product.ravel() for product in products])
 
     def at_all(self, ts: Sequence[float]) -> list[np.ndarray]:
         """The terms at each of the ts, in one evaluation if the function is stacked."""
@@ -172,10 +190,18 @@ class _Terms:
             return [self.known[t] for t in ts]
         if point.stacked is None:
             return [self(t) for t in ts]
-        xs = [np.stack([x + t * v for t in ts]) for x, v in zip(point.xs, self.vs)]
-        ys = point.stacked(*map(Tensor, xs))
-        products = [(u * y.numpy()).reshape(len(ts), -1) for u, y in zip(self.us, ys)]
-        return list(np.concatenate(products, axis=1))
+        xs = []
+        for x, v in zip(point.xs, self.vs):
+            points = [x + t * v for t in ts]
+            xs.append(Tensor(np.stack(points)))
+        ys = point.stacked(*xs)
+        products = [u * y.numpy() for u, y in zip(self.us, ys)]
+        rows = [product.reshape(len(ts), -1) for product in products]
+        return list(np.concatenate(rows, axis=1))
+
+
+def _in_float64(arrays: Sequence) -> Arrays:
+    return [np.asarray(a, np.float64) for a in arrays]
 
 
 def cast_like(arrays: Sequence, like: Sequence[Any]) -> Arrays:

@@ -104,10 +104,14 @@ class RandomProgram(NamedTuple):
     def __str__(self) -> str:
         values = run_statements(self.statements, self._named(self.inputs.values()))
         types = {name: f"  # {x.dtype} {x.shape}" for name, x in values.items()}
-        width = min(max(len(str(s)) for s in self.statements), WIDTH)
-        lines = [f"{name} = np.array({x.tolist()}){types[name]}" for name, x in self.inputs.items()]
+        lines = []
+        for name, x in self.inputs.items():
+            lines.append(f"{name} = np.array({x.tolist()}){types[name]}")
         lines.append(f"def program({', '.join(self.inputs)}):")
-        lines += [f"    {str(s):{width}}{types[s.result]}" for s in self.statements]
+        texts = [str(s) for s in self.statements]
+        width = min(max(map(len, texts)), WIDTH)
+        for s, text in zip(self.statements, texts):
+            lines.append(f"    {text:{width}}{types[s.result]}")
         lines.append(f"    return {', '.join(self.outputs)}")
         return "\n".join(lines)
 

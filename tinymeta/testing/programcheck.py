@@ -33,7 +33,9 @@ def check_program(program: RandomProgram, order: int | None = None, seed: int = 
     Raises AssertionError for what does not hold.
     """
     rng = np.random.default_rng(seed)
-    start, stop = sorted(rng.integers(0, len(program.statements), 2, endpoint=True).tolist())
+    count = len(program.statements)
+    ends = rng.integers(0, count, 2, endpoint=True)
+    start, stop = sorted(ends.tolist())
     inputs = list(program.inputs.values())
     f, xs = of_floats(program.__call__, inputs)
     us = [rng.normal(size=y.shape) for y in program()]
@@ -44,11 +46,9 @@ def check_program(program: RandomProgram, order: int | None = None, seed: int = 
     found = _derivatives(forgetful, xs, us, vs)
     _assert_equal("a checkpoint changes the derivatives", found, expected, CLOSE)
     for t in range(program.tasks or 0):
-        own_inputs, own_us, own_vs, own_expected = (
-            [x[t : t + 1] for x in part] for part in (inputs, us, vs, expected)
-        )
-        found = _derivatives(*of_floats(program.__call__, own_inputs), own_us, own_vs)
-        _assert_equal(f"task {t} alone differs", found, own_expected, CLOSE)
+        own_f, own_xs = of_floats(program.__call__, _of_task(t, inputs))
+        found = _derivatives(own_f, own_xs, _of_task(t, us), _of_task(t, vs))
+        _assert_equal(f"task {t} alone differs", found, _of_task(t, expected), CLOSE)
     single = program.astype(np.float32)
     if not crossed_kinks(lambda p: p(), (program,), (single,)):  # rounding may break a tie
         single_f, single_xs = of_floats(single.__call__, list(single.inputs.values()))
@@ -58,7 +58,7 @@ def check_program(program: RandomProgram, order: int | None = None, seed: int = 
     gradients = expected[len(us) : len(us) + len(xs)]
     if all(np.abs(g).max() < CLOSE for g in gradients):
         return "constant"  # a difference would compare nothing but rounding
-    short = len(program.statements) <= _SHORT
+    short = count <= _SHORT
     outcome = _compare_with_differences(f, xs, order or (3 if short else 2), seed)
     if short and outcome == "checked":
         outcome = _compare_with_differences(f, xs, min(order or 2, 2), seed, MODES)
@@ -83,6 +83,10 @@ def of_floats(f: Callable, inputs: Sequence[np.ndarray]) -> tuple[Callable, Arra
     return the_program, [inputs[k] for k in places]
 
 
+def _of_task(t: int, arrays: Arrays) -> Arrays:
+    return [x[t : t + 1] for x in arrays]
+
+
 def _in_float32(arrays: Arrays) -> Arrays:
     return [x.astype(np.float32) for x in arrays]
 
@@ -91,7 +95,9 @@ def _after_a_step(f: Callable, us: Arrays) -> Callable:
     """`f` where one step down <u, f> leads: a derivative within what is differentiated."""
 
     def step(xs: list) -> list:
-        return [x - _LR * g for x, g in zip(xs, vjp(f, *xs)[1](tuple(us)))]
+        _, pull = vjp(f, *xs)
+        gradients = pull(tuple(us))
+        return [x - _LR * g for x, g in zip(xs, gradients)]
 
     def the_program_after_a_step(*xs: Tensor) -> tuple[Tensor, ...]:
         return f(*checkpoint(step)(list(xs)))
@@ -103,10 +109,12 @@ def _derivatives(f: Callable, xs: Arrays, us: Arrays, vs: Arrays) -> Arrays:
     """f, J^T u, and the pullback of v through (x -> J^T u), one after another."""
 
     def gradient(*xs: Tensor) -> tuple:
-        return vjp(f, *xs)[1](tuple(us))
+        _, pull = vjp(f, *xs)
+        return pull(tuple(us))
 
-    first, pull = vjp(gradient, *xs)
-    return [x.numpy() for x in (*f(*xs), *first, *pull(tuple(vs)))]
+    first, pull_first = vjp(gradient, *xs)
+    second = pull_first(tuple(vs))
+    return [x.numpy() for x in (*f(*xs), *first, *second)]
 
 
 def _compare_with_differences(
@@ -130,4 +138,5 @@ def _assert_equal(what: str, found: Arrays, expected: Arrays, close: float) -> N
             f"{what}: {a.dtype}{a.shape} is not {b.dtype}{b.shape}"
         )
         error = np.abs(a - b).max()
-        assert error <= close * (1 + np.abs(b).max()), f"{what}: by {error:.1e}"
+        tolerance = close * (1 + np.abs(b).max())
+        assert error <= tolerance, f"{what}: by {error:.1e}"

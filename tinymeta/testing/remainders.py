@@ -39,7 +39,8 @@ class Remainders(NamedTuple):
     @property
     def slopes(self) -> np.ndarray:
         """From each fitted remainder to the next."""
-        h, r = np.log(self.steps[self.fitted]), np.log(self.remainders[self.fitted])
+        h = np.log(self.steps[self.fitted])
+        r = np.log(self.remainders[self.fitted])
         return np.diff(r) / np.diff(h)
 
     @property
@@ -92,7 +93,8 @@ def remainders_over(
     changes = []
     for h in steps:
         there = function(*displaced(xs, vs, h))
-        changes.append(_inner_product([b.numpy() - a.numpy() for a, b in zip(here, there)], us))
+        differences = [b.numpy() - a.numpy() for a, b in zip(here, there)]
+        changes.append(_inner_product(differences, us))
     change = np.array(changes)
     left = change - steps * _inner_product(gs, vs)
     magnitude = (
@@ -102,18 +104,22 @@ def remainders_over(
         hessian_vs = pull_gradient(tuple(vs))
         left -= steps**2 / 2 * _inner_product(hessian_vs, vs)
         magnitude = magnitude + steps**2 / 2 * abs_inner_product(hessian_vs, vs)
-    return Remainders(order, steps, np.abs(left), ROUNDINGS * EPS * magnitude, np.abs(change))
+    rounding = ROUNDINGS * EPS * magnitude
+    return Remainders(order, steps, np.abs(left), rounding, np.abs(change))
 
 
 def displaced(xs: Arrays, vs: Arrays, h: float) -> tuple[Tensor, ...]:
     """x + h v."""
-    return tuple(asarray(np.asarray(x + h * v)) for x, v in zip(xs, vs))
+    moved = [np.asarray(x + h * v) for x, v in zip(xs, vs)]
+    return tuple(map(asarray, moved))
 
 
 def _inner_product(ys: Iterable, us: Sequence) -> float:
-    return float(sum(np.sum(np.asarray(y) * u) for y, u in zip(ys, us)))
+    products = [np.asarray(y) * u for y, u in zip(ys, us)]
+    return float(sum(map(np.sum, products)))
 
 
 def abs_inner_product(ys: Iterable, us: Iterable) -> float:
     """The sum of the absolute terms: the magnitude of what is rounded."""
-    return float(sum(np.abs(np.asarray(y) * np.asarray(u)).sum() for y, u in zip(ys, us)))
+    products = [np.asarray(y) * np.asarray(u) for y, u in zip(ys, us)]
+    return float(sum(np.abs(x).sum() for x in products))

@@ -48,12 +48,12 @@ def _(right):
 # ---- sliding -------------------------------------------------------------------------------------
 
 
-@fault("sliding", "the last piece is computed first", replay, "parts")
+@fault("sliding", "the last span is computed first", replay, "spans")
 def _(right):
     return lambda kernel, slides: right(kernel, slides)[::-1]
 
 
-@fault("sliding", "the last piece is left out", replay, "parts")
+@fault("sliding", "the last span is left out", replay, "spans")
 def _(right):
     def parts(kernel, slides):
         found = right(kernel, slides)

@@ -24,12 +24,15 @@ def views(y: Any) -> list:
     repeated: Any = ops.broadcast_to(y, (2, *y.shape))
     found = [ops.sum(repeated, 0), repeated * 1.5]
     if y.ndim:
-        found += [ops.flip(y, -1), y[..., ::2]]  # a negative stride, a longer one
+        found.append(ops.flip(y, -1))  # a negative stride
+        found.append(y[..., ::2])  # a longer one
         found += [ops.flip(y, 0), y[1:]]
         found.append(ops.reshape(ops.flip(y, -1), -1))  # no view: its strides are no vector's
     if y.ndim > 1:
         swapped: Any = ops.swapaxes(y, -1, -2)
-        found += [swapped, ops.reshape(swapped * 2.0, -1), ops.moveaxis(ops.transpose(y), 0, 1)]
+        found.append(swapped)
+        found.append(ops.reshape(swapped * 2.0, -1))
+        found.append(ops.moveaxis(ops.transpose(y), 0, 1))
         if y.ndim == 2:
             product: Any = swapped @ y[..., :1]
             found.append(product * 0.5)
@@ -47,8 +50,13 @@ def packed_and_cut(values: list) -> list:
 
     def cut_out(arrays: list) -> list:
         packed = ops.concatenate([ops.reshape(y, -1) for y in arrays])
-        ends = np.cumsum([y.size for y in arrays]).tolist()
-        return [packed[end - y.size : end] for y, end in zip(arrays, ends)]
+        cuts = []
+        begin = 0
+        for y in arrays:
+            end = begin + y.size
+            cuts.append(packed[begin:end])
+            begin = end
+        return cuts
 
     def kept(arrays: list) -> list:
         return [ops.tanh(y) for y in arrays]
@@ -60,7 +68,8 @@ def packed_and_cut(values: list) -> list:
     if any(y.dtype.kind != "f" for y in arrays):  # integers have no gradient
         return cut_out(arrays)
     gradients = grad(total)(arrays)
-    return [*cut_out(arrays), *gradients, sum(ops.sum(g) for g in gradients)]
+    all_together = sum(ops.sum(g) for g in gradients)
+    return [*cut_out(arrays), *gradients, all_together]
 
 
 def integers(x: Any) -> list:
@@ -69,15 +78,19 @@ def integers(x: Any) -> list:
     bytes_: Any = ops.astype(mask, np.uint8)
     signed: Any = ops.astype(mask, np.int32)
     small = bytes_ * 200 + bytes_ * 100  # 44: it wraps around
-    found = [mask, small, small > 100, ops.astype(small, np.float32) * 0.5]
+    found = [mask, small, small > 100]
+    found.append(ops.astype(small, np.float32) * 0.5)
     found += [ops.sum(mask), signed - 3]
     if not x.ndim:
         return found
-    found += [ops.argmax(x, -1), ops.sum(mask, 0), ops.max(mask, -1), ops.min(signed - 3, -1)]
-    found += [ops.argmax(x, x.ndim // 2), ops.pad(mask, 1), ops.concatenate([small, bytes_], -1)]
+    found += [ops.argmax(x, -1), ops.sum(mask, 0)]
+    found += [ops.max(mask, -1), ops.min(signed - 3, -1)]
+    found += [ops.argmax(x, x.ndim // 2), ops.pad(mask, 1)]
+    found.append(ops.concatenate([small, bytes_], -1))
     if x.ndim > 1:
         product: Any = ops.swapaxes(small, -1, -2) @ small
-        found += [product, ops.argmax(mask, 1), ops.take(small, [0, -1], 1)]
+        found += [product, ops.argmax(mask, 1)]
+        found.append(ops.take(small, [0, -1], 1))
     return found
 
 
@@ -86,7 +99,11 @@ def gradient_of_slices(y: Any) -> Any:
 
     def loss(y):
         n = y.shape[-1]
-        left, middle, right = y[..., : n // 3], y[..., n // 3 : n - n // 3], y[..., n - n // 3 :]
-        return sum(ops.sum(ops.sin(part)) for part in (left, middle, right, middle * 0.5))
+        third = n // 3
+        left = y[..., :third]
+        middle = y[..., third : n - third]
+        right = y[..., n - third :]
+        parts = (left, middle, right, middle * 0.5)
+        return sum(ops.sum(ops.sin(part)) for part in parts)
 
     return grad(loss)(y)

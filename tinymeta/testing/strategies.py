@@ -15,8 +15,9 @@ from ..core.grad import vjp
 from ..core.tensor import Tensor
 from .arrays import bools, broadcastable, distinct, integers, off_kinks, positive, shapes, tensors
 from .cases import TABLE, register, strategy_for
+from .contraction_operands import conv_cases, geometries, matmul_cases, pool_cases
 from .learning import Network, episodes, networks, pairs
-from .operands import Case, conv_cases, geometries, matmul_cases, pool_cases
+from .operands import Case
 from .programs import programs
 
 __all__ = [
