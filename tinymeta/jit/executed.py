@@ -1,5 +1,8 @@
 """What the kernels of a dry run execute: the program runs once, as PTX, on an emulated GPU.
 
+Most kernels go the same way whatever numbers they are given; if all do, nothing is computed that
+does not decide it (ptx/control.py): the counts are the same, and come twenty times as soon.
+
 In: the function and the arguments that were explained, and the `Launches` of the dry run, which
 knows what each kernel is called. Out: a table, with registers and a model's time for each kernel.
 """
