@@ -12,8 +12,8 @@ def emulated_gpu(computes: bool = True) -> Iterator[emulator.Emulator]:
     """In a `with` block this thread's GPU is the emulated one, which counts and watches nothing.
 
     computes: else its kernels store nothing, and count the same much sooner; those that go where
-    numbers in memory say are refused (control.needs_no_numbers). Raises compiler.Missing where there
-    is no gcc.
+    numbers in memory say are refused (control.needs_no_numbers). Raises compiler.Missing where
+    there is no gcc.
     """
     gpu = emulator.start_beside()
     theirs = driver.Driver(library=gpu.library)
