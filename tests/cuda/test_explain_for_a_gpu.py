@@ -114,7 +114,7 @@ def test_what_is_executed_is_told_without_a_gpu(can_execute):
 
 @pytest.mark.ptx
 def test_the_predicted_time_of_conv4s_step(can_execute):
-    """32 tasks, one inner step, on an H100: README.md says what the model finds, 0.87 and 0.80 ms."""
+    """32 tasks, one inner step, on an H100: README.md says what is found, 0.87 and 0.80 ms."""
     job = work.WORKS["conv4"]()
     text = tm.explain(job.run, job.params, job.data, device="cuda").executed()
     launches, *_, microseconds = columns(text, "in all, on H100 SXM")
