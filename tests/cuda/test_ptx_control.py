@@ -121,7 +121,10 @@ def sinusoid_step():
     [
         lambda: (tm.grad(convolutions, 1), rng.normal(size=(2, 3, 9, 7, 4)).astype(F32), W),
         sinusoid_step,
-        lambda: (tm.grad(lambda x: tm.square(tm.softmax(x)).sum()), rng.normal(size=(40, 33))),
+        lambda: (
+            tm.grad(lambda x: tm.square(tm.softmax(x)).sum()),
+            rng.normal(size=(40, 33)).astype(F32),
+        ),
     ],
     ids=["convolutions", "sinusoid", "softmax"],
 )
