@@ -130,7 +130,7 @@ def sinusoid_step():
 )
 def test_counts_without_computing_are_those_of_a_run(program, can_execute):
     counted, ran = both(*program())
-    assert counted == ran and len(ran) > 2
+    assert counted == ran and len(ran) > 1
 
 
 W = rng.normal(size=(2, 3, 3, 4, 4)).astype(F32)
