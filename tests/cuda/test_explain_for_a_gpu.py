@@ -174,6 +174,15 @@ def test_an_element_that_a_stride_repeats_is_counted_once(can_compile):
     assert "1 kernels" in launch_table(recording.launches)
 
 
+@pytest.mark.ptx
+def test_many_sums_of_one_array_have_room_in_a_blocks_memory(can_compile):
+    """Each has a number of each thread there; without a limit 48 KiB would be too little for 25."""
+    x = np.ones((40, 3))
+    found = tm.explain(lambda x: [(x * float(k)).sum() for k in range(1, 61)], x, device="cuda")
+    shared = [launch.kernel.shared_bytes for launch in found.replay.recording.launches]
+    assert len(shared) > 1 and max(shared) <= 48 << 10
+
+
 def test_a_dry_run_has_what_the_compiler_asks_of_a_driver():
     asked = {name for name in dir(driver.Driver) if not name.startswith("_")}
     of_other_libraries = {"follow", "precede", "synchronize_all"}  # whose arrays it never meets
