@@ -16,7 +16,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import tinymeta as tm
 from tinymeta.core.device import find_kernel
@@ -24,7 +23,7 @@ from tinymeta.core.primitive import registry
 from tinymeta.core.scope import setting
 from tinymeta.cuda import driver
 from tinymeta.cuda.array import allocate
-from tinymeta.cuda.dry_run import DryRunDriver
+from tinymeta.cuda.dry_run import NotingDriver
 from tinymeta.cuda.launch import GpuKernel
 from tinymeta.system.kernel_folder import folder
 from tinymeta.system.resources import cores
@@ -35,27 +34,13 @@ ROOT = Path(__file__).parent.parent
 WORKS = ("conv4", "conv4-5-steps", "sinusoid", "siamese")
 
 
-class _Noting(DryRunDriver):
-    """It notes which kernels would be loaded, and compiles none."""
-
-    def __init__(self, capability: tuple[int, int]):
-        super().__init__(capability, key=object())  # nothing is loaded into it yet
-        self.noted: list[tuple[GpuKernel, tuple]] = []
-
-    def load(self, kernel: GpuKernel, kinds: tuple) -> Any:
-        self.noted.append((kernel, kinds))
-
-    def prepare_launch(self, *launch: Any) -> Any:
-        return self._nothing
-
-
 def needed(jobs: list[work.Work], capability: tuple[int, int]) -> list[tuple[GpuKernel, tuple]]:
     """(kernel, kinds of its arguments) of the works, compiled and eager, in float32 and float64.
 
     In an order that is the same in every process, whose own kernels are of no use afterwards. The
     products of `gpu_rates` come with them.
     """
-    noting = _Noting(capability)
+    noting = NotingDriver(capability)
     with driver.replaced_by(noting), setting(device="cuda"):
         for job in (*jobs, *map(work.in_double, jobs)):
             params, data = (tm.tree.map(tm.tensor, tree) for tree in (job.params, job.data))

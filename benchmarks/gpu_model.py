@@ -1,13 +1,13 @@
 """What a step does on a GPU, kernel by kernel, counted without one, and a time that this predicts.
 
-    python -m benchmarks.gpu_model                      # of conv4's step; minutes
+    python -m benchmarks.gpu_model                      # of conv4's step
     python -m benchmarks.gpu_model conv --tasks 4       # another work, on few of its tasks
 
-It prints `tm.explain(step, .., device="cuda").executed()`: the work is compiled as for a GPU and
-run once, its PTX, on the CPU, by the emulator of tinymeta/ptx, which counts every instruction and
-every byte that a thread loads or stores. These are facts, the same on each machine. The time is a
-model's, for one GPU: tinymeta/ptx/model.py. The line before the last is the same launches as the
-graph that they are, each begun when those are done that it needs and there is room for it.
+It prints `tm.explain(step, .., device="cuda").executed()`: the work is compiled as for a GPU, and
+the emulator of tinymeta/ptx follows each thread through its PTX on the CPU and counts every
+instruction and every byte that it loads or stores. These are facts, the same on each machine. The
+time is a model's, for one GPU: tinymeta/ptx/model.py. The line before the last is the same launches
+as the graph that they are, each begun when those are done that it needs and there is room for it.
 
 Needs gcc and a compiler for GPUs (README.md, "On a GPU").
 """

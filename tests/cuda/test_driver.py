@@ -3,11 +3,13 @@
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
 import tinymeta as tm
+from tinymeta.cuda import driver
 
 HERE = Path(__file__).parent
 # What is alive at the end of the interpreter, in places that are cleared early and late.
@@ -50,3 +52,24 @@ def test_a_machine_without_a_gpu_says_what_is_missing():
     if reason is True:
         pytest.skip("cuda is usable here")
     assert "--device cpu" in reason or "pip install" in reason
+
+
+def test_a_driver_is_replaced_for_one_thread_alone():
+    """Each of two threads has its own while the other has another, and after the other has left."""
+    ours, theirs, found = object(), object(), []
+    inside, left = threading.Event(), threading.Event()
+
+    def other():
+        with driver.replaced_by(theirs):
+            inside.set()
+            left.wait(20)
+            found.append(driver.current())
+
+    thread = threading.Thread(target=other)
+    with driver.replaced_by(ours):
+        thread.start()
+        inside.wait(20)
+        assert driver.current() is ours
+    left.set()
+    thread.join()
+    assert found == [theirs]

@@ -113,6 +113,17 @@ def test_what_is_executed_is_told_without_a_gpu(can_execute):
 
 
 @pytest.mark.ptx
+def test_the_predicted_time_of_conv4s_step(can_execute):
+    """32 tasks, one inner step, on an H100: README.md says what is found, 0.87 and 0.80 ms."""
+    job = work.WORKS["conv4"]()
+    text = tm.explain(job.run, job.params, job.data, device="cuda").executed()
+    launches, *_, microseconds = columns(text, "in all, on H100 SXM")
+    assert int(launches) <= 117 and float(microseconds) < 900
+    (as_a_graph,) = re.findall(r"as a graph: ([\d.]+) us", text)
+    assert float(as_a_graph) < 830, "what three times the fastest of the others allows"
+
+
+@pytest.mark.ptx
 def test_arrays_that_lie_otherwise_execute_the_same(can_execute):
     """Those of the host are in order once they are on the GPU: one copy to its place, one loop."""
     plain, turned = (
@@ -161,6 +172,15 @@ def test_an_element_that_a_stride_repeats_is_counted_once(can_compile):
     (launch,) = recording.launches
     assert launch.nbytes == 4 * (5 * 64 + 2 * 64)
     assert "1 kernels" in launch_table(recording.launches)
+
+
+@pytest.mark.ptx
+def test_many_sums_of_one_array_have_room_in_a_blocks_memory(can_compile):
+    """Each has a number of each thread there; without a limit 48 KiB would be too little for 25."""
+    x = np.ones((40, 3))
+    found = tm.explain(lambda x: [(x * float(k)).sum() for k in range(1, 61)], x, device="cuda")
+    shared = [launch.kernel.shared_bytes for launch in found.replay.recording.launches]
+    assert len(shared) > 1 and max(shared) <= 48 << 10
 
 
 def test_a_dry_run_has_what_the_compiler_asks_of_a_driver():

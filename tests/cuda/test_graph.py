@@ -15,8 +15,8 @@ rng = np.random.default_rng(0)
 F32 = np.float32
 
 
-def small_net():
-    """A convolutional network and a batch of tasks that the simulator can run."""
+def small_net(filters=64):
+    """A convolutional network and a batch of tasks; another one in the simulator."""
     one = tm.nn.Sequential(
         tm.nn.Conv2d(1, 2, stride=2),
         tm.nn.BatchNorm(2),
@@ -24,7 +24,7 @@ def small_net():
         tm.nn.GlobalAveragePooling(),
         tm.nn.Dense(2, 2),
     )
-    model = one if SIMULATED else tm.nn.conv4(5, scale=True)
+    model = one if SIMULATED else tm.nn.conv4(5, scale=True, filters=filters)
     tasks, size = (1, 5) if SIMULATED else (4, 28)
     x = rng.random((2, tasks, 2, size, size, 1), dtype=F32)
     y = np.tile(np.arange(2), (tasks, 1))

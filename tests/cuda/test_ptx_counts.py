@@ -13,6 +13,7 @@ from tinymeta.cuda import allocate, conv, driver, matmul, move, product, tiling
 from tinymeta.cuda.product_source import Tile
 from tinymeta.ops.conv import geometry_of
 from tinymeta.ptx import compiler, emulator, kinds, model
+from tinymeta.ptx.counting import emulated_gpu
 
 pytestmark = pytest.mark.ptx_run
 F32 = np.float32
@@ -74,6 +75,13 @@ def test_what_is_skipped_is_not_counted_and_a_loop_as_often_as_it_runs(gpu):
 # ---- of our kernels ------------------------------------------------------------------------------
 
 
+def counted_alone(kernel, shapes, **static):
+    """What a kernel does that fills the first of arrays with these shapes; it computes nothing."""
+    with emulated_gpu(computes=False) as gpu:
+        out, *operands = (ones(*shape) for shape in shapes)
+        return counted(gpu, lambda: kernel(out, *operands, **static))
+
+
 def per_ffma(found, useful):
     """Instructions for each multiplication that the result needs."""
     return model.issued(found) / useful
@@ -89,11 +97,10 @@ def cut_into(tile, monkeypatch):
     [((128, 128, 8, 8, 8), 1.2), ((128, 64, 16, 8, 4), 1.25), ((64, 64, 16, 4, 4), 1.4)],
     ids=str,
 )
-def test_instructions_of_a_product(tile, most, gpu, monkeypatch):
+def test_instructions_of_a_product(tile, most, monkeypatch):
     cut_into(tile, monkeypatch)
     m, n, k = 256, 128, 256
-    out, x, y = allocate((m, n), F32), ones(m, k), ones(k, n)
-    found = counted(gpu, lambda: matmul.matmul(out, x, y))
+    found = counted_alone(matmul.matmul, [(m, n), (m, k), (k, n)])
     assert per_ffma(found, m * n * k) < most
     assert found.counts["bytes stored"] == 4 * m * n
     assert found.counts["bytes loaded"] == 4 * k * m * n * (1 / tile[0] + 1 / tile[1])
@@ -106,15 +113,13 @@ def test_instructions_of_a_product(tile, most, gpu, monkeypatch):
 )
 @pytest.mark.parametrize("name", ["conv", "conv_weight", "conv_input"])
 @pytest.mark.parametrize("stride", [1, 2])
-def test_instructions_of_a_convolution(name, stride, tile, most, gpu, monkeypatch):
+def test_instructions_of_a_convolution(name, stride, tile, most, monkeypatch):
     """3 x 3, 64 channels to 64, to 4 images of 16 x 16; nothing is multiplied in vain."""
     cut_into(tile, monkeypatch)
     x, w, g = (4, 16 * stride, 16 * stride, 64), (3, 3, 64, 64), (4, 16, 16, 64)
     geometry = geometry_of("conv", x[1:3], (3, 3), stride, "same")
     shapes = {"conv": (g, x, w), "conv_weight": (w, x, g), "conv_input": (x, g, w)}[name]
-    out = allocate(shapes[0], F32)
-    kernel, operands = getattr(conv, name), [ones(*shape) for shape in shapes[1:]]
-    found = counted(gpu, lambda: kernel(out, *operands, geometry=geometry))
+    found = counted_alone(getattr(conv, name), shapes, geometry=geometry)
     useful = 4 * 16 * 16 * 9 * 64 * 64
     assert per_ffma(found, useful) < most
     assert found.counts["ffma"] < 1.13 * useful  # by tiles beyond the 576 rows of conv_weight

@@ -11,7 +11,7 @@ stand-in on the CPU, simulator.SimulatedDriver, with the same methods.
 
 import ctypes
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from ctypes import byref, c_size_t, c_uint, c_void_p
 from typing import Any
@@ -56,7 +56,7 @@ class Driver:
 
     def __init__(self, number: int = 0, library: Any = None) -> None:
         self.number = number
-        self.key = number if library is None else (number, id(library))
+        self.key: Hashable = number if library is None else (number, id(library))
         self.context = Context(number, library)
         self.library, self.call = self.context.library, self.context.call
         self.name, self.capability = self.context.name, self.context.capability

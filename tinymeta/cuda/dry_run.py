@@ -1,8 +1,9 @@
 """A dry run: kernels are compiled for a GPU and launches are checked and noted; nothing runs.
 
 `with driver.replaced_by(DryRunDriver()):` a thread's kernels go to it, whether there is a GPU or
-not: so `tm.explain(.., device="cuda")` knows what a program launches, and benchmarks.gpu_kernels
-what there is to compile. Its addresses have no memory behind them: what is downloaded is zeros.
+not: so `tm.explain(.., device="cuda")` knows what a program launches. `NotingDriver` compiles
+nothing either: so benchmarks.gpu_kernels knows what there is to compile. Addresses have no memory
+behind them: what is downloaded is zeros.
 """
 
 import re
@@ -95,9 +96,7 @@ class DryRunDriver:
         self, kernel: DryRunKernel, grid: tuple, block: tuple, args: tuple
     ) -> DryRunLaunch:
         """A launch. Raises DriverError for one that a GPU refuses."""
-        if grid[0] >= 2**31 or max(grid[1:]) >= 2**16 or prod(block) > 1024:
-            message = f"CUDA: a launch of {grid} blocks of {block} threads is beyond a GPU's limits"
-            raise DriverError(message, INVALID_VALUE)
+        _check_limits(grid, block)
         given = ["u64" if isinstance(a, Address) else "u32" for a in pack_arguments(args)]
         if given != kernel.parameters:
             message = f"CUDA: {kernel.title} takes {kernel.parameters} and is given {given}"
@@ -125,6 +124,30 @@ class DryRunDriver:
         pass
 
     free = upload = copy = copy_all = synchronize = let_go = _nothing
+
+
+class NotingDriver(DryRunDriver):
+    """A dry run that compiles nothing. noted: (launch.GpuKernel, kinds) of each it would load."""
+
+    def __init__(self, capability: tuple[int, int] = (9, 0)):
+        super().__init__(capability, key=object())  # nothing is loaded into it yet
+        self.noted: list[tuple[Any, tuple]] = []
+
+    def load(self, kernel: Any, kinds: tuple) -> Any:
+        """Note it."""
+        self.noted.append((kernel, kinds))
+
+    def prepare_launch(self, kernel: Any, grid: tuple, block: tuple, args: tuple) -> Any:
+        """A launch, which does nothing. Raises DriverError for one that a GPU refuses."""
+        _check_limits(grid, block)
+        return self._nothing
+
+
+def _check_limits(grid: tuple, block: tuple) -> None:
+    """Raises DriverError for a launch that is too large for any GPU."""
+    if grid[0] >= 2**31 or max(grid[1:]) >= 2**16 or prod(block) > 1024:
+        message = f"CUDA: a launch of {grid} blocks of {block} threads is beyond a GPU's limits"
+        raise DriverError(message, INVALID_VALUE)
 
 
 def launch_table(launches: Sequence[DryRunLaunch]) -> str:

@@ -46,9 +46,9 @@ In reading order, with their lines:
     chunks.py 227      runs them;  then tree_sum.py 118, work_buffers.py 170, call_arrays.py 81
     job_tables.py 240  the chunks as numbers
     threads.py 159     workers
-    explained.py 235   shows all of it;  then described.py 160, story.py 127, listing.py 88
+    explained.py 237   shows all of it;  then described.py 160, story.py 127, listing.py 88
     page_data.py 188   the same as data, for the page of explorer/;  timing.py 21,
-                       values.py 74, warmup.py 37;  executed.py 84, what a GPU's kernels do
+                       values.py 74, warmup.py 37;  executed.py 94, what a GPU's kernels do
     graph.py 184       the same plan on a GPU;  then gpu_arrays.py 110, gpu_loops.py 60,
                        gpu_groups.py 172
     step_order.py 79   which steps wait for which;  then gpu_chunks.py 121, on several ranks

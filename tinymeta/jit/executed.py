@@ -1,5 +1,8 @@
 """What the kernels of a dry run execute: the program runs once, as PTX, on an emulated GPU.
 
+Most kernels go the same way whatever numbers they are given; if all do, nothing is computed that
+does not decide it (ptx/control.py): the counts are the same, and come twenty times as soon.
+
 In: the function and the arguments that were explained, and the `Launches` of the dry run, which
 knows what each kernel is called. Out: a table, with registers and a model's time for each kernel.
 """
@@ -12,6 +15,7 @@ from ..core.device import move
 from ..core.scope import setting
 from ..core.tensor import Tensor
 from ..ptx import compiler, model
+from ..ptx.control import needs_no_numbers
 from ..ptx.counting import count_from_here, counted, emulated_gpu
 from ..ptx.emulator import KernelCounts, readable
 from ..ptx.registers import how_registers_are_known, registers
@@ -31,7 +35,7 @@ def executed_text(f: Callable, args: tuple, kwargs: dict, replay: Any) -> str:
     replay: the dry run's.
     """
     try:
-        kernels = _execute(f, args, kwargs)
+        kernels = _execute(f, args, kwargs, computes=not _ways_are_known(replay))
     except (compiler.Missing, MemoryError) as error:
         return f"executed instructions are not counted here: {error}"
     rows = _rows(kernels, replay)
@@ -49,13 +53,19 @@ def executed_text(f: Callable, args: tuple, kwargs: dict, replay: Any) -> str:
     return "\n".join([*lines, assumed])
 
 
-def _execute(f: Callable, args: tuple, kwargs: dict) -> list[KernelCounts]:
+def _ways_are_known(replay: Any) -> bool:
+    """Whether all kernels execute the same, whatever numbers they are given, as most do."""
+    return all(map(needs_no_numbers, {n.kernel.text for n in replay.recording.launches}))
+
+
+def _execute(f: Callable, args: tuple, kwargs: dict, computes: bool) -> list[KernelCounts]:
     """What each kernel does in one call of the compiled function.
 
+    computes: else they count what they would do, and do no more than tells them where to go.
     Raises compiler.Missing without gcc, MemoryError beyond the 2 GB that the emulated GPU has.
     """
     args, kwargs = tree.map(_on_the_cpu, (args, kwargs))
-    with emulated_gpu() as gpu, setting(device="cuda"):
+    with emulated_gpu(computes) as gpu, setting(device="cuda"):
         program = compile_for(f, args, kwargs)
         if program is None:  # explain has refused it
             raise ValueError("a function that depends on something being differentiated")

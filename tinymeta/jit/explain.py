@@ -31,9 +31,9 @@ def explain(
     with `values` the least, mean and greatest element of each traced value, and which share of them
     is zero, infinite and NaN.
     device="cuda": how it would run on a GPU of sm_90, which need not be here, and its launches
-    there: blocks, threads, shared memory, bytes. `executed()`, and `text()` with it, then runs the
-    program once as PTX on the CPU, some minutes for ten GFLOP, and tells of each kernel the
-    instructions, FFMA, bytes and registers, and a predicted time.
+    there: blocks, threads, shared memory, bytes. `executed()`, and `text()` with it, then follows
+    each thread through its PTX once, on the CPU, and tells of each kernel the instructions, FFMA,
+    bytes and registers, and a predicted time.
 
     Raises what `jit(f)` raises, ValueError for a function that depends on something outside that is
     being differentiated, and for another device, RuntimeError where kernels cannot be compiled for

@@ -170,8 +170,10 @@ class Explained(NamedTuple):
         """Of a dry run, a line for each kernel: what one call executes; else "".
 
         Launches, blocks, bytes of shared memory and registers; instructions, FFMA, bytes loaded and
-        stored; and a predicted time, with its assumptions. For this the program runs once, as PTX
-        on the CPU: seconds, or minutes for a large one. Needs gcc; without it a sentence says so.
+        stored; and a predicted time, with its assumptions. For this every thread of the program
+        goes its way once, as PTX on the CPU, and computes only what decides it: seconds. Where
+        numbers in memory decide, as in max pooling, all is computed: minutes for ten GFLOP. Needs
+        gcc; without it a sentence says so.
         """
         return self.count_executed() if self.count_executed else ""
 

@@ -27,7 +27,10 @@ KERNEL = ["-O1", "-march=native", *_EXACT, *_SHARED, *_STRICT]  # with fma of th
 _LIBRARY = ["-O2", *_SHARED]
 _IN_ITS_PLACE = ["-Wl,-soname,libcuda.so.1"]  # who opens a library of this name gets it
 # Who translates: what they write changes with their texts.
-_TRANSLATOR = ("parse", "instruction", "operands", "computing", "function", "kinds", "translate")
+_TRANSLATOR = (
+    *("parse", "instruction", "operands", "computing", "control", "function", "kinds"),
+    "translate",
+)
 
 
 class Missing(Exception):
@@ -52,7 +55,7 @@ def _headers() -> str:
 
 def library_of_text(text: str, write_c: Callable[[str], str]) -> Path:
     """The library of a kernel whose PTX is `text`; write_c(text): its C."""
-    path = _path("kernel", text, _headers(), *KERNEL)
+    path = _path("kernel", text, write_c.__name__, _headers(), *KERNEL)
     if not path.exists():
         with tempfile.TemporaryDirectory() as folder:
             source = Path(folder, "kernel.c")

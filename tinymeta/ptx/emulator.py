@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from . import compiler
 from .kinds import INSTRUCTIONS, KINDS
 from .parse import Unsupported
-from .translate import translate
+from .translate import translate, translate_control
 
 FORWARD, BACKWARD, _SHUFFLED = range(3)  # the order of threads and blocks
 DEFAULTS = {
@@ -110,8 +110,9 @@ class Emulator:
         self.library.emulator_faults.restype = POINTER(_Fault)
         self.library.emulator_kernels.restype = POINTER(_Kernel)
         kind = ctypes.CFUNCTYPE(c_int, c_char_p, POINTER(c_char), ctypes.c_size_t)
-        self._translator = kind(self._translate)  # kept, as C calls it
-        self.library.emulator_translator(self._translator)
+        self._callback = kind(self._translate)  # kept, as C calls it
+        self.library.emulator_translator(self._callback)
+        self.translator = translate  # of kernels that are loaded from now on
         self.settings = dict(DEFAULTS)
         self.configure()
 
@@ -130,11 +131,23 @@ class Emulator:
         finally:
             self.configure(**before)
 
+    @contextmanager
+    def only_counting(self) -> Iterator[None]:
+        """Kernels that are loaded in a `with` block go their way, but compute and store nothing.
+
+        One whose way depends on what is in memory is refused.
+        """
+        before, self.translator = self.translator, translate_control
+        try:
+            yield
+        finally:
+            self.translator = before
+
     def _translate(self, text: bytes, answer: Any, room: int) -> int:
         """Called by the library: (the path of the kernel's library, 1), or (why not, 0)."""
         ptx = text.decode()
         try:
-            said, done = str(compiler.library_of_text(ptx, translate)), 1
+            said, done = str(compiler.library_of_text(ptx, self.translator)), 1
         except (Unsupported, OSError) as error:
             said, done = str(error), 0
         except Exception as error:  # C cannot be told of it otherwise

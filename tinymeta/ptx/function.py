@@ -41,12 +41,21 @@ def signature(function: Function, name: str) -> str:
 
 
 class FunctionWriter:
-    """functions: the name in C of each. pieces: what is in each piece of code, of all functions."""
+    """functions: the name in C of each. pieces: what is in each piece of code, of all functions.
+
+    run: the statements that are; None: all. Jumps and barriers always are.
+    """
 
     def __init__(
-        self, function: Function, functions: dict, names: Names, shared: list, pieces: list[dict]
+        self,
+        function: Function,
+        functions: dict,
+        names: Names,
+        shared: list,
+        pieces: list[dict],
+        run: set[Statement] | None = None,
     ):
-        self.function, self.functions, self.pieces = function, functions, pieces
+        self.function, self.functions, self.pieces, self.run = function, functions, pieces, run
         self.name = functions[function.name]
         self.names = Names()
         self.names.scopes = [dict(names.scopes[0]), {}]
@@ -99,7 +108,8 @@ class FunctionWriter:
             return self._declare_registers(text)
         if text.startswith("."):
             return self._declare(variables_of(text))
-        return self._instruction(Instruction(statement.line, text))
+        is_run = self.run is None or statement in self.run
+        return self._instruction(Instruction(statement.line, text), is_run)
 
     def _declare_registers(self, text: str) -> str:
         """Those of the whole function are kept at a barrier; inner ones are C's variables."""
@@ -127,14 +137,15 @@ class FunctionWriter:
 
     # ---- instructions ----------------------------------------------------------------------------
 
-    def _instruction(self, i: Instruction) -> str:
+    def _instruction(self, i: Instruction, is_run: bool) -> str:
         jumps = i.base in _ENDS_PIECE
+        is_run |= jumps or i.base == "trap"
         if i.predicate and not jumps:  # it may be skipped: a piece by itself
             outer, self.piece = self.piece, None
-            code = f"if ({self._condition(i)}) {{ {self._counted(i)} }}"
+            code = f"if ({self._condition(i)}) {{ {self._counted(i, is_run)} }}"
             self.piece = outer
             return code
-        code = self._counted(i)
+        code = self._counted(i, is_run)
         if jumps:
             self.piece = None
         return code
@@ -143,8 +154,8 @@ class FunctionWriter:
         code = self.names.read(i.predicate.lstrip("!"), "pred")
         return f"!{code}" if i.predicate[0] == "!" else code
 
-    def _counted(self, i: Instruction) -> str:
-        """The code of an instruction, and of the visit where a piece begins."""
+    def _counted(self, i: Instruction, is_run: bool) -> str:
+        """The code of an instruction, if it is run, and of the visit where a piece begins."""
         visit = ""
         if self.piece is None:
             visit = f"visits[{len(self.pieces)}]++; "
@@ -152,6 +163,8 @@ class FunctionWriter:
             self.pieces.append(self.piece)
         for kind, amount in {kind_of(i): 1, **bytes_of(i)}.items():
             self.piece[kind] = self.piece.get(kind, 0) + amount
+        if not is_run:
+            return visit
         jumps = i.predicate and i.base in _ENDS_PIECE
         return visit + (
             f"if ({self._condition(i)}) {{ {self._code(i)} }}" if jumps else self._code(i)

@@ -6,9 +6,12 @@ from typing import NamedTuple
 
 from .parse import SIZES, Unsupported
 
+_WRITES_NOTHING = {"st", "bra", "ret", "exit", "bar", "barrier", "call", "trap", "red"}
+_CARRY = "carry"  # of a sum of two words, from the lower to the higher: no register has it
 _SPACES = ("global", "shared", "local", "param", "const")
 _PARTS = re.compile(r"(?:@(!?[%\w$]+) )?([\w.:]+) ?(.*)")
 _ADDRESS = re.compile(r"\[([%\w$]+)\s*(?:\+\s*(-?\w+))?\s*\]")
+_NAME = re.compile(r"[%\w$]+")
 _OPERANDS = re.compile(r"\{[^}]*\}|\[[^\]]*\]|\([^)]*\)|[^,\s]+")
 
 
@@ -55,6 +58,20 @@ class Instruction:
     def bytes(self) -> int:
         """How many it loads or stores."""
         return SIZES[self.type] * self.count
+
+    @property
+    def registers(self) -> tuple[set[str], set[str]]:
+        """Those that it writes, and those that it needs to have been written before."""
+        results = 0 if self.base in _WRITES_NOTHING else 1
+        written = set(_NAME.findall(" ".join(self.operands[:results])))
+        read = set(_NAME.findall(" ".join(self.operands[results:])))
+        if "cc" in self.modifiers:
+            written.add(_CARRY)
+        if self.base in ("addc", "subc", "madc"):
+            read.add(_CARRY)
+        if self.predicate:  # it may write nothing
+            read |= written | {self.predicate.lstrip("!")}
+        return written, read
 
 
 def elements(operand: str) -> list[str]:

@@ -13,9 +13,7 @@ from typing import NamedTuple
 from .instruction import Instruction
 from .parse import Function, Statement, parse_module
 
-_REGISTER = re.compile(r"%[a-z]+\d+")
 _DECLARED = re.compile(r"\.reg \.(\w+) (%[a-z]+)<(\d+)>")
-_WRITES_NOTHING = {"st", "bra", "ret", "exit", "bar", "barrier", "call", "trap", "red"}
 
 
 class _Piece(NamedTuple):
@@ -43,7 +41,7 @@ def _most_live(function: Function) -> int:
                 follower = labels[place] if isinstance(place, str) else place
                 live |= live_before[follower] if follower < len(pieces) else set()
             for instruction in reversed(pieces[k].instructions):
-                written, read = _written_and_read(instruction)
+                written, read = instruction.registers
                 most = max(most, sum(words.get(name, 0) for name in live | written))
                 live = (live - written) | read
             if live != live_before[k]:
@@ -80,14 +78,3 @@ def _pieces(body: list[Statement]) -> tuple[list[_Piece], dict[str, int]]:
                     pieces[-1].followers.append(len(pieces))
                 pieces.append(_Piece([], []))
     return pieces, labels
-
-
-def _written_and_read(instruction: Instruction) -> tuple[set[str], set[str]]:
-    """The registers that it writes, and those that it needs to have been written before."""
-    operands = instruction.operands
-    results = 0 if instruction.base in _WRITES_NOTHING else 1
-    written = set(_REGISTER.findall(" ".join(operands[:results])))
-    read = set(_REGISTER.findall(" ".join(operands[results:])))
-    if instruction.predicate:  # it may write nothing
-        read |= written | {instruction.predicate.lstrip("!")}
-    return written, read

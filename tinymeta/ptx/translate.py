@@ -6,17 +6,34 @@ Raises Unsupported for what is not known; never guesses.
 
 from collections.abc import Iterable
 
+from .control import deciding
 from .function import FunctionWriter, layout, signature
 from .kinds import KINDS
 from .operands import Names
-from .parse import Function, Module, Unsupported, parse_module
+from .parse import Function, Module, Statement, Unsupported, parse_module
 
 Counts = dict[str, int]  # how many instructions of each kind, and bytes
 
 
 def translate(text: str) -> str:
     """The C text of a module."""
+    return _written(parse_module(text))
+
+
+def translate_control(text: str) -> str:
+    """The C text of a module whose kernel goes its way and counts, but computes nothing.
+
+    Raises Unsupported where the way depends on what is in memory (control.py).
+    """
     module = parse_module(text)
+    run = deciding(module.functions[-1]) if len(module.functions) == 1 else None
+    if run is None:
+        raise Unsupported("a kernel goes where numbers in memory say: it is counted when it is run")
+    return _written(module, run)
+
+
+def _written(module: Module, run: set[Statement] | None = None) -> str:
+    """run: those statements of its one function that are; None: all of all."""
     kernels = [f for f in module.functions if f.is_kernel]
     if len(kernels) != 1:
         raise Unsupported(f"a module of {len(kernels)} kernels: the counts are those of one")
@@ -26,7 +43,7 @@ def translate(text: str) -> str:
         names.declare_address(variable, f"variables[{k}].address")
     shared = [v for v in module.variables if v.space == "shared"]
     pieces: list[Counts] = []
-    writers = [FunctionWriter(f, functions, names, shared, pieces) for f in module.functions]
+    writers = [FunctionWriter(f, functions, names, shared, pieces, run) for f in module.functions]
     bodies = [writer.write() for writer in writers]
     (kernel,) = (writer for writer in writers if writer.function.is_kernel)
     declarations = [f"{signature(f, functions[f.name])};" for f in module.functions]
