@@ -11,11 +11,15 @@ from ..system.resources import cores
 
 
 def environment() -> str:
-    """The device, the number of cores, the processor, and the versions of NumPy and Numba."""
+    """The device, the number of cores, the processor, and the versions of NumPy and Numba.
+
+    Of a GPU that does not multiply in float32 also in what it does.
+    """
     import llvmlite.binding  # both are slow to import
     import numba
 
+    products = "" if state.products == "float32" else f", products in {state.products},"
     return (
-        f"{state.device} with {cores()} core(s) of {llvmlite.binding.get_host_cpu_name()}, "
+        f"{state.device}{products} with {cores()} core(s) of {llvmlite.binding.get_host_cpu_name()}, "
         f"NumPy {np.__version__}, Numba {numba.__version__}"
     )
