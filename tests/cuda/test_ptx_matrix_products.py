@@ -1,4 +1,4 @@
-"""A warp's matrix product in TF32 on the emulated GPU, beside NumPy: what is rounded, who holds what.
+"""A warp's matrix product in TF32 on the emulated GPU, beside NumPy: who holds what, how it rounds.
 
 The layout is written down here a second time, from the PTX ISA (Matrix Fragments for mma.m16n8k8),
 as rows and columns of each thread's numbers.

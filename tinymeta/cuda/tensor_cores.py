@@ -41,7 +41,6 @@ _MULTIPLY = (
 )
 
 
-
 def check_tensor_cores() -> None:
     """Raise RuntimeError if this thread's GPU cannot multiply in TF32."""
     driver = current()

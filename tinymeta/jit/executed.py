@@ -21,7 +21,7 @@ from .trace import as_own_array, is_array
 _ASSUMPTIONS = (
     "Instructions, FFMA and bytes are counted as the PTX runs on the CPU; us are predicted for the "
     "{name} by tinymeta/ptx/model.py: every multiprocessor begins {threads} instructions a clock, "
-    "no byte comes from a cache, a launch takes {launch} us. Registers: {registers}."
+    "no byte comes from a cache if not said so, a launch takes {launch} us. Registers: {registers}."
 )
 
 
@@ -31,14 +31,16 @@ def executed_text(f: Callable, args: tuple, kwargs: dict, replay: Any) -> str:
     replay: the dry run's.
     """
     try:
-        kernels = _execute(f, args, kwargs)
+        kernels = _execute(f, args, kwargs, replay.products)
     except (compiler.Missing, MemoryError) as error:
         return f"executed instructions are not counted here: {error}"
     rows = _rows(kernels, replay)
     lines = [model.table(rows)]
-    order = [launch.kernel.entry for launch in replay.recording.launches]
+    launches = replay.recording.launches
+    order = [launch.kernel.entry for launch in launches]
     if {*order} <= {kernel.name for kernel in kernels}:
-        lines.append(model.graph_line(kernels, order, replay.needs))
+        nbytes = [launch.nbytes for launch in launches]
+        lines.append(model.graph_line(kernels, order, replay.needs, nbytes))
     gpu = model.H100
     assumed = _ASSUMPTIONS.format(
         name=gpu.name,
@@ -49,13 +51,13 @@ def executed_text(f: Callable, args: tuple, kwargs: dict, replay: Any) -> str:
     return "\n".join([*lines, assumed])
 
 
-def _execute(f: Callable, args: tuple, kwargs: dict) -> list[KernelCounts]:
-    """What each kernel does in one call of the compiled function.
+def _execute(f: Callable, args: tuple, kwargs: dict, products: str) -> list[KernelCounts]:
+    """What each kernel does in one call of the compiled function; products: in what it multiplies.
 
     Raises compiler.Missing without gcc, MemoryError beyond the 2 GB that the emulated GPU has.
     """
     args, kwargs = tree.map(_on_the_cpu, (args, kwargs))
-    with emulated_gpu() as gpu, setting(device="cuda"):
+    with emulated_gpu() as gpu, setting(device="cuda", products=products):
         program = compile_for(f, args, kwargs)
         if program is None:  # explain has refused it
             raise ValueError("a function that depends on something being differentiated")

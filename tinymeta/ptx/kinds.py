@@ -12,7 +12,7 @@ INSTRUCTIONS = (
     *("move", "branch", "barrier", "parameter", "global load", "global store"),
     *("shared load", "shared store", "local", "matrix product", "round to tf32"),
 )
-KINDS = (*INSTRUCTIONS, "bytes loaded", "bytes stored")
+KINDS = (*INSTRUCTIONS, "bytes loaded", "bytes stored", "bytes shared")
 _SPECIAL = {"ex2", "lg2", "rcp", "rsqrt", "sin", "cos", "tanh"}
 _BASES = {
     **dict.fromkeys(("bra", "ret", "exit", "call", "trap"), "branch"),
@@ -49,8 +49,10 @@ def kind_of(instruction: Instruction) -> str:
 
 
 def bytes_of(instruction: Instruction) -> dict[str, int]:
-    """The bytes of global memory that it moves, by kind."""
+    """The bytes of global and of shared memory that it moves, by kind."""
     kind = kind_of(instruction)
+    if kind.startswith("shared"):
+        return {"bytes shared": instruction.bytes}
     if not kind.startswith("global"):
         return {}
     return {f"bytes {'loaded' if kind == 'global load' else 'stored'}": instruction.bytes}

@@ -1,22 +1,28 @@
 """How long a GPU would take for what kernels do, by a model of which all assumptions are here.
 
-    time of a launch = launch + max(instructions / rate, bytes / bandwidth)
+    time of a launch = launch + max(computing, bytes / bandwidth)
+    computing = max(instructions / rate, warps' products / rate, their shared bytes / rate)
 
 - A multiprocessor begins 128 instructions a clock, for 4 times 32 threads, and never waits: neither
   for memory nor at a barrier. Blocks are spread evenly; where there are fewer of them than
   multiprocessors, the others are idle.
+- A warp's matrix product in TF32, of 1,024 multiplications, takes its tensor cores one clock: that
+  is the H100's 494 TFLOP/s. What such a kernel loads from shared memory and stores there takes a
+  clock for 128 bytes. Other kernels multiply so slowly that this is not their limit, and threads
+  that load the same number there share it.
 - An instruction of PTX is one of the GPU's, but for moves and reads of parameters, which its
-  assembler takes away, and divisions, of which it makes ten (it makes 9 of a remainder, 10 to 18 of
-  a quotient, 11 of a float32's square root). Address arithmetic that it folds into loads is counted
-  too often.
+  assembler takes away, divisions, of which it makes ten (it makes 9 of a remainder, 10 to 18 of a
+  quotient, 11 of a float32's square root), and roundings to TF32, of which it makes three. Address
+  arithmetic that it folds into loads is counted too often.
 - All bytes come from the GPU's memory: what caches save is not known. So of a product the bytes
-  are an upper bound.
+  are an upper bound. `each_byte_once` is the other end: caches save all but the first time.
 - Launches of a kernel are all like their mean. In the table none overlaps another.
 
 It tells which kernels to look at, and whether a change makes fewer instructions; not what a clock
 would say.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -25,11 +31,15 @@ from .registers import Registers
 from .schedule import Load, longest_chain, scheduled
 
 _TAKEN_AWAY = ("move", "parameter")  # kinds of instructions that the assembler removes
-_DIVISION = 10  # instructions that it makes of one
+_DIVISION, _ROUNDING = 10, 3  # instructions that it makes of one
+_WARP = 32
 
 
 class Gpu(NamedTuple):
-    """What its data sheet says. clock: ticks a second; threads: that begin one at a tick."""
+    """What its data sheet says. clock: ticks a second; threads: that begin one at a tick.
+
+    shared: bytes of a multiprocessor's shared memory in a tick. products: of warps, in TF32, there.
+    """
 
     name: str
     multiprocessors: int
@@ -37,6 +47,8 @@ class Gpu(NamedTuple):
     threads: int
     bandwidth: float  # bytes a second
     launch: float  # seconds, inside of a graph: believed, not on the data sheet
+    shared: float = 128
+    products: float = 1
 
 
 H100 = Gpu("H100 SXM", 132, 1.755e9, 128, 3.35e12, 1.5e-6)
@@ -45,7 +57,9 @@ H100 = Gpu("H100 SXM", 132, 1.755e9, 128, 3.35e12, 1.5e-6)
 def issued(kernel: KernelCounts) -> int:
     """The instructions of all its threads that the assembler leaves or makes."""
     removed = sum(kernel.counts[kind] for kind in _TAKEN_AWAY)
-    return kernel.instructions - removed + (_DIVISION - 1) * kernel.counts["division"]
+    made = (_DIVISION - 1) * kernel.counts["division"]
+    made += (_ROUNDING - 1) * kernel.counts["round to tf32"]
+    return kernel.instructions - removed + made
 
 
 def moved(kernel: KernelCounts) -> int:
@@ -62,7 +76,11 @@ def predicted_seconds(kernel: KernelCounts, gpu: Gpu = H100) -> float:
 
 def _computing(kernel: KernelCounts, gpu: Gpu) -> float:
     """Seconds in which instructions are begun, in all its launches together."""
-    return issued(kernel) / (_busy(kernel, gpu) * gpu.threads * gpu.clock)
+    clocks = issued(kernel) / gpu.threads
+    if products := kernel.counts["matrix product"]:
+        shared = kernel.counts["bytes shared"] / gpu.shared
+        clocks = max(clocks, products / _WARP / gpu.products, shared)
+    return clocks / (_busy(kernel, gpu) * gpu.clock)
 
 
 def _busy(kernel: KernelCounts, gpu: Gpu) -> float:
@@ -107,6 +125,15 @@ def _known(number: object) -> str:
     return "?" if number is None else str(number)
 
 
+def each_byte_once(kernel: KernelCounts, nbytes: int) -> KernelCounts:
+    """As if caches saved all but the first time. nbytes: of its arrays' elements, in all launches.
+
+    What its threads do not touch of these is not moved, so no more than was counted.
+    """
+    once = {"bytes loaded": min(moved(kernel), nbytes), "bytes stored": 0}
+    return kernel._replace(counts={**kernel.counts, **once})
+
+
 def _row(title: str, kernels: list[KernelCounts], shared: str, registers: str, gpu: Gpu) -> str:
     def total(kind: str) -> int:
         return sum(kernel.counts[kind] for kernel in kernels)
@@ -126,12 +153,22 @@ def graph_line(
     kernels: Iterable[KernelCounts],
     order: Sequence[str],
     needs: Sequence[Sequence[int]],
+    nbytes: Sequence[int],
     gpu: Gpu = H100,
 ) -> str:
-    """The time of a graph. order: of launches, their kernels' names; needs: of each, others."""
-    loads = {kernel.name: _load_of(kernel, gpu) for kernel in kernels}
-    seconds = scheduled([loads[name] for name in order], needs, gpu.launch)
+    """The time of a graph. Of each launch: order, its kernel's name; needs, others; nbytes."""
+    once: Counter[str] = Counter()
+    for name, size in zip(order, nbytes):
+        once[name] += size
+
+    def microseconds(kernels: Iterable[KernelCounts]) -> float:
+        loads = {kernel.name: _load_of(kernel, gpu) for kernel in kernels}
+        return 1e6 * scheduled([loads[name] for name in order], needs, gpu.launch)
+
+    kernels = list(kernels)
+    with_caches = microseconds(each_byte_once(kernel, once[kernel.name]) for kernel in kernels)
     return (
-        f"as a graph: {1e6 * seconds:.1f} us; of its {len(order)} launches "
-        f"{longest_chain(needs)} at most need one another"
+        f"as a graph: {microseconds(kernels):.1f} us, or {with_caches:.1f} us if caches save each "
+        f"byte but the first time; of its {len(order)} launches {longest_chain(needs)} at most "
+        "need one another"
     )
