@@ -1,27 +1,25 @@
-"""What a warp computes on tensor cores: sums of products of TF32 numbers, by two instructions of PTX.
+"""What a warp computes on tensor cores: sums of products in TF32, by two instructions of PTX.
 
 TF32 has the exponent of a float32 and 10 of its 23 bits behind the point. cvt.rna.tf32.f32 rounds a
 float32 to it, halves away from 0: by one part in 2^11 at most. mma.sync.m16n8k8 is one product of a
-whole warp, 16 x 8 by 8 x 8 numbers, added to 16 x 8 sums in float32: 1,024 multiplications, of which
-an H100 begins one a clock on each multiprocessor, eight times as many as by FFMA (494 and 67 TFLOP/s
-on NVIDIA's data sheet of the H100 SXM, without sparsity). GPUs have it from sm_80, Ampere, on.
+whole warp, 16 x 8 by 8 x 8 numbers, added to 16 x 8 sums in float32: 1,024 multiplications, so many
+as a multiprocessor of an H100 makes in a clock, where FFMA makes 128 (494 and 67 TFLOP/s on the
+data sheet of the H100 SXM, without sparsity). GPUs have it from sm_80, Ampere, on.
 
-Each thread holds a few of the numbers, its fragments. Thread 4 g + p of the warp, g = 0 .. 7 and
-p = 0 .. 3, has (PTX ISA, Matrix Fragments for mma.m16n8k8)
+Each thread holds a few of the numbers, its fragments: of thread 4 g + p of the warp, g = 0 .. 7 and
+p = 0 .. 3 (PTX ISA, Matrix Fragments for mma.m16n8k8),
 
-             B, 8 x 8      column g               two products side by side as this file sees them:
-             k = p         b0
-             k = p + 4     b1                     B's columns    4 g + j    j = 0 .. 3: four products
-    A, 16 x 8                                     A's rows       4 g + i    i = 0, 1 and 2, 3: two
-                 k=p  p+4  D     column           sums, of       4 g + i
-    row g        a0   a2         2 p   2 p + 1        columns    8 p + j and 8 p + 4 + j
-    row g + 8    a1   a3   row g      c0   c1
-                           row g + 8  c2   c3
+                                B, 8 x 8    column g
+                                k = p       b0
+                                k = p + 4   b1
+    A, 16 x 8   k = p   p + 4   D, 16 x 8   column 2 p   2 p + 1
+    row g       a0      a2      row g              d0    d1
+    row g + 8   a1      a3      row g + 8          d2    d3
 
-The order of a product's rows and columns is nobody's concern but ours. So the rows g and g + 8 of
-two products are the rows 4 g .. 4 g + 3 of 32, and the columns g of four products the columns
-4 g .. 4 g + 3: four neighbours, which one instruction loads. What a thread sums up are then four
-rows of eight neighbouring columns.
+Which row of the whole matrix is called g is for us to say. Here two products and four products make
+a square of 32 x 32: the rows g and g + 8 of the two are the rows 4 g .. 4 g + 3 of the square, and
+the columns g of the four are the columns 4 g .. 4 g + 3, so that a thread loads four neighbours by
+one instruction. What it sums up are then its four rows, at the eight neighbours 8 p .. 8 p + 7.
 """
 
 from typing import Any

@@ -5,10 +5,9 @@ threads are (product_source.py). For eight k each thread loads four neighbouring
 neighbouring columns of y of each square, at its two k, and the warp multiplies all of them: eight
 products of 16 x 8 by 8 x 8 a square (tensor_cores.py says who has what).
 
-    tiles in shared memory, k = 0 .. 7        out, a square of 32 x 32
-    x   k = p      ....[4 g .. 4 g + 3]...    rows 4 g .. 4 g + 3, columns 8 p .. 8 p + 7
-        k = p + 4  ....[4 g .. 4 g + 3]...
-    y   the same, of columns
+    thread 4 g + p     x tile, a row for each k          y tile               out, 32 x 32
+                       k = p      ..[4 g .. 4 g + 3]..   the same of columns  rows 4 g .. 4 g + 3,
+                       k = p + 4  ..[4 g .. 4 g + 3]..                        columns 8 p .. 8 p + 7
 
 Numbers are rounded to TF32 where they enter a tile, once, not where they are multiplied. What
 limits it are loads of shared memory, 128 bytes a clock of a multiprocessor: a warp of a x b squares

@@ -45,9 +45,10 @@ _KINDS = {
 class Launches(ExecutionPlan):
     """A program ready to run on this thread's device, a GPU: arrays in, arrays out.
 
-    device: that GPU's name. products: in what it multiplies. graph: is it a CUDA graph? Else the launches are replayed one by one.
-    kinds: of each step, what runs it. groups: of those that are several loops, by step. recording:
-    the launches; step_of_launch: whose each is. needs: of each, the earlier ones it comes after.
+    device: that GPU's name. products: in what it multiplies. graph: is it a CUDA graph? Else the
+    launches are replayed one by one. kinds: of each step, what runs it. groups: of those that are
+    several loops, by step. recording: the launches; step_of_launch: whose each is. needs: of each,
+    the earlier ones it comes after.
     """
 
     def __init__(self, program: Program):

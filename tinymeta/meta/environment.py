@@ -18,8 +18,9 @@ def environment() -> str:
     import llvmlite.binding  # both are slow to import
     import numba
 
-    products = "" if state.products == "float32" else f", products in {state.products},"
+    is_usual = state.products == "float32"
+    device = state.device if is_usual else f"{state.device} (products in {state.products})"
     return (
-        f"{state.device}{products} with {cores()} core(s) of {llvmlite.binding.get_host_cpu_name()}, "
+        f"{device} with {cores()} core(s) of {llvmlite.binding.get_host_cpu_name()}, "
         f"NumPy {np.__version__}, Numba {numba.__version__}"
     )

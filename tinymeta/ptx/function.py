@@ -6,10 +6,11 @@ What an instruction computes is said in C, by a function of its name (integers.h
 approximate.h); here is only which operand has which type, and what jumps, calls and barriers are.
 
 A kernel becomes a function that runs one thread to its next barrier, or to a product that its warp
-computes together. There it says where it stopped; called again, it goes on behind it (grid.c does so for all threads of a block in turn). So
-a thread's registers are memory that is its own; to make C's variables of them takes gcc five times
-as long, and their code is not faster. Straight pieces of code count how often they are visited: as
-it is known what is in each, that counts every instruction at the price of one addition a piece.
+computes together. There it says where it stopped; called again, it goes on behind it (grid.c does
+so for all threads of a block in turn). So a thread's registers are memory that is its own; to make
+C's variables of them takes gcc five times as long, and their code is not faster. Straight pieces of
+code count how often they are visited: as it is known what is in each, that counts every instruction
+at the price of one addition a piece.
 """
 
 from .computing import computed
