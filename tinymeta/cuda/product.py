@@ -169,8 +169,8 @@ def product_kernel(
     ways = [f"{'k' if way.along_k else 'line'}{way.width}" for way in (x, y)]
     shape = f"{tile.m}x{tile.n}x{tile.depth} of {tile.share_m}x{tile.share_n}"
     name = f"{problem.x.line.__name__} {problem.y.line.__name__} {shape} {' '.join(ways)}"
-    how = f"out{4 if wide else 1} {'tf32' if tile.by_warp else dtype}"
-    return GpuKernel(namespace["kernel"], f"{name} {how}")
+    name = f"tf32 {name}" if tile.by_warp else name
+    return GpuKernel(namespace["kernel"], f"{name} out{4 if wide else 1} {dtype}")
 
 
 def _loading(matrix: Matrix, length: int, tile: Tile, four: bool) -> Loading:

@@ -106,13 +106,16 @@ class Counted(NamedTuple):
 
 
 _HEAD = (
-    "launches    blocks  shared registers  instructions          FFMA  share"
+    "launches    blocks  shared registers  instructions          FFMA  share   products"
     "   MB loaded    stored        us  kernel"
 )
 
 
 def table(kernels: Sequence[Counted], gpu: Gpu = H100) -> str:
-    """A line for each kernel, the one that takes longest first, and one for all of them."""
+    """A line for each kernel, the one that takes longest first, and one for all of them.
+
+    products: of whole warps, in TF32.
+    """
     ordered = sorted(kernels, key=lambda kernel: -predicted_seconds(kernel.did, gpu))
     rows = [
         _row(k.title, [k.did], _known(k.shared_bytes), _known(k.registers), gpu) for k in ordered
@@ -143,7 +146,7 @@ def _row(title: str, kernels: list[KernelCounts], shared: str, registers: str, g
     return (
         f"{sum(k.launches for k in kernels):>8,}{sum(k.blocks for k in kernels):>10,}"
         f"{shared:>8}{registers:>10}{instructions:>14,}{ffma:>14,}"
-        f"{ffma / max(instructions, 1):>7.0%}{total('bytes loaded') / 1e6:>12.2f}"
+        f"{ffma / max(instructions, 1):>7.0%}{total('matrix product') // _WARP:>11,}{total('bytes loaded') / 1e6:>12.2f}"
         f"{total('bytes stored') / 1e6:>10.2f}{1e6 * seconds:>10.1f}  "
         f"{title if len(title) <= 60 else f'{title[:57]}...'}"
     )
