@@ -6,10 +6,10 @@
 - A multiprocessor begins 128 instructions a clock, for 4 times 32 threads, and never waits: neither
   for memory nor at a barrier. Blocks are spread evenly; where there are fewer of them than
   multiprocessors, the others are idle.
-- A warp's matrix product in TF32, of 1,024 multiplications, takes its tensor cores one clock: that
-  is the H100's 494 TFLOP/s. What such a kernel loads from shared memory and stores there takes a
-  clock for 128 bytes. Other kernels multiply so slowly that this is not their limit, and threads
-  that load the same number there share it.
+- A warp's matrix product in TF32, of 1,024 multiplications, takes a multiprocessor one clock: the
+  rate of the H100's data sheet, 494 TFLOP/s without sparsity. What such a kernel loads from shared
+  memory and stores there takes a clock for 128 bytes. Other kernels multiply so slowly that this is
+  not their limit, and their threads share a load of one number.
 - An instruction of PTX is one of the GPU's, but for moves and reads of parameters, which its
   assembler takes away, divisions, of which it makes ten (it makes 9 of a remainder, 10 to 18 of a
   quotient, 11 of a float32's square root), and roundings to TF32, of which it makes three. Address
@@ -75,7 +75,7 @@ def predicted_seconds(kernel: KernelCounts, gpu: Gpu = H100) -> float:
 
 
 def _computing(kernel: KernelCounts, gpu: Gpu) -> float:
-    """Seconds in which instructions are begun, in all its launches together."""
+    """Seconds in which instructions are begun and warps multiply, in all its launches together."""
     clocks = issued(kernel) / gpu.threads
     if products := kernel.counts["matrix product"]:
         shared = kernel.counts["bytes shared"] / gpu.shared
@@ -142,12 +142,13 @@ def _row(title: str, kernels: list[KernelCounts], shared: str, registers: str, g
         return sum(kernel.counts[kind] for kernel in kernels)
 
     instructions, ffma = sum(map(issued, kernels)), total("ffma")
+    products = total("matrix product") // _WARP
     seconds = sum(predicted_seconds(kernel, gpu) for kernel in kernels)
     return (
         f"{sum(k.launches for k in kernels):>8,}{sum(k.blocks for k in kernels):>10,}"
         f"{shared:>8}{registers:>10}{instructions:>14,}{ffma:>14,}"
-        f"{ffma / max(instructions, 1):>7.0%}{total('matrix product') // _WARP:>11,}{total('bytes loaded') / 1e6:>12.2f}"
-        f"{total('bytes stored') / 1e6:>10.2f}{1e6 * seconds:>10.1f}  "
+        f"{ffma / max(instructions, 1):>7.0%}{products:>11,}"
+        f"{total('bytes loaded') / 1e6:>12.2f}{total('bytes stored') / 1e6:>10.2f}{1e6 * seconds:>10.1f}  "
         f"{title if len(title) <= 60 else f'{title[:57]}...'}"
     )
 
