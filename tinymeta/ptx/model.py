@@ -7,9 +7,10 @@
   for memory nor at a barrier. Blocks are spread evenly; where there are fewer of them than
   multiprocessors, the others are idle.
 - A warp's matrix product in TF32, of 1,024 multiplications, takes a multiprocessor one clock: the
-  rate of the H100's data sheet, 494 TFLOP/s without sparsity. What such a kernel loads from shared
-  memory and stores there takes a clock for 128 bytes. Other kernels multiply so slowly that this is
-  not their limit, and their threads share a load of one number.
+  rate of the H100's data sheet, 494 TFLOP/s without sparsity, of which a warp alone may reach less
+  (Luo et al., Dissecting the NVIDIA Hopper Architecture, 2025). What such a kernel loads from
+  shared memory and stores there takes a clock for 128 bytes. Other kernels multiply so slowly that
+  this is not their limit, and their threads share a load of one number.
 - An instruction of PTX is one of the GPU's, but for moves and reads of parameters, which its
   assembler takes away, divisions, of which it makes ten (it makes 9 of a remainder, 10 to 18 of a
   quotient, 11 of a float32's square root), and roundings to TF32, of which it makes three. Address
@@ -148,7 +149,8 @@ def _row(title: str, kernels: list[KernelCounts], shared: str, registers: str, g
         f"{sum(k.launches for k in kernels):>8,}{sum(k.blocks for k in kernels):>10,}"
         f"{shared:>8}{registers:>10}{instructions:>14,}{ffma:>14,}"
         f"{ffma / max(instructions, 1):>7.0%}{products:>11,}"
-        f"{total('bytes loaded') / 1e6:>12.2f}{total('bytes stored') / 1e6:>10.2f}{1e6 * seconds:>10.1f}  "
+        f"{total('bytes loaded') / 1e6:>12.2f}{total('bytes stored') / 1e6:>10.2f}"
+        f"{1e6 * seconds:>10.1f}  "
         f"{title if len(title) <= 60 else f'{title[:57]}...'}"
     )
 
