@@ -10,7 +10,7 @@ from test_ptx_instructions import KERNEL, Written
 
 from benchmarks import gpu_model
 from tinymeta.cuda import allocate, conv, driver, matmul, move, product, tiling
-from tinymeta.cuda.product_source import Tile
+from tinymeta.cuda.sharing import Tile
 from tinymeta.ops.conv import geometry_of
 from tinymeta.ptx import compiler, emulator, kinds, model
 

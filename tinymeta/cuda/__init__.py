@@ -4,10 +4,10 @@ Here     the twins of cpu/ on a GPU: the same files and names, `kernel(out, *arr
          stream, module, graph, staging, and dry_run, as if; memory, array, transfer,
          launch, copies (of many small arrays at once); loops, the template of all elementwise
          kernels and reductions (loop_source and phase_source write them); and product, that of all
-         matrix products and convolutions (tiling cuts them, product_source writes the kernel,
-         division takes an index apart, fours loads four numbers at once; tensor_cores and
-         warp_source multiply in TF32, where that is asked for); arguments, scalar and
-         truncated, what numbers and names are there; examples/gpu_ladder.py leads there.
+         matrix products and convolutions (tiling cuts them, product_source and sharing write the
+         kernel, division takes an index apart, fours loads four numbers at once; tensor_cores and
+         warp_source multiply in TF32, where that is asked for); arguments, scalar and truncated,
+         what numbers and names are there; examples/gpu_ladder.py leads there.
 Imports  core system
 Never    needs a GPU to be imported, knows a Tensor, launches by way of Numba, touches numba.cuda
          outside target.py

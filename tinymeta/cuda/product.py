@@ -21,7 +21,8 @@ from .division import divided, divisor
 from .launch import GpuKernel
 from .loop_source import LoopBody, LoopResult
 from .loops import run_loop
-from .product_source import Loading, Tile, by_threads, product_source
+from .product_source import Loading, product_source
+from .sharing import Tile, by_threads
 from .target import device_function, int32, quotient, remainder
 from .tiling import best_cut
 from .warp_source import by_warps

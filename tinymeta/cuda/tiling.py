@@ -15,7 +15,7 @@ import functools
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from .product_source import Tile
+from .sharing import Tile
 from .target import SIMULATED
 
 _MULTIPROCESSORS = 132
@@ -88,7 +88,7 @@ def price(cut: Cut, copies: int, m: int, n: int, k: int, kind: str) -> float:
     return max(computing, moving) + _adding(parts, copies * m * n, size)
 
 
-def _instructions(tile: Tile) -> int:
+def _instructions(tile: Tile) -> float:
     """Of a thread for one k: its multiplications, and the loads of four numbers or fewer.
 
     A load of shared memory keeps the multiprocessor's one unit for it as long as four others take.

@@ -1,7 +1,7 @@
 """How warps share a product's tile: each multiplies fragments on tensor cores, in TF32.
 
 The tile of out is made of squares of 32 x 32, and so are the shares of warps, set apart as those of
-threads are (product_source.py). For eight k each thread loads four neighbouring rows of x and four
+threads are (sharing.py). For eight k each thread loads four neighbouring rows of x and four
 neighbouring columns of y of each square, at its two k, and the warp multiplies all of them: eight
 products of 16 x 8 by 8 x 8 a square (tensor_cores.py says who has what).
 
@@ -14,7 +14,7 @@ limits it are loads of shared memory, 128 bytes a clock of a multiprocessor: a w
 takes 8 (a + b) clocks for them and 8 a b for its products.
 """
 
-from .product_source import Sharing, Tile, shared, spread
+from .sharing import Sharing, Tile, share_places, shared
 
 _STEP = 8  # k of a product of a warp
 
@@ -33,8 +33,8 @@ def by_warps(tile: Tile) -> Sharing:
         f"x_from = int32(place * {x_step} + row_from)",
         f"y_from = int32(place * {y_step} + warp_n * 32 + group * 4 + {tile.depth * x_step})",
     ]
-    rows, columns = spread(tile.m, tile.share_m), spread(tile.n, tile.share_n, 8)
-    read = spread(tile.n, tile.share_n // 2)  # the first columns that it reads of each square
+    rows, columns = share_places(tile.m, tile.share_m), share_places(tile.n, tile.share_n, 8)
+    read = share_places(tile.n, tile.share_n // 2)  # the first columns that it reads of each square
     multiply = []
     for k in range(0, tile.depth, _STEP):
         x, y = (
