@@ -134,7 +134,7 @@ def test_products(dry_run, kind, tile, monkeypatch):
         wide = ("shared", "st.shared", "global", "st.global") if tile.share_n >= 4 else ("global",)
         for place in wide:
             load = place if place.startswith("st") else f"ld.{place}"
-            assert f"{load}.v4.f32" in text, "four at a time"
+            assert re.search(rf"{re.escape(load)}\.v4\.[fu]32", text), "four at a time"
     assert ("mma.sync" in text) == (kind == "tf32")
 
 
