@@ -40,7 +40,7 @@ TILES = {
     "float64": (Tile(64, 64, 16, 4, 4), Tile(16, 64, 16, 4, 4), Tile(16, 16, 16, 2, 2)),
 }
 BY_WARP = (
-    Tile(128, 128, 16, 8, 16, by_warp=True),
+    Tile(128, 128, 16, 8, 8, by_warp=True),
     Tile(128, 64, 16, 8, 8, by_warp=True),
     Tile(64, 64, 16, 4, 8, by_warp=True),
     Tile(32, 64, 16, 4, 8, by_warp=True),
