@@ -1,4 +1,4 @@
-"""A matrix product on a GPU in four rungs, each of which removes what limits the one before.
+"""A matrix product on a GPU in five rungs, each of which removes what limits the one before.
 
     python examples/gpu_ladder.py --size 512
 
@@ -16,6 +16,10 @@ register tile   A thread computes 8 x 8 elements: 16 numbers from shared memory,
 written out     tinymeta's own (tinymeta/cuda/product_source.py): the loop over a tile is text
                 without a loop, addresses are constants, four numbers are loaded at once, and the
                 next tile is on its way while one is computed on. The limit is arithmetic.
+by warps        The same tiles, multiplied by tensor cores, as `tm.device("cuda", products="tf32")`
+                asks for (tinymeta/cuda/warp_source.py): 32 threads together make 1,024
+                multiplications by one instruction, of numbers that are rounded to 10 bits behind
+                the point. The limit is shared memory, and what loads the tiles.
 
 Where a GPU is, it prints a time; `python -m tinymeta.ptx examples/gpu_ladder.py` counts the
 instructions of each rung without one. NUMBA_ENABLE_CUDASIM=1 runs them in Numba's simulator.
@@ -131,12 +135,21 @@ def launched(kernel: GpuKernel, edge: int, block: int | tuple) -> Callable[..., 
     return run
 
 
+def by_warps(out: Array, x: Array, y: Array) -> None:
+    """What tm.matmul launches where products in TF32 are asked for."""
+    with tm.device("cuda", products="tf32"):
+        matmul(out, x, y)
+
+
 RUNGS = {
     "naive": launched(GpuKernel(naive), EDGE, (EDGE, EDGE)),
     "shared tile": launched(GpuKernel(shared_tile), EDGE, (EDGE, EDGE)),
     "register tile": launched(GpuKernel(register_tile), TILE, THREADS),
     "written out": matmul,
 }
+if not SIMULATED:  # whose threads know of no warp
+    RUNGS["by warps"] = by_warps
+TOLERANCE = {"by warps": 1e-3}  # of an element, for each of its products; of others 1e-5
 
 
 def climb(size: int) -> dict[str, float]:
@@ -148,7 +161,8 @@ def climb(size: int) -> dict[str, float]:
     for name, rung in RUNGS.items():
         out = allocate((size, size), np.float32)
         rung(out, x, y)  # compiles it
-        np.testing.assert_allclose(move(out, "cpu"), expected, rtol=1e-4, atol=1e-5 * size)
+        tolerance = TOLERANCE.get(name, 1e-5) * size
+        np.testing.assert_allclose(move(out, "cpu"), expected, rtol=1e-4, atol=tolerance)
         begin = time.perf_counter()
         rung(out, x, y)
         current().synchronize()

@@ -117,9 +117,13 @@ on_both = pytest.mark.parametrize(
 
 @on_both
 @pytest.mark.parametrize(
-    "dtype, tile", [(dtype, tile) for dtype, tiles in tiling.TILES.items() for tile in tiles]
+    "kind, tile",
+    [(kind, tile) for kind, tiles in tiling.TILES.items() for tile in tiles if kind != "tf32"]
+    + [("tf32", tile) for tile in tiling.BY_WARP],
+    ids=str,
 )
-def test_products(dry_run, dtype, tile, monkeypatch):
+def test_products(dry_run, kind, tile, monkeypatch):
+    dtype = "float32" if kind == "tf32" else kind
     monkeypatch.setattr(product, "best_cut", lambda *sizes: tiling.Cut(tile, 1, 64))
     out, x, y = (allocate((2, *shape), dtype) for shape in ((96, 64), (96, 64), (64, 64)))
     matmul.matmul(out, x, y)
@@ -127,10 +131,11 @@ def test_products(dry_run, dtype, tile, monkeypatch):
     (text,) = dry_run.texts.values()
     assert not re.search(r"\b[ls][dt]\.local", text), "the sums stay in registers"
     if dtype == "float32":
-        wide = ("shared", "st.shared", "global", "st.global") if tile.share_n == 4 else ("global",)
+        wide = ("shared", "st.shared", "global", "st.global") if tile.share_n >= 4 else ("global",)
         for place in wide:
             load = place if place.startswith("st") else f"ld.{place}"
-            assert f"{load}.v4.f32" in text, "four at a time"
+            assert re.search(rf"{re.escape(load)}\.v4\.[fu]32", text), "four at a time"
+    assert ("mma.sync" in text) == (kind == "tf32")
 
 
 @pytest.mark.parametrize(

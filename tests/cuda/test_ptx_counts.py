@@ -10,7 +10,7 @@ from test_ptx_instructions import KERNEL, Written
 
 from benchmarks import gpu_model
 from tinymeta.cuda import allocate, conv, driver, matmul, move, product, tiling
-from tinymeta.cuda.product_source import Tile
+from tinymeta.cuda.sharing import Tile
 from tinymeta.ops.conv import geometry_of
 from tinymeta.ptx import compiler, emulator, kinds, model
 from tinymeta.ptx.counting import emulated_gpu
@@ -116,13 +116,34 @@ def test_instructions_of_a_product(tile, most, monkeypatch):
 def test_instructions_of_a_convolution(name, stride, tile, most, monkeypatch):
     """3 x 3, 64 channels to 64, to 4 images of 16 x 16; nothing is multiplied in vain."""
     cut_into(tile, monkeypatch)
+    found, useful = counted_convolution(name, stride)
+    assert per_ffma(found, useful) < most
+    assert found.counts["ffma"] < 1.13 * useful  # by tiles beyond the 576 rows of conv_weight
+
+
+def counted_convolution(name, stride):
+    """(what its kernel did, how many multiplications the result needs)."""
     x, w, g = (4, 16 * stride, 16 * stride, 64), (3, 3, 64, 64), (4, 16, 16, 64)
     geometry = geometry_of("conv", x[1:3], (3, 3), stride, "same")
     shapes = {"conv": (g, x, w), "conv_weight": (w, x, g), "conv_input": (x, g, w)}[name]
     found = counted_alone(getattr(conv, name), shapes, geometry=geometry)
-    useful = 4 * 16 * 16 * 9 * 64 * 64
+    return found, 4 * 16 * 16 * 9 * 64 * 64
+
+
+@pytest.mark.parametrize(
+    "name, most", [("matmul", 0.3), ("conv", 0.35), ("conv_weight", 0.4), ("conv_input", 0.36)]
+)
+def test_instructions_of_a_product_by_warps(name, most, monkeypatch):
+    """In TF32, of a tile of 64 x 64: a quarter of those above, and nothing is multiplied twice."""
+    (tile,) = (t for t in tiling.BY_WARP if t.m == t.n == 64)
+    monkeypatch.setattr(product, "best_cut", lambda *sizes: tiling.Cut(tile, 1, 10**6))
+    if name == "matmul":
+        found, useful = counted_alone(matmul.matmul, [(256, 128), (256, 256), (256, 128)]), 2**23
+    else:
+        found, useful = counted_convolution(name, 1)
     assert per_ffma(found, useful) < most
-    assert found.counts["ffma"] < 1.13 * useful  # by tiles beyond the 576 rows of conv_weight
+    assert found.counts["matrix product"] / 32 * 1024 == useful
+    assert found.counts["bytes shared"] / useful < 0.4  # a clock of it is 341 multiplications
 
 
 # ---- the model -----------------------------------------------------------------------------------
@@ -163,5 +184,18 @@ def test_the_prediction_is_what_is_said():
         "", 1, 8, 0, {**counts, "bytes loaded": 3 * 10**9, "bytes stored": 10**9}
     )
     assert model.predicted_seconds(moves, gpu) == pytest.approx(1e-6 + 4e-3)
+    by_warps = {**counts, "matrix product": 32 * 4 * 10**6}  # a clock of a multiprocessor for each
+    assert model.predicted_seconds(computes._replace(counts=by_warps), gpu) == pytest.approx(
+        2e-6 + 1e-3
+    )
+    by_warps = {**counts, "matrix product": 32, "bytes shared": 128 * 4 * 10**6}
+    assert model.predicted_seconds(computes._replace(counts=by_warps), gpu) == pytest.approx(
+        2e-6 + 1e-3
+    )
+    rounds = computes._replace(counts={**counts, "round to tf32": 3 * 128 * 4 * 10**5})
+    assert model.predicted_seconds(rounds, gpu) == pytest.approx(2e-6 + 0.9e-3)
+    once = model.each_byte_once(moves, 10**9)
+    assert model.predicted_seconds(once, gpu) == pytest.approx(1e-6 + 1e-3)
+    assert model.each_byte_once(moves, 10**12).counts["bytes loaded"] == 4 * 10**9
     divides = computes._replace(counts={**counts, "division": 128 * 4 * 10**5})
     assert model.predicted_seconds(divides, gpu) == pytest.approx(2e-6 + 1e-3)

@@ -24,7 +24,7 @@ from tinymeta.cuda import (
 )
 from tinymeta.cuda.launch import GpuKernel
 from tinymeta.cuda.memory import ForeignBlock
-from tinymeta.cuda.product_source import Tile
+from tinymeta.cuda.sharing import Tile
 
 pytestmark = pytest.mark.ptx_run
 F32 = np.float32

@@ -18,17 +18,25 @@ from .checks import shown
 from .scope import setting
 
 DEVICES = ("cpu", "cuda")
+PRODUCTS = ("float32", "tf32")  # in what a GPU multiplies matrices of float32
 
 
-def device(name: str) -> AbstractContextManager[None]:
+def device(name: str, products: str = "float32") -> AbstractContextManager[None]:
     """`with tm.device("cuda"):` new tensors are made on that device, for this thread.
 
-    name: "cpu", "cuda" (the first GPU) or "cuda:1" (the second), and so on. Raises ValueError for
-    an unknown name, RuntimeError if the device is not usable here.
+    name: "cpu", "cuda" (the first GPU) or "cuda:1" (the second), and so on. products: in what the
+    block multiplies matrices of float32 on a GPU, in products and convolutions. "float32" rounds a
+    product as NumPy does; "tf32" rounds what is multiplied to 10 bits behind the point first, by
+    one part in 2^11 at most, and adds up in float32, which tensor cores do several times as fast.
+    Other dtypes are multiplied as always.
+
+    Raises ValueError for an unknown name or products, and for "tf32" on the CPU; RuntimeError if
+    the device is not usable here, or is older than tensor cores for TF32.
     """
     name = checked_device_name(name)
+    check_products(name, products)
     if name == "cpu":  # without a look for GPUs, whose room is slow to import
-        return setting(device=name)
+        return setting(device=name, products=products)
     available = devices()
     if name in available:
         usable = available[name]
@@ -38,7 +46,21 @@ def device(name: str) -> AbstractContextManager[None]:
         usable = available["cuda"]  # why no GPU is, this one neither
     if usable is not True:
         raise RuntimeError(f"device {name!r} is not usable: {usable}")
-    return setting(device=name)
+    if products == "tf32":
+        with working_on(name):
+            _gpus().check_tensor_cores()
+    return setting(device=name, products=products)
+
+
+def check_products(name: str, products: str) -> None:
+    """Raise ValueError for products that are unknown, or not of that device."""
+    if products not in PRODUCTS:
+        known = " or ".join(map(repr, PRODUCTS))
+        raise ValueError(f"device: products must be {known}, got {shown(products)}")
+    if kind_of(name) == "cpu" and products != PRODUCTS[0]:
+        raise ValueError(
+            f"device: the CPU has no products in {products!r}: leave it out, or choose 'cuda'"
+        )
 
 
 def checked_device_name(name: str) -> str:

@@ -11,6 +11,7 @@
 `forward`      the innermost jvp whose function is running (forward.py)
 `interpreter`  the function that runs a primitive; None: the eager one
 `device`       where new arrays go
+`products`     in what a GPU multiplies matrices of float32: "float32" or "tf32"
 """
 
 import threading
@@ -30,6 +31,7 @@ class _State(threading.local):
     forward: Any = None
     interpreter: Callable | None = None
     device: str = "cpu"
+    products: str = "float32"
 
 
 state = _State()

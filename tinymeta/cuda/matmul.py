@@ -4,7 +4,7 @@
 
 Cost: 2 T M N K operations; x is read from memory N / tile.n times, y M / tile.m times. What the
 kernel does, and what limits it, is told in product_source.py; examples/gpu_ladder.py climbs there
-in four rungs.
+in five rungs.
 """
 
 import functools

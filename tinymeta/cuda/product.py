@@ -14,15 +14,18 @@ import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
-from . import fours, target
+from ..core.scope import state
+from . import fours, target, tensor_cores
 from .array import Array, allocate
 from .division import divided, divisor
 from .launch import GpuKernel
 from .loop_source import LoopBody, LoopResult
 from .loops import run_loop
-from .product_source import Loading, Tile, product_source
+from .product_source import Loading, product_source
+from .sharing import Tile, by_threads
 from .target import device_function, int32, quotient, remainder
 from .tiling import best_cut
+from .warp_source import by_warps
 
 MAX_GRID_Z = 65535  # blocks along the second and third axis of a grid; 2^31 along the first
 
@@ -100,7 +103,8 @@ def run_product(
     """
     tasks, classes, m, n, k, rows = sizes
     dtype = out.dtype.name
-    tile, parts, chunk = best_cut(tasks * classes, m, n, k, dtype)
+    kind = state.products if dtype == "float32" else dtype
+    tile, parts, chunk = best_cut(tasks * classes, m, n, k, kind)
     target_array = out if parts == 1 else allocate((parts, out.size), out.dtype)
     x_four, y_four = by_fours[0] and _starts_at_four(x), by_fours[1] and _starts_at_four(y)
     writes_four = n % 4 == 0 and _starts_at_four(target_array)
@@ -143,6 +147,8 @@ def product_kernel(
         "load_four": fours.load_four,
         "store_four": fours.store_four,
         "outer_added": fours.outer_added,
+        "rounded_to_tf32": tensor_cores.rounded_to_tf32,
+        "warp_product_added": tensor_cores.warp_product_added,
         "float32": target.types.float32,
         "float64": target.types.float64,
         "int32": int32,
@@ -158,11 +164,13 @@ def product_kernel(
     for name, matrix in (("x", problem.x), ("y", problem.y)):
         namespace |= {f"{name}_line": matrix.line, f"{name}_k": matrix.k}
         namespace[f"{name}_bounds"] = matrix.bounds
-    source = product_source(tile, x, y, dtype, wide)
+    sharing = by_warps(tile) if tile.by_warp else by_threads(tile)
+    source = product_source(tile, sharing, x, y, dtype, wide)
     exec(compile(source, "<tinymeta product>", "exec"), namespace)
     ways = [f"{'k' if way.along_k else 'line'}{way.width}" for way in (x, y)]
     shape = f"{tile.m}x{tile.n}x{tile.depth} of {tile.share_m}x{tile.share_n}"
     name = f"{problem.x.line.__name__} {problem.y.line.__name__} {shape} {' '.join(ways)}"
+    name = f"tf32 {name}" if tile.by_warp else name
     return GpuKernel(namespace["kernel"], f"{name} out{4 if wide else 1} {dtype}")
 
 

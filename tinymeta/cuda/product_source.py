@@ -29,20 +29,7 @@ of one made of windows they are a pixel (conv.py).
 
 from typing import NamedTuple
 
-
-class Tile(NamedTuple):
-    """How a product is cut: powers of two; Volkov & Demmel 2008 have the idea (ladder.py)."""
-
-    m: int
-    n: int
-    depth: int
-    share_m: int
-    share_n: int
-
-    @property
-    def threads(self) -> int:
-        """Of a block."""
-        return self.m // self.share_m * (self.n // self.share_n)
+from .sharing import Sharing, Tile
 
 
 class Loading(NamedTuple):
@@ -91,8 +78,7 @@ def kernel(out, x, y, sizes, g):
     x_height, x_width = x_bounds(g)
     y_height, y_width = y_bounds(g)
 {lines}
-    x_from = int32(quotient(me, {threads_n}) * {group_m})
-    y_from = int32(remainder(me, {threads_n}) * {group_n} + {y_begin})
+{begin}
     s = {zeros}  # the sums, row after row
     if k < end:
 {load}
@@ -109,42 +95,28 @@ def kernel(out, x, y, sizes, g):
 """
 
 
-def product_source(tile: Tile, x: Loading, y: Loading, dtype: str, writes_four: bool) -> str:
+def product_source(
+    tile: Tile, sharing: Sharing, x: Loading, y: Loading, dtype: str, writes_four: bool
+) -> str:
     """The kernel as Python. writes_four: whether four neighbours of out are stored at once."""
-    # Rows of a tile begin 4 numbers on, in other banks: else threads that write a column of it
-    # would wait for each other.
-    x_step, y_step = tile.m + 4, tile.n + 4
+    x_step, y_step = tile.m + sharing.gap, tile.n + sharing.gap
     y_begin = tile.depth * x_step
-    rows, columns = _share(tile.m, tile.share_m), _share(tile.n, tile.share_n)
     lines = [*_lines("x", x, x_step, 0), *_lines("y", y, y_step, y_begin)]
     loads = [*_loads("x", x, dtype), *_loads("y", y, dtype)]
-    multiply = [
-        f"s = outer_added(s, {_shared('x', k * x_step, rows)}, {_shared('y', k * y_step, columns)})"
-        for k in range(tile.depth)
-    ]
+    stores = [*_stores("x", x, x_step, sharing), *_stores("y", y, y_step, sharing)]
     return KERNEL.format(
         tile=tile,
         dtype=dtype,
         tiles_size=tile.depth * (x_step + y_step),
-        y_begin=y_begin,
-        threads_n=tile.n // tile.share_n,
-        group_m=min(4, tile.share_m),
-        group_n=min(4, tile.share_n),
+        begin=_indented(sharing.begin, 1),
         lines=_indented(lines, 1),
         zeros=" + ".join(["(" + f"{dtype}(0), " * tile.share_n + ")"] * tile.share_m),
         load=_indented(loads, 2),
         load_next=_indented(loads, 3),
-        store=_indented([*_stores("x", x, x_step), *_stores("y", y, y_step)], 2),
-        multiply=_indented(multiply, 2),
-        write=_indented(_writes(rows, columns, y_begin, writes_four), 1),
+        store=_indented(stores, 2),
+        multiply=_indented(sharing.multiply, 2),
+        write=_indented(_writes(sharing.rows, sharing.columns, writes_four), 1),
     )
-
-
-def _share(length: int, share: int) -> list[int]:
-    """Where a thread's rows or columns lie, counted from its first one: fours, set apart."""
-    group = min(4, share)
-    apart = group * (length // share)
-    return [i // group * apart + i % group for i in range(share)]
 
 
 def _lines(name: str, loading: Loading, step: int, begin: int) -> list[str]:
@@ -192,12 +164,14 @@ def _loads(name: str, loading: Loading, dtype: str) -> list[str]:
     return text
 
 
-def _stores(name: str, loading: Loading, step: int) -> list[str]:
+def _stores(name: str, loading: Loading, step: int, sharing: Sharing) -> list[str]:
     """What was loaded, from registers into the tile."""
     text = []
     for i, line in enumerate(loading.steps[0]):
         for j, k in enumerate(loading.steps[1]):
             value, at = f"{name}{i}_{j}", k * step + line
+            if sharing.rounded:
+                text.append(f"{value} = {sharing.rounded}({value})")
             if loading.width == 1:
                 text.append(f"tiles[{name}_to + {at}] = {value}")
             elif loading.along_k:  # down a column
@@ -207,19 +181,12 @@ def _stores(name: str, loading: Loading, step: int) -> list[str]:
     return text
 
 
-def _shared(name: str, begin: int, places: list[int]) -> str:
-    """A thread's rows of x or columns of y for one k, from shared memory, as a tuple."""
-    if len(places) < 4:
-        return "(" + ", ".join(f"tiles[{name}_from + {begin + at}]" for at in places) + ")"
-    return " + ".join(f"load_four(tiles, {name}_from + {begin + at})" for at in places[::4])
-
-
-def _writes(rows: list[int], columns: list[int], y_begin: int, writes_four: bool) -> list[str]:
+def _writes(rows: list[int], columns: list[int], writes_four: bool) -> list[str]:
     """The share into `out`."""
-    text = [f"column = int32(first_column + y_from - {y_begin})"]
+    text = ["column = int32(first_column + column_from)"]
     for i, row in enumerate(rows):
         text += [
-            f"row = int32(first_row + x_from + {row})",
+            f"row = int32(first_row + row_from + {row})",
             "if row < m:",
             "    to = int32(int32(place + out_row(row, c, g)) * n + column)",
         ]

@@ -15,7 +15,7 @@ import functools
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from .product_source import Tile
+from .sharing import Tile
 from .target import SIMULATED
 
 _MULTIPROCESSORS = 132
@@ -39,6 +39,14 @@ TILES = {
     ),
     "float64": (Tile(64, 64, 16, 4, 4), Tile(16, 64, 16, 4, 4), Tile(16, 16, 16, 2, 2)),
 }
+BY_WARP = (
+    Tile(128, 128, 16, 8, 8, by_warp=True),
+    Tile(128, 64, 16, 8, 8, by_warp=True),
+    Tile(64, 64, 16, 4, 8, by_warp=True),
+    Tile(32, 64, 16, 4, 8, by_warp=True),
+    Tile(32, 32, 16, 4, 8, by_warp=True),
+)
+TILES["tf32"] = (*BY_WARP, *TILES["float32"])  # where a warp's tiles are too large, float32
 if SIMULATED:  # a Python thread for each of the GPU's: few of them
     TILES = {dtype: (Tile(8, 8, 4, 4, 4),) for dtype in TILES}
 
@@ -52,13 +60,13 @@ class Cut(NamedTuple):
 
 
 @functools.cache
-def best_cut(copies: int, m: int, n: int, k: int, dtype: str) -> Cut:
-    """The cheapest cut of so many products of (m, k) by (k, n)."""
-    return min(_cuts(k, dtype), key=lambda cut: price(cut, copies, m, n, k, dtype))
+def best_cut(copies: int, m: int, n: int, k: int, kind: str) -> Cut:
+    """The cheapest cut of so many products of (m, k) by (k, n). kind: one of TILES."""
+    return min(_cuts(k, kind), key=lambda cut: price(cut, copies, m, n, k, kind))
 
 
-def _cuts(k: int, dtype: str) -> Iterator[Cut]:
-    for tile in TILES[dtype]:
+def _cuts(k: int, kind: str) -> Iterator[Cut]:
+    for tile in TILES[kind]:
         steps = max(-(-k // tile.depth), 1)
         for parts in range(1, min(steps, _MOST_PARTS) + 1):
             chunk = -(-steps // parts) * tile.depth
@@ -66,27 +74,44 @@ def _cuts(k: int, dtype: str) -> Iterator[Cut]:
                 yield Cut(tile, parts, chunk)
 
 
-def price(cut: Cut, copies: int, m: int, n: int, k: int, dtype: str) -> float:
+def price(cut: Cut, copies: int, m: int, n: int, k: int, kind: str) -> float:
     """Clocks that a product takes, cut like this."""
     tile, parts, chunk = cut
     blocks = -(-m // tile.m) * -(-n // tile.n) * copies * parts
-    a_step = tile.depth * _instructions(tile) + _A_STEP
+    a_step = tile.depth * _instructions(tile) + _A_STEP + _rounding(tile)
     steps = min(chunk, k) / tile.depth
     rounds = -(-blocks // _MULTIPROCESSORS)
     full = max(rounds * tile.threads, _ENOUGH_THREADS) / WIDTH
     computing = full * (_AROUND + steps * a_step)
-    size = 8 if dtype == "float64" else 4
+    size = 8 if kind == "float64" else 4
     moving = blocks * steps * tile.depth * (tile.m + tile.n) * size / BYTES
     return max(computing, moving) + _adding(parts, copies * m * n, size)
 
 
-def _instructions(tile: Tile) -> int:
+def _instructions(tile: Tile) -> float:
     """Of a thread for one k: its multiplications, and the loads of four numbers or fewer.
 
     A load of shared memory keeps the multiprocessor's one unit for it as long as four others take.
     """
+    if tile.by_warp:
+        return _instructions_of_a_warp(tile)
     loads = -(-tile.share_m // 4) + -(-tile.share_n // 4)
     return max(tile.share_m * tile.share_n + loads, 4 * loads)
+
+
+def _instructions_of_a_warp(tile: Tile) -> float:
+    """Of each of its threads for one k: those that it begins, or that take as long.
+
+    For eight k it loads four numbers so often, each time for four clocks of the multiprocessor in
+    which this would begin 16 instructions of a warp, and each product takes one clock of it.
+    """
+    loads, products = 2 * (tile.share_m // 4 + tile.share_n // 8), tile.share_m * tile.share_n // 4
+    return max(loads + products, 16 * loads, 4 * products) / 8
+
+
+def _rounding(tile: Tile) -> float:
+    """Of a thread for one tile of k: three for each number that it rounds to TF32."""
+    return 3 * tile.depth * (tile.m + tile.n) / tile.threads if tile.by_warp else 0
 
 
 def _adding(parts: int, elements: int, size: int) -> float:

@@ -28,7 +28,7 @@ arena          the block of memory in which all values of one call lie (memory.p
 kernel args    the int64s that a kernel is called with: places in the arena, sizes, strides.
 
 In reading order, with their lines:
-    signatures.py 199  jit itself;  then compile.py 108: the passes in order
+    signatures.py 202  jit itself;  then compile.py 108: the passes in order
     program.py 233     Equation, Program, Builder;  then internal.py 24, trace.py 193
                        and scalar.py 130
     origin.py 105      order, scope and rule of an equation, and what it descends from
@@ -48,8 +48,8 @@ In reading order, with their lines:
     threads.py 159     workers
     explained.py 237   shows all of it;  then described.py 160, story.py 127, listing.py 88
     page_data.py 188   the same as data, for the page of explorer/;  timing.py 21,
-                       values.py 74, warmup.py 37;  executed.py 94, what a GPU's kernels do
-    graph.py 184       the same plan on a GPU;  then gpu_arrays.py 110, gpu_loops.py 60,
+                       values.py 74, warmup.py 37;  executed.py 100, what a GPU's kernels do
+    graph.py 186       the same plan on a GPU;  then gpu_arrays.py 110, gpu_loops.py 60,
                        gpu_groups.py 172
     step_order.py 79   which steps wait for which;  then gpu_chunks.py 121, on several ranks
 """

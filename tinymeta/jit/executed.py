@@ -25,7 +25,7 @@ from .trace import as_own_array, is_array
 _ASSUMPTIONS = (
     "Instructions, FFMA and bytes are counted as the PTX runs on the CPU; us are predicted for the "
     "{name} by tinymeta/ptx/model.py: every multiprocessor begins {threads} instructions a clock, "
-    "no byte comes from a cache, a launch takes {launch} us. Registers: {registers}."
+    "no byte comes from a cache if not said so, a launch takes {launch} us. Registers: {registers}."
 )
 
 
@@ -35,14 +35,17 @@ def executed_text(f: Callable, args: tuple, kwargs: dict, replay: Any) -> str:
     replay: the dry run's.
     """
     try:
-        kernels = _execute(f, args, kwargs, computes=not _ways_are_known(replay))
+        computes = not _ways_are_known(replay)
+        kernels = _execute(f, args, kwargs, replay.products, computes)
     except (compiler.Missing, MemoryError) as error:
         return f"executed instructions are not counted here: {error}"
     rows = _rows(kernels, replay)
     lines = [model.table(rows)]
-    order = [launch.kernel.entry for launch in replay.recording.launches]
+    launches = replay.recording.launches
+    order = [launch.kernel.entry for launch in launches]
     if {*order} <= {kernel.name for kernel in kernels}:
-        lines.append(model.graph_line(kernels, order, replay.needs))
+        nbytes = [launch.nbytes for launch in launches]
+        lines.append(model.graph_line(kernels, order, replay.needs, nbytes))
     gpu = model.H100
     assumed = _ASSUMPTIONS.format(
         name=gpu.name,
@@ -58,14 +61,17 @@ def _ways_are_known(replay: Any) -> bool:
     return all(map(needs_no_numbers, {n.kernel.text for n in replay.recording.launches}))
 
 
-def _execute(f: Callable, args: tuple, kwargs: dict, computes: bool) -> list[KernelCounts]:
-    """What each kernel does in one call of the compiled function.
+def _execute(
+    f: Callable, args: tuple, kwargs: dict, products: str, computes: bool
+) -> list[KernelCounts]:
+    """What each kernel does in one call of the compiled function; products: in what it multiplies.
+
 
     computes: else they count what they would do, and do no more than tells them where to go.
     Raises compiler.Missing without gcc, MemoryError beyond the 2 GB that the emulated GPU has.
     """
     args, kwargs = tree.map(_on_the_cpu, (args, kwargs))
-    with emulated_gpu(computes) as gpu, setting(device="cuda"):
+    with emulated_gpu(computes) as gpu, setting(device="cuda", products=products):
         program = compile_for(f, args, kwargs)
         if program is None:  # explain has refused it
             raise ValueError("a function that depends on something being differentiated")

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from ..core.checks import check_flag, check_function
+from ..core.device import PRODUCTS, check_products
 from ..core.scope import setting
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ def explain(
     times: bool = False,
     values: bool = False,
     device: str | None = None,
+    products: str = "float32",
     **kwargs: Any,
 ) -> "Explained":
     """How `jit(f)` would run for such arguments; print it.
@@ -33,7 +35,8 @@ def explain(
     device="cuda": how it would run on a GPU of sm_90, which need not be here, and its launches
     there: blocks, threads, shared memory, bytes. `executed()`, and `text()` with it, then follows
     each thread through its PTX once, on the CPU, and tells of each kernel the instructions, FFMA,
-    bytes and registers, and a predicted time.
+    bytes and registers, and a predicted time. products="tf32": there it
+    multiplies matrices in that (`tm.device`).
 
     Raises what `jit(f)` raises, ValueError for a function that depends on something outside that is
     being differentiated, and for another device, RuntimeError where kernels cannot be compiled for
@@ -48,20 +51,26 @@ def explain(
                 f'explain: device={device!r}, times={times}, values={values}: pass device="cuda" '
                 "alone, a dry run in which nothing is run, or None for the device in use"
             )
-        with _dry_run():
+        with _dry_run(products):
             return explain(f, *args, **kwargs)
+    if products != PRODUCTS[0]:
+        raise ValueError(
+            f'explain: products={products!r} are of a dry run: pass device="cuda" with it, or '
+            "explain inside of tm.device(.., products=..)"
+        )
     from .explained import explained  # Numba is slow to import
 
     return explained(f, args, kwargs, times, values)
 
 
 @contextmanager
-def _dry_run() -> Iterator[None]:
-    """A `with` block compiles for a GPU that need not be here. Raises RuntimeError."""
+def _dry_run(products: str) -> Iterator[None]:
+    """A `with` block compiles for a GPU that need not be here. Raises RuntimeError, ValueError."""
     from ..cuda import driver  # numba.cuda is slow to import
     from ..cuda.dry_run import DryRunDriver
 
     if (reason := driver.has_compiler()) is not True:
         raise RuntimeError(f"explain: {reason}")
-    with setting(device="cuda"), driver.replaced_by(DryRunDriver()):
+    check_products("cuda", products)
+    with setting(device="cuda", products=products), driver.replaced_by(DryRunDriver()):
         yield

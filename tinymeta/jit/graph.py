@@ -18,7 +18,7 @@ from typing import Any
 
 from ..core.device import find_kernel, working_on
 from ..core.primitive import registry
-from ..core.scope import state
+from ..core.scope import setting, state
 from ..cuda import loops
 from ..cuda.array import Array
 from ..cuda.driver import NOT_SUPPORTED, DriverError, current
@@ -45,14 +45,15 @@ _KINDS = {
 class Launches(ExecutionPlan):
     """A program ready to run on this thread's device, a GPU: arrays in, arrays out.
 
-    device: that GPU's name. graph: is it a CUDA graph? Else the launches are replayed one by one.
-    kinds: of each step, what runs it. groups: of those that are several loops, by step. recording:
-    the launches; step_of_launch: whose each is. needs: of each, the earlier ones it comes after.
+    device: that GPU's name. products: in what it multiplies. graph: is it a CUDA graph? Else the
+    launches are replayed one by one. kinds: of each step, what runs it. groups: of those that are
+    several loops, by step. recording: the launches; step_of_launch: whose each is. needs: of each,
+    the earlier ones it comes after.
     """
 
     def __init__(self, program: Program):
         super().__init__(program)
-        self.device = state.device
+        self.device, self.products = state.device, state.products
         with working_on(self.device):
             self._prepare()
 
@@ -173,7 +174,8 @@ class Launches(ExecutionPlan):
     def step_calls(self) -> Iterator[tuple[str, Callable[[], Any]]]:
         """(kind, function that launches it by itself and waits for it) of each step, in order."""
         for k, kind in enumerate(self.kinds):
-            with working_on(self.device), record_launches() as recording:
+            products = setting(products=self.products)
+            with products, working_on(self.device), record_launches() as recording:
                 self.launch(k)
 
             def launch_and_wait() -> None:

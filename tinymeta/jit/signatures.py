@@ -78,7 +78,10 @@ def jit(f: Callable) -> Callable:
 
 
 class _ProgramCache:
-    """The programs of one function by signature, device and world; None: it cannot be compiled."""
+    """The programs of one function by signature, device, products and world.
+
+    None: it cannot be compiled.
+    """
 
     def __init__(self, f: Callable):
         self.f = f
@@ -125,7 +128,7 @@ class _ProgramCache:
 
 
 def _key_and_leaves(args: tuple, kwargs: dict) -> tuple[tuple, list]:
-    """(signature, device and world, leaves of the arguments).
+    """(signature, device, its products and world; leaves of the arguments).
 
     A signature is what a program is compiled for: each inner node of the tree, before its children,
     and of each leaf its `_leaf_signature`. Arrays of other libraries are Tensors among the leaves.
@@ -157,7 +160,7 @@ def _key_and_leaves(args: tuple, kwargs: dict) -> tuple[tuple, list]:
             leaf = as_own_array(node)
             signature.append(_leaf_signature(leaf))
             leaves.append(leaf)
-    return (tuple(signature), state.device, current()), leaves
+    return (tuple(signature), state.device, state.products, current()), leaves
 
 
 def _leaf_signature(leaf: Any) -> tuple:

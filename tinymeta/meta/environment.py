@@ -11,11 +11,16 @@ from ..system.resources import cores
 
 
 def environment() -> str:
-    """The device, the number of cores, the processor, and the versions of NumPy and Numba."""
+    """The device, the number of cores, the processor, and the versions of NumPy and Numba.
+
+    Of a GPU that does not multiply in float32 also in what it does.
+    """
     import llvmlite.binding  # both are slow to import
     import numba
 
+    is_usual = state.products == "float32"
+    device = state.device if is_usual else f"{state.device} (products in {state.products})"
     return (
-        f"{state.device} with {cores()} core(s) of {llvmlite.binding.get_host_cpu_name()}, "
+        f"{device} with {cores()} core(s) of {llvmlite.binding.get_host_cpu_name()}, "
         f"NumPy {np.__version__}, Numba {numba.__version__}"
     )

@@ -42,7 +42,8 @@ def in_chunks(
         edges = [count * k // chunks for k in range(chunks + 1)]
         parts = [_tasks_between(tasks, start, end) for start, end in zip(edges, edges[1:])]
         # The state is each thread's own: debug_nans and the device must hold in those, too.
-        here = {name: getattr(state, name) for name in ("interpreter", "device", "path")}
+        inherited = "interpreter", "device", "products", "path"
+        here = {name: getattr(state, name) for name in inherited}
 
         def of_part(part):
             with setting(**here):

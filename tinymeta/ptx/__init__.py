@@ -4,9 +4,9 @@ Here     compiled PTX, executed on the CPU: a library that takes libcuda's place
          In Python, PTX becomes C: parse -> instruction, operands -> computing, function ->
          translate; compiler calls gcc, emulator is what others use, kinds is what is counted,
          watch tells it of the pool's blocks. In C: what a kernel needs (kernel.h: types, machine,
-         memory, access, integers, floats, approximate), how one is run (grid.c, machine.c), and
-         libcuda itself (driver.h: context, allocation, stream, capture, module). On what it counts:
-         counting, control (what decides where a thread goes: the rest need not be computed), and
+         memory, access, integers, floats, approximate), how one is run (grid.c, warp.c, machine.c),
+         and libcuda itself (driver.h: context, allocation, stream, capture, module). On what it
+         counts: counting, control (what decides where a thread goes: the rest need not be computed), and
          registers, model, schedule: how long would a real GPU take?
 Imports  cuda system
 Never    guesses what an instruction means: what is not known is refused, by its name

@@ -60,6 +60,7 @@ void become_node(struct graph *graph, struct operation *operation);
 void run_until(struct stream *stream, u64 number);
 void run_all_streams(void);
 void run_grid(struct kernel *kernel, const u8 *parameters, dim grid, dim block);
+void multiply_warp(struct thread *warp);
 void report(enum fault_kind kind, const char *kernel, int line, u64 address, u64 size);
 int is_allocated(u64 address, u64 size);
 u64 allocate_variable(u64 size, const u8 *content);

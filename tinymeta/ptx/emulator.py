@@ -46,6 +46,8 @@ _SENTENCES = (
     "a download of memory that nobody has written",
     "an upload from pageable memory while the stream captures",
     "a copy of {size} bytes outside of all blocks",
+    "threads of a warp that do not come to its matrix product together",
+    "a matrix product of a number that cvt.rna.tf32 has not rounded",
 )
 
 

@@ -37,6 +37,15 @@
     static inline pred setp_##name##u_##T(T a, T b) { return isunordered(a, b) || a sign b; }
 FLOATS(f32, f) FLOATS(f64, )
 
+/* To 10 bits behind the point, halves away from 0: half of the last bit that is kept is added, the
+   13 behind it are cut off. (PTX ISA, cvt; an infinity and NaN stay what they are.) */
+static inline tf32 cvt_rna_tf32_f32(f32 a) {
+    u32 bits = bits_of_f32(a);
+    if (isnan(a)) bits |= 0x400000;
+    else if (isfinite(a)) bits += 0x1000;
+    return bits & 0xffffe000u;
+}
+
 /* Between floats. */
 static inline f64 cvt_f64_f32(f32 a) { return a; }
 static inline f32 cvt_rn_f32_f64(f64 a) { return (f32)a; }

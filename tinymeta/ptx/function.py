@@ -5,11 +5,12 @@
 What an instruction computes is said in C, by a function of its name (integers.h, floats.h,
 approximate.h); here is only which operand has which type, and what jumps, calls and barriers are.
 
-A kernel becomes a function that runs one thread to its next barrier. There it says where it
-stopped; called again, it goes on behind it (grid.c does so for all threads of a block in turn). So
-a thread's registers are memory that is its own; to make C's variables of them takes gcc five times
-as long, and their code is not faster. Straight pieces of code count how often they are visited: as
-it is known what is in each, that counts every instruction at the price of one addition a piece.
+A kernel becomes a function that runs one thread to its next barrier, or to a product that its warp
+computes together. There it says where it stopped; called again, it goes on behind it (grid.c does
+so for all threads of a block in turn). So a thread's registers are memory that is its own; to make
+C's variables of them takes gcc five times as long, and their code is not faster. Straight pieces of
+code count how often they are visited: as it is known what is in each, that counts every instruction
+at the price of one addition a piece.
 """
 
 from .computing import computed
@@ -20,6 +21,7 @@ from .parse import SIZES, Function, Statement, Unsupported, Variable, variables_
 
 _SHARED_BASE = 1024  # where shared memory begins, as in grid.c
 _IGNORED = (".pragma", ".loc ", ".file", ".section")
+_MMA = ("sync", "aligned", "m16n8k8", "row", "col", "f32", "tf32", "tf32", "f32")
 _ENDS_PIECE = {"bra", "ret", "exit", "bar", "barrier"}
 
 
@@ -223,6 +225,21 @@ class FunctionWriter:
         return f"return {self.barriers}; barrier_{self.barriers}:;"
 
     _barrier = _bar
+
+    def _mma(self, i: Instruction) -> str:
+        """A product of the thread's whole warp, which meets there (warp.c)."""
+        if i.modifiers != _MMA or i.predicate or not self.function.is_kernel:
+            raise Unsupported(f"line {i.line}: only {'.'.join(('mma', *_MMA))}, in a kernel itself")
+        result, *given = map(elements, i.operands)
+        gives = [
+            f"t->{matrix}[{k}] = {self.names.read(name, kind)};"
+            for matrix, kind, names in zip("abc", ("tf32", "tf32", "f32"), given)
+            for k, name in enumerate(names)
+        ]
+        takes = [self.names.write(name, f"t->c[{k}]", "f32") for k, name in enumerate(result)]
+        self.barriers += 1
+        stop = f"t->waits_for_warp = 1; return {self.barriers}; barrier_{self.barriers}:;"
+        return " ".join([*gives, stop, *takes])
 
     def _trap(self, i: Instruction) -> str:
         return f"machine->fault(t, TRAP, {i.line}, 0, 0);"

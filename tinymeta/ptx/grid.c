@@ -1,7 +1,8 @@
 /* A grid of threads, run on the CPU: block after block, and in a block from barrier to barrier.
 
    A kernel's function runs a thread until its next barrier or its end. So a block is a loop of
-   epochs: in each, all its threads run that far, in any order, for a GPU promises none. */
+   epochs: in each, all its threads run that far, in any order, for a GPU promises none. On the way
+   the threads of a warp meet at each of its matrix products, which orders nothing else. */
 #define _GNU_SOURCE
 #include <stdlib.h>
 #include <string.h>
@@ -81,6 +82,36 @@ static void start_thread(struct thread *t, const u8 *parameters, dim grid, dim b
     };
 }
 
+/* Each thread that has not ended, as far as its next stop; or those alone that have multiplied. */
+static void run_threads(struct kernel *kernel, u32 count, int after_product) {
+    for (u32 k = 0; k < count; k++) {
+        u32 number = state.order[k];
+        struct thread *t = &state.threads[number];
+        if (t->resume == DONE || (after_product && !t->waits_for_warp)) continue;
+        t->waits_for_warp = 0;
+        t->resume = kernel->run(t, state.registers + (u64)number * kernel->register_bytes);
+    }
+}
+
+/* Each warp whose threads are at a product, all at the same one. Returns whether there are any. */
+static int multiply_warps(u32 count) {
+    int found = 0;
+    for (u32 first = 0; first < count; first += WARP) {
+        struct thread *warp = &state.threads[first], *waiting = NULL;
+        u32 size = count - first < WARP ? count - first : WARP, together = 0;
+        for (u32 k = 0; k < size; k++) {
+            if (!warp[k].waits_for_warp) continue;
+            if (!waiting) waiting = &warp[k];
+            together += warp[k].resume == waiting->resume;
+        }
+        if (!waiting) continue;
+        found = 1;
+        if (together == WARP) multiply_warp(warp);
+        else machine->fault(waiting, PARTED_WARP, 0, 0, 0);
+    }
+    return found;
+}
+
 static void run_block(struct kernel *kernel, const u8 *parameters, dim grid, dim block, dim place) {
     u32 count = block.x * block.y * block.z;
     clear_shared_memory(kernel);
@@ -91,15 +122,16 @@ static void run_block(struct kernel *kernel, const u8 *parameters, dim grid, dim
         int where = START;
         running = 0;
         order_threads(count);
+        for (u32 k = 0; k < count; k++) state.threads[k].identity.epoch = epoch;
+        run_threads(kernel, count, 0);
+        while (multiply_warps(count)) run_threads(kernel, count, 1);
         for (u32 k = 0; k < count; k++) {
-            u32 number = state.order[k];
-            struct thread *t = &state.threads[number];
-            if (t->resume == DONE) continue;
-            t->identity.epoch = epoch;
-            t->resume = kernel->run(t, state.registers + (u64)number * kernel->register_bytes);
+            struct thread *t = &state.threads[state.order[k]];
+            if (t->ended_before) continue;
             running |= t->resume != DONE;
             if (where != START && where != t->resume) machine->fault(t, PARTED, 0, 0, 0);
             where = t->resume;
+            t->ended_before = t->resume == DONE;
         }
     }
 }

@@ -8,7 +8,7 @@
 enum fault_kind {
     MISALIGNED, OUT_OF_BOUNDS, UNWRITTEN_LOAD, READ_RACE, WRITE_RACE, OVERWRITE_RACE, PARTED, TRAP,
     LOCAL_BOUNDS, FOREIGN_CAPTURE, UNWRITTEN_DOWNLOAD, PAGEABLE_CAPTURE,
-    COPY_BOUNDS
+    COPY_BOUNDS, PARTED_WARP, NOT_ROUNDED
 };
 
 /* A thread of the GPU while it runs, with the names of PTX's special registers. */
@@ -18,8 +18,12 @@ struct thread {
     struct memory *shared;
     struct mark identity;    /* its block, its number there, and how many barriers it has passed */
     int resume;              /* the barrier where it waits, 0 at the beginning, DONE at the end */
+    int ended_before;        /* in an earlier epoch */
+    int waits_for_warp;      /* not at a barrier, but at a product of the 32 threads of its warp: */
+    tf32 a[4], b[2];         /* what it holds of the matrices, and of the sums, before and after */
+    f32 c[4];
 };
-enum { DONE = -1 };
+enum { DONE = -1, WARP = 32 };
 
 struct machine {
     struct memory global;

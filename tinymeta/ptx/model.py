@@ -1,22 +1,29 @@
 """How long a GPU would take for what kernels do, by a model of which all assumptions are here.
 
-    time of a launch = launch + max(instructions / rate, bytes / bandwidth)
+    time of a launch = launch + max(computing, bytes / bandwidth)
+    computing = max(instructions / rate, warps' products / rate, their shared bytes / rate)
 
 - A multiprocessor begins 128 instructions a clock, for 4 times 32 threads, and never waits: neither
   for memory nor at a barrier. Blocks are spread evenly; where there are fewer of them than
   multiprocessors, the others are idle.
+- A warp's matrix product in TF32, of 1,024 multiplications, takes a multiprocessor one clock: the
+  rate of the H100's data sheet, 494 TFLOP/s without sparsity, of which a warp alone may reach less
+  (Luo et al., Dissecting the NVIDIA Hopper Architecture, 2025). What such a kernel loads from
+  shared memory and stores there takes a clock for 128 bytes. Other kernels multiply so slowly that
+  this is not their limit, and their threads share a load of one number.
 - An instruction of PTX is one of the GPU's, but for moves and reads of parameters, which its
-  assembler takes away, and divisions, of which it makes ten (it makes 9 of a remainder, 10 to 18 of
-  a quotient, 11 of a float32's square root). Address arithmetic that it folds into loads is counted
-  too often.
+  assembler takes away, divisions, of which it makes ten (it makes 9 of a remainder, 10 to 18 of a
+  quotient, 11 of a float32's square root), and roundings to TF32, of which it makes three. Address
+  arithmetic that it folds into loads is counted too often.
 - All bytes come from the GPU's memory: what caches save is not known. So of a product the bytes
-  are an upper bound.
+  are an upper bound. `each_byte_once` is the other end: caches save all but the first time.
 - Launches of a kernel are all like their mean. In the table none overlaps another.
 
 It tells which kernels to look at, and whether a change makes fewer instructions; not what a clock
 would say.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -25,11 +32,15 @@ from .registers import Registers
 from .schedule import Load, longest_chain, scheduled
 
 _TAKEN_AWAY = ("move", "parameter")  # kinds of instructions that the assembler removes
-_DIVISION = 10  # instructions that it makes of one
+_DIVISION, _ROUNDING = 10, 3  # instructions that it makes of one
+_WARP = 32
 
 
 class Gpu(NamedTuple):
-    """What its data sheet says. clock: ticks a second; threads: that begin one at a tick."""
+    """What its data sheet says. clock: ticks a second; threads: that begin one at a tick.
+
+    shared: bytes of a multiprocessor's shared memory in a tick. products: of warps, in TF32, there.
+    """
 
     name: str
     multiprocessors: int
@@ -37,6 +48,8 @@ class Gpu(NamedTuple):
     threads: int
     bandwidth: float  # bytes a second
     launch: float  # seconds, inside of a graph: believed, not on the data sheet
+    shared: float = 128
+    products: float = 1
 
 
 H100 = Gpu("H100 SXM", 132, 1.755e9, 128, 3.35e12, 1.5e-6)
@@ -45,7 +58,9 @@ H100 = Gpu("H100 SXM", 132, 1.755e9, 128, 3.35e12, 1.5e-6)
 def issued(kernel: KernelCounts) -> int:
     """The instructions of all its threads that the assembler leaves or makes."""
     removed = sum(kernel.counts[kind] for kind in _TAKEN_AWAY)
-    return kernel.instructions - removed + (_DIVISION - 1) * kernel.counts["division"]
+    made = (_DIVISION - 1) * kernel.counts["division"]
+    made += (_ROUNDING - 1) * kernel.counts["round to tf32"]
+    return kernel.instructions - removed + made
 
 
 def moved(kernel: KernelCounts) -> int:
@@ -61,8 +76,12 @@ def predicted_seconds(kernel: KernelCounts, gpu: Gpu = H100) -> float:
 
 
 def _computing(kernel: KernelCounts, gpu: Gpu) -> float:
-    """Seconds in which instructions are begun, in all its launches together."""
-    return issued(kernel) / (_busy(kernel, gpu) * gpu.threads * gpu.clock)
+    """Seconds in which instructions are begun and warps multiply, in all its launches together."""
+    clocks = issued(kernel) / gpu.threads
+    if products := kernel.counts["matrix product"]:
+        shared = kernel.counts["bytes shared"] / gpu.shared
+        clocks = max(clocks, products / _WARP / gpu.products, shared)
+    return clocks / (_busy(kernel, gpu) * gpu.clock)
 
 
 def _busy(kernel: KernelCounts, gpu: Gpu) -> float:
@@ -88,13 +107,16 @@ class Counted(NamedTuple):
 
 
 _HEAD = (
-    "launches    blocks  shared registers  instructions          FFMA  share"
+    "launches    blocks  shared registers  instructions          FFMA  share   products"
     "   MB loaded    stored        us  kernel"
 )
 
 
 def table(kernels: Sequence[Counted], gpu: Gpu = H100) -> str:
-    """A line for each kernel, the one that takes longest first, and one for all of them."""
+    """A line for each kernel, the one that takes longest first, and one for all of them.
+
+    products: of whole warps, in TF32.
+    """
     ordered = sorted(kernels, key=lambda kernel: -predicted_seconds(kernel.did, gpu))
     rows = [
         _row(k.title, [k.did], _known(k.shared_bytes), _known(k.registers), gpu) for k in ordered
@@ -107,17 +129,28 @@ def _known(number: object) -> str:
     return "?" if number is None else str(number)
 
 
+def each_byte_once(kernel: KernelCounts, nbytes: int) -> KernelCounts:
+    """As if caches saved all but the first time. nbytes: of its arrays' elements, in all launches.
+
+    What its threads do not touch of these is not moved, so no more than was counted.
+    """
+    once = {"bytes loaded": min(moved(kernel), nbytes), "bytes stored": 0}
+    return kernel._replace(counts={**kernel.counts, **once})
+
+
 def _row(title: str, kernels: list[KernelCounts], shared: str, registers: str, gpu: Gpu) -> str:
     def total(kind: str) -> int:
         return sum(kernel.counts[kind] for kernel in kernels)
 
     instructions, ffma = sum(map(issued, kernels)), total("ffma")
+    products = total("matrix product") // _WARP
     seconds = sum(predicted_seconds(kernel, gpu) for kernel in kernels)
     return (
         f"{sum(k.launches for k in kernels):>8,}{sum(k.blocks for k in kernels):>10,}"
         f"{shared:>8}{registers:>10}{instructions:>14,}{ffma:>14,}"
-        f"{ffma / max(instructions, 1):>7.0%}{total('bytes loaded') / 1e6:>12.2f}"
-        f"{total('bytes stored') / 1e6:>10.2f}{1e6 * seconds:>10.1f}  "
+        f"{ffma / max(instructions, 1):>7.0%}{products:>11,}"
+        f"{total('bytes loaded') / 1e6:>12.2f}{total('bytes stored') / 1e6:>10.2f}"
+        f"{1e6 * seconds:>10.1f}  "
         f"{title if len(title) <= 60 else f'{title[:57]}...'}"
     )
 
@@ -126,12 +159,22 @@ def graph_line(
     kernels: Iterable[KernelCounts],
     order: Sequence[str],
     needs: Sequence[Sequence[int]],
+    nbytes: Sequence[int],
     gpu: Gpu = H100,
 ) -> str:
-    """The time of a graph. order: of launches, their kernels' names; needs: of each, others."""
-    loads = {kernel.name: _load_of(kernel, gpu) for kernel in kernels}
-    seconds = scheduled([loads[name] for name in order], needs, gpu.launch)
+    """The time of a graph. Of each launch: order, its kernel's name; needs, others; nbytes."""
+    once: Counter[str] = Counter()
+    for name, size in zip(order, nbytes):
+        once[name] += size
+
+    def microseconds(kernels: Iterable[KernelCounts]) -> float:
+        loads = {kernel.name: _load_of(kernel, gpu) for kernel in kernels}
+        return 1e6 * scheduled([loads[name] for name in order], needs, gpu.launch)
+
+    kernels = list(kernels)
+    with_caches = microseconds(each_byte_once(kernel, once[kernel.name]) for kernel in kernels)
     return (
-        f"as a graph: {1e6 * seconds:.1f} us; of its {len(order)} launches "
-        f"{longest_chain(needs)} at most need one another"
+        f"as a graph: {microseconds(kernels):.1f} us, or {with_caches:.1f} us if caches save each "
+        f"byte but the first time; of its {len(order)} launches {longest_chain(needs)} at most "
+        "need one another"
     )

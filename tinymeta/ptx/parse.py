@@ -11,6 +11,7 @@ SIZES = {
     **{f"{letter}{bits}": bits // 8 for letter in "bus" for bits in (8, 16, 32, 64)},
     "f32": 4,
     "f64": 8,
+    "tf32": 4,
 }  # bytes of each type
 _VARIABLE = re.compile(
     r"\.(?P<space>global|const|shared|local|param)\s+(?:\.align\s+(?P<align>\d+)\s+)?\.(?P<type>\w+)\s+"
@@ -19,6 +20,7 @@ _VARIABLE = re.compile(
 )
 # A label, a brace that opens or closes a scope, or what ends in a semicolon, vectors included.
 _STATEMENT = re.compile(r"(\s*)(?:([$%\w]+:(?!:))|([{}])|([^;]+);)")
+_TARGET = re.compile(r"\.target\s+sm_(\d+)")
 _FUNCTION = re.compile(r"\.(entry|func)\b")
 _HEAD = re.compile(r"\s*(\(.*?\))?\s*([\w$]+)\s*(\(.*?\))?.*", re.DOTALL)
 
@@ -55,10 +57,11 @@ class Function(NamedTuple):
 
 
 class Module(NamedTuple):
-    """variables: those outside of functions."""
+    """variables: those outside of functions. target: the GPUs it is for, 90 for sm_90 and later."""
 
     variables: list[Variable]
     functions: list[Function]
+    target: int
 
 
 def parse_module(text: str) -> Module:
@@ -73,7 +76,9 @@ def parse_module(text: str) -> Module:
             outside.append(text[place : match.start()])
             place = end
     rest = "".join([*outside, text[place:]])
-    return Module([v for v in variables_of(rest) if v.space != "param"], functions)
+    target = _TARGET.search(text)
+    variables = [v for v in variables_of(rest) if v.space != "param"]
+    return Module(variables, functions, int(target[1]) if target else 0)
 
 
 def variables_of(text: str) -> list[Variable]:

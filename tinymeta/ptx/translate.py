@@ -12,6 +12,7 @@ from .kinds import KINDS
 from .operands import Names
 from .parse import Function, Module, Statement, Unsupported, parse_module
 
+_TF32_SINCE = 80  # sm_80, Ampere
 Counts = dict[str, int]  # how many instructions of each kind, and bytes
 
 
@@ -34,6 +35,7 @@ def translate_control(text: str) -> str:
 
 def _written(module: Module, run: set[Statement] | None = None) -> str:
     """run: those statements of its one function that are; None: all of all."""
+    _check_target(module)
     kernels = [f for f in module.functions if f.is_kernel]
     if len(kernels) != 1:
         raise Unsupported(f"a module of {len(kernels)} kernels: the counts are those of one")
@@ -60,6 +62,18 @@ def _written(module: Module, run: set[Statement] | None = None) -> str:
             "",
         ]
     )
+
+
+def _check_target(module: Module) -> None:
+    """Raise Unsupported for TF32 in a module for GPUs that have none."""
+    statements = (s for function in module.functions for s in function.body)
+    found = next((s for s in statements if ".tf32" in s.text), None)
+    if found and module.target < _TF32_SINCE:
+        name = found.text.split()[0]
+        raise Unsupported(
+            f"line {found.line}: {name} needs .target sm_{_TF32_SINCE} or later, "
+            f"this is sm_{module.target}"
+        )
 
 
 def _variable_table(module: Module) -> list[str]:

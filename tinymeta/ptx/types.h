@@ -14,6 +14,7 @@ typedef int32_t s32;
 typedef int64_t s64;
 typedef float f32;
 typedef double f64;
+typedef u32 tf32;    /* a float of 10 bits behind the point, and 13 bits more that mean nothing */
 typedef struct { u32 x, y, z; } dim;
 
 /* The same bits as another type: PTX has registers that are only bits. */
