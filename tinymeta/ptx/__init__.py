@@ -6,8 +6,8 @@ Here     compiled PTX, executed on the CPU: a library that takes libcuda's place
          watch tells it of the pool's blocks. In C: what a kernel needs (kernel.h: types, machine,
          memory, access, integers, floats, approximate), how one is run (grid.c, warp.c, machine.c),
          and libcuda itself (driver.h: context, allocation, stream, capture, module). On what it
-         counts: counting, control (what decides where a thread goes: the rest need not be computed), and
-         registers, model, schedule: how long would a real GPU take?
+         counts: counting, control (what decides where a thread goes: the rest need not be
+         computed), and registers, model, schedule: how long would a real GPU take?
 Imports  cuda system
 Never    guesses what an instruction means: what is not known is refused, by its name
 Add one  an instruction is a function of its name in integers.h, floats.h or approximate.h, and,
