@@ -3,9 +3,10 @@
 Each job is `mpiexec -n P python examples/maml_sinusoid.py --ranks mpi`, of 2 or 3 ranks. One that
 nobody disturbs is timed; then, of as many others as are asked for, a rank is killed with -9: the
 k-th of n at a random moment of the k-th n-th of that time, so kills are spread from the start of
-the processes to the end of the last test. A job that had ended before its moment is no kill: another
-is run, on the time that this one took. The job must end, and the same command, with --resume where there is a checkpoint, under
-another number of ranks, must end in the bits of a run that nothing disturbed, by one process.
+the processes to the end of the last test. A job that had ended before its moment is no kill, but a
+new measure of the time, and another is run. The job must end, and the same command, with --resume
+where there is a checkpoint, under another number of ranks, must end in the bits of a run that
+nothing disturbed, by one process.
 """
 
 import os
