@@ -186,6 +186,33 @@ def test_each_rank_keeps_its_slice_of_the_moments_and_sends_no_more_than_the_gra
     assert len({rest for *_, sent, a, b in found for rest in [(a, b)]}) == 1
 
 
+@pytest.mark.parametrize("size", [2, 3])
+def test_an_update_begins_with_the_parameters_that_it_is_given(size):
+    """Those that it made itself, others of the same shapes, and then its own once more."""
+    method, batch, optimizer = METHODS["maml"](), waves_of(), tm.optim.adam(0.01)
+
+    def work(world=None):
+        params = tm.tree.map(tm.tensor, method.init(np.random.default_rng(0)))
+        state = optimizer.init(params)
+
+        def whole(params, state, batch):
+            metrics, grads = method.meta_grad(params, batch)
+            return metrics, *optimizer.update(grads, state, params)
+
+        update = tm.jit(whole)
+        if world:
+            update = world.sharded(method.meta_grad, optimizer, params, state, batch)
+            state = update.own(state)
+        found = []
+        for halved in (False, False, True, False):
+            begin = tm.tree.map(lambda x: 0.5 * x, params) if halved else params
+            _, params, state = update(begin, state, batch)
+            found.append(bits(params))
+        return found
+
+    assert on_ranks(size, work) == [work()] * size
+
+
 def test_an_optimizer_that_does_not_say_so_is_run_whole_on_every_rank_which_is_said(capsys):
     clipped = tm.optim.Optimizer(
         lambda params: None,
