@@ -26,6 +26,35 @@ def test_an_optimizer_in_parts_has_the_bits_of_a_whole_one(name, capsys):
     assert "updates all parameters" not in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("name", ["nesterov", "adam"])
+def test_an_element_has_the_same_bits_wherever_it_is(name):
+    """Alone, in a short row, or within a slice: machine code joins other products and sums there."""
+    rng, optimizer = np.random.default_rng(0), OPTIMIZERS[name]
+    shapes = [(1,), (40,), (2, 3), (1, 1), (7,), (1,)]
+    begin = [tm.tensor(rng.normal(size=shape).astype(np.float32)) for shape in shapes]
+    data = [rng.normal(size=(256, 40, *shape)).astype(np.float32) for shape in shapes]
+
+    def meta_grad(params, data):
+        """As of a method: the sums over tasks (axis 0) of what depends on the parameters."""
+        return {}, [tm.tanh(x * p).sum((0, 1)) for p, x in zip(params, data)]
+
+    def work(world=None):
+        params, state, found = begin, optimizer.init(begin), []
+        if world:
+            update = world.sharded(meta_grad, optimizer, params, state, data)
+            state = update.own(state)
+        else:
+            update = tm.jit(lambda p, s, x: ({}, *optimizer.update(meta_grad(p, x)[1], s, p)))
+        for _ in range(20):
+            _, params, state = update(params, state, data)
+            found.append([np.asarray(p).tobytes() for p in params])
+        return found
+
+    expected = work()
+    for size in (2, 3, 4):
+        assert on_ranks(size, work) == [expected] * size
+
+
 @pytest.mark.parametrize(
     "mine, runs",
     [

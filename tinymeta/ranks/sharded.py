@@ -13,7 +13,8 @@ the gradient alone would be; the moments are kept, and the update is computed, o
     rank 1                  [--- run --- ..  update is one kernel, however many they are
 
 Invariant: an element is updated by the same arithmetic wherever it is, so bits do not depend on the
-slices. Where that cannot be known, `shard_update` gives the reason, and every rank updates all.
+slices: every operation is rounded, here as in one process (`World.exact`); machine code that joins
+products and sums joins others in a row of one. Where that cannot be known, `shard_update` gives the reason, and every rank updates all.
 """
 
 from collections.abc import Callable
@@ -65,6 +66,7 @@ class ShardedUpdate:
         self.programs = gradient.programs  # type: ignore[attr-defined]
         self.update: Any = jit(update)
         self.alone = World()  # one for all calls: programs are kept by their world
+        self.alone.exact = True  # as the update of one process is, after its sums
         self.like_params, self.like_state = _shapes(params), _shapes(state)
         mine = sums.slice_of(ranks.rank, ranks.size, n)
         self.runs = _runs([x.size for x in tree.leaves(self.like_params)], edges, mine)
