@@ -28,7 +28,7 @@ def test_an_optimizer_in_parts_has_the_bits_of_a_whole_one(name, capsys):
 
 @pytest.mark.parametrize("name", ["nesterov", "adam"])
 def test_an_element_has_the_same_bits_wherever_it_is(name):
-    """Alone, in a short row, or within a slice: machine code joins other products and sums there."""
+    """Alone, in a short row, in a slice: machine code would join other products and sums there."""
     rng, optimizer = np.random.default_rng(0), OPTIMIZERS[name]
     shapes = [(1,), (40,), (2, 3), (1, 1), (7,), (1,)]
     begin = [tm.tensor(rng.normal(size=shape).astype(np.float32)) for shape in shapes]

@@ -13,8 +13,9 @@ the gradient alone would be; the moments are kept, and the update is computed, o
     rank 1                  [--- run --- ..  update is one kernel, however many they are
 
 Invariant: an element is updated by the same arithmetic wherever it is, so bits do not depend on the
-slices: every operation is rounded, here as in one process (`World.exact`); machine code that joins
-products and sums joins others in a row of one. Where that cannot be known, `shard_update` gives the reason, and every rank updates all.
+slices: every operation is rounded, here as in one process (`World.exact`), while machine code that
+joins products and sums would join others in a row of one. Where that cannot be known,
+`shard_update` gives the reason, and every rank updates all.
 """
 
 from collections.abc import Callable
