@@ -76,7 +76,8 @@ class ShardedUpdate:
 
     def __call__(self, params: Any, state: Any, batch: Any) -> tuple[Any, Any, Any]:
         """One update."""
-        new_state = new_own = None
+        new_state: Any = None
+        new_own: Any = None
         own_params = self._own_params(params)
 
         def change(numbers: np.ndarray) -> None:
