@@ -131,7 +131,7 @@ def test_more_ranks_than_chunks_are_told(capsys):
 def test_more_ranks_than_tasks_are_refused():
     def work(world):
         with pytest.raises(ValueError, match="3 ranks for 2 tasks"):
-            on_batch(tm.meta.maml(SMALL, MSE, **RATE), waves_of(2, 1000))()
+            on_batch(METHODS["two steps"][0], waves_of(2, 1000))()
         return True
 
     assert all(on_ranks(3, work))
