@@ -86,7 +86,7 @@ def _collective(job: _Job, repeats: int) -> dict[float, float]:
 
 
 def _update(world: World, what: str, tasks: int) -> Callable[[], Any]:
-    """A function that runs an update of the work, compiled in this world; the same each time."""
+    """A function that runs the next update of a training, compiled in this world."""
     job = WORKS[what](tasks=tasks)
     optimizer = tm.optim.adam(1e-3)
     params = tm.tree.map(tm.tensor, job.params)
@@ -103,8 +103,10 @@ def _update(world: World, what: str, tasks: int) -> Callable[[], Any]:
             update = tm.jit(lambda p, s, data: ({}, *optimizer.update(job.run(p, data), s, p)))
 
     def run() -> Any:
+        nonlocal params, state
         with using(world):
-            return update(params, state, job.data)[1]
+            _, params, state = update(params, state, job.data)
+        return params
 
     return run
 

@@ -18,6 +18,8 @@ from numba.extending import intrinsic
 ARENA, ARGS = types.CPointer(types.uint8), types.CPointer(types.int64)
 SIGNATURE = types.void(ARENA, ARGS)
 OPTIONS = dict(nopython=True, fastmath={"contract"}, error_model="numpy")
+# Every operation rounds: which product of a sum is made one instruction with it depends on LLVM.
+EXACT_OPTIONS = {**OPTIONS, "fastmath": False}
 
 
 def _pointer_to(element: Any) -> Callable:

@@ -23,7 +23,7 @@ from types import ModuleType
 from typing import Any
 
 from ..cpu.native import MachineCodeCache, callback
-from ..cpu.pointers import OPTIONS, SIGNATURE
+from ..cpu.pointers import EXACT_OPTIONS, OPTIONS, SIGNATURE
 from ..system.kernel_folder import folder
 from ..system.resources import cores
 
@@ -47,6 +47,10 @@ globals().update(FUNCTIONS, **POINTERS)
 
 """
 
+# What a source begins with whose numbers may not depend on what else is computed with them: the
+# machine code of one expression differs from kernel to kernel where products and sums are joined.
+EXACT = "# every operation is rounded\n"
+
 counts = {"compiled": 0, "loaded": 0}  # kernels of this process, new and from the disk
 
 
@@ -63,7 +67,8 @@ def load_or_compile(source: str) -> Any:
     module = ModuleType(f"tinymeta_kernel_{digest}")
     sys.modules[module.__name__] = module  # Numba looks for it there, by name
     exec(text, vars(module))  # written by this package
-    kernel = callback(module.kernel, SIGNATURE, OPTIONS, _kept(source))
+    options = EXACT_OPTIONS if source.startswith(EXACT) else OPTIONS
+    kernel = callback(module.kernel, SIGNATURE, options, _kept(source))
     loaded = kernel.cache_hits and source not in compiled_elsewhere
     counts["loaded" if loaded else "compiled"] += 1
     return kernel

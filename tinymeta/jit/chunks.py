@@ -63,16 +63,20 @@ def build_replay(program: Program, threads: int | None = None) -> tuple[Callable
     """
     world = current()
     threads = threads or world.threads or cores()
+
+    def whole() -> Replay:
+        return Replay(program, threads, in_place=True, threads=threads, exact=world.exact)
+
     seconds = sum(map(estimated_seconds, program.equations))
     if seconds < WORTH_SPLITTING:
-        return Replay(program, threads, in_place=True, threads=threads), _SMALL
+        return whole(), _SMALL
     found = split(program)
     if isinstance(found, str):
-        whole = Replay(program, threads, in_place=True, threads=threads)
-        return whole, Execution(_in_pieces(whole), found)
+        replay = whole()
+        return replay, Execution(_in_pieces(replay), found)
     count = chunk_count(found)
     if count == 1:
-        return Replay(program, threads, in_place=True, threads=threads), _SMALL
+        return whole(), _SMALL
     serial = ""
     outside = 1 - sum(map(estimated_seconds, found.middle)) / seconds
     if outside > _NOTABLE_SHARE:
@@ -88,9 +92,11 @@ def _in_pieces(whole: Replay) -> str:
     return f"whole, not in chunks of tasks{pieces}"
 
 
-def _replay_of(program: Program, threads: int) -> Replay | None:
+def _replay_of(program: Program, threads: int, exact: bool) -> Replay | None:
     """What is before or after the chunks, if there is anything."""
-    return Replay(program, in_place=True, threads=threads) if program.outputs else None
+    if not program.outputs:
+        return None
+    return Replay(program, in_place=True, threads=threads, exact=exact)
 
 
 def chunk_bounds(tasks: int, count: int) -> list[int]:
@@ -125,11 +131,14 @@ class ChunkedReplay:
         self.groups = group_count(len(bounds) - 1, threads, self.world.size)
         sizes = {end - begin for begin, end in zip(bounds, bounds[1:])} - {0}
         self.chunks = {
-            size: Replay(split.chunk(size), in_place=True, sums=len(split.reduced))
+            size: Replay(
+                split.chunk(size), in_place=True, sums=len(split.reduced), exact=self.world.exact
+            )
             for size in sorted(sizes)
         }
-        self.before = _replay_of(split.before, threads)
-        self.after = _replay_of(split.after, threads)
+        self.before = _replay_of(split.before, threads, self.world.exact)
+        # As where ranks/sharded.py computes it, of each rank's part of the parameters alone.
+        self.after = _replay_of(split.after, threads, exact=True)
         self.calls_python = any(chunk.calls_python for chunk in self.chunks.values())
         self.outputs = [(y, y in split.whole.inputs) for y in split.whole.outputs]
         self.idle_buffers = [self.new_buffers()]  # that no call uses now

@@ -28,7 +28,7 @@ import numpy as np
 from . import machine
 from .arena import Arena, as_dense, new_block, take_idle
 from .array_kernels import ArrayKernel
-from .cache import compile_missing, load_or_compile
+from .cache import EXACT, compile_missing, load_or_compile
 from .codegen import LoopKernel
 from .fuse import Step
 from .memory import Lifetimes
@@ -50,7 +50,8 @@ class Replay(ExecutionPlan):
     in_place: large inputs are read, and large outputs written, where the caller has them
     (arena.py). sums: of a chunk, how many outputs are summed in its arena. blas_threads: how many
     threads a large product may have; 0 for chunks, which run without Python and so without BLAS.
-    threads: how many share large steps, in pieces (pieces.py); 0: no step is cut.
+    threads: how many share large steps, in pieces (pieces.py); 0: no step is cut. exact: an element
+    of a loop has the same bits in any program, see `cache.EXACT`.
     kinds, call_counts: of each step, what runs it, and how many kernel calls that is. calls_python:
     does any step need Python?
     """
@@ -64,8 +65,10 @@ class Replay(ExecutionPlan):
         in_place: bool = False,
         sums: int | None = None,
         threads: int = 0,
+        exact: bool = False,
     ):
         self.in_place, self.sums, self.threads = in_place, sums, threads
+        self.exact = exact
         self.blas_threads = blas_threads
         super().__init__(without_large_windows(program))
         self.constants = {
@@ -117,6 +120,8 @@ class Replay(ExecutionPlan):
         self.cuts: list[Cut] = []
         for step in steps:
             generated = generated_kernel(step, self.materialized)
+            if self.exact and isinstance(generated, LoopKernel):
+                generated = generated._replace(source=EXACT + generated.source)
             call = generated or machine_call(step.results[0], self.blas_threads)
             size = workspace_bytes(step)
             self.calls.append(call)

@@ -3,6 +3,7 @@
 A Score is a mean over tasks with its 95 % confidence interval.
 """
 
+import warnings
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -84,7 +85,8 @@ def evaluate(
     measure(prediction, y) -> (n,) numbers; compiled: `method.predict` is traced for each n and
     replayed, which is ten times as fast for a conv net, and asks for a function of its arguments
     alone. By default it is, unless it reads a value while it is traced (that of `siamese` looks at
-    labels where it has no `way`): then it is called as it is.
+    labels where it has no `way`): then it is called as it is. Of several ranks each adapts to its
+    part of the tasks; where that cannot be, all do to all, and a warning says why.
     Raises ValueError if tasks < 2 or for measures of another shape; FloatingPointError for a
     prediction with a NaN in it; TypeError if `compiled` and `predict` reads a value.
     """
@@ -96,7 +98,7 @@ def evaluate(
     if tasks < 2:
         raise ValueError(f"evaluate: an interval needs at least 2 tasks, got {tasks}")
     predict = method.predict if compiled is False else _compiled(method.predict)
-    measured = []
+    measured: list[np.ndarray] = []
     for start in range(0, tasks, batch):
         current().check_stop()
         drawn = sample(min(batch, tasks - start))
@@ -112,6 +114,8 @@ def evaluate(
             predict = method.predict
             prediction = np.asarray(predict(params, support, query.x))
         _check_no_nan("evaluate", prediction)
+        if not measured:
+            _warn_if_replicated(predict)
         values = np.asarray(measure(prediction, query.y))
         if values.shape != prediction.shape[:1]:
             raise ValueError(
@@ -122,6 +126,21 @@ def evaluate(
     every = np.concatenate(measured)
     interval = 1.96 * every.std() / np.sqrt(len(every))
     return Score(float(every.mean()), float(interval), len(every))
+
+
+def _warn_if_replicated(predict: Callable) -> None:
+    """Say on the first of several ranks why each adapts to all tasks, if that is so and costly."""
+    world = current()
+    if world.size == 1 or not world.first:
+        return
+    programs = getattr(predict, "programs", None)
+    if programs is None:
+        reasons = ["`predict` is not compiled"]
+    else:
+        executions = [program.execution for program in programs.values() if program]
+        reasons = [each.serial for each in executions if each.serial and not each.tasks]
+    if reasons:
+        warnings.warn(f"evaluate: every rank adapts to all tasks, as {reasons[0]}", stacklevel=3)
 
 
 def _check_no_nan(caller: str, prediction: np.ndarray) -> None:

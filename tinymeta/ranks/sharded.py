@@ -8,12 +8,18 @@ In: a method's meta_grad and an optimizer that works element by element. Out: a 
 state, batch) -> (metrics, params, state) whose `state` is this rank's slices. What is sent is what
 the gradient alone would be; the moments are kept, and the update is computed, once in all.
 
+    parameters  w1 w1 b1 w2 w2 w2 b2 ..      a run: what a rank owns of parameters that are
+    rank 0      [--- run ---]                neighbours in the sum is one flat array, so the
+    rank 1                  [--- run --- ..  update is one kernel, however many they are
+
 Invariant: an element is updated by the same arithmetic wherever it is, so bits do not depend on the
-slices. Where that cannot be known, `shard_update` gives the reason, and every rank updates all.
+slices: every operation is rounded, here as in one process (`World.exact`), while machine code that
+joins products and sums would join others in a row of one. Where that cannot be known,
+`shard_update` gives the reason, and every rank updates all.
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -27,6 +33,16 @@ from . import sums
 
 if TYPE_CHECKING:
     from .world import Ranks
+
+
+class _Run(NamedTuple):
+    """Parameters that one rank owns and that are neighbours in the flat sum.
+
+    pieces: (number of the parameter, its first element, the one after its last).
+    """
+
+    place: slice
+    pieces: list[tuple[int, int, int]]
 
 
 class ShardedUpdate:
@@ -51,37 +67,42 @@ class ShardedUpdate:
         self.programs = gradient.programs  # type: ignore[attr-defined]
         self.update: Any = jit(update)
         self.alone = World()  # one for all calls: programs are kept by their world
+        self.alone.exact = True  # as the update of one process is, after its sums
         self.like_params, self.like_state = _shapes(params), _shapes(state)
         mine = sums.slice_of(ranks.rank, ranks.size, n)
-        # (leaf, its first element, the one after its last) of what this rank owns
-        self.owned: list[tuple[int, int, int]] = []
-        for k, (leaf, edge) in enumerate(zip(tree.leaves(self.like_params), edges)):
-            first = max(mine.start - edge, 0)
-            last = min(mine.stop - edge, leaf.size)
-            if first < last:
-                self.owned.append((k, first, last))
-        self.parts = [slice(edges[k] + a, edges[k] + b) for k, a, b in self.owned]
+        self.runs = _runs([x.size for x in tree.leaves(self.like_params)], edges, mine)
+        self.made: list = []  # the leaves of the parameters that the last call gave, and
+        self.own_params: list[Tensor] = []  # what this rank owns of these
 
     def __call__(self, params: Any, state: Any, batch: Any) -> tuple[Any, Any, Any]:
         """One update."""
-        new_state = None
-        own_params = self._cut(params)
+        new_state: Any = None
+        new_own: Any = None
+        own_params = self._own_params(params)
 
         def change(numbers: np.ndarray) -> None:
             """The new parameters in place of their gradients, where this rank owns them."""
-            nonlocal new_state
-            grads = [numbers[part] for part in self.parts]
+            nonlocal new_state, new_own
+            grads = [numbers[run.place] for run in self.runs]
             with using(self.alone):  # shapes differ from rank to rank: nothing to share
-                own, new_state = self.update(grads, state, own_params)
-            for part, values in zip(self.parts, own):
-                numbers[part] = np.asarray(values)
+                new_own, new_state = self.update(grads, state, own_params)
+            for run, values in zip(self.runs, new_own):
+                numbers[run.place] = np.asarray(values)
 
         self.ranks.change = change
         try:
             metrics, new_params = self.gradient(params, batch)
         finally:
             self.ranks.change = None
+        self.made, self.own_params = tree.leaves(new_params), new_own
         return metrics, new_params, new_state
+
+    def _own_params(self, params: Any) -> list[Tensor]:
+        """What this rank owns of the parameters; no copy of those that the last call gave."""
+        leaves = tree.leaves(params)
+        if self.made and all(x is y for x, y in zip(leaves, self.made)):
+            return self.own_params
+        return self._cut(params)
 
     def own(self, state: Any) -> Any:
         """This rank's part of a whole state."""
@@ -103,16 +124,19 @@ class ShardedUpdate:
         return rebuild([self._map(convert, a, b) for a, b in zip(subtrees, given)])
 
     def _cut(self, values: Any) -> list[Tensor]:
-        """What this rank owns of a tree like the parameters, flat."""
-        leaves = tree.leaves(values)
-        return [tensor(np.asarray(leaves[k]).reshape(-1)[a:b].copy()) for k, a, b in self.owned]
+        """What this rank owns of a tree like the parameters: an array for each run."""
+        leaves = [np.asarray(x).reshape(-1) for x in tree.leaves(values)]
+        return [
+            tensor(np.concatenate([leaves[k][first:last] for k, first, last in run.pieces]))
+            for run in self.runs
+        ]
 
     def _put_together(self, own: list) -> Any:
         """The tree like the parameters that all ranks' parts make up."""
         leaves, rebuild = tree.flatten(self.like_params)
         flat = np.empty(self.n, leaves[0].dtype)
-        for part, values in zip(self.parts, own):
-            flat[part] = np.asarray(values)
+        for run, values in zip(self.runs, own):
+            flat[run.place] = np.asarray(values)
         sums.put_together(self.ranks.messages, flat)
         whole = []
         for leaf, edge in zip(leaves, self.edges):
@@ -159,6 +183,26 @@ def _columns(program: CompiledProgram, params: Any) -> tuple[list[int], int] | s
     if any(x in grads for x in replay.split.after_inputs):
         return "a metric is computed from the whole gradient"
     return [begins[y] for y in grads], sum(y.size for y in begins)
+
+
+def _runs(sizes: list[int], edges: list[int], mine: slice) -> list[_Run]:
+    """What lies in a slice of the flat sum of parameters of these sizes, that begin at `edges`.
+
+    Between two of them may be sums that are no parameter's, as a loss.
+    """
+    runs: list[_Run] = []
+    for edge, k in sorted((edge, k) for k, edge in enumerate(edges)):
+        first, last = max(mine.start - edge, 0), min(mine.stop - edge, sizes[k])
+        if first >= last:
+            continue
+        piece = (k, first, last)
+        if runs and runs[-1].place.stop == edge + first:
+            begun = runs.pop()
+            place = slice(begun.place.start, edge + last)
+            runs.append(_Run(place, [*begun.pieces, piece]))
+        else:
+            runs.append(_Run(slice(edge + first, edge + last), [piece]))
+    return runs
 
 
 def _shapes(values: Any) -> Any:

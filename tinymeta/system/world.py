@@ -27,12 +27,14 @@ def share_of(count: int, rank: int, size: int) -> slice:
 class World:
     """A process alone. Every method may be a message to the other ranks: all of them call it.
 
-    rank, size: which of how many. threads: how many this process may use; None: one a core.
+    rank, size: which of how many. threads: how many this process may use; None: one a core. exact:
+    an element has the same bits in whatever program it is computed.
     """
 
     rank = 0
     size = 1
     threads: int | None = None
+    exact = False
 
     @property
     def first(self) -> bool:
