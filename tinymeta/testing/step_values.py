@@ -90,3 +90,21 @@ def gradient_of_slices(y: Any) -> Any:
         return sum(ops.sum(ops.sin(part)) for part in (left, middle, right, middle * 0.5))
 
     return grad(loss)(y)
+
+
+def extremes(y: Any) -> list:
+    """The largest and smallest of an array without ties, of all and along its first axis; the
+    gradient of their product."""
+    if not y.ndim or y.dtype.kind != "f":
+        return [ops.max(y), ops.min(y)]
+    along = [ops.max(y, 0), ops.min(y, 0)]
+    return [*along, ops.max(y), grad(lambda y: ops.sum(ops.max(y) * ops.min(y, 0)))(y)]
+
+
+def with_gaps(x: np.ndarray) -> np.ndarray:
+    """The same array, with another row in memory after each of its rows."""
+    if not x.ndim:
+        return x
+    spaced = np.full((2 * len(x), *x.shape[1:]), 77, x.dtype)[::2]
+    spaced[...] = x
+    return spaced
