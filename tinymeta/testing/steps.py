@@ -23,6 +23,7 @@ from .step_values import (
     extremes,
     gradient_of_slices,
     integers,
+    not_finite,
     packed_and_cut,
     views,
     with_gaps,
@@ -124,8 +125,9 @@ class StepCase(NamedTuple):
             "view": [v for y in [*floats, *gradients] for v in views(asarray(y))],
             "cast": [cast_twice(y) for y in floats],
             "joined": packed_and_cut(floats) + packed_and_cut(gradients),
-            "slices": [gradient_of_slices(asarray(y)) for y in floats if y.ndim],
+            "slices": [v for y in floats if y.ndim for v in gradient_of_slices(asarray(y))],
             "choice": [choice for x in xs for choice in integers(asarray(x))],
+            "special": not_finite(number),
             "extreme": [y for x in xs for y in extremes(asarray(x))],
         }
 
@@ -171,6 +173,7 @@ _KINDS = [  # of `StepCase.values`
     "choice",
     "slices",
     "extreme",
+    "special",
     "after",
     "updated",
     "value",
