@@ -85,20 +85,22 @@ def integers(x: Any) -> list:
 
 
 def gradient_of_slices(y: Any) -> list:
-    """The derivative of what is made of y in three slices, and of the middle one once more; and the
-    same slices of that, which is a sum of padded parts."""
+    """The derivative of what is made of y in three slices, and of the middle one once more; and
+    slices of that of two that overlap, which remains a sum of padded parts."""
     n = y.shape[-1]
     begin, end = n // 3, n - n // 3
 
-    def three(y):
-        return [y[..., :begin], y[..., begin:end], y[..., end:]]
-
-    def loss(y):
-        left, middle, right = three(y)
+    def apart(y):
+        left, middle, right = y[..., :begin], y[..., begin:end], y[..., end:]
         return sum(ops.sum(ops.sin(part)) for part in (left, middle, right, middle * 0.5))
 
-    found: Any = grad(loss)(y)
-    return [found, *three(found)] if begin else [found]
+    def overlapping(y):
+        return ops.sum(ops.sin(y[..., :end])) + ops.sum(ops.cos(y[..., begin:]))
+
+    if not begin:
+        return [grad(apart)(y)]
+    found: Any = grad(overlapping)(y)
+    return [grad(apart)(y), found[..., :begin], found[..., begin:end], found[..., end:]]
 
 
 def extremes(y: Any) -> list:
