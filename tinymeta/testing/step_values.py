@@ -29,6 +29,7 @@ def views(y: Any) -> list:
     if y.ndim:
         found += [ops.flip(y, -1), y[..., ::2]]  # a negative stride, a longer one
         found += [ops.flip(y, 0), y[1:]]
+        found.append(ops.reshape(ops.flip(y, -1), (1, *y.shape)) * 2.0)  # with an axis more: a view
         found.append(ops.reshape(ops.flip(y, -1), -1))  # no view: its strides are no vector's
     if y.ndim > 1:
         swapped: Any = ops.swapaxes(y, -1, -2)
