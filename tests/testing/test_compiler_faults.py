@@ -17,6 +17,8 @@ QUICK = [
     "all numbers are one",
     "equations of different static are one",
     "-x is x",
+    "an array with gaps is read as a dense one",
+    "the last piece is not taken",
     "the sums of the last group are left out",
     "a flip begins where its source does",
     "a reshape is a dense array",

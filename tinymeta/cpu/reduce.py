@@ -27,7 +27,11 @@ def sum(out: np.ndarray, x: np.ndarray, *, axes: tuple[int, ...]) -> None:
 
     x of any dtype and strides; axes: increasing. out has the dtype of the result. The axes of a
     contiguous float32 x that lie side by side are one axis, j of (a, j, b); all else is NumPy's.
+    A sum of one number is that number, -0 included, as in a program, where it is a reshape.
     """
+    if out.size == x.size:
+        out[...] = x.reshape(out.shape)
+        return
     first, last = (axes[0], axes[-1] + 1) if axes else (0, 0)
     one_range = len(axes) == last - first
     if x.dtype == _LOOPED and one_range and x.flags.c_contiguous:

@@ -18,7 +18,7 @@ from .arena import as_dense
 from .program import Equation
 from .split import Split
 
-_STAGED = 2**14  # bytes of an array up to which it is copied
+STAGED = 2**14  # bytes of an array up to which it is copied
 
 
 class CallArrays:
@@ -37,7 +37,7 @@ class CallArrays:
         self.in_place: list[tuple[int, Equation]] = []  # (index, input)
         self.results: list[tuple[int, Equation, bool]] = []  # (index, concatenated, is it kept)
         for k, x in enumerate(values):
-            is_kept = x.nbytes <= _STAGED
+            is_kept = x.nbytes <= STAGED
             if x in constants:
                 self._place(k, constants[x])
                 continue

@@ -34,7 +34,7 @@ import numpy as np
 from .program import Builder, Equation, Program, program_of, stand_in
 from .task_roles import NotSeparable, estimated_seconds, follow_tasks, repeats_for_tasks
 
-_LEAST_SHARE = 0.5  # of the work, in chunks: with less, a program is run whole
+LEAST_SHARE = 0.5  # of the work, in chunks: with less, a program is run whole
 
 
 class Split(NamedTuple):
@@ -90,7 +90,7 @@ class Split(NamedTuple):
 def split(program: Program) -> Split | str:
     """The program split by the candidate number of tasks that puts the most work into the middle.
 
-    The reason, as a clause, if no candidate does so with _LEAST_SHARE of the work.
+    The reason, as a clause, if no candidate does so with LEAST_SHARE of the work.
     """
     lengths = dict.fromkeys(x.shape[0] for x in program.inputs if x.shape and x.shape[0] > 1)
     total = sum(map(estimated_seconds, program.equations))
@@ -107,7 +107,7 @@ def split(program: Program) -> Split | str:
         seconds = sum(map(estimated_seconds, found.middle))
         if seconds > most:
             best, most = found, seconds
-    if best and most >= _LEAST_SHARE * total:
+    if best and most >= LEAST_SHARE * total:
         return best
     if failure.seconds >= most or best is None:
         return str(failure)

@@ -18,8 +18,8 @@ import numpy as np
 from ..core import tree
 from ..core.tensor import Tensor
 from ..cpu import window_blocks
+from ..jit import call_arrays, memory, outside, pieces, sliding, split, trace, window_rows
 from ..jit import chunks as chunks_module
-from ..jit import memory, pieces, sliding, window_rows
 from ..jit.signatures import jit
 from .interpreted import without_compiling
 from .kinks import crossed_kinks
@@ -33,25 +33,35 @@ _SPAN = 64  # bytes: the least by which values are aligned
 
 @contextmanager
 def in_chunks(chunks: int, threads: int) -> Iterator[None]:
-    """Programs that are built in this block run in so many chunks, where they can be split."""
-
-    with patch.multiple(
-        chunks_module, WORTH_SPLITTING=-1.0, chunk_count=lambda split: chunks, cores=lambda: threads
+    """Programs that are built in this block run in so many chunks, where they can be split,
+    however little of their work that is."""
+    with (
+        patch.object(split, "LEAST_SHARE", 0.0),
+        patch.multiple(
+            chunks_module,
+            WORTH_SPLITTING=-1.0,
+            chunk_count=lambda split: chunks,
+            cores=lambda: threads,
+        ),
     ):
         yield
 
 
 @contextmanager
 def all_large() -> Iterator[None]:
-    """In programs that are built in this block every array counts as large: products take windows
-    a few at a time, results are written over operands, a few bytes behind, and of a program that is
-    run whole each step is cut into pieces."""
+    """In programs that are built in this block every array counts as large: arguments are read, and
+    results written, where the caller has them; products take windows a few at a time; results are
+    written over operands, a few bytes behind; values are packed; what is made of constants is
+    computed in each call; and of a program that is run whole each step is cut into pieces."""
     with (
         patch.object(window_rows, "LARGE", -1),
         patch.multiple(window_blocks, BLOCK_BYTES=0, LEAST_ROWS=3),
-        patch.object(memory, "SPAN", _SPAN),
+        patch.multiple(memory, SPAN=_SPAN, WORTH_PACKING=0),
         patch.multiple(sliding, SPAN=_SPAN, WORTH_SLIDING=_SPAN + 1),
         patch.multiple(pieces, LEAST_SECONDS=1e-30, LEAST_ROWS=1, ROWS_OF_A_SUM=1),
+        patch.object(outside, "OUTSIDE", 1),
+        patch.object(call_arrays, "STAGED", 0),
+        patch.object(trace, "SMALL", 0),
     ):
         yield
 
@@ -71,9 +81,10 @@ def check_compiled(case: StepCase) -> str:
         lambda p: p(), (case.program,), (case.program.astype(np.float32),)
     ):
         return "at a kink"
-    captured, turns = CAPTURED.copy(), (0, 1, 0)
-    arguments = [case.arguments(turn) for turn in turns]
-    expected = [case.step(CAPTURED)(*args) for args in arguments]
+    captured = CAPTURED.copy()
+    arguments = [case.arguments(turn) for turn in (0, 1, 0)]
+    first, second = (case.step(CAPTURED)(*args) for args in arguments[:2])
+    expected = [first, second, first]
     close = CLOSE[case.dtype]
     large = all_large() if case.all_large else nullcontext()
     with in_chunks(case.chunks, case.threads), large:
@@ -87,8 +98,8 @@ def check_compiled(case: StepCase) -> str:
             _check_tree(compiled_step(*other), case.step(captured)(*other), CLOSE["float32"])
     for found, wanted in zip(results, expected):
         _check_tree(found, wanted, close)
-    first, _, third = map(tree.leaves, results)
-    for path, a, b in zip(tree.paths(results[0]), first, third):
+    before, _, again = map(tree.leaves, results)
+    for path, a, b in zip(tree.paths(results[0]), before, again):
         same_bits = np.asarray(a).tobytes() == np.asarray(b).tobytes()
         assert same_bits, f"{path}: other bits, called again"
     if case.threads > 1:

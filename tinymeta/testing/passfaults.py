@@ -4,7 +4,7 @@ A fault replaces one function of the compiler by one that is wrong in one way: o
 order, a wrong stride, a copy left out, a wrong dtype, a block of memory freed too early, a thread
 that is not waited for. `check_compiled` has to fail for each within a few hundred random steps; a
 fault that survives shows a step that is never drawn. The faults are those of graph_faults.py,
-loop_faults.py and run_faults.py.
+loop_faults.py, run_faults.py and piece_faults.py.
 """
 
 from unittest.mock import patch
@@ -12,7 +12,7 @@ from unittest.mock import patch
 import numpy as np
 
 from ..jit import arena, replay, work_buffers
-from . import graph_faults, loop_faults, run_faults  # noqa: F401  each adds its faults to FAULTS
+from . import graph_faults, loop_faults, piece_faults, run_faults  # noqa: F401  each adds its own
 from .compiled import survey
 from .planting import FAULTS, Fault
 

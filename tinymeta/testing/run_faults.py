@@ -6,7 +6,7 @@ Each function takes the right function and returns the wrong one (planting.py).
 import numpy as np
 
 from ..core import strides as strides_of
-from ..jit import array_kernels, chunks, memory, pieces, replay, step_kernels, threads, work_buffers
+from ..jit import array_kernels, chunks, memory, replay, step_kernels, threads, work_buffers
 from .planting import fault
 
 # ---- memory --------------------------------------------------------------------------------------
@@ -158,27 +158,6 @@ def _(right):
         return right(self, layout._replace(strides=dense), shape)
 
     return strided_view
-
-
-# ---- pieces --------------------------------------------------------------------------------------
-
-
-@fault("pieces", "the last piece of a step is left out", pieces, "_ranges")
-def _(right):
-    def ranges(first, end, count):
-        found = right(first, end, count)
-        return found[: max(1, len(found) - 1)]
-
-    return ranges
-
-
-@fault("pieces", "the sums of the last piece are not added", pieces, "_sum_of_pieces")
-def _(right):
-    def sum_of_pieces(*args):
-        kernel, (total, x, row, count, size) = right(*args)
-        return kernel, [total, x, row, count - 1, size]
-
-    return sum_of_pieces
 
 
 # ---- chunks --------------------------------------------------------------------------------------

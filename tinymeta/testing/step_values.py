@@ -2,6 +2,7 @@
 
 In: an array, or a list of them; out: values of a result. They are the ways in which a compiled step
 may keep no array for a value: seen through a view, cast and cast back, cut out of a longer vector.
+And they are what becomes of numbers that are not finite.
 """
 
 from typing import Any
@@ -11,6 +12,8 @@ import numpy as np
 from .. import ops
 from ..core.grad import grad
 from ..core.tensor import asarray
+
+_SPECIAL = np.array([np.inf, -np.inf, np.nan, 0.0, -0.0, 1.5, -2.0])
 
 
 def cast_twice(y: Any) -> Any:
@@ -27,6 +30,7 @@ def views(y: Any) -> list:
         found.append(ops.flip(y, -1))  # a negative stride
         found.append(y[..., ::2])  # a longer one
         found += [ops.flip(y, 0), y[1:]]
+        found.append(ops.reshape(ops.flip(y, -1), (1, *y.shape)) * 2.0)  # with an axis more: a view
         found.append(ops.reshape(ops.flip(y, -1), -1))  # no view: its strides are no vector's
     if y.ndim > 1:
         swapped: Any = ops.swapaxes(y, -1, -2)
@@ -94,16 +98,60 @@ def integers(x: Any) -> list:
     return found
 
 
-def gradient_of_slices(y: Any) -> Any:
-    """The derivative of what is made of y in three slices, and of the middle one once more."""
+def gradient_of_slices(y: Any) -> list:
+    """The derivative of what is made of y in three slices, and of the middle one once more; and
+    slices of that of two that overlap, which remains a sum of padded parts."""
+    n = y.shape[-1]
+    begin, end = n // 3, n - n // 3
 
-    def loss(y):
-        n = y.shape[-1]
-        third = n // 3
-        left = y[..., :third]
-        middle = y[..., third : n - third]
-        right = y[..., n - third :]
+    def apart(y):
+        left, middle, right = y[..., :begin], y[..., begin:end], y[..., end:]
         parts = (left, middle, right, middle * 0.5)
         return sum(ops.sum(ops.sin(part)) for part in parts)
 
-    return grad(loss)(y)
+    def overlapping(y):
+        return ops.sum(ops.sin(y[..., :end])) + ops.sum(ops.cos(y[..., begin:]))
+
+    if not begin:
+        return [grad(apart)(y)]
+    found: Any = grad(overlapping)(y)
+    return [grad(apart)(y), found[..., :begin], found[..., begin:end], found[..., end:]]
+
+
+def extremes(y: Any) -> list:
+    """The largest and smallest of an array without ties, of all and along its first axis; the
+    gradient of their product."""
+    if not y.ndim or y.dtype.kind != "f":
+        return [ops.max(y), ops.min(y)]
+    along = [ops.max(y, 0), ops.min(y, 0)]
+    return [*along, ops.max(y), grad(lambda y: ops.sum(ops.max(y) * ops.min(y, 0)))(y)]
+
+
+def not_finite(number: Any) -> list:
+    """What is made of NaN, infinities and both zeros, behind masks and before them, and gradients.
+
+    number: positive; it is not known before a call, so neither is any of this.
+    """
+
+    def masked(x):
+        logs = ops.where(x > 0, ops.log(ops.relu(x)), 0.0)
+        return ops.sum(ops.where(x < np.inf, logs, 0.0))
+
+    def of_those_that_count(x):
+        return ops.logsumexp(ops.where(ops.isfinite(x), x, -np.inf))
+
+    with np.errstate(all="ignore"):
+        x: Any = asarray(_SPECIAL) * number
+        lost = ops.softmax(ops.where(x[3:] < 0, -np.inf, x[3:]))
+        found = [x, 1.0 / (x + 0.0), x * 0.0, x - x, ops.relu(x), ops.maximum(x, 0.0), lost]
+        found += [ops.max(x), ops.min(x[3:]), ops.sum(x[3:]), 1.0 / ops.sum(x[4:5]), ops.isnan(x)]
+        return [*found, grad(masked)(x), grad(of_those_that_count)(x), ops.argmax(x)]
+
+
+def with_gaps(x: np.ndarray) -> np.ndarray:
+    """The same array, with another row in memory after each of its rows."""
+    if not x.ndim:
+        return x
+    spaced = np.full((2 * len(x), *x.shape[1:]), 77, x.dtype)[::2]
+    spaced[...] = x
+    return spaced

@@ -18,7 +18,16 @@ from ..core.grad import grad, value_and_grad
 from ..core.tensor import asarray
 from .program import RandomProgram, run_statements
 from .programs import programs
-from .step_values import cast_twice, gradient_of_slices, integers, packed_and_cut, views
+from .step_values import (
+    cast_twice,
+    extremes,
+    gradient_of_slices,
+    integers,
+    not_finite,
+    packed_and_cut,
+    views,
+    with_gaps,
+)
 
 CAPTURED = np.array([0.5, -1.5, 2.0])
 
@@ -44,7 +53,8 @@ class StepCase(NamedTuple):
     def arguments(self, turn: int = 0, dtype: str | None = None) -> tuple:
         """(weights and moments, number, inputs); turn: another order of the tasks, another number.
 
-        A moment is shaped like its weight; both may be as long as the tasks by chance.
+        A moment is shaped like its weight; both may be as long as the tasks by chance. In odd turns
+        there are gaps between the rows of arrays.
         """
         dtype = dtype or self.dtype
         xs = [x.astype(dtype) if x.dtype.kind == "f" else x for x in self.program.inputs.values()]
@@ -56,6 +66,8 @@ class StepCase(NamedTuple):
             if x.dtype.kind == "f"
         ]
         moments = [np.full_like(w, 0.5 + turn) for w in weights]
+        if turn % 2:
+            xs, weights, moments = (list(map(with_gaps, part)) for part in (xs, weights, moments))
         return {"w": weights, "m": moments}, 0.3 * (turn + 1), xs
 
     def step(self, captured: np.ndarray) -> Callable:
@@ -113,8 +125,10 @@ class StepCase(NamedTuple):
             "view": [v for y in [*floats, *gradients] for v in views(asarray(y))],
             "cast": [cast_twice(y) for y in floats],
             "joined": packed_and_cut(floats) + packed_and_cut(gradients),
-            "slices": [gradient_of_slices(asarray(y)) for y in floats if y.ndim],
+            "slices": [v for y in floats if y.ndim for v in gradient_of_slices(asarray(y))],
             "choice": [choice for x in xs for choice in integers(asarray(x))],
+            "special": not_finite(number),
+            "extreme": [y for x in xs for y in extremes(asarray(x))],
         }
 
     def __str__(self) -> str:
@@ -158,6 +172,8 @@ _KINDS = [  # of `StepCase.values`
     "choice",
     "choice",
     "slices",
+    "extreme",
+    "special",
     "after",
     "updated",
     "value",
@@ -190,19 +206,21 @@ _OF_MATRICES = ["tanh", "sin", "mul", "matmul", "matmul", "transpose", "swapaxes
 
 def _cases(steps: st.SearchStrategy, dtypes: list[str], large: st.SearchStrategy) -> Any:
     results = st.lists(_results, min_size=2, max_size=4)
-    orders, chunks = st.sampled_from([1, 1, 2, 3]), st.sampled_from([1, 2, 4, 8])
-    dtype, threads = st.sampled_from(dtypes), st.integers(1, 3)
+    orders, chunks = st.sampled_from([1, 1, 2, 3]), st.sampled_from([1, 2, 4, 8, 2, 4])
+    dtype, threads = st.sampled_from(dtypes), st.sampled_from([1, 2, 3, 2, 3])
     return st.builds(StepCase, steps, results, orders, dtype, chunks, threads, large)
 
 
 def step_cases(max_steps: int = 6) -> st.SearchStrategy[StepCase]:
     """Steps to compile; they shrink to one operation and one leaf, in one chunk.
 
-    One in four is of operations whose large arrays are not as others: windows that are not stored,
-    results over operands. Of all operations these would hardly ever be drawn together.
+    One in three is of operations whose large arrays are not as others: windows that are not stored,
+    results over operands, weights to which several images of one task add. Of all operations these
+    would hardly ever be drawn together.
     """
     dtypes, large = ["float32", "float64"], st.just(True)
     any_case = _cases(programs(max_steps, _TASKS), dtypes, st.booleans())
     images = _cases(programs(4, _TASKS, _OF_IMAGES, [(1, 3, 4, 2)]), ["float32"], large)
     matrices = _cases(programs(6, _TASKS, _OF_MATRICES, [(4, 4), (3, 4)]), dtypes, large)
-    return st.one_of(*[any_case] * 6, images, matrices)
+    no_tasks = _cases(programs(4, (None,), _OF_IMAGES, [(3, 3, 4, 2)]), ["float32"], large)
+    return st.one_of(*[any_case] * 6, images, no_tasks, matrices)
