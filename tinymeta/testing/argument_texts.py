@@ -95,6 +95,7 @@ RIGHT = {
     "descending": FLAGS,
     "index": ["0", "(0, 1)", "slice(1)", "None", "...", "[0, 1]", "(0, np.array([1, 1]))"],
     "device": ["'cpu'"],
+    "products": ["'float32'"],
     "name": ["'cpu'", "'inner'"],
     "f": ["lambda *x: tm.sum(tm.asarray(x[0]) ** 2)", "lambda x=1.0, *more: tm.sum(x, *more)"],
     "fwd": ["lambda *x: (tm.asarray(x[0]) ** 2, x)"],
