@@ -246,8 +246,8 @@ def test_a_program_is_compiled_for_its_products(by_warps, kernels):
     "arguments, message",
     [
         (("cpu", "tf32"), "the CPU has no products in 'tf32': leave it out, or choose 'cuda'"),
-        (("cuda", "bf16"), "products must be 'float32' or 'tf32', got 'bf16'"),
-        (("cpu", None), "products must be 'float32' or 'tf32', got None"),
+        (("cuda", "bf16"), "products 'bf16' is not 'float32' or 'tf32'"),
+        (("cpu", None), "products None is not 'float32' or 'tf32'"),
     ],
 )
 def test_products_that_there_are_not(arguments, message):
@@ -276,7 +276,7 @@ def test_the_simulator_is_refused():
 def test_explain_has_products_of_a_dry_run_alone():
     with pytest.raises(ValueError, match="are of a dry run"):
         tm.explain(lambda x: x, 1.0, products="tf32")
-    with pytest.raises(ValueError, match="products must be"):
+    with pytest.raises(ValueError, match="explain: products .* is not"):
         tm.explain(lambda x: x, 1.0, device="cuda", products="half")
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from .checks import shown
+from .checks import check_one_of, shown
 from .scope import setting
 
 DEVICES = ("cpu", "cuda")
@@ -54,9 +54,7 @@ def device(name: str, products: str = "float32") -> AbstractContextManager[None]
 
 def check_products(name: str, products: str) -> None:
     """Raise ValueError for products that are unknown, or not of that device."""
-    if products not in PRODUCTS:
-        known = " or ".join(map(repr, PRODUCTS))
-        raise ValueError(f"device: products must be {known}, got {shown(products)}")
+    check_one_of("device", PRODUCTS, products=products)
     if kind_of(name) == "cpu" and products != PRODUCTS[0]:
         raise ValueError(
             f"device: the CPU has no products in {products!r}: leave it out, or choose 'cuda'"

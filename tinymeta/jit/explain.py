@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from ..core.checks import check_flag, check_function
-from ..core.device import PRODUCTS, check_products
+from ..core.checks import check_flag, check_function, check_one_of
+from ..core.device import PRODUCTS
 from ..core.scope import setting
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ def explain(
     check_function("explain", f=f)
     check_flag("explain", times=times)
     check_flag("explain", values=values)
+    check_one_of("explain", PRODUCTS, products=products)
     if device is not None:
         if times or values or device != "cuda":
             raise ValueError(
@@ -71,6 +72,5 @@ def _dry_run(products: str) -> Iterator[None]:
 
     if (reason := driver.has_compiler()) is not True:
         raise RuntimeError(f"explain: {reason}")
-    check_products("cuda", products)
     with setting(device="cuda", products=products), driver.replaced_by(DryRunDriver()):
         yield
