@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numba.core.ccallback import CFunc
 
 import tinymeta as tm
 from tinymeta.jit import cache, replay
@@ -219,13 +220,34 @@ def empty(folder, monkeypatch):
     """A folder with no kernel, and three are worth a second process."""
     for path in kernels(folder):
         path.unlink()
-    for name, value in (
-        ("WORTH_A_PROCESS", 3),
-        ("cores", lambda: 2),
-        ("compiled_elsewhere", set()),
-    ):
+    for name, value in (("WORTH_A_PROCESS", 3), ("cores", lambda: 2), ("_shared", set())):
         monkeypatch.setattr(cache, name, value)
     return folder
+
+
+def let_the_second_end(monkeypatch):
+    """The second processes of a test, each of which has ended before the first goes on."""
+    processes, start = [], cache._start_second_process
+
+    def started(sources, where):
+        processes.append(start(sources, where))
+        processes[-1].wait()
+        return processes[-1]
+
+    monkeypatch.setattr(cache, "_start_second_process", started)
+    return processes
+
+
+def calls_of(kind, name, monkeypatch):
+    """The objects whose method was called, as it is called."""
+    found, method = [], getattr(kind, name)
+
+    def called(self, *args):
+        found.append(self)
+        return method(self, *args)
+
+    monkeypatch.setattr(kind, name, called)
+    return found
 
 
 def test_many_kernels_are_compiled_by_two_processes(empty, fresh, tmp_path, monkeypatch):
@@ -237,19 +259,41 @@ def test_many_kernels_are_compiled_by_two_processes(empty, fresh, tmp_path, monk
     monkeypatch.chdir(elsewhere)
     monkeypatch.delenv("PYTHONPATH", raising=False)
     monkeypatch.setattr(sys, "path", ["", *sys.path])
-    assert made() == (3, 0) and len(cache.compiled_elsewhere) == 1
+    processes = let_the_second_end(monkeypatch)
+    compiled_here = calls_of(CFunc, "_compile_uncached", monkeypatch)
+    assert made() == (3, 0) and [p.returncode for p in processes] == [0] and not compiled_here
     assert not (elsewhere / "imported").exists()
     fresh()
-    cache.compiled_elsewhere.clear()
+    cache._shared.clear()
     assert made() == (0, 3)
 
 
 @pytest.mark.parametrize("python", ["nowhere/python", "", None])
 def test_one_process_compiles_them_all_if_the_other_does_not_start(python, empty, monkeypatch):
     monkeypatch.setattr(sys, "executable", python)
-    assert made() == (3, 0) and not cache.compiled_elsewhere and len(kernels(empty)) == 3
+    assert made() == (3, 0) and len(kernels(empty)) == 3
 
 
 def test_one_process_compiles_them_all_if_the_other_fails(empty, monkeypatch):
     monkeypatch.setattr(cache, "SECOND_PROCESS", "raise SystemExit(1)")
-    assert made() == (3, 0) and not cache.compiled_elsewhere
+    processes = let_the_second_end(monkeypatch)
+    assert made() == (3, 0) and [p.returncode for p in processes] == [1]
+
+
+def test_each_kernel_is_asked_for_in_the_order_of_the_steps(empty, monkeypatch):
+    """The first process begins with the first, the second with the last."""
+    orders, asked = [], []
+    start, load = cache._start_second_process, replay.load_or_compile
+
+    def started(sources, where):
+        orders.append(sources)
+        return start(sources, where)
+
+    def loaded(source):
+        asked.append(source)
+        return load(source)
+
+    monkeypatch.setattr(cache, "_start_second_process", started)
+    monkeypatch.setattr(replay, "load_or_compile", loaded)
+    assert made() == (3, 0)
+    assert orders == [[*dict.fromkeys(asked)][::-1]]

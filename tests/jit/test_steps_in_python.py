@@ -5,6 +5,7 @@ import inspect
 import runpy
 import sys
 from collections import Counter
+from contextlib import nullcontext
 from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
@@ -56,7 +57,7 @@ class _FirstUpdate(BaseException):
 def nothing_is_compiled(monkeypatch):
     """Which kernel a step has is known before its machine code is there."""
     monkeypatch.setattr(replay, "load_or_compile", lambda source: SimpleNamespace(address=0))
-    monkeypatch.setattr(replay, "compile_missing", lambda sources: None)
+    monkeypatch.setattr(replay, "second_process", nullcontext)
 
 
 @pytest.fixture

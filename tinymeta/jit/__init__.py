@@ -37,7 +37,7 @@ In reading order, with their lines:
     window_rows.py 167  products in blocks;  then views.py 106, legalize.py 88
     loops.py 86        what a loop can compute;  then materialize.py 111, fuse.py 130
     loop_body.py 109   and codegen.py 249, operand_pointer.py 67: a loop as source text
-    array_kernels.py 169  windows, indices, argmax as source text;  then cache.py 136
+    array_kernels.py 169  windows, indices, argmax as source text;  then cache.py 139
     memory.py 243      sliding.py 78, plan.py 67: a place for each value
     replay.py 255      a call;  arena.py 94, outside.py 66: its memory
     pieces.py 197      a large step for several threads;  then stretches.py 94

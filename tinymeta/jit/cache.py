@@ -17,6 +17,8 @@ import json
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from os import environ
 from pathlib import Path
 from types import ModuleType
@@ -69,7 +71,7 @@ def load_or_compile(source: str) -> Any:
     exec(text, vars(module))  # written by this package
     options = EXACT_OPTIONS if source.startswith(EXACT) else OPTIONS
     kernel = callback(module.kernel, SIGNATURE, options, _kept(source))
-    loaded = kernel.cache_hits and source not in compiled_elsewhere
+    loaded = kernel.cache_hits and source not in _shared
     counts["loaded" if loaded else "compiled"] += 1
     return kernel
 
@@ -83,37 +85,38 @@ SECOND_PROCESS = (
     "import json, sys; order = json.load(sys.stdin); sys.path[:] = order['path']; "
     "from tinymeta.jit.cache import load_or_compile; [*map(load_or_compile, order['sources'])]"
 )
-compiled_elsewhere: set[str] = set()  # sources that a second process has compiled
+_shared: set[str] = set()  # sources that were missing when a second process began
 
 
-def compile_missing(sources: list[str]) -> None:
-    """Compile the kernels that are not on disk, every other one in a second process, if many are.
+@contextmanager
+def second_process(sources: list[str]) -> Iterator[None]:
+    """A `with` block asks for these kernels, in order; a second process begins with the last ones.
 
-    Nothing depends on that process: what it leaves undone is compiled when it is asked for.
+    It is started if many of them are not on disk. Both look there for each kernel before they
+    compile it, so they meet somewhere, however long a kernel takes and whatever else the block
+    compiles. Nothing depends on that process: what it has not done, the block does.
     """
-    if len(sources) < WORTH_A_PROCESS or cores() < 2:
-        return
+    process = None
+    if len(sources) >= WORTH_A_PROCESS and cores() > 1:
+        try:
+            missing = _missing(sources)
+            if len(missing) >= WORTH_A_PROCESS:
+                process = _start_second_process(missing[::-1], folder())
+                _shared.update(missing)
+        except OSError:  # no folder, or no second process
+            pass
     try:
-        where = folder()
-        missing = [
-            source
-            for source in dict.fromkeys(sources)
-            if not (where / _kept(source).file_name(SIGNATURE)).exists()
-        ]
-        if len(missing) < WORTH_A_PROCESS:
-            return
-        here, elsewhere = missing[::2], missing[1::2]
-        process = _start_second_process(elsewhere, where)
-    except OSError:  # no folder, or no second process
-        return
-    try:
-        for source in here:
-            load_or_compile(source)
-        if process.wait() == 0:
-            compiled_elsewhere.update(elsewhere)
+        yield
     finally:
-        process.kill()  # after Ctrl-C here, it is to stop, too
-        process.wait()
+        if process:
+            process.kill()  # all kernels are here, or Ctrl-C came
+            process.wait()
+
+
+def _missing(sources: list[str]) -> list[str]:
+    """Those that are not on disk, each once."""
+    where, unique = folder(), dict.fromkeys(sources)
+    return [s for s in unique if not (where / _kept(s).file_name(SIGNATURE)).exists()]
 
 
 def _start_second_process(sources: list[str], where: Path) -> subprocess.Popen:

@@ -28,7 +28,7 @@ import numpy as np
 from . import machine
 from .arena import Arena, as_dense, new_block, take_idle
 from .array_kernels import ArrayKernel
-from .cache import EXACT, compile_missing, load_or_compile
+from .cache import EXACT, load_or_compile, second_process
 from .codegen import LoopKernel
 from .fuse import Step
 from .memory import Lifetimes
@@ -85,7 +85,8 @@ class Replay(ExecutionPlan):
         self.kinds: list[str] = []
         self.call_counts: list[int] = []
         self.schedule: list[Stretch | Callable[[Arena], None]] = []
-        addresses, args = self.build_steps()
+        with second_process([kernel.source for kernel in self.generated.values()]):
+            addresses, args = self.build_steps()
         self.kernels = np.array(addresses, np.int64)
         self.args = np.array([n for numbers in args for n in numbers], np.int64)
         self.args_begins = np.cumsum([0, *map(len, args)])[:-1].astype(np.int64)
@@ -99,7 +100,6 @@ class Replay(ExecutionPlan):
 
     def build_steps(self) -> tuple[list[int], list[list[int]]]:
         """(addresses of the kernels, their arguments); fills `kinds` and `schedule`."""
-        compile_missing([kernel.source for kernel in self.generated.values()])
         addresses: list[int] = []
         args: list[list[int]] = []
         for k, step in enumerate(self.steps):
