@@ -34,7 +34,7 @@ def device(name: str, products: str = "float32") -> AbstractContextManager[None]
     the device is not usable here, or is older than tensor cores for TF32.
     """
     name = checked_device_name(name)
-    check_products(name, products)
+    _check_products(name, products)
     if name == "cpu":  # without a look for GPUs, whose room is slow to import
         return setting(device=name, products=products)
     available = devices()
@@ -52,7 +52,7 @@ def device(name: str, products: str = "float32") -> AbstractContextManager[None]
     return setting(device=name, products=products)
 
 
-def check_products(name: str, products: str) -> None:
+def _check_products(name: str, products: str) -> None:
     """Raise ValueError for products that are unknown, or not of that device."""
     check_one_of("device", PRODUCTS, products=products)
     if kind_of(name) == "cpu" and products != PRODUCTS[0]:

@@ -127,7 +127,7 @@ def _(right):
     return moving_arguments
 
 
-@fault("outside", "an array with gaps is read as a dense one", replay, "dense")
+@fault("outside", "an array with gaps is read as a dense one", replay, "as_dense")
 def _(right):
     return lambda array: array
 
@@ -143,7 +143,7 @@ def _(right):
 # ---- call arrays ---------------------------------------------------------------------------------
 
 
-@fault("call arrays", "chunks read an array with gaps as a dense one", call_arrays, "dense")
+@fault("call arrays", "chunks read an array with gaps as a dense one", call_arrays, "as_dense")
 def _(right):
     return lambda array: array
 
