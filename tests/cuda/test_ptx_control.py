@@ -96,7 +96,7 @@ def both(f, *args):
     """What each kernel of a function is counted to do: without computing, and by running it."""
     found = tm.explain(f, *args, device="cuda")
     assert executed._ways_are_known(found.replay)
-    counts = [executed._execute(f, args, {}, computes) for computes in (False, True)]
+    counts = [executed._execute(f, args, {}, "float32", computes) for computes in (False, True)]
     return [{kernel.name: kernel for kernel in kernels} for kernels in counts]
 
 
