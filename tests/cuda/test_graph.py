@@ -15,7 +15,7 @@ rng = np.random.default_rng(0)
 F32 = np.float32
 
 
-def small_net(filters=64):
+def small_net():
     """A convolutional network and a batch of tasks; another one in the simulator."""
     one = tm.nn.Sequential(
         tm.nn.Conv2d(1, 2, stride=2),
@@ -24,7 +24,7 @@ def small_net(filters=64):
         tm.nn.GlobalAveragePooling(),
         tm.nn.Dense(2, 2),
     )
-    model = one if SIMULATED else tm.nn.conv4(5, scale=True, filters=filters)
+    model = one if SIMULATED else tm.nn.conv4(5, scale=True, filters=16)
     tasks, size = (1, 5) if SIMULATED else (4, 28)
     x = rng.random((2, tasks, 2, size, size, 1), dtype=F32)
     y = np.tile(np.arange(2), (tasks, 1))
