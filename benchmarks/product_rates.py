@@ -16,7 +16,7 @@ import numpy as np
 
 from tinymeta.cpu.blas import blas_threads
 from tinymeta.cpu.gemm import workspace_size
-from tinymeta.jit.fixed_kernels import multiply
+from tinymeta.jit.fixed_kernels import multiply, product
 
 from .timing import seconds
 
@@ -93,7 +93,8 @@ def _kernel(x: np.ndarray, y: np.ndarray) -> Callable:
     for operand, start in zip((x, y), starts[1:3]):
         memory[start : start + operand.size] = np.ravel(operand, order="K")
     strides = [[s // 4 for s in operand.strides] for operand in (x, y)]
-    args = np.array([*(4 * starts[:4]), 1, m, n, count, 0, *strides[0], 0, *strides[1]], np.int64)
+    numbers = [*(4 * starts[:4]), 1, m, n, count, 0, *strides[0], 0, *strides[1], product.address]
+    args = np.array(numbers, np.int64)
     kernel = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)(multiply.address)
     out, places = memory[: m * n].reshape(m, n), (memory.ctypes.data, args.ctypes.data)
 
