@@ -8,7 +8,7 @@ import emulated
 import pytest
 
 import tinymeta as tm
-from tinymeta.cuda import driver
+from tinymeta.cuda import driver, product, tiling
 from tinymeta.cuda.target import SIMULATED
 from tinymeta.ptx import emulator, watch
 
@@ -58,3 +58,14 @@ def gpu(request, monkeypatch):
 def on_gpu():
     with tm.device("cuda"):
         yield
+
+
+@pytest.fixture
+def cut(monkeypatch):
+    """cut(tile, parts, k): products are cut into the tile, and so many parts of the sum over k."""
+
+    def cut(tile, parts, k):
+        chunk = -(-k // (parts * tile.depth)) * tile.depth
+        monkeypatch.setattr(product, "best_cut", lambda *sizes: tiling.Cut(tile, parts, chunk))
+
+    return cut

@@ -195,17 +195,6 @@ def test_what_is_no_number_is_kept(bad, on_gpu):
 # ---- products ------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def cut(monkeypatch):
-    """cut(tile, parts, k): products are cut into the tile, and so many parts of the sum over k."""
-
-    def cut(tile, parts, k):
-        chunk = -(-k // (parts * tile.depth)) * tile.depth
-        monkeypatch.setattr(product, "best_cut", lambda *sizes: tiling.Cut(tile, parts, chunk))
-
-    return cut
-
-
 @pytest.mark.parametrize(
     "dtype, tile", [(dtype, tile) for dtype in ("float32", "float64") for tile in TILES[dtype]]
 )

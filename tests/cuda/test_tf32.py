@@ -42,17 +42,6 @@ def bound(sizes, additions):
 
 
 @pytest.fixture
-def cut(monkeypatch):
-    """cut(tile, parts, k): products are cut into the tile, and so many parts of the sum over k."""
-
-    def cut(tile, parts, k):
-        chunk = -(-k // (parts * tile.depth)) * tile.depth
-        monkeypatch.setattr(product, "best_cut", lambda *sizes: tiling.Cut(tile, parts, chunk))
-
-    return cut
-
-
-@pytest.fixture
 def by_warps(monkeypatch):
     """Products that may be by warps are so, however small."""
     choose = tiling.best_cut

@@ -39,9 +39,9 @@ In reading order, with their lines:
     loop_body.py 109   and codegen.py 249, operand_pointer.py 67: a loop as source text
     array_kernels.py 169  windows, indices, argmax as source text;  then cache.py 139
     memory.py 243      sliding.py 78, plan.py 67: a place for each value
-    replay.py 255      a call;  arena.py 94, outside.py 66: its memory
+    replay.py 250      a call;  arena.py 94, outside.py 66: its memory
     pieces.py 197      a large step for several threads;  then stretches.py 94
-    step_kernels.py 251  what runs a step;  then fixed_kernels.py 152, machine.py 170
+    step_kernels.py 249  what runs a step;  then fixed_kernels.py 152, machine.py 170
     task_roles.py 247  what depends on one task alone;  then split.py 171, chunk_count.py 64
     chunks.py 236      runs them;  then tree_sum.py 118, work_buffers.py 170, call_arrays.py 81
     job_tables.py 240  the chunks as numbers

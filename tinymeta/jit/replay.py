@@ -28,7 +28,7 @@ import numpy as np
 from . import machine
 from .arena import Arena, as_dense, new_block, take_idle
 from .array_kernels import ArrayKernel
-from .cache import EXACT, load_or_compile, second_process
+from .cache import load_or_compile, second_process
 from .codegen import LoopKernel
 from .fuse import Step
 from .memory import Lifetimes
@@ -119,9 +119,7 @@ class Replay(ExecutionPlan):
         self.calls: list[Call | None] = []  # of each step; None if it needs Python
         self.cuts: list[Cut] = []
         for step in steps:
-            generated = generated_kernel(step, self.materialized)
-            if self.exact and isinstance(generated, LoopKernel):
-                generated = generated._replace(source=EXACT + generated.source)
+            generated = generated_kernel(step, self.materialized, self.exact)
             call = generated or machine_call(step.results[0], self.blas_threads)
             size = workspace_bytes(step)
             self.calls.append(call)
@@ -159,8 +157,7 @@ class Replay(ExecutionPlan):
 
     def step_args(self, k: int) -> list[int]:
         """The arguments of all kernel calls of step k, one behind the other."""
-        calls = itertools.chain(*self.kernel_calls(k))
-        return [n for _, numbers in calls for n in numbers]
+        return [n for _, numbers in itertools.chain(*self.kernel_calls(k)) for n in numbers]
 
     # ---- a call ----------------------------------------------------------------------------------
 
@@ -248,8 +245,6 @@ class Replay(ExecutionPlan):
         python_steps = iter([part for part in self.schedule if not isinstance(part, Stretch)])
         k = 0
         for kind, count in zip(self.kinds, self.call_counts):
-            if not count:
-                yield kind, partial(next(python_steps), arena)
-            else:
-                yield kind, partial(self.run_stretch, arena, k, k + count)
-                k += count
+            stretch = partial(self.run_stretch, arena, k, k + count)
+            yield kind, stretch if count else partial(next(python_steps), arena)
+            k += count

@@ -30,6 +30,7 @@ from ..core.primitive import registry
 from ..cpu.window_blocks import block_rows
 from . import fixed_kernels
 from .array_kernels import ArrayKernel, array_kernel_of
+from .cache import EXACT
 from .codegen import LoopKernel, kernel_of
 from .fuse import Step
 from .internal import INTERNAL
@@ -46,11 +47,14 @@ FOR_BLAS = 1e7  # multiplications from which two threads of BLAS beat one of our
 BEYOND_CACHE = 2e6  # numbers in x, y and their product from which one thread of BLAS does
 
 
-def generated_kernel(step: Step, materialized: set[Equation]) -> LoopKernel | ArrayKernel | None:
-    """The kernel that is generated for a step; None if there is none."""
-    if step.loop:
-        return kernel_of(step.loop, materialized)
-    return array_kernel_of(step.results[0])
+def generated_kernel(
+    step: Step, materialized: set[Equation], exact: bool
+) -> LoopKernel | ArrayKernel | None:
+    """The kernel that is generated for a step; None if there is none. exact: `cache.EXACT`."""
+    if not step.loop:
+        return array_kernel_of(step.results[0])
+    kernel = kernel_of(step.loop, materialized)
+    return kernel._replace(source=EXACT + kernel.source) if exact else kernel
 
 
 class MachineCall(NamedTuple):
@@ -232,14 +236,8 @@ _OF_WINDOWS = {
     "conv_input_blocks": fixed_kernels.multiply_into_images,
 }
 _KINDS = {
-    "matmul": "products",
-    "conv_blocks": "products",
-    "conv_weight_blocks": "products",
-    "conv_input_blocks": "products",
-    "to_cols": "windows",
-    "from_cols": "windows",
-    "window_argmax": "windows",
-    "window_places": "windows",
+    **dict.fromkeys(("matmul", *BLOCKED), "products"),
+    **dict.fromkeys(("to_cols", "from_cols", "window_argmax", "window_places"), "windows"),
 }
 
 

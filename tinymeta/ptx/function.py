@@ -17,21 +17,12 @@ from .computing import computed
 from .instruction import Instruction, address, elements
 from .kinds import bytes_of, kind_of
 from .operands import Names, Register, c_name, c_type
-from .parse import SIZES, Function, Statement, Unsupported, Variable, variables_of
+from .parse import SIZES, Function, Statement, Unsupported, Variable, layout, variables_of
 
 _SHARED_BASE = 1024  # where shared memory begins, as in grid.c
 _IGNORED = (".pragma", ".loc ", ".file", ".section")
 _MMA = ("sync", "aligned", "m16n8k8", "row", "col", "f32", "tf32", "tf32", "f32")
 _ENDS_PIECE = {"bra", "ret", "exit", "bar", "barrier"}
-
-
-def layout(variables: list[Variable], begin: int = 0) -> tuple[dict[str, int], int]:
-    """(the offset of each by name, bytes in all) of variables one after another, aligned."""
-    offsets = {}
-    for v in variables:
-        offsets[v.name] = -(-begin // v.align) * v.align
-        begin = offsets[v.name] + v.size
-    return offsets, begin
 
 
 def signature(function: Function, name: str) -> str:

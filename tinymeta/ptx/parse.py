@@ -134,3 +134,12 @@ def _closing_brace(text: str, begin: int) -> int:
         if not depth:
             return match.end()
     raise Unsupported("PTX whose braces do not close")
+
+
+def layout(variables: list[Variable], begin: int = 0) -> tuple[dict[str, int], int]:
+    """(the offset of each by name, bytes in all) of variables one after another, aligned."""
+    offsets = {}
+    for v in variables:
+        offsets[v.name] = -(-begin // v.align) * v.align
+        begin = offsets[v.name] + v.size
+    return offsets, begin

@@ -7,10 +7,10 @@ Raises Unsupported for what is not known; never guesses.
 from collections.abc import Iterable
 
 from .control import deciding
-from .function import FunctionWriter, layout, signature
+from .function import FunctionWriter, signature
 from .kinds import KINDS
 from .operands import Names
-from .parse import Function, Module, Statement, Unsupported, parse_module
+from .parse import Function, Module, Statement, Unsupported, layout, parse_module
 
 _TF32_SINCE = 80  # sm_80, Ampere
 Counts = dict[str, int]  # how many instructions of each kind, and bytes
