@@ -31,6 +31,15 @@ def small_net():
     return model, tm.Tasks(tm.Batch(x[0], y), tm.Batch(x[1], y))
 
 
+def small_meta_gradient():
+    """A method with that network, parameters and tasks in float64: tests that ask for its
+    meta-gradient compile the same kernels, which takes longer than to run them."""
+    model, tasks = small_net()
+    params = tm.tree.map(lambda p: np.asarray(p, np.float64), model.init(rng))
+    tasks = tm.tree.map(lambda a: np.asarray(a, np.float64) if a.dtype == F32 else a, tasks)
+    return tm.meta.maml(model, tm.losses.cross_entropy, lr=0.4), params, tasks
+
+
 def close(found, expected, rtol):
     for a, b in zip(tm.tree.leaves(found), tm.tree.leaves(expected)):
         a, b = np.asarray(a), np.asarray(b)
@@ -69,10 +78,7 @@ def test_a_meta_gradient_of_dense_layers():
 
 
 def test_a_meta_gradient_of_convolutions():
-    model, tasks = small_net()
-    params = tm.tree.map(lambda p: np.asarray(p, np.float64), model.init(rng))
-    tasks = tm.tree.map(lambda a: np.asarray(a, np.float64) if a.dtype == F32 else a, tasks)
-    method = tm.meta.maml(model, tm.losses.cross_entropy, lr=0.4)
+    method, params, tasks = small_meta_gradient()
     expected = method.meta_grad(params, tasks)
     with tm.device("cuda"):
         close(tm.jit(method.meta_grad)(params, tasks), expected, 1e-9)
