@@ -27,7 +27,11 @@ def jax():
 
 @pytest.fixture
 def small(monkeypatch):
-    """The works with few tasks, filters, classes and steps."""
+    """The works with few tasks, filters, classes and steps.
+
+    In float64 from the start, in which results are compared: to compile a net's kernels for float32,
+    too, in which works are timed, takes longer than all else here. Sinusoids are timed in float32.
+    """
     smaller = {
         "conv4": lambda: work.conv4(tasks=2, filters=8),
         "dense": lambda: work.dense(tasks=2),
@@ -37,7 +41,7 @@ def small(monkeypatch):
         "siamese": lambda: work.siamese(pairs=6, filters=8),
     }
     for name, make in smaller.items():
-        monkeypatch.setitem(work.WORKS, name, make)
+        monkeypatch.setitem(work.WORKS, name, lambda make=make: work.in_double(make()))
 
 
 @pytest.mark.parametrize(
