@@ -35,13 +35,11 @@ Cost: O(length of the body) for each loop.
 from collections.abc import Callable
 from typing import NamedTuple
 
-import numpy as np
-
 from ..core.strides import collapsed, dense
 from ..cpu.pointers import DTYPES
 from .fuse import Loop
 from .loop_body import BodyBuilder
-from .loops import REDUCTIONS
+from .loops import REDUCTIONS, summed_in_float64
 from .operand_pointer import OperandPointer
 from .program import Equation
 from .store_text import least_number, result_of, store_statement, total_of
@@ -110,11 +108,6 @@ class LoopKernel(NamedTuple):
     def workspace_bytes(self, rows: int) -> int:
         """The bytes of the float64 sums of so many rows."""
         return sum(8 * self.elements(y, rows) for y in self.results if summed_in_float64(y))
-
-
-def summed_in_float64(root: Equation) -> bool:
-    """Is it added up in float64, to be rounded to float32 at the end?"""
-    return root.op == "sum" and root.dtype == np.float32
 
 
 def kernel_of(loop: Loop, materialized: set[Equation]) -> LoopKernel:
