@@ -133,7 +133,7 @@ def test_each_pass_does_what_its_name_says():
 
 def test_a_captured_array_that_is_repeated_is_a_constant_of_its_own_size():
     bias, column = np.ones(3, np.float32), np.ones((4, 1), np.float32)
-    net = nn.LayerNorm(3)
+    net = tm.nn.LayerNorm(3)
     params = net.init(np.random.default_rng(0))
 
     def f(x):
