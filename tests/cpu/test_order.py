@@ -45,6 +45,7 @@ def test_a_maximum_along_the_last_axis_is_numpys_wherever_the_largest_is(dtype):
             for place in range(width):
                 x[k * width + place, place] = special
         np.testing.assert_array_equal(largest_of_rows(x), x.max(-1))
+        np.testing.assert_array_equal(tm.max(x, -1), x.max(-1))
     np.testing.assert_array_equal(largest_of_rows(np.full((3, 9), -np.inf, dtype)), [-np.inf] * 3)
 
 

@@ -3,8 +3,8 @@
 "exp(a) * b" becomes  lambda out, a, b: multiply(exp(a), b, out=out).
 
 Each inner call makes a temporary array as large as the result: the cost is one pass over memory for
-each call of the text, and what fusion in jit saves. Of large float32 arrays exp and its like are
-computed in a compiled loop instead, as jit's are (text_loops.py).
+each call of the text, and what fusion in jit saves. On large float32 arrays exp and its like, and
+what has an operand that is repeated, are compiled loops instead, as in jit (text_loops.py).
 
 A number beside an array takes the array's dtype. One that is not, as in "2 * (a > b)", and a mask
 that is counted there, are given that dtype: else NumPy would compute in float64, or in float16.
@@ -60,16 +60,17 @@ def compile_text(text: str) -> Callable[..., None]:
     """
     tree = parsed(text)
     by_ufuncs = _nested_ufuncs(tree)
-    if not _functions(tree) & _IN_VECTORS:
-        return by_ufuncs
+    is_slow = bool(_functions(tree) & _IN_VECTORS)
 
     def kernel(out: np.ndarray, *arrays: np.ndarray, **static: Any) -> None:
-        if out.size >= _LARGE and not static and _fit_one_loop(out, arrays):
-            from .text_loops import run_in_a_loop  # Numba is slow to import
+        if out.size < _LARGE or static or not _worth_a_loop(is_slow, out, arrays):
+            return by_ufuncs(out, *arrays, **static)
+        from .text_loops import row_layout, run_in_a_loop  # Numba is slow to import
 
-            run_in_a_loop(text, out, arrays)
-        else:
-            by_ufuncs(out, *arrays, **static)
+        layout = row_layout(out, arrays)
+        if layout is None:
+            return by_ufuncs(out, *arrays)
+        run_in_a_loop(text, layout, out, arrays)
 
     return kernel
 
@@ -81,12 +82,12 @@ def _functions(x: Any) -> set[str]:
     return {x.name}.union(*map(_functions, x.args))
 
 
-def _fit_one_loop(out: np.ndarray, arrays: tuple[np.ndarray, ...]) -> bool:
-    """Are these float32, and numbers or as contiguous as out, so that one loop runs over all?"""
+def _worth_a_loop(is_slow: bool, out: np.ndarray, arrays: tuple[np.ndarray, ...]) -> bool:
+    """Are all float32, and is the text slow in NumPy, or an operand repeated along some axis?"""
     for x in (out, *arrays):
-        if x.dtype != np.float32 or x.ndim and not (x.shape == out.shape and x.flags.c_contiguous):
+        if x.dtype != np.float32:
             return False
-    return True
+    return is_slow or any(x.ndim and 0 in x.strides for x in arrays)
 
 
 def _nested_ufuncs(tree: Any) -> Callable[..., None]:
