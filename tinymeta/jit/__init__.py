@@ -29,7 +29,7 @@ kernel args    the int64s that a kernel is called with: places in the arena, siz
 
 In reading order, with their lines:
     signatures.py 202  jit itself;  then compile.py 108: the passes in order
-    program.py 233     Equation, Program, Builder;  then internal.py 24, trace.py 210
+    program.py 233     Equation, Program, Builder;  then internal.py 24, trace.py 212
                        and scalar.py 130
     origin.py 105      order, scope and rule of an equation, and what it descends from
     lower.py 187       and simplify.py 81: Program -> Program;  its rules: rewrites.py 196,

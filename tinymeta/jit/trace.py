@@ -140,11 +140,13 @@ class Traced:
 
 
 def _without_repetitions(array: np.ndarray) -> np.ndarray:
-    """A view of each element once: axes along which a view repeats them have size 1.
+    """Of a large view, each element once: axes along which it repeats them have size 1.
 
     A bias beside a thousand examples is a constant of its own size, and a loop that reads it waits
     for no memory.
     """
+    if array.size <= SMALL:
+        return array
     return array[tuple(slice(None if step else 1) for step in array.strides)]
 
 
