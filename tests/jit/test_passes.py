@@ -131,6 +131,22 @@ def test_each_pass_does_what_its_name_says():
     assert len(simplify(third).equations) == len(third.equations)  # nothing is left to do
 
 
+def test_a_captured_array_that_is_repeated_is_a_constant_of_its_own_size():
+    bias, column = np.ones(3, np.float32), np.ones((4, 1), np.float32)
+    net = tm.nn.LayerNorm(3)
+    params = net.init(np.random.default_rng(0))
+
+    def f(x):
+        repeated = np.broadcast_to(np.float32(2), (2000, 4, 3))
+        return net(params, x + bias) * column + repeated + repeated
+
+    program = traced(f, np.ones((2000, 4, 3), np.float32))
+    constants = [eqn for eqn in program.equations if eqn.op == "constant"]
+    assert sum(eqn.size for eqn in constants) < 20
+    x = np.ones((2000, 4, 3), np.float32)
+    np.testing.assert_allclose(tm.jit(f)(x), f(x), rtol=1e-6)
+
+
 # ---- fuse and codegen ----------------------------------------------------------------------------
 
 
@@ -142,6 +158,17 @@ def steps_of(f, *args):
 def test_a_chain_and_the_sum_that_ends_it_are_one_loop():
     _, steps = steps_of(lambda x: (tm.exp(x) * tm.tanh(x) - 1.0).sum(0), X)
     assert len(steps) == 1 and steps[0].loop.space == (4, 3)
+
+
+def test_a_large_sum_in_float64_is_not_one_loop_with_an_expensive_function():
+    x = np.ones((64, 64), np.float32)
+    exp = lambda x: tm.exp(x).sum(1)
+    assert len(steps_of(exp, x)[1]) == 2
+    assert len(steps_of(exp, x[:63])[1]) == 1  # too small to matter
+    assert len(steps_of(exp, x.astype(np.float64))[1]) == 1  # its vectors have as many lanes
+    assert len(steps_of(lambda x: (x * x).sum(1), x)[1]) == 1
+    program = with_legal_layouts(simplify(traced(exp, x)))
+    assert len(fuse(program, choose_materialized(program, in_vectors=False))) == 1
 
 
 def test_roots_that_read_the_same_share_a_loop_and_a_product_ends_it():

@@ -5,9 +5,6 @@ eps is 6e-8 in float32, 5e-4 in float16. NumPy adds the rows of a matrix that wa
 float32 numbers would lose three digits of seven, and float16 ones all. In float64 the same sum
 errs by 1e-9, far below the one rounding of the result. A float64 accumulator halves the width of a
 vector, but these loops wait for memory anyway.
-
-Along the last axis NumPy adds in pairs, whose error grows like log2(n) eps; that is as good, and
-faster, as long as it has all of the numbers in its buffer of 8192.
 """
 
 from math import prod
@@ -15,9 +12,10 @@ from math import prod
 import numpy as np
 
 from .native import native
+from .order import from_ordered, ordered
+from .pointers import added
 
 _LOOPED = np.dtype(np.float32)  # the dtype that the loops below are for
-_BLOCK = 8192  # elements in a buffer of NumPy's
 # The dtype of the accumulator, where it is wider than that of the numbers.
 _ACCUMULATORS = {np.dtype(np.float16): np.float64, _LOOPED: np.float64}
 
@@ -51,15 +49,14 @@ def _sum_middle(out: np.ndarray, x: np.ndarray) -> None:
         _sum_columns(out.reshape(a, b), x)
 
 
-def _sum_rows(out: np.ndarray, x: np.ndarray) -> None:
-    """for a:  out[a] = sum_j x[a, j], in pairs within a block, the blocks in float64"""
-    full = x.shape[1] - x.shape[1] % _BLOCK  # columns in whole blocks
-    if not full:
-        np.add.reduce(x, axis=1, out=out)
-        return
-    blocks = x[:, :full].reshape(len(x), -1, _BLOCK)
-    out[:] = np.add.reduce(np.add.reduce(blocks, axis=2), axis=1, dtype=np.float64)
-    out += np.add.reduce(x[:, full:], axis=1)
+@native
+def _sum_rows(out, x):
+    """for a:  out[a] = sum_j x[a, j], added up in float64, in several lanes of a vector"""
+    for a in range(x.shape[0]):
+        total = 0.0
+        for j in range(x.shape[1]):
+            total = added(total, np.float64(x[a, j]))
+        out[a] = total
 
 
 @native
@@ -79,8 +76,26 @@ def _sum_columns(out, x):
 
 
 def max(out: np.ndarray, x: np.ndarray, *, axes: tuple[int, ...]) -> None:
-    """for each kept index:  out = the largest of the dropped ones; a NaN is the largest"""
-    np.maximum.reduce(x, axis=axes, out=out)
+    """for each kept index:  out = the largest of the dropped ones; a NaN is the largest
+
+    Of a contiguous float32 x along its last axes by a loop of our own; all else is NumPy's.
+    """
+    kept = x.ndim - len(axes)
+    if x.dtype == _LOOPED and x.flags.c_contiguous and axes == tuple(range(kept, x.ndim)):
+        _max_rows(out.reshape(out.size), x.reshape(out.size, prod(x.shape[kept:])))
+    else:
+        np.maximum.reduce(x, axis=axes, out=out)
+
+
+@native
+def _max_rows(out, x):
+    """for a:  out[a] = max_j x[a, j], by integers in their order (order.py)"""
+    for a in range(x.shape[0]):
+        largest = ordered(x[a, 0])
+        for j in range(1, x.shape[1]):
+            k = ordered(x[a, j])
+            largest = k if k > largest else largest
+        out[a] = from_ordered(largest)
 
 
 def argmax(out: np.ndarray, x: np.ndarray, *, axes: tuple[int, ...]) -> None:

@@ -29,16 +29,16 @@ kernel args    the int64s that a kernel is called with: places in the arena, siz
 
 In reading order, with their lines:
     signatures.py 202  jit itself;  then compile.py 108: the passes in order
-    program.py 233     Equation, Program, Builder;  then internal.py 24, trace.py 193
+    program.py 233     Equation, Program, Builder;  then internal.py 24, trace.py 212
                        and scalar.py 130
     origin.py 105      order, scope and rule of an equation, and what it descends from
     lower.py 187       and simplify.py 81: Program -> Program;  its rules: rewrites.py 196,
                        joins.py 99, cuts.py 122
     window_rows.py 167  products in blocks;  then views.py 106, legalize.py 88
-    loops.py 86        what a loop can compute;  then materialize.py 111, fuse.py 130
-    loop_body.py 109   and codegen.py 249, operand_pointer.py 67: a loop as source text
+    loops.py 93        what a loop can compute;  then materialize.py 125, fuse.py 130
+    loop_body.py 109   and codegen.py 226, store_text.py 46, operand_pointer.py 67: a loop as text
     array_kernels.py 169  windows, indices, argmax as source text;  then cache.py 139
-    memory.py 243      sliding.py 78, plan.py 67: a place for each value
+    memory.py 243      sliding.py 78, plan.py 69: a place for each value
     replay.py 250      a call;  arena.py 94, outside.py 66: its memory
     pieces.py 197      a large step for several threads;  then stretches.py 94
     step_kernels.py 249  what runs a step;  then fixed_kernels.py 152, machine.py 170
@@ -49,7 +49,7 @@ In reading order, with their lines:
     explained.py 237   shows all of it;  then described.py 160, story.py 127, listing.py 88
     page_data.py 188   the same as data, for the page of explorer/;  timing.py 21,
                        values.py 74, warmup.py 37;  executed.py 100, what a GPU's kernels do
-    graph.py 186       the same plan on a GPU;  then gpu_arrays.py 110, gpu_loops.py 60,
+    graph.py 188       the same plan on a GPU;  then gpu_arrays.py 110, gpu_loops.py 60,
                        gpu_groups.py 172
     step_order.py 79   which steps wait for which;  then gpu_chunks.py 121, on several ranks
 """

@@ -39,6 +39,7 @@ from tinymeta.cpu.index import scatter_add_along_contiguous, scatter_add_contigu
 from tinymeta.cpu.along import argsort_contiguous, cumulative_sum_contiguous
 from tinymeta.cpu.index import take_along_contiguous, take_contiguous
 from tinymeta.cpu.pool import window_argmax_contiguous
+from tinymeta.cpu.order import from_ordered, ordered
 from tinymeta.cpu.reduce import argmax_contiguous
 from tinymeta.cpu.scalar import FUNCTIONS
 from tinymeta.cpu.pointers import POINTERS, added

@@ -35,15 +35,14 @@ Cost: O(length of the body) for each loop.
 from collections.abc import Callable
 from typing import NamedTuple
 
-import numpy as np
-
 from ..core.strides import collapsed, dense
 from ..cpu.pointers import DTYPES
 from .fuse import Loop
 from .loop_body import BodyBuilder
-from .loops import REDUCTIONS
+from .loops import REDUCTIONS, summed_in_float64
 from .operand_pointer import OperandPointer
 from .program import Equation
+from .store_text import least_number, result_of, store_statement, total_of
 from .views import StridedLayout
 
 INDENT = "    "
@@ -109,11 +108,6 @@ class LoopKernel(NamedTuple):
     def workspace_bytes(self, rows: int) -> int:
         """The bytes of the float64 sums of so many rows."""
         return sum(8 * self.elements(y, rows) for y in self.results if summed_in_float64(y))
-
-
-def summed_in_float64(root: Equation) -> bool:
-    """Is it added up in float64, to be rounded to float32 at the end?"""
-    return root.op == "sum" and root.dtype == np.float32
 
 
 def kernel_of(loop: Loop, materialized: set[Equation]) -> LoopKernel:
@@ -197,7 +191,7 @@ class _KernelWriter:
     def begin_reductions(self) -> None:
         """What is added into begins at 0, what maxima go into at the least number."""
         for y, root in self.reduced:
-            begin = "0" if root.op == "sum" else _least_number(root.dtype)
+            begin = "0" if root.op == "sum" else least_number(root.dtype)
             self.lines.append(f"for i in range({self.result_size(root)}):")
             self.lines.append(f"{INDENT}{y.name}_0[i] = {y.dtype}({begin})")
 
@@ -211,13 +205,13 @@ class _KernelWriter:
     def write_innermost_loop(self) -> None:
         """Load, compute, store; what stays at one element is loaded before and stored after."""
         last = self.depth - 1
-        totals = [y for y, _ in self.reduced if y.is_still]
+        totals = [(y, root) for y, root in self.reduced if y.is_still]
         before = [f"{x.name} = {x.value}" for x in self.operands if x.is_still]
-        before += [f"t_{y.name} = {y.element}" for y in totals]
+        before += [f"t_{y.name} = {total_of(root, y.element)}" for y, root in totals]
         inside = [f"{x.name} = {x.value}" for x in self.operands if not x.is_still]
         inside += [f"{name} = {text}" for name, text in self.body.statements]
         inside += [store_statement(y, root, value) for y, root, value in self.results]
-        after = [f"{y.element} = t_{y.name}" for y in totals]
+        after = [f"{y.element} = {result_of(root, f't_{y.name}')}" for y, root in totals]
 
         loop = [f"for i{last} in range(n{last}):", *(INDENT + line for line in inside)]
         self.lines += [INDENT * last + line for line in (*before, *loop, *after)]
@@ -230,20 +224,3 @@ class _KernelWriter:
             self.lines.append(f"{y.name}_end = float32_at(arena, args[{k}])")
             self.lines.append(f"for i in range({self.result_size(root)}):")
             self.lines.append(f"{INDENT}{y.name}_end[i] = float32({y.name}_0[i])")
-
-
-def _least_number(dtype: np.dtype) -> str:
-    """What no number of a dtype is less than."""
-    return "-inf" if dtype.kind == "f" else str(np.iinfo(dtype).min)
-
-
-def store_statement(y: OperandPointer, root: Equation, value: str) -> str:
-    """The statement that stores a value, or combines it with what is there."""
-    if root.op not in REDUCTIONS:
-        return f"{y.element} = " + (f"uint8({value})" if y.dtype == "bool" else value)
-    target = f"t_{y.name}" if y.is_still else y.element
-    if root.op == "sum" and root.dtype.kind == "f":
-        return f"{target} = added({target}, {y.dtype}({value}))"
-    if root.op == "sum":
-        return f"{target} = {y.dtype}({target} + {value})"
-    return f"{target} = maximum({target}, {value})"

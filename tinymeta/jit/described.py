@@ -116,7 +116,7 @@ def _computing_steps(replay: "Replay | Launches") -> dict[Equation, tuple[int, .
 
     Equations that no step computes, views and what is given, are left out.
     """
-    bodies = choose_materialized(replay.program).bodies
+    bodies = choose_materialized(replay.program, replay.in_vectors).bodies
     found: dict[Equation, list[int]] = defaultdict(list)
     for k, step in enumerate(replay.steps):
         body: Iterable[Equation] = step.results

@@ -51,6 +51,8 @@ class Launches(ExecutionPlan):
     the earlier ones it comes after.
     """
 
+    in_vectors = False
+
     def __init__(self, program: Program):
         super().__init__(program)
         self.device, self.products = state.device, state.products

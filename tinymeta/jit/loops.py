@@ -11,6 +11,8 @@ reductions of values over that space.
 import ast
 import functools
 
+import numpy as np
+
 from ..core.primitive import registry
 from ..core.text import FUNCTIONS
 from ..cpu.pointers import DTYPES
@@ -64,6 +66,11 @@ def can_loop(eqn: Equation) -> bool:
 def _has_kernel_dtypes(eqn: Equation) -> bool:
     """Do kernels have the dtypes of its operands and of its result?"""
     return eqn.dtype in DTYPES and all(x.dtype in DTYPES for x in eqn.inputs)
+
+
+def summed_in_float64(root: Equation) -> bool:
+    """Is it added up in float64, to be rounded to float32 at the end?"""
+    return root.op == "sum" and root.dtype == np.float32
 
 
 def is_expensive(eqn: Equation) -> bool:

@@ -9,8 +9,10 @@ In: a program with legal layouts. Out: a `Materialization`.
 
 A value is stored if something needs it in memory (a loop over another space, a product, the
 caller), if it has several readers and is not cheap to compute again, or if its body, which is what
-is computed on the way to it, becomes too long. All others are computed where they are read, and
-never exist as arrays. A materialized value that a loop computes is a root of that loop (loops.py).
+is computed on the way to it, becomes too long. On a CPU so is what is expensive before it is added
+up: the vectors of a loop that adds in float64 have half as many lanes, for all that it computes.
+All others are computed where they are read, and never exist as arrays. A materialized value that a
+loop computes is a root of that loop (loops.py).
 
 Invariant: a value is stored as soon as its body has more than MAX_BODY equations or reads more than
 MAX_OPERANDS / 2 operands: materialized values, inputs, constants. Its readers' bodies then
@@ -23,11 +25,12 @@ chain of them.
 from collections import defaultdict
 from typing import NamedTuple
 
-from .loops import can_loop, is_elementwise, is_expensive
+from .loops import can_loop, is_elementwise, is_expensive, summed_in_float64
 from .program import Equation, Program
 from .views import VIEWS, changes_unit_axes_only, source
 
 _FREE_OPERANDS = 2  # large ones up to which a cheap value with several readers is computed again
+_LARGE_SUM = 4096  # numbers, from which on a sum is worth a loop of its own
 MAX_OPERANDS = 20  # of a loop; a value that reads more than half as many is stored
 MAX_BODY = 64  # equations; the value of a longer body is stored
 
@@ -39,11 +42,12 @@ class Materialization(NamedTuple):
     bodies: dict[Equation, frozenset]  # of an equation: itself, and what is computed on the way
 
 
-def choose_materialized(program: Program) -> Materialization:
+def choose_materialized(program: Program, in_vectors: bool = True) -> Materialization:
     """Decide, in order, which values are stored.
 
     Besides those that are needed in memory: a value with several readers that is not cheap to
     compute again, and any value whose body would become too long. So bodies stay bounded.
+    in_vectors: does an instruction of a loop compute several numbers, as on a CPU?
     """
     materialized, readers = _needed_in_memory(program)
     operands_of: dict[Equation, frozenset] = {}  # materialized, that a value is computed from
@@ -52,6 +56,8 @@ def choose_materialized(program: Program) -> Materialization:
         if eqn.op in VIEWS:
             continue
         sources = [source(x)[0] for x in eqn.inputs]
+        if in_vectors and _is_summed_apart(eqn, bodies):
+            materialized.update(sources)
         inside = [x for x in sources if x not in materialized and is_elementwise(x)]
         outside = [x for x in sources if x in materialized or not is_elementwise(x)]
         reads = frozenset(outside).union(*(operands_of[x] for x in inside))
@@ -67,6 +73,14 @@ def choose_materialized(program: Program) -> Materialization:
             if computed_again or too_long:
                 materialized.add(eqn)
     return Materialization(materialized, bodies)
+
+
+def _is_summed_apart(eqn: Equation, bodies: dict[Equation, frozenset]) -> bool:
+    """Is it a sum in float64 of many numbers that are expensive to compute?"""
+    if not summed_in_float64(eqn) or eqn.inputs[0].size < _LARGE_SUM:
+        return False
+    summand = source(eqn.inputs[0])[0]
+    return any(map(is_expensive, bodies.get(summand, ())))
 
 
 def _needed_in_memory(program: Program) -> tuple[set[Equation], dict[Equation, set]]:

@@ -24,8 +24,8 @@ import numpy as np
 from ..cpu.pointers import DTYPES
 from .array_kernels import ArrayKernel
 from .cache import load_or_compile
-from .codegen import LoopKernel, summed_in_float64
-from .loops import REDUCTIONS
+from .codegen import LoopKernel
+from .loops import REDUCTIONS, summed_in_float64
 from .memory import aligned_size
 from .program import Equation
 from .step_kernels import MachineCall

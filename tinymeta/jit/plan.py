@@ -9,9 +9,9 @@ import numpy as np
 
 from ..cpu import window_blocks
 from ..cpu.gemm import workspace_size as product_workspace
-from .codegen import summed_in_float64
 from .fuse import Step, fuse
 from .legalize import with_legal_layouts
+from .loops import summed_in_float64
 from .materialize import choose_materialized
 from .memory import Lifetimes, plan_memory
 from .program import Equation, Program
@@ -22,12 +22,14 @@ class ExecutionPlan:
     """A program in steps, with its memory map.
 
     program: with legal layouts. materialized: the values that are stored. steps, memory: see
-    fuse.py and memory.py.
+    fuse.py and memory.py. in_vectors: see materialize.py.
     """
+
+    in_vectors = True
 
     def __init__(self, program: Program):
         self.program = with_legal_layouts(program)
-        choice = choose_materialized(self.program)
+        choice = choose_materialized(self.program, self.in_vectors)
         self.materialized = choice.materialized
         self.steps = self.arranged(fuse(self.program, choice))
         sizes = {k: self.workspace_bytes(k) for k in range(len(self.steps))}

@@ -49,7 +49,9 @@ class Traced:
 
     def __init__(self, f: Callable, args: tuple, kwargs: dict):
         self.inputs: dict[tuple, Equation] = {}
-        self.constants: dict[int, tuple[Equation, Any]] = {}  # by id of the captured array
+        self.constants: dict[
+            int, tuple[Equation, Any, np.ndarray]
+        ] = {}  # by id of the captured array
         self.equations: set[Equation] = set()
         self.primitives: set[Primitive] = set()
 
@@ -121,14 +123,31 @@ class Traced:
                 raise Unreadable(escaped_message(value))
             return value
         array = move(value, "cpu")
+        kept = _without_repetitions(array)
         if id(value) in self.constants:
-            eqn, captured = self.constants[id(value)]
-            if captured is value and _same_bytes(array, eqn.static["value"]):
+            eqn, captured, copy = self.constants[id(value)]
+            if captured is value and _same_bytes(kept, copy):
                 return eqn
-        static = {"value": contiguous_copy(array)}
-        eqn = self.record(Equation("constant", (), static, array.shape, array.dtype))
-        self.constants[id(value)] = eqn, value  # keeps it alive, so its id stays its own
+        copy = contiguous_copy(kept)
+        eqn = self.record(Equation("constant", (), {"value": copy}, kept.shape, kept.dtype))
+        if kept.shape != array.shape:
+            repeated = Equation(
+                "broadcast_to", (eqn,), {"shape": array.shape}, array.shape, eqn.dtype
+            )
+            eqn = self.record(repeated)
+        self.constants[id(value)] = eqn, value, copy  # keeps it alive, so its id stays its own
         return eqn
+
+
+def _without_repetitions(array: np.ndarray) -> np.ndarray:
+    """Of a large view, each element once: axes along which it repeats them have size 1.
+
+    A bias beside a thousand examples is a constant of its own size, and a loop that reads it waits
+    for no memory.
+    """
+    if array.size <= SMALL:
+        return array
+    return array[tuple(slice(None if step else 1) for step in array.strides)]
 
 
 def contiguous_copy(array: np.ndarray) -> np.ndarray:

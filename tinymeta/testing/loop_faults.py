@@ -83,6 +83,11 @@ def _(right):
     return kernel_text
 
 
+@fault("codegen", "a maximum that is kept in a register begins with 0", codegen, "total_of")
+def _(right):
+    return lambda root, element: right(root, f"{root.dtype}(0)" if root.op == "max" else element)
+
+
 @fault("codegen", "a result moves along an axis that is summed", codegen, "result_strides")
 def _(right):
     def result_strides(root, space):
