@@ -28,6 +28,7 @@ import numpy as np
 
 from .program import Builder, Equation, Program, rewrite
 from .rewrites import REWRITES
+from .transposed_products import products_to_turn, turned
 
 _COMPARED = 4096  # elements; constants up to this size are merged if they are equal
 
@@ -37,9 +38,14 @@ def simplify(program: Program) -> Program:
     simplifier = Simplifier()
 
     def rule(eqn: Equation, inputs: tuple) -> Equation:
+        if eqn in to_turn:
+            return turned(simplifier, inputs[0], eqn)
         return simplifier.build(eqn.op, inputs, eqn.static, eqn)
 
-    return rewrite(program, rule)
+    to_turn: set[Equation] = set()
+    simplified = rewrite(program, rule)
+    to_turn = products_to_turn(simplified)
+    return rewrite(simplified, rule) if to_turn else simplified
 
 
 class Simplifier(Builder):
