@@ -165,8 +165,15 @@ def _elementwise_rule(op: str) -> _Rule:
 
 
 def _matmul(simplifier: "Simplifier", inputs: tuple, static: dict, like: _Maybe) -> _Maybe:
-    """x y^T is (y x^T)^T, if x is a transpose, too, or if the product has few columns."""
+    """A column by a row is elementwise, which loops compute with all that is around it.
+
+    x y^T is (y x^T)^T, if x is a transpose, too, or if the product has few columns.
+    """
     x, y = inputs
+    if x.shape[-1] == 1 and x.dtype.kind == "f":
+        shape = {"shape": (*x.shape[:-1], y.shape[-1])}
+        repeated = [simplifier.build("broadcast_to", (operand,), shape, like) for operand in inputs]
+        return simplifier.build("mul", tuple(repeated), {}, like)
     narrow = y.shape[-1] < _NARROW <= x.shape[-2]
     if not is_matrix_transpose(y) or not (is_matrix_transpose(x) or narrow):
         return None
