@@ -121,6 +121,16 @@ def test_no_loop_of_a_meta_gradient_reads_a_product_column_by_column():
     assert turned and readers == {"matmul"}
 
 
+@pytest.mark.parametrize("tasks", [(), (2,), (2, 3)])
+def test_a_column_by_a_row_is_part_of_the_loop_around_it(tasks):
+    x, y = rng.normal(size=(*tasks, 4, 1)), rng.normal(size=(*tasks, 1, 5))
+    found = simplify(traced(lambda x, y: tm.exp(x @ y), x, y))
+    assert operations(found) == ["broadcast_to", "broadcast_to", "mul", "exp"]
+    replay = Replay(found)
+    assert len(replay.steps) == 1 and replay.kinds == ["loops"]
+    np.testing.assert_allclose(replay([x, y])[0], np.exp(x @ y))
+
+
 def test_checkpointed_equations_are_not_merged_with_others():
     def f(x, kept=lambda f: f):
         return tm.value_and_grad(lambda x: kept(lambda x: tm.exp(tm.exp(x)))(x).sum())(x)
