@@ -3,8 +3,6 @@
 Each function takes the right function and returns the wrong one (planting.py).
 """
 
-import numpy as np
-
 from ..core import strides as strides_of
 from ..jit import array_kernels, chunks, memory, replay, step_kernels, threads, work_buffers
 from .planting import fault
