@@ -32,7 +32,7 @@ In reading order, with their lines:
     program.py 233     Equation, Program, Builder;  then internal.py 24, trace.py 193
                        and scalar.py 130
     origin.py 105      order, scope and rule of an equation, and what it descends from
-    lower.py 187       and simplify.py 87: Program -> Program;  its rules: rewrites.py 202,
+    lower.py 187       and simplify.py 94: Program -> Program;  its rules: rewrites.py 202,
                        joins.py 99, cuts.py 122, transposed_products.py 53
     window_rows.py 167  products in blocks;  then views.py 106, legalize.py 88
     loops.py 86        what a loop can compute;  then materialize.py 111, fuse.py 130

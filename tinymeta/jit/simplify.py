@@ -35,6 +35,16 @@ _COMPARED = 4096  # elements; constants up to this size are merged if they are e
 
 def simplify(program: Program) -> Program:
     """The program without repeated, trivial and unused equations."""
+    simplified = _built_anew(program, set())
+    to_turn = products_to_turn(simplified)
+    return _built_anew(simplified, to_turn) if to_turn else simplified
+
+
+def _built_anew(program: Program, to_turn: set[Equation]) -> Program:
+    """The program of a new Simplifier: its equations are numbered, and so run, in the same order.
+
+    to_turn: transposes of products, to be computed turned.
+    """
     simplifier = Simplifier()
 
     def rule(eqn: Equation, inputs: tuple) -> Equation:
@@ -42,10 +52,7 @@ def simplify(program: Program) -> Program:
             return turned(simplifier, inputs[0], eqn)
         return simplifier.build(eqn.op, inputs, eqn.static, eqn)
 
-    to_turn: set[Equation] = set()
-    simplified = rewrite(program, rule)
-    to_turn = products_to_turn(simplified)
-    return rewrite(simplified, rule) if to_turn else simplified
+    return rewrite(program, rule)
 
 
 class Simplifier(Builder):
