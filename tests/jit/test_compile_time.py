@@ -104,7 +104,8 @@ def test_more_inner_steps_need_no_more_kernels():
         with without_compiling():
             return len(tm.explain(meta_grad, params, tasks).kernels)
 
-    assert kernels(12) == kernels(3) < 1.5 * kernels(1)
+    # Chunks of one task, of 12 steps, have an axis less, so some of their loops are alike.
+    assert kernels(12) <= kernels(3) < 1.5 * kernels(1)
 
 
 # ---- memory --------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from tinymeta.jit.trace import Traced
 from tinymeta.jit.views import layout_of, source
 from tinymeta.testing.interpreted import without_compiling
 
+rng = np.random.default_rng(0)
 X, W = np.ones((4, 3), np.float32), np.ones((3, 5), np.float32)
 
 
@@ -83,6 +84,51 @@ def test_constants_are_computed_while_tracing():
 def test_shorter_ways(f, expected):
     found = simple(f, X)
     assert found == expected if expected is not None else len(found) < len(operations(traced(f, X)))
+
+
+def test_a_product_that_is_read_transposed_alone_is_computed_transposed():
+    """(x^T g)^T is g^T x: what is added to w is read row after row."""
+    x, g, w = rng.normal(size=(4, 3)), rng.normal(size=(4, 5)), rng.normal(size=(5, 3))
+
+    def step(x, g, w):
+        return w + (x.T @ g).T
+
+    found = simplify(traced(step, x, g, w))
+    (product,) = [eqn for eqn in found.equations if eqn.op == "matmul"]
+    assert operations(found) == ["transpose", "matmul", "add"]
+    assert product.shape == (5, 3) and product.inputs[0].inputs[0] is found.inputs[1]
+    np.testing.assert_allclose(Replay(found)([x, g, w])[0], w + g.T @ x)
+
+
+def test_a_product_with_other_readers_is_not_computed_twice():
+    def both(x, g):
+        product = x.T @ g
+        return product, tm.exp(product.T)
+
+    assert simple(both, X, X) == ["transpose", "matmul", "transpose", "exp"]
+    assert simple(lambda x, g: (x.T @ g, (x.T @ g).T), X, X).count("matmul") == 1
+
+
+def test_no_loop_of_a_meta_gradient_reads_a_product_column_by_column():
+    """Some of its products are gradients of g @ w^T with respect to w."""
+    model = tm.nn.mlp(3, 8, 6, 2)
+    x, y = np.ones((2, 4, 5, 3), np.float32), np.ones((2, 4, 5, 2), np.float32)
+    tasks = tm.Tasks(tm.Batch(x[0], y[0]), tm.Batch(x[1], y[1]))
+    meta_grad = tm.meta.maml(model, tm.losses.mse, lr=0.1, steps=2).meta_grad
+    found = simplify(lower(traced(meta_grad, model.init(rng), tasks)))
+    turned = [eqn for eqn in found.equations if eqn.op == "transpose"]
+    readers = {eqn.op for eqn in found.equations if {*eqn.inputs} & {*turned}}
+    assert turned and readers == {"matmul"}
+
+
+@pytest.mark.parametrize("tasks", [(), (2,), (2, 3)])
+def test_a_column_by_a_row_is_part_of_the_loop_around_it(tasks):
+    x, y = rng.normal(size=(*tasks, 4, 1)), rng.normal(size=(*tasks, 1, 5))
+    found = simplify(traced(lambda x, y: tm.exp(x @ y), x, y))
+    assert operations(found) == ["broadcast_to", "broadcast_to", "mul", "exp"]
+    replay = Replay(found)
+    assert len(replay.steps) == 1 and replay.kinds == ["loops"]
+    np.testing.assert_allclose(replay([x, y])[0], np.exp(x @ y))
 
 
 def test_checkpointed_equations_are_not_merged_with_others():

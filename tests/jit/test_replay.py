@@ -33,3 +33,20 @@ def test_large_products_go_to_blas(rows, blas_threads, kind):
     assert set(replay.kinds) == {kind}
     (found,) = replay([x, y])
     np.testing.assert_allclose(found, x.T.astype(np.float64) @ y, rtol=1e-4, atol=1e-2)
+
+
+@pytest.mark.parametrize("tasks", [(), (1,), (3,)])
+@pytest.mark.parametrize("rows, count", [(2, 2), (40, 10), (37, 1300)])
+def test_one_column_of_a_transpose_is_computed_as_a_row(tasks, rows, count):
+    """Its kernel is told to compute one row, and its numbers have the bits of any other column."""
+    x = rng.normal(size=(*tasks, count, rows)).astype(np.float32)
+    y = rng.normal(size=(*tasks, count, 2)).astype(np.float32)
+    replay, both = (
+        Replay(lower(simplify(Traced(lambda x, y: x.mT @ y, (x, y), {}).program)))
+        for y in (y[..., :1], y)
+    )
+    sizes = replay.args.tolist()[4:8]
+    assert sizes[1:] == [1, rows, count] and replay.kinds == ["products"]
+    found, expected = replay([x, y[..., :1]])[0], both([x, y])[0]
+    assert found.shape == (*tasks, rows, 1)
+    assert found.tobytes() == expected[..., :1].tobytes()

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tinymeta.jit.tree_sum import LEAF, plan_subtree, tree_sum
+from tinymeta.jit.tree_sum import LEAF, SumOfRows, plan_subtree, tree_sum
 
 rng = np.random.default_rng(0)
 
@@ -52,3 +52,16 @@ def test_groups_change_no_bit():
 def test_a_sum_of_one_is_a_new_array():
     row = np.ones(3)
     assert tree_sum([row]) is not row and tree_sum([None, row, None, None]) is not row
+
+
+@pytest.mark.parametrize("count", [1, 2, 4, 16])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int64])
+def test_the_rows_of_a_table_are_added_along_the_tree(count, dtype):
+    rows = np.zeros((count, 33), dtype)
+    sum_of_rows = SumOfRows(rows)
+    for _ in range(2):
+        rows[...] = 1000 * rng.normal(size=rows.shape)
+        expected = tree_sum(list(rows.copy()))
+        total = sum_of_rows()
+        assert total.dtype == dtype and total.tobytes() == expected.tobytes()
+        assert not np.shares_memory(total, rows)

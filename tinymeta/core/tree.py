@@ -14,6 +14,7 @@ import copy
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import fields
+from itertools import islice
 from typing import Any
 
 __all__ = ["flatten", "leaves", "map", "unflatten"]
@@ -108,6 +109,8 @@ def _collect(node: Any, found: list) -> Callable[[Iterator], Any]:
         return next
     _, subtrees, rebuild = parts
     builders = [_collect(subtree, found) for subtree in subtrees]
+    if all(build is next for build in builders):  # of leaves alone, as most are: taken at once
+        return lambda leaves: rebuild(islice(leaves, len(builders)))
     return lambda leaves: rebuild([build(leaves) for build in builders])
 
 

@@ -28,22 +28,22 @@ arena          the block of memory in which all values of one call lie (memory.p
 kernel args    the int64s that a kernel is called with: places in the arena, sizes, strides.
 
 In reading order, with their lines:
-    signatures.py 202  jit itself;  then compile.py 108: the passes in order
+    signatures.py 209  jit itself;  then compile.py 108: the passes in order
     program.py 233     Equation, Program, Builder;  then internal.py 24, trace.py 212
                        and scalar.py 130
     origin.py 105      order, scope and rule of an equation, and what it descends from
-    lower.py 187       and simplify.py 81: Program -> Program;  its rules: rewrites.py 196,
-                       joins.py 99, cuts.py 122
+    lower.py 187       and simplify.py 94: Program -> Program;  its rules: rewrites.py 202,
+                       joins.py 99, cuts.py 122, transposed_products.py 53
     window_rows.py 167  products in blocks;  then views.py 106, legalize.py 88
     loops.py 93        what a loop can compute;  then materialize.py 125, fuse.py 130
     loop_body.py 109   and codegen.py 226, store_text.py 46, operand_pointer.py 67: a loop as text
-    array_kernels.py 169  windows, indices, argmax as source text;  then cache.py 139
+    array_kernels.py 169  windows, indices, argmax as source text;  then cache.py 140
     memory.py 243      sliding.py 78, plan.py 69: a place for each value
     replay.py 250      a call;  arena.py 94, outside.py 66: its memory
     pieces.py 197      a large step for several threads;  then stretches.py 94
-    step_kernels.py 249  what runs a step;  then fixed_kernels.py 152, machine.py 170
+    step_kernels.py 251  what runs a step;  then fixed_kernels.py 152, machine.py 170
     task_roles.py 247  what depends on one task alone;  then split.py 171, chunk_count.py 64
-    chunks.py 236      runs them;  then tree_sum.py 118, work_buffers.py 170, call_arrays.py 81
+    chunks.py 236      runs them;  then tree_sum.py 137, work_buffers.py 172, call_arrays.py 81
     job_tables.py 240  the chunks as numbers
     threads.py 159     workers
     explained.py 237   shows all of it;  then described.py 160, story.py 127, listing.py 88

@@ -16,6 +16,7 @@ from ..core.primitive import registry
 from .cuts import slice_rule
 from .joins import concatenate_rule, sum_of_pads
 from .program import Equation
+from .transposed_products import is_matrix_transpose
 
 if TYPE_CHECKING:
     from .simplify import Simplifier
@@ -164,14 +165,19 @@ def _elementwise_rule(op: str) -> _Rule:
 
 
 def _matmul(simplifier: "Simplifier", inputs: tuple, static: dict, like: _Maybe) -> _Maybe:
-    """x y^T is (y x^T)^T, if x is a transpose, too, or if the product has few columns."""
+    """A column by a row is elementwise, which loops compute with all that is around it.
+
+    x y^T is (y x^T)^T, if x is a transpose, too, or if the product has few columns.
+    """
     x, y = inputs
-    swap = {"axes": (*range(x.ndim - 2), x.ndim - 1, x.ndim - 2)}
-    x_is_transposed = x.op == "transpose" and x.static == swap
-    y_is_transposed = y.op == "transpose" and y.static == swap
+    if x.shape[-1] == 1 and x.dtype.kind == "f":
+        shape = {"shape": (*x.shape[:-1], y.shape[-1])}
+        repeated = [simplifier.build("broadcast_to", (operand,), shape, like) for operand in inputs]
+        return simplifier.build("mul", tuple(repeated), {}, like)
     narrow = y.shape[-1] < _NARROW <= x.shape[-2]
-    if not y_is_transposed or not (x_is_transposed or narrow):
+    if not is_matrix_transpose(y) or not (is_matrix_transpose(x) or narrow):
         return None
+    swap = y.static
     x_t = simplifier.build("transpose", (x,), swap, like)
     product = simplifier.build("matmul", (y.inputs[0], x_t), {}, like)
     return simplifier.build("transpose", (product,), swap, like)

@@ -54,8 +54,8 @@ def jit(f: Callable) -> Callable:
         if state.interpreter is not None:
             return f(*args, **kwargs)
         cache.forget_outdated()
-        key, leaves = _key_and_leaves(args, kwargs)
-        if any(type(x) is Tensor and x.serial for x in leaves):
+        key, leaves, is_tracked = _key_and_leaves(args, kwargs)
+        if is_tracked:
             return f(*args, **kwargs)
         try:
             program = cache.programs.get(key) or cache.find_or_compile(key, args, kwargs, leaves)
@@ -69,7 +69,7 @@ def jit(f: Callable) -> Callable:
     def prepare(*args, **kwargs):
         """Compile for arguments like these."""
         cache.forget_outdated()
-        key, leaves = _key_and_leaves(args, kwargs)
+        key, leaves, _ = _key_and_leaves(args, kwargs)
         cache.find_or_compile(key, args, kwargs, leaves)
 
     wrapped.programs = cache.programs  # type: ignore[attr-defined]
@@ -127,8 +127,8 @@ class _ProgramCache:
 # ---- signatures ---------------------------------------------------------------------------------
 
 
-def _key_and_leaves(args: tuple, kwargs: dict) -> tuple[tuple, list]:
-    """(signature, device, its products and world; leaves of the arguments).
+def _key_and_leaves(args: tuple, kwargs: dict) -> tuple[tuple, list, bool]:
+    """((signature, device, its products and world), leaves of the arguments, is one tracked?)
 
     A signature is what a program is compiled for: each inner node of the tree, before its children,
     and of each leaf its `_leaf_signature`. Arrays of other libraries are Tensors among the leaves.
@@ -136,21 +136,27 @@ def _key_and_leaves(args: tuple, kwargs: dict) -> tuple[tuple, list]:
     """
     leaves: list = []
     signature: list = []
+    serials = 0  # of the tensors, or-ed: not 0 if one is being differentiated
     nodes: list[Any] = [kwargs, args]  # still to visit, the next one last
     while nodes:
         node = nodes.pop()
         kind = type(node)
-        if kind is Tensor or kind is np.ndarray:
-            array = node.value if kind is Tensor else node
-            signature.append((array.shape, array.dtype))
+        if kind is Tensor:
+            serials |= node.serial
+            signature.append((node.value.shape, node.value.dtype))
             leaves.append(node)
-        elif kind is list or isinstance(node, tuple):
-            signature.append((kind, len(node)))
-            nodes += node[::-1]
+        elif kind is np.ndarray:
+            signature.append((node.shape, node.dtype))
+            leaves.append(node)
         elif kind is dict:
             keys = tree.sorted_keys(node)
             signature.append((dict, *keys))
             nodes += [node[key] for key in reversed(keys)]
+        elif kind is list or isinstance(node, tuple):
+            signature.append((kind, len(node)))
+            nodes += node[::-1]
+        elif node is None:
+            signature.append((None,))
         elif parts := tree.children(node):
             labels, subtrees, _ = parts
             signature.append((kind, *labels))
@@ -158,9 +164,10 @@ def _key_and_leaves(args: tuple, kwargs: dict) -> tuple[tuple, list]:
             nodes += reversed(subtrees)
         else:
             leaf = as_own_array(node)
+            serials |= leaf.serial if type(leaf) is Tensor else 0
             signature.append(_leaf_signature(leaf))
             leaves.append(leaf)
-    return (tuple(signature), state.device, state.products, current()), leaves
+    return (tuple(signature), state.device, state.products, current()), leaves, bool(serials)
 
 
 def _leaf_signature(leaf: Any) -> tuple:

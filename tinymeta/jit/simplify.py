@@ -28,15 +28,28 @@ import numpy as np
 
 from .program import Builder, Equation, Program, rewrite
 from .rewrites import REWRITES
+from .transposed_products import products_to_turn, turned
 
 _COMPARED = 4096  # elements; constants up to this size are merged if they are equal
 
 
 def simplify(program: Program) -> Program:
     """The program without repeated, trivial and unused equations."""
+    simplified = _built_anew(program, set())
+    to_turn = products_to_turn(simplified)
+    return _built_anew(simplified, to_turn) if to_turn else simplified
+
+
+def _built_anew(program: Program, to_turn: set[Equation]) -> Program:
+    """The program of a new Simplifier: its equations are numbered, and so run, in the same order.
+
+    to_turn: transposes of products, to be computed turned.
+    """
     simplifier = Simplifier()
 
     def rule(eqn: Equation, inputs: tuple) -> Equation:
+        if eqn in to_turn:
+            return turned(simplifier, inputs[0], eqn)
         return simplifier.build(eqn.op, inputs, eqn.static, eqn)
 
     return rewrite(program, rule)

@@ -12,8 +12,7 @@ of the arena.
     anything else                  its eager kernel, on views of the arena
 
 What else there is: operations of the user's own, which are Python; floats of 16 and of more than 64
-bits; floats that become integers, of which C leaves open what happens to those that do not fit;
-products of float64, which are BLAS's.
+bits; floats that become integers, where C leaves some open; products of float64, which are BLAS's.
 
 Invariant: with blas_threads = 0 a float32 product never needs Python, so chunks of a split program
 can run without Python's lock.
@@ -132,6 +131,9 @@ def product_args(
         tasks, begins = end - first, (first * m * n, first * x_t, first * y_t)
     places = [byte_of(v, address) + 4 * begin for v, begin in zip((eqn, x, y), begins)]
     sizes, strides = (tasks, m, n, count), (x_t, x_m, x_k, y_t, y_k, y_n)
+    if n == 1 < m and x_m == 1:  # a^T y is a row, y^T a: in vectors, each sum in the same order
+        places = [places[0], places[2], places[1]]
+        sizes, strides = (tasks, 1, m, count), (y_t, y_n, y_k, x_t, x_k, x_m)
     return [*places, workspace, *sizes, *strides, fixed_kernels.product.address]
 
 

@@ -21,6 +21,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..cpu.pointers import DTYPES
+from . import machine
 from .cache import load_or_compile
 
 LEAF = -1  # stands for the sums that a leaf has just made; all others are in numbered slots
@@ -86,13 +87,31 @@ def tree_sum(parts: Sequence[np.ndarray | None]) -> np.ndarray:
     return total.copy() if any(total is part for part in parts) else total
 
 
-def tree_sum_of_rows(rows: np.ndarray) -> np.ndarray:
-    """The `tree_sum` of rows (n, ..), n a power of two: a level at a time, not a pair."""
-    level = rows
-    with np.errstate(all="ignore"):
-        while len(level) > 1:
-            level = np.add(level[::2], level[1::2])
-    return level[0].copy() if level is rows else level[0]
+class SumOfRows:
+    """The `tree_sum` of a table (n, ..), n a power of two: without Python, within the table.
+
+    Called after each time that the rows have been written; returns a new array.
+    """
+
+    def __init__(self, rows: np.ndarray):
+        self.rows = rows
+        pairs = [
+            (first, first + distance)
+            for distance in (2**level for level in range(len(rows).bit_length() - 1))
+            for first in range(0, len(rows), 2 * distance)
+        ]
+        size, row_bytes = rows[0].size, rows[0].nbytes
+        self.args = np.array([(a * row_bytes, b * row_bytes, size) for a, b in pairs], np.int64)
+        kernel = merge_kernel(rows.dtype, added=True) if pairs else 0
+        self.kernels = np.full(len(pairs), kernel, np.int64)
+        self.args_addresses = self.args.ctypes.data + self.args.itemsize * 3 * np.arange(len(pairs))
+        self.address = rows.ctypes.data
+
+    def __call__(self) -> np.ndarray:
+        """The sum of the rows, which are no more what they were."""
+        count = len(self.kernels)
+        machine.run_kernels(self.kernels, self.args_addresses, self.address, 0, count)
+        return self.rows[0].copy()
 
 
 def _added(a: np.ndarray | None, b: np.ndarray | None) -> np.ndarray | None:

@@ -28,7 +28,7 @@ from .program import Equation
 from .replay import Replay
 from .split import Split
 from .stretches import Counters
-from .tree_sum import SubtreePlan, plan_subtree, tree_sum, tree_sum_of_rows
+from .tree_sum import SubtreePlan, SumOfRows, plan_subtree, tree_sum
 
 
 class SumTable(NamedTuple):
@@ -37,6 +37,7 @@ class SumTable(NamedTuple):
     rows: np.ndarray  # (groups, elements of all results)
     results: list[Equation]
     edges: list[int]  # result k has the columns edges[k] to edges[k + 1]
+    sum_of_rows: SumOfRows | None  # None: this rank has no group
 
     @property
     def row_bytes(self) -> int:
@@ -89,7 +90,8 @@ class WorkBuffers(Counters):
     def _sum_table(self, dtype: np.dtype) -> SumTable:
         results = [y for y in self.split.reduced if y.dtype == dtype]
         edges = [0, *itertools.accumulate(y.size for y in results)]
-        return SumTable(np.empty((self.count, edges[-1]), dtype), results, edges)
+        rows = np.empty((self.count, edges[-1]), dtype)
+        return SumTable(rows, results, edges, SumOfRows(rows) if self.count else None)
 
     def chunks_of(self, g: int) -> range:
         """The chunks of a group, empty ones among them."""
@@ -147,11 +149,11 @@ class WorkBuffers(Counters):
             firsts = [self.tasks_of(rank)[0] for rank in range(self.world.size)]
             for array in found.values():
                 join_ranks(self.world, array, firsts, self.split.tasks)
-        for rows, results, edges in self.sums:
+        for rows, results, edges, sum_of_rows in self.sums:
             if self.world.size > 1:
                 total = self.world.total(rows, self.present)
-            elif all(self.present):
-                total = tree_sum_of_rows(rows)
+            elif sum_of_rows and all(self.present):
+                total = sum_of_rows()
             else:
                 total = tree_sum([row if here else None for row, here in zip(rows, self.present)])
             for y, begin, end in zip(results, edges, edges[1:]):

@@ -33,9 +33,9 @@ def _(right):
 @fault("signatures", "the dtype is no part of the signature", signatures, "_key_and_leaves")
 def _(right):
     def key_and_leaves(args, kwargs):
-        (signature, *where), leaves = right(args, kwargs)
+        (signature, *where), *leaves = right(args, kwargs)
         without = [part[:1] if isinstance(part[-1], np.dtype) else part for part in signature]
-        return (tuple(without), *where), leaves
+        return (tuple(without), *where), *leaves
 
     return key_and_leaves
 

@@ -3,8 +3,6 @@
 Each function takes the right function and returns the wrong one (planting.py).
 """
 
-import numpy as np
-
 from ..core import strides as strides_of
 from ..jit import array_kernels, chunks, memory, replay, step_kernels, threads, work_buffers
 from .planting import fault
@@ -190,9 +188,18 @@ def _(right):
     return plan_subtree
 
 
-@fault("tree sum", "the sums of the last group are left out", work_buffers, "tree_sum_of_rows")
+@fault("tree sum", "the sums of the last group are left out", work_buffers, "SumOfRows")
 def _(right):
-    return lambda rows: right(np.concatenate([rows[:-1], np.zeros_like(rows[-1:])]))
+    def sum_of_rows(rows):
+        found = right(rows)
+
+        def call():
+            rows[-1:] = 0
+            return found()
+
+        return call
+
+    return sum_of_rows
 
 
 # ---- work buffers --------------------------------------------------------------------------------
