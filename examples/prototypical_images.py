@@ -89,6 +89,7 @@ def main(args, name):
             compiled=not args.no_jit,
         )
 
+    checked = min(100, args.test_tasks)  # tasks of a validation: no more than of the test
     params = train_or_load(
         args,
         method(args.way, True),
@@ -96,7 +97,7 @@ def main(args, name):
         rngs,
         name=name,
         evaluate=lambda params: score(
-            params, validation, validation_rng, *of_validation(validation), 100
+            params, validation, validation_rng, *of_validation(validation), checked
         ),
     )
 
