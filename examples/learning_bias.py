@@ -198,7 +198,7 @@ def changed(x, change: str, size: float):
 
 def pretrained(net, train, args, init_rng, train_rng):
     """A classifier of all training characters; then a fresh head for `way` classes."""
-    whole = tm.nn.Sequential(*net.layers[:-1], tm.nn.Dense(32, len(train)))
+    whole = tm.nn.Sequential(*net.layers[:-1], tm.nn.Dense(args.filters, len(train)))
 
     def loss(params, batch):
         return tm.losses.cross_entropy(whole(params, batch.x), batch.y)

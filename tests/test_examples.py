@@ -93,6 +93,8 @@ def test_a_short_run_ends_with_a_result_line_and_keeps_its_curve(example, tmp_pa
         "8",
         "--test-tasks",
         "10",
+        "--validation-tasks",
+        "10",
         "--glyph-alphabets",
         "5",
     ]
@@ -141,6 +143,9 @@ def test_a_run_that_diverges_says_so(example, no_pictures, tmp_path):
     assert "error: train: a parameter is no longer a number" in done.stderr.splitlines()[-1]
 
 
+SMALL = ["--filters", "4", "--way", "3", "--validation-tasks", "10"]
+
+
 @pytest.mark.examples
 @pytest.mark.parametrize(
     "name, method",
@@ -157,11 +162,7 @@ def test_every_method_learns_a_few_steps(name, method, example, tmp_path, reques
     if (name, method) not in (("maml_sinusoid", "maml"), ("maml_images", "anil")):
         request.getfixturevalue("no_pictures")  # the others' are drawn by the same lines
     flags = ["--iterations", "2", "--steps", "2", "--tasks", "3", "--test-tasks", "10", "--no-jit"]
-    flags += (
-        ["--filters", "4", "--way", "3", "--validation-tasks", "10"]
-        if name == "maml_images"
-        else []
-    )
+    flags += SMALL if name == "maml_images" else []
     done = example(name, *flags, "--method", method, out=tmp_path)
     assert done.returncode == 0 and "result: " in done.stdout, done.stderr
     assert (tmp_path / f"{method}_{name[5:]}.csv".replace("_images", "_glyphs")).exists()
@@ -277,9 +278,7 @@ TINY = ["--iterations", "4", "--tasks", "3", "--test-tasks", "10", "--no-jit"]
 
 @pytest.mark.examples
 def test_a_saved_run_is_evaluated_with_its_own_flags(example, no_pictures, tmp_path):
-    done = example(
-        "maml_images", *TINY, *"--filters 4 --way 3 --validation-tasks 10".split(), out=tmp_path
-    )
+    done = example("maml_images", *TINY, *SMALL, out=tmp_path)
     again = example(
         "maml_images",
         "--evaluate",
