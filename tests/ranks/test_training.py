@@ -70,7 +70,7 @@ METHODS = {  # a method, and a function that makes its batch
     ),
     "meta-sgd": (tm.meta.meta_sgd(SMALL, MSE, **RATE), lambda: waves_of(points=100)),
     "reptile": (tm.meta.reptile(SMALL, MSE, **RATE, steps=2), lambda: waves_of(points=200)),
-    "imaml": (tm.meta.imaml(SMALL, MSE, **RATE, steps=1, cg_steps=2), lambda: waves_of(points=100)),
+    "imaml": (tm.meta.imaml(SMALL, MSE, **RATE, steps=2, cg_steps=2), lambda: waves_of(points=100)),
     "anil": (tm.meta.anil(SMALL, MSE, **RATE), lambda: waves_of(points=200)),
     "maml++": (tm.meta.maml_plus(SMALL, MSE, **RATE, steps=2), weighted),
     "learned optimizer": (tm.meta.learned_optimizer(objective, steps=3, hidden=8), quadratics),
