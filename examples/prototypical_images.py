@@ -89,7 +89,6 @@ def main(args, name):
             compiled=not args.no_jit,
         )
 
-    checked = min(100, args.test_tasks)  # tasks of a validation: no more than of the test
     params = train_or_load(
         args,
         method(args.way, True),
@@ -97,7 +96,7 @@ def main(args, name):
         rngs,
         name=name,
         evaluate=lambda params: score(
-            params, validation, validation_rng, *of_validation(validation), checked
+            params, validation, validation_rng, *of_validation(validation), 100
         ),
     )
 

@@ -84,14 +84,13 @@ def main(args, name):
         return tm.meta.evaluate(method, params, draw, tasks=tasks, compiled=not args.no_jit)
 
     draw = sampler(train, train_rng)
-    checked = min(100, args.test_tasks)  # tasks of a validation: no more than of the test
     params = train_or_load(
         args,
         method,
         lambda k: draw(args.tasks),
         rngs,
         name=name,
-        evaluate=lambda params: score(params, validation, validation_rng, checked),
+        evaluate=lambda params: score(params, validation, validation_rng, 100),
     )
     what = f"{args.way}-way {args.shot}-shot test accuracy on {args.data}"
     print_result(what, score(params, test, test_rng, args.test_tasks), args.seed, start)

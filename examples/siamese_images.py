@@ -96,9 +96,9 @@ def main(args, name):
 
     def score(params):
         frozen_method, _, params = frozen(params)
-        sample = tasks(validation, validation_rng, args.way)
-        checked = min(100, args.test_tasks)  # no more than in the test
-        return tm.meta.evaluate(frozen_method, params, sample, tasks=checked)
+        return tm.meta.evaluate(
+            frozen_method, params, tasks(validation, validation_rng, args.way), tasks=100
+        )
 
     params = train_or_load(
         args, method, sample, rngs, name=name, evaluate=score, measure=f"{args.way}-way accuracy"

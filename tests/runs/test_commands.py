@@ -196,7 +196,7 @@ def test_a_training_that_is_stopped_says_how_to_go_on(run, no_pictures, tmp_path
     episodes = tm.data.episodes
 
     def interrupted(*args, **options):
-        if next(draws) == 5:  # validations draw, too
+        if next(draws) == 9:  # validations draw, too
             raise KeyboardInterrupt
         return episodes(*args, **options)
 

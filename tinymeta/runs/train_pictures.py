@@ -46,14 +46,13 @@ def main(args: argparse.Namespace, name: str) -> None:
         draw = sampler(classes, rng, way, args.shot)
         return tm.meta.evaluate(asked(way), trained.ready(params, moments), draw, tasks=tasks)
 
-    checked = min(100, args.test_tasks)  # tasks of a validation: no more than of the test
     params = train_or_load(
         args,
         trained.training,
         with_step_weights(args, lambda k: _as_trained(args.method, draw(args.tasks))),
         rngs,
         name=name,
-        evaluate=lambda params: score(params, split.validation, validation_rng, checked),
+        evaluate=lambda params: score(params, split.validation, validation_rng, 100),
         kept=lambda params: trained.ready(params, moments),
         facts=looked,
     )
