@@ -144,7 +144,7 @@ def glyphs(args, rngs):
     init_rng, train_rng, _, test_rng = rngs
     source = tm.data.Glyphs(seed=0)
     train, test = source.characters(30), source.characters(15, first=35)
-    net = tm.nn.conv4(args.way, filters=32)
+    net = tm.nn.conv4(args.way, filters=args.filters)
     lr = tm.meta.rates_except_norm(net.init(np.random.default_rng(0)), 0.5)
     maml = tm.meta.maml(net, lr=lr, test_steps=3)
     params = {
@@ -198,7 +198,7 @@ def changed(x, change: str, size: float):
 
 def pretrained(net, train, args, init_rng, train_rng):
     """A classifier of all training characters; then a fresh head for `way` classes."""
-    whole = tm.nn.Sequential(*net.layers[:-1], tm.nn.Dense(32, len(train)))
+    whole = tm.nn.Sequential(*net.layers[:-1], tm.nn.Dense(args.filters, len(train)))
 
     def loss(params, batch):
         return tm.losses.cross_entropy(whole(params, batch.x), batch.y)
@@ -225,11 +225,13 @@ if __name__ == "__main__":
         "--work", choices=("sinusoid", "glyphs", "both"), default="both", help="what is learned"
     )
     p.add_argument("--glyph-iterations", type=int, default=800, help="updates on glyphs")
+    p.add_argument("--filters", type=int, default=32, help="of each convolution, on glyphs")
     p.add_argument("--test-tasks", type=int, default=200, help="tasks of the test")
     args = parse_flags(
         p,
         ("way", "work", "sinusoid".__ne__),
         ("iterations", "work", "glyphs".__ne__),
         ("glyph_iterations", "work", "sinusoid".__ne__),
+        ("filters", "work", "sinusoid".__ne__),
     )
     run_example(main, args, "learning_bias")

@@ -104,14 +104,14 @@ def main(args, name):
         args, method, sample, rngs, name=name, evaluate=score, measure=f"{args.way}-way accuracy"
     )
     frozen_method, model, params = frozen(params)
-    known_pairs = draw(validation, validation_rng, 10000)
+    known_pairs = draw(validation, validation_rng, args.test_pairs)
     known_distances = pair_distances(model, params, known_pairs)
     threshold = best_threshold(known_distances, known_pairs.different)
-    test_pairs = draw(test, test_rng, 10000)
+    test_pairs = draw(test, test_rng, args.test_pairs)
     test_distances = pair_distances(model, params, test_pairs)
     accuracy = verification_accuracy(test_distances, test_pairs.different, threshold)
     print_result(
-        f"verification accuracy of 10000 test pairs at D > {threshold:.3f}:",
+        f"verification accuracy of {args.test_pairs} test pairs at D > {threshold:.3f}:",
         f"{accuracy:.4f}",
         args.seed,
         start,
@@ -200,6 +200,12 @@ if __name__ == "__main__":
         type=float,
         default=0.5,
         help="without --classes: part of the different of one alphabet",
+    )
+    p.add_argument(
+        "--test-pairs",
+        type=int,
+        default=10000,
+        help="pairs that set the threshold, and as many that test it",
     )
     p.add_argument(
         "--chunks", type=int, default=2, help="parts of the batch that run on two threads"

@@ -3,6 +3,7 @@
 import gc
 import itertools
 import os
+import sys
 
 import pytest
 from hypothesis import given
@@ -65,6 +66,17 @@ def workers_compile_alone():
         if "PYTEST_XDIST_WORKER" in os.environ:
             patch.setattr(cache, "WORTH_A_PROCESS", float("inf"))
         yield
+
+
+@pytest.fixture
+def no_pictures(monkeypatch):
+    """As where matplotlib is not installed: a picture takes longer than a tiny training."""
+    from tinymeta.runs.pictures import pyplot
+
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    pyplot.cache_clear()
+    yield
+    pyplot.cache_clear()
 
 
 @pytest.fixture

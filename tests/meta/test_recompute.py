@@ -158,16 +158,16 @@ def test_memory_and_work_are_as_the_table_says():
 
 
 def test_a_thousand_steps_would_fit_into_25_megabytes(monkeypatch):
-    """Of a net 1-64-64-1 and 4 x 200 points: a state more costs what it costs from 6 to 12."""
+    """Of a net 1-64-64-1 and 4 x 200 points: a state more costs what it costs from 6 to 8."""
     monkeypatch.setattr(recompute, "_MOST_PARTS", 8)
-    (few, _), (more, nested) = (arena(n, 4, 200, 64, remat="nested") for n in (9, 36))
-    _, sqrt = arena(36, 4, 200, 64, remat="sqrt")
-    assert segment_lengths(9, "nested") == (3, 1) and segment_lengths(36, "nested") == (6, 1)
-    of_a_state = (more - few) / (2 * 6 - 2 * 3)
+    (few, _), (more, nested) = (arena(n, 4, 200, 64, remat="nested") for n in (9, 16))
+    _, sqrt = arena(16, 4, 200, 64, remat="sqrt")
+    assert segment_lengths(9, "nested") == (3, 1) and segment_lengths(16, "nested") == (4, 1)
+    of_a_state = (more - few) / (2 * 4 - 2 * 3)
     assert of_a_state > 0
     monkeypatch.setattr(recompute, "_MOST_PARTS", 32)
     assert segment_lengths(1000, "nested") == (32, 1)
-    assert more + of_a_state * (2 * 32 - 2 * 6) < 25e6
+    assert more + of_a_state * (2 * 32 - 2 * 4) < 25e6
     assert nested < 1.5 * sqrt
 
 

@@ -17,6 +17,7 @@ _MINIMUM = {
     "steps": 0,
     "every": 0,
     "test_tasks": 2,
+    "test_pairs": 2,
     "tasks": 1,
     "validation_tasks": 2,
     "test_steps": 0,

@@ -74,6 +74,7 @@ _MAY_DIFFER = {
     "resume",
     "evaluate",
     "test_tasks",
+    "test_pairs",
     "test_steps",
     "select",
     "load",
