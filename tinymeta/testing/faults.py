@@ -18,7 +18,17 @@ from typing import Any
 from ..core.primitive import Primitive, registry
 from .cases import Case
 from .gradcheck import check_grads
-from .mutation import EXCHANGED, HISTORY, TERMS, VALUES, Mutant, cases_of, mutants, planted, shows_on
+from .mutation import (
+    EXCHANGED,
+    HISTORY,
+    TERMS,
+    VALUES,
+    Mutant,
+    cases_of,
+    mutants,
+    planted,
+    shows_on,
+)
 from .refusals import Vacuous
 
 EXAMPLES = 20  # the budget within which a fault has to be detected
