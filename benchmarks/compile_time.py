@@ -60,10 +60,8 @@ def compile_time(out: Path) -> None:
             _compile_alone(step, max(n // equations_of_a_step, 1), kind != "unrolled loop")
             for n in EQUATIONS
         ]
-        print(
-            f"{kind}: " + ", ".join(f"{n} equations {s:.2f} CPU s" for n, s in found[kind]),
-            flush=True,
-        )
+        points = ", ".join(f"{n} equations {s:.2f} CPU s" for n, s in found[kind])
+        print(f"{kind}: {points}", flush=True)
     report = {"machine": machine(), "found": found}
     write(out / "compile_time.json", json.dumps(report, indent=1) + "\n")
     if find_spec("matplotlib"):
@@ -71,7 +69,7 @@ def compile_time(out: Path) -> None:
 
 
 def _compile_alone(step: str, steps: int, gradient: bool) -> tuple[int, float]:
-    """(equations of the traced program, CPU seconds) in a process of its own with an empty cache."""
+    """(equations of the traced program, CPU seconds) in a process of its own, without a cache."""
     with tempfile.TemporaryDirectory() as folder:
         process = subprocess.run(
             [sys.executable, "-c", PROGRAM.format(step=step, steps=steps, gradient=gradient)],

@@ -8,10 +8,9 @@ import pytest
 
 import tinymeta as tm
 from tinymeta.jit import memory
-from tinymeta.testing import kernelfaults
+from tinymeta.testing import kernelfaults, planting
 from tinymeta.testing.compiled import survey
 from tinymeta.testing.passfaults import FAULTS, NotPlanted, noticed, survivors
-from tinymeta.testing.planting import fault
 
 # Those that take dozens of random steps or more, and one that is a matter of time.
 RARE = [
@@ -55,7 +54,7 @@ def test_every_fault_in_a_pass_is_noticed(fault):
 def planted_at(where, name, wrong):
     """The fault that `fault` makes, not kept among those of the compiler."""
     before = len(FAULTS)
-    fault("memory", "wrong", where, name)(lambda right: wrong)
+    planting.fault("memory", "wrong", where, name)(lambda right: wrong)
     return FAULTS.pop(before)
 
 

@@ -111,7 +111,7 @@ def _print_tables(names: list[str]) -> None:
     for name, group in groupby(alive, lambda mutant: mutant.op):
         print(f"    {name}: " + ", ".join(f"rule {m.rule} {m.fault}" for m in group), flush=True)
     if not names:
-        from . import kernelfaults, passfaults  # they take minutes: only when asked for
+        from . import kernelfaults, passfaults  # only when asked for
 
         print(f"\n{kernelfaults.table()}\n", flush=True)
         print(passfaults.table())

@@ -102,7 +102,7 @@ def check_equal_values(op: Primitive, case: Case, dtype: np.dtype, where: str) -
         edges = [x.astype(dtype) for x in grids]
         with np.errstate(all="ignore"):
             found = value(edges)
-            in_float64 = value(grids)
+            in_float64 = value([*grids])
             if where == "cpu":  # a comparison may be False on all that a strategy draws
                 same_in_any_layout(edges, found)
         what = f"in {dtype} is not what it is in float64, of infinities, NaN and zeros"

@@ -145,6 +145,7 @@ def shows_on(mutant: Mutant, case: Case) -> bool:
         return result
 
     rule = partial(op.vjps, mutant.rule) if callable(op.vjps) else op.vjps[mutant.rule]
+    assert rule is not None, f"{op.name} has no rule {mutant.rule}"
     with setting(interpreter=follow):
         result = rule(*args, **case.static)
     return _is_among(getattr(result, "value", None), with_history)
@@ -186,7 +187,7 @@ def cases_of(op: Primitive, count: int) -> list[Case]:
 
 
 def drawn(strategy: SearchStrategy, count: int, seed: int | None = None) -> list:
-    """The first examples that hypothesis draws, always the same ones; seed: which of many rounds."""
+    """The first examples that hypothesis draws, always the same; seed: which of many rounds."""
     found: list = []
 
     @settings(

@@ -36,8 +36,8 @@ def noticed(fault: Fault, examples: int = EXAMPLES) -> bool:
     """Does one of so many random steps return something wrong, with the fault in the compiler?
 
     Raises NotPlanted if there were only errors: a function that takes other parameters than the
-    right one looks like that, and would count as noticed whatever the checks compare. AttributeError
-    or KeyError if what it replaces has another name.
+    right one looks like that, and would count as noticed whatever the checks compare. Raises
+    AttributeError or KeyError if what it replaces has another name.
     """
     stopped = None
     for k in range(examples):
