@@ -16,6 +16,7 @@ from tinymeta.testing.passfaults import FAULTS, NotPlanted, noticed, survivors
 RARE = [
     "the chunks of other threads are not waited for",
     "a copy is left out",
+    "a loop is joined before what it reads is there",
     "integers do not wrap",
     "a result moves along an axis that is summed",
     "maxima of pieces are added up",
