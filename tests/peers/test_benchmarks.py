@@ -29,8 +29,9 @@ def jax():
 def small(monkeypatch):
     """The works with few tasks, filters, classes and steps.
 
-    In float64 from the start, in which results are compared: to compile a net's kernels for float32,
-    too, in which works are timed, takes longer than all else here. Sinusoids are timed in float32.
+    In float64 from the start, in which results are compared: to compile a net's kernels for
+    float32, too, in which works are timed, takes longer than all else here. Sinusoids are timed in
+    float32.
     """
     smaller = {
         "conv4": lambda: work.conv4(tasks=2, filters=8),
