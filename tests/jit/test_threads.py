@@ -29,25 +29,27 @@ MODEL = nn.Sequential(
     nn.Conv2d(1, 3, stride=2), nn.BatchNorm(3), tm.tanh, nn.GlobalAveragePooling(), nn.Dense(3, 4)
 )
 PARAMS = tm.tree.map(np.float64, MODEL.init(rng))
+# What is compiled here: a third of the kernels. Those of batch norm are compiled in test_jit.py.
+PLAIN = nn.Sequential(nn.Conv2d(1, 3, stride=2), tm.tanh, nn.GlobalAveragePooling(), nn.Dense(3, 4))
 Y = np.tile(np.arange(4), (T, 1))
 TASKS = tm.Tasks(*[tm.Batch(rng.normal(size=(T, 4, 6, 6, 1)), Y) for _ in range(2)])
 
 
-def losses(params, tasks):
-    return tm.meta.maml_loss(
-        lambda p, b: tm.losses.cross_entropy(MODEL(p, b.x), b.y), params, tasks, lr=0.1, steps=2
-    )
-
-
-def meta_step(params, tasks):
+def meta_step(params, tasks, model=MODEL):
     """A mean, its gradient, and something of each task."""
+    loss = lambda p, b: tm.losses.cross_entropy(model(p, b.x), b.y)
 
     def outer(p):
-        each = losses(p, tasks)
+        each = tm.meta.maml_loss(loss, p, tasks, lr=0.1, steps=2)
         return each.mean(), each
 
     (value, each), grads = tm.value_and_grad(outer, has_aux=True)(params)
     return value, tm.tree.map(lambda p, g: p - 0.1 * g, params, grads), each
+
+
+def plain_step(params, tasks):
+    """The same of a network without batch norm, for machine code."""
+    return meta_step(params, tasks, PLAIN)
 
 
 def lowered(f, *args):
@@ -70,41 +72,50 @@ def in_chunks(f, args, chunks, threads=1):
     return parallel, parallel(arrays(*args))
 
 
-def cast(dtype):
+def cast(dtype, f=meta_step):
     """The arguments; in float32 all equations are kernels, in float64 Python runs the products."""
-    return tm.tree.map(lambda a: a.astype(dtype) if a.dtype.kind == "f" else a, (PARAMS, TASKS))
+    params = PARAMS if f is meta_step else [PARAMS[0], *PARAMS[2:]]
+    return tm.tree.map(lambda a: a.astype(dtype) if a.dtype.kind == "f" else a, (params, TASKS))
+
+
+def compiled_if(f):
+    """Of the plain step machine code, of the other what Python interprets."""
+    return nullcontext() if f is plain_step else without_compiling()
+
+
+STEPS = [(meta_step, np.float64), (meta_step, np.float32), (plain_step, np.float32)]
 
 
 @pytest.mark.parametrize("chunks", [1, 2, 4, 8])
-@pytest.mark.parametrize("dtype, close", [(np.float64, 1e-9), (np.float32, 2e-4)])
-def test_any_chunks_give_what_all_at_once_give(chunks, dtype, close):
-    args = cast(dtype)
-    compiled = chunks == 4 and dtype is np.float32
-    with nullcontext() if compiled else without_compiling():
-        parallel, found = in_chunks(meta_step, args, chunks, threads=2)
+@pytest.mark.parametrize("step, dtype", STEPS)
+def test_any_chunks_give_what_all_at_once_give(chunks, step, dtype):
+    args, close = cast(dtype, step), 1e-9 if dtype is np.float64 else 2e-4
+    with compiled_if(step):
+        parallel, found = in_chunks(step, args, chunks, threads=2)
     assert parallel.split.tasks == T and len(parallel.split.concatenated) == 1
     assert parallel.calls_python == (dtype is np.float64)
-    expected = [y.numpy() for y in tm.tree.leaves(meta_step(*args))]
+    expected = [y.numpy() for y in tm.tree.leaves(step(*args))]
     for a, b in zip(found, expected, strict=True):
         np.testing.assert_allclose(a, b, rtol=close, atol=1e-2 * close)
 
 
 @pytest.mark.parametrize("chunks", [4, 8])
-@pytest.mark.parametrize("dtype", [np.float64, np.float32])
-def test_threads_change_no_bit(dtype, chunks):
-    args = cast(dtype)
-    with nullcontext() if dtype is np.float32 else without_compiling():
-        _, one = in_chunks(meta_step, args, chunks, threads=1)
+@pytest.mark.parametrize("step, dtype", STEPS[::2])
+def test_threads_change_no_bit(step, dtype, chunks):
+    args = cast(dtype, step)
+    found, bounds = split(lowered(step, *args)), chunk_bounds(T, chunks)
+    with compiled_if(step):
+        one = ChunkedReplay(found, 1, bounds)(arrays(*args))
         for threads in (2, 3, 4, 2, 3, 4):
-            _, several = in_chunks(meta_step, args, chunks, threads)
+            several = ChunkedReplay(found, threads, bounds)(arrays(*args))
             assert all(a.tobytes() == b.tobytes() for a, b in zip(one, several))
 
 
 def test_workers_that_are_parked_or_late_change_nothing():
     """Calls one after another, some when all workers are parked; other arguments each time."""
-    args = cast(np.float32)
-    parallel, _ = in_chunks(meta_step, args, 4, threads=3)
-    whole = Replay(lowered(meta_step, *args))
+    args = cast(np.float32, plain_step)
+    parallel, _ = in_chunks(plain_step, args, 4, threads=3)
+    whole = Replay(lowered(plain_step, *args))
     for k in range(300):
         if k % 30 == 0:
             time.sleep(0.01)
@@ -197,10 +208,11 @@ class Emptied(list):
     __bool__ = lambda self: True
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_another_thread_may_take_the_last_arena_or_buffers(dtype):
-    args = cast(dtype)
-    parallel, expected = in_chunks(meta_step, args, 2)
+@pytest.mark.parametrize("step, dtype", STEPS[::2])
+def test_another_thread_may_take_the_last_arena_or_buffers(step, dtype):
+    args = cast(dtype, step)
+    with compiled_if(step):
+        parallel, expected = in_chunks(step, args, 2)
     runs = [parallel.before, parallel.after, *parallel.chunks.values()]
     parallel.idle_buffers = Emptied()
     for run in filter(None, runs):
@@ -239,7 +251,8 @@ def test_a_call_that_finds_the_pool_busy_runs_alone():
 
 def test_an_error_in_a_chunk_is_raised_here(monkeypatch):
     program = lowered(meta_step, PARAMS, TASKS)
-    parallel = ChunkedReplay(split(program), 2, [0, T // 2, T])
+    with without_compiling():
+        parallel = ChunkedReplay(split(program), 2, [0, T // 2, T])
     for size in parallel.chunks:
         parallel.chunks[size] = lambda arrays: 1 / 0
     with pytest.raises(ZeroDivisionError):

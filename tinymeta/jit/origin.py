@@ -85,6 +85,8 @@ def inherit(new: dict["Equation", "Equation"]) -> None:
         if old is not made:
             replaced[made].append(old)
     for made, olds in replaced.items():
+        if len(olds) == 1 and made.descends == olds[0].descends:
+            continue  # a copy, as most are
         ancestors = {*made.descends}.union(*(old.descends for old in olds))
         made.descends = tuple(sorted(ancestors))
 
