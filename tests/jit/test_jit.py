@@ -109,8 +109,7 @@ FUNCTIONS = {
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_it_is_the_function(name):
     f, *args = FUNCTIONS[name]
-    # Machine code of third derivatives is that of test_jit_programs.py.
-    compiled = interpreted_jit(f) if name == "order 3" else tm.jit(f)
+    compiled = tm.jit(f)
     for _ in range(2):
         same(compiled(*args), f(*args))
     single = [
