@@ -18,6 +18,7 @@ import tinymeta as tm
 from tinymeta.core.primitive import registry
 from tinymeta.testing import faults, strategies
 from tinymeta.testing.faults import Mutant, differentiable, mutants, planted, survivors, table
+from tinymeta.testing.mutation import cases_of, shows_on
 
 # By operation, what the derivative of each rule depends on, of g, the output y and the inputs a, b:
 # the arguments whose history counts at the next order. Every rule reads g, which goes unsaid.
@@ -160,6 +161,25 @@ def test_a_history_stopped_is_missed_at_the_second_order_alone():
     with planted(Mutant("mul", 0, "b stopped")):
         assert tm.grad(tm.grad(lambda x: x * x))(3.0).item() == 1.0
     assert tm.grad(tm.grad(lambda x: x * x))(3.0).item() == 2.0
+
+
+@pytest.mark.parametrize(
+    "op, fault, shows",
+    [
+        ("mul", "zero", True),
+        ("mul", "b stopped", True),
+        ("mul", "a stopped", False),  # d(a b)/da = g b
+        ("mul", "y stopped", False),
+        ("add", "g stopped", True),  # the rule returns g itself
+        ("maximum", "a stopped", False),  # which is larger has no derivative
+        ("power", "y stopped", False),
+        ("concatenate", "g stopped", True),  # one rule for any number of inputs
+        ("concatenate", "a stopped", False),
+    ],
+)
+def test_a_history_that_nobody_reads_shows_on_no_case(op, fault, shows):
+    cases = cases_of(registry[op], 5)
+    assert any(shows_on(Mutant(op, 0, fault), case) for case in cases) == shows
 
 
 def test_the_rules_come_back_whatever_happens():

@@ -180,7 +180,7 @@ class TaskRoles:
                     if x not in self.pulled:
                         self.pulled.add(x)
                         stack.append(x)
-                elif has_task_axis(reader, x):
+                elif _has_task_axis(reader, x):
                     self.mapped[x] = None
                 else:
                     self.broadcast[x] = None
@@ -213,7 +213,7 @@ def repeats_for_tasks(eqn: Equation, tasks: int) -> bool:
     return x.ndim < eqn.ndim or x.shape[0] == 1
 
 
-def has_task_axis(eqn: Equation, x: Equation) -> bool:
+def _has_task_axis(eqn: Equation, x: Equation) -> bool:
     """Has `x`, computed from no task, the rows of `eqn`, which reads it? A chunk gets its part."""
     return bool(x.shape) and x.shape[0] == max(y.shape[0] for y in eqn.inputs if y.shape)
 

@@ -17,6 +17,7 @@ from .operands import (
     columns,
     concatenations,
     constant_powers,
+    edges,
     gathers,
     inside_one,
     pads,
@@ -26,6 +27,7 @@ from .operands import (
     slices,
     some_axes,
     transposes,
+    with_ties,
     without_ties,
 )
 
@@ -39,7 +41,10 @@ TABLE: dict[str, st.SearchStrategy] = {
     "relu": same_shape(off_kinks),
     "abs": same_shape(off_kinks),                   "sign": same_shape(tensors),
     "maximum": without_ties(),                      "minimum": without_ties(),
-    "tie_weight": same_shape(tensors, tensors),
+    "tie_weight": with_ties(),
+    **dict.fromkeys(["equal", "not_equal", "less", "less_equal"], with_ties()),
+    **dict.fromkeys(["greater", "greater_equal"], with_ties()),
+    **dict.fromkeys(["isfinite", "isinf", "isnan"], same_shape(edges)),
     "where": same_shape(bools, tensors, tensors),
     "log2": same_shape(positive),                   "log10": same_shape(positive),
     "arcsin": same_shape(inside_one),               "arccos": same_shape(inside_one),

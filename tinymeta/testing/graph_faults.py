@@ -75,7 +75,7 @@ def _(right):
 
 @fault("simplify", "a sum of repetitions is not multiplied", simplify.Simplifier, "number")
 def _(right):
-    return lambda self, value, dtype: right(self, 1, dtype)
+    return lambda self, value, dtype, like: right(self, 1, dtype, like)
 
 
 @_rule_fault("transpose", "of two transposes the order is exchanged")
@@ -166,6 +166,6 @@ def _(right):
     return lambda eqn, tasks: right(eqn, tasks) or eqn.op in ("flip", "slice", "transpose")
 
 
-@fault("split", "what has a task axis is broadcast", task_roles, "has_task_axis")
+@fault("split", "what is computed from sums over the tasks is summed", task_roles, "_LINEAR")
 def _(right):
-    return lambda eqn, x: False
+    return right | {"mul", "square", "tanh", "exp"}

@@ -10,8 +10,10 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any, NamedTuple
 
+import hypothesis
 import numpy as np
 from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis.strategies import SearchStrategy
 
 from ..core.grad import stop_gradient
 from ..core.primitive import Primitive, registry, run_eagerly
@@ -119,6 +121,40 @@ def _has_a_sum(op: Primitive, i: int) -> bool:
     return not called.isdisjoint(("add", "sub"))
 
 
+def shows_on(mutant: Mutant, case: Case) -> bool:
+    """Can the fault change anything on a case? Not if it stops what the rule has no derivative by.
+
+    Then the operation computes what it did without the fault, so every check passes again.
+    """
+    if mutant.fault not in HISTORY:
+        return True
+    outer = state.interpreter or run_eagerly
+    op = registry[mutant.op]
+    inputs = [asarray(x) for x in case.inputs]
+    y = op(*inputs, **case.static)
+    args = [asarray(np.ones(y.shape)), y, *inputs]
+    stopped = args[list(HISTORY).index(mutant.fault)].value
+    with_history = [stopped]  # and what is computed from it by operations that have rules
+
+    def follow(primitive: Primitive, values: list, static: dict) -> Any:
+        result = outer(primitive, values, static)
+        rules = primitive.vjps
+        has_rule = [True] * len(values) if callable(rules) else map(bool, rules)
+        if any(rule and _is_among(x, with_history) for rule, x in zip(has_rule, values)):
+            with_history.append(result)
+        return result
+
+    rule = partial(op.vjps, mutant.rule) if callable(op.vjps) else op.vjps[mutant.rule]
+    assert rule is not None, f"{op.name} has no rule {mutant.rule}"
+    with setting(interpreter=follow):
+        result = rule(*args, **case.static)
+    return _is_among(getattr(result, "value", None), with_history)
+
+
+def _is_among(value: Any, values: list) -> bool:
+    return any(value is x for x in values)
+
+
 @contextmanager
 def planted(mutant: Mutant) -> Iterator[Primitive]:
     """The operation, with the fault in it for a `with` block."""
@@ -147,19 +183,26 @@ def _with_fault(rules: Any, i: int, fault: str) -> Any:
 
 def cases_of(op: Primitive, count: int) -> list[Case]:
     """The first cases that hypothesis draws for an operation, always the same ones."""
-    found: list[Case] = []
+    return drawn(strategy_for(op), count)
+
+
+def drawn(strategy: SearchStrategy, count: int, seed: int | None = None) -> list:
+    """The first examples that hypothesis draws, always the same; seed: which of many rounds."""
+    found: list = []
 
     @settings(
         max_examples=count,
         phases=[Phase.generate],
-        derandomize=True,
+        derandomize=seed is None,
         database=None,
         deadline=None,
         suppress_health_check=list(HealthCheck),
     )
-    @given(strategy_for(op))
-    def collect(case):
-        found.append(case)
+    @given(strategy)
+    def collect(example):
+        found.append(example)
 
+    if seed is not None:
+        collect = hypothesis.seed(seed)(collect)
     collect()
     return found

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 
 from .arrays import bools, integers, positive, shapes, tensors
 
@@ -42,6 +43,20 @@ def same_shape(draw: st.DrawFn, *kinds: Callable) -> Case:
     """Arrays of one shape, each of its kind."""
     shape = draw(shapes())
     return Case(tuple(draw(kind(shape)) for kind in kinds), {})
+
+
+@st.composite
+def with_ties(draw: st.DrawFn) -> Case:
+    """Two arrays of one shape that are equal in some places: for comparisons."""
+    shape = draw(shapes())
+    a, b = draw(tensors(shape)), draw(tensors(shape))
+    return Case((a, np.where(draw(bools(shape)), a, b)), {})
+
+
+def edges(shape: Any) -> st.SearchStrategy:
+    """Arrays in which infinities of both signs, NaN and numbers are alike often."""
+    values = st.sampled_from([0.0, np.inf, 1.5, np.nan, -2.0, -np.inf])
+    return hnp.arrays(np.float64, shape, elements=values)
 
 
 @st.composite

@@ -7,33 +7,81 @@ fault that survives shows a step that is never drawn. The faults are those of gr
 loop_faults.py, run_faults.py and piece_faults.py.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
 from unittest.mock import patch
 
 import numpy as np
 
 from ..jit import arena, replay, work_buffers
 from . import graph_faults, loop_faults, piece_faults, run_faults  # noqa: F401  each adds its own
-from .compiled import survey
+from .compiled import check_compiled, eager_results
+from .interpreted import without_compiling
+from .mutation import drawn
 from .planting import FAULTS, Fault
+from .steps import StepCase, step_cases
 
 EXAMPLES = 400  # the budget within which a fault has to be noticed
+_AT_ONCE = 20  # steps that are drawn together; most faults show in the first few
 _GUARD = 2**24  # bytes on both sides of an arena, unused: no page of them is touched, so no memory
 
 
-def noticed(fault: Fault, examples: int = EXAMPLES, seed: int = 0) -> bool:
-    """Does one of so many random steps fail, with the fault in the compiler?"""
-    in_replay = patch.object(replay, "new_block", _guarded_block)
-    in_buffers = patch.object(work_buffers, "new_block", _guarded_block)
-    with in_replay, in_buffers, fault.planted():
-        return survey(shrink=False).round(examples, seed).error is not None
+class NotPlanted(Exception):
+    """A fault that no longer fits what it replaces, so it stops the compiler and breaks nothing."""
 
 
-def _guarded_block(size: int) -> np.ndarray:
-    """The block of an arena, with a guard on both sides.
+def noticed(fault: Fault, examples: int = EXAMPLES) -> bool:
+    """Does one of so many random steps return something wrong, with the fault in the compiler?
+
+    Raises NotPlanted if there were only errors: a function that takes other parameters than the
+    right one looks like that, and would count as noticed whatever the checks compare. Raises
+    AttributeError or KeyError if what it replaces has another name.
+    """
+    stopped = None
+    for k in range(examples):
+        case, expected = _case_and_results(k)
+        if expected is None:  # at a kink
+            continue
+        with _guarded(), without_compiling(), fault.planted():
+            try:
+                check_compiled(case, expected)
+            except AssertionError:
+                return True
+            except Exception as error:
+                stopped = error
+    if stopped is not None:
+        raise NotPlanted(f"{fault.part}: {fault.what}: {stopped!r}") from stopped
+    return False
+
+
+@cache
+def _case_and_results(k: int) -> tuple[StepCase, list | None]:
+    """The k-th random step, and what it returns eagerly: the same for all faults."""
+    case = _drawn(k // _AT_ONCE)[k % _AT_ONCE]
+    return case, eager_results(case)
+
+
+@cache
+def _drawn(block: int) -> list[StepCase]:
+    return drawn(step_cases(), _AT_ONCE, seed=block)
+
+
+@contextmanager
+def _guarded() -> Iterator[None]:
+    """Arenas of programs that are built in this block have a guard on both sides.
 
     What a fault reads or writes outside of its block makes a result wrong, as it should. It must
     not damage the memory of this process, which would end before the fault is counted.
     """
+    in_replay: Any = patch.object(replay, "new_block", _guarded_block)
+    in_buffers: Any = patch.object(work_buffers, "new_block", _guarded_block)
+    with in_replay, in_buffers:
+        yield
+
+
+def _guarded_block(size: int) -> np.ndarray:
     return arena.new_block(size + 2 * _GUARD)[_GUARD:]
 
 

@@ -7,6 +7,7 @@ them, gradients to third order, ints and bools, constants, nothing.
 """
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -74,15 +75,21 @@ class StepCase(NamedTuple):
         """The function to compile; it closes over `captured`."""
 
         def the_step(weights, number, xs):
-            values = self.values(weights["w"], weights["m"], number, xs, captured)
+            makers = self.makers(weights["w"], weights["m"], number, xs, captured)
+            kinds = {_kind(pick) for pick in tree.leaves(self.result)} | {"argument"}
+            values = {kind: makers[kind]() for kind in sorted(kinds)}
             return tree.map(lambda pick: _picked(values, pick), self.result)
 
         return the_step
 
-    def values(
+    def makers(
         self, ws: list, moments: list, number: Any, xs: list, captured: np.ndarray
-    ) -> dict[str, list]:
-        """All values that a step may return, in lists by kind."""
+    ) -> dict[str, Callable[[], list]]:
+        """By kind, what makes the values of that kind that a step may return.
+
+        Those that it does not return are not made, but for others of the same kind: most of the
+        time of a search would go into them.
+        """
         program = self.program.astype(np.dtype(ws[0].dtype))
 
         def loss(ws):
@@ -101,34 +108,51 @@ class StepCase(NamedTuple):
 
             return next_loss
 
-        losses = [loss]
-        for _ in range(self.order - 1):
-            losses.append(squared_gradient(losses[-1]))
-        found = [value_and_grad(loss, has_aux=True)(ws) for loss in losses]
-        values = list(found[0][0][1].values())
+        @cache
+        def derivatives() -> list:
+            """((loss, values), gradients) for each order."""
+            losses = [loss]
+            for _ in range(self.order - 1):
+                losses.append(squared_gradient(losses[-1]))
+            return [value_and_grad(loss, has_aux=True)(ws) for loss in losses]
+
+        def gradients() -> list:
+            return [g for _, grads in derivatives() for g in grads]
+
+        @cache
+        def sums() -> list:
+            return [ops.sum(y, 0) for y in floats if y.ndim]
+
+        values = list(loss(ws)[1].values())
         floats = [y for y in values if y.dtype.kind == "f"]
-        gradients = [g for _, grads in found for g in grads]
-        sums = [ops.sum(y, 0) for y in floats if y.ndim]
         return {
-            "argument": [*xs, *ws, *moments, number],
-            "value": values,
+            "argument": lambda: [*xs, *ws, *moments, number],
+            "value": lambda: values,
             "gradient": gradients,
-            "loss": [value for (value, _), _ in found],
-            "updated": [w - number * g for _, grads in found for w, g in zip(ws, grads)],
-            "moment": [0.9 * m + 0.1 * g for _, grads in found for m, g in zip(moments, grads)],
-            "each": [ops.sum(y, tuple(range(1, y.ndim))) for y in floats if y.ndim],
+            "loss": lambda: [value for (value, _), _ in derivatives()],
+            "updated": lambda: [
+                w - number * g for _, grads in derivatives() for w, g in zip(ws, grads)
+            ],
+            "moment": lambda: [
+                0.9 * m + 0.1 * g for _, grads in derivatives() for m, g in zip(moments, grads)
+            ],
+            "each": lambda: [ops.sum(y, tuple(range(1, y.ndim))) for y in floats if y.ndim],
             "total": sums,
-            "after": [ops.tanh(total) * number for total in sums],
-            "before": [captured * number, ops.sum(captured * number), *(ops.exp(w) for w in ws)],
-            "constant": [asarray(captured), captured, 2.5, True, "a word"],
-            "number": [number, number * 2, 1 - number],
-            "view": [v for y in [*floats, *gradients] for v in views(asarray(y))],
-            "cast": [cast_twice(y) for y in floats],
-            "joined": packed_and_cut(floats) + packed_and_cut(gradients),
-            "slices": [v for y in floats if y.ndim for v in gradient_of_slices(asarray(y))],
-            "choice": [choice for x in xs for choice in integers(asarray(x))],
-            "special": not_finite(number),
-            "extreme": [y for x in xs for y in extremes(asarray(x))],
+            "after": lambda: [ops.tanh(total) * number for total in sums()],
+            "before": lambda: [
+                captured * number,
+                ops.sum(captured * number),
+                *(ops.exp(w) for w in ws),
+            ],
+            "constant": lambda: [asarray(captured), captured, 2.5, True, "a word"],
+            "number": lambda: [number, number * 2, 1 - number],
+            "view": lambda: [v for y in [*floats, *gradients()] for v in views(asarray(y))],
+            "cast": lambda: [cast_twice(y) for y in floats],
+            "joined": lambda: packed_and_cut(floats) + packed_and_cut(gradients()),
+            "slices": lambda: [v for y in floats if y.ndim for v in gradient_of_slices(asarray(y))],
+            "choice": lambda: [choice for x in xs for choice in integers(asarray(x))],
+            "special": lambda: not_finite(number),
+            "extreme": lambda: [y for x in xs for y in extremes(asarray(x))],
         }
 
     def __str__(self) -> str:
@@ -140,6 +164,11 @@ class StepCase(NamedTuple):
 
     def __repr__(self) -> str:  # what hypothesis prints
         return str(self)
+
+
+def _kind(pick: str) -> str:
+    """Of "total 3" the kind, "total"."""
+    return pick.split()[0]
 
 
 def _picked(values: dict[str, list], pick: str) -> Any:
