@@ -56,7 +56,7 @@ def diagnosis(
         error = abs(gs[i][index] - value)
         return error if np.isfinite(error) else np.inf
 
-    def plain_error(entry: tuple) -> float:
+    def plain_error(entry: tuple[int, tuple]) -> float:
         return error_of(*entry, plain_difference(point.terms_along(us, along(*entry))))
 
     worst_error = -np.inf
