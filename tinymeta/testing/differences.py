@@ -154,7 +154,8 @@ def hidden_magnitude(terms: Callable) -> float:
 def plain_difference(terms: Callable) -> float:
     """The slope at 0 of `terms(t).sum()` by two values, with no bound on its error."""
     h = getattr(terms, "eps", EPS) ** _STEP_POWER / 4
-    return float((terms(h).sum() - terms(-h).sum()) / (2 * h))
+    after, before = at_all(terms, [h, -h])
+    return float((after.sum() - before.sum()) / (2 * h))
 
 
 class OneSidedSlopes(NamedTuple):
