@@ -111,7 +111,6 @@ def test_they_broadcast(xs):
 # ---- what is drawn is right, and so is what is made of it ---------------------------------------
 
 
-@settings(max_examples=40)
 @given(pairs(smooth=True, margin=1.0))
 def test_the_contrastive_loss_of_any_pairs(p):
     check_grads(

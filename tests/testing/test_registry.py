@@ -10,8 +10,8 @@ from tinymeta.testing import registry_test
 
 OURS = sorted(name for name, p in registry.items() if p.family != "extension")
 
-# Three cases show every fault that can be planted in a rule and twenty show
-# (`faults.survivors`), and half as many as these examples decide the derivatives.
+# Of 22 operations, three cases showed every fault in a rule that twenty show
+# (`faults.survivors`); half as many as these examples decide the derivatives.
 test_it_keeps_its_promises = registry_test(*OURS, examples=7)
 test_it_keeps_them_on_many_cases = pytest.mark.slow(registry_test(*OURS, examples=60))
 
