@@ -64,21 +64,27 @@ def scaled(rule):
 
 
 @pytest.mark.parametrize(
-    "name, place, steps",
-    [("mul", 0, 4), ("conv_weight", 0, 4), ("scatter_add", 0, 8), ("max", 0, 4), ("power", 1, 8)],
+    "name, place, steps, seed",
+    [
+        ("mul", 0, 4, 1),
+        ("conv_weight", 0, 4, 1),
+        ("scatter_add", 0, 8, 1),
+        ("max", 0, 4, 2),
+        ("power", 1, 4, 2),
+    ],
 )
-def test_a_rule_that_is_off_by_a_thousandth_is_found(name, place, steps, monkeypatch):
+def test_a_rule_that_is_off_by_a_thousandth_is_found(name, place, steps, seed, monkeypatch):
     rules = list(registry[name].vjps)
     rules[place] = scaled(rules[place])
     monkeypatch.setattr(registry[name], "vjps", tuple(rules))
-    found = survey(order=1, steps=steps).round(400, seed=1)
+    found = survey(order=1, steps=steps).round(400, seed=seed)
     assert isinstance(found.error, AssertionError) and "is wrong" in str(found.error)
     assert len(found.failure.statements) <= 4, str(found)
 
 
 def test_a_rule_that_stops_its_own_derivative_is_found_at_order_2(monkeypatch):
     monkeypatch.setattr(registry["exp"], "vjps", (lambda g, y, a: g * tm.stop_gradient(y),))
-    found = survey().round(400)
+    found = survey(order=2, steps=4).round(400, seed=1)
     assert "of order 2 is wrong" in str(found.error) and len(found.failure.statements) == 1
     # How small the array gets is hypothesis's business; that one reads it at a glance is ours.
     assert found.failure.inputs["x0"].size <= 8

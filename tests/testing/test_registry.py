@@ -2,13 +2,18 @@
 
 import re
 
+import pytest
+
 from tinymeta import ops
 from tinymeta.core.primitive import registry
 from tinymeta.testing import registry_test
 
 OURS = sorted(name for name, p in registry.items() if p.family != "extension")
 
-test_it_keeps_its_promises = registry_test(*OURS)
+# Of 22 operations, three cases showed every fault in a rule that twenty show
+# (`faults.survivors`); half as many as these examples decide the derivatives.
+test_it_keeps_its_promises = registry_test(*OURS, examples=7)
+test_it_keeps_them_on_many_cases = pytest.mark.slow(registry_test(*OURS, examples=60))
 
 
 def test_the_family_table_names_every_primitive():

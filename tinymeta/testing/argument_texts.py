@@ -5,6 +5,7 @@ have familiar names needs no row here. Which functions there are is in calls.py.
 """
 
 import functools
+from types import CodeType
 from typing import Any
 
 import numpy as np
@@ -246,9 +247,14 @@ FUNCTIONS = {"f", "fwd", "bwd", "solve", "optimality", "step", "outer_loss", "lo
 # fmt: on
 
 
+@functools.cache
+def _compiled(text: str) -> CodeType:
+    return compile(text, "<string>", "eval")
+
+
 def eval_text(text: str) -> Any:
     """The object that a text stands for, made anew."""
-    return eval(text, {"tm": tm, "np": np, "nan": float("nan"), "inf": float("inf")})
+    return eval(_compiled(text), {"tm": tm, "np": np, "nan": float("nan"), "inf": float("inf")})
 
 
 @functools.cache

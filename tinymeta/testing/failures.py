@@ -6,12 +6,13 @@ is wrong for the price of one; which one it is takes a slope for each, and only 
 
 import numpy as np
 
-from .differences import slope
+from .differences import plain_difference, slope
 from .kinks import Kink
 from .point import Arrays, Point
 from .report import Report, Row, Undecided
 
 _ENTRIES = 100  # how many are looked at, to name the worst
+_LOOKED_AT_CLOSELY = 4  # those that a plain difference finds furthest off
 
 _FAILURES: dict[str, tuple[type[AssertionError], str]] = {
     "wrong": (AssertionError, "is wrong"),
@@ -38,19 +39,30 @@ def diagnosis(
 ) -> list[str]:
     """Lines that name the entry of the gradient that is furthest off, and the kinks near.
 
-    Costs a slope for each entry, or for `_ENTRIES` random ones if there are more.
+    Costs two values for each entry, or for `_ENTRIES` random ones if there are more, and a slope
+    for each of `_LOOKED_AT_CLOSELY`.
     """
     gs = point.pullback(us)
     entries = [(i, index) for i, x in enumerate(point.xs) for index in np.ndindex(x.shape)]
     if len(entries) > _ENTRIES:
         entries = [entries[k] for k in rng.choice(len(entries), _ENTRIES, replace=False)]
-    worst_error = -np.inf
-    for i, index in entries:
+
+    def along(i: int, index: tuple) -> Arrays:
         unit = [np.zeros(x.shape) for x in point.xs]
         unit[i][index] = 1.0
-        numeric = slope(*point.value_terms(us, unit, gs))
-        error = abs(gs[i][index] - numeric.value)
-        error = error if np.isfinite(error) else np.inf
+        return unit
+
+    def error_of(i: int, index: tuple, value: float) -> float:
+        error = abs(gs[i][index] - value)
+        return error if np.isfinite(error) else np.inf
+
+    def plain_error(entry: tuple[int, tuple]) -> float:
+        return error_of(*entry, plain_difference(point.terms_along(us, along(*entry))))
+
+    worst_error = -np.inf
+    for i, index in sorted(entries, key=plain_error, reverse=True)[:_LOOKED_AT_CLOSELY]:
+        numeric = slope(*point.value_terms(us, along(i, index), gs))
+        error = error_of(i, index, numeric.value)
         if error > worst_error:
             worst_error, worst = error, (i, index, numeric)
     i, index, numeric = worst

@@ -150,14 +150,17 @@ class Point(NamedTuple):
 
     # ---- for differences ------------------------------------------------------------------------
 
+    def terms_along(self, us: Arrays, vs: Arrays) -> Callable:
+        """t -> the terms of <u, f(x + t v)>."""
+        return _Terms(self, us, vs)
+
     def value_terms(self, us: Arrays, vs: Arrays, gs: Arrays) -> tuple[Callable, float]:
         """(t -> the terms of <u, f(x + t v)>, the magnitude of the numbers rounded in it).
 
         Both y and x are rounded: x counts by its sensitivity, |x * J^T u|. `gs` is J^T u. The pair
         is what `slope` takes.
         """
-
-        terms = _Terms(self, us, vs)
+        terms = self.terms_along(us, vs)
         if self.eps > EPS:
             return terms, hidden_magnitude(terms)
         products = [np.abs(x * g).sum() for x, g in zip(self.xs, gs)]

@@ -33,8 +33,10 @@ SEEDS = st.integers(0, 2**32 - 1)
 PHASES = (Phase.explicit, Phase.reuse, Phase.generate, Phase.target, Phase.shrink)
 
 
-def registry_test(*names: Primitive | str) -> Callable:
+def registry_test(*names: Primitive | str, examples: int = 15) -> Callable:
     """A pytest test of the primitives of these names, or of all but those replaced, one by one.
+
+    examples: as of `check_primitive`.
 
     test_primitives = registry_test("cube", "my_sort")
     """
@@ -44,7 +46,7 @@ def registry_test(*names: Primitive | str) -> Callable:
 
     @pytest.mark.parametrize("name", [getattr(n, "name", n) for n in names] or present)
     def test(name: str) -> None:
-        check_primitive(name)
+        check_primitive(name, examples=examples)
 
     return test
 
