@@ -31,7 +31,7 @@ In reading order, with their lines:
     signatures.py 209  jit itself;  then compile.py 108: the passes in order
     program.py 233     Equation, Program, Builder;  then internal.py 24, trace.py 212
                        and scalar.py 130
-    origin.py 105      order, scope and rule of an equation, and what it descends from
+    origin.py 107      order, scope and rule of an equation, and what it descends from
     lower.py 187       and simplify.py 94: Program -> Program;  its rules: rewrites.py 202,
                        joins.py 99, cuts.py 122, transposed_products.py 53
     window_rows.py 167  products in blocks;  then views.py 106, legalize.py 88
