@@ -12,9 +12,10 @@ from tinymeta.testing import kernelfaults, planting
 from tinymeta.testing.compiled import survey
 from tinymeta.testing.passfaults import FAULTS, NotPlanted, noticed, survivors
 
-# Those that take dozens of random steps or more, and one that is a matter of time.
+# Those that take dozens of random steps or more, and two that are a matter of time.
 RARE = [
     "the chunks of other threads are not waited for",
+    "all calls share one block of memory",
     "a copy is left out",
     "a loop is joined before what it reads is there",
     "integers do not wrap",

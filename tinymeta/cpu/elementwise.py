@@ -48,7 +48,6 @@ _NAMES = {*FUNCTIONS, *OPERATORS.values(), "positive"} - {"where", "erf"}
 _UFUNCS: dict[str, Callable] = {name: getattr(np, name) for name in _NAMES}
 _UFUNCS |= {"where": where, "erf": erf_of_array}
 
-
 _LARGE = 2**16  # elements, from which on a compiled loop is worth it
 _IN_VECTORS = {"exp", "expm1", "log", "log1p", "tanh", "sin", "cos", "erf"}  # in a loop, of float32
 

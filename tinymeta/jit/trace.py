@@ -49,9 +49,8 @@ class Traced:
 
     def __init__(self, f: Callable, args: tuple, kwargs: dict):
         self.inputs: dict[tuple, Equation] = {}
-        self.constants: dict[
-            int, tuple[Equation, Any, np.ndarray]
-        ] = {}  # by id of the captured array
+        # By id of a captured array: its equation, the array, the copy that the program holds.
+        self.constants: dict[int, tuple[Equation, Any, np.ndarray]] = {}
         self.equations: set[Equation] = set()
         self.primitives: set[Primitive] = set()
 
@@ -131,10 +130,8 @@ class Traced:
         copy = contiguous_copy(kept)
         eqn = self.record(Equation("constant", (), {"value": copy}, kept.shape, kept.dtype))
         if kept.shape != array.shape:
-            repeated = Equation(
-                "broadcast_to", (eqn,), {"shape": array.shape}, array.shape, eqn.dtype
-            )
-            eqn = self.record(repeated)
+            shape = array.shape
+            eqn = self.record(Equation("broadcast_to", (eqn,), {"shape": shape}, shape, eqn.dtype))
         self.constants[id(value)] = eqn, value, copy  # keeps it alive, so its id stays its own
         return eqn
 

@@ -5,6 +5,8 @@ Each function takes the right function and returns the wrong one (planting.py).
 
 import sys
 
+import numpy as np
+
 from ..core import strides as strides_of
 from ..jit import array_kernels, chunks, memory, replay, step_kernels, threads, work_buffers
 from .planting import fault
@@ -131,13 +133,10 @@ def _(right):
     return take_results
 
 
-@fault("replay", "all calls share one arena", replay.Replay, "new_arena")
+@fault("replay", "all calls share one block of memory", replay, "new_block")
 def _(right):
-    def new_arena(self):
-        self.only = getattr(self, "only", None) or right(self)
-        return self.only
-
-    return new_arena
+    blocks: dict[int, np.ndarray] = {}
+    return lambda size: blocks.setdefault(size, right(size))
 
 
 @fault("replay", "matrices are read across", step_kernels, "matrix_strides")
