@@ -1,10 +1,9 @@
-"""The pages of examples/gradcheck with the real frameworks; functions and modules as they come."""
+"""The fixture with the real frameworks: functions and modules as they come.
 
-import os
-import subprocess
-import sys
+The pages of examples/gradcheck are tests themselves: python -m pytest examples/gradcheck.
+"""
+
 import warnings
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -15,28 +14,12 @@ from tinymeta.testing.fixture import Gradcheck
 
 pytestmark = pytest.mark.peers
 
-ROOT = Path(__file__).parent.parent.parent
-PAGES = sorted((ROOT / "examples" / "gradcheck").glob("test_*.py"))
-
 
 @pytest.fixture
 def torch():
     with warnings.catch_warnings():  # of what it does while it is imported
         warnings.simplefilter("ignore")
         return pytest.importorskip("torch")
-
-
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_a_page_passes_with_the_plugin(page):
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "pytest_tinymeta", "-c", os.devnull]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(
-        [*command, "--rootdir", str(page.parent), str(page)],
-        env=environment,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0 and "passed" in done.stdout, done.stdout + done.stderr
 
 
 class Item(NamedTuple):
