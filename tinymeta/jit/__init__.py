@@ -29,7 +29,7 @@ kernel args    the int64s that a kernel is called with: places in the arena, siz
 
 In reading order, with their lines:
     signatures.py 209  jit itself;  then compile.py 108: the passes in order
-    program.py 233     Equation, Program, Builder;  then internal.py 24, trace.py 212
+    program.py 233     Equation, Program, Builder;  then internal.py 24, trace.py 209
                        and scalar.py 130
     origin.py 107      order, scope and rule of an equation, and what it descends from
     lower.py 187       and simplify.py 94: Program -> Program;  its rules: rewrites.py 202,
@@ -41,7 +41,7 @@ In reading order, with their lines:
     memory.py 243      sliding.py 78, plan.py 69: a place for each value
     replay.py 250      a call;  arena.py 94, outside.py 66: its memory
     pieces.py 197      a large step for several threads;  then stretches.py 94
-    step_kernels.py 251  what runs a step;  then fixed_kernels.py 152, machine.py 170
+    step_kernels.py 250  what runs a step;  then fixed_kernels.py 152, machine.py 170
     task_roles.py 247  what depends on one task alone;  then split.py 171, chunk_count.py 64
     chunks.py 236      runs them;  then tree_sum.py 137, work_buffers.py 172, call_arrays.py 81
     job_tables.py 240  the chunks as numbers

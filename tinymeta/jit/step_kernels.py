@@ -11,8 +11,8 @@ of the arena.
     conv_blocks, ..                fixed_kernels.multiply_windows and its like, in blocks
     anything else                  its eager kernel, on views of the arena
 
-What else there is: operations of the user's own, which are Python; floats of 16 and of more than 64
-bits; floats that become integers, where C leaves some open; products of float64, which are BLAS's.
+What else there is: the user's own operations, in Python; floats of 16 and of more than 64 bits;
+floats that become integers, where C leaves some open; products of float64, which are BLAS's.
 
 Invariant: with blas_threads = 0 a float32 product never needs Python, so chunks of a split program
 can run without Python's lock.
@@ -44,11 +44,10 @@ if TYPE_CHECKING:
 
 FOR_BLAS = 1e7  # multiplications from which two threads of BLAS beat one of our own
 BEYOND_CACHE = 2e6  # numbers in x, y and their product from which one thread of BLAS does
+_Generated = LoopKernel | ArrayKernel
 
 
-def generated_kernel(
-    step: Step, materialized: set[Equation], exact: bool
-) -> LoopKernel | ArrayKernel | None:
+def generated_kernel(step: Step, materialized: set[Equation], exact: bool) -> _Generated | None:
     """The kernel that is generated for a step; None if there is none. exact: `cache.EXACT`."""
     if not step.loop:
         return array_kernel_of(step.results[0])
