@@ -27,7 +27,7 @@ from .differences import EPS, one_sided_slopes, slope
 from .directions import is_constant
 from .failures import diagnosis, failure
 from .fixed import NOTE
-from .kinks import Kink, Skip, kinks_between, parse_policy
+from .kinks import Skip, count_skipped, kinks_between, parse_policy
 from .point import Arrays, Point
 from .refusals import rule_errors_as_failures, vacuous_error
 from .report import Report, Row, with_shorter_step
@@ -113,7 +113,7 @@ def derivatives_report(
                 new = list(_compare(function, k, d, modes, us, vs, policy, rng))
             for row in new:
                 rows.append(row)
-                if _passes(row, policy) or is_coarse and k > 1 and _says_nothing(row):
+                if _passes(row, policy) or is_coarse and k > 1 and row.says_nothing:
                     continue
                 if k > 1 and not moves:  # f is constant but for rounding
                     raise vacuous_error("check_grads", subject.name)
@@ -128,7 +128,7 @@ def derivatives_report(
     report = Report(tuple(rows), note)
     if isinstance(policy, Skip):
         decided = [row for row in rows if not is_coarse or row.order == 1]
-        _count_skipped(subject.name, report._replace(rows=tuple(decided)), policy)
+        count_skipped("check_grads", subject.name, report._replace(rows=tuple(decided)), policy)
     return report
 
 
@@ -232,11 +232,6 @@ def _passes(row: Row, policy: str | Skip) -> bool:
     return row.verdict == "right" or (row.skipped and policy != "raise")
 
 
-def _says_nothing(row: Row) -> bool:
-    """Whether it is neither right nor wrong: in float32 higher orders often are not."""
-    return row.verdict in ("at a kink", "undecided")
-
-
 def _with_kinks(
     row: Row, point: Point, along: tuple[Callable, float], compared: list, policy: str | Skip
 ) -> Row:
@@ -251,14 +246,3 @@ def _with_kinks(
     if names and policy == "one-sided" and row.order == 1:
         return row._replace(subgradient=one_sided_slopes(*along).contain(row.analytic))
     return row._replace(kinks=names)
-
-
-def _count_skipped(name: str, report: Report, policy: Skip) -> None:
-    """Count the report's rows; raise Kink if too many were skipped."""
-    policy.count(report)
-    if policy.too_many:
-        raise Kink(
-            f"check_grads: {name}: {policy}; kinks between the points compared: "
-            f"{', '.join(report.kinks)}; choose other inputs, or another policy for "
-            f"kinks\n{report}"
-        )

@@ -70,6 +70,17 @@ def parse_policy(check_name: str, kinks: str | Skip) -> str | Skip:
     return Skip(grace=0) if kinks == "skip" else kinks
 
 
+def count_skipped(check_name: str, name: str, report: Any, policy: Skip) -> None:
+    """Count the rows of a `Report` on the function `name`; raise Kink if too many were skipped."""
+    policy.count(report)
+    if policy.too_many:
+        raise Kink(
+            f"{check_name}: {name}: {policy}; kinks between the points compared: "
+            f"{', '.join(report.kinks)}; choose other inputs, or another policy for "
+            f"kinks\n{report}"
+        )
+
+
 def branches(f: Callable, *args: Any) -> list[tuple[str, np.ndarray]]:
     """The branches met while `f(*args)` is computed, in order: (primitive's name, which piece)."""
     found: list[tuple[str, np.ndarray]] = []

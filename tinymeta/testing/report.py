@@ -70,6 +70,11 @@ class Row(NamedTuple):
         """Whether there is no verdict on it, because of a kink."""
         return self.verdict == "at a kink"
 
+    @property
+    def says_nothing(self) -> bool:
+        """Whether it is neither right nor wrong: in float32 higher orders often are not."""
+        return self.verdict in ("at a kink", "undecided")
+
     def __str__(self) -> str:
         verdict = "" if self.verdict == "right" else f"  {self.verdict}"
         return (
