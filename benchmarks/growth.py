@@ -83,22 +83,32 @@ def growth(out: Path, rounds: int) -> None:
     """Time all points, write growth.json and, where matplotlib is installed, growth.png."""
     medians: dict[str, dict[str, list[float]]] = {}  # axis -> contender -> seconds at its sizes
     for name, axis in AXES.items():
-        of_axis = medians.setdefault(name, {})
-        for size in axis.sizes:
-            job = axis.make(size)
-            check_agreement(f"{name} {size}", _contenders(work.in_double(job), axis, size))
-            results = alternate(_contenders(job, axis, size), rounds)
-            texts = []
-            for contender, result in results.items():
-                of_axis.setdefault(contender, []).append(result["median"])
-                texts.append(f"{contender} {1e3 * result['median']:.1f} ms")
-            print(f"{name} {size}: {', '.join(texts)}", flush=True)
-        print(f"  {_verdict(axis, of_axis[OURS])}", flush=True)
+        medians[name] = _along(name, axis, rounds)
+        for contender, seconds in medians[name].items():
+            shown = ", ".join(f"{size}: {1e3 * t:.1f}" for size, t in zip(axis.sizes, seconds))
+            print(f"{name}, {contender}, ms: {shown}")
+        print(f"  {_verdict(axis, medians[name][OURS])}", flush=True)
     sizes = {name: axis.sizes for name, axis in AXES.items()}
     report = {"machine": machine(), "axes": sizes, "seconds": medians}
     write(out / "growth.json", json.dumps(report, indent=1) + "\n")
     if find_spec("matplotlib"):
         _draw(medians, out / "growth.png")
+
+
+def _along(name: str, axis: Axis, rounds: int) -> dict[str, list[float]]:
+    """For each contender, its median seconds at the axis's sizes.
+
+    All sizes take turns, as contenders do: what disturbs one round disturbs each of them alike.
+    """
+    points = {}
+    for size in axis.sizes:
+        job = axis.make(size)
+        check_agreement(f"{name} {size}", _contenders(work.in_double(job), axis, size))
+        points |= {(who, size): run for who, run in _contenders(job, axis, size).items()}
+    medians: dict[str, list[float]] = {}
+    for (contender, _), result in alternate(points, rounds).items():
+        medians.setdefault(contender, []).append(result["median"])
+    return medians
 
 
 def _contenders(job: work.Work, axis: Axis, size: int) -> dict[str, Callable]:

@@ -9,6 +9,7 @@ import platform
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numba
 import numpy as np
@@ -45,7 +46,7 @@ def check_agreement(name: str, contenders: dict[str, Callable]) -> float:
     return difference
 
 
-def alternate(contenders: dict[str, Callable], rounds: int) -> dict[str, dict]:
+def alternate(contenders: dict[Any, Callable], rounds: int) -> dict[Any, dict]:
     """The "median" and "best" seconds of a call of each contender, and how many "calls" there were.
 
     In each round every contender has a turn, of as many calls as fit into 0.3 seconds. Those that
