@@ -121,7 +121,15 @@ def unflatten(rebuild: Callable, leaves: Any) -> Any:
 
 def leaves(tree: Any) -> list:
     """The leaves of a tree, in order."""
-    return flatten(tree)[0]
+    found: list = []
+    nodes = [tree]  # still to visit, the next one last
+    while nodes:
+        node = nodes.pop()
+        if parts := children(node):
+            nodes += reversed(parts[1])
+        else:
+            found.append(node)
+    return found
 
 
 def paths(tree: Any, prefix: str = "") -> list[str]:
