@@ -10,7 +10,7 @@ import tinymeta as tm
 pytest.importorskip("benchmarks", reason="only python -m pytest, at the root, finds benchmarks/")
 
 from benchmarks import __main__ as command
-from benchmarks import alone, growth, operations, product_rates, profile, work
+from benchmarks import alone, floor, growth, operations, product_rates, profile, work
 
 pytestmark = pytest.mark.peers
 
@@ -117,6 +117,18 @@ def test_what_there_is_not_is_refused(capsys):
         with pytest.raises(SystemExit):
             command.main(wrong)
         assert words in capsys.readouterr().err
+
+
+def test_the_floor_of_a_work(torch, monkeypatch):
+    name = "3 products of 4x5 by 5x6"
+    monkeypatch.setattr(floor, "PRODUCTS", {name: ((3, 4, 5), (3, 5, 6))})
+
+    x, w = tm.ones((2000, 500)), tm.ones((500, 500))
+    lines = floor.floor({"a product": lambda: [(x @ w).numpy()]}, rounds=1).splitlines()
+    assert lines[0] == "contractions: 1.00 GFLOP"
+    assert [line.split(":")[0] for line in lines[1:3]] == [f"NumPy, {name}", f"torch, {name}"]
+    floors = [float(line.split()[-2]) for line in lines[1:3]]
+    assert all(times > 0 for times in floors) and lines[3].endswith("times the floors")
 
 
 def test_growth(torch, monkeypatch, tmp_path):
