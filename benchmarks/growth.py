@@ -142,15 +142,21 @@ def _draw(medians: dict, path: Path) -> None:
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
+    from matplotlib.ticker import LogLocator
 
-    figure, plots = plt.subplots(1, len(AXES), figsize=(3.3 * len(AXES), 3.2), layout="constrained")
-    for plot, (name, axis) in zip(plots, AXES.items()):
+    columns = 3
+    rows = -(-len(AXES) // columns)
+    figure, plots = plt.subplots(rows, columns, figsize=(10, 3 * rows), layout="constrained")
+    for plot, (name, axis) in zip(plots.flat, AXES.items()):
         for contender, times in medians[name].items():
             sizes = axis.sizes[: len(times)]
             plot.loglog(sizes, [1e3 * t for t in times], marker="o", label=contender)
-        plot.set(xlabel=name)
-    plots[0].set_ylabel("ms")
-    plots[0].legend(fontsize=8, frameon=False)
+        plot.minorticks_off()
+        plot.set_xticks(axis.sizes, axis.sizes, fontsize=8)
+        plot.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        plot.yaxis.set_major_formatter("{x:g}")
+        plot.set(xlabel=name, ylabel="ms")
+    plots.flat[0].legend(fontsize=8, frameon=False)
     with replacing(path) as file:
         figure.savefig(file, dpi=110, format="png")
     plt.close(figure)
