@@ -6,14 +6,30 @@ import os
 import sys
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-import tinymeta as tm
-from tinymeta.core.primitive import registry
-from tinymeta.jit import cache
-
+# Nothing else is imported here: the process that gives tests to workers reads this file before it
+# starts them, and needs none of it.
 names = (f"for a test, {n}" for n in itertools.count())
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection(session):
+    """Where tests are collected, Hypothesis has the profile of the kit before a file is imported.
+
+    And no garbage is looked for: of half a million objects that the files make, all stay.
+    """
+    options = session.config.option
+    if getattr(options, "dist", "no") == "no":
+        from hypothesis import settings
+
+        import tinymeta.testing.strategies  # noqa: F401  which registers the profile
+
+        settings.load_profile("tinymeta")
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
 
 
 def pytest_collection_finish():
@@ -23,7 +39,9 @@ def pytest_collection_finish():
     objects, a third of a second. Hypothesis asks the collector, at its first example, who holds its
     generator of numbers, and what is frozen is no answer: it has had that example before.
     """
-    given(st.none())(lambda nothing: None)()
+    from hypothesis import given, strategies
+
+    given(strategies.none())(lambda nothing: None)()
     gc.collect()
     gc.freeze()
 
@@ -62,6 +80,8 @@ def workers_compile_alone():
 
     What it does is tested in jit/test_kernel_cache.py.
     """
+    from tinymeta.jit import cache
+
     with pytest.MonkeyPatch.context() as patch:
         if "PYTEST_XDIST_WORKER" in os.environ:
             patch.setattr(cache, "WORTH_A_PROCESS", float("inf"))
@@ -82,6 +102,8 @@ def no_pictures(monkeypatch):
 @pytest.fixture
 def forget_new_primitives():
     """What a test adds to the registry is gone after it."""
+    from tinymeta.core.primitive import registry
+
     before = set(registry)
     yield
     for name in set(registry) - before:
@@ -91,4 +113,6 @@ def forget_new_primitives():
 @pytest.fixture
 def a_new_primitive(forget_new_primitives):
     """elementwise(text, vjps, name=...), forgotten by the registry after the test."""
+    import tinymeta as tm
+
     return lambda text, vjps, name=None: tm.elementwise(text, vjps, name=name or next(names))

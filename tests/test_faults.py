@@ -1,6 +1,7 @@
 """The command that injects faults: it finds what is wrong, and nothing where nothing is wrong."""
 
 import os
+import random
 import sys
 from pathlib import Path
 
@@ -32,7 +33,15 @@ def test_a_loader_that_returns_wrong_numbers_is_found(monkeypatch, capsys):
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 @pytest.mark.filterwarnings("ignore:.*fork")
 def test_a_killed_run_that_ends_with_other_bits_is_found(monkeypatch, capsys):
-    monkeypatch.setitem(interrupted.FLAGS, "maml_sinusoid", "--iterations 3 --tasks 3 --no-jit")
+    """One run of the smallest example, killed at once: the fault is in what all of them share."""
+    flags = {"maml_sinusoid": "--iterations 3 --tasks 3 --no-jit"}
+    monkeypatch.setattr(interrupted, "FLAGS", flags)
+    monkeypatch.setattr(random.Random, "uniform", lambda self, low, high: low)  # when it is killed
     monkeypatch.setattr(interrupted, "saved_bits", lambda out: object())  # each run has its own
-    assert faults.main(["--only", "killed", "--scale", "0.005"]) == 1
-    assert "other bits than uninterrupted" in capsys.readouterr().out
+    assert faults.main(["--only", "killed", "--scale", "0.001"]) == 1
+    (found,) = [row for row in capsys.readouterr().out.splitlines() if row.startswith("killed")]
+    assert found.split(maxsplit=3)[1:] == [
+        "1",
+        "0",
+        "1 x maml_sinusoid ended with other bits than uninterrupted",
+    ]

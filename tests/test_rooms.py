@@ -13,6 +13,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "tinymeta"
 ROOMS = sorted(p.parent.name for p in PACKAGE.glob("*/__init__.py"))
+HOLDERS = (ast.stmt, ast.excepthandler, ast.match_case)  # where an import can be: in no expression
 LINES = ("Here", "Imports", "Never", "Add one", "Tests")
 
 
@@ -21,6 +22,7 @@ def sign(room: str) -> dict:
     return dict(re.findall(rf"^({'|'.join(LINES)})\s+(.*)$", doc, re.MULTILINE))
 
 
+@cache
 def imported_names(file: Path, types: bool = True) -> set[str]:
     """What a file imports, wherever in the file; types: also what it needs for its types alone."""
     package = ("tinymeta", *file.relative_to(PACKAGE).parts[:-1])
@@ -28,7 +30,7 @@ def imported_names(file: Path, types: bool = True) -> set[str]:
     while nodes:
         node = nodes.pop()
         if not (isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)) or types:
-            nodes += ast.iter_child_nodes(node)
+            nodes += [child for child in ast.iter_child_nodes(node) if isinstance(child, HOLDERS)]
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):

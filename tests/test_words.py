@@ -4,6 +4,7 @@ import ast
 import builtins
 import keyword
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,7 @@ def rows() -> list[tuple[str, str, str]]:
     return re.findall(r"^\| ([^|]+?)(?: \*)? \| ([^|]+) \| `([^|]+)` \|$", text, re.MULTILINE)
 
 
+@cache
 def identifiers(path: Path) -> set[str]:
     """Every name that a file defines, takes, imports or reads, attributes included.
 

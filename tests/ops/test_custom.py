@@ -85,12 +85,15 @@ def test_trees_several_results_integers_and_what_is_no_tensor():
     assert not any(t.serial for t in tm.tree.leaves((value, pushed)))
 
 
-@pytest.mark.parametrize("order", [0, 1, 2])
-def test_compiled_as_eagerly(order):
-    f = lambda x: (exponential(x) * softplus(x) * straight_through(x)).sum()
-    for _ in range(order):
-        f = (lambda f: lambda x: (tm.grad(f)(x) * tm.jvp(f, (x,), (x,))[1]).sum())(f)
-    np.testing.assert_allclose(tm.jit(f)(x), f(x), rtol=1e-13)
+def test_compiled_as_eagerly():
+    """And what its gradient and its pushforward multiply to, and what theirs do."""
+    orders = [lambda x: (exponential(x) * softplus(x) * straight_through(x)).sum()]
+    for _ in range(2):
+        of_gradient = lambda x, f=orders[-1]: (tm.grad(f)(x) * tm.jvp(f, (x,), (x,))[1]).sum()
+        orders.append(of_gradient)
+    all_orders = lambda x: [f(x) for f in orders]
+    for compiled, eager in zip(tm.jit(all_orders)(x), all_orders(x), strict=True):
+        np.testing.assert_allclose(compiled, eager, rtol=1e-13)
 
 
 def test_under_a_checkpoint_and_around_one():
