@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import tinymeta as tm
+from tinymeta.ops import promote
 
 f16, f32, f64, i64 = np.float16, np.float32, np.float64, np.int64
 NUMBERS = [
@@ -299,3 +300,28 @@ def test_the_opposite_of_integers(dtype, mode):
 def test_operators_of_others_are_refused(f, message):
     with pytest.raises(TypeError, match=message):
         f()
+
+
+# ---- a number beside a float tensor --------------------------------------------------------------
+
+BESIDE = [2, -1, 0, 2.5, 1e300, np.inf, np.nan, True, 2**62, 2**63, 2**64, 10**400, -(2**63), [1.0]]
+
+
+@pytest.mark.parametrize("dtype", [f16, f32, f64, np.longdouble, i64, np.uint8, bool])
+@pytest.mark.parametrize("shape", [(), (2,), (2, 0)])
+@pytest.mark.filterwarnings("ignore:overflow")
+def test_what_is_promoted_at_once_is_as_after_all_questions(dtype, shape, monkeypatch):
+    def outcome(pair):
+        try:
+            both = promote.promote("mul", pair)
+        except (TypeError, ValueError, OverflowError) as error:
+            return type(error), str(error)
+        return [(x.dtype, x.shape, x.numpy().tobytes(), x.serial) for x in both]
+
+    x = tm.asarray(np.ones(shape, dtype))
+    pairs = [pair for y in BESIDE for pair in ((x, y), (y, x))]
+    found = [outcome(pair) for pair in pairs]
+    if np.dtype(dtype).kind == "f":
+        assert promote._beside_number(x, 2.5) is not None
+    monkeypatch.setattr(promote, "_beside_number", lambda a, b: None)
+    assert found == [outcome(pair) for pair in pairs]

@@ -16,7 +16,7 @@ import numpy as np
 
 from ..core.definition import checked_rules, help_heading
 from ..core.naming import ARGUMENT_ERRORS, prefix_error
-from ..core.primitive import Primitive
+from ..core.primitive import Primitive, bind
 from ..core.tensor import Tensor, asarray
 from ..core.text import GRAMMAR, INPUTS, is_mask, names, parsed
 from .checks import Shape, ShapeDtype
@@ -75,7 +75,7 @@ class Elementwise(Primitive):
             kept = tuple(map(asarray, inputs[: self.skip])) if self.skip else ()
             promoted = promote(self.name, inputs[self.skip :], self.floating)
             tensors = to_common_shape(self.name, kept + promoted)
-            return super().__call__(*tensors, **static)
+            return bind(self, tensors, static)
         except ARGUMENT_ERRORS as error:
             prefix_error(error, self.name)
             raise
