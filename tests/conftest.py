@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 import tinymeta as tm
 from tinymeta.core.primitive import registry
 from tinymeta.jit import cache
+from tinymeta.system import kernel_folder
+from tinymeta.system.own_folder import user_cache
 
 names = (f"for a test, {n}" for n in itertools.count())
 
@@ -66,6 +68,19 @@ def workers_compile_alone():
         if "PYTEST_XDIST_WORKER" in os.environ:
             patch.setattr(cache, "WORTH_A_PROCESS", float("inf"))
         yield
+
+
+@pytest.fixture
+def own_cache(tmp_path, monkeypatch):
+    """A cache of data that is the test's alone, so that none reads or fills the user's.
+
+    Kernels and Matplotlib's list of fonts are where they are for all tests: each such test would
+    else compile its kernels anew, and look through all fonts.
+    """
+    monkeypatch.setenv("TINYMETA_CACHE", str(kernel_folder.folder()))
+    monkeypatch.setenv("MPLCONFIGDIR", str(user_cache().parent / "matplotlib"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "tinymeta" / "omniglot"
 
 
 @pytest.fixture
