@@ -16,9 +16,10 @@ import tinymeta as tm
 from tinymeta import nn
 from tinymeta.cpu.factor import SMALL
 from tinymeta.data import Glyphs
-from tinymeta.jit import replay
+from tinymeta.jit import pieces, replay, tree_sum
 from tinymeta.jit.chunks import ChunkedReplay
 from tinymeta.jit.compile import CompiledProgram, compile_for
+from tinymeta.jit.fixed_kernels import LazyKernel
 from tinymeta.runs.images import blank_characters
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -55,9 +56,11 @@ class _FirstUpdate(BaseException):
 
 
 @pytest.fixture(autouse=True)
-def nothing_is_compiled(monkeypatch):
-    """Which kernel a step has is known before its machine code is there."""
-    monkeypatch.setattr(replay, "load_or_compile", lambda source: SimpleNamespace(address=0))
+def nothing_is_compiled(no_pictures, monkeypatch):
+    """Which kernel a step has is known before its machine code is there; nothing is drawn."""
+    for module in (pieces, replay, tree_sum):
+        monkeypatch.setattr(module, "load_or_compile", lambda source: SimpleNamespace(address=0))
+    monkeypatch.setattr(LazyKernel, "address", 0)
     monkeypatch.setattr(replay, "second_process", nullcontext)
 
 
