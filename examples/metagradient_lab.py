@@ -120,14 +120,13 @@ def megabytes(found, tasks: int):
 
 
 def seconds_in_turn(functions, params, tasks, repeats: int):
-    """The median CPU seconds of a call of each, one after another, so often."""
+    """The median CPU seconds of a call of each, which was called before, in turn so often."""
     times = [[] for _ in functions]
-    for turn in range(1 + repeats):  # the first warms up
+    for _ in range(repeats):
         for f, own in zip(functions, times):
             start = time.process_time()
             f(params, tasks)
-            if turn:
-                own.append(time.process_time() - start)
+            own.append(time.process_time() - start)
     return [float(np.median(own)) for own in times]
 
 

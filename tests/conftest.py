@@ -89,6 +89,22 @@ def workers_compile_alone():
 
 
 @pytest.fixture
+def own_cache(tmp_path, monkeypatch):
+    """A cache of data that is the test's alone, so that none reads or fills the user's.
+
+    Kernels and Matplotlib's list of fonts are where they are for all tests: each such test would
+    else compile its kernels anew, and look through all fonts.
+    """
+    from tinymeta.system import kernel_folder
+    from tinymeta.system.own_folder import user_cache
+
+    monkeypatch.setenv("TINYMETA_CACHE", str(kernel_folder.folder()))
+    monkeypatch.setenv("MPLCONFIGDIR", str(user_cache().parent / "matplotlib"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "tinymeta" / "omniglot"
+
+
+@pytest.fixture
 def no_pictures(monkeypatch):
     """As where matplotlib is not installed: a picture takes longer than a tiny training."""
     from tinymeta.runs.pictures import pyplot

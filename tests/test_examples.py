@@ -261,8 +261,10 @@ HYPERGRADIENT = ["--way", "2", "--batch", "3", "--test-tasks", "2", "--no-jit"]
     ],
 )
 def test_the_other_examples_write_what_they_say(
-    name, flags, written, example, tmp_path, monkeypatch
+    name, flags, written, example, tmp_path, monkeypatch, request
 ):
+    if name == "siamese_images" and "--classes" in flags:  # with the pictures of the other one
+        request.getfixturevalue("no_pictures")
     if name == "learning_bias":  # an update is not worth a hundred kernels
         monkeypatch.setattr(sys.modules["tinymeta.meta.train"], "jit", lambda f: f)
     with without_compiling() if name == "metagradient_lab" else nullcontext():

@@ -10,14 +10,12 @@ import numpy as np
 import pytest
 
 from tinymeta.data import Characters, omniglot, omniglot_files
-from tinymeta.system import disk
+from tinymeta.system import disk, kernel_folder
 
 
 @pytest.fixture(autouse=True)
-def own_cache(tmp_path, monkeypatch):
-    """No test reads or fills the user's cache."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    return tmp_path / "cache" / "tinymeta" / "omniglot"
+def no_test_reads_the_users_cache(own_cache):
+    pass
 
 
 @pytest.fixture(scope="session")
@@ -32,6 +30,7 @@ def omniglot_root():
 def real(omniglot_root, tmp_path_factory):
     """The real data set, decoded once."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TINYMETA_CACHE", str(kernel_folder.folder()))
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         data = omniglot.Omniglot(omniglot_root)
         assert len(data.background) + len(data.evaluation) == 1623

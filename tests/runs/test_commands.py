@@ -27,11 +27,10 @@ TINY += ["--test-tasks", "4"]
 
 
 @pytest.fixture(autouse=True)
-def nothing_is_compiled(monkeypatch, tmp_path):
+def nothing_is_compiled(own_cache, monkeypatch, tmp_path):
     """Two updates are not worth a hundred kernels."""
     monkeypatch.setattr(sys.modules["tinymeta.meta.train"], "jit", lambda f: f)
     monkeypatch.setattr(evaluation, "_compiled", lambda f: f)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
 
 

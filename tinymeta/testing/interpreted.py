@@ -10,7 +10,7 @@ too.
 import ctypes
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
-from functools import wraps
+from functools import cache, wraps
 from math import prod
 from typing import Any
 from unittest.mock import patch
@@ -34,21 +34,28 @@ class _MemoryPointer:
 
     def __init__(self, dtype: type, address: int):
         self.dtype, self.address = dtype, address
-        self.element = np.ctypeslib.as_ctypes_type(dtype)
-        self.size = np.dtype(dtype).itemsize
-
-    def _element_at(self, index: Any) -> Any:
-        return self.element.from_address(self.address + int(index) * self.size)
+        self.element, pointer_type = _c_types(dtype)
+        self.elements = ctypes.cast(address, pointer_type)
 
     def __getitem__(self, index: Any) -> Any:
-        return self.dtype(self._element_at(index).value)
+        return self.dtype(self.elements[index])
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        self._element_at(index).value = self.dtype(value).item()
+        if type(value) is not self.dtype:
+            value = self.dtype(value)
+        self.elements[index] = value.item()
 
     def moved(self, index: Any) -> "_MemoryPointer":
         """The pointer to the element at an index: `at(pointer, index)` in a kernel."""
-        return _MemoryPointer(self.dtype, self.address + int(index) * self.size)
+        size = ctypes.sizeof(self.element)
+        return _MemoryPointer(self.dtype, self.address + int(index) * size)
+
+
+@cache
+def _c_types(dtype: type) -> tuple[Any, Any]:
+    """The type of C for elements of a dtype, and that of a pointer to them."""
+    element = np.ctypeslib.as_ctypes_type(dtype)
+    return element, ctypes.POINTER(element)
 
 
 def _array_at(pointer: _MemoryPointer, shape: tuple) -> np.ndarray:
