@@ -9,11 +9,17 @@ import sys
 from pathlib import Path
 
 import pytest
+from numba import float32, float64
+from numba.core.caching import NullCache
+from numba.core.compiler import Compiler
 from numba.core.dispatcher import Dispatcher
 
 import tinymeta
 from tinymeta.cpu import native
+from tinymeta.cpu.gemm import at
 from tinymeta.cpu.native import MachineCodeCache, version
+from tinymeta.cpu.pointers import OPTIONS, POINTERS, SIGNATURE, added
+from tinymeta.cpu.scalar import FUNCTIONS
 
 ROOT = Path(tinymeta.__file__).parent
 KEPT = [
@@ -35,6 +41,7 @@ CALLED = [
         "exp_log",
         "inlining",
         "libm",
+        "passes",
         "pointers",
         "scalar",
         "simd",
@@ -90,6 +97,35 @@ def test_every_function_that_is_kept_is_kept_in_this_way():
         if p.parent.name != "cuda" and re.search(r"^@(native|LazyKernel)", text, re.MULTILINE)
     }
     assert with_some == {*KEPT}
+
+
+SUM_OF_SQUARES = """
+def kernel(arena, args):
+    x = float32_at(arena, args[1])
+    y = float64_at(arena, args[2])
+    for i in range(args[0]):
+        x_i = at(x, i * args[3])
+        total = float64(0)
+        for j in range(args[4]):
+            v0 = exp(x_i[j])
+            v1 = where(v0 > float32(1), v0 * v0, -v0)
+            total = added(total, float64(v1))
+        y[i] = total
+"""
+
+
+def test_few_passes_give_the_machine_code_of_all(monkeypatch):
+    space = FUNCTIONS | POINTERS | dict(float32=float32, float64=float64, added=added, at=at)
+    exec(SUM_OF_SQUARES, space)
+
+    def code():
+        kernel = native.callback(space["kernel"], SIGNATURE, OPTIONS, NullCache())
+        text = re.sub(r"; ModuleID.*", "", kernel.inspect_llvm())
+        return re.sub(r"B\d+v\d+", "", text)  # the number of a function among those compiled
+
+    few = code()
+    monkeypatch.setattr(native._KernelCompiler, "define_pipelines", Compiler.define_pipelines)
+    assert few == code() and "fmul" in few
 
 
 def test_importing_compiles_and_loads_nothing():

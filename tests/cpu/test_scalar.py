@@ -8,14 +8,16 @@ from functools import cache
 
 import numpy as np
 import pytest
-from numba import njit
+from numba import float32, njit
+from numba.core.caching import NullCache
 from numba.core.config import CPU_NAME
 
 from tinymeta.core import text as grammar
 from tinymeta.core.primitive import registry
 from tinymeta.core.text import INPUTS, in_loop, names, parsed
 from tinymeta.cpu.elementwise import compile_text
-from tinymeta.cpu.native import cpu_features
+from tinymeta.cpu.native import callback, cpu_features
+from tinymeta.cpu.pointers import EXACT_OPTIONS, POINTERS, SIGNATURE
 from tinymeta.cpu.scalar import FUNCTIONS
 
 OURS = {"exp": 1, "expm1": 2, "log": 1, "log1p": 2, "tanh": 2, "sin": 2, "cos": 2, "sqrt": 0}
@@ -256,11 +258,16 @@ def test_integers_wrap_around_as_numpys_do(dtype):
 
 @cache
 def compiled(text):
-    """LLVM's code of the text in a loop over float32."""
-    kernel = in_a_loop(text, np.float32)
-    arity = len(set(re.findall(r"\b[abc]\b", text)))
-    kernel.compile(f"void({', '.join(['float32[::1]'] * (arity + 1))})")
-    return kernel.inspect_llvm(kernel.signatures[0])
+    """LLVM's code of the text in a loop over float32, in the form of a generated kernel."""
+    inputs = sorted(names(parsed(text)) & {*INPUTS})
+    source = "def kernel(arena, args):\n"
+    for k, name in enumerate(["out", *inputs], 1):
+        source += f"    {name} = float32_at(arena, args[{k}])\n"
+    value = in_loop(text, {name: f"{name}[i]" for name in inputs}, "T", {})
+    source += f"    for i in range(args[0]):\n        out[i] = {value}\n"
+    space = FUNCTIONS | POINTERS | {"T": float32}
+    exec(source, space)
+    return callback(space["kernel"], SIGNATURE, EXACT_OPTIONS, NullCache()).inspect_llvm()
 
 
 @pytest.mark.parametrize("name", [*OURS, *EXACT])
@@ -289,6 +296,11 @@ def test_the_loop_is_a_vector_loop(name):
 )
 def test_float32_never_passes_through_float64(text):
     assert not re.search(r"\bdouble\b", compiled(text))
+
+
+def test_a_call_that_is_no_vector_and_in_float64_is_seen():
+    code = compiled("hypot(a, b)")
+    assert re.search(r"\bdouble\b", code) and not re.search(r"<(8|16) x float>", code)
 
 
 def test_the_table_has_every_name_that_a_text_may_have():

@@ -35,12 +35,12 @@ Y = np.tile(np.arange(4), (T, 1))
 TASKS = tm.Tasks(*[tm.Batch(rng.normal(size=(T, 4, 6, 6, 1)), Y) for _ in range(2)])
 
 
-def meta_step(params, tasks, model=MODEL):
+def meta_step(params, tasks, model=MODEL, steps=2):
     """A mean, its gradient, and something of each task."""
     loss = lambda p, b: tm.losses.cross_entropy(model(p, b.x), b.y)
 
     def outer(p):
-        each = tm.meta.maml_loss(loss, p, tasks, lr=0.1, steps=2)
+        each = tm.meta.maml_loss(loss, p, tasks, lr=0.1, steps=steps)
         return each.mean(), each
 
     (value, each), grads = tm.value_and_grad(outer, has_aux=True)(params)
@@ -49,7 +49,7 @@ def meta_step(params, tasks, model=MODEL):
 
 def plain_step(params, tasks):
     """The same of a network without batch norm, for machine code."""
-    return meta_step(params, tasks, PLAIN)
+    return meta_step(params, tasks, PLAIN, steps=1)
 
 
 def lowered(f, *args):

@@ -15,6 +15,8 @@ from numba import njit
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler
 
+from .passes import kernel_passes
+
 
 class _PartLibrary(JITCodeLibrary):
     """What Numba translates such a function to: left as it is, to be optimised in its callers."""
@@ -47,6 +49,9 @@ class _PartCompiler(Compiler):
 
     def __init__(self, typing: Any, target: Any, library: Any, *rest: Any):
         super().__init__(typing, target, _PartLibrary(target.codegen(), "part"), *rest)
+
+    def define_pipelines(self) -> list[Any]:
+        return kernel_passes()
 
 
 # error_model: 1 / 0 is infinite, as NumPy has it, and does not raise. Nothing calls it from Python

@@ -30,6 +30,7 @@ from numba.core.serialize import dumps
 from numba.core.sigutils import normalize_signature
 
 from ..system.kernel_folder import load_kernel, save_kernel
+from .passes import kernel_passes
 
 CPU_FOLDER = Path(__file__).parent
 _PASS_OPTIONS = hasattr(llvm, "create_pipeline_tuning_options")  # an older Numba orders the passes
@@ -130,12 +131,15 @@ class _KernelLibrary(JITCodeLibrary):
 
 
 class _KernelCompiler(Compiler):
-    """Numba's compiler, into a library of ours."""
+    """Numba's compiler, into a library of ours, by few passes."""
 
     def __init__(self, typing: Any, target: Any, library: Any, *rest: Any):
         library = _KernelLibrary(target.codegen(), "kernel")
         library.enable_object_caching()  # so that it can be saved
         super().__init__(typing, target, library, *rest)
+
+    def define_pipelines(self) -> list[Any]:
+        return kernel_passes()
 
 
 def callback(
