@@ -1,8 +1,8 @@
 """The few of Numba's passes that a kernel needs: `kernel_passes`.
 
-Numba's own list has twice as many, for what a kernel never has: closures, `with`, `raise`, branches
-on constants, expressions of arrays. Each looks through the whole function, and many then order it
-anew.
+Numba's own list has three times as many, for what a kernel never has: closures, `with`, `raise`,
+branches on constants, expressions of arrays. Each looks through the whole function, and many then
+order it anew.
 """
 
 from typing import Any
