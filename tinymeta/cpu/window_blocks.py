@@ -21,7 +21,7 @@ kernels where the matrix would be larger than the cache.
 
 from .gemm import workspace_size as product_workspace
 from .inlining import inlined
-from .pointers import call_product
+from .pointers import as_address, call_product, copy_bytes
 from .simd import at
 
 BLOCK_BYTES = 256 * 1024  # of a block of windows: a part of the second cache of most processors
@@ -53,43 +53,66 @@ def workspace_size(length: int, outputs: int) -> int:
 
 @inlined
 def _place_of_window(r, geometry):
-    """(image, y and z of the first pixel, begin, end) of window r of a task
+    """(image, row, column) of window r of a task"""
+    n, place = divmod(r, geometry[3] * geometry[4])
+    i, j = divmod(place, geometry[4])
+    return n, i, j
+
+
+@inlined
+def _next_place(n, i, j, geometry):
+    """The place of the window that follows: without a division, which takes as long as a run."""
+    if j + 1 < geometry[4]:
+        return n, i, j + 1
+    if i + 1 < geometry[3]:
+        return n, i + 1, 0
+    return n + 1, 0, 0
+
+
+@inlined
+def _pixels_of_window(i, j, geometry):
+    """(y and z of the first pixel, begin, end) of the window in row i and column j
 
     Of each of its rows the pixels begin <= b < end lie within the width of the image.
     """
     width, w = geometry[1], geometry[6]
-    n, place = divmod(r, geometry[3] * geometry[4])
-    i, j = divmod(place, geometry[4])
     y, z = i * geometry[7] - geometry[9], j * geometry[8] - geometry[10]
     begin = min(w, max(0, -z))
-    return n, y, z, begin, max(begin, min(w, width - z))
+    return y, z, begin, max(begin, min(w, width - z))
 
 
 @inlined
 def _gather_rows(block, x, geometry, first, last):
     """block[r - first, (a b c)] = x[n, y, z, c] for the windows first <= r < last, or 0 outside
 
-    A row of a window is one run of neighbours in the image, with zeros on either side.
+    A row of a window is one run of neighbours in the image, with zeros on either side. Most have
+    none: they are copied at once, as a loop takes longer to begin than a run of 9 numbers to copy.
     """
     height, width, channels = geometry[0], geometry[1], geometry[2]
     h, w = geometry[5], geometry[6]
-    for r in range(first, last):
-        n, top, z, begin, end = _place_of_window(r, geometry)
-        row = at(block, (r - first) * h * w * channels)
+    run = w * channels
+    n, i, j = _place_of_window(first, geometry)
+    for r in range(last - first):
+        top, z, begin, end = _pixels_of_window(i, j, geometry)
+        row = at(block, r * h * run)
         for a in range(h):
             y = top + a
-            part = at(row, a * w * channels)
+            part = at(row, a * run)
             if y < 0 or y >= height:
-                for c in range(w * channels):
+                for c in range(run):
                     part[c] = 0
                 continue
             source = at(x, ((n * height + y) * width + z) * channels)
+            if end - begin == w:
+                copy_bytes(as_address(part), as_address(source), 4 * run)
+                continue
             for c in range(begin * channels):
                 part[c] = 0
             for c in range(begin * channels, end * channels):
                 part[c] = source[c]
-            for c in range(end * channels, w * channels):
+            for c in range(end * channels, run):
                 part[c] = 0
+        n, i, j = _next_place(n, i, j, geometry)
 
 
 @inlined
@@ -100,9 +123,10 @@ def _scatter_rows(x, block, geometry, first, last):
     """
     height, width, channels = geometry[0], geometry[1], geometry[2]
     h, w = geometry[5], geometry[6]
-    for r in range(first, last):
-        n, top, z, begin, end = _place_of_window(r, geometry)
-        row = at(block, (r - first) * h * w * channels)
+    n, i, j = _place_of_window(first, geometry)
+    for r in range(last - first):
+        top, z, begin, end = _pixels_of_window(i, j, geometry)
+        row = at(block, r * h * w * channels)
         for a in range(h):
             y = top + a
             if y < 0 or y >= height:
@@ -111,6 +135,7 @@ def _scatter_rows(x, block, geometry, first, last):
             target = at(x, ((n * height + y) * width + z) * channels)
             for c in range(begin * channels, end * channels):
                 target[c] += part[c]
+        n, i, j = _next_place(n, i, j, geometry)
 
 
 # ---- products, of one task -----------------------------------------------------------------------
