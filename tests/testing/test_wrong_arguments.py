@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import tinymeta as tm
-from tinymeta.testing import argument_texts, calls
+from tinymeta.testing import calls, wrong_argument_texts
 from tinymeta.testing.argument_texts import eval_text
 from tinymeta.testing.arguments import Call, check_call, each_wrong_argument, main, survey
 
@@ -26,7 +26,7 @@ def test_so_do_random_calls():
 
 def test_each_wrong_argument_is_given_once_beside_right_ones():
     given = list(each_wrong_argument(("tm.zeros",)))
-    count = sum(len(argument_texts.wrong_texts(name)) for name in ("shape", "dtype"))
+    count = sum(len(wrong_argument_texts.wrong_texts(name)) for name in ("shape", "dtype"))
     assert len(given) == len(set(given)) == count
     assert given[0] == Call("tm.zeros", ("None",)) and given[-1].kwargs[0][0] == "dtype"
 
@@ -37,7 +37,7 @@ def test_values_are_known_for_every_parameter():
             if p.kind is not p.VAR_KEYWORD:
                 for text in calls.right_texts(callee, p.name):
                     eval_text(text)
-    for text in argument_texts.WRONG + argument_texts.HUGE:
+    for text in wrong_argument_texts.WRONG + wrong_argument_texts.HUGE:
         eval_text(text)
 
 

@@ -23,7 +23,7 @@ from typing import NamedTuple
 import numpy as np
 from hypothesis import strategies as st
 
-from .argument_texts import eval_text, wrong_texts
+from .argument_texts import eval_text
 from .calls import (
     error_name_pattern,
     has_slow_default,
@@ -32,6 +32,7 @@ from .calls import (
     right_texts,
 )
 from .survey import Survey, command
+from .wrong_argument_texts import wrong_texts
 
 PACKAGE = str(Path(__file__).parent.parent)
 REFUSED = (ValueError, TypeError, IndexError, OSError, FloatingPointError, OverflowError)
