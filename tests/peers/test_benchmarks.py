@@ -120,15 +120,21 @@ def test_what_there_is_not_is_refused(capsys):
 
 
 def test_the_floor_of_a_work(torch, monkeypatch):
-    name = "3 products of 4x5 by 5x6"
-    monkeypatch.setattr(floor, "PRODUCTS", {name: ((3, 4, 5), (3, 5, 6))})
+    name = "3 products of 200x100 by 100x60"
+    monkeypatch.setattr(floor, "PRODUCTS", {name: ((3, 200, 100), (3, 100, 60))})
 
     x, w = tm.ones((2000, 500)), tm.ones((500, 500))
     lines = floor.floor({"a product": lambda: [(x @ w).numpy()]}, rounds=1).splitlines()
     assert lines[0] == "contractions: 1.00 GFLOP"
     assert [line.split(":")[0] for line in lines[1:3]] == [f"NumPy, {name}", f"torch, {name}"]
+    rates = [float(line.split(": ")[1].split()[0]) for line in lines[1:3]]
     floors = [float(line.split()[-2]) for line in lines[1:3]]
-    assert all(times > 0 for times in floors) and lines[3].endswith("times the floors")
+    for rate, floor_ms in zip(rates, floors, strict=True):  # of 1 GFLOP; the rate is rounded
+        assert abs(1000 / floor_ms - rate) < 0.51
+    numbers = lines[3].removeprefix("a product: ").removesuffix(" times the floors")
+    time, *ratios = numbers.split(",")
+    for ratio, floor_ms in zip(map(float, ratios), floors, strict=True):
+        assert abs(ratio * floor_ms - float(time.split()[0])) < 0.06 + 0.006 * floor_ms
 
 
 def test_growth(torch, monkeypatch, tmp_path):
