@@ -120,7 +120,7 @@ def megabytes(found, tasks: int):
 
 
 def seconds_in_turn(functions, params, tasks, repeats: int):
-    """The median CPU seconds of a call of each, which was called before, in turn so often."""
+    """The median CPU seconds of `repeats` calls of each, in turn; each has been called before."""
     times = [[] for _ in functions]
     for _ in range(repeats):
         for f, own in zip(functions, times):
